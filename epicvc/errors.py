@@ -1,0 +1,342 @@
+"""The one hierarchy of errors that a user can act on.
+
+Every error carries its facts as attributes and renders its message from them. A bug is not an ``EpicvcError``: it
+propagates and the edge of the command line turns it into exit code 70.
+
+The branch below ``EpicvcError`` decides the exit code (design, "The command line"); leaf classes add facts.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EpicvcError(Exception):
+    """Base of every error that a user can mend.
+
+    Args:
+        message: what happened and where, one sentence without a full stop.
+        hint: what to do next, one sentence; shown on its own line.
+    """
+
+    exit_code: ClassVar[int] = 70
+    kind: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class ConflictsRemain(EpicvcError):
+    """Differences or conflicts are left over."""
+
+    exit_code = 1
+    kind = "conflicts"
+
+
+class UsageError(EpicvcError):
+    """The command line or a call asks for something that cannot be meant."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class NotFound(EpicvcError):
+    """A repo, revision, epic, label or remote does not exist."""
+
+    exit_code = 3
+    kind = "not_found"
+
+
+class InvalidData(EpicvcError):
+    """Data that cannot be accepted as it is: files, configuration, rows, objects, names."""
+
+    exit_code = 4
+    kind = "invalid_data"
+
+
+class Refused(EpicvcError):
+    """Stopped to protect data; a named flag or a repair lets it go on."""
+
+    exit_code = 5
+    kind = "refused"
+
+
+class Unavailable(EpicvcError):
+    """A database, disk or remote cannot be used now."""
+
+    exit_code = 6
+    kind = "unavailable"
+
+
+class InvalidJSON(InvalidData):
+    """Text that is not strict, lossless JSON.
+
+    Args:
+        reason: what is wrong, for instance ``duplicate key "name"``.
+        line: 1-based line.
+        column: 1-based column, in characters.
+        source: the file or column that the text came from; ``None`` until the caller knows it.
+    """
+
+    kind = "invalid_json"
+
+    def __init__(self, reason: str, line: int, column: int, source: str | None = None) -> None:
+        where = f"{source}:{line}:{column}" if source else f"line {line}, column {column}"
+        super().__init__(f"{where}: {reason}", hint="correct the text; nothing was written")
+        self.reason, self.line, self.column, self.source = reason, line, column, source
+
+    def at(self, source: str) -> InvalidJSON:
+        """The same error, naming the file or column that holds the text."""
+        return InvalidJSON(self.reason, self.line, self.column, source)
+
+
+class InvalidFile(InvalidData):
+    """A tracked file that is JSON but no epic.
+
+    Args:
+        path: the file, relative to the files directory.
+        reason: what is wrong, naming the label where there is one.
+    """
+
+    kind = "invalid_file"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}", hint="correct the file; nothing was written")
+        self.path, self.reason = path, reason
+
+
+class InvalidConfig(InvalidData):
+    """``epicvc.toml`` or ``.epicvc/config`` says something that cannot be."""
+
+    kind = "invalid_config"
+
+    def __init__(self, path: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {reason}", hint=hint)
+        self.path, self.reason = path, reason
+
+
+class InvalidRow(InvalidData):
+    """A row whose value cannot be a field's value or cannot be captured exactly.
+
+    Args:
+        table: the table.
+        row: how the row is named, usually its key.
+        column: the column, or ``None`` for the row as a whole.
+        reason: what is wrong.
+    """
+
+    kind = "invalid_row"
+
+    def __init__(self, table: str, row: str, column: str | None, reason: str, *, hint: str | None = None) -> None:
+        where = f"@{table}/{row}" + (f"/{column}" if column else "")
+        super().__init__(f"{where}: {reason}", hint=hint)
+        self.table, self.row, self.column, self.reason = table, row, column, reason
+
+
+class InvalidField(InvalidData):
+    """A field's value does not fit the column or kind that the mapping gives it.
+
+    Args:
+        label: for instance ``5:tasks/5.1a/estimate_minutes``.
+        reason: what is wrong.
+    """
+
+    kind = "invalid_field"
+
+    def __init__(self, label: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{label}: {reason}", hint=hint or "correct the value; nothing was written")
+        self.label, self.reason = label, reason
+
+
+class UnsafeName(InvalidData):
+    """A path that leaves the directory, is reserved somewhere, or collides on another operating system."""
+
+    kind = "unsafe_name"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"unsafe name {name!r}: {reason}", hint="rename it; nothing was written")
+        self.name, self.reason = name, reason
+
+
+class DamagedObject(InvalidData):
+    """An object in the store that is missing or is not what its name says.
+
+    Args:
+        object_id: hexadecimal id.
+        reason: what the verification found.
+    """
+
+    kind = "damaged_object"
+
+    def __init__(self, object_id: str, reason: str) -> None:
+        super().__init__(
+            f"object {object_id[:12]} is damaged: {reason}",
+            hint="run `epicvc fsck`; fetch from a remote or restore .epicvc/ from a backup",
+        )
+        self.object_id, self.reason = object_id, reason
+
+
+class DamagedStore(InvalidData):
+    """The store file itself cannot be read as one."""
+
+    kind = "damaged_store"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}", hint="restore .epicvc/ from a backup or clone it again")
+        self.path, self.reason = path, reason
+
+
+class NewerFormat(InvalidData):
+    """Something written by a newer epicvc."""
+
+    kind = "newer_format"
+
+    def __init__(self, what: str, found: int, supported: int) -> None:
+        super().__init__(f"{what} has format {found}; this epicvc reads up to {supported}", hint="upgrade epicvc")
+        self.what, self.found, self.supported = what, found, supported
+
+
+class UnsupportedSchema(InvalidData):
+    """The database holds something that cannot be captured and restored exactly.
+
+    Args:
+        table: the table or other schema object.
+        reason: what it is.
+    """
+
+    kind = "unsupported_schema"
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(
+            f"@{table}: {reason}",
+            hint=f'leave it out of snapshots: [tables] ignore = ["{table}"] in epicvc.toml',
+        )
+        self.table, self.reason = table, reason
+
+
+class NotADatabase(InvalidData):
+    """The file named as the database is none."""
+
+    kind = "not_a_database"
+
+    def __init__(self, database: str) -> None:
+        super().__init__(f"{database} is not a database", hint="name the right file with --db or in epicvc.toml")
+        self.database = database
+
+
+class NoMappedTable(InvalidData):
+    """The database has none of the tables that the mapping names."""
+
+    kind = "no_mapped_table"
+
+    def __init__(self, database: str, table: str) -> None:
+        super().__init__(
+            f"{database} has no table {table}, which the mapping names",
+            hint="name the tables in [mapping] of epicvc.toml, or roll back if the table was dropped",
+        )
+        self.database, self.table = database, table
+
+
+class ConstraintBroken(InvalidData):
+    """A push would break a constraint of the database.
+
+    Args:
+        label: the field, task or epic that was being written.
+        constraint: the database's own words.
+    """
+
+    kind = "constraint"
+
+    def __init__(self, label: str, constraint: str) -> None:
+        super().__init__(
+            f"{label}: the database refuses it: {constraint}", hint="correct the value; nothing was written"
+        )
+        self.label, self.constraint = label, constraint
+
+
+class LossyField(InvalidData):
+    """What the database gives back is not what was pushed, so the push was rolled back.
+
+    Args:
+        label: the field.
+        wrote: what was pushed.
+        read: what came back.
+    """
+
+    kind = "lossy_field"
+
+    def __init__(self, label: str, wrote: str, read: str) -> None:
+        super().__init__(
+            f"{label}: the database gives back {read} for {wrote}; the push was rolled back",
+            hint="the column cannot hold this value exactly, or a trigger changes it",
+        )
+        self.label, self.wrote, self.read = label, wrote, read
+
+
+class RefMoved(Refused):
+    """Another process moved a ref first (compare-and-swap failed)."""
+
+    kind = "ref_moved"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} was moved by another process", hint="run the command again")
+        self.name = name
+
+
+class ChangedSince(Refused):
+    """Something that an operation would put back has been changed since.
+
+    Args:
+        labels: what was changed since, as labels or paths.
+    """
+
+    kind = "changed_since"
+
+    def __init__(self, doing: str, labels: list[str]) -> None:
+        shown = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+        super().__init__(f"cannot {doing}: changed since: {shown}", hint="commit or revert these changes first")
+        self.labels = labels
+
+
+class DatabaseLocked(Unavailable):
+    """Another client holds the lock for longer than the timeout."""
+
+    kind = "locked"
+
+    def __init__(self, database: str, seconds: float) -> None:
+        super().__init__(
+            f"{database} is locked by another client (waited {seconds:g} s)", hint="try again when it is free"
+        )
+        self.database, self.seconds = database, seconds
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be opened, read or written.
+
+    Args:
+        database: path or redacted URL.
+        reason: the system's own words.
+    """
+
+    kind = "database_unavailable"
+
+    def __init__(self, database: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{database}: {reason}", hint=hint)
+        self.database, self.reason = database, reason
+
+
+class FileUnavailable(Unavailable):
+    """A file cannot be read or written: permission, full disk, read-only file system.
+
+    Args:
+        path: the file.
+        reason: the system's own words.
+    """
+
+    kind = "file_unavailable"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.reason = path, reason
