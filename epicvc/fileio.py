@@ -1,0 +1,327 @@
+"""Files on disk: the one atomic writer, reading without following symlinks, and the lock of a repo.
+
+Nothing here knows what the bytes mean. Every failure of the system becomes ``FileUnavailable`` with the path
+and the system's own words; the caller never sees an ``OSError``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from epicvc.errors import FileUnavailable, Unavailable
+
+TEMPORARY_SUFFIX: Final = ".epicvc-tmp"
+
+_MAX_NAME: Final = 255  # bytes of one name on every file system in use
+_MIN_READ: Final = 65_536
+_POLL_SECONDS: Final = 0.02
+
+
+@contextlib.contextmanager
+def _reporting(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = "a symlink, which is not followed" if error.errno == errno.ELOOP else error.strerror
+        raise FileUnavailable(str(path), reason or str(error)) from error
+
+
+# --- writing ---
+
+
+def atomic_write(path: Path, data: bytes, *, mode: int | None = None, durable: bool = True) -> None:
+    """Replace a file: after a crash it holds either the old bytes or the new ones.
+
+    Args:
+        path: the file; its directory exists.
+        data: the new bytes.
+        mode: permissions; by default those of the file that is replaced, else what the umask leaves.
+        durable: false for what can be made again, such as a cache: then a crash of the system may damage it.
+
+    Raises:
+        FileUnavailable: the file is as it was.
+    """
+    staged = _stage(path, data, f"{os.getpid():x}-{time.monotonic_ns():x}", mode, durable)
+    try:
+        publish(staged, path)
+    except FileUnavailable:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        raise
+    if durable:
+        fsync_directory(path.parent)
+
+
+def stage_file(target: Path, data: bytes, tag: str, *, mode: int | None = None) -> Path:
+    """Write a file's new bytes durably beside it, for :func:`publish`.
+
+    Args:
+        target: the file that is to hold the bytes.
+        data: the bytes.
+        tag: names the operation, so that :func:`leftover_temporaries` finds its files again.
+        mode: see :func:`atomic_write`.
+
+    Returns:
+        The temporary file. Its name is durable once its directory is synced. That no directory above it is a
+        symlink is :func:`make_directories`' to check.
+
+    Raises:
+        FileUnavailable: nothing is left behind.
+    """
+    return _stage(target, data, tag, mode, durable=True)
+
+
+def _stage(target: Path, data: bytes, tag: str, mode: int | None, durable: bool) -> Path:
+    staged = target.with_name(_temporary_name(target.name, tag))
+    replaced = _mode_of(target)
+    kept = replaced if mode is None else mode
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with _reporting(target):
+        # Group and others get nothing until the mode is known to be theirs.
+        descriptor = os.open(staged, flags, 0o666 if kept is None else 0o600)
+    try:
+        with _reporting(target):
+            _write_out(descriptor, data, kept, durable)
+    except FileUnavailable:
+        with contextlib.suppress(OSError):
+            staged.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+    return staged
+
+
+def publish(staged: Path, target: Path) -> None:
+    """Move a staged file into its place; durable after :func:`fsync_directory`.
+
+    Raises:
+        FileUnavailable: for instance, a directory has the name.
+    """
+    with _reporting(target):
+        staged.replace(target)
+
+
+def fsync_directory(path: Path) -> None:
+    """Make the names in a directory durable."""
+    with _reporting(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with _reporting(path):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_file(path: Path) -> bool:
+    """Remove a file; durable after :func:`fsync_directory`.
+
+    Returns:
+        Whether there was one.
+    """
+    with _reporting(path):
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def make_directories(path: Path, root: Path) -> None:
+    """Make a directory and those above it, durably, up to a root that exists.
+
+    Raises:
+        FileUnavailable: also where a symlink or a file stands in the way.
+        ValueError: ``path`` is not below ``root``.
+    """
+    here = root
+    for name in _inside(path, root):
+        parent, here = here, here / name
+        with _reporting(here):
+            try:
+                here.mkdir()
+            except FileExistsError:
+                if not stat.S_ISDIR(here.lstat().st_mode):
+                    raise FileUnavailable(str(here), "not a directory") from None
+                continue
+        fsync_directory(parent)
+
+
+def leftover_temporaries(root: Path, tag: str) -> list[Path]:
+    """Files that :func:`stage_file` left below a directory under this tag, sorted."""
+    found: list[Path] = []
+    ending = f".{tag}{TEMPORARY_SUFFIX}"
+    with _reporting(root):
+        for directory, _, names in os.walk(root, onerror=_raise):
+            found += [
+                Path(directory, name) for name in names if name.startswith(".") and name.endswith(ending)
+            ]
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _temporary_name(name: str, tag: str) -> str:
+    full = f".{name}.{tag}{TEMPORARY_SUFFIX}"
+    if len(os.fsencode(full)) <= _MAX_NAME:
+        return full
+    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.{tag}{TEMPORARY_SUFFIX}"
+
+
+def _mode_of(target: Path) -> int | None:
+    with _reporting(target):
+        try:
+            found = target.lstat()
+        except FileNotFoundError:
+            return None
+    if not stat.S_ISREG(found.st_mode):
+        raise FileUnavailable(str(target), "not a regular file, so it is not replaced")
+    return stat.S_IMODE(found.st_mode)
+
+
+def _write_out(descriptor: int, data: bytes, mode: int | None, durable: bool) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    if mode is not None:
+        os.fchmod(descriptor, mode)
+    if durable:
+        os.fsync(descriptor)
+
+
+# --- reading ---
+
+
+def read_file(path: Path, *, root: Path | None = None) -> bytes:
+    """A regular file's bytes; symlinks are not followed.
+
+    Args:
+        path: the file.
+        root: where given, no directory between it and the file may be a symlink either; the root may.
+
+    Raises:
+        FileUnavailable: also for a symlink, a directory or a device.
+        ValueError: ``path`` is not below ``root``.
+    """
+    if root is None:
+        with _reporting(path):
+            return _read(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
+    *directories, name = _inside(path, root)
+    with _reporting(path):
+        # Step by step through descriptors: a check before the opening could be overtaken.
+        here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for directory in directories:
+                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+                above, here = here, os.open(directory, flags, dir_fd=here)
+                os.close(above)
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            return _read(os.open(name, flags, dir_fd=here))
+        finally:
+            os.close(here)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(0, "not a regular file")
+        parts = []
+        while part := os.read(descriptor, max(found.st_size, _MIN_READ)):
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def _inside(path: Path, root: Path) -> tuple[str, ...]:
+    names = path.relative_to(root).parts
+    if ".." in names:
+        raise ValueError(f"{path} is not below {root}")
+    return names
+
+
+# --- the lock ---
+
+
+class RepoLock:
+    """An exclusive lock between processes and threads that the operating system ends with its process.
+
+    The lock file is never deleted, since a process that waits on a deleted file would wait beside the others.
+    It holds the process id of the last holder, as information only.
+
+    Args:
+        path: the lock file; its directory exists.
+        timeout: seconds to wait before giving up.
+    """
+
+    def __init__(self, path: Path, *, timeout: float = 0.0) -> None:
+        self.path, self.timeout = path, timeout
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        """Take the lock.
+
+        Raises:
+            Unavailable: someone else holds it for longer than the timeout.
+            FileUnavailable: the lock file cannot be opened or written.
+            RuntimeError: this object holds the lock already.
+        """
+        if self._descriptor is not None:
+            raise RuntimeError("the lock is held already")
+        with _reporting(self.path):
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(self.path, flags, 0o600)
+        try:
+            self._acquire(descriptor)
+            with _reporting(self.path):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of the lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _acquire(self, descriptor: int) -> None:
+        # flock has no timeout, and an alarm signal belongs to the main thread only: hence asking again.
+        deadline = time.monotonic() + self.timeout
+        while True:
+            with _reporting(self.path):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    left = deadline - time.monotonic()
+                else:
+                    return
+            if left <= 0:
+                raise self._held(descriptor)
+            time.sleep(min(_POLL_SECONDS, left))
+
+    def _held(self, descriptor: int) -> Unavailable:
+        with _reporting(self.path):
+            holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+        who = f"process {holder}" if holder.isdigit() else "another process"
+        return Unavailable(
+            f"{self.path} is locked by {who} (waited {self.timeout:g} s)",
+            hint="wait for the other epicvc to end, then run the command again",
+        )

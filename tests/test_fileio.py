@@ -1,0 +1,281 @@
+"""Atomic writing, reading without symlinks, and the lock."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from epicvc.errors import FileUnavailable, Unavailable
+from epicvc.fileio import (
+    RepoLock,
+    atomic_write,
+    fsync_directory,
+    leftover_temporaries,
+    make_directories,
+    publish,
+    read_file,
+    remove_file,
+    stage_file,
+)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_atomic_write_makes_and_replaces(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    atomic_write(path, b"1")
+    assert path.read_bytes() == b"1"
+    assert mode(path) == 0o666 & ~_umask()
+    path.chmod(0o640)
+    atomic_write(path, b"2" * 100_000, durable=False)
+    assert path.read_bytes() == b"2" * 100_000
+    assert mode(path) == 0o640
+    atomic_write(path, b"", mode=0o600)
+    assert mode(path) == 0o600
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_staged_then_published(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"old")
+    staged = stage_file(path, b"new", "op1")
+    assert staged.name == ".a.json.op1.epicvc-tmp"
+    assert path.read_bytes() == b"old"
+    assert leftover_temporaries(tmp_path, "op1") == [staged]
+    assert leftover_temporaries(tmp_path, "op2") == []
+    publish(staged, path)
+    fsync_directory(tmp_path)
+    assert path.read_bytes() == b"new"
+    assert leftover_temporaries(tmp_path, "op1") == []
+
+
+def test_leftovers_are_found_below_and_for_long_names(tmp_path: Path) -> None:
+    below = tmp_path / "x" / "y"
+    below.mkdir(parents=True)
+    long_name = below / ("é" * 125 + ".json")
+    staged = stage_file(long_name, b"1", "op1")
+    assert len(os.fsencode(staged.name)) <= 255
+    other = stage_file(below / ("é" * 124 + "e.json"), b"2", "op1")
+    assert leftover_temporaries(tmp_path, "op1") == sorted([staged, other])
+    publish(staged, long_name)
+    assert long_name.read_bytes() == b"1"
+
+
+def test_a_staged_file_is_never_written_over(tmp_path: Path) -> None:
+    stage_file(tmp_path / "a", b"1", "t")
+    with pytest.raises(FileUnavailable, match="exists"):
+        stage_file(tmp_path / "a", b"2", "t")
+    (tmp_path / ".b.t.epicvc-tmp").symlink_to(tmp_path / "target")
+    with pytest.raises(FileUnavailable):
+        stage_file(tmp_path / "b", b"2", "t")
+    assert not (tmp_path / "target").exists()
+
+
+def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_bytes(b"kept")
+    link, directory = tmp_path / "link", tmp_path / "directory"
+    link.symlink_to(target)
+    directory.mkdir()
+    for path in (link, directory):
+        with pytest.raises(FileUnavailable, match="not a regular file"):
+            atomic_write(path, b"1")
+    assert target.read_bytes() == b"kept"
+
+
+def test_failures_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(FileUnavailable, match="No space left") as caught:
+            atomic_write(path, b"new")
+    assert caught.value.path == str(path)
+    with pytest.raises(FileUnavailable, match="No such file"):
+        atomic_write(tmp_path / "missing" / "a", b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(FileUnavailable, match="File too large"):
+            atomic_write(path, b"x" * 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_remove_file(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"")
+    assert remove_file(path)
+    assert not remove_file(path)
+    with pytest.raises(FileUnavailable):
+        remove_file(tmp_path)
+
+
+def test_make_directories(tmp_path: Path) -> None:
+    make_directories(tmp_path / "a" / "b" / "c", tmp_path)
+    make_directories(tmp_path / "a" / "b" / "c", tmp_path)
+    make_directories(tmp_path, tmp_path)
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for name in ("file", "link"):
+        with pytest.raises(FileUnavailable, match="not a directory"):
+            make_directories(tmp_path / name / "b", tmp_path)
+    for outside in (tmp_path.parent, tmp_path / ".." / "x"):
+        with pytest.raises(ValueError, match="not"):
+            make_directories(outside, tmp_path)
+
+
+def test_read_file(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    path = tmp_path / "d" / "a.json"
+    path.write_bytes(b"{}")
+    assert read_file(path) == read_file(path, root=tmp_path) == read_file(path, root=path.parent) == b"{}"
+    with pytest.raises(FileUnavailable, match="No such file") as caught:
+        read_file(tmp_path / "missing", root=tmp_path)
+    assert isinstance(caught.value.__cause__, FileNotFoundError)
+    with pytest.raises(ValueError, match="not"):
+        read_file(path, root=tmp_path / "other")
+    with pytest.raises(ValueError, match="not"):
+        read_file(tmp_path / "d" / ".." / "d" / "a.json", root=tmp_path)
+
+
+def test_read_file_follows_no_symlink(tmp_path: Path) -> None:
+    real = tmp_path / "real"
+    real.mkdir()
+    (real / "a").write_bytes(b"secret")
+    (tmp_path / "file").symlink_to(real / "a")
+    (tmp_path / "directory").symlink_to(real)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileUnavailable, match="symlink"):
+        read_file(tmp_path / "file")
+    with pytest.raises(FileUnavailable, match="symlink"):
+        read_file(tmp_path / "file", root=tmp_path)
+    with pytest.raises(FileUnavailable):
+        read_file(tmp_path / "directory" / "a", root=tmp_path)
+    for irregular in (tmp_path / "pipe", real):
+        with pytest.raises(FileUnavailable):
+            read_file(irregular)
+    (tmp_path / "root").symlink_to(real)
+    assert read_file(tmp_path / "root" / "a", root=tmp_path / "root") == b"secret"
+
+
+def test_no_descriptor_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        for path in (tmp_path, tmp_path / "missing", tmp_path / "d" / "missing" / "x"):
+            with pytest.raises(FileUnavailable):
+                read_file(path)
+        with pytest.raises(FileUnavailable):
+            read_file(tmp_path / "d" / "missing" / "x", root=tmp_path)
+        atomic_write(tmp_path / "a", b"1")
+        with RepoLock(tmp_path / "lock"), pytest.raises(Unavailable), RepoLock(tmp_path / "lock"):
+            pass
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+# --- the lock ---
+
+ROOT = Path(__file__).parents[1]
+HOLDER = """
+import sys, time
+from pathlib import Path
+from epicvc.fileio import RepoLock
+with RepoLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_lock_excludes_processes_and_dies_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        started = time.monotonic()
+        with (
+            pytest.raises(Unavailable, match=f"locked by process {holder.pid} "),
+            RepoLock(path, timeout=0.1),
+        ):
+            pass
+        assert 0.1 <= time.monotonic() - started < 5
+    finally:
+        holder.kill()
+        holder.communicate()
+    with RepoLock(path, timeout=5):
+        assert path.read_text() == f"{os.getpid()}\n"
+    assert path.exists()
+    assert mode(path) == 0o600
+
+
+def test_the_lock_excludes_threads(tmp_path: Path) -> None:
+    inside = 0
+    seen: list[int] = []
+
+    def work() -> None:
+        nonlocal inside
+        for _ in range(3):
+            with RepoLock(tmp_path / "lock", timeout=10):
+                inside += 1
+                seen.append(inside)
+                time.sleep(0.002)
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [1] * 12
+
+
+def test_the_lock_is_not_reentrant(tmp_path: Path) -> None:
+    lock = RepoLock(tmp_path / "lock")
+    with lock, pytest.raises(RuntimeError), lock:
+        pass
+    with lock:
+        pass
+
+
+def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(FileUnavailable), RepoLock(tmp_path / "missing" / "lock"):
+        pass
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileUnavailable, match="symlink"), RepoLock(tmp_path / "link"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
