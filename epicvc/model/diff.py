@@ -1,0 +1,151 @@
+"""What differs between two states of a document, as a list of labelled changes. Pure; renders nothing.
+
+Objects are compared by key; lists of objects that all have an ``id`` by id, with moves told apart from edits; any
+other list and any other value as a whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, cast
+
+from epicvc.jsonio import JSON, equal
+from epicvc.model.document import natural_key
+from epicvc.model.labels import Label
+
+
+class Op(StrEnum):
+    """What happened to a place."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    REPLACE = "replace"
+    MOVE = "move"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    Attributes:
+        label: the place.
+        op: what happened; for a move ``old`` and ``new`` are the ids that stood before the item (``None``: first).
+        old: the value before; ``None`` for an addition.
+        new: the value after; ``None`` for a removal.
+    """
+
+    label: Label
+    op: Op
+    old: JSON
+    new: JSON
+
+
+Keyed = dict[str, dict[str, JSON]]
+NONE: Final = None
+
+
+def keyed(value: JSON) -> Keyed | None:
+    """A list as its objects by id, in order; ``None`` where it is no list of objects with distinct ids."""
+    if not isinstance(value, list) or not value:
+        return None
+    result: Keyed = {}
+    for item in value:
+        key = natural_key(item.get("id")) if isinstance(item, dict) else None
+        if key is None or key in result:
+            return None
+        result[key] = cast("dict[str, JSON]", item)
+    return result
+
+
+def diff(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
+    """The changes that turn ``old`` into ``new``; absent and null are the same."""
+    if old is None and new is None:
+        return
+    if old is None:
+        yield Change(label, Op.ADD, None, new)
+    elif new is None:
+        yield Change(label, Op.REMOVE, old, None)
+    elif isinstance(old, dict) and isinstance(new, dict):
+        yield from _diff_objects(label, old, new)
+    else:
+        before, after = keyed(old), keyed(new)
+        if before is not None and after is not None:
+            yield from _diff_keyed(label, before, after)
+        elif before is not None and new == []:
+            yield from _diff_keyed(label, before, {})
+        elif after is not None and old == []:
+            yield from _diff_keyed(label, {}, after)
+        elif not equal(old, new):
+            yield Change(label, Op.REPLACE, old, new)
+
+
+def diff_epic(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
+    """The changes of an epic; tasks are always told apart by id, even where one side has none."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        old, new = dict(old), dict(new)
+        tasks = label.child("tasks")
+        before, after = old.pop("tasks", None) or [], new.pop("tasks", None) or []
+        yield from _diff_objects(label, old, new)
+        yield from diff(tasks, before, after)
+    else:
+        yield from diff(label, old, new)
+
+
+def _diff_objects(label: Label, old: dict[str, JSON], new: dict[str, JSON]) -> Iterator[Change]:
+    for name in [*old, *(name for name in new if name not in old)]:
+        yield from diff(label.child(name), old.get(name), new.get(name))
+
+
+def _diff_keyed(label: Label, old: Keyed, new: Keyed) -> Iterator[Change]:
+    for key in old:
+        if key not in new:
+            yield Change(label.child(key), Op.REMOVE, cast("JSON", old[key]), None)
+    for key, item in new.items():
+        if key in old:
+            yield from _diff_objects(label.child(key), old[key], item)
+        else:
+            yield Change(label.child(key), Op.ADD, None, cast("JSON", item))
+    before = [key for key in old if key in new]
+    after = [key for key in new if key in old]
+    if before != after:
+        for key in moved(before, after):
+            yield Change(label.child(key), Op.MOVE, predecessor(list(old), key), predecessor(list(new), key))
+
+
+def predecessor(order: Sequence[str], key: str) -> str | None:
+    """The id that stands before ``key``; ``None`` when it is first."""
+    position = order.index(key)
+    return order[position - 1] if position else None
+
+
+def moved(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """The fewest items that must move to turn one order into the other: all but a longest common run."""
+    rank = {key: position for position, key in enumerate(before)}
+    stay = longest_increasing(after, lambda key: rank[key])
+    return [key for key in after if key not in stay]
+
+
+def longest_increasing(items: Sequence[str], rank: Callable[[str], int]) -> frozenset[str]:
+    """The members of a longest strictly increasing subsequence (patience sorting, O(n log n))."""
+    tails: list[int] = []
+    tail_items: list[str] = []
+    previous: dict[str, str | None] = {}
+    for item in items:
+        value = rank(item)
+        position = bisect_left(tails, value)
+        previous[item] = tail_items[position - 1] if position else None
+        if position == len(tails):
+            tails.append(value)
+            tail_items.append(item)
+        else:
+            tails[position] = value
+            tail_items[position] = item
+    result = set()
+    current = tail_items[-1] if tail_items else None
+    while current is not None:
+        result.add(current)
+        current = previous[current]
+    return frozenset(result)

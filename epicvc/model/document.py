@@ -1,0 +1,264 @@
+"""Documents: what a file and a database say of one epic, and the core that both own.
+
+A *core* is a JSON object ``{"name": …, "tasks": [{"id": …, "title": …}, …]}`` that holds core fields only. Absent and
+null are the same and are left out; so are an empty ``tasks`` and empty dependencies, since rows cannot tell an empty
+list from none. Dependencies are a set: rows have no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias, cast
+
+from epicvc.errors import InvalidField, InvalidFile
+from epicvc.jsonio import JSON, dumps_canonical, equal
+from epicvc.model.labels import Label, escape
+from epicvc.model.mapping import Field, Kind, Mapping
+
+Core: TypeAlias = "dict[str, JSON]"
+Tasks: TypeAlias = "list[dict[str, JSON]]"
+
+WRAPPER = "epic"
+"""The key that holds the epic in a wrapped file."""
+
+UNAGREED = "?"
+"""The member of a base that lists, as paths, fields that both sides have and never agreed on."""
+
+_INT64 = range(-(2**63), 2**63)
+
+
+@dataclass(frozen=True)
+class FileEpic:
+    """An epic as a file has it.
+
+    Attributes:
+        id: natural key.
+        core: what both sides own.
+        whole: the parsed file, unknown keys included.
+    """
+
+    id: str
+    core: Core
+    whole: dict[str, JSON]
+
+    @property
+    def body(self) -> dict[str, JSON]:
+        """The object that holds the epic's own fields."""
+        return epic_body(self.whole)
+
+
+@dataclass(frozen=True)
+class RowEpic:
+    """An epic as rows have it, before what is absent in them is known.
+
+    Attributes:
+        id: natural key.
+        core: every mapped value, column defaults included; tasks by sequence, then key.
+        calculated: the calculated fields that have a value.
+        defaults: names of the epic's fields whose value is the column's default.
+        task_defaults: the same for each task, by task id.
+        unordered: ids of tasks whose row carries no order.
+    """
+
+    id: str
+    core: Core
+    calculated: Core = field(default_factory=dict)
+    defaults: frozenset[str] = frozenset()
+    task_defaults: MappingABC[str, frozenset[str]] = field(default_factory=dict)
+    unordered: frozenset[str] = frozenset()
+
+
+def epic_body(whole: dict[str, JSON]) -> dict[str, JSON]:
+    """The object of a parsed file that holds the epic's own fields: below ``epic``, or the file itself."""
+    inner = whole.get(WRAPPER)
+    return inner if isinstance(inner, dict) else whole
+
+
+def natural_key(value: JSON) -> str | None:
+    """An ``id`` as the text that identifies it; ``None`` where it cannot be one."""
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return None
+
+
+def tasks_of(core: Core) -> Tasks:
+    """The tasks of a core, or no tasks."""
+    return cast("Tasks", core.get(Mapping.TASKS) or [])
+
+
+def read_file_epic(parsed: JSON, mapping: Mapping, path: str) -> FileEpic:
+    """Take the epic out of a parsed file.
+
+    Args:
+        parsed: the file's JSON value.
+        mapping: says which fields are core.
+        path: the file, for messages.
+
+    Raises:
+        InvalidFile: the value is no epic.
+        InvalidField: a core field has a value that its column cannot hold.
+    """
+    if not isinstance(parsed, dict):
+        raise InvalidFile(path, "an epic is a JSON object")
+    body = epic_body(parsed)
+    if body is parsed and WRAPPER in parsed:
+        raise InvalidFile(path, '"epic" is not an object')
+    key = natural_key(body.get("id"))
+    if key is None:
+        raise InvalidFile(path, 'the epic has no "id" (a text or an integer)')
+    label = Label(key)
+    core: Core = {}
+    for spec in mapping.epics.core:
+        value = body.get(spec.name)
+        if value is not None:
+            core[spec.name] = _checked(value, spec, label, path)
+    tasks = _read_tasks(body.get(Mapping.TASKS), mapping, label.child(Mapping.TASKS), path)
+    if tasks:
+        core[Mapping.TASKS] = cast("JSON", tasks)
+    return FileEpic(key, core, parsed)
+
+
+def _read_tasks(value: JSON, mapping: Mapping, label: Label, path: str) -> Tasks:
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise InvalidFile(path, f"{label} is not a list")
+    seen: set[str] = set()
+    tasks: Tasks = []
+    for position, item in enumerate(value):
+        key = natural_key(item.get("id")) if isinstance(item, dict) else None
+        if key is None or not isinstance(item, dict):
+            raise InvalidFile(path, f'{label}: task {position + 1} is no object with an "id" (a text or an integer)')
+        if key in seen:
+            raise InvalidFile(path, f"{label.child(key)}: two tasks have this id")
+        seen.add(key)
+        tasks.append(_read_task(item, key, mapping, label.child(key), path))
+    return tasks
+
+
+def _read_task(item: dict[str, JSON], key: str, mapping: Mapping, label: Label, path: str) -> dict[str, JSON]:
+    task: dict[str, JSON] = {"id": key}
+    for spec in mapping.tasks.core:
+        value = item.get(spec.name)
+        if value is not None:
+            task[spec.name] = _checked(value, spec, label, path)
+    if mapping.links and (links := item.get(mapping.links.field)) is not None:
+        keys = [natural_key(link) for link in links] if isinstance(links, list) else [None]
+        if None in keys:
+            raise InvalidFile(path, f"{label.child(mapping.links.field)} is not a list of task ids")
+        if keys:
+            task[mapping.links.field] = cast("JSON", sorted(set(cast("list[str]", keys))))
+    return task
+
+
+def _checked(value: JSON, spec: Field, label: Label, path: str) -> JSON:
+    """The value, when its column's kind can hold it."""
+    problem = misfit(value, spec.kind)
+    if problem:
+        raise InvalidField(str(label.child(spec.name)), f"{problem} ({path})")
+    return value
+
+
+def misfit(value: JSON, kind: Kind) -> str | None:
+    """Why a value cannot be stored as this kind; ``None`` when it can."""
+    if kind is Kind.JSON:
+        return None
+    if kind is Kind.BOOL:
+        return None if isinstance(value, bool) else "must be true or false"
+    if kind is Kind.NUMBER:
+        if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            return "must be a number"
+        if isinstance(value, Decimal) or (isinstance(value, int) and value not in _INT64):
+            return "the number does not fit the column exactly"
+        return None
+    return None if isinstance(value, str) else "must be a text"
+
+
+def core_bytes(epic: str, core: Core) -> bytes:
+    """The canonical form of a core; its SHA-256 as an object of the store is the core id."""
+    return dumps_canonical({**core, "id": epic})
+
+
+def same_core(ours: Core | None, theirs: Core | None) -> bool:
+    """Whether two cores are equal by value."""
+    if ours is None or theirs is None:
+        return ours is theirs
+    return equal(cast("JSON", ours), cast("JSON", theirs))
+
+
+def settle(rows: RowEpic, reference: Core | None) -> Core:
+    """Read rows against a reference: what is absent in them, and in which order unordered tasks come.
+
+    A value that equals its column's default reads as absent where the reference has the document without that field;
+    otherwise it is a value. Without a reference every value counts.
+
+    Args:
+        rows: the epic as the database has it.
+        reference: the base; before there is a base, the file's core.
+    """
+    if reference is None:
+        return rows.core
+    unagreed = cast("list[str]", reference.get(UNAGREED) or [])
+    core = {
+        name: value
+        for name, value in rows.core.items()
+        if name not in rows.defaults or name in reference or name in unagreed
+    }
+    tasks = tasks_of(rows.core)
+    if not tasks:
+        return core
+    known = {cast("str", task["id"]): task for task in tasks_of(reference)}
+    settled = []
+    for task in tasks:
+        key = cast("str", task["id"])
+        absent = rows.task_defaults.get(key, frozenset())
+        if key in known and absent:
+            path = f"{Mapping.TASKS}/{escape(key)}/"
+            settled.append(
+                {n: v for n, v in task.items() if n not in absent or n in known[key] or path + n in unagreed}
+            )
+        else:
+            settled.append(task)
+    if rows.unordered:
+        settled = _in_order(settled, rows.unordered, list(known))
+    core[Mapping.TASKS] = cast("JSON", settled)
+    return core
+
+
+def _in_order(tasks: Tasks, unordered: frozenset[str], reference: Sequence[str]) -> Tasks:
+    """Put tasks without an order where the reference has them; those that it does not know stay last, by key."""
+    by_id = {cast("str", task["id"]): task for task in tasks}
+    ordered = [key for key in by_id if key not in unordered]
+    known = [key for key in reference if key in unordered]
+    strangers = [key for key in by_id if key in unordered and key not in set(known)]
+    return [by_id[key] for key in [*place(ordered, known, reference), *strangers]]
+
+
+def place(order: Sequence[str], missing: Sequence[str], reference: Sequence[str]) -> list[str]:
+    """Insert ``missing`` into ``order``, each after its nearest predecessor in ``reference`` that is there.
+
+    Args:
+        order: ids whose relative order stays.
+        missing: ids to insert, none of them in ``order``, in the order of ``reference``.
+        reference: an order that has all of ``missing``.
+    """
+    result = list(order)
+    present = set(order)
+    wanted = set(missing)
+    anchor: str | None = None
+    at: dict[str | None, list[str]] = {}
+    for key in reference:
+        if key in wanted:
+            at.setdefault(anchor, []).append(key)
+        elif key in present:
+            anchor = key
+    merged = list(at.get(None, ()))
+    for key in result:
+        merged.append(key)
+        merged.extend(at.get(key, ()))
+    return merged

@@ -1,0 +1,72 @@
+"""What a file says after its core became another: everything that no changed core field asked for stays. Pure."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from epicvc.jsonio import JSON, equal
+from epicvc.model.document import WRAPPER, Core, epic_body, natural_key, tasks_of
+from epicvc.model.mapping import Mapping
+
+Object = dict[str, JSON]
+
+
+def with_core(whole: Object, before: Core, after: Core, mapping: Mapping) -> Object:
+    """The parsed file with another core.
+
+    Args:
+        whole: the file as it is parsed.
+        before: its core now.
+        after: the core that it is to have.
+        mapping: says which fields are core.
+
+    Returns:
+        A new value; keys that the core does not own are those of ``whole``.
+    """
+    body = dict(epic_body(whole))
+    _set_fields(body, before, after, [field.name for field in mapping.epics.core])
+    if not equal(before.get(Mapping.TASKS), after.get(Mapping.TASKS)):
+        body[Mapping.TASKS] = _tasks(body.get(Mapping.TASKS), before, after, mapping)
+    return body if epic_body(whole) is whole else {**whole, WRAPPER: body}
+
+
+def new_file(epic: str, core: Core) -> Object:
+    """The value of a new file for an epic that only the database had."""
+    return {WRAPPER: {"id": epic, **core}}
+
+
+def _set_fields(target: Object, before: Core, after: Core, names: list[str]) -> None:
+    for name in names:
+        if equal(before.get(name), after.get(name)):
+            continue
+        if after.get(name) is None:
+            target.pop(name, None)
+        else:
+            target[name] = after[name]
+
+
+def _tasks(current: JSON, before: Core, after: Core, mapping: Mapping) -> JSON:
+    items = cast("list[Object]", current or [])
+    known = {natural_key(item["id"]): item for item in items}
+    old = {cast("str", task["id"]): task for task in tasks_of(before)}
+    names = [field.name for field in mapping.tasks.core]
+    result: list[JSON] = []
+    for task in tasks_of(after):
+        key = cast("str", task["id"])
+        item = dict(known.get(key) or {"id": key})
+        _set_fields(item, old.get(key, {}), task, names)
+        if mapping.links:
+            _set_links(item, old.get(key, {}), task, mapping.links.field)
+        result.append(item)
+    return result
+
+
+def _set_links(item: Object, before: Core, after: Core, name: str) -> None:
+    """Links are a set: those that stay keep their place and spelling in the author's list."""
+    if equal(before.get(name), after.get(name)):
+        return
+    wanted = cast("list[str]", after.get(name) or [])
+    current = cast("list[JSON]", item.get(name) or [])
+    present = [natural_key(link) for link in current]
+    kept = [link for link, key in zip(current, present, strict=True) if key in wanted]
+    item[name] = [*kept, *(key for key in wanted if key not in present)]

@@ -1,0 +1,114 @@
+"""How a field is named everywhere: ``EPIC:FIELD``, as in ``5:tasks/5.1a/title``, or ``@table/key/column``.
+
+Inside a name ``~`` is written ``~0`` and ``/`` is written ``~1`` (RFC 6901). Two more escapes keep a label readable
+back: ``~2`` for a ``:`` inside an epic's id and ``~3`` for an ``@`` at its beginning.
+
+The keys beside ``epic`` in a wrapped file (``_metadata``, say) are named below ``@``: ``5:@/_metadata/author``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from epicvc.errors import UsageError
+
+SIBLINGS = "@"
+"""The path segment below which the keys beside ``epic`` in a file are named."""
+
+
+def escape(name: str) -> str:
+    """One name as it stands inside a label."""
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def unescape(text: str) -> str:
+    """The name that a label's segment stands for."""
+    return text.replace("~3", "@").replace("~2", ":").replace("~1", "/").replace("~0", "~")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Label:
+    """A place in the document set.
+
+    Attributes:
+        root: an epic's id, or ``@`` and a table's name.
+        path: the names below it; empty for the epic or table itself.
+    """
+
+    root: str
+    path: tuple[str, ...] = ()
+    table: bool = False
+
+    def __str__(self) -> str:
+        inner = "/".join(map(escape, self.path))
+        if self.table:
+            return "@" + "/".join((escape(self.root), inner) if inner else (escape(self.root),))
+        root = escape(self.root).replace(":", "~2")
+        if root.startswith("@"):
+            root = "~3" + root[1:]
+        return f"{root}:{inner}" if inner else root
+
+    def child(self, name: str) -> Label:
+        """The label one name further down."""
+        return Label(self.root, (*self.path, name), self.table)
+
+    def covers(self, other: Label) -> bool:
+        """Whether ``other`` is this place or lies below it."""
+        return (
+            self.root == other.root
+            and self.table == other.table
+            and other.path[: len(self.path)] == self.path
+        )
+
+
+def parse_label(text: str) -> Label:
+    """Read a label as a user types it.
+
+    Raises:
+        UsageError: the text cannot be a label.
+    """
+    if not text or text.endswith("/"):
+        raise UsageError(f"{text!r} is no label", hint="labels look like 5, 5:name or 5:tasks/5.1a/title")
+    if text.startswith("@"):
+        root, _, rest = text[1:].partition("/")
+        path = tuple(unescape(part) for part in rest.split("/")) if rest else ()
+        return Label(unescape(root), path, table=True)
+    root, colon, rest = text.partition(":")
+    if not root or (colon and not rest) or "/" in root:
+        raise UsageError(f"{text!r} is no label", hint="labels look like 5, 5:name or 5:tasks/5.1a/title")
+    path = tuple(unescape(part) for part in rest.split("/")) if rest else ()
+    return Label(unescape(root), path)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which places a command is about; an empty selection is about all of them."""
+
+    labels: tuple[Label, ...] = ()
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> Selection:
+        """Read labels as a user types them."""
+        return cls(tuple(parse_label(text) for text in texts))
+
+    @property
+    def all(self) -> bool:
+        """Whether everything is selected."""
+        return not self.labels
+
+    def selects(self, label: Label) -> bool:
+        """Whether a change at this label belongs to the command."""
+        return not self.labels or any(chosen.covers(label) for chosen in self.labels)
+
+    def touches(self, label: Label) -> bool:
+        """Whether anything at, below or above this label is selected."""
+        return not self.labels or any(
+            chosen.covers(label) or label.covers(chosen) for chosen in self.labels
+        )
+
+    def epics(self) -> frozenset[str] | None:
+        """The epics that can be concerned; ``None`` for all."""
+        if not self.labels:
+            return None
+        return frozenset(label.root for label in self.labels if not label.table)
