@@ -1,0 +1,1 @@
+"""The three-way rules. Pure: values in, values and conflicts out."""

@@ -1,0 +1,133 @@
+"""The three-way rule for one value, and how the outcome reaches each of the two copies.
+
+A merge has three results, not one: what ours, theirs and the base are *afterwards*. Where the value merges, all that
+the direction allows take it. Where it conflicts, each copy keeps its own and the base stays, so that the conflict can
+be derived again by anyone at any time, and nothing has to be stored about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, Flag, auto
+from typing import Final, Literal, TypeAlias
+
+from epicvc.jsonio import JSON, equal
+from epicvc.model.labels import Label
+
+
+class _Absent(Enum):
+    ABSENT = "absent"
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = _Absent.ABSENT
+"""No value here: the field, item or document does not exist. JSON null counts as absent before it gets here."""
+
+Value: TypeAlias = "JSON | Literal[_Absent.ABSENT]"
+
+
+class Direction(Flag):
+    """Which copies may change."""
+
+    TO_OURS = auto()
+    TO_THEIRS = auto()
+    BOTH = TO_OURS | TO_THEIRS
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a policy or a person decided for a conflict."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A place where base, ours and theirs all differ and no rule merges them."""
+
+    label: Label
+    base: Value
+    ours: Value
+    theirs: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Triple:
+    """What ours, theirs and base are after a merge."""
+
+    ours: Value
+    theirs: Value
+    base: Value
+
+
+Decide: TypeAlias = Callable[[Conflict], "Chosen | None"]
+
+
+def undecided(_: Conflict) -> Chosen | None:
+    """The manual policy: every conflict is left to a person."""
+    return None
+
+
+@dataclass(slots=True)
+class Context:
+    """What a merge may do, and the conflicts that it finds.
+
+    Attributes:
+        direction: which copies may change.
+        selects: whether a place belongs to this merge; others stay as they are, base included.
+        touches: whether a place, or anything above or below it, belongs to this merge.
+        decide: settles a conflict, or not.
+        conflicts: filled while merging.
+    """
+
+    direction: Direction = Direction.BOTH
+    selects: Callable[[Label], bool] = lambda _: True
+    touches: Callable[[Label], bool] = lambda _: True
+    decide: Decide = undecided
+    conflicts: list[Conflict] = field(default_factory=list)
+
+    def keep(self, base: Value, ours: Value, theirs: Value) -> Triple:
+        """Leave everything as it is."""
+        return Triple(ours, theirs, base)
+
+    def agree(self, ours: Value, theirs: Value, merged: Value) -> Triple:
+        """Give the merged value to the copies that may change.
+
+        A copy that may not change has become the base: all that it says is in the merged value, so what the other
+        copy has beyond it is that copy's change.
+        """
+        if self.direction == Direction.BOTH:
+            return Triple(merged, merged, merged)
+        if self.direction == Direction.TO_OURS:
+            return Triple(merged, theirs, theirs)
+        return Triple(ours, merged, ours)
+
+    def settle(self, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+        """A conflict: what was decided, else left as it is and reported."""
+        conflict = Conflict(label, base, ours, theirs)
+        chosen = self.decide(conflict)
+        if chosen is None:
+            self.conflicts.append(conflict)
+            return self.keep(base, ours, theirs)
+        return self.agree(ours, theirs, chosen.value)
+
+
+def same(one: Value, other: Value) -> bool:
+    """Whether two values are equal, absence included."""
+    if one is ABSENT or other is ABSENT:
+        return one is other
+    return one is other or equal(one, other)
+
+
+def merge_scalar(context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+    """The trivial rule, for any value taken as a whole."""
+    if not context.selects(label):
+        return context.keep(base, ours, theirs)
+    if same(ours, theirs) or same(theirs, base):
+        return context.agree(ours, theirs, ours)
+    if same(ours, base):
+        return context.agree(ours, theirs, theirs)
+    return context.settle(label, base, ours, theirs)

@@ -1,0 +1,150 @@
+"""The plan of one epic: base x files x db x policy -> what each side and the base become, and the conflicts.
+
+Pure and per document, so that a caller can stream any number of epics through it. "Ours" is the files side, "theirs"
+the database, everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+from epicvc.jsonio import JSON, equal
+from epicvc.merge.document import DocumentMerge
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, undecided
+from epicvc.model.diff import Change, diff_epic
+from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
+from epicvc.model.labels import Label, Selection, escape
+from epicvc.model.mapping import Mapping
+
+POLICIES = ("manual", "json_wins", "database_wins")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a synchronisation may do.
+
+    Attributes:
+        direction: ``TO_OURS`` pulls (db to files), ``TO_THEIRS`` pushes, ``BOTH`` syncs.
+        selection: the places that it is about.
+        decide: what settles a conflict.
+    """
+
+    direction: Direction = Direction.BOTH
+    selection: Selection = field(default_factory=Selection)
+    decide: Decide = undecided
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of one epic; ``None`` is an epic that does not exist there.
+
+    Attributes:
+        epic: its id.
+        files: the core that the files side will have.
+        db: the core that the database will have.
+        base: the core that both agree on afterwards.
+        to_files: the changes of the files side.
+        to_db: the changes of the database.
+        conflicts: what nobody settled.
+        moves_base: whether the base becomes another.
+    """
+
+    epic: str
+    files: Core | None
+    db: Core | None
+    base: Core | None
+    to_files: tuple[Change, ...] = ()
+    to_db: tuple[Change, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    moves_base: bool = False
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether a side or the base becomes another."""
+        return bool(self.to_files or self.to_db or self.moves_base)
+
+
+def plan_epic(
+    mapping: Mapping, policy: Policy, epic: str, base: Core | None, files: Core | None, db: Core | None
+) -> Outcome:
+    """Decide what becomes of one epic.
+
+    Args:
+        mapping: the fields and their merge rules.
+        policy: direction, selection, and what settles a conflict.
+        epic: its id.
+        base: the core on which both sides last agreed.
+        files: the core that the files have.
+        db: the core that the database has, settled against the base (:func:`epicvc.model.document.settle`).
+    """
+    selection = policy.selection
+    context = Context(policy.direction, selection.selects, selection.touches, policy.decide)
+    triple = DocumentMerge(mapping).merge(context, epic, base, files, db)
+    new_files, new_db, new_base = (
+        None if value is ABSENT else cast("Core", value) for value in (triple.ours, triple.theirs, triple.base)
+    )
+    if new_base is not None:
+        new_base = _mark_unagreed(new_base, new_files, new_db)
+    label = Label(epic)
+    return Outcome(
+        epic,
+        new_files,
+        new_db,
+        new_base,
+        tuple(diff_epic(label, cast("Core", files), cast("Core", new_files))),
+        tuple(diff_epic(label, cast("Core", db), cast("Core", new_db))),
+        tuple(context.conflicts),
+        not same_core(base, new_base),
+    )
+
+
+def _mark_unagreed(base: Core, files: Core | None, db: Core | None) -> Core:
+    """Note in the base which of its missing fields both sides have, with different values.
+
+    Such a field was never agreed on. Without the note a value in the database that equals the column's default would
+    read as absent from then on (:func:`epicvc.model.document.settle`), and the conflict would settle itself.
+    """
+    if files is None or db is None:
+        return base
+    unagreed = [name for name in files if _unagreed(name, base, files, db)]
+    theirs, before = ({task["id"]: task for task in tasks_of(core)} for core in (db, base))
+    for task in tasks_of(files):
+        key = task["id"]
+        if key in theirs and key in before:
+            path = f"{Mapping.TASKS}/{escape(str(key))}/"
+            unagreed += [path + name for name in task if _unagreed(name, before[key], task, theirs[key])]
+    return {**base, UNAGREED: cast("JSON", sorted(unagreed))} if unagreed else base
+
+
+def _unagreed(name: str, base: Core, files: Core, db: Core) -> bool:
+    return name != Mapping.TASKS and name not in base and name in db and not equal(files[name], db[name])
+
+
+def decide_by_policy(name: str) -> Decide:
+    """The decision of a named policy for every conflict.
+
+    Raises:
+        ValueError: no policy has this name.
+    """
+    if name == "manual":
+        return undecided
+    if name == "json_wins":
+        return lambda conflict: Chosen(conflict.ours)
+    if name == "database_wins":
+        return lambda conflict: Chosen(conflict.theirs)
+    raise ValueError(f"conflict policy {name!r} is none of {', '.join(POLICIES)}")
+
+
+def decide_labels(chosen: Iterable[tuple[Label, Callable[[Conflict], Chosen]]], otherwise: Decide = undecided) -> Decide:
+    """Decide each conflict by the first entry whose label covers it."""
+    entries = tuple(chosen)
+
+    def decide(conflict: Conflict) -> Chosen | None:
+        for label, choice in entries:
+            if label.covers(conflict.label):
+                return choice(conflict)
+        return otherwise(conflict)
+
+    return decide
