@@ -1,0 +1,3 @@
+-- Forget which migrations have been applied.
+
+DROP TABLE schema_migrations;
