@@ -1,0 +1,114 @@
+"""Packing and unpacking objects: zstd with a checksum, and proof that what is unpacked bears its name.
+
+Imports zstd, so whoever only reads refs must not import this module.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+from threading import local
+from typing import Final
+from zlib import crc32
+
+from epicvc.errors import DamagedObject, InvalidData, NewerFormat
+from epicvc.store.objects import MAX_SIZE, ObjectId, ObjectType, Packed, object_id
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+LEVEL: Final = 3
+"""Compression level. Higher ones gain little on JSON and cost the first commit its speed."""
+
+_SMALL: Final = 64  # bytes; a frame costs 14 or more, so nothing this short gets shorter by enough
+_OPTIONS: Final[dict[int, int]] = {
+    zstd.CompressionParameter.compression_level: LEVEL,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
+_CRC_SIZE: Final = 4
+_MIN_WINDOW: Final = 10  # the least that zstd accepts, as a power of two
+_MAX_WINDOW: Final = 27
+_compressors: Final = local()
+
+
+class Codec(IntEnum):
+    """How the data of a row gives the payload; 2 is set aside for zstd with a dictionary object."""
+
+    RAW = 0
+    ZSTD = 1
+
+
+def pack(oid: ObjectId, object_type: ObjectType, payload: bytes) -> Packed:
+    """Compress a payload whose id is known; safe to call in several threads."""
+    size = len(payload)
+    if size > _SMALL:
+        data = _compressor().compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
+        if len(data) + _CRC_SIZE < size:
+            data += crc32(data).to_bytes(_CRC_SIZE, "big")
+            return Packed(oid, object_type, Codec.ZSTD, size, data)
+    return Packed(oid, object_type, Codec.RAW, size, payload)
+
+
+def check_size(payload: bytes) -> None:
+    """Refuse what no row can hold.
+
+    Raises:
+        InvalidData: the payload is too long.
+    """
+    if len(payload) > MAX_SIZE:
+        raise InvalidData(
+            f"an object of {len(payload)} bytes is too large, the most is {MAX_SIZE}",
+            hint="exclude the file or ignore the table that holds it",
+        )
+
+
+def unpack(packed: Packed) -> bytes:
+    """The payload, proved to be what the id says.
+
+    Raises:
+        DamagedObject: size, compression or hash is wrong.
+        NewerFormat: the codec is unknown to this version.
+    """
+    oid, object_type, codec, size, data = packed
+    if not 0 <= size <= MAX_SIZE:
+        raise DamagedObject(oid.hex(), f"it claims a size of {size} bytes")
+    if codec == Codec.ZSTD:
+        payload = _decompress(oid, size, data)
+    elif codec == Codec.RAW:
+        payload = data
+    else:
+        raise NewerFormat(f"object {oid.hex()[:12]}", codec, max(Codec))
+    if len(payload) != size:
+        raise DamagedObject(oid.hex(), f"it has {len(payload)} bytes instead of {size}")
+    if object_id(object_type, payload) != oid:
+        raise DamagedObject(oid.hex(), "its content does not match its name")
+    return payload
+
+
+def _compressor() -> zstd.ZstdCompressor:
+    # One for each thread: making one costs five times what compressing a small object does.
+    found: zstd.ZstdCompressor | None = getattr(_compressors, "own", None)
+    if found is None:
+        found = _compressors.own = zstd.ZstdCompressor(options=_OPTIONS)
+    return found
+
+
+def _decompress(oid: ObjectId, size: int, data: bytes) -> bytes:
+    # Some bits of a frame do not matter to its decoder: without this, rot would begin unseen.
+    frame, crc = data[:-_CRC_SIZE], data[-_CRC_SIZE:]
+    if crc32(frame).to_bytes(_CRC_SIZE, "big") != crc:
+        raise DamagedObject(oid.hex(), "its compressed data has a wrong checksum")
+    # The window is allocated before a byte is decoded, so a hostile frame header is capped like the output.
+    window = min(max(size.bit_length(), _MIN_WINDOW), _MAX_WINDOW)
+    try:
+        decompressor = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: window})
+        payload = decompressor.decompress(frame, size + 1)
+    except zstd.ZstdError as error:
+        raise DamagedObject(oid.hex(), str(error)) from error
+    if not decompressor.eof:
+        raise DamagedObject(oid.hex(), f"it ends early or holds more than {size} bytes")
+    if decompressor.unused_data:
+        raise DamagedObject(oid.hex(), "something follows its compressed data")
+    return payload

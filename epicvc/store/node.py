@@ -1,0 +1,164 @@
+"""Nodes of a tree: their bytes, the level rule, and the checks that every node passes when it is read.
+
+A leaf is ``[0, keys, values]``, an inner node ``[height, last keys, child ids, counts]``, in MessagePack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from itertools import islice
+from operator import lt
+from typing import Final, NamedTuple
+
+import msgspec
+
+from epicvc.errors import DamagedObject
+from epicvc.store.objects import ID_SIZE, ObjectId, ObjectSource, ObjectType, object_id
+
+MAX_HEIGHT: Final = 64
+LEVEL_BITS: Final = 6
+LEVEL_MASK: Final = (1 << LEVEL_BITS) - 1
+"""A node has ``2 ** LEVEL_BITS`` children in the middle."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_LEAF: Final = msgspec.msgpack.Decoder(tuple[int, list[bytes], list[bytes]])
+_INNER: Final = msgspec.msgpack.Decoder(tuple[int, list[bytes], list[bytes], list[int]])
+_LEAF_MARK: Final = b"\x93"  # an array of three
+
+
+class Node(NamedTuple):
+    """A decoded node.
+
+    Attributes:
+        height: 0 for a leaf.
+        keys: a leaf's keys, or the last key below each child; strictly ascending.
+        values: a leaf's values, or the ids of the children.
+        counts: entries below each child; empty in a leaf.
+    """
+
+    height: int
+    keys: list[bytes]
+    values: list[bytes]
+    counts: list[int]
+
+    @property
+    def total(self) -> int:
+        """Entries at or below this node."""
+        return sum(self.counts) if self.height else len(self.keys)
+
+
+class Ref(NamedTuple):
+    """What a parent says of a child, which the child must bear out.
+
+    Attributes:
+        id: the child.
+        height: the child's height.
+        last: its last key.
+        total: entries below it.
+        after: every key below it is greater; ``None``: nothing comes before.
+    """
+
+    id: ObjectId
+    height: int
+    last: bytes
+    total: int
+    after: bytes | None
+
+
+def level(key: bytes) -> int:
+    """How many heights of nodes end with this key: trailing zero bits of its SHA-256, in groups of six."""
+    number = int.from_bytes(sha256(key).digest(), "big")
+    return ((number & -number).bit_length() - 1) // LEVEL_BITS
+
+
+def encode_leaf(keys: Sequence[bytes], values: Sequence[bytes]) -> bytes:
+    """The payload of a leaf."""
+    return _encode((0, keys, values))
+
+
+def encode_inner(height: int, keys: Sequence[bytes], ids: Sequence[ObjectId], counts: Sequence[int]) -> bytes:
+    """The payload of an inner node."""
+    return _encode((height, keys, ids, counts))
+
+
+EMPTY_PAYLOAD: Final = encode_leaf((), ())
+EMPTY: Final[ObjectId] = object_id(ObjectType.NODE, EMPTY_PAYLOAD)
+"""The root of the tree without entries."""
+
+
+def decode(oid: ObjectId, payload: bytes) -> Node:
+    """Read a node's payload.
+
+    Raises:
+        DamagedObject: it has not the shape of a node, or its keys do not ascend.
+    """
+    leaf = payload[:1] == _LEAF_MARK
+    try:
+        node = Node(*_LEAF.decode(payload), []) if leaf else Node(*_INNER.decode(payload))
+    except msgspec.DecodeError as error:
+        raise DamagedObject(oid.hex(), f"not a tree node: {error}") from error
+    reason = _flaw(node, leaf=leaf)
+    if reason:
+        raise DamagedObject(oid.hex(), f"not a tree node: {reason}")
+    return node
+
+
+def _flaw(node: Node, *, leaf: bool) -> str | None:
+    height, keys, values, counts = node
+    if leaf:
+        if height:
+            return "a leaf above height 0"
+    elif not 1 <= height <= MAX_HEIGHT:
+        return f"height {height}"
+    elif not keys or len(counts) != len(keys) or min(counts) < 1:
+        return "wrong counts"
+    elif any(len(child) != ID_SIZE for child in values):
+        return "wrong child id"
+    if len(values) != len(keys):
+        return "as many keys as values are needed"
+    return None if ascending(keys) else "keys do not ascend"
+
+
+def ascending(keys: Sequence[bytes]) -> bool:
+    """Whether the keys are strictly ascending."""
+    return all(map(lt, keys, islice(keys, 1, None)))
+
+
+def load_root(source: ObjectSource, root: ObjectId) -> Node:
+    """Read the root of a tree, of which nothing but the id is known.
+
+    Raises:
+        DamagedObject: it is missing or malformed.
+    """
+    return decode(root, source.get(root, ObjectType.NODE))
+
+
+def load(source: ObjectSource, ref: Ref) -> Node:
+    """Read a child and hold it against what its parent says.
+
+    Raises:
+        DamagedObject: it is missing, malformed, or contradicts its parent.
+    """
+    node = decode(ref.id, source.get(ref.id, ObjectType.NODE))
+    if node.height != ref.height:
+        raise DamagedObject(ref.id.hex(), f"a node of height {node.height} instead of {ref.height}")
+    if not node.keys or node.keys[-1] != ref.last or node.total != ref.total:
+        raise DamagedObject(ref.id.hex(), "last key or count is not what the parent node says")
+    # An inner node lists last keys only, so it bears this out when its leaf is read.
+    if ref.after is not None and node.keys[0] <= ref.after:
+        raise DamagedObject(ref.id.hex(), "its keys overlap those of the node before it")
+    return node
+
+
+def children(node: Node, after: bytes | None = None) -> list[Ref]:
+    """What an inner node says of its children.
+
+    Args:
+        node: an inner node.
+        after: the key before all keys of this node.
+    """
+    height = node.height - 1
+    before = [after, *node.keys[:-1]]
+    columns = zip(node.values, node.keys, node.counts, before, strict=True)
+    return [Ref(oid, height, last, total, floor) for oid, last, total, floor in columns]

@@ -1,0 +1,172 @@
+"""Objects on their way into a store: named at once, compressed in threads, written in few large transactions.
+
+It holds a bounded amount of memory, and everything put can be read back at once. For one thread, like the
+store; only compression runs beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, Self
+
+from epicvc.store.codec import check_size, pack, unpack
+from epicvc.store.objects import ObjectId, ObjectType, Packed, check_type, object_id
+from epicvc.store.store import Store
+from epicvc.store.transaction import Transaction
+
+FLUSH_BYTES: Final = 32 << 20
+"""A good ``flush_bytes``: each flush costs a few syncs of the disk."""
+
+_BATCH: Final = 256 << 10  # bytes of payload handed to a thread at once; smaller ones cost more than they compress
+_AHEAD: Final = 16 << 20  # bytes of payload that may wait for the threads
+_THREADS: Final = min(4, os.cpu_count() or 1)
+
+_Job = tuple[ObjectId, ObjectType, bytes]
+
+
+class Staging:
+    """A sink above a store.
+
+    Args:
+        store: where objects go, and where those that it has are read.
+        flush_bytes: write to the store whenever this many compressed bytes have gathered; ``None``: only when
+            asked, so that a command that only reads can use it as an overlay.
+    """
+
+    def __init__(self, store: Store, *, flush_bytes: int | None) -> None:
+        self._store = store
+        self._flush_bytes = flush_bytes
+        self._waiting: dict[ObjectId, tuple[ObjectType, bytes]] = {}  # not compressed yet
+        self._packed: dict[ObjectId, Packed] = {}
+        self._packed_bytes = 0
+        self._batch: list[ObjectId] = []
+        self._batch_bytes = 0
+        self._pool: ThreadPoolExecutor | None = None
+        self._running: deque[tuple[Future[list[Packed]], int]] = deque()
+        self._running_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget what was not flushed, and end the threads."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._pool = None
+        self._waiting.clear()
+        self._packed.clear()
+        self._batch.clear()
+        self._running.clear()
+        self._packed_bytes = self._batch_bytes = self._running_bytes = 0
+
+    def put(self, type: ObjectType, payload: bytes) -> ObjectId:  # noqa: A002  (the word of the format)
+        """Keep the payload and name it.
+
+        Raises:
+            InvalidData: it is longer than an object can be.
+            Unavailable: writing to the store was due and failed.
+        """
+        check_size(payload)
+        oid = object_id(type, payload)
+        if oid not in self._waiting and oid not in self._packed:
+            self._waiting[oid] = (type, payload)
+            self._batch.append(oid)
+            self._batch_bytes += len(payload)
+            if self._batch_bytes >= _BATCH:
+                self._submit()
+        return oid
+
+    def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002
+        """The payload of an object that was put or that the store has.
+
+        Raises:
+            DamagedObject: it is missing, damaged, or of another type.
+        """
+        if oid in self._waiting:
+            found, payload = self._waiting[oid]
+            check_type(oid, found, type)
+            return payload
+        if oid in self._packed:
+            check_type(oid, self._packed[oid].type, type)
+            return unpack(self._packed[oid])
+        return self._store.get(oid, type)
+
+    def has(self, oid: ObjectId) -> bool:
+        """Whether the object was put or the store has it."""
+        return oid in self._waiting or oid in self._packed or self._store.has(oid)
+
+    def flush(self) -> None:
+        """Write everything to the store in one transaction: durable, though no ref leads there yet.
+
+        Raises:
+            Unavailable: the store cannot be written.
+        """
+        self._drain()
+        self._write()
+
+    def flush_into(self, transaction: Transaction) -> None:
+        """Write everything as part of a transaction of the same store; it is kept here until that commits.
+
+        Raises:
+            Unavailable: the store cannot be written.
+        """
+        self._drain()
+        written = list(self._packed)
+        transaction.put_packed(self._packed.values())
+        transaction.after_commit(lambda: self._forget(written))
+
+    def _write(self) -> None:
+        if self._packed:
+            with self._store.transaction() as transaction:
+                transaction.put_packed(self._packed.values())
+            self._forget(list(self._packed))
+
+    def _forget(self, ids: list[ObjectId]) -> None:
+        for oid in ids:
+            packed = self._packed.pop(oid, None)
+            self._packed_bytes -= len(packed.data) if packed else 0
+
+    def _submit(self) -> None:
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_THREADS, "epicvc-pack")
+        size = self._batch_bytes
+        self._running.append((self._pool.submit(_pack_all, self._take_batch()), size))
+        self._running_bytes += size
+        while self._running and (self._running_bytes > _AHEAD or self._running[0][0].done()):
+            self._collect()
+        full = self._flush_bytes is not None and self._packed_bytes >= self._flush_bytes
+        if full and not self._store.in_transaction:
+            self._write()
+
+    def _take_batch(self) -> list[_Job]:
+        # Looked up for the whole batch at once: a query for each object would cost more than its compression.
+        for known in self._store.present(self._batch):
+            del self._waiting[known]
+        jobs = [(oid, *self._waiting[oid]) for oid in self._batch if oid in self._waiting]
+        self._batch, self._batch_bytes = [], 0
+        return jobs
+
+    def _collect(self) -> None:
+        future, size = self._running.popleft()
+        self._running_bytes -= size
+        self._keep(future.result())
+
+    def _keep(self, packed: list[Packed]) -> None:
+        for each in packed:
+            self._packed[each.id] = each
+            self._packed_bytes += len(each.data)
+            del self._waiting[each.id]
+
+    def _drain(self) -> None:
+        self._keep(_pack_all(self._take_batch()))  # less than a thread is worth
+        while self._running:
+            self._collect()
+
+
+def _pack_all(jobs: list[_Job]) -> list[Packed]:
+    return [pack(*job) for job in jobs]

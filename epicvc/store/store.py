@@ -1,0 +1,285 @@
+"""The store: objects, refs, the operation log and the intent of an unfinished operation, in one SQLite file.
+
+Every write is one transaction that is on disk when it ends. What objects mean, what a ref may point at and
+when a repo is locked is decided above. A store is for one thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from epicvc.errors import DamagedObject, DamagedStore, NotFound, UsageError
+from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed, check_type, is_hex
+from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
+from epicvc.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from epicvc.store.records import Operation, Pending
+
+_CHUNK: Final = 500  # values bound in one statement; SQLite before 3.32 takes 999
+_PAGE: Final = 64  # operations read at once
+
+
+class Store:
+    """An open store; use :meth:`open`. It is an ``ObjectSource`` and, as a context manager, closes itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+        self._path = str(connection.path)
+        self._prepared_to_write = False
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False, timeout: float = TIMEOUT) -> Store:
+        """Open a store.
+
+        Args:
+            path: its file.
+            create: make it where there is none.
+            timeout: seconds to wait for another process.
+
+        Raises:
+            NotFound: there is none.
+            Refused: it belongs to another user.
+            NewerFormat: a newer version wrote it.
+            DamagedStore: it is no store, or a damaged one.
+            Unavailable: the system does not let us, or another process holds it for too long.
+        """
+        return cls(connect(path, create=create, timeout=timeout))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The store's file."""
+        return self._db.path
+
+    @property
+    def repo_id(self) -> str:
+        """32 hexadecimal digits that tell this store from every other, its clones included."""
+        rows = self._db.run("SELECT value FROM meta WHERE key = 'repo_id'")
+        return self._text(rows[0][0] if rows else None, "the repo id")
+
+    # --- objects ---
+
+    def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002  (the word of the format)
+        """The verified payload of an object.
+
+        Raises:
+            DamagedObject: it is missing, damaged, or of another type.
+        """
+        from epicvc.store.codec import unpack  # imports zstd
+
+        packed = self.packed(oid)
+        check_type(oid, packed.type, type)
+        return unpack(packed)
+
+    def has(self, oid: ObjectId) -> bool:
+        """Whether an object of that name is there (not whether it is sound)."""
+        return bool(self._db.run("SELECT 1 FROM object WHERE id = ?", (oid,)))
+
+    def present(self, ids: Iterable[ObjectId]) -> set[ObjectId]:
+        """Those of the ids that are there, found in bulk."""
+        found: set[ObjectId] = set()
+        for chunk in _chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            found.update(row[0] for row in self._db.run(f"SELECT id FROM object WHERE id IN ({marks})", chunk))
+        return found
+
+    def packed(self, oid: ObjectId) -> Packed:
+        """An object as it is stored, not verified: for a transfer, whose receiver verifies it.
+
+        Raises:
+            DamagedObject: it is missing, or its row is malformed.
+        """
+        rows = self._db.run("SELECT type, codec, size, data FROM object WHERE id = ?", (oid,))
+        if not rows:
+            raise DamagedObject(oid.hex(), "missing")
+        return packed_row((oid, *rows[0]))
+
+    def objects(self) -> Iterator[tuple[ObjectId, int, int]]:
+        """Id, type and stored bytes of every object, read in bulk and in no order."""
+        last = -1
+        sql = "SELECT rowid, id, type, length(data) FROM object WHERE rowid > ? ORDER BY rowid LIMIT 10000"
+        while rows := self._db.run(sql, (last,)):
+            yield from ((oid, object_type, stored) for _, oid, object_type, stored in rows)
+            last = rows[-1][0]
+
+    def resolve_prefix(self, prefix: str, type: ObjectType = ObjectType.COMMIT) -> list[ObjectId]:  # noqa: A002
+        """The objects of a type whose id begins with the given hexadecimal digits, in order."""
+        if not prefix or len(prefix) > 2 * ID_SIZE or not is_hex(prefix.lower()):
+            return []
+        low, high = (bytes.fromhex(prefix.lower().ljust(2 * ID_SIZE, digit)) for digit in "0f")
+        sql = "SELECT id FROM object WHERE id BETWEEN ? AND ? AND type = ? ORDER BY id"
+        return [row[0] for row in self._db.run(sql, (low, high, type))]
+
+    # --- refs ---
+
+    def ref(self, name: str) -> str | None:
+        """The value of a ref: a commit id in hexadecimal or, for ``HEAD``, possibly ``ref: `` and a name."""
+        rows = self._db.run("SELECT value FROM ref WHERE name = ?", (bindable(name),))
+        return self._text(rows[0][0], name) if rows else None
+
+    def refs(self, prefix: str = "") -> dict[str, str]:
+        """The refs whose names begin with ``prefix``, by name."""
+        rows = self._db.run(
+            "SELECT name, value FROM ref WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), bindable(prefix))
+        )
+        return {self._text(name, "a ref"): self._text(value, "a ref") for name, value in rows}
+
+    # --- operations ---
+
+    def operations(self, limit: int | None = None) -> Iterator[Operation]:
+        """The operation log, newest first.
+
+        Args:
+            limit: how many at most; all if ``None``.
+
+        Raises:
+            DamagedStore: an entry is malformed.
+        """
+        return islice(self._all_operations(), limit)
+
+    def operation(self, prefix: str) -> Operation:
+        """The operation that an id, or the beginning of one, names.
+
+        Raises:
+            NotFound: there is none.
+            UsageError: there are several.
+            DamagedStore: the entry is malformed.
+        """
+        from epicvc.store.records import OPERATION_COLUMNS, read_operation
+
+        found: list[tuple[Any, ...]] = []
+        if prefix and is_hex(prefix):
+            sql = f"SELECT {OPERATION_COLUMNS} FROM operation WHERE id BETWEEN ? AND ? LIMIT 2"
+            found = self._db.run(sql, (prefix, prefix + "g"))
+        if not found:
+            raise NotFound(f"there is no operation {prefix!r}", hint="`epicvc op log` lists them")
+        if len(found) > 1:
+            raise UsageError(f"several operations begin with {prefix!r}", hint="give more digits")
+        return read_operation(self._path, found[0])
+
+    def pending(self) -> Pending | None:
+        """The intent of an unfinished operation.
+
+        Raises:
+            DamagedStore: it is malformed.
+        """
+        rows = self._db.run("SELECT * FROM pending")
+        if not rows:
+            return None
+        from epicvc.store.records import read_pending
+
+        return read_pending(self._path, rows[0][1:])
+
+    # --- writing ---
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction of this store is open."""
+        return self._db.in_transaction
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One durable transaction: all of it when the block ends, nothing of it when the block raises.
+
+        Raises:
+            DatabaseLocked: another process holds the store for too long.
+            Unavailable: the disk is full or cannot be written.
+        """
+        if self._db.in_transaction:
+            raise RuntimeError("a transaction is open already")
+        self._prepare_to_write()
+        self._db.begin()
+        try:
+            transaction = Transaction(self._db)
+            yield transaction
+            self._db.run("COMMIT")
+        finally:
+            self._db.rollback()
+        transaction.committed()
+
+    def vacuum(self) -> None:
+        """Give free pages back, if they are enough to be worth writing the file anew."""
+        pages, free = (self._db.run(f"PRAGMA {what}")[0][0] for what in ("page_count", "freelist_count"))
+        if free * 4 > pages:
+            self._prepare_to_write()
+            self._db.run("VACUUM")
+
+    def integrity(self, *, full: bool) -> list[str]:
+        """What SQLite itself finds wrong with the file; ``full`` compares indexes with tables too.
+
+        Raises:
+            DamagedStore: too much is wrong to look further.
+        """
+        rows = self._db.run(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)")
+        return [str(row[0]) for row in rows if row[0] != "ok"]
+
+    def rows(self, after: int, limit: int) -> list[tuple[int, tuple[Any, ...]]]:
+        """Rows of objects as they are, unchecked, with their position: for checking them all.
+
+        Args:
+            after: the position after which to begin; -1 for the first.
+            limit: how many at most.
+        """
+        sql = "SELECT rowid, id, type, codec, size, data FROM object WHERE rowid > ? ORDER BY rowid LIMIT ?"
+        return [(row[0], row[1:]) for row in self._db.run(sql, (after, limit))]
+
+    def _prepare_to_write(self) -> None:
+        if not self._prepared_to_write:
+            # The mode is a property of the file: someone may have made it WAL, which has lost commits.
+            self._db.run("PRAGMA journal_mode = DELETE")
+            self._db.run("PRAGMA cache_size = -8192")
+            self._prepared_to_write = True
+
+    def _all_operations(self) -> Iterator[Operation]:
+        from epicvc.store.records import OPERATION_COLUMNS, read_operation
+
+        # In pages: an open cursor would hold a read lock for as long as the caller takes.
+        last = 2**63 - 1
+        sql = f"SELECT seq, {OPERATION_COLUMNS} FROM operation WHERE seq < ? ORDER BY seq DESC LIMIT {_PAGE}"
+        while rows := self._db.run(sql, (last,)):
+            for row in rows:
+                yield read_operation(self._path, row[1:])
+            last = rows[-1][0]
+
+    def _text(self, value: object, what: str) -> str:
+        if not isinstance(value, str):
+            raise DamagedStore(self._path, f"{what} is malformed")
+        return value
+
+
+def packed_row(row: Sequence[object]) -> Packed:
+    """A row of objects as a value.
+
+    Raises:
+        DamagedObject: a column has another type than it should.
+    """
+    oid, object_type, codec, size, data = row
+    name = oid if isinstance(oid, bytes) else b""
+    if (
+        not (isinstance(object_type, int) and isinstance(codec, int) and isinstance(size, int))
+        or not isinstance(data, bytes)
+        or len(name) != ID_SIZE
+        or object_type not in range(256)
+    ):
+        raise DamagedObject(name.hex() or "?", "its row is malformed")
+    return Packed(name, object_type, codec, size, data)
+
+
+def _chunks(ids: Iterable[ObjectId]) -> Iterator[list[ObjectId]]:
+    iterator = iter(ids)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk

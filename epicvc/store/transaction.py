@@ -1,0 +1,81 @@
+"""What can be written to a store, within one transaction.
+
+Begun and ended by :meth:`epicvc.store.store.Store.transaction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from epicvc.errors import RefMoved
+from epicvc.store.objects import ObjectId, Packed
+from epicvc.store.refs import check_name, check_value
+from epicvc.store.sqlite import Connection, bindable
+
+if TYPE_CHECKING:
+    from epicvc.store.records import Operation, Pending
+
+
+class Transaction:
+    """What can be written; made by :meth:`Store.transaction`, of no use after it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+        self._after: list[Callable[[], None]] = []
+
+    def put_packed(self, objects: Iterable[Packed]) -> None:
+        """Store objects; those that are there stay as they are. Nothing is verified: see ``codec.unpack``."""
+        self._db.run_many("INSERT INTO object VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", objects)
+
+    def delete_objects(self, ids: Iterable[ObjectId]) -> int:
+        """Delete objects, for ``gc`` alone; how many were there."""
+        return self._db.run_many("DELETE FROM object WHERE id = ?", ((oid,) for oid in ids))
+
+    def set_ref(self, name: str, new: str | None, expected: str | None) -> None:
+        """Move a ref if it is where it is expected.
+
+        Args:
+            name: ``HEAD`` or a name that begins with ``refs/``.
+            new: a commit id in hexadecimal or, for ``HEAD``, ``ref: `` and a name; ``None`` deletes the ref.
+            expected: its value until now; ``None``: it does not exist.
+
+        Raises:
+            UnsafeName: the name is no name of a ref.
+            InvalidData: the value is none.
+            RefMoved: the ref is somewhere else.
+        """
+        if new is not None:  # whatever is there can be deleted
+            check_name(name)
+            check_value(name, new)
+        rows = self._db.run("SELECT value FROM ref WHERE name = ?", (bindable(name),))
+        if (rows[0][0] if rows else None) != expected:
+            raise RefMoved(name)
+        if new is None:
+            self._db.run("DELETE FROM ref WHERE name = ?", (name,))
+            return
+        self._db.run("INSERT OR REPLACE INTO ref VALUES (?, ?)", (name, new))
+
+    def add_operation(self, operation: Operation) -> None:
+        """Add an entry to the operation log, as the newest."""
+        from epicvc.store.records import OPERATION_COLUMNS, operation_row
+
+        sql = f"INSERT INTO operation ({OPERATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.run(sql, operation_row(operation))
+
+    def set_pending(self, pending: Pending | None) -> None:
+        """Put the intent of an unfinished operation in the place of what was there; ``None`` removes it."""
+        self._db.run("DELETE FROM pending")
+        if pending is not None:
+            from epicvc.store.records import pending_row
+
+            self._db.run("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?, ?)", pending_row(pending))
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Have something done once the transaction is on disk, and not at all if it never is."""
+        self._after.append(action)
+
+    def committed(self) -> None:
+        """Do what was left for after the commit."""
+        for action in self._after:
+            action()

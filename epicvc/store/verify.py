@@ -1,0 +1,132 @@
+"""Verifying everything in a store, and deleting what nothing leads to.
+
+What leads where (commits to snapshots to trees) is known above; :func:`epicvc.store.tree.walk` follows a
+tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from epicvc.errors import DamagedObject, EpicvcError, InvalidData, Unavailable
+from epicvc.store.codec import unpack
+from epicvc.store.objects import ObjectId, ObjectType, is_id
+from epicvc.store.refs import HEAD, SYMBOLIC, check_name, check_value
+from epicvc.store.store import Store, packed_row
+
+_PAGE: Final = 64  # rows read at once
+_TYPES: Final = frozenset(ObjectType)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a store.
+
+    Attributes:
+        object: hexadecimal id of the object, or ``None``.
+        kind: ``store``, ``object``, ``ref`` or ``operation``.
+        message: what is wrong, one sentence without a full stop.
+    """
+
+    object: str | None
+    kind: str
+    message: str
+
+
+def verify_objects(store: Store, *, full: bool) -> Iterator[Problem]:
+    """Verify the file, every object, the refs and the operation log.
+
+    Args:
+        store: the store.
+        full: have SQLite compare indexes with tables too.
+
+    Yields:
+        What is wrong; nothing for a sound store.
+
+    Raises:
+        Unavailable: the store cannot be read now.
+    """
+    for kind, check in (("store", _file), ("object", _objects), ("ref", _refs), ("operation", _log)):
+        try:
+            yield from check(store, full)
+        except InvalidData as error:
+            yield Problem(None, kind, error.message)
+
+
+def _file(store: Store, full: bool) -> Iterator[Problem]:
+    for message in store.integrity(full=full):
+        yield Problem(None, "store", message)
+
+
+def _objects(store: Store, _full: bool) -> Iterator[Problem]:
+    last = -1
+    while rows := store.rows(last, _PAGE):
+        for last, row in rows:  # noqa: B007  (the last one is where the next page begins)
+            try:
+                packed = packed_row(row)
+                unpack(packed)
+            except DamagedObject as error:
+                yield Problem(error.object_id, "object", error.message)
+                continue
+            except EpicvcError as error:
+                yield Problem(packed.id.hex(), "object", error.message)
+                continue
+            if packed.type not in _TYPES:
+                yield Problem(packed.id.hex(), "object", f"it has the unknown type {packed.type}")
+
+
+def _refs(store: Store, _full: bool) -> Iterator[Problem]:
+    refs = store.refs()
+    if HEAD not in refs:
+        yield Problem(None, "ref", "there is no HEAD")
+    for name, value in refs.items():
+        try:
+            check_name(name)
+            check_value(name, value)
+        except InvalidData as error:
+            yield Problem(None, "ref", error.message)
+            continue
+        if value.startswith(SYMBOLIC):
+            continue  # a branch without a commit yet is sound
+        if not store.resolve_prefix(value):
+            yield Problem(value, "ref", f"{name} points at {value[:12]}, which is no commit here")
+
+
+def _log(store: Store, _full: bool) -> Iterator[Problem]:
+    for operation in store.operations():
+        for view in (operation.before, operation.after):
+            if view.snapshot is not None and not is_id(view.snapshot):
+                yield Problem(None, "operation", f"operation {operation.id} names no snapshot")
+    store.pending()
+
+
+def delete_unreachable(store: Store, reachable: set[ObjectId]) -> tuple[int, int]:
+    """Delete every object that is not among the given ones, and give their space back.
+
+    The caller holds the repo's lock: objects that another process has just written are not reachable yet.
+
+    Args:
+        store: the store.
+        reachable: what to keep.
+
+    Returns:
+        How many objects were deleted, and how many bytes their data took.
+
+    Raises:
+        Unavailable: the store cannot be written.
+    """
+    unreachable: list[ObjectId] = []
+    freed = 0
+    with store.transaction() as transaction:
+        for oid, _, stored in store.objects():
+            if oid not in reachable:
+                unreachable.append(oid)
+                freed += stored
+        transaction.delete_objects(unreachable)
+    # It cannot be part of a transaction, and needs space of its own. If it fails, what comes next reuses the space.
+    with suppress(Unavailable):
+        store.vacuum()
+    return len(unreachable), freed
