@@ -1,0 +1,1 @@
+"""The epic repo as one object: configuration, both sides, snapshots, and the one crash-safe apply."""

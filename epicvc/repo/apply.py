@@ -1,0 +1,294 @@
+"""The one crash-safe apply: brings files, database and refs from one state to another, or leaves all as they were.
+
+Files and database cannot commit together, so the order is fixed and every step before the last can be told apart
+after a crash:
+
+1. the intent is written into the store (``pending``), not yet prepared;
+2. inside the database's write transaction the work is done, the new files are staged beside their targets, and the
+   objects of the new state with the prepared intent go into the store, durable but unreferenced;
+3. the database commits, together with a row that names this operation;
+4. staged files are renamed over their targets;
+5. refs move, the operation is logged and the intent goes, in one transaction of the store.
+
+Before step 3 everything is undone by forgetting it. After step 3 everything that is left can be done again from the
+store. :mod:`epicvc.repo.recovery` does either. An operation that changes no row has no step 3: its prepared intent
+alone decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from epicvc.database.backend import Backend, Writer
+from epicvc.errors import EpicvcError
+from epicvc.fileio import fsync_directory, make_directories, publish, read_file, remove_file, stage_file
+from epicvc.repo.filesside import blob_id
+from epicvc.repo.objects import Snapshot, format_time, put_snapshot
+from epicvc.repo.repository import Repo
+from epicvc.store.objects import ObjectId, ObjectType
+from epicvc.store.records import Operation, Pending, View
+from epicvc.store.staging import Staging
+
+
+class Replan(Exception):  # not an error: the caller plans again
+    """Somebody changed a side between reading and writing; nothing was done."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file that becomes another; ``None`` is a file that is not there."""
+
+    path: str
+    old: ObjectId | None
+    new: ObjectId | None
+
+
+@dataclass(frozen=True)
+class After:
+    """The state that an operation leads to.
+
+    Attributes:
+        snapshot: both sides and the base.
+        refs: refs that change, with their new values; ``None`` removes one.
+    """
+
+    snapshot: Snapshot
+    refs: Mapping[str, str | None] = field(default_factory=dict)
+
+
+class Work(Protocol):
+    """What an operation does. May be called again from the start when it raised :class:`Replan`."""
+
+    def __call__(self, writer: Writer | None, stage: Stage) -> After:
+        """Change the database through ``writer``, files through ``stage``, and say what the new state is."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """An operation to carry out.
+
+    Attributes:
+        command: the command's name, for the operation log.
+        description: what it does, one line.
+        before: both sides as they were captured under the lock.
+        work: what it does.
+        database: the backend to write to; ``None`` when no row changes.
+        as_restore: rows come back exactly and no trigger fires, instead of behaving like an application.
+        version: the database's version when it was captured; another one at writing means that it changed since.
+        undoes: the operation that this one takes back.
+        redoes: the operation that this one brings back.
+    """
+
+    command: str
+    description: str
+    before: Snapshot
+    work: Work
+    database: Backend | None = None
+    as_restore: bool = False
+    version: object = None
+    undoes: str | None = None
+    redoes: str | None = None
+
+
+class Stage:
+    """Collects file changes as staged temporary files."""
+
+    def __init__(self, root: Path, tag: str, staging: Staging) -> None:
+        self.sink = staging
+        self.changes: list[FileChange] = []
+        self._root = root
+        self._tag = tag
+        self._staged: dict[str, Path] = {}
+
+    def write(self, path: str, old: ObjectId | None, data: bytes) -> ObjectId:
+        """Stage a file's new bytes.
+
+        Args:
+            path: relative to the files directory.
+            old: the blob that is there now, as captured.
+            data: the new bytes.
+
+        Returns:
+            The blob of the new bytes.
+        """
+        target = self._root / path
+        make_directories(target.parent, self._root.parent)
+        blob = self.sink.put(ObjectType.BLOB, data)
+        self._staged[path] = stage_file(target, data, self._tag)
+        self.changes.append(FileChange(path, old, blob))
+        return blob
+
+    def remove(self, path: str, old: ObjectId) -> None:
+        """Remove a file."""
+        self.changes.append(FileChange(path, old, None))
+
+    def check_unchanged(self) -> None:
+        """Make sure that nobody edited a file since it was captured.
+
+        Raises:
+            Replan: somebody did.
+        """
+        for change in self.changes:
+            if current_blob(self._root, change.path) != change.old:
+                raise Replan
+
+    def publish(self) -> None:
+        """Rename all staged files over their targets, remove what goes, and make that durable."""
+        directories = set()
+        for change in self.changes:
+            target = self._root / change.path
+            directories.add(target.parent)
+            if change.new is None:
+                remove_file(target)
+            else:
+                publish(self._staged.pop(change.path), target)
+        for directory in directories:
+            if directory.exists():
+                fsync_directory(directory)
+
+    def discard(self) -> None:
+        """Remove what was staged."""
+        for staged in self._staged.values():
+            remove_file(staged)
+        self._staged.clear()
+
+
+def current_blob(root: Path, path: str) -> ObjectId | None:
+    """The blob of a file as it is on disk; ``None`` when it is not there."""
+    target = root / path
+    if not target.is_symlink() and not target.exists():
+        return None
+    return blob_id(read_file(target, root=root))
+
+
+def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
+    """Carry out an operation. The caller holds the repo's lock and has recovered an unfinished one.
+
+    Raises:
+        Replan: a side changed since it was captured; nothing was done.
+        EpicvcError: it cannot be done; nothing was done.
+    """
+    operation_id = repo.new_operation_id()
+    before = View(dict(repo.store.refs()), put_snapshot(staging, request.before).hex())
+    stage = Stage(repo.config.files, operation_id[:12], staging)
+    details = {
+        "time": format_time(repo.now()),
+        "user": repo.author,
+        "description": request.description,
+        "undoes": request.undoes or "",
+        "redoes": request.redoes or "",
+    }
+    intent = Pending(operation_id, request.command, request.database is not None, False, before, None, details)
+    committing = False
+    try:
+        staging.flush()
+        with repo.store.transaction() as txn:
+            txn.set_pending(intent)
+        if request.database is None:
+            intent = _prepare(repo, stage, intent, request, None)
+        else:
+            with request.database.write(as_restore=request.as_restore) as writer:
+                intent = _prepare(repo, stage, intent, request, writer)
+                if intent.database:
+                    committing = True
+                    writer.commit()
+    except BaseException:
+        # A commit that failed or was interrupted may have happened: only the database knows, and recovery asks it.
+        if not committing:
+            _forget(repo, stage)
+        elif not _decided(repo):
+            stage.discard()
+        raise
+    stage.publish()
+    return complete(repo, intent)
+
+
+def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer: Writer | None) -> Pending:
+    """Do the work and make the new state durable, without the database's commit."""
+    if writer is not None and writer.version() != request.version:
+        raise Replan
+    after = request.work(writer, stage)
+    stage.check_unchanged()
+    snapshot = put_snapshot(stage.sink, after.snapshot).hex()
+    refs = dict(intent.before.refs)
+    for name, value in after.refs.items():
+        if value is None:
+            refs.pop(name, None)
+        else:
+            refs[name] = value
+    writes_rows = writer is not None and after.snapshot.database != request.before.database
+    if writer is not None and writes_rows:
+        writer.set_state(repo.store.repo_id, intent.operation, snapshot)
+    prepared = replace(intent, database=writes_rows, prepared=True, after=View(refs, snapshot))
+    with repo.store.transaction() as txn:
+        stage.sink.flush_into(txn)
+        txn.set_pending(prepared)
+    return prepared
+
+
+def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str, str | None]) -> Operation:
+    """Move refs only, as an operation that does not concern the sides. The caller holds the repo's lock.
+
+    Raises:
+        RefMoved: a ref is not where it was.
+    """
+    before = dict(repo.store.refs())
+    after = {name: value for name, value in {**before, **changes}.items() if value is not None}
+    details = {
+        "time": format_time(repo.now()),
+        "user": repo.author,
+        "description": description,
+        "undoes": "",
+        "redoes": "",
+    }
+    intent = Pending(repo.new_operation_id(), command, False, True, View(before, None), View(after, None), details)
+    return complete(repo, intent)
+
+
+def _forget(repo: Repo, stage: Stage) -> None:
+    """Undo everything before the database's commit."""
+    stage.discard()
+    with repo.store.transaction() as txn:
+        txn.set_pending(None)
+
+
+def _decided(repo: Repo) -> bool:
+    """Let recovery find out what became of a commit; what it cannot find out now is left to the next command."""
+    from epicvc.repo.recovery import recover  # the two call each other, at opposite ends of an operation
+
+    try:
+        return recover(repo)
+    except EpicvcError:
+        return True
+
+
+def complete(repo: Repo, intent: Pending) -> Operation:
+    """Step 5: move the refs, log the operation and drop the intent, in one transaction.
+
+    Raises:
+        RefMoved: a ref is not where it was when the operation began.
+    """
+    assert intent.after is not None  # only prepared intents get here
+    details = intent.details
+    operation = Operation(
+        id=intent.operation,
+        time=details["time"],
+        command=intent.command,
+        description=details["description"],
+        user=details["user"],
+        before=intent.before,
+        after=intent.after,
+        undoes=details["undoes"] or None,
+        redoes=details["redoes"] or None,
+    )
+    before, after = intent.before.refs, intent.after.refs
+    with repo.store.transaction() as txn:
+        for name in sorted({*before, *after}):
+            if before.get(name) != after.get(name):
+                txn.set_ref(name, after.get(name), before.get(name))
+        txn.add_operation(operation)
+        txn.set_pending(None)
+    return operation

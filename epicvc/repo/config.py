@@ -1,0 +1,276 @@
+"""``epicvc.toml`` (shared) and ``.epicvc/config`` (private), read and checked.
+
+Nothing in them names a command to run. ``epicvc.toml`` may come from a clone, so that its paths must stay inside the
+repo and a password in it is refused; ``.epicvc/config`` is the user's own and may name any database.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Final, cast
+
+from epicvc.database.url import DatabaseURL, parse_url
+from epicvc.errors import InvalidConfig
+from epicvc.model.mapping import BUILTIN, Field, Kind, Layer, LinkMap, Mapping, Rule, TableMap
+
+CONFIG: Final = "epicvc.toml"
+PRIVATE: Final = ".epicvc"
+PRIVATE_CONFIG: Final = "config"
+POLICIES: Final = ("manual", "json_wins", "database_wins")
+CALCULATED: Final = ("enriched", "inline", "off")
+DEFAULT_INCLUDE: Final = ("**/*.json",)
+DEFAULT_EXCLUDE: Final = ("enriched/**", "**/enriched/**", "enriched_*.json", "**/enriched_*.json")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a repo is configured to be.
+
+    Attributes:
+        root: the repo's directory.
+        files: the directory of the files side.
+        include: patterns of tracked files, relative to ``files``.
+        exclude: patterns that are left out.
+        database: the db side; ``None`` while no database is named.
+        policy: what settles a conflict.
+        calculated: where calculated fields go in files.
+        ignore: tables left out of snapshots and restores.
+        mapping: documents to tables.
+    """
+
+    root: Path
+    files: Path
+    include: tuple[str, ...] = DEFAULT_INCLUDE
+    exclude: tuple[str, ...] = DEFAULT_EXCLUDE
+    database: DatabaseURL | None = None
+    policy: str = "manual"
+    calculated: str = "enriched"
+    ignore: frozenset[str] = frozenset()
+    mapping: Mapping = field(default=BUILTIN)
+
+    def shown(self, path: str) -> str:
+        """A tracked file's path as messages name it: from the repo's directory."""
+        return (self.files.relative_to(self.root) / path).as_posix()
+
+    @property
+    def private(self) -> Path:
+        """The directory of the store."""
+        return self.root / PRIVATE
+
+
+def load_config(root: Path, environment: MappingABC[str, str], database: str | None = None) -> Config:
+    """Read the configuration of the repo at ``root``.
+
+    Args:
+        root: the directory that holds ``epicvc.toml``.
+        environment: looked at for ``EPICVC_DATABASE_URL``.
+        database: what ``--db`` said; wins over everything else.
+
+    Raises:
+        InvalidConfig: a file is no TOML, or says something that cannot be.
+    """
+    shared = _read(root / CONFIG)
+    private = _read(root / PRIVATE / PRIVATE_CONFIG)
+    config = _shared(root, shared)
+    url = database or environment.get("EPICVC_DATABASE_URL") or _text(private, "database", "url", PRIVATE_CONFIG)
+    if url:
+        return replace(config, database=locate(url, root))
+    named = _text(shared, "database", "url", CONFIG)
+    return replace(config, database=_shared_database(root, named)) if named else config
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return {}
+    except UnicodeDecodeError as error:
+        raise InvalidConfig(path.name, "is not UTF-8") from error
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidConfig(path.name, str(error)) from error
+
+
+def _shared(root: Path, data: dict[str, Any]) -> Config:
+    _known(data, {"files", "database", "sync", "tables", "mapping"}, "")
+    files = _section(data, "files", {"dir", "include", "exclude"})
+    sync = _section(data, "sync", {"policy", "calculated"})
+    tables = _section(data, "tables", {"ignore"})
+    _section(data, "database", {"url"})
+    directory = files.get("dir", "epics")
+    if not isinstance(directory, str) or not _inside(root, directory):
+        raise InvalidConfig(CONFIG, f"[files] dir = {directory!r} must be a directory inside the repo")
+    policy, calculated = sync.get("policy", "manual"), sync.get("calculated", "enriched")
+    if policy not in POLICIES:
+        raise InvalidConfig(CONFIG, f"[sync] policy = {policy!r} is none of {', '.join(POLICIES)}")
+    if calculated not in CALCULATED:
+        raise InvalidConfig(CONFIG, f"[sync] calculated = {calculated!r} is none of {', '.join(CALCULATED)}")
+    return Config(
+        root=root,
+        files=root / directory,
+        include=_patterns(files, "include", DEFAULT_INCLUDE),
+        exclude=_patterns(files, "exclude", DEFAULT_EXCLUDE),
+        policy=policy,
+        calculated=calculated,
+        ignore=frozenset(_patterns({"ignore": tables.get("ignore", [])}, "ignore", ())),
+        mapping=read_mapping(data.get("mapping", {})),
+    )
+
+
+def _known(data: dict[str, Any], names: set[str], where: str) -> None:
+    for name in data:
+        if name not in names:
+            place = f"[{where}] {name}" if where else f"[{name}]"
+            raise InvalidConfig(CONFIG, f"{place} is not known", hint=f"known here: {', '.join(sorted(names))}")
+
+
+def _section(data: dict[str, Any], name: str, keys: set[str]) -> dict[str, Any]:
+    section = data.get(name, {})
+    if not isinstance(section, dict):
+        raise InvalidConfig(CONFIG, f"{name} must be a table")
+    _known(section, keys, name)
+    return section
+
+
+def _text(data: dict[str, Any], section: str, name: str, file: str) -> str | None:
+    value = data.get(section, {}).get(name) if isinstance(data.get(section, {}), dict) else None
+    if value is not None and not isinstance(value, str):
+        raise InvalidConfig(file, f"[{section}] {name} must be a text")
+    return value
+
+
+def _patterns(section: dict[str, Any], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    value = section.get(name, list(default))
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise InvalidConfig(CONFIG, f"{name} must be a list of texts")
+    return tuple(value)
+
+
+def _inside(root: Path, relative: str) -> bool:
+    """Whether a path from a shared file stays inside the repo."""
+    return (
+        bool(relative)
+        and not PurePosixPath(relative).is_absolute()
+        and "\0" not in relative
+        and inside(root, root / relative)
+    )
+
+
+def inside(root: Path, path: Path) -> bool:
+    """Whether a path lies inside a repo and outside its store, symbolic links followed."""
+    target, home = Path(os.path.realpath(path)), Path(os.path.realpath(root))
+    return target == home or (home in target.parents and PRIVATE not in target.relative_to(home).parts)
+
+
+def locate(text: str, base: Path) -> DatabaseURL:
+    """A database reference with its path made absolute.
+
+    Raises:
+        UsageError: it names no database that can be used.
+    """
+    url = parse_url(text)
+    return replace(url, path=base / url.path) if url.path is not None else url
+
+
+def _shared_database(root: Path, text: str) -> DatabaseURL:
+    url = locate(text, root)
+    if url.has_password:
+        raise InvalidConfig(
+            CONFIG,
+            "[database] url holds a password",
+            hint="put it into .epicvc/config or EPICVC_DATABASE_URL, and change it: it may be in git's history",
+        )
+    if url.path is not None and (Path(text).is_absolute() or not inside(root, url.path)):
+        raise InvalidConfig(
+            CONFIG,
+            "[database] url leaves the repo",
+            hint="name a database elsewhere with --db or in .epicvc/config",
+        )
+    return url
+
+
+# The mapping
+
+
+def read_mapping(data: object) -> Mapping:
+    """The mapping that ``[mapping]`` describes, as changes to the built-in one.
+
+    ``[mapping.epics]`` and ``[mapping.tasks]`` may name ``table``, ``id``, ``key``, ``parent``, ``sequence``,
+    ``deleted_at`` and ``status`` (``false``: no such column); their ``fields`` give, by field, a column, a table
+    ``{column, kind, layer, merge}``, or ``false`` for no column. ``[mapping.dependencies]`` names ``table``,
+    ``parent`` and ``column``, or is ``false``.
+
+    Raises:
+        InvalidConfig: something in it cannot be.
+    """
+    if not isinstance(data, dict):
+        raise InvalidConfig(CONFIG, "mapping must be a table")
+    _known(data, {"epics", "tasks", "dependencies"}, "mapping")
+    links: LinkMap | None = BUILTIN.links
+    wanted = data.get("dependencies")
+    if wanted is False:
+        links = None
+    elif isinstance(wanted, dict):
+        _known(wanted, {"table", "parent", "column"}, "mapping.dependencies")
+        links = replace(cast("LinkMap", BUILTIN.links), **{k: str(v) for k, v in wanted.items()})
+    elif wanted is not None:
+        raise InvalidConfig(CONFIG, "mapping.dependencies must be a table or false")
+    return Mapping(_table(data, "epics", BUILTIN.epics), _table(data, "tasks", BUILTIN.tasks), links)
+
+
+_TABLE_KEYS: Final = ("table", "id", "key", "parent", "sequence", "deleted_at", "status")
+
+
+def _table(data: dict[str, Any], name: str, table: TableMap) -> TableMap:
+    section = data.get(name, {})
+    if not isinstance(section, dict):
+        raise InvalidConfig(CONFIG, f"mapping.{name} must be a table")
+    _known(section, {*_TABLE_KEYS, "fields"}, f"mapping.{name}")
+    changes: dict[str, str | None] = {}
+    for key in _TABLE_KEYS:
+        if key in section:
+            value = section[key]
+            optional = key in ("sequence", "deleted_at", "status")
+            if not ((isinstance(value, str) and value) or (optional and value is False)):
+                raise InvalidConfig(CONFIG, f"mapping.{name}.{key} must be a name")
+            changes[key] = value or None
+    fields = {item.name: item for item in table.fields}
+    described = section.get("fields", {})
+    if not isinstance(described, dict):
+        raise InvalidConfig(CONFIG, f"mapping.{name}.fields must be a table")
+    for key, value in described.items():
+        item = _field(name, key, value, fields.get(key))
+        if item is None:
+            fields.pop(key, None)
+        else:
+            fields[key] = item
+    return replace(table, fields=tuple(fields.values()), **cast("Any", changes))
+
+
+def _field(table: str, name: str, value: object, known: Field | None) -> Field | None:
+    where = f"mapping.{table}.fields.{name}"
+    if value is False:
+        return None
+    if isinstance(value, str) and value:
+        return replace(known, column=value) if known else Field(name, value)
+    if not isinstance(value, dict):
+        raise InvalidConfig(CONFIG, f"{where} must be a column, a table or false")
+    if name in ("id", Mapping.TASKS):
+        raise InvalidConfig(CONFIG, f"{where}: this field is not mapped to a column")
+    _known(value, {"column", "kind", "layer", "merge"}, where)
+    base = known or Field(name, name)
+    try:
+        return Field(
+            name,
+            str(value.get("column", base.column)),
+            Kind(value.get("kind", base.kind)),
+            Layer(value.get("layer", base.layer)),
+            Rule(value.get("merge", base.rule)),
+        )
+    except ValueError as error:
+        raise InvalidConfig(CONFIG, f"{where}: {error}") from error

@@ -1,0 +1,81 @@
+"""What is remembered of the database between commands: its change token, its captured state, its documents' ids.
+
+Only a cache: damaged or gone, it is made again. Ids are valid for the reference against which they were settled, so
+that each is kept together with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from epicvc.errors import FileUnavailable
+from epicvc.fileio import atomic_write
+from epicvc.repo.objects import DatabaseState
+
+FILE: Final = "database.cache"
+VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class DatabaseCache:
+    """What is remembered.
+
+    Attributes:
+        token: the change token under which ``state`` was captured.
+        state: the captured database.
+        ignore: the tables that were left out.
+        documents: the tables tree to which ``ids`` belong.
+        mapping: the mapping under which they were made.
+        ids: by epic, the hexadecimal id of its core and of the reference it was settled against.
+    """
+
+    token: str | None = None
+    state: DatabaseState | None = None
+    ignore: frozenset[str] = frozenset()
+    documents: bytes | None = None
+    mapping: bytes | None = None
+    ids: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, directory: Path) -> DatabaseCache:
+        """Read the cache; an empty one when there is none or it is damaged."""
+        try:
+            data = (directory / FILE).read_bytes()
+        except OSError:
+            return cls()
+        digest, _, body = data.partition(b"\n")
+        if digest != hashlib.sha256(body).hexdigest().encode():
+            return cls()
+        value: dict[str, Any] = json.loads(body)
+        if value.get("version") != VERSION:
+            return cls()
+        state = value["state"]
+        return cls(
+            value["token"],
+            DatabaseState(bytes.fromhex(state[0]), bytes.fromhex(state[1])) if state else None,
+            frozenset(value["ignore"]),
+            bytes.fromhex(value["documents"]) if value["documents"] else None,
+            bytes.fromhex(value["mapping"]) if value["mapping"] else None,
+            {epic: (ids[0], ids[1]) for epic, ids in value["ids"].items()},
+        )
+
+    def save(self, directory: Path) -> None:
+        """Write the cache; failing to is no failure."""
+        value = {
+            "version": VERSION,
+            "token": self.token,
+            "state": [self.state.schema.hex(), self.state.tables.hex()] if self.state else None,
+            "ignore": sorted(self.ignore),
+            "documents": self.documents.hex() if self.documents else None,
+            "mapping": self.mapping.hex() if self.mapping else None,
+            "ids": self.ids,
+        }
+        body = json.dumps(value, separators=(",", ":")).encode()
+        try:
+            atomic_write(directory / FILE, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, mode=0o600)
+        except FileUnavailable:
+            return

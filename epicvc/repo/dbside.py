@@ -1,0 +1,135 @@
+"""The db side as it is now: every row of every table as trees, with the schema; and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from epicvc.database.backend import Reader, Writer
+from epicvc.database.tables import Schema
+from epicvc.errors import DamagedObject
+from epicvc.repo.objects import DatabaseState
+from epicvc.store import tree
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
+
+SPILL: Final = 16 * 1024
+"""A row longer than this many bytes is an object of its own, so that a leaf of a tree stays small."""
+
+TELL_EVERY: Final = 4096
+"""Rows between two reports of progress."""
+
+_SPILLED: Final = b"\xc1"  # the one byte that MessagePack never uses, so that no row begins with it
+
+
+def pack_row(sink: ObjectSink, row: bytes) -> bytes:
+    """A row as a tree's value."""
+    return row if len(row) <= SPILL else _SPILLED + sink.put(ObjectType.BLOB, row)
+
+
+def unpack_row(source: ObjectSource, value: bytes) -> bytes:
+    """The row of a tree's value."""
+    return source.get(value[1:], ObjectType.BLOB) if value[:1] == _SPILLED else value
+
+
+def capture(reader: Reader, sink: ObjectSink, told: Callable[[int], None] = lambda _: None) -> DatabaseState:
+    """Capture the whole database in the reader's transaction.
+
+    Args:
+        reader: the transaction.
+        sink: where rows and schema go.
+        told: told, now and then, how many rows are captured.
+
+    Raises:
+        UnsupportedSchema: it holds something that cannot be captured exactly.
+        InvalidRow: so does a row.
+    """
+    schema = reader.schema()
+    done = 0
+
+    def counted(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        nonlocal done
+        for pair in rows:
+            yield pair
+            done += 1
+            if done % TELL_EVERY == 0:
+                told(done)
+
+    roots = (
+        (name, tree.build(sink, ((key, pack_row(sink, row)) for key, row in counted(reader.rows(name.decode())))))
+        for name in sorted(table.name.encode() for table in reader.tables())
+    )
+    return DatabaseState(sink.put(ObjectType.SCHEMA, schema.to_json_bytes()), tree.build(sink, roots))
+
+
+def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> DatabaseState:
+    """Capture what this transaction changed, on top of a capture of what it found."""
+    changes: list[tuple[bytes, bytes | None]] = []
+    for table, keys in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
+        root = table_root(sink, before, table)
+        if keys is None or root is None or len(keys) * MANY > writer.count(table):
+            new = tree.build(sink, ((key, pack_row(sink, row)) for key, row in writer.rows(table)))
+        else:
+            rows = ((key, writer.row(table, key)) for key in sorted(keys))
+            new = tree.update(sink, root, [(key, None if row is None else pack_row(sink, row)) for key, row in rows])
+        if new != root:
+            changes.append((table.encode(), new))
+    return DatabaseState(before.schema, tree.update(sink, before.tables, changes)) if changes else before
+
+
+def table_root(source: ObjectSource, state: DatabaseState, table: str) -> ObjectId | None:
+    """The tree of a table's rows; ``None`` where the state has no such table."""
+    return tree.get(source, state.tables, table.encode())
+
+
+def get_schema(source: ObjectSource, state: DatabaseState) -> Schema:
+    """The schema of a captured database.
+
+    Raises:
+        DamagedObject: it is missing or is none.
+    """
+    payload = source.get(state.schema, ObjectType.SCHEMA)
+    try:
+        return Schema.from_json_bytes(payload)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedObject(state.schema.hex(), "is no schema") from error
+
+
+MANY: Final = 4
+"""When more than one row in this many was touched, reading the whole table is quicker than reading single rows."""
+
+RowChange = tuple[bytes, bytes | None, bytes | None]
+
+
+def row_changes(
+    source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None
+) -> Iterator[tuple[str, Iterator[RowChange]]]:
+    """Tables whose rows differ between two states, each with its differing rows as ``(key, old, new)``."""
+    empty = tree.EMPTY
+    roots = [state.tables if state else empty for state in (before, after)]
+    for key, old, new in tree.diff(source, roots[0], roots[1]):
+        yield key.decode(), _rows(source, old or empty, new or empty)
+
+
+def _rows(source: ObjectSource, old: ObjectId, new: ObjectId) -> Iterator[RowChange]:
+    for key, before, after in tree.diff(source, old, new):
+        yield (
+            key,
+            None if before is None else unpack_row(source, before),
+            None if after is None else unpack_row(source, after),
+        )
+
+
+def restore(writer: Writer, source: ObjectSource, current: DatabaseState, target: DatabaseState) -> None:
+    """Bring the database from one captured state to another, as a restore does.
+
+    Raises:
+        InvalidRow: a row would not come back exactly.
+    """
+
+    def rows(table: str) -> Iterator[tuple[bytes, bytes]]:
+        root = table_root(source, target, table)
+        if root is not None:
+            for key, value in tree.items(source, root):
+                yield key, unpack_row(source, value)
+
+    writer.restore(get_schema(source, target), dict(row_changes(source, current, target)), rows)

@@ -1,0 +1,191 @@
+"""Documents of a working copy by epic: what the file, the database and the base say, loaded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+from epicvc.database.backend import Reader
+from epicvc.database.documents import Layout, read_epics, read_layout
+from epicvc.model.document import Core, RowEpic, settle
+from epicvc.repo.base import Base, BaseEntry, core_id
+from epicvc.repo.dbcache import DatabaseCache
+from epicvc.repo.dbside import row_changes
+from epicvc.repo.filesside import read_epic
+from epicvc.repo.objects import DatabaseState
+from epicvc.repo.repository import Repo, Working
+from epicvc.repo.rows import CapturedRows, mapped_tables
+from epicvc.store.objects import ObjectId, ObjectSink
+
+
+@dataclass(frozen=True)
+class Three:
+    """What the three say of one epic; ``None`` where it does not exist.
+
+    ``file_id`` and ``db_id`` are the ids of the cores.
+    """
+
+    epic: str
+    base: Core | None
+    file: Core | None
+    db: Core | None
+    file_id: ObjectId | None
+    db_id: ObjectId | None
+
+
+class Documents:
+    """The documents of one moment.
+
+    Args:
+        repo: the repo.
+        working: both sides as captured.
+        sink: holds the captured objects.
+        reader: the transaction in which the database was captured; ``None`` where there is no database.
+    """
+
+    def __init__(self, repo: Repo, working: Working, sink: ObjectSink, reader: Reader | None) -> None:
+        self.repo = repo
+        self.working = working
+        self.sink = sink
+        self.reader = reader
+        head = repo.head_snapshot()
+        self.base: Base = repo.base(sink, head[1] if head else None)
+        self.entries: dict[str, BaseEntry] = dict(self.base.entries())
+        self.layout: Layout | None = None
+        if reader is not None and repo.config.database is not None:
+            self.layout = read_layout(reader, repo.config.mapping, repo.config.database.display)
+        self._db_ids: dict[str, ObjectId] | None = None
+
+    # Ids
+
+    def file_id(self, epic: str) -> ObjectId | None:
+        """The id of the core that the files have."""
+        tracked = self.working.files.by_epic.get(epic)
+        return tracked.core if tracked else None
+
+    def db_ids(self) -> dict[str, ObjectId]:
+        """The id of every core that the database has, settled against the base (else the file)."""
+        if self._db_ids is None:
+            self._db_ids = self._load_db_ids()
+        return self._db_ids
+
+    def _reference_id(self, epic: str) -> str:
+        entry = self.entries.get(epic)
+        oid = entry.core if entry else self.file_id(epic)
+        return oid.hex() if oid else ""
+
+    def _load_db_ids(self) -> dict[str, ObjectId]:
+        state, reader, layout = self.working.database, self.reader, self.layout
+        if state is None or reader is None or layout is None:
+            return {}
+        directory = self.repo.config.private
+        cache = DatabaseCache.load(directory)
+        known = cache.ids if cache.mapping == self.working.mapping else {}
+        stale = self._stale(cache, state) if known else None
+        ids: dict[str, tuple[str, str]] = {}
+        keys: Collection[str] | None = None
+        if stale is not None:
+            for epic, (oid, reference) in known.items():
+                if epic not in stale and reference == self._reference_id(epic):
+                    ids[epic] = (oid, reference)
+                else:
+                    stale.add(epic)
+            keys = stale
+        if keys is None or keys:
+            for rows in read_epics(reader, layout, keys):
+                ids[rows.id] = (core_id(rows.id, self.settled(rows)).hex(), self._reference_id(rows.id))
+        if ids != cache.ids or cache.documents != state.tables or cache.mapping != self.working.mapping:
+            fresh = DatabaseCache.load(directory)
+            replace(fresh, documents=state.tables, mapping=self.working.mapping, ids=ids).save(directory)
+        return {epic: bytes.fromhex(oid) for epic, (oid, _) in ids.items()}
+
+    def _stale(self, cache: DatabaseCache, state: DatabaseState) -> set[str] | None:
+        """The epics whose rows changed since the cached ids were made; ``None`` when all must be read again."""
+        if cache.documents is None or not self.sink.has(cache.documents):
+            return None
+        before = DatabaseState(state.schema, cache.documents)
+        return affected_epics(self.sink, self.repo, before, state)
+
+    # Cores
+
+    def reference(self, epic: str) -> Core | None:
+        """What rows are settled against: the base; before there is one, the file."""
+        entry = self.entries.get(epic)
+        return self.base_core(epic) if entry else self.file_core(epic)
+
+    def settled(self, rows: RowEpic) -> Core:
+        """The core that rows stand for."""
+        if not rows.defaults and not rows.unordered and not any(rows.task_defaults.values()):
+            return rows.core
+        return settle(rows, self.reference(rows.id))
+
+    def base_core(self, epic: str) -> Core | None:
+        """The agreed core of an epic."""
+        return self.base.core(epic) if epic in self.entries else None
+
+    def file_core(self, epic: str) -> Core | None:
+        """The core that the files have."""
+        tracked = self.working.files.by_epic.get(epic)
+        return read_epic(self.sink, tracked, self.repo.config).core if tracked else None
+
+    def load(self, epics: Collection[str], reader: Reader | None = None) -> Iterator[Three]:
+        """Load epics, in bounded batches; those that the database does not have come last.
+
+        Args:
+            epics: which.
+            reader: reads the database as another transaction sees it; by default as it was captured.
+        """
+        remaining = dict.fromkeys(sorted(epics))
+        active = reader or self.reader
+        if active is not None and self.layout is not None and remaining:
+            for rows in read_epics(active, self.layout, list(remaining)):
+                del remaining[rows.id]
+                yield self._three(rows.id, self.settled(rows))
+        for epic in remaining:
+            yield self._three(epic, None)
+
+    def _three(self, epic: str, db: Core | None) -> Three:
+        return Three(
+            epic,
+            self.base_core(epic),
+            self.file_core(epic),
+            db,
+            self.file_id(epic),
+            core_id(epic, db) if db is not None else None,
+        )
+
+    # Which epics a synchronisation is about
+
+    def candidates(self) -> list[str]:
+        """The epics for which files, database and base do not all agree."""
+        db = self.db_ids()
+        epics = dict.fromkeys([*self.working.files.by_epic, *db, *self.entries])
+        result = []
+        for epic in epics:
+            entry = self.entries.get(epic)
+            base, file, rows = entry.core if entry else None, self.file_id(epic), db.get(epic)
+            if self.reader is None:
+                rows = base  # without a database there is nothing to agree with
+            if not (base == file == rows):
+                result.append(epic)
+        return sorted(result)
+
+
+def affected_epics(
+    source: ObjectSink, repo: Repo, before: DatabaseState | None, after: DatabaseState | None
+) -> set[str]:
+    """The epics that own a row which differs between two captured databases."""
+    mapping = repo.config.mapping
+    tables = frozenset(mapped_tables(mapping))
+    views = [CapturedRows(source, state) if state else None for state in (before, after)]
+    epics: set[str] = set()
+    for table, rows in row_changes(source, before, after):
+        if table not in tables:
+            continue
+        for _, old, new in rows:
+            for view, row in zip(views, (old, new), strict=True):
+                if view is not None and row is not None:
+                    owner = view.owner(mapping, table, view.named(table, row))
+                    if owner:
+                        epics.add(owner.epic)
+    return epics

@@ -1,0 +1,252 @@
+"""The files side as it is now: tracked files, their bytes as blobs, their epics, and the tree of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from epicvc.errors import EpicvcError, FileUnavailable, InvalidFile, InvalidJSON
+from epicvc.fileio import read_file
+from epicvc.files.cache import CacheEntry, StatCache, clock_ns
+from epicvc.files.names import check_collisions, check_name
+from epicvc.files.scan import FoundFile, StatKey, scan
+from epicvc.jsonio import parse
+from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
+from epicvc.model.mapping import Mapping
+from epicvc.repo.base import core_id
+from epicvc.repo.config import Config
+from epicvc.store import tree
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
+
+CACHE: Final = "files.cache"
+TELL_EVERY: Final = 64
+"""Files between two reports of progress."""
+
+_ROOT: Final = "root"
+_MAPPING: Final = "mapping"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedFile:
+    """A tracked file.
+
+    Attributes:
+        path: relative to the files directory.
+        blob: the id of its bytes.
+        epic: its epic's id; ``None`` for a file that is no valid epic.
+        core: the id of its epic's core.
+        stat: what the file system said when it was read.
+    """
+
+    path: str
+    blob: ObjectId
+    epic: str | None
+    core: ObjectId | None
+    stat: StatKey
+
+
+@dataclass
+class FilesState:
+    """All tracked files at one moment."""
+
+    root: ObjectId
+    files: dict[str, TrackedFile]
+    problems: list[EpicvcError] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    by_epic: dict[str, TrackedFile] = field(default_factory=dict)
+
+    def require_valid(self) -> None:
+        """Stop where a file is no valid epic: it must never be taken for a deleted one.
+
+        Raises:
+            EpicvcError: the first problem found, by path.
+        """
+        if self.problems:
+            raise self.problems[0]
+
+
+class FilesSide:
+    """Reads the files side of a repo.
+
+    Args:
+        config: where the files are.
+        mapping_id: the mapping under which cached core ids were made.
+        progress: told how many of how many files are read.
+    """
+
+    def __init__(
+        self, config: Config, mapping_id: ObjectId, progress: Callable[[str, int, int | None], None] | None = None
+    ) -> None:
+        self._config = config
+        self._progress = progress
+        self._mapping_id = mapping_id.hex()
+        self._cache_path = config.private / CACHE
+
+    def scan(self, sink: ObjectSink, known: ObjectId | None) -> FilesState:
+        """Read what changed, stat the rest.
+
+        Args:
+            sink: where the bytes of new files go.
+            known: a files tree whose blobs are certainly stored (HEAD's); bytes of files beyond it are put.
+
+        Raises:
+            UnsafeName: a tracked name is refused.
+            FileUnavailable: a file or directory cannot be read.
+        """
+        cache = StatCache.load(self._cache_path)
+        if cache.header.get(_MAPPING) != self._mapping_id:
+            cache = StatCache()
+        skipped: list[str] = []
+        observed = clock_ns(self._config.private)
+        found = list(
+            scan(
+                self._config.files,
+                self._config.include,
+                self._config.exclude,
+                skipped=lambda path, _reason: skipped.append(path),
+            )
+        )
+        for item in found:
+            check_name(item.path)
+        check_collisions(item.path for item in found)
+        problems: list[EpicvcError] = []
+        files: dict[str, TrackedFile] = {}
+        for number, item in enumerate(found):
+            files[item.path] = self._track(item, cache, sink, problems)
+            if self._progress and number % TELL_EVERY == 0:
+                self._progress("files", number, len(found))
+        state = FilesState(self._root(sink, cache, files), files, problems, skipped)
+        for tracked in files.values():
+            if tracked.epic is not None:
+                self._claim(state, tracked)
+        self._ensure_stored(sink, known, state)
+        self._remember(cache, state, observed)
+        return state
+
+    def _track(self, item: FoundFile, cache: StatCache, sink: ObjectSink, problems: list[EpicvcError]) -> TrackedFile:
+        entry = cache.lookup(item.path, item.stat)
+        if entry is not None and entry.epic_id is not None:
+            return TrackedFile(item.path, entry.blob_id, entry.epic_id, entry.core_id, item.stat)
+        data = read_file(self._config.files / item.path, root=self._config.files)
+        blob = sink.put(ObjectType.BLOB, data)
+        try:
+            epic = parse_file(data, self._config.shown(item.path), self._config)
+        except EpicvcError as error:
+            problems.append(error)
+            return TrackedFile(item.path, blob, None, None, item.stat)
+        return TrackedFile(item.path, blob, epic.id, core_id(epic.id, epic.core), item.stat)
+
+    def _claim(self, state: FilesState, tracked: TrackedFile) -> None:
+        assert tracked.epic is not None  # the caller asked
+        other = state.by_epic.setdefault(tracked.epic, tracked)
+        if other is not tracked:
+            reason = f"epic {tracked.epic} is already in {self._config.shown(other.path)}; an epic lives in one file"
+            state.problems.append(InvalidFile(self._config.shown(tracked.path), reason))
+
+    @staticmethod
+    def _root(sink: ObjectSink, cache: StatCache, files: dict[str, TrackedFile]) -> ObjectId:
+        """The tree of all files: the remembered one with what changed, where that one is stored."""
+        recorded = cache.header.get(_ROOT)
+        root = bytes.fromhex(recorded) if recorded else None
+        if root is None or not sink.has(root):
+            return tree.build(sink, sorted((path.encode(), file.blob) for path, file in files.items()))
+        if cache.entries.keys() == files.keys() and all(
+            cache.entries[path].blob_id == file.blob for path, file in files.items()
+        ):
+            return root
+        known = {key.decode(): blob for key, blob in tree.items(sink, root)}
+        changes: list[tuple[bytes, bytes | None]] = [
+            (path.encode(), file.blob) for path, file in files.items() if known.get(path) != file.blob
+        ]
+        changes += [(path.encode(), None) for path in known if path not in files]
+        return tree.update(sink, root, sorted(changes)) if changes else root
+
+    def _ensure_stored(self, sink: ObjectSink, known: ObjectId | None, state: FilesState) -> None:
+        """Put the bytes of every file that the known tree has not: the cache may know ids that no store has."""
+        if known == state.root:
+            return
+        start = known if known is not None else tree.empty(sink)
+        for key, _, blob in tree.diff(sink, start, state.root):
+            if blob is not None and not sink.has(blob):
+                path = key.decode()
+                data = read_file(self._config.files / path, root=self._config.files)
+                if sink.put(ObjectType.BLOB, data) != blob:
+                    raise FileUnavailable(path, "changed while it was read; run the command again")
+
+    def _remember(self, cache: StatCache, state: FilesState, observed: int) -> None:
+        """Refresh the stat cache where it has become another; failing to is no failure, it is only a cache."""
+        fresh = StatCache({_ROOT: state.root.hex(), _MAPPING: self._mapping_id})
+        for path, file in state.files.items():
+            if file.epic is not None:
+                entry = CacheEntry(file.stat, file.blob, file.epic, file.core)
+                fresh.record(path, entry, observed_ns=observed)
+        if fresh.entries == cache.entries and fresh.header == cache.header:
+            return
+        try:
+            fresh.save(self._cache_path)
+        except FileUnavailable:
+            return
+
+
+def parse_file(data: bytes, path: str, config: Config) -> FileEpic:
+    """The epic in a file's bytes.
+
+    Raises:
+        InvalidJSON: the bytes are no strict JSON.
+        InvalidFile: they are no epic.
+        InvalidField: a core field's value does not fit its column.
+    """
+    return read_file_epic(parse(data, source=path), config.mapping, path)
+
+
+def read_epic(source: ObjectSource, tracked: TrackedFile, config: Config) -> FileEpic:
+    """The epic of a tracked file, from its captured bytes."""
+    return parse_file(source.get(tracked.blob, ObjectType.BLOB), tracked.path, config)
+
+
+def read_core_epic(source: ObjectSource, blob: ObjectId, mapping: Mapping, path: str) -> FileEpic:
+    """The epic of any stored file, under a given mapping."""
+    return read_file_epic(parse(source.get(blob, ObjectType.BLOB), source=path), mapping, path)
+
+
+def epic_id_of(source: ObjectSource, blob: ObjectId, path: str) -> str:
+    """The epic of any stored file; a file that is no epic goes by its path."""
+    try:
+        value = parse(source.get(blob, ObjectType.BLOB))
+    except InvalidJSON:
+        return path
+    key = natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None
+    return path if key is None else key
+
+
+def epic_paths(source: ObjectSource, root: ObjectId, epics: Collection[str]) -> dict[str, tuple[str, ObjectId]]:
+    """Where some epics are in a files tree: path and blob by epic."""
+    found: dict[str, tuple[str, ObjectId]] = {}
+    for key, blob in tree.items(source, root):
+        path = key.decode()
+        epic = epic_id_of(source, blob, path)
+        if epic in epics:
+            found.setdefault(epic, (path, blob))
+            if len(found) == len(epics):
+                break
+    return found
+
+
+def blob_id(data: bytes) -> ObjectId:
+    """The id that these bytes have as a file."""
+    return object_id(ObjectType.BLOB, data)
+
+
+def changed_files(
+    source: ObjectSource, before: ObjectId, after: ObjectId
+) -> Iterator[tuple[str, ObjectId | None, ObjectId | None]]:
+    """Paths whose bytes differ between two files trees, with both blobs."""
+    for key, old, new in tree.diff(source, before, after):
+        yield key.decode(), old, new
+
+
+def update_files(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[str, ObjectId | None]]) -> ObjectId:
+    """The files tree with some paths set or removed."""
+    packed: list[tuple[bytes, bytes | None]] = sorted((path.encode(), blob) for path, blob in changes)
+    return tree.update(sink, root, packed) if packed else root

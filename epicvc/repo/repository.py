@@ -1,0 +1,249 @@
+"""An epic repo as one object: where it is, its configuration, its store, and both sides as they are now."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from collections.abc import Mapping as MappingABC
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Protocol
+
+from epicvc.database.backend import Backend, Reader
+from epicvc.database.url import open_backend
+from epicvc.errors import DatabaseUnavailable, NotFound
+from epicvc.fileio import RepoLock
+from epicvc.repo.base import Base, get_mapping, put_mapping
+from epicvc.repo.config import CONFIG, PRIVATE, Config, load_config
+from epicvc.repo.dbcache import DatabaseCache
+from epicvc.repo.dbside import capture
+from epicvc.repo.filesside import FilesSide, FilesState
+from epicvc.repo.objects import DatabaseState, Snapshot, get_commit, get_snapshot
+from epicvc.repo.revisions import Revisions
+from epicvc.store import tree
+from epicvc.store.objects import ObjectId, ObjectSink
+from epicvc.store.staging import Staging
+from epicvc.store.store import Store
+
+STORE: Final = "store.db"
+LOCK: Final = "lock"
+FLUSH_BYTES: Final = 32 * 1024 * 1024
+"""How many compressed bytes a writing command keeps in memory before it stores them."""
+
+
+class Progress(Protocol):
+    """Told how long work goes on."""
+
+    def __call__(self, what: str, done: int, total: int | None) -> None:
+        """``done`` of ``total`` are done; a total of ``None`` is not known."""
+
+
+def no_progress(what: str, done: int, total: int | None) -> None:
+    """Tell nobody."""
+
+
+def find_root(start: Path) -> Path:
+    """The repo that a directory lies in.
+
+    Raises:
+        NotFound: it lies in none.
+    """
+    for directory in (start, *start.parents):
+        if (directory / PRIVATE / STORE).is_file():
+            return directory
+    raise NotFound(f"{start} is in no epic repo", hint="make one with `epicvc init`")
+
+
+@dataclass
+class Working:
+    """Both sides as they are at one moment.
+
+    Attributes:
+        files: the files side.
+        database: the db side; ``None`` where there is no database.
+        base_root: the tree of what was last agreed.
+        mapping: the id of the mapping in force.
+    """
+
+    files: FilesState
+    database: DatabaseState | None
+    base_root: ObjectId
+    mapping: ObjectId
+
+    def snapshot(self) -> Snapshot:
+        """This moment as a snapshot."""
+        return Snapshot(self.files.root, self.database, self.base_root, self.mapping)
+
+
+class Repo:
+    """An epic repo.
+
+    Args:
+        config: its configuration.
+        store: its open store.
+        environment: environment variables.
+        now: the clock.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        environment: MappingABC[str, str],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.now = now
+        self.environment = environment
+        self.revisions = Revisions(store)
+        self.progress: Progress = no_progress
+
+    @classmethod
+    def open(cls, start: Path, environment: MappingABC[str, str] | None = None, database: str | None = None) -> Repo:
+        """Open the repo that ``start`` lies in.
+
+        Raises:
+            NotFound: it lies in none.
+            InvalidConfig: its configuration cannot be.
+        """
+        variables = os.environ if environment is None else environment
+        root = find_root(start.absolute())
+        if not (root / CONFIG).is_file():
+            raise NotFound(f"{root} has no {CONFIG}", hint="restore it from git, or run `epicvc init` in a new place")
+        return cls(load_config(root, variables, database), Store.open(root / PRIVATE / STORE), variables)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    # Who and when
+
+    @property
+    def author(self) -> str:
+        """Who makes commits here."""
+        for name in ("EPICVC_AUTHOR", "GIT_AUTHOR_NAME", "USER", "LOGNAME"):
+            if self.environment.get(name):
+                return self.environment[name]
+        return "unknown"
+
+    @staticmethod
+    def new_operation_id() -> str:
+        """A fresh operation id."""
+        return secrets.token_hex(16)
+
+    # Access
+
+    def lock(self, timeout: float = 10.0) -> RepoLock:
+        """The lock of commands that write; it dies with its process."""
+        return RepoLock(self.config.private / LOCK, timeout=timeout)
+
+    def staging(self, *, writable: bool) -> Staging:
+        """Where new objects go: into the store in portions, or nowhere (commands that only look)."""
+        return Staging(self.store, flush_bytes=FLUSH_BYTES if writable else None)
+
+    def backend(self) -> Backend | None:
+        """The database, when one is configured; it may not exist."""
+        if self.config.database is None:
+            return None
+        return open_backend(self.config.database, ignore=self.config.ignore)
+
+    def require_database(self) -> None:
+        """Make sure that the database exists where one is configured.
+
+        Raises:
+            DatabaseUnavailable: it does not.
+        """
+        if self.config.database is not None:
+            self.require_backend()
+
+    def require_backend(self) -> Backend:
+        """The database.
+
+        Raises:
+            NotFound: none is configured.
+            DatabaseUnavailable: it does not exist.
+        """
+        backend = self.backend()
+        if backend is None:
+            raise NotFound("no database is configured", hint=f"name it with --db or in [database] url of {CONFIG}")
+        if not backend.exists():
+            raise DatabaseUnavailable(
+                backend.display,
+                "does not exist",
+                hint="roll back to bring it back, or name the right one with --db",
+            )
+        return backend
+
+    # History
+
+    def head_snapshot(self) -> tuple[ObjectId, Snapshot] | None:
+        """The commit at HEAD and its snapshot; ``None`` before the first commit."""
+        head = self.revisions.head()
+        return (head, self.snapshot_of(head)) if head is not None else None
+
+    def snapshot_of(self, commit: ObjectId) -> Snapshot:
+        """The snapshot of a commit."""
+        return get_snapshot(self.store, get_commit(self.store, commit).snapshot)
+
+    def base(self, sink: ObjectSink, snapshot: Snapshot | None) -> Base:
+        """The base that a snapshot carries; an empty one without a snapshot."""
+        if snapshot is None:
+            return Base(sink, tree.empty(sink), self.config.mapping)
+        return Base(sink, snapshot.base, get_mapping(sink, snapshot.mapping))
+
+    # Both sides
+
+    def files_side(self, sink: ObjectSink) -> FilesSide:
+        """The reader of the files side."""
+        return FilesSide(self.config, put_mapping(sink, self.config.mapping, self.config.ignore))
+
+    def scan_files(self, sink: ObjectSink) -> FilesState:
+        """The files side as it is now."""
+        head = self.head_snapshot()
+        return self.files_side(sink).scan(sink, head[1].files if head else None)
+
+    def read_database(self, sink: ObjectSink, reader: Reader | None, token: str | None) -> DatabaseState | None:
+        """The db side as it is in a read transaction.
+
+        Args:
+            sink: where its rows go.
+            reader: the transaction; ``None`` where there is no database.
+            token: the change token from before the transaction began; ``None`` when it cannot be trusted.
+        """
+        if reader is None:
+            return None
+        cache = DatabaseCache.load(self.config.private)
+        if token is not None and cache.token == token and cache.ignore == self.config.ignore:
+            state = cache.state
+            if state is not None and sink.has(state.tables) and sink.has(state.schema):
+                return state
+        state = capture(reader, sink, lambda rows: self.progress("rows", rows, None))
+        if token is not None:
+            replace(cache, token=token, state=state, ignore=self.config.ignore).save(self.config.private)
+        return state
+
+    @contextmanager
+    def reading(self, sink: ObjectSink, backend: Backend | None = None) -> Iterator[tuple[Working, Reader | None]]:
+        """Both sides as they are, and the read transaction in which the database was read.
+
+        Args:
+            sink: where captured objects go.
+            backend: the database, where the caller goes on to write to it.
+        """
+        head = self.head_snapshot()
+        with ExitStack() as stack:
+            if backend is None and (backend := self.backend()) is not None:
+                stack.callback(backend.close)
+            reader = token = None
+            if backend is not None and backend.exists():
+                token = backend.token()
+                reader = stack.enter_context(backend.read())
+            mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
+            files = FilesSide(self.config, mapping, self.progress).scan(sink, head[1].files if head else None)
+            database = self.read_database(sink, reader, token)
+            base_root = head[1].base if head else tree.empty(sink)
+            yield Working(files, database, base_root, mapping), reader

@@ -1,0 +1,102 @@
+"""Captured rows by name: what a row of a snapshot says, and which epic it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from epicvc.database.rowcodec import SQLValue, decode_row, encode_key
+from epicvc.database.tables import KeyKind, Schema, TableInfo
+from epicvc.model.mapping import Mapping, TableMap
+from epicvc.repo.dbside import get_schema, table_root, unpack_row
+from epicvc.repo.objects import DatabaseState
+from epicvc.store import tree
+from epicvc.store.objects import ObjectSource
+
+NamedRow = dict[str, SQLValue]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The document place that a row of a mapped table belongs to."""
+
+    epic: str
+    task: str | None = None
+
+
+class CapturedRows:
+    """The rows of one captured database."""
+
+    def __init__(self, source: ObjectSource, state: DatabaseState) -> None:
+        self._source = source
+        self._state = state
+
+    @cached_property
+    def schema(self) -> Schema:
+        """Its schema."""
+        return get_schema(self._source, self._state)
+
+    @cached_property
+    def _tables(self) -> dict[str, TableInfo]:
+        return {table.name: table for table in self.schema.tables}
+
+    def table(self, name: str) -> TableInfo | None:
+        """A table's definition; ``None`` where there is no such table."""
+        return self._tables.get(name)
+
+    def named(self, table: str, row: bytes) -> NamedRow:
+        """A row's values by column."""
+        info = self._tables.get(table)
+        values = decode_row(row)
+        columns = info.columns if info else tuple(f"column{number}" for number in range(len(values)))
+        return dict(zip(columns, values, strict=False))
+
+    def by_surrogate(self, table: str, value: SQLValue) -> NamedRow | None:
+        """The row with this integer primary key."""
+        info = self._tables.get(table)
+        root = table_root(self._source, self._state, table)
+        if info is None or root is None or info.kind is not KeyKind.INTEGER or not isinstance(value, int):
+            return None
+        row = tree.get(self._source, root, encode_key((value,)))
+        return None if row is None else self.named(table, unpack_row(self._source, row))
+
+    def owner(self, mapping: Mapping, table: str, row: NamedRow) -> Owner | None:
+        """The epic, and the task, that a row of a mapped table belongs to; ``None`` for any other row."""
+        if table == mapping.epics.table:
+            return _owner(row.get(mapping.epics.key))
+        if table == mapping.tasks.table:
+            epic = self.by_surrogate(mapping.epics.table, row.get(mapping.tasks.parent or ""))
+            return _owner(epic.get(mapping.epics.key), row.get(mapping.tasks.key)) if epic else None
+        if mapping.links and table == mapping.links.table:
+            task = self.by_surrogate(mapping.tasks.table, row.get(mapping.links.parent))
+            return self.owner(mapping, mapping.tasks.table, task) if task else None
+        return None
+
+
+def _owner(epic: SQLValue, task: SQLValue = None) -> Owner | None:
+    if epic is None:
+        return None
+    return Owner(str(epic), None if task is None else str(task))
+
+
+def mapped_tables(mapping: Mapping) -> Iterable[str]:
+    """The tables that documents are made of."""
+    yield mapping.epics.table
+    yield mapping.tasks.table
+    if mapping.links:
+        yield mapping.links.table
+
+
+def rows_of(source: ObjectSource, state: DatabaseState, table: str) -> Iterator[tuple[bytes, bytes]]:
+    """Every captured row of a table, by key."""
+    root = table_root(source, state, table)
+    if root is not None:
+        for key, value in tree.items(source, root):
+            yield key, unpack_row(source, value)
+
+
+def is_alive(row: NamedRow, table: TableMap) -> bool:
+    """Whether a captured row is alive (design, "Alive and deleted")."""
+    marked = bool(table.deleted_at and row.get(table.deleted_at) not in (None, ""))
+    return not marked and not (table.status and row.get(table.status) == "deleted")
