@@ -62,7 +62,7 @@ def keyed(value: JSON) -> Keyed | None:
 
 def diff(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
     """The changes that turn ``old`` into ``new``; absent and null are the same."""
-    if old is None and new is None:
+    if old is new:
         return
     if old is None:
         yield Change(label, Op.ADD, None, new)
@@ -84,6 +84,8 @@ def diff(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
 
 def diff_epic(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
     """The changes of an epic; tasks are always told apart by id, even where one side has none."""
+    if old is new:
+        return
     if isinstance(old, dict) and isinstance(new, dict):
         old, new = dict(old), dict(new)
         tasks = label.child("tasks")
@@ -96,7 +98,9 @@ def diff_epic(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
 
 def _diff_objects(label: Label, old: dict[str, JSON], new: dict[str, JSON]) -> Iterator[Change]:
     for name in [*old, *(name for name in new if name not in old)]:
-        yield from diff(label.child(name), old.get(name), new.get(name))
+        before, after = old.get(name), new.get(name)
+        if before is not after:
+            yield from diff(label.child(name), before, after)
 
 
 def _diff_keyed(label: Label, old: Keyed, new: Keyed) -> Iterator[Change]:

@@ -1,8 +1,8 @@
 """Documents: what a file and a database say of one epic, and the core that both own.
 
-A *core* is a JSON object ``{"name": …, "tasks": [{"id": …, "title": …}, …]}`` that holds core fields only. Absent and
-null are the same and are left out; so are an empty ``tasks`` and empty dependencies, since rows cannot tell an empty
-list from none. Dependencies are a set: rows have no order.
+A *core* is a JSON object ``{"name": …, "tasks": [{"id": …, "title": …}, …]}`` that holds core fields only. Absent
+and null are the same and are left out; so are an empty ``tasks`` and empty dependencies, since rows cannot tell an
+empty list from none. Dependencies are a set, kept sorted: rows have no order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ WRAPPER = "epic"
 """The key that holds the epic in a wrapped file."""
 
 UNAGREED = "?"
-"""The member of a base that lists, as paths, fields that both sides have and never agreed on."""
+"""The member of a base that lists what was never agreed on, as paths.
+
+``name`` and ``tasks/5.1a/title`` are fields that the database has and the base lacks; ``tasks/5.1a`` is a task whose
+place among the others each side sees elsewhere.
+"""
 
 _INT64 = range(-(2**63), 2**63)
 
@@ -106,7 +110,7 @@ def read_file_epic(parsed: JSON, mapping: Mapping, path: str) -> FileEpic:
     if not isinstance(parsed, dict):
         raise InvalidFile(path, "an epic is a JSON object")
     body = epic_body(parsed)
-    if body is parsed and WRAPPER in parsed:
+    if body is parsed and parsed.get(WRAPPER) is not None:
         raise InvalidFile(path, '"epic" is not an object')
     key = natural_key(body.get("id"))
     if key is None:
@@ -194,8 +198,8 @@ def same_core(ours: Core | None, theirs: Core | None) -> bool:
 def settle(rows: RowEpic, reference: Core | None) -> Core:
     """Read rows against a reference: what is absent in them, and in which order unordered tasks come.
 
-    A value that equals its column's default reads as absent where the reference has the document without that field;
-    otherwise it is a value. Without a reference every value counts.
+    A value that equals its column's default reads as absent where the reference has the document without that
+    field; otherwise it is a value. Without a reference every value counts.
 
     Args:
         rows: the epic as the database has it.
@@ -231,12 +235,13 @@ def settle(rows: RowEpic, reference: Core | None) -> Core:
 
 
 def _in_order(tasks: Tasks, unordered: frozenset[str], reference: Sequence[str]) -> Tasks:
-    """Put tasks without an order where the reference has them; those that it does not know stay last, by key."""
+    """Put tasks without an order where the reference has them; others stay last, by key."""
     by_id = {cast("str", task["id"]): task for task in tasks}
     ordered = [key for key in by_id if key not in unordered]
-    known = [key for key in reference if key in unordered]
-    strangers = [key for key in by_id if key in unordered and key not in set(known)]
-    return [by_id[key] for key in [*place(ordered, known, reference), *strangers]]
+    known = [key for key in reference if key in unordered and key in by_id]
+    placed = place(ordered, known, reference)
+    strangers = by_id.keys() - set(placed)
+    return [by_id[key] for key in [*placed, *sorted(strangers)]]
 
 
 def place(order: Sequence[str], missing: Sequence[str], reference: Sequence[str]) -> list[str]:

@@ -1,9 +1,11 @@
 """How a field is named everywhere: ``EPIC:FIELD``, as in ``5:tasks/5.1a/title``, or ``@table/key/column``.
 
-Inside a name ``~`` is written ``~0`` and ``/`` is written ``~1`` (RFC 6901). Two more escapes keep a label readable
-back: ``~2`` for a ``:`` inside an epic's id and ``~3`` for an ``@`` at its beginning.
+Inside a name ``~`` is written ``~0`` and ``/`` is written ``~1`` (RFC 6901). Three more escapes keep a label
+readable back: ``~2`` for a ``:`` inside an epic's id, ``~3`` for an ``@`` at its beginning, and ``~4`` for a name
+without a character, which would leave nothing to read.
 
-The keys beside ``epic`` in a wrapped file (``_metadata``, say) are named below ``@``: ``5:@/_metadata/author``.
+The keys beside ``epic`` in a wrapped file (``_metadata``, say) are named below ``@``:
+``5:@/_metadata/author``.
 """
 
 from __future__ import annotations
@@ -16,14 +18,19 @@ from epicvc.errors import UsageError
 SIBLINGS = "@"
 """The path segment below which the keys beside ``epic`` in a file are named."""
 
+EMPTY = "~4"
+"""How a name without a character is written."""
+
 
 def escape(name: str) -> str:
     """One name as it stands inside a label."""
-    return name.replace("~", "~0").replace("/", "~1")
+    return name.replace("~", "~0").replace("/", "~1") or EMPTY
 
 
 def unescape(text: str) -> str:
     """The name that a label's segment stands for."""
+    if text == EMPTY:
+        return ""
     return text.replace("~3", "@").replace("~2", ":").replace("~1", "/").replace("~0", "~")
 
 
@@ -55,11 +62,7 @@ class Label:
 
     def covers(self, other: Label) -> bool:
         """Whether ``other`` is this place or lies below it."""
-        return (
-            self.root == other.root
-            and self.table == other.table
-            and other.path[: len(self.path)] == self.path
-        )
+        return self.root == other.root and self.table == other.table and other.path[: len(self.path)] == self.path
 
 
 def parse_label(text: str) -> Label:
@@ -68,7 +71,7 @@ def parse_label(text: str) -> Label:
     Raises:
         UsageError: the text cannot be a label.
     """
-    if not text or text.endswith("/"):
+    if not text or text.endswith("/") or text.startswith("@/") or text == "@":
         raise UsageError(f"{text!r} is no label", hint="labels look like 5, 5:name or 5:tasks/5.1a/title")
     if text.startswith("@"):
         root, _, rest = text[1:].partition("/")
@@ -103,9 +106,7 @@ class Selection:
 
     def touches(self, label: Label) -> bool:
         """Whether anything at, below or above this label is selected."""
-        return not self.labels or any(
-            chosen.covers(label) or label.covers(chosen) for chosen in self.labels
-        )
+        return not self.labels or any(chosen.covers(label) or label.covers(chosen) for chosen in self.labels)
 
     def epics(self) -> frozenset[str] | None:
         """The epics that can be concerned; ``None`` for all."""

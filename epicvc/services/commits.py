@@ -1,0 +1,184 @@
+"""Making commits: of both sides as they are, of some epics, under a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from epicvc.database.backend import Writer
+from epicvc.errors import UsageError
+from epicvc.model.labels import Selection
+from epicvc.repo.apply import After, Request, Stage
+from epicvc.repo.dbside import pack_row, row_changes, table_root
+from epicvc.repo.filesside import changed_files, epic_id_of, update_files
+from epicvc.repo.objects import CommitKind, DatabaseState, Snapshot, put_commit, put_snapshot
+from epicvc.repo.repository import Repo
+from epicvc.repo.revisions import BRANCHES, CHECKPOINTS, HEAD, SYMBOLIC, check_ref_name
+from epicvc.repo.rows import CapturedRows, mapped_tables
+from epicvc.services.session import Later, Session, change
+from epicvc.store import tree
+from epicvc.store.objects import ObjectId
+from epicvc.store.staging import Staging
+
+FIRST_BRANCH = "main"
+
+
+def head_ref(repo: Repo) -> str:
+    """The ref that a new commit moves: the current branch, or HEAD itself when it is detached."""
+    value = repo.store.ref(HEAD)
+    if value is None:
+        return BRANCHES + FIRST_BRANCH
+    return value.removeprefix(SYMBOLIC) if value.startswith(SYMBOLIC) else HEAD
+
+
+def committing(
+    session: Session,
+    sink: Staging,
+    snapshot: Snapshot,
+    message: str,
+    kind: CommitKind,
+    extra: dict[str, str] | None = None,
+) -> After:
+    """A new commit of a snapshot on top of HEAD, and the refs that it moves.
+
+    Args:
+        session: the running command.
+        sink: where the commit goes.
+        snapshot: its state.
+        message: its message.
+        kind: its kind.
+        extra: further refs that shall point to it, ``{ref: ""}``.
+    """
+    repo = session.repo
+    head = repo.revisions.head()
+    commit = put_commit(
+        sink,
+        parents=(head,) if head else (),
+        snapshot=put_snapshot(sink, snapshot),
+        author=repo.author,
+        time=repo.now(),
+        message=message,
+        kind=kind,
+    ).hex()
+    refs: dict[str, str | None] = {head_ref(repo): commit}
+    refs.update(dict.fromkeys(extra or {}, commit))
+    return After(snapshot, refs)
+
+
+@dataclass(frozen=True)
+class CommitReport:
+    """What ``commit`` and ``checkpoint`` did; ``commit`` is ``None`` when there was nothing to commit."""
+
+    commit: ObjectId | None
+
+
+def commit(
+    repo: Repo,
+    message: str,
+    selection: Selection | None = None,
+    *,
+    allow_empty: bool = False,
+    dry_run: bool = False,
+) -> CommitReport:
+    """Record both sides as they are, or some epics of them.
+
+    Raises:
+        EpicvcError: a side is invalid or cannot be read; nothing was written.
+    """
+    if not message.strip():
+        raise UsageError("a commit needs a message", hint="say why with -m MESSAGE")
+
+    def act(session: Session) -> CommitReport | Later[CommitReport]:
+        session.working.files.require_valid()
+        head = repo.head_snapshot()
+        snapshot = session.working.snapshot()
+        if selection is not None and not selection.all and head is not None:
+            snapshot = _partial(session, head[1], snapshot, selection)
+        unchanged = head is not None and snapshot.same_sides(head[1])
+        if dry_run or (unchanged and not allow_empty):
+            return CommitReport(None)
+        return commit_later(session, snapshot, message, CommitKind.COMMIT, "commit", {})
+
+    return change(repo, act)
+
+
+def checkpoint(repo: Repo, name: str, *, force: bool = False) -> CommitReport:
+    """Record both sides as they are under a name that ``rollback`` takes.
+
+    Raises:
+        UsageError: the name cannot be one, or is taken.
+    """
+    ref = CHECKPOINTS + check_ref_name(name)
+
+    def act(session: Session) -> CommitReport | Later[CommitReport]:
+        session.working.files.require_valid()
+        if repo.store.ref(ref) is not None and not force:
+            raise UsageError(
+                f"there is a checkpoint {name} already", hint="choose another name, or move it with --force"
+            )
+        snapshot = session.working.snapshot()
+        return commit_later(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {ref: ""})
+
+    return change(repo, act)
+
+
+def commit_later(
+    session: Session, snapshot: Snapshot, message: str, kind: CommitKind, command: str, extra: dict[str, str]
+) -> Later[CommitReport]:
+    """The operation that records a snapshot and leaves both sides as they are."""
+    repo = session.repo
+    made: list[ObjectId] = []
+
+    def work(writer: Writer | None, stage: Stage) -> After:
+        after = committing(session, session.staging, snapshot, message, kind, extra)
+        made.append(bytes.fromhex(after.refs[head_ref(repo)] or ""))
+        # The sides stay as they are, whatever part of them was committed.
+        return replace(after, snapshot=session.working.snapshot())
+
+    request = Request(command, message.splitlines()[0], session.working.snapshot(), work)
+    return Later(request, lambda _: CommitReport(made[-1]))
+
+
+def _partial(session: Session, head: Snapshot, working: Snapshot, selection: Selection) -> Snapshot:
+    """HEAD's snapshot with only the selected epics as they are now."""
+    epics = selection.epics() or frozenset()
+    if any(label.path for label in selection.labels):
+        raise UsageError("commit takes whole epics", hint="name epics, as in `epicvc commit -m MESSAGE 5 7`")
+    sink = session.staging
+    files = [
+        (path, new)
+        for path, old, new in changed_files(sink, head.files, working.files)
+        if any(epic_id_of(sink, blob, path) in epics for blob in (old, new) if blob is not None)
+    ]
+    return replace(
+        head,
+        files=update_files(sink, head.files, files),
+        database=_partial_database(session, head.database, working.database, epics),
+    )
+
+
+def _partial_database(
+    session: Session, head: DatabaseState | None, working: DatabaseState | None, epics: frozenset[str]
+) -> DatabaseState | None:
+    if head is None or working is None:
+        return head
+    if head.schema != working.schema:
+        raise UsageError("the schema changed; commit it with everything else", hint="run `epicvc commit -m MESSAGE`")
+    sink, mapping = session.staging, session.repo.config.mapping
+    tables = frozenset(mapped_tables(mapping))
+    views = CapturedRows(sink, head), CapturedRows(sink, working)
+    roots: list[tuple[bytes, bytes | None]] = []
+    for table, rows in row_changes(sink, head, working):
+        if table not in tables:
+            continue
+        changes: list[tuple[bytes, bytes | None]] = []
+        for key, old, new in rows:
+            owners = [
+                view.owner(mapping, table, view.named(table, row))
+                for view, row in zip(views, (old, new), strict=True)
+                if row is not None
+            ]
+            if any(owner is not None and owner.epic in epics for owner in owners):
+                changes.append((key, None if new is None else pack_row(sink, new)))
+        root = table_root(sink, head, table) or tree.empty(sink)
+        roots.append((table.encode(), tree.update(sink, root, changes)))
+    return DatabaseState(head.schema, tree.update(sink, head.tables, roots))

@@ -1,0 +1,237 @@
+"""``init``: find the files and the database, say what was found, and take the first snapshot."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from epicvc.database.backend import Reader
+from epicvc.database.builtin import create_schema
+from epicvc.database.documents import epic_keys, read_layout
+from epicvc.database.url import DatabaseURL, open_backend
+from epicvc.errors import NoMappedTable, Refused, UsageError
+from epicvc.fileio import atomic_write, make_directories
+from epicvc.model.mapping import BUILTIN, Layer, LinkMap, Mapping, TableMap
+from epicvc.repo.config import CONFIG, PRIVATE, PRIVATE_CONFIG, inside, load_config, locate
+from epicvc.repo.objects import CommitKind
+from epicvc.repo.repository import STORE, Repo
+from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC, Revisions
+from epicvc.services.commits import FIRST_BRANCH, CommitReport, commit_later
+from epicvc.services.session import Later, Session, change
+from epicvc.store.objects import ObjectId
+from epicvc.store.store import Store
+
+FILES_GUESSES = ("epics/user_epics", "epics")
+DATABASE_GUESS = "framework.db"
+_CREDENTIALS = re.compile(r"passw|secret|salt|api_?key|credential|(^|_)token$", re.IGNORECASE)
+
+
+@dataclass
+class Found:
+    """What ``init`` found.
+
+    Attributes:
+        files: the files directory, relative to the repo.
+        epics: how many epics the files have.
+        rows: how many epics the database has.
+        database: how the database is named; ``None`` without one.
+        created_database: it was made with the built-in schema.
+        extra: fields that have no column.
+        system: by table, the columns that no field is mapped to.
+        credentials: tables that look as if they hold secrets.
+        orphans: rows whose foreign key finds no parent.
+        commit: the first commit.
+    """
+
+    files: str
+    epics: int = 0
+    rows: int = 0
+    database: str | None = None
+    created_database: bool = False
+    extra: list[str] = field(default_factory=list)
+    system: dict[str, list[str]] = field(default_factory=dict)
+    credentials: list[str] = field(default_factory=list)
+    orphans: int = 0
+    commit: ObjectId | None = None
+
+
+def initialise(
+    root: Path, environment: MappingABC[str, str], *, files: str | None = None, database: str | None = None
+) -> tuple[Repo, Found]:
+    """Make an epic repo in a directory.
+
+    Args:
+        root: the directory.
+        environment: environment variables.
+        files: the directory of epics; looked for when not given.
+        database: path or URL of the database; looked for when not given. A path that does not exist yet is made with
+            the built-in schema.
+
+    Raises:
+        Refused: there is a repo already.
+        UsageError: no files directory was named, and none found.
+        EpicvcError: a side is invalid; nothing was made.
+    """
+    root = root.absolute()
+    if (root / PRIVATE / STORE).exists():
+        with Store.open(root / PRIVATE / STORE) as store:
+            if Revisions(store).head() is not None:
+                raise Refused(f"{root} is an epic repo already", hint="see `epicvc status`")
+    directory = _find_files(root, files)
+    url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"))
+    found = Found(directory, database=url.display if url else None)
+    if url is not None:
+        found.created_database = _ensure_database(url)
+    mapping = _inspect(url, found) if url is not None else BUILTIN
+    fresh = [path for path in (root / PRIVATE, root / CONFIG) if not path.exists()]
+    try:
+        _write_configuration(root, directory, url, mapping)
+        repo = Repo(
+            load_config(root, environment, database),
+            Store.open(root / PRIVATE / STORE, create=True),
+            environment,
+        )
+        found.commit = _first_commit(repo, found)
+    except BaseException:
+        for path in fresh:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+    return repo, found
+
+
+def _find_files(root: Path, named: str | None) -> str:
+    if named is not None:
+        relative = os.path.relpath(root / named, root)
+        if relative.startswith(".."):
+            raise UsageError(f"{named} is outside {root}", hint="run `epicvc init` in a directory that holds the epics")
+        make_directories(root / relative, root)
+        return Path(relative).as_posix()
+    for guess in FILES_GUESSES:
+        if (root / guess).is_dir():
+            return guess
+    raise UsageError(
+        f"no directory of epics found ({' or '.join(FILES_GUESSES)})", hint="name it: epicvc init --files DIR"
+    )
+
+
+def _find_database(root: Path, named: str | None) -> DatabaseURL | None:
+    if named is not None:
+        return locate(named, root)
+    return locate(DATABASE_GUESS, root) if (root / DATABASE_GUESS).is_file() else None
+
+
+def _ensure_database(url: DatabaseURL) -> bool:
+    backend = open_backend(url)
+    try:
+        if backend.exists():
+            return False
+        backend.create()
+        create_schema(backend)
+        return True
+    finally:
+        backend.close()
+
+
+def _inspect(url: DatabaseURL, found: Found) -> Mapping:
+    """Fit the built-in mapping to the database, and note what is worth telling."""
+    backend = open_backend(url)
+    try:
+        with backend.read() as reader:
+            mapping = Mapping(
+                _fit(reader, BUILTIN.epics, url, found),
+                _fit(reader, BUILTIN.tasks, url, found),
+                _links(reader),
+            )
+            for table in reader.tables():
+                columns = [column.name for column in reader.columns(table.name)]
+                if any(_CREDENTIALS.search(column) for column in columns):
+                    found.credentials.append(table.name)
+            found.orphans = len(reader.faults())
+            return mapping
+    finally:
+        backend.close()
+
+
+def _fit(reader: Reader, table: TableMap, url: DatabaseURL, found: Found) -> TableMap:
+    columns = [column.name for column in reader.columns(table.table)]
+    if not columns:
+        raise NoMappedTable(url.display, table.table)
+    missing = [item for item in table.fields if item.column not in columns]
+    found.extra += [f"{table.table}.{item.column}" for item in missing if item.layer is Layer.CORE]
+    taken = {table.id, table.key, table.parent, table.sequence, *(item.column for item in table.fields)}
+    found.system[table.table] = [column for column in columns if column not in taken]
+    fitted = table.without(item.name for item in missing)
+    return replace(fitted, sequence=table.sequence if table.sequence in columns else None)
+
+
+def _links(reader: Reader) -> LinkMap | None:
+    links = BUILTIN.links
+    return links if links is not None and reader.columns(links.table) else None
+
+
+# What is written
+
+
+def _write_configuration(root: Path, directory: str, url: DatabaseURL | None, mapping: Mapping) -> None:
+    private = root / PRIVATE
+    private.mkdir(mode=0o700, exist_ok=True)
+    atomic_write(private / ".gitignore", b"*\n", mode=0o600)
+    shared = url is not None and not url.has_password and url.path is not None and inside(root, url.path)
+    if not (root / CONFIG).exists():
+        text = _shared_text(root, directory, url if shared else None, mapping)
+        atomic_write(root / CONFIG, text.encode())
+    if url is not None and not shared:
+        atomic_write(
+            private / PRIVATE_CONFIG,
+            f"[database]\nurl = {_quoted(url.dsn or str(url.path))}\n".encode(),
+            mode=0o600,
+        )
+
+
+def _shared_text(root: Path, directory: str, url: DatabaseURL | None, mapping: Mapping) -> str:
+    lines = ["[files]", f"dir = {_quoted(directory)}", ""]
+    if url is not None and url.path is not None:
+        lines += ["[database]", f"url = {_quoted(Path(os.path.relpath(url.path, root)).as_posix())}", ""]
+    lines += ["[sync]", 'policy = "manual"', 'calculated = "enriched"', ""]
+    for name, table, builtin in (
+        ("epics", mapping.epics, BUILTIN.epics),
+        ("tasks", mapping.tasks, BUILTIN.tasks),
+    ):
+        present = {item.name for item in table.fields}
+        missing = [item.name for item in builtin.fields if item.name not in present]
+        if builtin.sequence and not table.sequence:
+            lines += [f"[mapping.{name}]", "sequence = false", ""]
+        if missing:
+            lines += [f"[mapping.{name}.fields]", *(f"{field} = false" for field in missing), ""]
+    if mapping.links is None:
+        lines += ["[mapping]", "dependencies = false", ""]
+    return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """A TOML basic string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _first_commit(repo: Repo, found: Found) -> ObjectId | None:
+    with repo.store.transaction() as txn:
+        if repo.store.ref(HEAD) is None:
+            txn.set_ref(HEAD, f"{SYMBOLIC}{BRANCHES}{FIRST_BRANCH}", None)
+
+    def act(session: Session) -> CommitReport | Later[CommitReport]:
+        session.working.files.require_valid()
+        found.epics = len(session.working.files.by_epic)
+        if session.reader is not None:
+            layout = read_layout(session.reader, repo.config.mapping, found.database or "")
+            found.rows = len(epic_keys(session.reader, layout))
+        return commit_later(session, session.working.snapshot(), "first snapshot", CommitKind.COMMIT, "init", {})
+
+    return change(repo, act).commit

@@ -1,0 +1,298 @@
+"""``restore LABEL``: single epics, tasks, fields, rows or tables as another commit has them; the base stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import cast
+
+from epicvc.database.rowcodec import SQLValue, encode_row
+from epicvc.database.values import decode, encode
+from epicvc.errors import NotFound, UsageError
+from epicvc.files.rewrite import rewrite
+from epicvc.jsonio import JSON, parse
+from epicvc.model.document import WRAPPER, epic_body, natural_key
+from epicvc.model.labels import SIBLINGS, Label, Selection
+from epicvc.model.mapping import Field, Mapping
+from epicvc.repo.dbside import pack_row, row_changes, table_root
+from epicvc.repo.filesside import epic_paths, update_files
+from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.repository import Repo
+from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of
+from epicvc.services.difference import key_text
+from epicvc.services.session import Later, Session, change
+from epicvc.services.targets import Target, go, reachable
+from epicvc.store import tree
+from epicvc.store.objects import ObjectSink, ObjectType
+
+Object = dict[str, JSON]
+
+
+@dataclass(frozen=True)
+class Picked:
+    """What ``restore LABEL`` changed, or would change."""
+
+    files: int
+    database: bool
+
+
+def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = None, dry_run: bool = False) -> Picked:
+    """Bring places back to what they are in a commit.
+
+    Raises:
+        NotFound: no such revision, or the commit and the sides know nothing of a label.
+        UsageError: a label cannot be restored by itself.
+    """
+    commit = repo.revisions.resolve(revision)
+
+    def act(session: Session) -> Picked | Later[Picked]:
+        source = reachable(session, repo.snapshot_of(commit))
+        current = session.working.snapshot()
+        wanted = current
+        for label in selection.labels:
+            found = _pick_one(session, wanted, source, label, side)
+            wanted = found
+        picked = Picked(_count(session, current, wanted), current.database != wanted.database)
+        if dry_run or wanted.same_sides(current):
+            return picked
+        text = f"restore {' '.join(map(str, selection.labels))} from {revision}"
+        return go(session, "restore", text, Target(wanted), lambda _done: picked)
+
+    return change(repo, act)
+
+
+def _count(session: Session, current: Snapshot, wanted: Snapshot) -> int:
+    return sum(1 for _ in tree.diff(session.staging, current.files, wanted.files))
+
+
+def _pick_one(session: Session, current: Snapshot, source: Snapshot, label: Label, side: str | None) -> Snapshot:
+    result, known = current, False
+    if side in (None, "files") and not label.table:
+        files = _pick_file(session, current, source, label)
+        if files is not None:
+            result, known = replace(result, files=files), True
+    if side in (None, "db") and current.database is not None and source.database is not None:
+        picker = _RowPicker(session, current.database, source.database)
+        database = picker.table(label) if label.table else picker.document(label)
+        if database is not None:
+            result, known = replace(result, database=database), True
+    if not known:
+        raise NotFound(f"{label}: neither the commit nor the sides know it", hint="see `epicvc show` for its labels")
+    return result
+
+
+# Files
+
+
+def _pick_file(session: Session, current: Snapshot, source: Snapshot, label: Label) -> bytes | None:
+    """The files tree with this place as in the source; ``None`` where neither knows it."""
+    sink = session.staging
+    here = epic_paths(sink, current.files, {label.root}).get(label.root)
+    there = epic_paths(sink, source.files, {label.root}).get(label.root)
+    if here is None and there is None:
+        return None
+    if not label.path or here is None or there is None:
+        if label.path:
+            raise NotFound(
+                f"{label}: the epic's file is only on one side", hint=f"restore the whole epic: {label.root}"
+            )
+        changes: list[tuple[str, bytes | None]] = []
+        if here is not None and (there is None or here[0] != there[0]):
+            changes.append((here[0], None))
+        if there is not None:
+            changes.append(there)
+        return update_files(sink, current.files, changes)
+    raw = sink.get(here[1], ObjectType.BLOB)
+    whole, other = (cast("Object", parse(sink.get(blob, ObjectType.BLOB))) for blob in (here[1], there[1]))
+    target = _graft_file(whole, other, label)
+    if target is None:
+        return None
+    blob = sink.put(ObjectType.BLOB, rewrite(raw, cast("JSON", target)))
+    return update_files(sink, current.files, [(here[0], blob)])
+
+
+def _graft_file(whole: Object, other: Object, label: Label) -> Object | None:
+    path = label.path
+    if path[0] == SIBLINGS:
+        grafted = _graft(whole, other, path[1:])
+        return grafted if isinstance(grafted, dict) else None
+    body = _graft(epic_body(whole), epic_body(other), path)
+    if not isinstance(body, dict):
+        return None
+    return body if epic_body(whole) is whole else {**whole, WRAPPER: body}
+
+
+class _Unknown(Exception):  # internal: neither value has the place
+    pass
+
+
+def _graft(value: JSON, other: JSON, path: tuple[str, ...]) -> JSON:
+    """``value`` with the place below it as in ``other``; ``None`` where neither has it."""
+    try:
+        return _grafted(value, other, path)
+    except _Unknown:
+        return None
+
+
+def _grafted(value: JSON, other: JSON, path: tuple[str, ...]) -> JSON:
+    if not path:
+        return other
+    name, rest = path[0], path[1:]
+    if isinstance(value, dict) and isinstance(other, dict):
+        if name not in value and name not in other:
+            raise _Unknown
+        if rest and name in value and name in other:
+            return {**value, name: _grafted(value[name], other[name], rest)}
+        if rest:
+            raise _Unknown
+        if name not in other:
+            return {key: inner for key, inner in value.items() if key != name}
+        return {**value, name: other[name]}
+    if isinstance(value, list) and isinstance(other, list):
+        return _grafted_item(value, other, name, rest)
+    raise _Unknown
+
+
+def _grafted_item(value: list[JSON], other: list[JSON], name: str, rest: tuple[str, ...]) -> JSON:
+    """An item of a list of objects with ids."""
+    here, there = ({_id(item): item for item in items} for items in (value, other))
+    if name not in here and name not in there:
+        raise _Unknown
+    if rest:
+        if name not in here or name not in there:
+            raise _Unknown
+        return [_grafted(item, there[name], rest) if _id(item) == name else item for item in value]
+    if name not in there:
+        return [item for item in value if _id(item) != name]
+    if name in here:
+        return [there[name] if _id(item) == name else item for item in value]
+    order = [_id(item) for item in other]
+    before = [key for key in order[: order.index(name)] if key in here]
+    position = list(here).index(before[-1]) + 1 if before else 0
+    return [*value[:position], there[name], *value[position:]]
+
+
+def _id(item: JSON) -> str | None:
+    return natural_key(item.get("id")) if isinstance(item, dict) else None
+
+
+# Rows
+
+
+class _RowPicker:
+    """Takes rows from one captured database into another."""
+
+    def __init__(self, session: Session, current: DatabaseState, source: DatabaseState) -> None:
+        self._sink: ObjectSink = session.staging
+        self._mapping: Mapping = session.repo.config.mapping
+        self._current = current
+        self._source = source
+        self._here = CapturedRows(self._sink, current)
+        self._there = CapturedRows(self._sink, source)
+
+    def table(self, label: Label) -> DatabaseState | None:
+        """A row, a column of a row, or all rows of a table."""
+        info = self._here.table(label.root)
+        if info is None or info != self._there.table(label.root):
+            raise UsageError(
+                f"{label}: the table's definition differs there", hint="check out the whole database instead"
+            )
+        changes = []
+        for key, old, new in self._differing(label.root):
+            if label.path and key_text(key) != label.path[0]:
+                continue
+            if len(label.path) > 1:
+                new = self._with_column(label.root, old, new, label.path[1])
+            changes.append((key, new))
+        if not changes and label.path and not self._knows(label):
+            return None
+        return self._with_rows({label.root: changes})
+
+    def _knows(self, label: Label) -> bool:
+        return any(key_text(key) == label.path[0] for key, _ in rows_of(self._sink, self._current, label.root))
+
+    def _with_column(self, table: str, old: bytes | None, new: bytes | None, column: str) -> bytes | None:
+        if old is None or new is None:
+            raise NotFound(f"@{table}: the row is only on one side", hint="restore the whole row")
+        here, there = self._here.named(table, old), self._there.named(table, new)
+        if column not in here or column not in there:
+            raise NotFound(f"@{table} has no column {column}")
+        return encode_row(tuple({**here, column: there[column]}.values()))
+
+    def document(self, label: Label) -> DatabaseState | None:
+        """An epic, a task or a field."""
+        task = label.path[1] if len(label.path) > 1 and label.path[0] == Mapping.TASKS else None
+        if label.path[:1] == (SIBLINGS,):
+            return None
+        whole = not label.path or (task is not None and len(label.path) == 2) or label.path == (Mapping.TASKS,)
+
+        def wanted(owner: Owner) -> bool:
+            if owner.epic != label.root:
+                return False
+            if label.path == (Mapping.TASKS,):
+                return owner.task is not None
+            return task is None or owner.task == task
+
+        rows = {name: list(self._owned_changes(name, wanted)) for name in mapped_tables(self._mapping)}
+        if whole:
+            return self._with_rows({name: [(key, new) for key, _, new in found] for name, found in rows.items()})
+        return self._field(label, task, rows)
+
+    def _field(
+        self, label: Label, task: str | None, rows: dict[str, list[tuple[bytes, bytes | None, bytes | None]]]
+    ) -> DatabaseState | None:
+        columns = self._mapping.epics if task is None else self._mapping.tasks
+        inner = label.path if task is None else label.path[2:]
+        links = self._mapping.links
+        if links and task is not None and inner == (links.field,):
+            return self._with_rows({links.table: [(key, new) for key, _, new in rows[links.table]]})
+        field = columns.by_name.get(inner[0]) or Field(inner[0], inner[0])
+        changes: list[tuple[bytes, bytes | None]] = []
+        for key, old, new in rows[columns.table]:
+            if old is None or new is None:
+                raise NotFound(f"{label}: its row is only on one side", hint="restore the whole epic or task")
+            here, there = self._here.named(columns.table, old), self._there.named(columns.table, new)
+            if field.column not in here or field.column not in there:
+                return None
+            if self._owner_is(columns.table, here, label.root, task):
+                here[field.column] = self._column(field, here, there, inner[1:], label)
+                changes.append((key, encode_row(tuple(here.values()))))
+        return self._with_rows({columns.table: changes})
+
+    def _column(self, field: Field, here: NamedRow, there: NamedRow, rest: tuple[str, ...], label: Label) -> SQLValue:
+        if not rest:
+            return there[field.column]
+        values = [decode(row[field.column], field, "", str(label)) for row in (here, there)]
+        grafted = _graft(values[0], values[1], rest)
+        if grafted is None:
+            raise NotFound(f"{label}: neither state has it")
+        return encode(grafted, field, label)
+
+    def _owner_is(self, table: str, row: NamedRow, epic: str, task: str | None) -> bool:
+        owner = self._here.owner(self._mapping, table, row)
+        return owner == Owner(epic, task)
+
+    def _differing(self, table: str) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
+        for name, rows in row_changes(self._sink, self._current, self._source):
+            if name == table:
+                yield from rows
+
+    def _owned_changes(
+        self, table: str, wanted: Callable[[Owner], bool]
+    ) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
+        for key, old, new in self._differing(table):
+            for view, row in ((self._here, old), (self._there, new)):
+                owner = view.owner(self._mapping, table, view.named(table, row)) if row is not None else None
+                if owner is not None and wanted(owner):
+                    yield key, old, new
+                    break
+
+    def _with_rows(self, rows: dict[str, list[tuple[bytes, bytes | None]]]) -> DatabaseState:
+        roots: list[tuple[bytes, bytes | None]] = []
+        for table, changes in sorted(rows.items(), key=lambda item: item[0].encode()):
+            root = table_root(self._sink, self._current, table)
+            if root is None or not changes:
+                continue
+            packed = [(key, None if row is None else pack_row(self._sink, row)) for key, row in changes]
+            roots.append((table.encode(), tree.update(self._sink, root, packed)))
+        return DatabaseState(self._current.schema, tree.update(self._sink, self._current.tables, roots))

@@ -1,0 +1,110 @@
+"""Branches and tags: names for commits."""
+
+from __future__ import annotations
+
+from epicvc.errors import NotFound, Refused, UsageError
+from epicvc.repo.apply import record_refs
+from epicvc.repo.recovery import recover
+from epicvc.repo.repository import Repo
+from epicvc.repo.revisions import BRANCHES, CHECKPOINTS, HEAD, SYMBOLIC, TAGS, check_ref_name
+from epicvc.services.restoring import Arrival
+
+
+def branches(repo: Repo) -> dict[str, str]:
+    """The commits of all branches, by name."""
+    return {name.removeprefix(BRANCHES): value for name, value in repo.store.refs(BRANCHES).items()}
+
+
+def tags(repo: Repo) -> dict[str, str]:
+    """The commits of all tags, by name."""
+    return {name.removeprefix(TAGS): value for name, value in repo.store.refs(TAGS).items()}
+
+
+def names_by_commit(repo: Repo) -> dict[str, list[str]]:
+    """Tags and checkpoints of each commit."""
+    result: dict[str, list[str]] = {}
+    for space in (TAGS, CHECKPOINTS):
+        for name, value in sorted(repo.store.refs(space).items()):
+            result.setdefault(value, []).append(name.removeprefix(space))
+    return result
+
+
+def require_branch(repo: Repo, name: str) -> None:
+    """Stop where there is no such branch.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if repo.store.ref(BRANCHES + name) is None:
+        raise NotFound(f"no branch {name}", hint=f"see `epicvc branch`, or make it with `epicvc switch -c {name}`")
+
+
+def _move(repo: Repo, command: str, description: str, refs: dict[str, str | None]) -> None:
+    """Move refs as an operation of its own. Neither side is looked at: one transaction of the store is all."""
+    with repo.lock():
+        recover(repo)
+        record_refs(repo, command, description, refs)
+
+
+def create_branch(repo: Repo, name: str, revision: str | None, *, switch: bool = False, force: bool = False) -> Arrival:
+    """Make a branch at a revision.
+
+    Raises:
+        UsageError: the name cannot be one, or is taken.
+        NotFound: there is no such revision.
+    """
+    ref = BRANCHES + check_ref_name(name)
+    if repo.store.ref(ref) is not None and not force:
+        raise UsageError(f"there is a branch {name} already")
+    commit = repo.revisions.resolve(revision or HEAD)
+    refs: dict[str, str | None] = {ref: commit.hex()}
+    if switch:
+        refs[HEAD] = SYMBOLIC + ref
+    _move(repo, "switch" if switch else "branch", f"branch {name}", refs)
+    return Arrival(repo.revisions.head(), repo.revisions.branch(), 0, changed_database=False)
+
+
+def delete_branch(repo: Repo, name: str, *, force: bool = False) -> None:
+    """Remove a branch; its commits stay until ``gc``.
+
+    Raises:
+        NotFound: there is no such branch.
+        Refused: it is the current one, or HEAD does not contain its commits.
+    """
+    require_branch(repo, name)
+    if repo.revisions.branch() == name:
+        raise Refused(f"{name} is the current branch", hint="switch to another one first")
+    head = repo.revisions.head()
+    tip = repo.revisions.resolve(BRANCHES + name)
+    if not force and (head is None or tip not in repo.revisions.ancestors(head)):
+        raise Refused(
+            f"branch {name} has commits that HEAD does not have",
+            hint="mean it with --force; `undo` brings it back",
+        )
+    _move(repo, "branch", f"branch --delete {name}", {BRANCHES + name: None})
+
+
+def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = False) -> str:
+    """Name a commit.
+
+    Raises:
+        UsageError: the name cannot be one, or is taken.
+        NotFound: there is no such revision.
+    """
+    ref = TAGS + check_ref_name(name)
+    if repo.store.ref(ref) is not None and not force:
+        raise UsageError(f"there is a tag {name} already", hint="move it with --force")
+    commit = repo.revisions.resolve(revision or HEAD).hex()
+    _move(repo, "tag", f"tag {name}", {ref: commit})
+    return commit
+
+
+def delete_tag(repo: Repo, name: str) -> None:
+    """Remove a tag.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if repo.store.ref(TAGS + name) is None:
+        raise NotFound(f"no tag {name}", hint="see `epicvc tag`")
+    _move(repo, "tag", f"tag --delete {name}", {TAGS + name: None})

@@ -1,0 +1,104 @@
+"""``resolve``: settle conflicts without a terminal, by side or by value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from epicvc.errors import InvalidField, NotFound, UsageError
+from epicvc.jsonio import JSON
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
+from epicvc.model.document import misfit
+from epicvc.model.labels import Label, Selection
+from epicvc.model.mapping import Mapping
+from epicvc.plan import Policy
+from epicvc.plan.plan import decide_labels
+from epicvc.repo.repository import Repo
+from epicvc.services.status import read_status
+from epicvc.services.sync import synchronise
+from epicvc.store.objects import ObjectId
+
+PREFERENCES = ("files", "db", "base")
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a user wants for the conflicts at or below a label; ``None`` is every conflict."""
+
+    label: Label | None
+    choose: Callable[[Conflict], Chosen]
+
+
+@dataclass
+class ResolveReport:
+    """What was settled and what is left."""
+
+    commit: ObjectId | None = None
+    settled: list[Label] = field(default_factory=list)
+    left: list[Conflict] = field(default_factory=list)
+
+
+def prefer(side: str) -> Callable[[Conflict], Chosen]:
+    """Take the value of ``files``, ``db`` or ``base``.
+
+    Raises:
+        UsageError: there is no such side.
+    """
+    picks: dict[str, Callable[[Conflict], Value]] = {
+        "files": lambda conflict: conflict.ours,
+        "db": lambda conflict: conflict.theirs,
+        "base": lambda conflict: conflict.base,
+    }
+    if side not in picks:
+        raise UsageError(f"--prefer takes {', '.join(PREFERENCES)}, not {side!r}")
+    pick = picks[side]
+    return lambda conflict: Chosen(pick(conflict))
+
+
+def set_value(value: JSON) -> Callable[[Conflict], Chosen]:
+    """Take a given value; null removes the field."""
+    return lambda _: Chosen(ABSENT if value is None else value)
+
+
+def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False) -> ResolveReport:
+    """Settle conflicts; everything else stays as it is.
+
+    Raises:
+        NotFound: a label names no conflict.
+        InvalidField: a given value does not fit its field.
+    """
+    before = read_status(repo).conflicts
+    chosen: list[tuple[Label, Callable[[Conflict], Chosen]]] = []
+    for resolution in resolutions:
+        matches = [c for c in before if resolution.label is None or resolution.label.covers(c.label)]
+        if resolution.label is not None and not matches:
+            raise NotFound(f"{resolution.label} is no conflict", hint="see `epicvc status`")
+        for conflict in matches:
+            _check(repo.config.mapping, conflict, resolution.choose(conflict))
+            chosen.append((conflict.label, resolution.choose))
+    report = ResolveReport(left=before)
+    if not chosen:
+        return report
+    labels = tuple(dict.fromkeys(label for label, _ in chosen))
+    policy = Policy(selection=Selection(labels), decide=decide_labels(chosen))
+    done = synchronise(repo, policy, command="resolve", dry_run=dry_run, message=f"resolve {_named(labels)}")
+    report.commit = done.commit
+    report.settled = list(labels)
+    report.left = [conflict for conflict in before if conflict.label not in labels]
+    return report
+
+
+def _named(labels: tuple[Label, ...]) -> str:
+    shown = " ".join(map(str, labels[:3]))
+    return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"
+
+
+def _check(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> None:
+    """Refuse a value that its column could not hold, before anything else is done."""
+    path = conflict.label.path
+    columns = mapping.tasks if len(path) == 3 and path[0] == Mapping.TASKS else mapping.epics
+    spec = columns.by_name.get(path[-1]) if len(path) in (1, 3) else None
+    if spec is not None and chosen.value is not ABSENT:
+        problem = misfit(chosen.value, spec.kind)
+        if problem:
+            raise InvalidField(str(conflict.label), problem)

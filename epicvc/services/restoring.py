@@ -1,0 +1,150 @@
+"""Back to a state: checkout, switch, rollback, restore in place, and back to single epics, tasks or fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from epicvc.errors import Refused, UsageError
+from epicvc.repo.filesside import changed_files
+from epicvc.repo.objects import CommitKind, Snapshot
+from epicvc.repo.repository import Repo
+from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC
+from epicvc.services.commits import committing
+from epicvc.services.session import Later, Session, change
+from epicvc.services.targets import Target, go, reachable
+from epicvc.store.objects import ObjectId, ObjectSink
+
+SIDES = ("files", "db")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Where a command has led.
+
+    Attributes:
+        commit: the commit at HEAD afterwards.
+        branch: the current branch; ``None`` when HEAD is detached.
+        changed_files: how many files it changed, or would change.
+        changed_database: whether it changed the database, or would.
+    """
+
+    commit: ObjectId | None
+    branch: str | None
+    changed_files: int
+    changed_database: bool
+
+
+def checkout(
+    repo: Repo, revision: str, *, side: str | None = None, discard: bool = False, dry_run: bool = False
+) -> Arrival:
+    """Bring both sides, or one, to a commit's state.
+
+    Both sides: HEAD moves, to the branch of that name or detached, and the base with it. One side: HEAD and base
+    stay, so that the difference shows as a change of that side.
+
+    Raises:
+        NotFound: there is no such revision.
+        Refused: changes that no commit has would be lost.
+    """
+    if side is not None and side not in SIDES:
+        raise UsageError(f"--side takes files or db, not {side!r}")
+    is_branch = repo.store.ref(BRANCHES + revision) is not None
+    commit = repo.revisions.resolve(revision)
+    head = f"{SYMBOLIC}{BRANCHES}{revision}" if is_branch else commit.hex()
+
+    def act(session: Session) -> Arrival | Later[Arrival]:
+        wanted = repo.snapshot_of(commit)
+        current = session.working.snapshot()
+        if side == "files":
+            wanted = replace(current, files=wanted.files)
+        elif side == "db":
+            wanted = replace(current, database=wanted.database)
+        if not discard:
+            _require_committed(session, current, wanted, side)
+        target = Target(wanted) if side else Target(wanted, lambda *_: {HEAD: head})
+        return _arrive(session, "checkout", f"checkout {revision}", target, dry_run=dry_run)
+
+    return change(repo, act, may_create=not dry_run)
+
+
+def switch(repo: Repo, name: str, *, create: bool = False, discard: bool = False, dry_run: bool = False) -> Arrival:
+    """Make a branch the current one, both sides included.
+
+    Raises:
+        NotFound: there is no such branch.
+        Refused: changes that no commit has would be lost.
+    """
+    from epicvc.services.refs import create_branch, require_branch
+
+    if create:
+        return create_branch(repo, name, None, switch=True)
+    require_branch(repo, name)
+    return checkout(repo, name, discard=discard, dry_run=dry_run)
+
+
+def rollback(repo: Repo, revision: str, *, command: str = "rollback", dry_run: bool = False) -> Arrival:
+    """Go back to a commit's state by a new commit on the current branch; the base goes with it.
+
+    What no commit has is not lost: ``undo`` brings it back.
+
+    Raises:
+        NotFound: there is no such revision.
+    """
+    commit = repo.revisions.resolve(revision)
+
+    def refs(session: Session, sink: ObjectSink, snapshot: Snapshot) -> dict[str, str | None]:
+        text = f"{command} to {revision}"
+        return dict(committing(session, session.staging, snapshot, text, CommitKind.COMMIT).refs)
+
+    def act(session: Session) -> Arrival | Later[Arrival]:
+        wanted = repo.snapshot_of(commit)
+        head = repo.head_snapshot()
+        reached = reachable(session, wanted)
+        if head is not None and head[1] == wanted and session.working.snapshot().same_sides(reached):
+            return Arrival(head[0], repo.revisions.branch(), 0, False)
+        return _arrive(session, command, f"{command} {revision}", Target(wanted, refs), dry_run=dry_run)
+
+    return change(repo, act, may_create=not dry_run)
+
+
+def _arrive(
+    session: Session, command: str, description: str, target: Target, *, dry_run: bool
+) -> Arrival | Later[Arrival]:
+    from epicvc.repo.filesside import changed_files
+
+    repo = session.repo
+    current, wanted = session.working.snapshot(), reachable(session, target.snapshot)
+    count = sum(1 for _ in changed_files(session.staging, current.files, wanted.files))
+    database = current.database != wanted.database
+    if dry_run:
+        return Arrival(repo.revisions.head(), repo.revisions.branch(), count, database)
+    return go(
+        session,
+        command,
+        description,
+        target,
+        lambda _: Arrival(repo.revisions.head(), repo.revisions.branch(), count, database),
+    )
+
+
+def _require_committed(session: Session, current: Snapshot, wanted: Snapshot, side: str | None) -> None:
+    """Stop where the command would overwrite what no commit has."""
+    head = session.repo.head_snapshot()
+    if head is None:
+        return
+    lost = []
+    if current.files not in (head[1].files, wanted.files):
+        lost.append("files")
+    if current.database not in (head[1].database, wanted.database):
+        lost.append("database")
+    if side:
+        lost = (
+            [name for name in lost if name.startswith(side[:2])]
+            if side == "files"
+            else [n for n in lost if n == "database"]
+        )
+    if lost:
+        raise Refused(
+            f"uncommitted changes in the {' and the '.join(lost)} would be lost",
+            hint="commit them with `epicvc commit -m MESSAGE`, or drop them with --discard-changes",
+        )

@@ -1,0 +1,115 @@
+"""How a command begins and ends: lock, recover, capture, act, and start over when somebody interfered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from epicvc.database.backend import Backend, Reader
+from epicvc.errors import Unavailable
+from epicvc.repo.apply import Replan, Request, perform
+from epicvc.repo.recovery import recover
+from epicvc.repo.repository import Repo, Working
+from epicvc.store.records import Operation
+from epicvc.store.staging import Staging
+
+ATTEMPTS = 8
+"""How often a command plans again before it gives up on sides that never stand still."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Session:
+    """One attempt of a command: both sides as they are, and where new objects go."""
+
+    repo: Repo
+    working: Working
+    staging: Staging
+    reader: Reader | None
+    backend: Backend | None
+    version: object
+
+
+@dataclass(frozen=True)
+class Later(Generic[T]):
+    """An operation to perform once the read transaction has ended, since SQLite's writers wait for readers.
+
+    Attributes:
+        request: the operation.
+        result: what the command returns for it.
+    """
+
+    request: Request
+    result: Callable[[Operation], T]
+
+
+@contextmanager
+def look(repo: Repo) -> Iterator[Session]:
+    """Read both sides for a command that changes neither.
+
+    Raises:
+        DatabaseUnavailable: the configured database does not exist.
+    """
+    repo.require_database()
+    with repo.staging(writable=False) as staging, repo.reading(staging) as (working, reader):
+        yield Session(repo, working, staging, reader, None, reader.version() if reader else None)
+
+
+def change(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False) -> T:
+    """Run a command that writes.
+
+    Args:
+        repo: the repo.
+        act: the command; called inside a read transaction of the database, again from the start when somebody
+            changed a side in between. It returns its result, or the operation that leads to it.
+        may_create: make the configured database where it does not exist; without it that is an error, since a missing
+            database must not be taken for an empty one.
+
+    Raises:
+        DatabaseUnavailable: the configured database does not exist.
+        Unavailable: somebody changed a side during every attempt.
+    """
+    if not may_create:
+        repo.require_database()
+    with repo.lock():
+        recover(repo)
+        for _ in range(ATTEMPTS):
+            try:
+                return _attempt(repo, act, may_create=may_create)
+            except Replan:
+                continue
+    raise Unavailable("the database or the files kept changing", hint="try again when they are quieter")
+
+
+def _attempt(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool) -> T:
+    with repo.staging(writable=True) as staging, _backend(repo, may_create=may_create) as backend:
+        with repo.reading(staging, backend) as (working, reader):
+            session = Session(repo, working, staging, reader, backend, reader.version() if reader else None)
+            result = act(session)
+            if isinstance(result, Later) and result.request.database is None:
+                return result.result(perform(repo, staging, result.request))
+        if isinstance(result, Later):
+            return result.result(perform(repo, staging, result.request))
+        return result
+
+
+@contextmanager
+def _backend(repo: Repo, *, may_create: bool) -> Iterator[Backend | None]:
+    backend = repo.backend()
+    if backend is None:
+        yield None
+        return
+    created = may_create and not backend.exists()
+    if created:
+        backend.create()
+    try:
+        yield backend
+    except BaseException:
+        if created:
+            backend.discard()
+        raise
+    finally:
+        backend.close()

@@ -1,0 +1,242 @@
+"""What each side changed since HEAD, and where the sides are out of sync. Looks, changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from epicvc.errors import EpicvcError
+from epicvc.merge.threeway import Conflict
+from epicvc.model.labels import Label
+from epicvc.plan import Outcome, Policy, plan_epic
+from epicvc.repo.dbside import row_changes
+from epicvc.repo.documents import Documents, affected_epics
+from epicvc.repo.filesside import changed_files, epic_id_of
+from epicvc.repo.objects import Snapshot
+from epicvc.repo.repository import Repo
+from epicvc.services.session import Session, look
+from epicvc.store.objects import ObjectId
+
+
+class State(StrEnum):
+    """How the two sides of something stand to each other."""
+
+    SYNCED = "synced"
+    FILES_AHEAD = "files_ahead"
+    DB_AHEAD = "db_ahead"
+    DIVERGED = "diverged"
+    CONFLICT = "conflict"
+
+
+class Since(StrEnum):
+    """What one side of an epic did since HEAD."""
+
+    UNCHANGED = "unchanged"
+    MODIFIED = "modified"
+    ADDED = "added"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True)
+class FieldStatus:
+    """A field that is out of sync."""
+
+    label: Label
+    state: State
+
+
+@dataclass(frozen=True)
+class EpicStatus:
+    """An epic that changed since HEAD or is out of sync."""
+
+    id: str
+    path: str | None
+    state: State
+    files: Since
+    db: Since
+    fields: tuple[FieldStatus, ...] = ()
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """A captured table that differs from HEAD, in rows."""
+
+    name: str
+    added: int
+    modified: int
+    deleted: int
+
+
+@dataclass
+class Status:
+    """The whole state of a repo.
+
+    Attributes:
+        branch: the current branch; ``None`` when HEAD is detached.
+        head: the commit at HEAD.
+        clean: both sides, all captured tables included, equal HEAD.
+        in_sync: every epic's core agrees and nothing conflicts.
+        schema_changed: the database's definitions differ from HEAD's.
+        has_database: a database is configured.
+        problems: files that are no valid epics.
+        unfinished: the command whose operation a crash left behind.
+    """
+
+    branch: str | None
+    head: ObjectId | None
+    clean: bool = True
+    in_sync: bool = True
+    conflicts: list[Conflict] = field(default_factory=list)
+    epics: list[EpicStatus] = field(default_factory=list)
+    tables: list[TableStatus] = field(default_factory=list)
+    schema_changed: bool = False
+    has_database: bool = True
+    skipped: list[str] = field(default_factory=list)
+    problems: list[EpicvcError] = field(default_factory=list)
+    unfinished: str | None = None
+
+
+def read_status(repo: Repo, selects: Callable[[str], bool] = lambda _: True) -> Status:
+    """Compare both sides with HEAD and with each other.
+
+    Args:
+        repo: the repo.
+        selects: which epics are of interest.
+
+    Raises:
+        EpicvcError: a side is invalid or cannot be read.
+    """
+    with look(repo) as session:
+        session.working.files.require_valid()
+        head = repo.head_snapshot()
+        status = Status(repo.revisions.branch(), head[0] if head else None)
+        status.has_database = session.reader is not None
+        status.skipped = session.working.files.skipped
+        pending = repo.store.pending()
+        status.unfinished = pending.command if pending else None
+        before = head[1] if head else None
+        working = session.working.snapshot()
+        status.clean = before is not None and working.same_sides(before)
+        documents = Documents(repo, session.working, session.staging, session.reader)
+        _compare_sides(session, documents, before, working, status, selects)
+        if not status.clean:
+            _count_tables(session, before, working, status)
+        return status
+
+
+def _compare_sides(
+    session: Session,
+    documents: Documents,
+    before: Snapshot | None,
+    working: Snapshot,
+    status: Status,
+    selects: Callable[[str], bool],
+) -> None:
+    files, db = _changed_epics(session, documents, before, working)
+    out_of_sync = set(documents.candidates()) if session.reader is not None else set()
+    reported: dict[str, EpicStatus] = {}
+    plain = [epic for epic in {*files, *db, *out_of_sync} if selects(epic)]
+    for three in documents.load([epic for epic in plain if epic in out_of_sync]):
+        outcome = plan_epic(documents.repo.config.mapping, Policy(), three.epic, three.base, three.file, three.db)
+        state, fields = _state(outcome)
+        status.conflicts.extend(outcome.conflicts)
+        if state is not State.SYNCED:
+            status.in_sync = False
+        elif three.epic not in files and three.epic not in db:
+            continue
+        reported[three.epic] = _epic(documents, three.epic, state, files, db, fields)
+    for epic in plain:
+        if epic not in out_of_sync:
+            reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
+    status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
+
+
+def _epic(
+    documents: Documents,
+    epic: str,
+    state: State,
+    files: dict[str, Since],
+    db: dict[str, Since],
+    fields: tuple[FieldStatus, ...],
+) -> EpicStatus:
+    tracked = documents.working.files.by_epic.get(epic)
+    path = tracked.path if tracked else None
+    return EpicStatus(epic, path, state, files.get(epic, Since.UNCHANGED), db.get(epic, Since.UNCHANGED), fields)
+
+
+def _state(outcome: Outcome) -> tuple[State, tuple[FieldStatus, ...]]:
+    fields = [FieldStatus(conflict.label, State.CONFLICT) for conflict in outcome.conflicts]
+    fields += [FieldStatus(change.label, State.FILES_AHEAD) for change in outcome.to_db]
+    fields += [FieldStatus(change.label, State.DB_AHEAD) for change in outcome.to_files]
+    fields.sort(key=lambda item: item.label)
+    if outcome.conflicts:
+        return State.CONFLICT, tuple(fields)
+    if outcome.to_db and outcome.to_files:
+        return State.DIVERGED, tuple(fields)
+    if outcome.to_db:
+        return State.FILES_AHEAD, tuple(fields)
+    if outcome.to_files:
+        return State.DB_AHEAD, tuple(fields)
+    return State.SYNCED, ()
+
+
+def _changed_epics(
+    session: Session, documents: Documents, before: Snapshot | None, working: Snapshot
+) -> tuple[dict[str, Since], dict[str, Since]]:
+    """What each side did to which epic since HEAD."""
+    if before is None:
+        files = dict.fromkeys(session.working.files.by_epic, Since.ADDED)
+        return files, dict.fromkeys(documents.db_ids(), Since.ADDED)
+    old_epics, new_epics = set(), set()
+    for path, old, new in changed_files(session.staging, before.files, working.files):
+        if old is not None:
+            old_epics.add(epic_id_of(session.staging, old, path))
+        if new is not None:
+            new_epics.add(session.working.files.files[path].epic or path)
+    files = {epic: _since(epic in old_epics, epic in new_epics) for epic in old_epics | new_epics}
+    return files, _changed_in_database(session, documents, before)
+
+
+def _since(before: bool, after: bool) -> Since:
+    return Since.MODIFIED if before and after else Since.ADDED if after else Since.DELETED
+
+
+def _changed_in_database(session: Session, documents: Documents, before: Snapshot) -> dict[str, Since]:
+    state = session.working.database
+    if state == before.database:
+        return {}
+    epics = affected_epics(session.staging, session.repo, before.database, state)
+    alive = documents.db_ids()
+    lived = _alive_at(session, before, epics)
+    return {epic: _since(epic in lived, epic in alive) for epic in epics if epic in lived or epic in alive}
+
+
+def _alive_at(session: Session, before: Snapshot, epics: set[str]) -> set[str]:
+    """Which of these epics had a living row at HEAD."""
+    from epicvc.repo.rows import CapturedRows, is_alive, rows_of
+
+    if before.database is None or not epics:
+        return set()
+    mapping = session.repo.config.mapping.epics
+    rows = CapturedRows(session.staging, before.database)
+    named = (rows.named(mapping.table, row) for _, row in rows_of(session.staging, before.database, mapping.table))
+    return {str(row.get(mapping.key)) for row in named if is_alive(row, mapping) and str(row.get(mapping.key)) in epics}
+
+
+def _count_tables(session: Session, before: Snapshot | None, working: Snapshot, status: Status) -> None:
+    old = before.database if before else None
+    status.schema_changed = bool(old and working.database and old.schema != working.database.schema)
+    for table, rows in row_changes(session.staging, old, working.database):
+        counts = {"added": 0, "modified": 0, "deleted": 0}
+        for _, was, now in rows:
+            counts["added" if was is None else "deleted" if now is None else "modified"] += 1
+        status.tables.append(TableStatus(table, **counts))
+
+
+def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A key that sorts ``10`` after ``9`` and ``5.10`` after ``5.9``."""
+    import re
+
+    parts = re.split(r"(\d+)", text)
+    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part)

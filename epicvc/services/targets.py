@@ -1,0 +1,194 @@
+"""Going to a state: one way to reach any snapshot, and the pure computation of partial and inverse ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from epicvc.database.backend import Writer
+from epicvc.database.tables import Schema
+from epicvc.repo.apply import After, Request, Stage
+from epicvc.repo.base import get_ignored
+from epicvc.repo.dbside import get_schema, restore, table_root
+from epicvc.repo.filesside import changed_files
+from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.services.difference import key_text
+from epicvc.services.session import Later, Session
+from epicvc.store import tree
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
+from epicvc.store.records import Operation
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an operation leads.
+
+    Attributes:
+        snapshot: the state to reach.
+        refs: refs to move, given the sink for a commit that they may need.
+    """
+
+    snapshot: Snapshot
+    refs: Callable[[Session, ObjectSink, Snapshot], dict[str, str | None]] = lambda _session, _sink, _snapshot: {}
+
+
+def go(
+    session: Session,
+    command: str,
+    description: str,
+    target: Target,
+    result: Callable[[Operation], T],
+    *,
+    undoes: str | None = None,
+    redoes: str | None = None,
+) -> Later[T]:
+    """Bring both sides to a state as a restore does: exactly, with no trigger fired."""
+    current = session.working.snapshot()
+    wanted = reachable(session, target.snapshot)
+
+    def work(writer: Writer | None, stage: Stage) -> After:
+        for path, old, new in changed_files(stage.sink, current.files, wanted.files):
+            if new is None:
+                assert old is not None  # a difference has at least one side
+                stage.remove(path, old)
+            else:
+                stage.write(path, old, stage.sink.get(new, ObjectType.BLOB))
+        if writer is not None and current.database is not None and wanted.database is not None:
+            restore(writer, stage.sink, current.database, wanted.database)
+        return After(wanted, target.refs(session, stage.sink, wanted))
+
+    writes = wanted.database != current.database
+    return Later(
+        Request(
+            command,
+            description,
+            current,
+            work,
+            session.backend if writes else None,
+            as_restore=True,
+            version=session.version,
+            undoes=undoes,
+            redoes=redoes,
+        ),
+        result,
+    )
+
+
+def reachable(session: Session, snapshot: Snapshot) -> Snapshot:
+    """The snapshot as it can be reached here and now.
+
+    Tables that are ignored now stay as they are, and so do those that were ignored when the snapshot was made: it
+    does not know them. A snapshot without a database leaves the database alone.
+    """
+    current = session.working.database
+    if snapshot.database is None or current is None:
+        return replace(snapshot, database=current)
+    sink = session.staging
+    then, now = get_ignored(sink, snapshot.mapping), session.repo.config.ignore
+    if then == now:
+        return snapshot
+    return replace(snapshot, database=_with_ignored(sink, current, snapshot.database, then, now))
+
+
+def _with_ignored(
+    sink: ObjectSink, current: DatabaseState, target: DatabaseState, then: frozenset[str], now: frozenset[str]
+) -> DatabaseState:
+    here, there = get_schema(sink, current), get_schema(sink, target)
+    kept = [table for table in here.tables if table.name in then]
+    gone = {*then, *now}
+    tables = sorted([*(t for t in there.tables if t.name not in gone), *kept], key=lambda table: table.name)
+    schema: Schema = replace(there, tables=tuple(tables))
+    changes: list[tuple[bytes, bytes | None]] = [
+        (name.encode(), table_root(sink, current, name) if name in then else None)
+        for name in sorted(gone, key=str.encode)
+    ]
+    return DatabaseState(sink.put(ObjectType.SCHEMA, schema.to_json_bytes()), tree.update(sink, target.tables, changes))
+
+
+# Inverses: what a change between two states is on top of a third
+
+
+class Collision(Exception):  # collected into one error by the caller
+    """Places that are neither as the change left them nor as it would put them."""
+
+    def __init__(self, labels: list[str]) -> None:
+        super().__init__(labels)
+        self.labels = labels
+
+
+def transplant(sink: ObjectSink, current: Snapshot, source: Snapshot, target: Snapshot) -> Snapshot:
+    """Apply the change from ``source`` to ``target`` to ``current``, and only that.
+
+    Raises:
+        Collision: something that the change touches is in ``current`` neither as in ``source`` nor as in ``target``.
+    """
+    labels: list[str] = []
+    files = _transplant_tree(sink, current.files, source.files, target.files, labels, lambda key: key.decode())
+    database = _transplant_database(sink, current.database, source.database, target.database, labels)
+    if labels:
+        raise Collision(labels)
+    return replace(current, files=files, database=database)
+
+
+def _transplant_tree(
+    sink: ObjectSink,
+    current: ObjectId,
+    source: ObjectId,
+    target: ObjectId,
+    labels: list[str],
+    name: Callable[[bytes], str],
+) -> ObjectId:
+    if current == source:
+        return target
+    changes: list[tuple[bytes, bytes | None]] = []
+    for key, old, new in tree.diff(sink, source, target):
+        now = tree.get(sink, current, key)
+        if now == old:
+            changes.append((key, new))
+        elif now != new:
+            labels.append(name(key))
+    return tree.update(sink, current, changes) if changes else current
+
+
+def _transplant_database(
+    sink: ObjectSink,
+    current: DatabaseState | None,
+    source: DatabaseState | None,
+    target: DatabaseState | None,
+    labels: list[str],
+) -> DatabaseState | None:
+    if source == target or current == target:
+        return current
+    if current == source:
+        return target
+    if current is None or source is None or target is None:
+        labels.append("the database as a whole")
+        return current
+    schema = current.schema
+    if source.schema != target.schema:
+        if current.schema not in (source.schema, target.schema):
+            labels.append("the database's schema")
+            return current
+        schema = target.schema
+    changes: list[tuple[bytes, bytes | None]] = []
+    for key, old, new in tree.diff(sink, source.tables, target.tables):
+        now = tree.get(sink, current.tables, key)
+        table = key.decode()
+        if now == new:
+            continue
+        if now == old:
+            changes.append((key, new))
+        elif now is None or old is None or new is None:
+            labels.append(f"@{table}")
+        else:
+            root = _transplant_tree(sink, now, old, new, labels, partial(_row_name, table))
+            changes.append((key, root))
+    return DatabaseState(schema, tree.update(sink, current.tables, changes) if changes else current.tables)
+
+
+def _row_name(table: str, key: bytes) -> str:
+    return f"@{table}/{key_text(key)}"
