@@ -1,0 +1,69 @@
+"""``fsck``, ``gc`` and ``doctor``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, repo_of, settings_of
+
+Full = Annotated[bool, typer.Option("--full", help="Verify the store's pages and indexes too.")]
+Repair = Annotated[bool, typer.Option("--repair", help="Finish or forget an interrupted operation.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+
+_INVALID = 4
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(cls=Command, epilog="Examples: [b]epicvc fsck[/b] · [b]epicvc fsck --full[/b]")(fsck)
+    app.command(cls=Command, epilog="Examples: [b]epicvc gc --dry-run[/b] · [b]epicvc gc[/b]")(gc)
+    app.command(cls=Command, epilog="Examples: [b]epicvc doctor[/b] · [b]epicvc doctor --repair[/b]")(doctor)
+
+
+def fsck(context: typer.Context, full: Full = False) -> int:
+    """Verify every object, every ref, and that everything referred to is there."""
+    from epicvc.cli import machine
+    from epicvc.services import checking
+    from epicvc.ui.reports import problem_report
+
+    settings = settings_of(context)
+    report = checking.fsck(repo_of(context), full=full)
+    if settings.json:
+        settings.emit(machine.fsck(report))
+    else:
+        problem_report(settings.console(), report)
+    return _INVALID if report.problems else 0
+
+
+def gc(context: typer.Context, dry_run: DryRun = False) -> int:
+    """Drop what no ref and no operation refers to."""
+    from epicvc.services import checking
+
+    settings = settings_of(context)
+    report = checking.gc(repo_of(context), dry_run=dry_run)
+    if settings.json:
+        value = {"objects": report.objects, "bytes": report.freed, "temporaries": report.temporaries}
+        settings.emit({"format": "epicvc.gc/1", **value})
+    else:
+        verb = "would drop" if dry_run else "dropped"
+        settings.say(
+            f"{verb} {report.objects} objects ({report.freed:,} bytes) and {report.temporaries} temporary files"
+        )
+    return 0
+
+
+def doctor(context: typer.Context, repair: Repair = False) -> int:
+    """Look both sides and the store over, and explain what is odd."""
+    from epicvc.cli import machine
+    from epicvc.services import checking
+    from epicvc.ui.reports import doctor_report
+
+    settings = settings_of(context)
+    findings = checking.doctor(repo_of(context), repair=repair)
+    if settings.json:
+        settings.emit(machine.doctor(findings))
+    else:
+        doctor_report(settings.console(), findings)
+    return _INVALID if any(finding.level == "error" for finding in findings) else 0

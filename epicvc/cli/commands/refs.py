@@ -1,0 +1,99 @@
+"""``branch``, ``switch`` and ``tag``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
+
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name; without it, list.")]
+Needed = Annotated[str, typer.Argument(metavar="BRANCH", help="The branch.", autocompletion=complete_refs)]
+Revision = Annotated[
+    str | None, typer.Argument(metavar="[REV]", help="Where; HEAD by default.", autocompletion=complete_refs)
+]
+Delete = Annotated[bool, typer.Option("--delete", "-d", help="Remove it.")]
+Force = Annotated[bool, typer.Option("--force", "-f", help="Even if it exists, or is not merged.")]
+Create = Annotated[bool, typer.Option("--create", "-c", help="Make the branch at HEAD first.")]
+Discard = Annotated[bool, typer.Option("--discard-changes", help="Overwrite what no commit has.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(cls=Command, epilog="Examples: [b]epicvc branch[/b] · [b]epicvc branch review HEAD~1[/b]")(branch)
+    app.command(cls=Command, epilog="Examples: [b]epicvc switch main[/b] · [b]epicvc switch -c review[/b]")(switch)
+    app.command(
+        cls=Command,
+        epilog="Examples: [b]epicvc tag[/b] · [b]epicvc tag v1 HEAD~2[/b] · [b]epicvc tag -d v1[/b]",
+    )(tag)
+
+
+def branch(
+    context: typer.Context,
+    name: Name = None,
+    revision: Revision = None,
+    delete: Delete = False,
+    force: Force = False,
+) -> int:
+    """List branches, make one, or remove one."""
+    from epicvc.services import refs
+    from epicvc.ui.log import draw_refs
+
+    settings, repo = settings_of(context), repo_of(context)
+    if name is None:
+        found = refs.branches(repo)
+        if settings.json:
+            settings.emit({"format": "epicvc.branch/1", "current": repo.revisions.branch(), "branches": found})
+        else:
+            draw_refs(settings.console(), found, repo.revisions.branch())
+    elif delete:
+        refs.delete_branch(repo, name, force=force)
+        settings.say(f"removed branch {name}")
+    else:
+        refs.create_branch(repo, name, revision, force=force)
+        settings.say(f"branch {name} is at {refs.branches(repo)[name][:12]}")
+    return 0
+
+
+def switch(
+    context: typer.Context,
+    name: Needed,
+    create: Create = False,
+    discard_changes: Discard = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Make a branch the current one, both sides included."""
+    from epicvc.cli.commands.states import _tell
+    from epicvc.services import restoring
+
+    arrival = restoring.switch(repo_of(context), name, create=create, discard=discard_changes, dry_run=dry_run)
+    return _tell(context, arrival, "switch", dry_run=dry_run)
+
+
+def tag(
+    context: typer.Context,
+    name: Name = None,
+    revision: Revision = None,
+    delete: Delete = False,
+    force: Force = False,
+) -> int:
+    """List tags, name a commit, or remove a name."""
+    from epicvc.services import refs
+    from epicvc.ui.log import draw_refs
+
+    settings, repo = settings_of(context), repo_of(context)
+    if name is None:
+        found = refs.tags(repo)
+        if settings.json:
+            settings.emit({"format": "epicvc.tag/1", "tags": found})
+        else:
+            draw_refs(settings.console(), found, None)
+    elif delete:
+        refs.delete_tag(repo, name)
+        settings.say(f"removed tag {name}")
+    else:
+        commit = refs.create_tag(repo, name, revision, force=force)
+        settings.say(f"tag {name} is {commit[:12]}")
+    return 0

@@ -1,0 +1,153 @@
+"""``checkout``, ``restore``, ``checkpoint`` and ``rollback``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from epicvc.services.restoring import Arrival
+
+Revision = Annotated[str, typer.Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
+Side = Annotated[str | None, typer.Option("--side", metavar="files|db", help="Only this side; HEAD stays.")]
+Discard = Annotated[bool, typer.Option("--discard-changes", help="Overwrite what no commit has.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The checkpoint's name.")]
+Force = Annotated[bool, typer.Option("--force", help="Move a checkpoint of this name.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[LABEL]...", help="What to restore: 5, 5:tasks/5.1a/title, @table/key."),
+]
+Source = Annotated[str, typer.Option("--source", "-s", metavar="REV", help="Take it from this revision.")]
+At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="The last commit at or before this time.")]
+To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Write that state into a new directory.")]
+InPlace = Annotated[bool, typer.Option("--in-place", help="Bring both sides here to that state.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        cls=Command,
+        epilog="Examples: [b]epicvc checkout HEAD~1[/b] · [b]epicvc checkout --side db before-review[/b]",
+    )(checkout)
+    app.command(
+        cls=Command,
+        epilog=(
+            "Examples: [b]epicvc restore --source HEAD~2 5:tasks/5.1a/title[/b] · "
+            "[b]epicvc restore --at 2025-08-17T10:00 --to /tmp/then[/b] · [b]epicvc restore 5[/b]"
+        ),
+    )(restore)
+    app.command(cls=Command, epilog="Example: [b]epicvc checkpoint before-review[/b]")(checkpoint)
+    app.command(cls=Command, epilog="Examples: [b]epicvc rollback before-review[/b] · [b]epicvc rollback HEAD~1[/b]")(
+        rollback
+    )
+
+
+def checkout(
+    context: typer.Context,
+    revision: Revision,
+    side: Side = None,
+    discard_changes: Discard = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Bring both sides to a commit's state; a commit that is no branch detaches HEAD."""
+    from epicvc.services import restoring
+
+    arrival = restoring.checkout(repo_of(context), revision, side=side, discard=discard_changes, dry_run=dry_run)
+    return _tell(context, arrival, "checkout", dry_run=dry_run)
+
+
+def restore(
+    context: typer.Context,
+    labels: Labels = None,
+    source: Source = "HEAD",
+    at: At = None,
+    to: To = None,
+    in_place: InPlace = False,
+    side: Side = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Restore an epic, a task, a field or a row from a commit; or everything from a point in time."""
+    from epicvc.errors import UsageError
+    from epicvc.model.labels import Selection
+    from epicvc.repo.revisions import parse_when
+    from epicvc.services import exporting, picking, restoring
+
+    settings = settings_of(context)
+    repo = repo_of(context)
+    if at is not None:
+        if labels or (to is None) == (not in_place):
+            raise UsageError("--at restores everything", hint="add --to DIR or --in-place, and no labels")
+        found = repo.revisions.at(parse_when(at))
+        if to is not None:
+            exported = exporting.export(repo, found.id, settings.start() / to)
+            settings.say(
+                f"wrote {exported.files} files and {exported.database or 'no database'} of {found.id.hex()[:12]}"
+            )
+            if settings.json:
+                settings.emit(
+                    {
+                        "format": "epicvc.restore/1",
+                        "commit": found.id.hex(),
+                        "files": exported.files,
+                        "database": str(exported.database) if exported.database else None,
+                    }
+                )
+            return 0
+        arrival = restoring.rollback(repo, found.id.hex(), command="restore", dry_run=dry_run)
+        return _tell(context, arrival, "restore", dry_run=dry_run)
+    if not labels:
+        raise UsageError("say what to restore", hint="labels, or --at TIME with --to DIR or --in-place")
+    picked = picking.pick(repo, source, Selection.of(labels), side=side, dry_run=dry_run)
+    if settings.json:
+        settings.emit({"format": "epicvc.restore/1", "files": picked.files, "database": picked.database})
+    else:
+        verb = "would restore" if dry_run else "restored"
+        parts = [f"{picked.files} files"] if picked.files else []
+        parts += ["rows of the database"] if picked.database else []
+        settings.say(f"{verb} {' and '.join(parts)}" if parts else "nothing to restore: it is so already")
+    return 0
+
+
+def checkpoint(context: typer.Context, name: Name, force: Force = False) -> int:
+    """Record both sides under a name that rollback takes."""
+    from epicvc.cli import machine
+    from epicvc.services import commits
+
+    settings = settings_of(context)
+    report = commits.checkpoint(repo_of(context), name, force=force)
+    if settings.json:
+        settings.emit(machine.commit(report.commit))
+    elif report.commit is not None:
+        settings.say(f"checkpoint {name} is {report.commit.hex()[:12]}")
+    return 0
+
+
+def rollback(context: typer.Context, revision: Revision, dry_run: DryRun = False) -> int:
+    """Go back to a checkpoint or commit, by a new commit; undo brings back what was there."""
+    from epicvc.services import restoring
+
+    return _tell(context, restoring.rollback(repo_of(context), revision, dry_run=dry_run), "rollback", dry_run=dry_run)
+
+
+def _tell(context: typer.Context, arrival: Arrival, command: str, *, dry_run: bool) -> int:
+    from epicvc.cli import machine
+
+    settings = settings_of(context)
+    if settings.json:
+        settings.emit(machine.arrival(arrival, command))
+        return 0
+    changed = [f"{arrival.changed_files} files"] if arrival.changed_files else []
+    changed += ["the database"] if arrival.changed_database else []
+    what = (
+        f"{'would change' if dry_run else 'changed'} {' and '.join(changed)}"
+        if changed
+        else "both sides are there already"
+    )
+    where = f"on {arrival.branch}" if arrival.branch else "detached"
+    settings.say(f"{command}: {what}; HEAD is {arrival.commit.hex()[:12] if arrival.commit else 'nowhere'} ({where})")
+    return 0

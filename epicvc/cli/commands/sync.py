@@ -1,0 +1,199 @@
+"""``pull``, ``push``, ``sync`` and ``resolve``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, complete_epics, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from epicvc.merge.threeway import Direction
+    from epicvc.services.resolving import Resolution
+
+Labels = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+MassDelete = Annotated[bool, typer.Option("--allow-mass-delete", help="Delete more than half of the epics of a side.")]
+EmptySide = Annotated[bool, typer.Option("--allow-empty-side", help="Go on though a side has become empty.")]
+PolicyName = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="NAME", help="What settles conflicts: manual, json_wins or database_wins."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        cls=Command,
+        epilog="Examples: [b]epicvc sync[/b] · [b]epicvc sync --dry-run[/b] · [b]epicvc sync 5[/b]",
+    )(sync)
+    app.command(cls=Command, epilog="Examples: [b]epicvc pull[/b] · [b]epicvc pull 5:name[/b]")(pull)
+    app.command(cls=Command, epilog="Examples: [b]epicvc push[/b] · [b]epicvc push 5 7[/b]")(push)
+    app.command(
+        cls=Command,
+        epilog=(
+            "Examples: [b]epicvc resolve 5:name --prefer files[/b] · [b]epicvc resolve --prefer db[/b] · "
+            "[b]epicvc resolve --set '5:name=\"New\"'[/b]"
+        ),
+    )(resolve)
+
+
+def sync(
+    context: typer.Context,
+    labels: Labels = None,
+    dry_run: DryRun = False,
+    policy: PolicyName = None,
+    allow_mass_delete: MassDelete = False,
+    allow_empty_side: EmptySide = False,
+) -> int:
+    """Bring both sides together, three-way, field by field; one commit when something moved."""
+    from epicvc.merge.threeway import Direction
+
+    return _run(
+        context,
+        "sync",
+        Direction.BOTH,
+        labels,
+        policy,
+        dry_run,
+        mass=allow_mass_delete,
+        empty=allow_empty_side,
+    )
+
+
+def pull(
+    context: typer.Context,
+    labels: Labels = None,
+    dry_run: DryRun = False,
+    policy: PolicyName = None,
+    allow_mass_delete: MassDelete = False,
+    allow_empty_side: EmptySide = False,
+) -> int:
+    """Bring the database's changes into the files, three-way."""
+    from epicvc.merge.threeway import Direction
+
+    return _run(
+        context,
+        "pull",
+        Direction.TO_OURS,
+        labels,
+        policy,
+        dry_run,
+        mass=allow_mass_delete,
+        empty=allow_empty_side,
+    )
+
+
+def push(
+    context: typer.Context,
+    labels: Labels = None,
+    dry_run: DryRun = False,
+    policy: PolicyName = None,
+    allow_mass_delete: MassDelete = False,
+    allow_empty_side: EmptySide = False,
+) -> int:
+    """Bring the files' changes into the database, three-way."""
+    from epicvc.merge.threeway import Direction
+
+    return _run(
+        context,
+        "push",
+        Direction.TO_THEIRS,
+        labels,
+        policy,
+        dry_run,
+        mass=allow_mass_delete,
+        empty=allow_empty_side,
+    )
+
+
+def _run(
+    context: typer.Context,
+    command: str,
+    direction: Direction,
+    labels: list[str] | None,
+    policy: str | None,
+    dry_run: bool,
+    *,
+    mass: bool,
+    empty: bool,
+) -> int:
+    from epicvc.cli import machine
+    from epicvc.errors import UsageError
+    from epicvc.model.labels import Selection
+    from epicvc.plan import Policy
+    from epicvc.plan.plan import POLICIES, decide_by_policy
+    from epicvc.services.sync import Allow, synchronise
+    from epicvc.ui.reports import sync_report
+
+    settings = settings_of(context)
+    repo = repo_of(context)
+    name = policy or repo.config.policy
+    if name not in POLICIES:
+        raise UsageError(f"--policy takes {', '.join(POLICIES)}, not {name!r}")
+    report = synchronise(
+        repo,
+        Policy(direction, Selection.of(labels or []), decide_by_policy(name)),
+        command=command,
+        allow=Allow(mass, empty),
+        dry_run=dry_run,
+    )
+    if settings.json:
+        settings.emit(machine.sync(report))
+    elif not settings.quiet:
+        sync_report(settings.console(), report, verbose=settings.verbose)
+    return int(bool(report.conflicts))
+
+
+Prefer = Annotated[str | None, typer.Option("--prefer", metavar="files|db|base", help="Take this side's value.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="LABEL=JSON", help="Take this value; null removes.")]
+
+
+def resolve(
+    context: typer.Context,
+    labels: Labels = None,
+    prefer: Prefer = None,
+    set_: Set = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Settle conflicts: by side with --prefer (for the labels, or for all), by value with --set."""
+    from epicvc.cli import machine
+    from epicvc.errors import UsageError
+    from epicvc.model.labels import parse_label
+    from epicvc.services import resolving
+    from epicvc.ui.reports import resolve_report
+
+    settings = settings_of(context)
+    resolutions = [_parse_set(text) for text in set_ or []]
+    if prefer is not None:
+        choose = resolving.prefer(prefer)
+        named = [resolving.Resolution(parse_label(text), choose) for text in labels or []]
+        resolutions += named or [resolving.Resolution(None, choose)]
+    elif labels:
+        raise UsageError(
+            "say how to settle them", hint="--prefer files, --prefer db, --prefer base, or --set LABEL=JSON"
+        )
+    if not resolutions:
+        raise UsageError("say how to settle the conflicts", hint="--prefer files|db|base, or --set LABEL=JSON")
+    report = resolving.resolve(repo_of(context), resolutions, dry_run=dry_run)
+    if settings.json:
+        settings.emit(machine.resolve(report))
+    elif not settings.quiet:
+        resolve_report(settings.console(), report)
+    return int(bool(report.left))
+
+
+def _parse_set(text: str) -> Resolution:
+    from epicvc.errors import UsageError
+    from epicvc.jsonio import parse
+    from epicvc.model.labels import parse_label
+    from epicvc.services.resolving import Resolution, set_value
+
+    label, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is no LABEL=JSON", hint="for instance --set '5:name=\"New name\"'")
+    return Resolution(parse_label(label), set_value(parse(value.encode(), source="--set")))

@@ -1,0 +1,68 @@
+"""The edge: where errors become exit codes and messages. The only place that catches everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from epicvc.errors import EpicvcError
+
+DONE, DIFFERENCES, USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
+
+
+def guarded(run: Callable[[], int], *, as_json: bool) -> int:
+    """Run a command and turn whatever it raises into an exit code and one short message."""
+    try:
+        return run()
+    except EpicvcError as error:
+        report(error.kind, error.message, error.hint, error.exit_code, as_json=as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        report("interrupted", "interrupted; nothing is half done", None, INTERRUPTED, as_json=as_json)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does. Python would complain once more while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:  # noqa: BLE001  # the edge: a bug must end in a message and exit code 70
+        if os.environ.get("EPICVC_DEBUG") == "1":
+            traceback.print_exc()
+        hint = "please report it with the output of EPICVC_DEBUG=1"
+        report("bug", f"internal error: {type(error).__name__}: {error}", hint, BUG, as_json=as_json)
+        return BUG
+
+
+def report(kind: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
+    """Say what went wrong: for people on stderr, for programs on stdout."""
+    from epicvc.ui.text import printable
+
+    if as_json:
+        value = {"format": "epicvc.error/1", "error": kind, "message": message, "exit": code}
+        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        return
+    sys.stderr.write(f"epicvc: {printable(message)}\n")
+    if hint:
+        sys.stderr.write(f"  hint: {printable(hint)}\n")
+
+
+def run_application(arguments: Sequence[str]) -> int:
+    """Run the full command line."""
+    from epicvc.cli.app import ClickException, application
+
+    as_json = "--json" in arguments
+
+    def run() -> int:
+        try:
+            result = application()(args=list(arguments), prog_name="epicvc", standalone_mode=False)
+        except ClickException as error:
+            if as_json:
+                report("usage", error.format_message(), None, USAGE, as_json=True)  # type: ignore[attr-defined]
+            else:
+                error.show()  # type: ignore[attr-defined]
+            return USAGE
+        return result if isinstance(result, int) else DONE
+
+    return guarded(run, as_json=as_json)

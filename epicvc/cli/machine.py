@@ -1,0 +1,213 @@
+"""Machine output: the shapes that scripts rely on (design, "The command line"), each with its version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from epicvc.merge.threeway import ABSENT, Value
+from epicvc.repo.objects import Commit, format_time
+
+if TYPE_CHECKING:
+    from epicvc.merge.threeway import Conflict
+    from epicvc.services.checking import Finding, FsckReport
+    from epicvc.services.compare import Comparison
+    from epicvc.services.initialise import Found
+    from epicvc.services.resolving import ResolveReport
+    from epicvc.services.restoring import Arrival
+    from epicvc.services.status import Status
+    from epicvc.services.sync import SyncReport
+    from epicvc.store.objects import ObjectId
+    from epicvc.store.records import Operation
+
+Shape = dict[str, Any]
+
+
+def _hex(oid: ObjectId | None) -> str | None:
+    return oid.hex() if oid is not None else None
+
+
+def plain(value: Value) -> Any:
+    """A value as standard JSON can carry it: absence as null, exact decimals as texts."""
+    if value is ABSENT:
+        return None
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+def status(found: Status) -> Shape:
+    """``epicvc.status/1``."""
+    return {
+        "format": "epicvc.status/1",
+        "branch": found.branch,
+        "head": _hex(found.head),
+        "clean": found.clean,
+        "in_sync": found.in_sync,
+        "conflicts": len(found.conflicts),
+        "epics": [
+            {
+                "id": epic.id,
+                "path": epic.path,
+                "state": epic.state.value,
+                "files": epic.files.value,
+                "db": epic.db.value,
+                "fields": [{"label": str(item.label), "state": item.state.value} for item in epic.fields],
+            }
+            for epic in found.epics
+        ],
+        "tables": [
+            {"name": table.name, "added": table.added, "modified": table.modified, "deleted": table.deleted}
+            for table in found.tables
+        ],
+    }
+
+
+def _changes(comparison: Comparison) -> list[Shape]:
+    return [
+        {
+            "label": str(item.change.label),
+            "side": item.side,
+            "op": item.change.op.value,
+            "old": plain(item.change.old),
+            "new": plain(item.change.new),
+        }
+        for item in comparison.changes
+    ]
+
+
+def diff(comparison: Comparison) -> Shape:
+    """``epicvc.diff/1``."""
+    return {
+        "format": "epicvc.diff/1",
+        "from": comparison.before,
+        "to": comparison.after,
+        "changes": _changes(comparison),
+    }
+
+
+def _commit(found: Commit, names: dict[str, list[str]]) -> Shape:
+    return {
+        "id": found.id.hex(),
+        "parents": [parent.hex() for parent in found.parents],
+        "author": found.author,
+        "time": format_time(found.time),
+        "message": found.message,
+        "kind": found.kind.value,
+        "tags": names.get(found.id.hex(), []),
+    }
+
+
+def log(commits: Iterable[Commit], names: dict[str, list[str]]) -> Shape:
+    """``epicvc.log/1``."""
+    return {"format": "epicvc.log/1", "commits": [_commit(found, names) for found in commits]}
+
+
+def show(found: Commit, names: dict[str, list[str]], comparison: Comparison) -> Shape:
+    """``epicvc.show/1``: a commit as in the log, with its changes as in a diff."""
+    return {"format": "epicvc.show/1", **_commit(found, names), "changes": _changes(comparison)}
+
+
+def _conflict(conflict: Conflict, ours: str, theirs: str) -> Shape:
+    return {
+        "label": str(conflict.label),
+        "base": plain(conflict.base),
+        ours: plain(conflict.ours),
+        theirs: plain(conflict.theirs),
+    }
+
+
+def sync(report: SyncReport) -> Shape:
+    """``epicvc.sync/1``."""
+    return {
+        "format": "epicvc.sync/1",
+        "commit": _hex(report.commit),
+        "to_files": len(report.to_files),
+        "to_db": len(report.to_db),
+        "conflicts": [_conflict(conflict, "files", "db") for conflict in report.conflicts],
+    }
+
+
+def resolve(report: ResolveReport) -> Shape:
+    """``epicvc.merge/1``."""
+    return {
+        "format": "epicvc.merge/1",
+        "commit": _hex(report.commit),
+        "merged": len(report.settled),
+        "conflicts": [_conflict(conflict, "ours", "theirs") for conflict in report.left],
+    }
+
+
+def commit(oid: ObjectId | None) -> Shape:
+    """``epicvc.commit/1``."""
+    return {"format": "epicvc.commit/1", "commit": _hex(oid)}
+
+
+def arrival(found: Arrival, command: str) -> Shape:
+    """``epicvc.checkout/1``."""
+    return {
+        "format": "epicvc.checkout/1",
+        "command": command,
+        "commit": _hex(found.commit),
+        "branch": found.branch,
+        "files": found.changed_files,
+        "database": found.changed_database,
+    }
+
+
+def init(found: Found) -> Shape:
+    """``epicvc.init/1``."""
+    return {
+        "format": "epicvc.init/1",
+        "files": found.files,
+        "database": found.database,
+        "created_database": found.created_database,
+        "epics": {"files": found.epics, "db": found.rows},
+        "extra": found.extra,
+        "system": found.system,
+        "credentials": found.credentials,
+        "orphans": found.orphans,
+        "commit": _hex(found.commit),
+    }
+
+
+def operations(found: Iterable[Operation]) -> Shape:
+    """``epicvc.operations/1``."""
+    return {
+        "format": "epicvc.operations/1",
+        "operations": [
+            {
+                "id": operation.id,
+                "time": operation.time,
+                "command": operation.command,
+                "description": operation.description,
+                "user": operation.user,
+                "undoes": operation.undoes,
+                "redoes": operation.redoes,
+            }
+            for operation in found
+        ],
+    }
+
+
+def fsck(report: FsckReport) -> Shape:
+    """``epicvc.fsck/1``."""
+    return {
+        "format": "epicvc.fsck/1",
+        "objects": report.objects,
+        "commits": report.commits,
+        "problems": [{"object": p.object, "kind": p.kind, "message": p.message} for p in report.problems],
+    }
+
+
+def doctor(findings: Iterable[Finding]) -> Shape:
+    """``epicvc.doctor/1``."""
+    return {
+        "format": "epicvc.doctor/1",
+        "findings": [{"level": f.level, "kind": f.kind, "message": f.message, "hint": f.hint} for f in findings],
+    }

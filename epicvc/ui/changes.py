@@ -1,0 +1,193 @@
+"""Differences made to be read: per epic, per field, side and direction plain without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
+
+from rich.console import Console
+from rich.text import Text
+
+from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.model.diff import Change, Op
+from epicvc.model.mapping import Layer, Mapping
+from epicvc.services.difference import SideChange
+from epicvc.ui.terminal import line
+from epicvc.ui.text import count, printable, shown
+from epicvc.ui.words import Mark, is_similar, word_marks
+
+_SIGN = {Op.ADD: "+", Op.REMOVE: "-", Op.REPLACE: "~", Op.MOVE: ">"}
+_STYLE = {Op.ADD: "added", Op.REMOVE: "removed", Op.REPLACE: "changed", Op.MOVE: "moved"}
+_WIDTH = 88
+_DETAILS = 12
+_ROWS = 10
+
+
+def draw_changes(console: Console, changes: Iterable[SideChange], *, verbose: bool = False) -> None:
+    """Draw changes grouped by epic, other tables last.
+
+    Args:
+        console: where.
+        changes: what differs.
+        verbose: every system field and every row, instead of their counts.
+    """
+    epics: dict[str, list[SideChange]] = {}
+    tables: dict[str, list[SideChange]] = {}
+    for item in changes:
+        group = tables if item.change.label.table else epics
+        group.setdefault(item.change.label.root, []).append(item)
+    for epic, items in epics.items():
+        _draw_epic(console, epic, items, verbose=verbose)
+    for table, items in tables.items():
+        _draw_table(console, table, items, verbose=verbose)
+
+
+def _draw_epic(console: Console, epic: str, items: list[SideChange], *, verbose: bool) -> None:
+    console.print(line(("epic ", "label"), (printable(epic), "label")))
+    for side in ("files", "db"):
+        system = 0
+        for item in items:
+            if item.side != side:
+                continue
+            if item.layer is Layer.SYSTEM and not verbose:
+                system += 1
+                continue
+            for text in _change(item):
+                console.print(text)
+        if system:
+            console.print(
+                line(
+                    f"  {side:<5} ",
+                    (f"  {count(system, 'system field')} changed (--verbose shows them)", "dim"),
+                )
+            )
+    console.print()
+
+
+def _change(item: SideChange) -> Iterator[Text]:
+    change = item.change
+    name = "/".join(map(printable, change.label.path)) or "the whole epic"
+    head = line(f"  {item.side:<5} ", (_SIGN[change.op], _STYLE[change.op]), " ", (name, "label"))
+    if item.layer is Layer.EXTRA:
+        head.append(" (files only)", "dim")
+    elif item.layer is Layer.SYSTEM:
+        head.append(" (system)", "dim")
+    yield from _details(head, change)
+
+
+def _details(head: Text, change: Change) -> Iterator[Text]:
+    old, new = change.old, change.new
+    if change.op is Op.MOVE:
+        head.append(
+            f"  moved: was after {shown(old) if old else 'nothing'}, is after {shown(new) if new else 'nothing'}"
+        )
+        yield head
+    elif change.op is not Op.REPLACE:
+        value = new if change.op is Op.ADD else old
+        head.append("  " + _summary(change, value))
+        yield head
+    elif isinstance(old, str) and isinstance(new, str):
+        yield from _text(head, old, new)
+    elif isinstance(old, list) and isinstance(new, list):
+        yield head
+        yield from _list(old, new)
+    elif isinstance(old, dict | list) or isinstance(new, dict | list):
+        yield head
+        yield from _free_form(old, new)
+    else:
+        head.append(f"  {shown(old)} -> {shown(new)}")
+        yield head
+
+
+def _summary(change: Change, value: JSON) -> str:
+    """What was added or removed, on one line."""
+    if isinstance(value, dict):
+        tasks = value.get(Mapping.TASKS)
+        title = value.get("name") or value.get("title")
+        parts = [shown(title, 60)] if isinstance(title, str) else []
+        if isinstance(tasks, list):
+            parts.append(f"({count(len(tasks), 'task')})")
+        return " ".join(parts) or shown(value, _WIDTH)
+    return shown(value, _WIDTH)
+
+
+def _text(head: Text, old: str, new: str) -> Iterator[Text]:
+    if not is_similar(old, new):
+        yield head
+        yield line("          - ", (shown(old, 2 * _WIDTH), "removed"))
+        yield line("          + ", (shown(new, 2 * _WIDTH), "added"))
+        return
+    head.append("  ")
+    for mark, run in word_marks(old, new):
+        text = printable(run)
+        if mark is Mark.OLD:
+            head.append(f"[-{text}-]", "old")
+        elif mark is Mark.NEW:
+            head.append(f"{{+{text}+}}", "new")
+        else:
+            head.append(text, "dim" if mark is Mark.GAP else "")
+    yield head
+
+
+def _list(old: list[JSON], new: list[JSON]) -> Iterator[Text]:
+    keys = [[dumps_canonical(item) for item in items] for items in (old, new)]
+    matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        for position in range(max(i2 - i1, j2 - j1)):
+            was = old[i1 + position] if i1 + position < i2 else None
+            now = new[j1 + position] if j1 + position < j2 else None
+            if isinstance(was, str) and isinstance(now, str) and is_similar(was, now):
+                yield from _text(line(f"          ~ [{j1 + position}]"), was, now)
+                continue
+            if i1 + position < i2:
+                yield line(f"          - [{i1 + position}] ", (shown(was, _WIDTH), "removed"))
+            if j1 + position < j2:
+                yield line(f"          + [{j1 + position}] ", (shown(now, _WIDTH), "added"))
+
+
+def _free_form(old: JSON, new: JSON) -> Iterator[Text]:
+    """What changed inside a free-form value, by deepdiff; only ever to be read."""
+    from deepdiff import DeepDiff
+
+    found = DeepDiff(old, new, verbose_level=2).to_dict()
+    shown_lines = 0
+    for kind, places in found.items():
+        entries = places.items() if isinstance(places, dict) else ((place, None) for place in places)
+        for place, detail in entries:
+            if shown_lines == _DETAILS:
+                yield line(("          … and more", "dim"))
+                return
+            shown_lines += 1
+            yield line(
+                f"          {printable(str(place).removeprefix('root'))} ",
+                (_free_detail(kind, detail), "changed"),
+            )
+
+
+def _free_detail(kind: str, detail: object) -> str:
+    if isinstance(detail, dict) and "old_value" in detail:
+        return f"{printable(str(detail['old_value']))} -> {printable(str(detail['new_value']))}"
+    return f"{kind.replace('_', ' ')}: {printable(str(detail))[:_WIDTH]}"
+
+
+def _draw_table(console: Console, table: str, items: list[SideChange], *, verbose: bool) -> None:
+    if not table:
+        console.print(line(("schema", "label")))
+    else:
+        console.print(line(("table ", "label"), (printable(table), "label")))
+    rows: dict[str, list[Change]] = {}
+    for item in items:
+        rows.setdefault(item.change.label.path[0], []).append(item.change)
+    for number, (row, changes) in enumerate(rows.items()):
+        if number == _ROWS and not verbose:
+            console.print(
+                line((f"  db      … and {count(len(rows) - _ROWS, 'more row')} (--verbose shows them)", "dim"))
+            )
+            break
+        for change in changes:
+            name = "/".join(map(printable, change.label.path)) or row
+            for text in _details(line("  db    ", (_SIGN[change.op], _STYLE[change.op]), " ", (name, "label")), change):
+                console.print(text)
+    console.print()

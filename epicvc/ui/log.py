@@ -1,0 +1,75 @@
+"""History, names and operations as lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rich.console import Console
+
+from epicvc.repo.objects import Commit
+from epicvc.store.objects import ObjectId
+from epicvc.store.records import Operation
+from epicvc.ui.terminal import line
+from epicvc.ui.text import printable
+
+
+def local(time: datetime) -> str:
+    """A time as people here read it."""
+    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+
+
+def draw_log(
+    console: Console,
+    commits: Iterable[Commit],
+    names: dict[str, list[str]],
+    head: ObjectId | None,
+    branch: str | None,
+    *,
+    oneline: bool,
+) -> None:
+    """Draw commits, newest first."""
+    for commit in commits:
+        marks = list(names.get(commit.id.hex(), []))
+        if commit.id == head:
+            marks.insert(0, f"HEAD -> {branch}" if branch else "HEAD")
+        if oneline:
+            suffix = f" ({', '.join(map(printable, marks))})" if marks else ""
+            first = printable(commit.message.splitlines()[0] if commit.message else "")
+            console.print(line((commit.id.hex()[:12], "changed"), (suffix, "moved"), " ", first))
+        else:
+            draw_commit(console, commit, marks)
+
+
+def draw_commit(console: Console, commit: Commit, marks: list[str]) -> None:
+    """Draw one commit's head."""
+    suffix = f" ({', '.join(map(printable, marks))})" if marks else ""
+    kind = "" if commit.kind.value == "commit" else f"  [{commit.kind.value}]"
+    console.print(line((f"commit {commit.id.hex()}", "changed"), (suffix, "moved"), (kind, "dim")))
+    if len(commit.parents) > 1:
+        console.print(line("Merge:  ", " ".join(parent.hex()[:12] for parent in commit.parents)))
+    console.print(line("Author: ", printable(commit.author)))
+    console.print(line("Date:   ", local(commit.time)))
+    console.print()
+    for text in commit.message.splitlines():
+        console.print(line("    ", printable(text)))
+    console.print()
+
+
+def draw_refs(console: Console, refs: dict[str, str], current: str | None) -> None:
+    """Draw branches or tags."""
+    for name, commit in sorted(refs.items()):
+        mark = "* " if name == current else "  "
+        console.print(line(mark, (printable(name), "good" if name == current else ""), " ", (commit[:12], "dim")))
+
+
+def draw_operations(console: Console, operations: Iterable[Operation]) -> None:
+    """Draw the operation log."""
+    for operation in operations:
+        time = local(datetime.fromisoformat(operation.time))
+        console.print(
+            line(
+                (operation.id[:12], "changed"), f"  {time}  ", printable(operation.user), "  ",
+                (printable(operation.command), "label"), "  ", printable(operation.description),
+            )
+        )  # fmt: skip

@@ -1,0 +1,126 @@
+"""What a command did, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from epicvc.merge.threeway import ABSENT, Conflict, Value
+from epicvc.ui.terminal import line
+from epicvc.ui.text import count, printable, shown
+
+if TYPE_CHECKING:
+    from epicvc.services.checking import Finding, FsckReport
+    from epicvc.services.initialise import Found
+    from epicvc.services.resolving import ResolveReport
+    from epicvc.services.sync import Moved, SyncReport
+
+_SIGN = {"add": "+", "remove": "-", "replace": "~", "move": ">"}
+_LINES = 12
+
+
+def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) -> None:
+    """Draw what a synchronisation did, or would do."""
+    would = "would change" if report.dry_run else "changed"
+    if not report.moves_anything and not report.conflicts:
+        console.print(line(("files and database are in sync; nothing to do", "good")))
+        return
+    for arrow, what, moved in (
+        ("files -> db", "the database", report.to_db),
+        ("files <- db", "the files", report.to_files),
+    ):
+        if moved:
+            console.print(line((f"{arrow}  ", "label"), f"{would} {what} in {count(len(moved), 'place')}"))
+            _draw_moved(console, moved, verbose=verbose)
+    if report.moves_base and not (report.to_db or report.to_files):
+        console.print(line("both sides agree already; recorded it"))
+    draw_conflicts(console, report.conflicts)
+    if report.commit is not None and report.moves_anything:
+        console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
+    if report.conflicts:
+        first = printable(str(report.conflicts[0].label))
+        console.print(line((f"next: epicvc resolve {first} --prefer files|db|base", "label")))
+
+
+def _draw_moved(console: Console, moved: list[Moved], *, verbose: bool) -> None:
+    items = moved if verbose else moved[:_LINES]
+    for item in items:
+        note = "" if item.label.path else "  (the whole epic)"
+        console.print(line(f"  {_SIGN[item.op.value]} {printable(str(item.label))}", (note, "dim")))
+    if len(items) < len(moved):
+        console.print(line((f"  … and {len(moved) - len(items)} more (--verbose lists them)", "dim")))
+
+
+def draw_conflicts(console: Console, conflicts: list[Conflict]) -> None:
+    """Draw conflicts with the three values of each."""
+    if not conflicts:
+        return
+    console.print(line((f"{count(len(conflicts), 'conflict')}: both sides keep their own value", "conflict")))
+    for conflict in conflicts[:_LINES]:
+        console.print(line(f"  ! {printable(str(conflict.label))}"))
+        for name, value in (("base", conflict.base), ("files", conflict.ours), ("db", conflict.theirs)):
+            console.print(line((f"      {name:<6}", "dim"), _value(value)))
+    if len(conflicts) > _LINES:
+        console.print(line((f"  … and {len(conflicts) - _LINES} more", "dim")))
+
+
+def _value(value: Value) -> str:
+    return "(absent)" if value is ABSENT else shown(value)
+
+
+def resolve_report(console: Console, report: ResolveReport) -> None:
+    """Draw what ``resolve`` settled and what is left."""
+    for label in report.settled:
+        console.print(line("settled ", printable(str(label))))
+    if report.commit is not None:
+        console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
+    draw_conflicts(console, report.left)
+    if not report.settled and not report.left:
+        console.print(line(("there are no conflicts", "good")))
+
+
+def init_report(console: Console, found: Found, *, verbose: bool = False) -> None:
+    """Draw what ``init`` found and made."""
+    console.print(line("files     ", (printable(found.files), "label"), f"  {count(found.epics, 'epic')}"))
+    if found.database is None:
+        console.print(line("database  ", ("none found; name one with --db", "changed")))
+    else:
+        made = "  made with the built-in schema" if found.created_database else f"  {count(found.rows, 'epic')}"
+        console.print(line("database  ", (printable(found.database), "label"), made))
+    if found.extra:
+        console.print(line("no column for ", printable(", ".join(found.extra)), ("  (kept in the files)", "dim")))
+    for table, columns in found.system.items():
+        listed = printable(", ".join(columns)) if verbose else count(len(columns), "column")
+        console.print(line(("system    ", "dim"), (f"{printable(table)}: {listed} (the database's own)", "dim")))
+    if found.orphans:
+        text = f"warning: {count(found.orphans, 'row')} without a parent; `epicvc doctor` explains"
+        console.print(line((text, "changed")))
+    for table in found.credentials:
+        text = f'warning: table {table} may hold secrets; leave it out with [tables] ignore = ["{table}"]'
+        console.print(line((printable(text), "changed")))
+    if found.commit is not None:
+        console.print(line((f"committed {found.commit.hex()[:12]}  first snapshot", "good")))
+    console.print(line(("next: epicvc status", "label")))
+
+
+def problem_report(console: Console, report: FsckReport) -> None:
+    """Draw what ``fsck`` found."""
+    for problem in report.problems:
+        console.print(line(("problem: ", "conflict"), printable(problem.message)))
+    summary = f"{count(report.objects, 'object')}, {count(report.commits, 'commit')} verified: "
+    result = ("no problem", "good") if not report.problems else (count(len(report.problems), "problem"), "conflict")
+    console.print(line(summary, result))
+
+
+def doctor_report(console: Console, findings: Iterable[Finding]) -> None:
+    """Draw what ``doctor`` found."""
+    styles = {"error": "conflict", "warning": "changed", "info": "good"}
+    found = list(findings)
+    for finding in found:
+        console.print(line((f"{finding.level}: ", styles[finding.level]), printable(finding.message)))
+        if finding.hint:
+            console.print(line(("    " + printable(finding.hint), "dim")))
+    if not found:
+        console.print(line(("nothing odd found", "good")))

@@ -1,0 +1,108 @@
+"""The status as a person reads it: what to do next first, then why."""
+
+from __future__ import annotations
+
+from rich.console import Console
+
+from epicvc.services.status import EpicStatus, Since, State, Status
+from epicvc.ui.terminal import line
+from epicvc.ui.text import count, printable
+
+_ARROW = {State.FILES_AHEAD: "files -> db", State.DB_AHEAD: "files <- db", State.CONFLICT: "conflict"}
+_FIELDS = 8
+_EPICS = 20
+
+
+def draw_status(console: Console, found: Status, *, verbose: bool = False) -> None:
+    """Draw a status."""
+    where = f"on branch {found.branch}" if found.branch else "HEAD is detached"
+    head = f"at {found.head.hex()[:12]}" if found.head else "no commit yet"
+    console.print(line((printable(where), "label"), f", {head}"))
+    if found.unfinished:
+        text = f"an interrupted `{found.unfinished}` is finished by the next command that writes"
+        console.print(line((text, "conflict")))
+    if not found.has_database:
+        console.print(line(("no database is configured; name one with --db or in epicvc.toml", "changed")))
+    _draw_sync(console, found, verbose=verbose)
+    _draw_changes(console, found, verbose=verbose)
+    for path in found.skipped:
+        console.print(line((f"not tracked, a symbolic link: {printable(path)}", "dim")))
+    _draw_next(console, found)
+
+
+def _draw_sync(console: Console, found: Status, *, verbose: bool) -> None:
+    behind = [epic for epic in found.epics if epic.state is not State.SYNCED]
+    if not behind:
+        if found.has_database:
+            console.print(line(("files and database are in sync", "good")))
+        return
+    console.print()
+    console.print(line(("out of sync", "label")))
+    shown = behind if verbose else behind[:_EPICS]
+    for epic in shown:
+        _draw_fields(console, epic, verbose=verbose)
+    if len(shown) < len(behind):
+        console.print(line((f"  … and {count(len(behind) - len(shown), 'more epic')}", "dim")))
+
+
+def _draw_fields(console: Console, epic: EpicStatus, *, verbose: bool) -> None:
+    shown = epic.fields if verbose else epic.fields[:_FIELDS]
+    for item in shown:
+        style = "conflict" if item.state is State.CONFLICT else "changed"
+        label = printable(str(item.label))
+        note = "  (the whole epic)" if not item.label.path else ""
+        console.print(line("  ", (f"{_ARROW[item.state]:<12}", style), label, (note, "dim")))
+    if len(shown) < len(epic.fields):
+        console.print(
+            line(
+                (
+                    f"              … and {count(len(epic.fields) - len(shown), 'more field')} of {epic.id}",
+                    "dim",
+                )
+            )
+        )
+
+
+def _draw_changes(console: Console, found: Status, *, verbose: bool) -> None:
+    if found.clean:
+        console.print(line(("nothing changed since the last commit", "good")))
+        return
+    console.print()
+    console.print(line(("changed since the last commit", "label")))
+    for side in ("files", "db"):
+        touched = [(epic, getattr(epic, side)) for epic in found.epics if getattr(epic, side) is not Since.UNCHANGED]
+        for since in (Since.MODIFIED, Since.ADDED, Since.DELETED):
+            names = [_name(epic, side) for epic, what in touched if what is since]
+            if names:
+                listed = ", ".join(names if verbose else names[:_FIELDS])
+                more = f" and {len(names) - _FIELDS} more" if not verbose and len(names) > _FIELDS else ""
+                console.print(line(f"  {side:<6}{since.value:<10}", listed, (more, "dim")))
+    if found.schema_changed:
+        console.print(line("  db    schema changed"))
+    for table in found.tables:
+        counts = " ".join(
+            f"{sign}{number}"
+            for sign, number in (("+", table.added), ("~", table.modified), ("-", table.deleted))
+            if number
+        )
+        console.print(line(f"  table {printable(table.name)} ", (counts, "dim")))
+
+
+def _name(epic: EpicStatus, side: str) -> str:
+    if side == "files" and epic.path:
+        return printable(f"{epic.id} ({epic.path})")
+    return printable(epic.id)
+
+
+def _draw_next(console: Console, found: Status) -> None:
+    console.print()
+    if found.conflicts:
+        first = printable(str(found.conflicts[0].label))
+        text = f"next: epicvc resolve {first} --prefer files|db|base   ({count(len(found.conflicts), 'conflict')})"
+    elif not found.in_sync:
+        text = "next: epicvc sync   (epicvc sync --dry-run to look first)"
+    elif not found.clean:
+        text = "next: epicvc commit -m MESSAGE   (epicvc diff to look first)"
+    else:
+        return
+    console.print(line((text, "label")))
