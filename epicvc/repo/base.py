@@ -123,6 +123,16 @@ def update_base(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[str, B
     return tree.update(sink, root, packed) if packed else root
 
 
+def detached(sink: ObjectSink, base: Base) -> ObjectId:
+    """The same base without references to files, so that it can be read under any mapping."""
+    own = [
+        (epic, put_entry(sink, epic, get_core(sink, epic, entry, base.mapping), None))
+        for epic, entry in base.entries()
+        if entry.file is not None
+    ]
+    return update_base(sink, base.root, own)
+
+
 def put_mapping(sink: ObjectSink, mapping: Mapping, ignored: frozenset[str] = frozenset()) -> ObjectId:
     """Store a mapping, and the tables that are left out of snapshots with it."""
     value = {"version": 1, "ignored": sorted(ignored), **mapping.to_json()}

@@ -28,7 +28,7 @@ class DatabaseCache:
         token: the change token under which ``state`` was captured.
         state: the captured database.
         ignore: the tables that were left out.
-        documents: the tables tree to which ``ids`` belong.
+        documents: the captured database to which ``ids`` belong.
         mapping: the mapping under which they were made.
         ids: by epic, the hexadecimal id of its core and of the reference it was settled against.
     """
@@ -36,7 +36,7 @@ class DatabaseCache:
     token: str | None = None
     state: DatabaseState | None = None
     ignore: frozenset[str] = frozenset()
-    documents: bytes | None = None
+    documents: DatabaseState | None = None
     mapping: bytes | None = None
     ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -50,15 +50,20 @@ class DatabaseCache:
         digest, _, body = data.partition(b"\n")
         if digest != hashlib.sha256(body).hexdigest().encode():
             return cls()
-        value: dict[str, Any] = json.loads(body)
-        if value.get("version") != VERSION:
+        try:
+            return cls._decode(json.loads(body))
+        except (ValueError, KeyError, TypeError, IndexError):
+            return cls()  # another version's
+
+    @classmethod
+    def _decode(cls, value: dict[str, Any]) -> DatabaseCache:
+        if value["version"] != VERSION:
             return cls()
-        state = value["state"]
         return cls(
             value["token"],
-            DatabaseState(bytes.fromhex(state[0]), bytes.fromhex(state[1])) if state else None,
+            _state(value["state"]),
             frozenset(value["ignore"]),
-            bytes.fromhex(value["documents"]) if value["documents"] else None,
+            _state(value["documents"]),
             bytes.fromhex(value["mapping"]) if value["mapping"] else None,
             {epic: (ids[0], ids[1]) for epic, ids in value["ids"].items()},
         )
@@ -68,9 +73,9 @@ class DatabaseCache:
         value = {
             "version": VERSION,
             "token": self.token,
-            "state": [self.state.schema.hex(), self.state.tables.hex()] if self.state else None,
+            "state": _texts(self.state),
             "ignore": sorted(self.ignore),
-            "documents": self.documents.hex() if self.documents else None,
+            "documents": _texts(self.documents),
             "mapping": self.mapping.hex() if self.mapping else None,
             "ids": self.ids,
         }
@@ -79,3 +84,11 @@ class DatabaseCache:
             atomic_write(directory / FILE, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, mode=0o600)
         except FileUnavailable:
             return
+
+
+def _texts(state: DatabaseState | None) -> list[str] | None:
+    return [state.schema.hex(), state.tables.hex()] if state else None
+
+
+def _state(texts: list[str] | None) -> DatabaseState | None:
+    return DatabaseState(bytes.fromhex(texts[0]), bytes.fromhex(texts[1])) if texts else None

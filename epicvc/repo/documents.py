@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 from epicvc.database.backend import Reader
 from epicvc.database.documents import Layout, read_epics, read_layout
+from epicvc.jsonio import JSON, equal
 from epicvc.model.document import Core, RowEpic, settle
 from epicvc.repo.base import Base, BaseEntry, core_id
 from epicvc.repo.dbcache import DatabaseCache
@@ -22,15 +24,34 @@ from epicvc.store.objects import ObjectId, ObjectSink
 class Three:
     """What the three say of one epic; ``None`` where it does not exist.
 
-    ``file_id`` and ``db_id`` are the ids of the cores.
+    Attributes:
+        epic: its id.
+        base: the agreed core.
+        file: the core that the files have.
+        db: the core that the database has.
+        db_id: the id of that core.
+        calculated: the calculated fields that the database has.
+        written: the calculated fields that the file has, where files have them; else ``None``.
+        inline: the file is a place for calculated fields.
     """
 
     epic: str
     base: Core | None
     file: Core | None
     db: Core | None
-    file_id: ObjectId | None
     db_id: ObjectId | None
+    calculated: Core = field(default_factory=dict)
+    written: JSON = None
+    inline: bool = False
+
+    def cores(self) -> dict[str, Core | None]:
+        """The three cores, as the plan takes them."""
+        return {"base": self.base, "files": self.file, "db": self.db}
+
+    @property
+    def stale_calculated(self) -> bool:
+        """Whether the file's calculated fields are not the database's."""
+        return self.inline and self.db is not None and not equal(self.written, cast("JSON", self.calculated or None))
 
 
 class Documents:
@@ -48,8 +69,7 @@ class Documents:
         self.working = working
         self.sink = sink
         self.reader = reader
-        head = repo.head_snapshot()
-        self.base: Base = repo.base(sink, head[1] if head else None)
+        self.base = Base(sink, working.base_root, repo.config.mapping)
         self.entries: dict[str, BaseEntry] = dict(self.base.entries())
         self.layout: Layout | None = None
         if reader is not None and repo.config.database is not None:
@@ -94,16 +114,16 @@ class Documents:
         if keys is None or keys:
             for rows in read_epics(reader, layout, keys):
                 ids[rows.id] = (core_id(rows.id, self.settled(rows)).hex(), self._reference_id(rows.id))
-        if ids != cache.ids or cache.documents != state.tables or cache.mapping != self.working.mapping:
+        if ids != cache.ids or cache.documents != state or cache.mapping != self.working.mapping:
             fresh = DatabaseCache.load(directory)
-            replace(fresh, documents=state.tables, mapping=self.working.mapping, ids=ids).save(directory)
+            replace(fresh, documents=state, mapping=self.working.mapping, ids=ids).save(directory)
         return {epic: bytes.fromhex(oid) for epic, (oid, _) in ids.items()}
 
     def _stale(self, cache: DatabaseCache, state: DatabaseState) -> set[str] | None:
         """The epics whose rows changed since the cached ids were made; ``None`` when all must be read again."""
-        if cache.documents is None or not self.sink.has(cache.documents):
+        before = cache.documents
+        if before is None or before.schema != state.schema or not self.sink.has(before.tables):
             return None
-        before = DatabaseState(state.schema, cache.documents)
         return affected_epics(self.sink, self.repo, before, state)
 
     # Cores
@@ -140,18 +160,24 @@ class Documents:
         if active is not None and self.layout is not None and remaining:
             for rows in read_epics(active, self.layout, list(remaining)):
                 del remaining[rows.id]
-                yield self._three(rows.id, self.settled(rows))
+                yield self._three(rows.id, rows)
         for epic in remaining:
             yield self._three(epic, None)
 
-    def _three(self, epic: str, db: Core | None) -> Three:
+    def _three(self, epic: str, rows: RowEpic | None) -> Three:
+        db = self.settled(rows) if rows else None
+        tracked = self.working.files.by_epic.get(epic)
+        file = read_epic(self.sink, tracked, self.repo.config) if tracked else None
+        inline = self.repo.config.calculated == "inline" and file is not None and file.body is not file.whole
         return Three(
             epic,
             self.base_core(epic),
-            self.file_core(epic),
+            file.core if file else None,
             db,
-            self.file_id(epic),
             core_id(epic, db) if db is not None else None,
+            rows.calculated if rows else {},
+            file.whole.get("calculated_fields") if file and inline else None,
+            inline,
         )
 
     # Which epics a synchronisation is about
@@ -166,7 +192,9 @@ class Documents:
             base, file, rows = entry.core if entry else None, self.file_id(epic), db.get(epic)
             if self.reader is None:
                 rows = base  # without a database there is nothing to agree with
-            if not (base == file == rows):
+            # Calculated fields are no part of the core: where files have them, each has to be looked at.
+            inline = self.repo.config.calculated == "inline" and file is not None and rows is not None
+            if inline or not (base == file == rows):
                 result.append(epic)
         return sorted(result)
 

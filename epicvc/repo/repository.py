@@ -16,7 +16,7 @@ from epicvc.database.backend import Backend, Reader
 from epicvc.database.url import open_backend
 from epicvc.errors import DatabaseUnavailable, NotFound
 from epicvc.fileio import RepoLock
-from epicvc.repo.base import Base, get_mapping, put_mapping
+from epicvc.repo.base import Base, detached, get_mapping, put_mapping
 from epicvc.repo.config import CONFIG, PRIVATE, Config, load_config
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import capture
@@ -189,11 +189,13 @@ class Repo:
         """The snapshot of a commit."""
         return get_snapshot(self.store, get_commit(self.store, commit).snapshot)
 
-    def base(self, sink: ObjectSink, snapshot: Snapshot | None) -> Base:
-        """The base that a snapshot carries; an empty one without a snapshot."""
-        if snapshot is None:
-            return Base(sink, tree.empty(sink), self.config.mapping)
-        return Base(sink, snapshot.base, get_mapping(sink, snapshot.mapping))
+    def _base_root(self, sink: ObjectSink, head: Snapshot | None, mapping: ObjectId) -> ObjectId:
+        """HEAD's base, readable under the mapping in force."""
+        if head is None:
+            return tree.empty(sink)
+        if head.mapping == mapping:
+            return head.base
+        return detached(sink, Base(sink, head.base, get_mapping(sink, head.mapping)))
 
     # Both sides
 
@@ -245,5 +247,4 @@ class Repo:
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
             files = FilesSide(self.config, mapping, self.progress).scan(sink, head[1].files if head else None)
             database = self.read_database(sink, reader, token)
-            base_root = head[1].base if head else tree.empty(sink)
-            yield Working(files, database, base_root, mapping), reader
+            yield Working(files, database, self._base_root(sink, head[1] if head else None, mapping), mapping), reader

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 from epicvc.errors import EpicvcError, Refused
@@ -12,13 +13,16 @@ from epicvc.model.document import tasks_of
 from epicvc.repo.base import BaseEntry, get_core, get_mapping
 from epicvc.repo.dbside import get_schema
 from epicvc.repo.documents import Documents
-from epicvc.repo.objects import get_commit, get_snapshot
+from epicvc.repo.objects import format_time, get_commit, get_snapshot
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 from epicvc.services.session import Session, look
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
 from epicvc.store.verify import Problem, delete_unreachable, verify_objects
+
+KEEP_DAYS = 90
+"""How long ``gc`` keeps operations, as git keeps its reflog."""
 
 
 @dataclass
@@ -31,10 +35,16 @@ class FsckReport:
 
 
 class _Walk:
-    """Visits everything that some root refers to, each object once."""
+    """Visits everything that some root refers to, each object once.
 
-    def __init__(self, repo: Repo) -> None:
+    Args:
+        repo: the repo.
+        since: operations from before this time are no roots.
+    """
+
+    def __init__(self, repo: Repo, since: str = "") -> None:
         self._repo = repo
+        self._since = since
         self.seen: set[ObjectId] = set()
         self.problems: list[Problem] = []
         self.commits = 0
@@ -43,7 +53,8 @@ class _Walk:
         """Walk from refs and from the operation log."""
         store = self._repo.store
         starts = [bytes.fromhex(value) for value in store.refs().values() if len(value) == 64]
-        views = [view for operation in store.operations() for view in (operation.before, operation.after)]
+        operations = (operation for operation in store.operations() if operation.time >= self._since)
+        views = [view for operation in operations for view in (operation.before, operation.after)]
         pending = store.pending()
         if pending is not None:
             views += [view for view in (pending.before, pending.after) if view is not None]
@@ -137,16 +148,22 @@ class GcReport:
     temporaries: int
 
 
-def gc(repo: Repo, *, dry_run: bool = False) -> GcReport:
+def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcReport:
     """Drop objects that no ref and no operation refers to, and temporary files that a crash left.
+
+    Args:
+        repo: the repo.
+        keep_days: operations older than this many days leave the log first; they can then not be undone any more.
+        dry_run: only say what would go.
 
     Raises:
         Refused: the store is damaged; dropping from it could lose what might still be saved.
     """
+    oldest = format_time(repo.now() - timedelta(days=keep_days))
     with repo.lock():
         if not dry_run:
             recover(repo)
-        walk = _Walk(repo)
+        walk = _Walk(repo, since=oldest)
         walk.run()
         if walk.problems:
             raise Refused(f"the store is damaged: {walk.problems[0].message}", hint="run `epicvc fsck` first")
@@ -156,6 +173,8 @@ def gc(repo: Repo, *, dry_run: bool = False) -> GcReport:
             return GcReport(len(sizes), sum(sizes), len(temporaries))
         for path in temporaries:
             remove_file(path)
+        with repo.store.transaction() as txn:
+            txn.forget_operations(oldest)
         count, size = delete_unreachable(repo.store, walk.seen)
         return GcReport(count, size, len(temporaries))
 

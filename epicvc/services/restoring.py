@@ -60,7 +60,7 @@ def checkout(
         elif side == "db":
             wanted = replace(current, database=wanted.database)
         if not discard:
-            _require_committed(session, current, wanted, side)
+            _require_committed(session, current, wanted)
         target = Target(wanted) if side else Target(wanted, lambda *_: {HEAD: head})
         return _arrive(session, "checkout", f"checkout {revision}", target, dry_run=dry_run)
 
@@ -110,8 +110,6 @@ def rollback(repo: Repo, revision: str, *, command: str = "rollback", dry_run: b
 def _arrive(
     session: Session, command: str, description: str, target: Target, *, dry_run: bool
 ) -> Arrival | Later[Arrival]:
-    from epicvc.repo.filesside import changed_files
-
     repo = session.repo
     current, wanted = session.working.snapshot(), reachable(session, target.snapshot)
     count = sum(1 for _ in changed_files(session.staging, current.files, wanted.files))
@@ -127,22 +125,16 @@ def _arrive(
     )
 
 
-def _require_committed(session: Session, current: Snapshot, wanted: Snapshot, side: str | None) -> None:
+def _require_committed(session: Session, current: Snapshot, wanted: Snapshot) -> None:
     """Stop where the command would overwrite what no commit has."""
     head = session.repo.head_snapshot()
     if head is None:
         return
-    lost = []
-    if current.files not in (head[1].files, wanted.files):
-        lost.append("files")
-    if current.database not in (head[1].database, wanted.database):
-        lost.append("database")
-    if side:
-        lost = (
-            [name for name in lost if name.startswith(side[:2])]
-            if side == "files"
-            else [n for n in lost if n == "database"]
-        )
+    sides = (
+        ("files", current.files, head[1].files, wanted.files),
+        ("database", current.database, head[1].database, wanted.database),
+    )
+    lost = [name for name, now, committed, there in sides if now not in (committed, there)]
     if lost:
         raise Refused(
             f"uncommitted changes in the {' and the '.join(lost)} would be lost",

@@ -138,7 +138,7 @@ def _compare_sides(
     reported: dict[str, EpicStatus] = {}
     plain = [epic for epic in {*files, *db, *out_of_sync} if selects(epic)]
     for three in documents.load([epic for epic in plain if epic in out_of_sync]):
-        outcome = plan_epic(documents.repo.config.mapping, Policy(), three.epic, three.base, three.file, three.db)
+        outcome = plan_epic(documents.repo.config.mapping, Policy(), epic=three.epic, **three.cores())
         state, fields = _state(outcome)
         status.conflicts.extend(outcome.conflicts)
         if state is not State.SYNCED:

@@ -6,38 +6,26 @@ no number of epics is ever in memory at once. The second time the rows are read 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import cast
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import BATCH, read_epics
-from epicvc.database.push import DocumentChange, Push, TaskAt
-from epicvc.errors import LossyField, NotFound, Refused
-from epicvc.files.names import check_collisions, check_name, name_for_epic
-from epicvc.files.rewrite import rewrite
-from epicvc.files.style import Style, detect_style, render
-from epicvc.jsonio import JSON, dumps_canonical
-from epicvc.merge.threeway import Conflict
-from epicvc.model.diff import Change, Op, diff_epic
-from epicvc.model.document import UNAGREED, Core, tasks_of
-from epicvc.model.edit import new_file, with_core
+from epicvc.database.push import TaskAt
+from epicvc.errors import NotFound, Refused
+from epicvc.merge.threeway import Conflict, Direction
+from epicvc.model.diff import Op
+from epicvc.model.document import tasks_of
 from epicvc.model.labels import Label
 from epicvc.plan import Outcome, Policy, plan_epic
-from epicvc.repo.apply import After, FileChange, Replan, Request, Stage
-from epicvc.repo.base import Base, BaseEntry, core_id, put_entry, update_base
-from epicvc.repo.dbside import recapture
+from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.documents import Documents, Three
-from epicvc.repo.filesside import changed_files, epic_id_of, parse_file, read_epic, update_files
-from epicvc.repo.objects import CommitKind, Snapshot
+from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import Repo
+from epicvc.services.calculated import calculated_changes
 from epicvc.services.commits import committing
 from epicvc.services.session import Later, Session, change, look
-from epicvc.store.objects import ObjectId, ObjectType
-
-SAMPLES = 5
-"""How many files are looked at for the directory's style."""
+from epicvc.services.syncwork import Agenda, SyncWork, batches
+from epicvc.store.objects import ObjectId
 
 
 @dataclass(frozen=True)
@@ -160,11 +148,13 @@ def _survey(documents: Documents, policy: Policy, *, only_conflicts: bool) -> _S
     if chosen is not None:
         _require_known(documents, chosen)
         candidates = [epic for epic in candidates if epic in chosen]
-    for batch in _batches(candidates):
+    for batch in batches(candidates):
         for three in documents.load(batch):
-            outcome = _plan(documents, policy, three)
+            outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
             report.conflicts.extend(outcome.conflicts)
-            if not outcome.changes_anything:
+            stale = calculated_changes(three) if Direction.TO_OURS in policy.direction else ()
+            report.to_files.extend(Moved(change.label, change.op) for change in stale)
+            if not outcome.changes_anything and not stale:
                 continue
             survey.epics.append(three.epic)
             survey.db_ids[three.epic] = three.db_id
@@ -182,10 +172,6 @@ def _require_known(documents: Documents, epics: frozenset[str]) -> None:
         known = epic in documents.working.files.by_epic or epic in documents.entries or epic in documents.db_ids()
         if not known:
             raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
-
-
-def _plan(documents: Documents, policy: Policy, three: Three) -> Outcome:
-    return plan_epic(documents.repo.config.mapping, policy, three.epic, three.base, three.file, three.db)
 
 
 def _note_tasks(survey: _Survey, three: Three, outcome: Outcome) -> None:
@@ -232,10 +218,11 @@ def _later(
     message: str | None,
 ) -> Later[SyncReport]:
     report = survey.report
+    agenda = Agenda(tuple(survey.epics), survey.db_ids, survey.moves())
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
     def work(writer: Writer | None, stage: Stage) -> After:
-        snapshot = _Apply(documents, survey, policy, stage, writer).run()
+        snapshot = SyncWork(documents, agenda, policy, stage, writer).run()
         return committing(session, stage.sink, snapshot, text, CommitKind.SYNC)
 
     request = Request(
@@ -252,183 +239,3 @@ def _later(
         return report
 
     return Later(request, result)
-
-
-class _Apply:
-    """Carries a surveyed synchronisation out."""
-
-    def __init__(
-        self,
-        documents: Documents,
-        survey: _Survey,
-        policy: Policy,
-        stage: Stage,
-        writer: Writer | None,
-    ) -> None:
-        self._documents = documents
-        self._survey = survey
-        self._policy = policy
-        self._stage = stage
-        self._writer = writer
-        self._base: list[tuple[str, BaseEntry | None]] = []
-        self._certificates: dict[str, tuple[ObjectId | None, BaseEntry | None]] = {}
-        self._names = {path: file.epic or "" for path, file in documents.working.files.files.items()}
-        self._old_paths: dict[str, str] | None = None
-
-    def run(self) -> Snapshot:
-        """Change both sides and give the new state."""
-        working = self._documents.working
-        push = self._push()
-        done = 0
-        for batch in _batches(self._survey.epics):
-            changes = [
-                DocumentChange(three.epic, three.db, outcome.db)
-                for three, outcome in self._outcomes(batch)
-                if outcome.to_db
-            ]
-            if push and changes:
-                push.apply(changes)
-            done += len(batch)
-            self._documents.repo.progress("epics", done, len(self._survey.epics))
-        if push:
-            push.finish()
-            self._certify()
-        check_collisions(self._names)
-        files = update_files(self._stage.sink, working.files.root, ((c.path, c.new) for c in self._stage.changes))
-        base = update_base(self._stage.sink, working.base_root, self._base)
-        database = working.database
-        if self._writer is not None and database is not None:
-            database = recapture(self._writer, self._stage.sink, database)
-        return Snapshot(files, database, base, working.mapping)
-
-    def _push(self) -> Push | None:
-        layout = self._documents.layout
-        if self._writer is None or layout is None:
-            return None
-        now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
-        return Push(self._writer, layout, now, self._survey.moves())
-
-    def _outcomes(self, batch: Sequence[str]) -> Iterator[tuple[Three, Outcome]]:
-        for three in self._documents.load(batch, self._writer):
-            if three.db_id != self._survey.db_ids[three.epic]:
-                raise Replan
-            outcome = _plan(self._documents, self._policy, three)
-            file = self._write_file(three, outcome)
-            entry = self._documents.entries.get(three.epic)
-            if outcome.moves_base:
-                entry = (
-                    put_entry(self._stage.sink, three.epic, outcome.base, file) if outcome.base is not None else None
-                )
-                self._base.append((three.epic, entry))
-            if outcome.to_db:
-                expected = core_id(three.epic, outcome.db) if outcome.db is not None else None
-                self._certificates[three.epic] = (expected, entry)
-            yield three, outcome
-
-    # Files
-
-    def _write_file(self, three: Three, outcome: Outcome) -> tuple[ObjectId, ObjectId] | None:
-        """Stage the epic's file; the blob and core that the files side then has."""
-        tracked = self._documents.working.files.by_epic.get(three.epic)
-        if not outcome.to_files:
-            return (tracked.blob, cast("ObjectId", tracked.core)) if tracked else None
-        config = self._documents.repo.config
-        if outcome.files is None:
-            assert tracked is not None  # something can only be removed where it is
-            self._stage.remove(tracked.path, tracked.blob)
-            self._names.pop(tracked.path)
-            return None
-        if tracked is None:
-            path, old = self._new_path(three.epic), None
-            data = render(cast("JSON", new_file(three.epic, outcome.files)), self._style())
-        else:
-            path, old = tracked.path, tracked.blob
-            whole = read_epic(self._stage.sink, tracked, config).whole
-            raw = self._stage.sink.get(tracked.blob, ObjectType.BLOB)
-            data = rewrite(raw, cast("JSON", with_core(whole, three.file or {}, outcome.files, config.mapping)))
-        # What was written must say what was meant: the files' half of the round-trip certificate.
-        written = core_id(three.epic, parse_file(data, path, config).core)
-        if written != core_id(three.epic, outcome.files):
-            raise LossyField(three.epic, "the planned epic", f"another one from {path}")
-        self._names[path] = three.epic
-        return self._stage.write(path, old, data), written
-
-    def _new_path(self, epic: str) -> str:
-        """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""
-        path = self._known_paths().get(epic)
-        if path is None or path in self._names:
-            path = name_for_epic(epic, self._names)
-        check_name(path)
-        return path
-
-    def _known_paths(self) -> dict[str, str]:
-        if self._old_paths is None:
-            self._old_paths = head_paths(self._documents)
-        return self._old_paths
-
-    def _style(self) -> Style:
-        files = self._documents.working.files.files.values()
-        samples = islice((file for file in files if file.epic is not None), SAMPLES)
-        return detect_style(self._stage.sink.get(file.blob, ObjectType.BLOB) for file in samples)
-
-    # Certificate
-
-    def _certify(self) -> None:
-        """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate")."""
-        documents = self._documents
-        for epic, (_, entry) in self._certificates.items():
-            if entry is None:
-                documents.entries.pop(epic, None)
-            else:
-                documents.entries[epic] = entry
-        pending = update_base(self._stage.sink, documents.working.base_root, self._base)
-        base = Base(self._stage.sink, pending, documents.repo.config.mapping)
-        documents.base = base
-        assert self._writer is not None and documents.layout is not None  # there was a push
-        missing = {epic for epic, (expected, _) in self._certificates.items() if expected is not None}
-        for batch in _batches(list(self._certificates)):
-            for rows in read_epics(self._writer, documents.layout, batch):
-                expected, _ = self._certificates[rows.id]
-                missing.discard(rows.id)
-                read = documents.settled(rows)
-                if core_id(rows.id, read) != expected:
-                    raise _lossy(rows.id, base.core(rows.id), read)
-        for epic in missing:
-            raise _lossy(epic, base.core(epic), None)
-
-
-def _lossy(epic: str, agreed: Core | None, read: Core | None) -> LossyField:
-    """Name the first field that came back as another."""
-    expected = {name: value for name, value in (agreed or {}).items() if name != UNAGREED}
-    for difference in diff_epic(Label(epic), cast("JSON", expected), cast("JSON", read)):
-        return LossyField(str(difference.label), _shown(difference, "old"), _shown(difference, "new"))
-    return LossyField(epic, "what was pushed", "something else")
-
-
-def _shown(difference: Change, which: str) -> str:
-    value = difference.old if which == "old" else difference.new
-    if value is None:
-        return "nothing"
-    text = dumps_canonical(value).decode()
-    return text if len(text) <= 60 else text[:59] + "…"
-
-
-def head_paths(documents: Documents) -> dict[str, str]:
-    """The paths that epics had at HEAD and whose files are gone now."""
-    head = documents.repo.head_snapshot()
-    if head is None:
-        return {}
-    result = {}
-    for path, old, new in changed_files(documents.sink, head[1].files, documents.working.files.root):
-        if old is not None and new is None:
-            result[epic_id_of(documents.sink, old, path)] = path
-    return result
-
-
-def _batches(epics: Sequence[str]) -> Iterator[list[str]]:
-    remaining = iter(epics)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch
-
-
-__all__ = ["Allow", "FileChange", "Moved", "SyncReport", "synchronise"]

@@ -23,7 +23,10 @@ class Stacks:
 
 
 def stacks(operations: Iterable[Operation]) -> Stacks:
-    """Replay the operation log, oldest first, into what is done and what is undone."""
+    """Replay the operation log, oldest first, into what is done and what is undone.
+
+    ``gc`` may have dropped the beginning of the log; what was done there can neither be undone nor redone.
+    """
     done: list[Operation] = []
     undone: list[Operation] = []
     by_id: dict[str, Operation] = {}
@@ -33,10 +36,10 @@ def stacks(operations: Iterable[Operation]) -> Stacks:
             continue  # nothing comes before the first snapshot
         if operation.undoes:
             done[:] = [item for item in done if item.id != operation.undoes]
-            undone.append(by_id[operation.undoes])
+            undone += [by_id[operation.undoes]] if operation.undoes in by_id else []
         elif operation.redoes:
             undone[:] = [item for item in undone if item.id != operation.redoes]
-            done.append(by_id[operation.redoes])
+            done += [by_id[operation.redoes]] if operation.redoes in by_id else []
         else:
             done.append(operation)
             undone.clear()
@@ -151,7 +154,7 @@ def _with_head_base(session: Session, snapshot: Snapshot, refs: Mapping[str, str
     if head is None:
         return snapshot
     base = session.repo.snapshot_of(head)
-    return Snapshot(snapshot.files, snapshot.database, base.base, snapshot.mapping)
+    return Snapshot(snapshot.files, snapshot.database, base.base, base.mapping)
 
 
 def _transplant_refs(

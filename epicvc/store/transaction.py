@@ -63,6 +63,10 @@ class Transaction:
         sql = f"INSERT INTO operation ({OPERATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._db.run(sql, operation_row(operation))
 
+    def forget_operations(self, before: str) -> int:
+        """Drop the log's entries from before a time (UTC, as the log has it), for ``gc`` alone; how many there were."""
+        return len(self._db.run("DELETE FROM operation WHERE time < ? RETURNING seq", (before,)))
+
     def set_pending(self, pending: Pending | None) -> None:
         """Put the intent of an unfinished operation in the place of what was there; ``None`` removes it."""
         self._db.run("DELETE FROM pending")

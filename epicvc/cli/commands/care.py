@@ -12,6 +12,10 @@ Full = Annotated[bool, typer.Option("--full", help="Verify the store's pages and
 Repair = Annotated[bool, typer.Option("--repair", help="Finish or forget an interrupted operation.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
 
+Keep = Annotated[
+    int, typer.Option("--keep-operations", metavar="DAYS", min=0, help="Older operations leave the log first.")
+]
+
 _INVALID = 4
 
 
@@ -37,12 +41,12 @@ def fsck(context: typer.Context, full: Full = False) -> int:
     return _INVALID if report.problems else 0
 
 
-def gc(context: typer.Context, dry_run: DryRun = False) -> int:
+def gc(context: typer.Context, keep_operations: Keep = 90, dry_run: DryRun = False) -> int:
     """Drop what no ref and no operation refers to."""
     from epicvc.services import checking
 
     settings = settings_of(context)
-    report = checking.gc(repo_of(context), dry_run=dry_run)
+    report = checking.gc(repo_of(context), keep_days=keep_operations, dry_run=dry_run)
     if settings.json:
         value = {"objects": report.objects, "bytes": report.freed, "temporaries": report.temporaries}
         settings.emit({"format": "epicvc.gc/1", **value})

@@ -1,0 +1,240 @@
+"""Carries a synchronisation out: plans each epic once more and brings it to both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import cast
+
+from epicvc.database.backend import Writer
+from epicvc.database.documents import BATCH, read_epics
+from epicvc.database.push import DocumentChange, Push, TaskAt
+from epicvc.errors import LossyField
+from epicvc.files.names import Namer, check_collisions, check_name
+from epicvc.files.rewrite import rewrite
+from epicvc.files.style import Style, detect_style, render
+from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.model.diff import diff_epic
+from epicvc.model.document import UNAGREED, Core
+from epicvc.model.edit import new_file, with_core
+from epicvc.model.labels import Label
+from epicvc.plan import Outcome, Policy, plan_epic
+from epicvc.repo.apply import Replan, Stage
+from epicvc.repo.base import Base, BaseEntry, core_id, put_entry, update_base
+from epicvc.repo.dbside import recapture
+from epicvc.repo.documents import Documents, Three
+from epicvc.repo.filesside import changed_files, epic_id_of, parse_file, read_epic, update_files
+from epicvc.repo.objects import Snapshot
+from epicvc.services.calculated import with_calculated
+from epicvc.store.objects import ObjectId, ObjectType
+
+SAMPLES = 5
+"""How many files are looked at for the directory's style."""
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What the survey found to do.
+
+    Attributes:
+        epics: those with something to do.
+        db_ids: the core that the survey saw in the database, by epic.
+        moves: tasks that one epic gives and another gets.
+    """
+
+    epics: tuple[str, ...]
+    db_ids: Mapping[str, ObjectId | None]
+    moves: Mapping[TaskAt, str]
+
+
+class SyncWork:
+    """The work of one synchronisation, inside the write transaction of the database.
+
+    Args:
+        documents: the documents as the survey saw them.
+        agenda: what it found.
+        policy: what it planned by.
+        stage: takes the files.
+        writer: the database's transaction; ``None`` when no row changes.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        agenda: Agenda,
+        policy: Policy,
+        stage: Stage,
+        writer: Writer | None,
+    ) -> None:
+        self._documents = documents
+        self._agenda = agenda
+        self._policy = policy
+        self._stage = stage
+        self._writer = writer
+        self._base: list[tuple[str, BaseEntry | None]] = []
+        self._certificates: dict[str, tuple[ObjectId | None, BaseEntry | None]] = {}
+        self._paths = set(documents.working.files.files)
+        self._namer: Namer | None = None
+        self._old_paths: dict[str, str] | None = None
+
+    def run(self) -> Snapshot:
+        """Change both sides and give the new state."""
+        working = self._documents.working
+        push = self._push()
+        done = 0
+        for batch in batches(self._agenda.epics):
+            changes = [
+                DocumentChange(three.epic, three.db, outcome.db)
+                for three, outcome in self._outcomes(batch)
+                if outcome.to_db
+            ]
+            if push and changes:
+                push.apply(changes)
+            done += len(batch)
+            self._documents.repo.progress("epics", done, len(self._agenda.epics))
+        if push:
+            push.finish()
+            self._certify()
+        check_collisions(self._paths)
+        files = update_files(self._stage.sink, working.files.root, ((c.path, c.new) for c in self._stage.changes))
+        base = update_base(self._stage.sink, working.base_root, self._base)
+        database = working.database
+        if self._writer is not None and database is not None:
+            database = recapture(self._writer, self._stage.sink, database)
+        return Snapshot(files, database, base, working.mapping)
+
+    def _push(self) -> Push | None:
+        layout = self._documents.layout
+        if self._writer is None or layout is None:
+            return None
+        now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
+        return Push(self._writer, layout, now, self._agenda.moves)
+
+    def _outcomes(self, batch: Sequence[str]) -> Iterator[tuple[Three, Outcome]]:
+        for three in self._documents.load(batch, self._writer):
+            if three.db_id != self._agenda.db_ids[three.epic]:
+                raise Replan
+            outcome = plan_epic(self._documents.repo.config.mapping, self._policy, epic=three.epic, **three.cores())
+            file = self._write_file(three, outcome)
+            entry = self._documents.entries.get(three.epic)
+            if outcome.moves_base:
+                entry = (
+                    put_entry(self._stage.sink, three.epic, outcome.base, file) if outcome.base is not None else None
+                )
+                self._base.append((three.epic, entry))
+            if outcome.to_db:
+                expected = core_id(three.epic, outcome.db) if outcome.db is not None else None
+                self._certificates[three.epic] = (expected, entry)
+            yield three, outcome
+
+    # Files
+
+    def _write_file(self, three: Three, outcome: Outcome) -> tuple[ObjectId, ObjectId] | None:
+        """Stage the epic's file; the blob and core that the files side then has."""
+        tracked = self._documents.working.files.by_epic.get(three.epic)
+        if not outcome.to_files and not three.stale_calculated:
+            return (tracked.blob, cast("ObjectId", tracked.core)) if tracked else None
+        config = self._documents.repo.config
+        if outcome.files is None:
+            assert tracked is not None  # something can only be removed where it is
+            self._stage.remove(tracked.path, tracked.blob)
+            self._paths.remove(tracked.path)
+            return None
+        if tracked is None:
+            path, old = self._new_path(three.epic), None
+            whole = self._calculated(three, new_file(three.epic, outcome.files))
+            data = render(cast("JSON", whole), self._style())
+        else:
+            path, old = tracked.path, tracked.blob
+            raw = self._stage.sink.get(tracked.blob, ObjectType.BLOB)
+            whole = read_epic(self._stage.sink, tracked, config).whole
+            whole = with_core(whole, three.file or {}, outcome.files, config.mapping)
+            data = rewrite(raw, cast("JSON", self._calculated(three, whole)))
+        # What was written must say what was meant: the files' half of the round-trip certificate.
+        written = core_id(three.epic, parse_file(data, path, config).core)
+        if written != core_id(three.epic, outcome.files):
+            raise LossyField(three.epic, "the planned epic", f"another one from {path}")
+        self._paths.add(path)
+        return self._stage.write(path, old, data), written
+
+    def _calculated(self, three: Three, whole: dict[str, JSON]) -> dict[str, JSON]:
+        """The file with its calculated fields, where files have them."""
+        inline = self._documents.repo.config.calculated == "inline"
+        return with_calculated(whole, three.calculated) if inline else whole
+
+    def _new_path(self, epic: str) -> str:
+        """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""
+        if self._old_paths is None or self._namer is None:
+            self._old_paths = head_paths(self._documents)
+            files = self._documents.working.files.files
+            self._namer = Namer({path: file.epic or "" for path, file in files.items()})
+        path = self._old_paths.get(epic)
+        if path is None or path in self._paths:
+            path = self._namer.name(epic)
+        check_name(path)
+        return path
+
+    def _style(self) -> Style:
+        files = self._documents.working.files.files.values()
+        samples = islice((file for file in files if file.epic is not None), SAMPLES)
+        return detect_style(self._stage.sink.get(file.blob, ObjectType.BLOB) for file in samples)
+
+    # Certificate
+
+    def _certify(self) -> None:
+        """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate")."""
+        documents = self._documents
+        for epic, (_, entry) in self._certificates.items():
+            if entry is None:
+                documents.entries.pop(epic, None)
+            else:
+                documents.entries[epic] = entry
+        pending = update_base(self._stage.sink, documents.working.base_root, self._base)
+        base = Base(self._stage.sink, pending, documents.repo.config.mapping)
+        documents.base = base
+        assert self._writer is not None and documents.layout is not None  # there was a push
+        missing = {epic for epic, (expected, _) in self._certificates.items() if expected is not None}
+        for batch in batches(list(self._certificates)):
+            for rows in read_epics(self._writer, documents.layout, batch):
+                expected, _ = self._certificates[rows.id]
+                missing.discard(rows.id)
+                read = documents.settled(rows)
+                if core_id(rows.id, read) != expected:
+                    raise _lossy(rows.id, base.core(rows.id), read)
+        for epic in missing:
+            raise _lossy(epic, base.core(epic), None)
+
+
+def _lossy(epic: str, agreed: Core | None, read: Core | None) -> LossyField:
+    """Name the first field that came back as another."""
+    expected = {name: value for name, value in (agreed or {}).items() if name != UNAGREED}
+    for difference in diff_epic(Label(epic), cast("JSON", expected), cast("JSON", read)):
+        return LossyField(str(difference.label), _shown(difference.old), _shown(difference.new))
+    return LossyField(epic, "what was pushed", "something else")
+
+
+def _shown(value: JSON) -> str:
+    if value is None:
+        return "nothing"
+    text = dumps_canonical(value).decode()
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def head_paths(documents: Documents) -> dict[str, str]:
+    """The paths that epics had at HEAD and whose files are gone now."""
+    head = documents.repo.head_snapshot()
+    if head is None:
+        return {}
+    result = {}
+    for path, old, new in changed_files(documents.sink, head[1].files, documents.working.files.root):
+        if old is not None and new is None:
+            result[epic_id_of(documents.sink, old, path)] = path
+    return result
+
+
+def batches(epics: Sequence[str]) -> Iterator[list[str]]:
+    """Epics in portions that bound memory."""
+    remaining = iter(epics)
+    while batch := list(islice(remaining, BATCH)):
+        yield batch
