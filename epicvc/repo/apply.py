@@ -25,6 +25,7 @@ from typing import Protocol
 from epicvc.database.backend import Backend, Writer
 from epicvc.errors import EpicvcError
 from epicvc.fileio import fsync_directory, make_directories, publish, read_file, remove_file, stage_file
+from epicvc.files.names import check_name
 from epicvc.repo.filesside import blob_id
 from epicvc.repo.objects import Snapshot, format_time, put_snapshot
 from epicvc.repo.repository import Repo
@@ -114,8 +115,10 @@ class Stage:
         Returns:
             The blob of the new bytes.
         """
+        check_name(path)  # it may come from a snapshot that somebody else made
         target = self._root / path
-        make_directories(target.parent, self._root.parent)
+        make_directories(self._root, self._root.parent)
+        make_directories(target.parent, self._root)
         blob = self.sink.put(ObjectType.BLOB, data)
         self._staged[path] = stage_file(target, data, self._tag)
         self.changes.append(FileChange(path, old, blob))
@@ -123,6 +126,7 @@ class Stage:
 
     def remove(self, path: str, old: ObjectId) -> None:
         """Remove a file."""
+        check_name(path)
         self.changes.append(FileChange(path, old, None))
 
     def check_unchanged(self) -> None:

@@ -240,7 +240,12 @@ def _database(session: Session) -> Iterator[Finding]:
         counts[(fault.table, fault.parent)] = counts.get((fault.table, fault.parent), 0) + 1
     for (table, parent), count in sorted(counts.items()):
         text = f"{count} rows of {table} refer to rows of {parent} that do not exist"
-        yield Finding("warning", "orphans", text, "they block nothing; see `epicvc clean db`")
+        yield Finding(
+            "warning",
+            "orphans",
+            text,
+            "they block nothing; the application can add the parents or delete the rows",
+        )
 
 
 def _dependencies(session: Session) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ def commit(
     return change(repo, act)
 
 
-def checkpoint(repo: Repo, name: str, *, force: bool = False) -> CommitReport:
+def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = False) -> CommitReport:
     """Record both sides as they are under a name that ``rollback`` takes.
 
     Raises:
@@ -115,6 +115,8 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False) -> CommitReport:
             raise UsageError(
                 f"there is a checkpoint {name} already", hint="choose another name, or move it with --force"
             )
+        if dry_run:
+            return CommitReport(None)
         snapshot = session.working.snapshot()
         return commit_later(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {ref: ""})
 

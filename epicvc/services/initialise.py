@@ -16,8 +16,19 @@ from epicvc.database.documents import epic_keys, read_layout
 from epicvc.database.url import DatabaseURL, open_backend
 from epicvc.errors import NoMappedTable, Refused, UsageError
 from epicvc.fileio import atomic_write, make_directories
+from epicvc.files.scan import scan
 from epicvc.model.mapping import BUILTIN, Layer, LinkMap, Mapping, TableMap
-from epicvc.repo.config import CONFIG, PRIVATE, PRIVATE_CONFIG, inside, load_config, locate
+from epicvc.repo.config import (
+    CONFIG,
+    DEFAULT_EXCLUDE,
+    DEFAULT_INCLUDE,
+    PRIVATE,
+    PRIVATE_CONFIG,
+    Config,
+    inside,
+    load_config,
+    locate,
+)
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import STORE, Repo
 from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC, Revisions
@@ -61,8 +72,13 @@ class Found:
 
 
 def initialise(
-    root: Path, environment: MappingABC[str, str], *, files: str | None = None, database: str | None = None
-) -> tuple[Repo, Found]:
+    root: Path,
+    environment: MappingABC[str, str],
+    *,
+    files: str | None = None,
+    database: str | None = None,
+    dry_run: bool = False,
+) -> Found:
     """Make an epic repo in a directory.
 
     Args:
@@ -71,6 +87,9 @@ def initialise(
         files: the directory of epics; looked for when not given.
         database: path or URL of the database; looked for when not given. A path that does not exist yet is made with
             the built-in schema.
+        dry_run: only say what would be found.
+
+    An ``epicvc.toml`` that is there already, from a clone say, is kept, and says what is not named.
 
     Raises:
         Refused: there is a repo already.
@@ -82,21 +101,20 @@ def initialise(
         with Store.open(root / PRIVATE / STORE) as store:
             if Revisions(store).head() is not None:
                 raise Refused(f"{root} is an epic repo already", hint="see `epicvc status`")
-    directory = _find_files(root, files)
-    url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"))
+    there = load_config(root, environment) if (root / CONFIG).exists() else None
+    directory = _find_files(root, files, there)
+    url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"), there)
     found = Found(directory, database=url.display if url else None)
+    if dry_run:
+        return _look(root, directory, url, found)
     if url is not None:
         found.created_database = _ensure_database(url)
     mapping = _inspect(url, found) if url is not None else BUILTIN
     fresh = [path for path in (root / PRIVATE, root / CONFIG) if not path.exists()]
     try:
         _write_configuration(root, directory, url, mapping)
-        repo = Repo(
-            load_config(root, environment, database),
-            Store.open(root / PRIVATE / STORE, create=True),
-            environment,
-        )
-        found.commit = _first_commit(repo, found)
+        with Store.open(root / PRIVATE / STORE, create=True) as store:
+            found.commit = _first_commit(Repo(load_config(root, environment, database), store, environment), found)
     except BaseException:
         for path in fresh:
             if path.is_dir():
@@ -104,10 +122,24 @@ def initialise(
             else:
                 path.unlink(missing_ok=True)
         raise
-    return repo, found
+    return found
 
 
-def _find_files(root: Path, named: str | None) -> str:
+def _look(root: Path, directory: str, url: DatabaseURL | None, found: Found) -> Found:
+    """What a dry run can say without making anything."""
+    found.epics = sum(1 for _ in scan(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE))
+    if url is not None:
+        backend = open_backend(url)
+        found.created_database = not backend.exists()
+        backend.close()
+        if not found.created_database:
+            _inspect(url, found)
+    return found
+
+
+def _find_files(root: Path, named: str | None, there: Config | None) -> str:
+    if named is None and there is not None:
+        return there.files.relative_to(root).as_posix()
     if named is not None:
         relative = os.path.relpath(root / named, root)
         if relative.startswith(".."):
@@ -122,9 +154,11 @@ def _find_files(root: Path, named: str | None) -> str:
     )
 
 
-def _find_database(root: Path, named: str | None) -> DatabaseURL | None:
+def _find_database(root: Path, named: str | None, there: Config | None) -> DatabaseURL | None:
     if named is not None:
         return locate(named, root)
+    if there is not None and there.database is not None:
+        return there.database
     return locate(DATABASE_GUESS, root) if (root / DATABASE_GUESS).is_file() else None
 
 

@@ -39,32 +39,46 @@ def require_branch(repo: Repo, name: str) -> None:
         raise NotFound(f"no branch {name}", hint=f"see `epicvc branch`, or make it with `epicvc switch -c {name}`")
 
 
-def _move(repo: Repo, command: str, description: str, refs: dict[str, str | None]) -> None:
+def _move(repo: Repo, command: str, description: str, refs: dict[str, str | None], *, dry_run: bool) -> None:
     """Move refs as an operation of its own. Neither side is looked at: one transaction of the store is all."""
+    if dry_run:
+        return
     with repo.lock():
         recover(repo)
         record_refs(repo, command, description, refs)
 
 
-def create_branch(repo: Repo, name: str, revision: str | None, *, switch: bool = False, force: bool = False) -> Arrival:
+def create_branch(
+    repo: Repo,
+    name: str,
+    revision: str | None,
+    *,
+    switch: bool = False,
+    force: bool = False,
+    dry_run: bool = False,
+) -> Arrival:
     """Make a branch at a revision.
 
     Raises:
         UsageError: the name cannot be one, or is taken.
         NotFound: there is no such revision.
+        Refused: it is the current branch, and moving it would leave both sides behind.
     """
     ref = BRANCHES + check_ref_name(name)
-    if repo.store.ref(ref) is not None and not force:
-        raise UsageError(f"there is a branch {name} already")
+    if repo.store.ref(ref) is not None:
+        if not force:
+            raise UsageError(f"there is a branch {name} already", hint="move it with --force")
+        if repo.revisions.branch() == name:
+            raise Refused(f"{name} is the current branch", hint="`epicvc rollback` moves it, and both sides with it")
     commit = repo.revisions.resolve(revision or HEAD)
     refs: dict[str, str | None] = {ref: commit.hex()}
     if switch:
         refs[HEAD] = SYMBOLIC + ref
-    _move(repo, "switch" if switch else "branch", f"branch {name}", refs)
+    _move(repo, "switch" if switch else "branch", f"branch {name}", refs, dry_run=dry_run)
     return Arrival(repo.revisions.head(), repo.revisions.branch(), 0, changed_database=False)
 
 
-def delete_branch(repo: Repo, name: str, *, force: bool = False) -> None:
+def delete_branch(repo: Repo, name: str, *, force: bool = False, dry_run: bool = False) -> None:
     """Remove a branch; its commits stay until ``gc``.
 
     Raises:
@@ -81,10 +95,10 @@ def delete_branch(repo: Repo, name: str, *, force: bool = False) -> None:
             f"branch {name} has commits that HEAD does not have",
             hint="mean it with --force; `undo` brings it back",
         )
-    _move(repo, "branch", f"branch --delete {name}", {BRANCHES + name: None})
+    _move(repo, "branch", f"branch --delete {name}", {BRANCHES + name: None}, dry_run=dry_run)
 
 
-def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = False) -> str:
+def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = False, dry_run: bool = False) -> str:
     """Name a commit.
 
     Raises:
@@ -95,11 +109,11 @@ def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = Fal
     if repo.store.ref(ref) is not None and not force:
         raise UsageError(f"there is a tag {name} already", hint="move it with --force")
     commit = repo.revisions.resolve(revision or HEAD).hex()
-    _move(repo, "tag", f"tag {name}", {ref: commit})
+    _move(repo, "tag", f"tag {name}", {ref: commit}, dry_run=dry_run)
     return commit
 
 
-def delete_tag(repo: Repo, name: str) -> None:
+def delete_tag(repo: Repo, name: str, *, dry_run: bool = False) -> None:
     """Remove a tag.
 
     Raises:
@@ -107,4 +121,4 @@ def delete_tag(repo: Repo, name: str) -> None:
     """
     if repo.store.ref(TAGS + name) is None:
         raise NotFound(f"no tag {name}", hint="see `epicvc tag`")
-    _move(repo, "tag", f"tag --delete {name}", {TAGS + name: None})
+    _move(repo, "tag", f"tag --delete {name}", {TAGS + name: None}, dry_run=dry_run)

@@ -77,7 +77,7 @@ def switch(repo: Repo, name: str, *, create: bool = False, discard: bool = False
     from epicvc.services.refs import create_branch, require_branch
 
     if create:
-        return create_branch(repo, name, None, switch=True)
+        return create_branch(repo, name, None, switch=True, dry_run=dry_run)
     require_branch(repo, name)
     return checkout(repo, name, discard=discard, dry_run=dry_run)
 

@@ -102,7 +102,7 @@ def init_report(console: Console, found: Found, *, verbose: bool = False) -> Non
         console.print(line((printable(text), "changed")))
     if found.commit is not None:
         console.print(line((f"committed {found.commit.hex()[:12]}  first snapshot", "good")))
-    console.print(line(("next: epicvc status", "label")))
+        console.print(line(("next: epicvc status", "label")))
 
 
 def problem_report(console: Console, report: FsckReport) -> None:

@@ -10,6 +10,8 @@ from epicvc.cli.settings import Command, environment, settings_of
 
 Files = Annotated[str | None, typer.Option("--files", metavar="DIR", help="The directory of JSON epics.")]
 
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be found.")]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -19,7 +21,7 @@ def register(app: typer.Typer) -> None:
     )(init)
 
 
-def init(context: typer.Context, files: Files = None) -> int:
+def init(context: typer.Context, files: Files = None, dry_run: DryRun = False) -> int:
     """Make an epic repo here: find the files and the database, take the first snapshot.
 
     Looks for epics/user_epics, then epics, and for framework.db. A database named with --db that does not exist yet
@@ -30,7 +32,9 @@ def init(context: typer.Context, files: Files = None) -> int:
     from epicvc.ui.reports import init_report
 
     settings = settings_of(context)
-    _, found = initialise(settings.start(), environment(), files=files, database=settings.located_database())
+    found = initialise(
+        settings.start(), environment(), files=files, database=settings.located_database(), dry_run=dry_run
+    )
     if settings.json:
         settings.emit(machine.init(found))
     elif not settings.quiet:

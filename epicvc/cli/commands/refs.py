@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from epicvc.repo.repository import Repo
 
 Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name; without it, list.")]
 Needed = Annotated[str, typer.Argument(metavar="BRANCH", help="The branch.", autocompletion=complete_refs)]
@@ -36,6 +39,7 @@ def branch(
     revision: Revision = None,
     delete: Delete = False,
     force: Force = False,
+    dry_run: DryRun = False,
 ) -> int:
     """List branches, make one, or remove one."""
     from epicvc.services import refs
@@ -49,11 +53,11 @@ def branch(
         else:
             draw_refs(settings.console(), found, repo.revisions.branch())
     elif delete:
-        refs.delete_branch(repo, name, force=force)
-        settings.say(f"removed branch {name}")
+        refs.delete_branch(repo, name, force=force, dry_run=dry_run)
+        settings.say(f"{'would remove' if dry_run else 'removed'} branch {name}")
     else:
-        refs.create_branch(repo, name, revision, force=force)
-        settings.say(f"branch {name} is at {refs.branches(repo)[name][:12]}")
+        refs.create_branch(repo, name, revision, force=force, dry_run=dry_run)
+        settings.say(f"branch {name} {'would be' if dry_run else 'is'} at {_at(repo, revision)}")
     return 0
 
 
@@ -78,6 +82,7 @@ def tag(
     revision: Revision = None,
     delete: Delete = False,
     force: Force = False,
+    dry_run: DryRun = False,
 ) -> int:
     """List tags, name a commit, or remove a name."""
     from epicvc.services import refs
@@ -91,9 +96,13 @@ def tag(
         else:
             draw_refs(settings.console(), found, None)
     elif delete:
-        refs.delete_tag(repo, name)
-        settings.say(f"removed tag {name}")
+        refs.delete_tag(repo, name, dry_run=dry_run)
+        settings.say(f"{'would remove' if dry_run else 'removed'} tag {name}")
     else:
-        commit = refs.create_tag(repo, name, revision, force=force)
-        settings.say(f"tag {name} is {commit[:12]}")
+        refs.create_tag(repo, name, revision, force=force, dry_run=dry_run)
+        settings.say(f"tag {name} {'would be' if dry_run else 'is'} {_at(repo, revision)}")
     return 0
+
+
+def _at(repo: Repo, revision: str | None) -> str:
+    return repo.revisions.resolve(revision or "HEAD").hex()[:12]

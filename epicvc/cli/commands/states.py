@@ -113,16 +113,18 @@ def restore(
     return 0
 
 
-def checkpoint(context: typer.Context, name: Name, force: Force = False) -> int:
+def checkpoint(context: typer.Context, name: Name, force: Force = False, dry_run: DryRun = False) -> int:
     """Record both sides under a name that rollback takes."""
     from epicvc.cli import machine
     from epicvc.services import commits
 
     settings = settings_of(context)
-    report = commits.checkpoint(repo_of(context), name, force=force)
+    report = commits.checkpoint(repo_of(context), name, force=force, dry_run=dry_run)
     if settings.json:
         settings.emit(machine.commit(report.commit))
-    elif report.commit is not None:
+    elif report.commit is None:
+        settings.say(f"would record checkpoint {name}")
+    else:
         settings.say(f"checkpoint {name} is {report.commit.hex()[:12]}")
     return 0
 
