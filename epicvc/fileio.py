@@ -156,15 +156,13 @@ def make_directories(path: Path, root: Path) -> None:
         fsync_directory(parent)
 
 
-def leftover_temporaries(root: Path, tag: str) -> list[Path]:
-    """Files that :func:`stage_file` left below a directory under this tag, sorted."""
+def leftover_temporaries(root: Path, tag: str | None = None) -> list[Path]:
+    """Temporary files that were left below a directory, sorted: those of :func:`stage_file` under a tag, or all."""
     found: list[Path] = []
-    ending = f".{tag}{TEMPORARY_SUFFIX}"
+    ending = TEMPORARY_SUFFIX if tag is None else f".{tag}{TEMPORARY_SUFFIX}"
     with _reporting(root):
         for directory, _, names in os.walk(root, onerror=_raise):
-            found += [
-                Path(directory, name) for name in names if name.startswith(".") and name.endswith(ending)
-            ]
+            found += [Path(directory, name) for name in names if name.startswith(".") and name.endswith(ending)]
     return sorted(found)
 
 

@@ -31,6 +31,9 @@ def recover(repo: Repo) -> bool:
     Raises:
         DatabaseUnavailable: the database decides and cannot be asked.
     """
+    # Caches are written without the lock, so a live temporary file may go too: that cache is then not refreshed.
+    for path in leftover_temporaries(repo.config.private):
+        remove_file(path)
     intent = repo.store.pending()
     if intent is None:
         return False

@@ -167,7 +167,7 @@ def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcRe
         walk.run()
         if walk.problems:
             raise Refused(f"the store is damaged: {walk.problems[0].message}", hint="run `epicvc fsck` first")
-        temporaries = leftover_temporaries(repo.config.files, "")
+        temporaries = leftover_temporaries(repo.config.files)
         if dry_run:
             sizes = [stored for oid, _, stored in repo.store.objects() if oid not in walk.seen]
             return GcReport(len(sizes), sum(sizes), len(temporaries))
@@ -205,15 +205,15 @@ def doctor(repo: Repo, *, repair: bool = False) -> list[Finding]:
     """
     findings: list[Finding] = []
     pending = repo.store.pending()
-    if pending is not None:
-        if repair:
-            with repo.lock():
-                forward = recover(repo)
+    if repair:
+        with repo.lock():
+            forward = recover(repo)
+        if pending is not None:
             text = "rolled forward" if forward else "rolled back"
             findings.append(Finding("info", "unfinished_operation", f"unfinished `{pending.command}` {text}"))
-        else:
-            hint = "run `epicvc doctor --repair`, or any command that writes"
-            findings.append(Finding("warning", "unfinished_operation", f"`{pending.command}` was interrupted", hint))
+    elif pending is not None:
+        hint = "run `epicvc doctor --repair`, or any command that writes"
+        findings.append(Finding("warning", "unfinished_operation", f"`{pending.command}` was interrupted", hint))
     findings += [Finding("error", p.kind, p.message, "run `epicvc fsck`") for p in fsck(repo).problems]
     with look(repo) as session:
         findings += _files(session)
