@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.tables import Schema
@@ -97,26 +98,32 @@ def get_schema(source: ObjectSource, state: DatabaseState) -> Schema:
 MANY: Final = 4
 """When more than one row in this many was touched, reading the whole table is quicker than reading single rows."""
 
-RowChange = tuple[bytes, bytes | None, bytes | None]
+RowChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
+
+
+@dataclass(frozen=True)
+class RowChanges:
+    """The rows that differ between two trees of one table, as ``(key, old, new)``; can be read again and again."""
+
+    source: ObjectSource
+    before: ObjectId
+    after: ObjectId
+
+    def __iter__(self) -> Iterator[RowChange]:
+        for key, old, new in tree.diff(self.source, self.before, self.after):
+            yield key, self._row(old), self._row(new)
+
+    def _row(self, value: bytes | None) -> bytes | None:
+        return None if value is None else unpack_row(self.source, value)
 
 
 def row_changes(
     source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None
-) -> Iterator[tuple[str, Iterator[RowChange]]]:
-    """Tables whose rows differ between two states, each with its differing rows as ``(key, old, new)``."""
-    empty = tree.EMPTY
-    roots = [state.tables if state else empty for state in (before, after)]
+) -> Iterator[tuple[str, RowChanges]]:
+    """Tables whose rows differ between two states, each with its differing rows."""
+    roots = [state.tables if state else tree.EMPTY for state in (before, after)]
     for key, old, new in tree.diff(source, roots[0], roots[1]):
-        yield key.decode(), _rows(source, old or empty, new or empty)
-
-
-def _rows(source: ObjectSource, old: ObjectId, new: ObjectId) -> Iterator[RowChange]:
-    for key, before, after in tree.diff(source, old, new):
-        yield (
-            key,
-            None if before is None else unpack_row(source, before),
-            None if after is None else unpack_row(source, after),
-        )
+        yield key.decode(), RowChanges(source, old or tree.EMPTY, new or tree.EMPTY)
 
 
 def restore(writer: Writer, source: ObjectSource, current: DatabaseState, target: DatabaseState) -> None:

@@ -1,0 +1,1 @@
+"""The database side: backends, rows and schema, and the documents read from and written to them."""

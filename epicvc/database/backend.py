@@ -1,0 +1,196 @@
+"""What a database backend is: rows and schema in, rows and schema out.
+
+Nothing here knows of epics or of one database product. A key and a row are bytes
+(:mod:`epicvc.database.rowcodec`). Queries are written with ``?`` for each bound value; a backend whose
+driver wants another sign translates it. Every failure that a user can mend is an
+:class:`~epicvc.errors.EpicvcError`: ``DatabaseLocked``, ``DatabaseUnavailable``, ``NotADatabase``,
+``ConstraintBroken`` (its ``label`` is the database, its ``constraint`` the database's own words),
+``InvalidData``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.tables import ColumnInfo, Schema, TableInfo
+
+Row: TypeAlias = tuple[SQLValue, ...]
+Change: TypeAlias = tuple[bytes, bytes | None, bytes | None]  # key, old row, new row
+RowSource: TypeAlias = Callable[[str], Iterator[tuple[bytes, bytes]]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row whose foreign key finds no parent.
+
+    Attributes:
+        table: the table of the row.
+        key: its encoded key; empty when the database cannot check the table's foreign keys at all.
+        parent: the table in which the parent is missing.
+        columns: the columns that refer to it.
+    """
+
+    table: str
+    key: bytes
+    parent: str
+    columns: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """One consistent view of the database, for as long as its transaction lasts."""
+
+    def schema(self) -> Schema:
+        """Every captured definition.
+
+        Raises:
+            UnsupportedSchema: something cannot be captured exactly, and is not ignored.
+        """
+        ...
+
+    def tables(self) -> Sequence[TableInfo]:
+        """The tables whose rows are captured: those of the schema, and the database's own counters."""
+        ...
+
+    def rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every row as (key, row), in the order of the keys' bytes, streamed."""
+        ...
+
+    def row(self, table: str, key: bytes) -> bytes | None:
+        """One row, or ``None`` when there is none of this key."""
+        ...
+
+    def count(self, table: str) -> int:
+        """How many rows the table has."""
+        ...
+
+    def columns(self, table: str) -> Sequence[ColumnInfo]:
+        """The columns of any table, generated ones left out; none where there is no such table."""
+        ...
+
+    def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
+        """The sets of columns that the database keeps unique, in every row."""
+        ...
+
+    def faults(self) -> frozenset[Fault]:
+        """The foreign-key violations that are there now."""
+        ...
+
+    def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
+        """Run one statement with bound values. It has run when this returns; the rows are streamed."""
+        ...
+
+    def state(self, repo_id: str) -> tuple[str, str] | None:
+        """The last (operation id, snapshot id) that the repo committed here."""
+        ...
+
+    def version(self) -> object:
+        """A value equal to an earlier one of the same backend only if nobody changed the database in between.
+
+        Ask a reader while it is open, and a writer later: equal means that what the reader saw is what the
+        writer writes upon. Unequal means nothing is known.
+        """
+        ...
+
+
+class Writer(Reader, Protocol):
+    """One write transaction: all of it is committed by :meth:`commit`, or none."""
+
+    def execute_many(self, query: str, rows: Iterable[Sequence[SQLValue]]) -> None:
+        """Run one statement that returns nothing for each row of bound values."""
+        ...
+
+    def restore(
+        self,
+        schema: Schema,
+        changes: Mapping[str, Iterable[Change]],
+        rows: RowSource,
+        *,
+        allowed: frozenset[Fault] | None = None,
+    ) -> None:
+        """Bring the database to ``schema`` and to the rows that ``changes`` lead to, exactly.
+
+        No trigger fires. The result is read back; a difference raises, and the transaction must not be
+        committed.
+
+        Args:
+            schema: the definitions to have.
+            changes: per table the differences to what is there now. Iterated more than once, so give a
+                re-iterable; an iterator is kept in memory. Left unread for tables that are recreated.
+            rows: all rows of a table that is created or whose definition changes, in key order. Called more
+                than once.
+            allowed: the foreign-key violations that may be there afterwards. ``None`` for a complete state,
+                whose violations are its own.
+
+        Raises:
+            InvalidRow: a row does not come back as it was given.
+            UnsupportedSchema: a definition cannot be made.
+            ConstraintBroken: a foreign-key violation that is not allowed.
+            ChangedSince: a row is not the old row of its change.
+        """
+        ...
+
+    def touched(self) -> Mapping[str, frozenset[bytes] | None]:
+        """The keys that this transaction inserted, updated or deleted, per table that it touched.
+
+        What triggers and cascades did is included. ``None``: unknown, read the whole table.
+        """
+        ...
+
+    def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
+        """Note, in this transaction, the operation that commits it."""
+        ...
+
+    def commit(self) -> None:
+        """Make it durable. The writer cannot be used afterwards."""
+        ...
+
+
+class Backend(Protocol):
+    """One database."""
+
+    @property
+    def display(self) -> str:
+        """Its path or URL for messages, without a password."""
+        ...
+
+    def token(self) -> str | None:
+        """What stands for the state of the database, in O(1).
+
+        Equal tokens, equal contents. ``None``: cannot tell.
+        """
+        ...
+
+    def read(self) -> AbstractContextManager[Reader]:
+        """A read transaction. Never changes the database."""
+        ...
+
+    def write(self, *, as_restore: bool = False, track: bool = True) -> AbstractContextManager[Writer]:
+        """A write transaction, rolled back unless :meth:`Writer.commit` is called.
+
+        Args:
+            as_restore: write as a restore does (foreign keys and checks off); otherwise as an application
+                does.
+            track: log which rows are touched. Without it :meth:`Writer.touched` knows nothing of any table,
+                and inserting in bulk is faster by a quarter.
+        """
+        ...
+
+    def exists(self) -> bool:
+        """Whether there is a database."""
+        ...
+
+    def create(self) -> None:
+        """Make an empty database where there is none."""
+        ...
+
+    def discard(self) -> None:
+        """Take back :meth:`create`: remove the database if it is still empty."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held between transactions. The backend can be used again."""
+        ...

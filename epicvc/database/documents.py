@@ -1,0 +1,245 @@
+"""Rows to documents: reads epics with their tasks and dependencies, as a stream of bounded batches.
+
+What is alive: a row whose ``deleted_at`` is empty and whose ``status`` is not ``deleted``. What is absent in a row
+depends on a reference and is decided later (:func:`epicvc.model.document.settle`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import cast
+
+from epicvc.database.backend import Reader
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.tables import ColumnInfo
+from epicvc.database.values import decode, default_value, is_default
+from epicvc.errors import InvalidData, InvalidRow, NoMappedTable
+from epicvc.jsonio import JSON
+from epicvc.model.document import Core, RowEpic, Tasks
+from epicvc.model.mapping import Field, LinkMap, Mapping, TableMap
+
+BATCH = 200
+"""Epics read at a time: bounds memory, and the number of bound values in one statement."""
+
+DELETED = "deleted"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A mapped table as the database really has it."""
+
+    map: TableMap
+    fields: tuple[Field, ...]
+    defaults: dict[str, JSON]
+    deleted_at: str | None
+    status: str | None
+    status_default: SQLValue
+
+    def alive(self, alias: str) -> str:
+        """The condition under which a row is alive."""
+        parts = []
+        if self.deleted_at:
+            column = f"{alias}.{quote(self.deleted_at)}"
+            parts.append(f"({column} IS NULL OR {column} = '')")
+        if self.status:
+            column = f"{alias}.{quote(self.status)}"
+            parts.append(f"({column} IS NULL OR {column} <> '{DELETED}')")
+        return " AND ".join(parts) or "1 = 1"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All mapped tables as the database really has them."""
+
+    mapping: Mapping
+    epics: Columns
+    tasks: Columns
+    links: LinkMap | None
+
+
+def read_layout(reader: Reader, mapping: Mapping, database: str) -> Layout:
+    """Check the mapping against the database.
+
+    Raises:
+        NoMappedTable: a mapped table does not exist.
+        InvalidData: a mapped column does not exist.
+    """
+    links = mapping.links
+    if links:
+        _require(reader, database, links.table, (links.parent, links.column))
+    return Layout(mapping, _columns(reader, mapping.epics, database), _columns(reader, mapping.tasks, database), links)
+
+
+def _columns(reader: Reader, table: TableMap, database: str) -> Columns:
+    needed = [table.id, table.key, *(field.column for field in table.fields)]
+    needed += [column for column in (table.parent, table.sequence) if column]
+    present = _require(reader, database, table.table, needed)
+    status = present.get(table.status or "")
+    return Columns(
+        table,
+        table.fields,
+        {field.name: default_value(present[field.column].default, field) for field in table.fields},
+        table.deleted_at if table.deleted_at in present else None,
+        table.status if status else None,
+        cast("SQLValue", default_value(status.default, Field("status", "status"))) if status else None,
+    )
+
+
+def _require(reader: Reader, database: str, table: str, columns: Collection[str]) -> dict[str, ColumnInfo]:
+    present = {column.name: column for column in reader.columns(table)}
+    if not present:
+        raise NoMappedTable(database, table)
+    for column in columns:
+        if column not in present:
+            raise InvalidData(
+                f"{database}: table {table} has no column {column}, which the mapping names",
+                hint="correct [mapping] in epicvc.toml, or roll back if the column was dropped",
+            )
+    return present
+
+
+def read_epics(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> Iterator[RowEpic]:
+    """Read the living epics, all of them or those with these keys.
+
+    Raises:
+        InvalidRow: a value cannot be a field's value, or two living rows have one key.
+    """
+    heads = _epic_heads(reader, layout, keys)
+    while batch := list(islice(heads, BATCH)):
+        yield from _assemble(reader, layout, batch)
+
+
+def epic_keys(reader: Reader, layout: Layout) -> list[str]:
+    """The keys of all living epics."""
+    table = layout.epics
+    query = f"SELECT e.{quote(table.map.key)} FROM {quote(table.map.table)} e WHERE {table.alive('e')}"
+    return [str(key) for (key,) in reader.execute(query, ()) if key is not None]
+
+
+@dataclass(frozen=True)
+class _Head:
+    """An epic's own row."""
+
+    surrogate: SQLValue
+    key: str
+    values: Sequence[SQLValue]
+
+
+def _epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) -> Iterator[_Head]:
+    table = layout.epics
+    columns = [table.map.id, table.map.key, *(field.column for field in table.fields)]
+    select = f"SELECT {', '.join(f'e.{quote(c)}' for c in columns)} FROM {quote(table.map.table)} e"
+    condition = f"{table.alive('e')} AND e.{quote(table.map.key)} IS NOT NULL"
+    order = f"ORDER BY e.{quote(table.map.id)}"
+    if keys is None:
+        rows = reader.execute(f"{select} WHERE {condition} {order}", ())
+        yield from _heads(rows, table)
+        return
+    remaining = iter(sorted(keys))
+    while chunk := list(islice(remaining, BATCH)):
+        marks = ", ".join("?" * len(chunk))
+        query = f"{select} WHERE {condition} AND e.{quote(table.map.key)} IN ({marks}) {order}"
+        yield from _heads(reader.execute(query, chunk), table)
+
+
+def _heads(rows: Iterator[Sequence[SQLValue]], table: Columns) -> Iterator[_Head]:
+    # Keys are compared by value in Python: a case-insensitive collation in the database must not join two epics.
+    seen: set[str] = set()
+    for surrogate, key, *values in rows:
+        text = str(key)
+        if text in seen:
+            raise InvalidRow(table.map.table, text, None, "two living rows have this key")
+        seen.add(text)
+        yield _Head(surrogate, text, values)
+
+
+def _assemble(reader: Reader, layout: Layout, heads: Sequence[_Head]) -> Iterator[RowEpic]:
+    marks = ", ".join("?" * len(heads))
+    parents = [head.surrogate for head in heads]
+    tasks = _read_tasks(reader, layout, marks, parents)
+    links = _read_links(reader, layout, marks, parents)
+    for head in heads:
+        yield _epic(layout, head, tasks.get(head.surrogate, []), links)
+
+
+def _read_tasks(
+    reader: Reader, layout: Layout, marks: str, parents: Sequence[SQLValue]
+) -> dict[SQLValue, list[Sequence[SQLValue]]]:
+    table = layout.tasks
+    columns = [table.map.parent, table.map.id, table.map.key, *(field.column for field in table.fields)]
+    selected = ", ".join(f"t.{quote(cast('str', column))}" for column in columns)
+    sequence = f"t.{quote(table.map.sequence)}" if table.map.sequence else "NULL"
+    query = (
+        f"SELECT {sequence}, {selected} FROM {quote(table.map.table)} t "
+        f"WHERE t.{quote(cast('str', table.map.parent))} IN ({marks}) AND {table.alive('t')}"
+    )
+    result: dict[SQLValue, list[Sequence[SQLValue]]] = {}
+    for row in reader.execute(query, parents):
+        result.setdefault(row[1], []).append(row)
+    return result
+
+
+def _read_links(reader: Reader, layout: Layout, marks: str, parents: Sequence[SQLValue]) -> dict[SQLValue, list[str]]:
+    links = layout.links
+    if links is None:
+        return {}
+    table = layout.tasks
+    query = (
+        f"SELECT l.{quote(links.parent)}, l.{quote(links.column)} FROM {quote(links.table)} l "
+        f"JOIN {quote(table.map.table)} t ON t.{quote(table.map.id)} = l.{quote(links.parent)} "
+        f"WHERE t.{quote(cast('str', table.map.parent))} IN ({marks}) AND {table.alive('t')}"
+    )
+    result: dict[SQLValue, list[str]] = {}
+    for parent, key in reader.execute(query, parents):
+        result.setdefault(parent, []).append(str(key))
+    return result
+
+
+def _sort_key(row: Sequence[SQLValue]) -> tuple[bool, float, str]:
+    """By sequence, then key; a row without a sequence comes first, as SQLite and the application's views order it."""
+    sequence = row[0]
+    known = isinstance(sequence, int | float)
+    return (known, float(cast("float", sequence)) if known else 0.0, str(row[3]))
+
+
+def _epic(layout: Layout, head: _Head, rows: list[Sequence[SQLValue]], links: dict[SQLValue, list[str]]) -> RowEpic:
+    core, calculated, defaults = _fields(layout.epics, head.values, head.key)
+    tasks: Tasks = []
+    task_defaults: dict[str, frozenset[str]] = {}
+    unordered: set[str] = set()
+    for row in sorted(rows, key=_sort_key):
+        sequence, _, surrogate, key, *values = row
+        text = str(key)
+        if text in task_defaults:
+            raise InvalidRow(layout.tasks.map.table, text, None, f"two living rows of epic {head.key} have this key")
+        fields, _, task_defaults[text] = _fields(layout.tasks, values, text)
+        task: dict[str, JSON] = {"id": text, **fields}
+        if layout.links and surrogate in links:
+            task[layout.links.field] = cast("JSON", sorted(set(links[surrogate])))
+        tasks.append(task)
+        if not isinstance(sequence, int | float):
+            unordered.add(text)
+    if tasks:
+        core[Mapping.TASKS] = cast("JSON", tasks)
+    return RowEpic(head.key, core, calculated, defaults, task_defaults, frozenset(unordered))
+
+
+def _fields(columns: Columns, values: Sequence[SQLValue], row: str) -> tuple[Core, Core, frozenset[str]]:
+    core: Core = {}
+    calculated: Core = {}
+    defaults = set()
+    names = columns.map.by_name
+    for field, value in zip(columns.fields, values, strict=True):
+        decoded = decode(value, field, columns.map.table, row)
+        if decoded is None:
+            continue
+        if field.name not in names:
+            calculated[field.name] = decoded
+            continue
+        core[field.name] = decoded
+        if is_default(decoded, columns.defaults[field.name]):
+            defaults.add(field.name)
+    return core, calculated, frozenset(defaults)

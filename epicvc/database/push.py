@@ -1,0 +1,390 @@
+"""Documents to rows: writes changed epics into the database as an application would, and as little as it can.
+
+Only changed columns of changed rows are written; rows are never replaced, so that surrogate ids and columns that no
+field maps to survive. Deleting marks the row where the schema has marks, re-adding revives it, and a task that moves
+to another epic keeps its row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, TypeAlias, cast
+
+from epicvc.database.backend import Writer
+from epicvc.database.documents import BATCH, DELETED, Columns, Layout
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.values import encode
+from epicvc.errors import ConstraintBroken
+from epicvc.jsonio import JSON, equal
+from epicvc.model.document import Core, tasks_of
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Field, Mapping
+
+
+@dataclass(frozen=True)
+class DocumentChange:
+    """What becomes of one epic in the database; ``None`` is an epic that is not there."""
+
+    epic: str
+    before: Core | None
+    after: Core | None
+
+
+@dataclass
+class _Row:
+    """A task's row as the push finds it."""
+
+    surrogate: SQLValue
+    parent: SQLValue
+    alive: bool
+    sequence: SQLValue
+
+
+Assignments: TypeAlias = dict[str, SQLValue]
+TaskAt: TypeAlias = tuple[str, str]
+"""An epic's id and a task's id within it."""
+
+_EMPTY: Final[Core] = {}
+_NO_MOVES: Final[MappingABC[TaskAt, str]] = {}
+
+
+class Push:
+    """One push inside one write transaction.
+
+    Changes come in any number of batches; :meth:`finish` ends the push.
+
+    Args:
+        writer: the open transaction; committing is the caller's.
+        layout: the mapped tables.
+        now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
+        moves: tasks that move between epics in this push, as ``(epic that gets it, task) -> epic that gives it``.
+    """
+
+    def __init__(self, writer: Writer, layout: Layout, now: str, moves: MappingABC[TaskAt, str] = _NO_MOVES) -> None:
+        self._writer = writer
+        self._layout = layout
+        self._now = now
+        self._moves = moves
+        self._leaving = frozenset((giver, key) for (_, key), giver in moves.items())
+        self._epics: dict[str, tuple[SQLValue, bool]] = {}
+        self._tasks: dict[SQLValue, dict[str, _Row]] = {}
+        self._removed: list[str] = []
+
+    def apply(self, changes: Sequence[DocumentChange]) -> None:
+        """Write the changes.
+
+        Raises:
+            ConstraintBroken: the database refuses a value, a key or a reference.
+            InvalidField: a value cannot be stored in its column.
+        """
+        givers = [self._moves[at] for change in changes for at in self._arrivals(change)]
+        self._find_rows(list(dict.fromkeys([*(change.epic for change in changes), *givers])))
+        for change in changes:
+            if change.after is not None:
+                self._write_epic(change, change.after)
+        for change in changes:
+            self._remove_tasks(change)
+        for change in changes:
+            if change.after is not None:
+                self._write_tasks(change, change.after)
+            else:
+                self._removed.append(change.epic)
+        self._tasks.clear()
+
+    def finish(self) -> None:
+        """Remove the epics that go; last, so that every task that moves out of them has left.
+
+        Raises:
+            ConstraintBroken: something still refers to one of them.
+        """
+        for epic in self._removed:
+            surrogate, alive = self._epics.get(epic, (None, False))
+            if surrogate is not None and alive:
+                self._remove_row(self._layout.epics, surrogate, Label(epic))
+
+    def _arrivals(self, change: DocumentChange) -> list[TaskAt]:
+        if not self._moves:
+            return []
+        places = ((change.epic, cast("str", task["id"])) for task in tasks_of(change.after or _EMPTY))
+        return [at for at in places if at in self._moves]
+
+    # Finding rows
+
+    def _find_rows(self, keys: Sequence[str]) -> None:
+        epics, tasks = self._layout.epics, self._layout.tasks
+        remaining = iter(keys)
+        while chunk := list(islice(remaining, BATCH)):
+            marks = ", ".join("?" * len(chunk))
+            query = (
+                f"SELECT e.{quote(epics.map.id)}, e.{quote(epics.map.key)}, {epics.alive('e')} "
+                f"FROM {quote(epics.map.table)} e WHERE e.{quote(epics.map.key)} IN ({marks})"
+            )
+            found: dict[SQLValue, str] = {}
+            for surrogate, key, alive in self._writer.execute(query, chunk):
+                text = str(key)
+                if text in chunk and (alive or not self._epics.get(text, (None, False))[1]):
+                    self._epics[text] = (surrogate, bool(alive))
+                    found[surrogate] = text
+            self._find_tasks(list(found), tasks)
+
+    def _find_tasks(self, parents: list[SQLValue], tasks: Columns) -> None:
+        if not parents:
+            return
+        marks = ", ".join("?" * len(parents))
+        sequence = f"t.{quote(tasks.map.sequence)}" if tasks.map.sequence else "NULL"
+        parent = quote(cast("str", tasks.map.parent))
+        query = (
+            f"SELECT t.{quote(tasks.map.id)}, t.{parent}, {tasks.alive('t')}, {sequence}, t.{quote(tasks.map.key)} "
+            f"FROM {quote(tasks.map.table)} t WHERE t.{parent} IN ({marks})"
+        )
+        for surrogate, owner, alive, order, key in self._writer.execute(query, parents):
+            rows = self._tasks.setdefault(owner, {})
+            text = str(key)
+            if alive or text not in rows:
+                rows[text] = _Row(surrogate, owner, bool(alive), order)
+
+    def _row(self, epic: str, key: str) -> _Row | None:
+        surrogate, _ = self._epics.get(epic, (None, False))
+        return self._tasks.get(surrogate, {}).get(key)
+
+    # Epics
+
+    def _write_epic(self, change: DocumentChange, after: Core) -> None:
+        columns, label = self._layout.epics, Label(change.epic)
+        surrogate, alive = self._epics.get(change.epic, (None, False))
+        if surrogate is None:
+            values = self._insert_values(columns, after, label)
+            values[columns.map.key] = change.epic
+            surrogate = self._insert(columns, values, label)
+            self._epics[change.epic] = (surrogate, True)
+        elif not alive:
+            values = self._revival(columns) | self._all_values(columns, after, label)
+            self._update(columns, surrogate, values, label)
+            self._epics[change.epic] = (surrogate, True)
+        else:
+            self._update(columns, surrogate, self._changed_values(columns, change.before, after, label), label)
+
+    # Tasks
+
+    def _write_tasks(self, change: DocumentChange, after: Core) -> None:
+        parent, _ = self._epics[change.epic]
+        before = {cast("str", task["id"]): task for task in tasks_of(change.before or _EMPTY)}
+        tasks = tasks_of(after)
+        sequences = self._sequences(change, [cast("str", task["id"]) for task in tasks], before)
+        label = Label(change.epic, (Mapping.TASKS,))
+        for task in tasks:
+            key = cast("str", task["id"])
+            order: Assignments = {}
+            if key in sequences:
+                order[cast("str", self._layout.tasks.map.sequence)] = sequences[key]
+            self._write_task(parent, label.child(key), key, before.get(key), task, order)
+
+    def _write_task(
+        self, parent: SQLValue, label: Label, key: str, before: Core | None, task: Core, order: Assignments
+    ) -> None:
+        columns = self._layout.tasks
+        row = self._tasks.get(parent, {}).get(key)
+        links_before = self._links(before)
+        if row is not None and row.alive and before is not None:
+            values = self._changed_values(columns, before, task, label) | order
+            self._update(columns, row.surrogate, values, label)
+        else:
+            row = self._take_over(label, key, row)
+            if row is None:
+                values = self._insert_values(columns, task, label) | order
+                values |= {cast("str", columns.map.parent): parent, columns.map.key: key}
+                row = _Row(self._insert(columns, values, label), parent, True, None)
+            else:
+                values = self._all_values(columns, task, label) | order
+                if not row.alive:
+                    values |= self._revival(columns)
+                if row.parent != parent:
+                    values[cast("str", columns.map.parent)] = parent
+                self._update(columns, row.surrogate, values, label)
+                links_before = self._stored_links(row.surrogate)
+                row.parent, row.alive = parent, True
+            self._tasks.setdefault(parent, {})[key] = row
+        self._write_links(row.surrogate, links_before, self._links(task), label)
+
+    def _take_over(self, label: Label, key: str, row: _Row | None) -> _Row | None:
+        """The row that an added task gets: one that leaves another epic now, else its own dead one, else any dead one.
+
+        A dead row of another epic is taken only where the key is unique on its own, since there no second row may
+        have it.
+        """
+        giver = self._moves.get((label.root, key))
+        if giver is not None:
+            return self._row(giver, key)
+        if row is not None:
+            return row
+        columns = self._layout.tasks
+        if (columns.map.key,) not in self._writer.unique_keys(columns.map.table):
+            return None
+        query = (
+            f"SELECT t.{quote(columns.map.id)}, t.{quote(cast('str', columns.map.parent))} "
+            f"FROM {quote(columns.map.table)} t WHERE t.{quote(columns.map.key)} = ? AND NOT ({columns.alive('t')})"
+        )
+        for surrogate, owner in self._writer.execute(query, (key,)):
+            return _Row(surrogate, owner, False, None)
+        return None
+
+    def _remove_tasks(self, change: DocumentChange) -> None:
+        stay = {task["id"] for task in tasks_of(change.after or _EMPTY)}
+        for task in tasks_of(change.before or _EMPTY):
+            key = cast("str", task["id"])
+            row = self._row(change.epic, key)
+            if key not in stay and row is not None and row.alive and (change.epic, key) not in self._leaving:
+                self._remove_row(self._layout.tasks, row.surrogate, Label(change.epic, (Mapping.TASKS, key)))
+
+    def _sequences(self, change: DocumentChange, order: list[str], before: dict[str, Core]) -> dict[str, int]:
+        """The sequence numbers to write: none while the rows already say this order, else as few as possible."""
+        sequence = self._layout.tasks.map.sequence
+        if sequence is None or [key for key in before if key in set(order)] == order:
+            return {}
+        current: dict[str, SQLValue] = dict.fromkeys(order)
+        for key in before:
+            row = self._row(change.epic, key)
+            if key in current and row is not None:
+                current[key] = row.sequence
+        if before and _already_says(order, current):
+            return {}
+        result: dict[str, int] = {}
+        last = 0
+        for key in order:
+            number = current[key]
+            if isinstance(number, int) and number > last:
+                last = number
+            else:
+                last += 1
+                result[key] = last
+        return result
+
+    # Links
+
+    def _links(self, task: Core | None) -> list[str]:
+        links = self._layout.links
+        if links is None or task is None:
+            return []
+        return cast("list[str]", task.get(links.field) or [])
+
+    def _stored_links(self, surrogate: SQLValue) -> list[str]:
+        links = self._layout.links
+        if links is None:
+            return []
+        query = f"SELECT {quote(links.column)} FROM {quote(links.table)} WHERE {quote(links.parent)} = ?"
+        return [str(key) for (key,) in self._writer.execute(query, (surrogate,))]
+
+    def _write_links(self, surrogate: SQLValue, before: Sequence[str], after: Sequence[str], label: Label) -> None:
+        links = self._layout.links
+        if links is None:
+            return
+        place = label.child(links.field)
+        for key in before:
+            if key not in after:
+                self._run(
+                    f"DELETE FROM {quote(links.table)} WHERE {quote(links.parent)} = ? AND {quote(links.column)} = ?",
+                    (surrogate, key),
+                    place,
+                )
+        for key in after:
+            if key not in before:
+                self._run(
+                    f"INSERT INTO {quote(links.table)} ({quote(links.parent)}, {quote(links.column)}) VALUES (?, ?)",
+                    (surrogate, key),
+                    place,
+                )
+
+    # Values
+
+    def _insert_values(self, columns: Columns, core: Core, label: Label) -> Assignments:
+        """Only what is there: an absent field is left to the column's default."""
+        return {
+            field.column: encode(core[field.name], field, label)
+            for field in columns.map.core
+            if core.get(field.name) is not None
+        }
+
+    def _all_values(self, columns: Columns, core: Core, label: Label) -> Assignments:
+        return {field.column: self._value(columns, field, core.get(field.name), label) for field in columns.map.core}
+
+    def _changed_values(self, columns: Columns, before: Core | None, after: Core, label: Label) -> Assignments:
+        old = before or _EMPTY
+        return {
+            field.column: self._value(columns, field, after.get(field.name), label)
+            for field in columns.map.core
+            if not equal(old.get(field.name), after.get(field.name))
+        }
+
+    @staticmethod
+    def _value(columns: Columns, field: Field, value: JSON, label: Label) -> SQLValue:
+        """A field's column value; removing a field writes the column's default."""
+        wanted = columns.defaults[field.name] if value is None else value
+        return encode(wanted, field, label)
+
+    # Statements
+
+    def _remove_row(self, columns: Columns, surrogate: SQLValue, label: Label) -> None:
+        marks: Assignments = {}
+        if columns.deleted_at:
+            marks[columns.deleted_at] = self._now
+        if columns.status:
+            marks[columns.status] = DELETED
+        if marks:
+            self._update(columns, surrogate, marks, label)
+            return
+        if columns is self._layout.tasks:
+            self._write_links(surrogate, self._stored_links(surrogate), (), label)
+        self._run(f"DELETE FROM {quote(columns.map.table)} WHERE {quote(columns.map.id)} = ?", (surrogate,), label)
+
+    def _revival(self, columns: Columns) -> Assignments:
+        values: Assignments = {}
+        if columns.deleted_at:
+            values[columns.deleted_at] = None
+        if columns.status:
+            values[columns.status] = columns.status_default
+        return values
+
+    def _update(self, columns: Columns, surrogate: SQLValue, values: Assignments, label: Label) -> None:
+        if not values:
+            return
+        assignments = ", ".join(f"{quote(column)} = ?" for column in values)
+        query = f"UPDATE {quote(columns.map.table)} SET {assignments} WHERE {quote(columns.map.id)} = ?"
+        self._run(query, (*values.values(), surrogate), label, columns)
+
+    def _insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
+        names = ", ".join(map(quote, values))
+        marks = ", ".join("?" * len(values))
+        query = f"INSERT INTO {quote(columns.map.table)} ({names}) VALUES ({marks}) RETURNING {quote(columns.map.id)}"
+        ((surrogate,),) = self._run(query, tuple(values.values()), label, columns)
+        return surrogate
+
+    def _run(
+        self, query: str, params: Sequence[SQLValue], label: Label, columns: Columns | None = None
+    ) -> list[tuple[SQLValue, ...]]:
+        try:
+            return list(self._writer.execute(query, params))
+        except ConstraintBroken as error:
+            raise ConstraintBroken(str(_named(error, label, columns)), error.constraint) from error
+
+
+def _already_says(order: Sequence[str], current: dict[str, SQLValue]) -> bool:
+    """Whether rows with these numbers are in this order by themselves: those without a number first, by key."""
+
+    def rank(key: str) -> tuple[bool, float, str]:
+        number = current[key]
+        known = isinstance(number, int | float)
+        return (known, float(cast("float", number)) if known else 0.0, key)
+
+    return sorted(order, key=rank) == list(order)
+
+
+def _named(error: ConstraintBroken, label: Label, columns: Columns | None) -> Label:
+    """The label of the field that the database's words name, where they name one mapped column."""
+    words = set(re.findall(r"\w+", error.constraint))
+    named = [field for field in (columns.fields if columns else ()) if field.column in words]
+    return label.child(named[0].name) if len(named) == 1 else label

@@ -1,0 +1,25 @@
+"""The one function that puts an identifier into SQL.
+
+Values never come here: they are bound. Both SQLite and PostgreSQL read a double-quoted identifier the same
+way, so every backend shares it.
+"""
+
+from __future__ import annotations
+
+from epicvc.errors import UnsafeName
+
+
+def quote_identifier(name: str) -> str:
+    """``name`` as a quoted SQL identifier.
+
+    Args:
+        name: the identifier as the catalogue holds it, unquoted.
+
+    Raises:
+        UnsafeName: it holds a NUL, at which the database would stop reading, or a lone surrogate.
+    """
+    if "\0" in name:
+        raise UnsafeName(name, "an identifier holds no NUL character")
+    if not name.isascii() and any("\ud800" <= char <= "\udfff" for char in name):
+        raise UnsafeName(name, "an identifier holds no lone surrogate")
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,152 @@
+"""A SQLite file as a backend."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from epicvc.database.sqlite import connection as opening
+from epicvc.database.sqlite.changetoken import change_token
+from epicvc.database.sqlite.failures import translated
+from epicvc.database.sqlite.reader import SQLiteReader
+from epicvc.database.sqlite.watch import Watch
+from epicvc.database.sqlite.writer import SQLiteWriter
+from epicvc.errors import DatabaseUnavailable
+
+
+class SQLiteBackend:
+    """A :class:`~epicvc.database.backend.Backend`.
+
+    Args:
+        path: the database file.
+        ignore: tables that are not captured, with their indexes and triggers; case does not matter.
+        timeout: seconds to wait for a lock.
+    """
+
+    def __init__(self, path: Path, *, ignore: frozenset[str] = frozenset(), timeout: float = 5.0) -> None:
+        self._path = path
+        self._ignore = ignore
+        self._timeout = timeout
+        self._watch = Watch(path)
+        self._made_wal = False
+
+    @property
+    def display(self) -> str:
+        """The path."""
+        return str(self._path)
+
+    def token(self) -> str | None:
+        """What stands for the state of the file; see :mod:`epicvc.database.sqlite.changetoken`."""
+        return change_token(self._path)
+
+    def exists(self) -> bool:
+        """Whether the file is there."""
+        return self._path.is_file()
+
+    def create(self) -> None:
+        """Make an empty file, which SQLite takes for an empty database; one that is there is left alone."""
+        try:
+            descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
+        os.close(descriptor)
+
+    def discard(self) -> None:
+        """Remove the file if nothing has been written to it."""
+        if self._path.is_file() and self._path.stat().st_size == 0:
+            self._path.unlink()
+
+    @contextmanager
+    def read(self) -> Iterator[SQLiteReader]:
+        """One read transaction. The file's bytes and times stay as they are.
+
+        Reading a database in WAL mode needs its ``-wal`` and ``-shm``; where they were not there before and
+        nobody else has come, they are removed again.
+        """
+        opening.require_file(self._path, self.display)
+        self._made_wal = self._made_wal or opening.wal_size(self._path) is None
+        with translated(self.display, self._timeout):
+            before = self._watch.version()  # before the transaction: a write in between must count as one
+            connection, guard = self._begin_reading()
+
+        def version() -> object:
+            return self._watch.adopt(connection) if before is None else before
+
+        try:
+            yield SQLiteReader(connection, self.display, self._timeout, self._ignore, version)
+        finally:
+            self._finish(connection)
+        if guard is not None and guard != self._stat():
+            raise DatabaseUnavailable(self.display, "it was changed while it was read", hint="run the command again")
+        if not self._watch.holds(connection):
+            self._tidy()
+
+    def _begin_reading(self) -> tuple[sqlite3.Connection, tuple[int, ...] | None]:
+        """A read transaction, and where nothing could be locked the file's state before it."""
+        try:
+            return opening.begin_reading(self._path, self._timeout), None
+        except sqlite3.OperationalError as error:
+            if not opening.lacks_side_files(error):
+                raise
+            state = self._stat()
+            connection = opening.begin_reading_unlocked(self._path, self._timeout)
+            if connection is None:
+                raise
+            return connection, state
+
+    def _stat(self) -> tuple[int, ...]:
+        found = self._path.stat()
+        return (
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+            found.st_size,
+            found.st_ino,
+            opening.wal_size(self._path) or 0,
+        )
+
+    @contextmanager
+    def write(self, *, as_restore: bool = False, track: bool = True) -> Iterator[SQLiteWriter]:
+        """One write transaction; rolled back unless the writer commits."""
+        opening.require_file(self._path, self.display)
+        with translated(self.display, self._timeout):
+            connection = opening.begin_writing(self._path, self._timeout, as_restore=as_restore)
+        try:
+            with translated(self.display, self._timeout):
+                now = self._watch.version() or object()
+            yield SQLiteWriter(
+                connection,
+                self.display,
+                self._timeout,
+                self._ignore,
+                lambda: now,
+                as_restore=as_restore,
+                track=track,
+            )
+        finally:
+            self._finish(connection)
+
+    def _finish(self, connection: sqlite3.Connection) -> None:
+        # a rollback that fails (disk error) must not hide why we are here; closing rolls back as well
+        with suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        if not self._watch.holds(connection):
+            connection.close()
+
+    def close(self) -> None:
+        """Close what is kept open between transactions."""
+        self._watch.close()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove the empty ``-wal`` that reading made, as the last client to leave does."""
+        if self._made_wal and opening.wal_size(self._path) == 0:
+            # only tidiness: whoever holds a lock or forbids writing keeps the file
+            with suppress(sqlite3.Error):
+                opening.visit(self._path, 0.0)
+        self._made_wal = self._made_wal and opening.wal_size(self._path) is not None

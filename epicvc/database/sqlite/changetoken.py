@@ -1,0 +1,80 @@
+"""Whether a SQLite database has changed, without opening it.
+
+The token is ``stat`` of the main file and of its ``-wal``, with the header of the WAL. Every commit writes
+one of the two: modification time, change time and size tell, and the header's salts tell when the WAL
+starts anew in place. An empty WAL holds nothing and counts as none, since reading a database in WAL mode
+makes one.
+
+The main file is never opened here, so its own change counter is no part of the token. POSIX drops every
+lock that a process has on a file when the process closes *any* descriptor of that file: reading 28 bytes
+would release the locks of a SQLite connection that this process (or the application that imports epicvc)
+has open. The counter would add nothing in WAL mode, and in the other modes a commit always moves the change
+time. SQLite takes no locks on the ``-wal`` file.
+
+Racy-clean: a write in the same tick of the file system's clock as the one before it moves no time stamp. So
+a token is given only when the newest stamp is older than that tick by a margin. A file system that shows
+fractions of a second has a tick of at most 10 ms (the kernel's); 100 ms covers it. Whole seconds may mean a
+tick of one second or of two (FAT), which 3 s cover. A stamp in the future says nothing about when the next
+one comes: no token either.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Final
+
+FINE_MARGIN_NS: Final = 100_000_000
+COARSE_MARGIN_NS: Final = 3_000_000_000
+_SECOND_NS: Final = 1_000_000_000
+_WAL_HEADER: Final = 32
+
+
+def change_token(path: Path, now_ns: int | None = None) -> str | None:
+    """The token of the database, or ``None`` when it cannot be told (racy, missing, unreadable).
+
+    Take it *before* reading: a change during the reading then shows as another token later.
+
+    Args:
+        path: the main file.
+        now_ns: the present, nanoseconds since 1970; for tests.
+    """
+    now = time.time_ns() if now_ns is None else now_ns
+    wal_path = path.with_name(path.name + "-wal")
+    try:
+        main = path.stat()
+    except OSError:
+        return None
+    try:
+        wal = wal_path.stat()
+    except FileNotFoundError:
+        wal = None
+    except OSError:
+        return None
+    stats = [main]
+    header = b""
+    if wal is not None and wal.st_size:
+        stats.append(wal)
+        try:
+            header = _head(wal_path)
+        except OSError:  # removed since, by a client that closed the database
+            return None
+    for found in stats:
+        if _is_racy(found.st_mtime_ns, now) or _is_racy(found.st_ctime_ns, now):
+            return None
+    return "/".join([*map(_words, stats), header.hex()])
+
+
+def _is_racy(stamp_ns: int, now_ns: int) -> bool:
+    margin = FINE_MARGIN_NS if stamp_ns % _SECOND_NS else COARSE_MARGIN_NS
+    return stamp_ns > now_ns - margin
+
+
+def _words(found: os.stat_result) -> str:
+    return f"{found.st_mtime_ns}.{found.st_ctime_ns}.{found.st_size}.{found.st_ino}"
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return file.read(_WAL_HEADER)

@@ -1,0 +1,67 @@
+"""SQLite's errors as epicvc's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from epicvc.errors import (
+    ConstraintBroken,
+    DatabaseLocked,
+    DatabaseUnavailable,
+    EpicvcError,
+    InvalidData,
+    NotADatabase,
+)
+
+_LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_REFUSED = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})
+_UNAVAILABLE = {
+    sqlite3.SQLITE_CANTOPEN: "check the path and the permissions of the file and of its directory",
+    sqlite3.SQLITE_READONLY: "make the file and its directory writable",
+    sqlite3.SQLITE_PERM: "check the permissions of the file and of its directory",
+    sqlite3.SQLITE_FULL: "free some space; nothing was written",
+    sqlite3.SQLITE_IOERR: "check the disk; nothing was written",
+    sqlite3.SQLITE_NOMEM: None,
+}
+
+
+def explain(error: sqlite3.Error, display: str, timeout: float) -> EpicvcError | None:
+    """The error that a user can act on, or ``None`` for a bug of the caller.
+
+    Args:
+        error: what SQLite raised.
+        display: how the database is named in messages.
+        timeout: seconds that were waited for a lock.
+    """
+    if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return None
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes hold it in the low byte
+    if code in _LOCKED:
+        return DatabaseLocked(display, timeout)
+    if code in _REFUSED:
+        return ConstraintBroken(display, str(error))
+    if code == sqlite3.SQLITE_NOTADB:
+        return NotADatabase(display)
+    if code in _UNAVAILABLE:
+        return DatabaseUnavailable(display, str(error), hint=_UNAVAILABLE[code])
+    if code == sqlite3.SQLITE_CORRUPT:
+        return InvalidData(f"{display} is damaged: {error}", hint="restore it from a backup")
+    return InvalidData(f"{display}: {error}")
+
+
+@contextmanager
+def translated(display: str, timeout: float) -> Iterator[None]:
+    """Raise what :func:`explain` makes of SQLite's errors; a bug propagates as it is."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        mendable = explain(error, display, timeout)
+        if mendable is None:
+            raise
+        raise mendable from error
+    except OverflowError as error:  # an integer that is bound has over 64 bits
+        raise ConstraintBroken(display, "integer over 64 bits") from error
+    except UnicodeEncodeError as error:
+        raise ConstraintBroken(display, "text with a lone surrogate") from error

@@ -1,0 +1,90 @@
+"""Foreign-key violations with the keys of their rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from epicvc.database.backend import Fault
+from epicvc.database.quoting import quote_identifier
+from epicvc.database.rowcodec import SQLValue, encode_integer_key, raw_text
+from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.tables import KeyKind
+
+
+def find_faults(connection: sqlite3.Connection, tables: Iterable[TableSQL]) -> frozenset[Fault]:
+    """Every row of ``tables`` whose foreign key finds no parent."""
+    return frozenset(fault for sql in tables for fault in _faults_of(connection, sql))
+
+
+def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
+    table = sql.table
+    links = _links(connection, table.name)
+    if not links:
+        return
+    try:
+        found = connection.execute(f"PRAGMA main.foreign_key_check({quote_identifier(table.name)})").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+            raise
+        # the parent has no unique key of these columns: no row can be told right from wrong
+        yield Fault(table.name, b"", "", ())
+        return
+    if table.without_rowid and found:  # reported without saying which row
+        for link in {row[3] for row in found}:
+            yield from _search(connection, sql, *links[link])
+        return
+    for _, number, parent, link in found:
+        yield Fault(table.name, _key(connection, sql, number), parent, links[link][1])
+
+
+def _links(
+    connection: sqlite3.Connection, table: str
+) -> dict[int, tuple[str, tuple[str, ...], tuple[str | None, ...]]]:
+    """The table's foreign keys by number: parent, own columns, parent's columns (``None``: primary key)."""
+    listed = connection.execute(f"PRAGMA main.foreign_key_list({quote_identifier(table)})").fetchall()
+    links = {}
+    for number, rows in groupby(sorted(listed, key=lambda row: (row[0], row[1])), key=lambda row: int(row[0])):
+        columns = list(rows)
+        links[number] = (columns[0][2], tuple(row[3] for row in columns), tuple(row[4] for row in columns))
+    return links
+
+
+def _key(connection: sqlite3.Connection, sql: TableSQL, number: int) -> bytes:
+    if sql.table.kind is not KeyKind.PRIMARY:
+        return encode_integer_key(number)
+    if sql.rowid is None:
+        return b""
+    return next(_keys(connection, sql, f"{sql.rowid} = ?", [number]))
+
+
+def _keys(connection: sqlite3.Connection, sql: TableSQL, condition: str, values: list[SQLValue]) -> Iterator[bytes]:
+    connection.text_factory = raw_text
+    try:
+        rows = connection.execute(f"{sql.select} WHERE {condition}", values).fetchall()
+    finally:
+        connection.text_factory = str
+    return map(sql.key_of, rows)
+
+
+def _search(
+    connection: sqlite3.Connection,
+    sql: TableSQL,
+    parent: str,
+    columns: tuple[str, ...],
+    targets: tuple[str | None, ...],
+) -> Iterator[Fault]:
+    """What ``foreign_key_check`` does for one foreign key, with the row's key."""
+    described = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(parent)})").fetchall()
+    primary = [row[1] for row in sorted((row for row in described if row[5]), key=lambda row: int(row[5]))]
+    own = [f"{sql.name}.{quote_identifier(column)}" for column in columns]
+    condition = " AND ".join(f"{column} IS NOT NULL" for column in own)
+    if described:
+        # the alias keeps the two apart when a table refers to itself
+        wanted = [target or primary[at] for at, target in enumerate(targets)]
+        pairs = [f"p.{quote_identifier(target)} = {column}" for target, column in zip(wanted, own, strict=True)]
+        source = f"main.{quote_identifier(parent)} AS p"
+        condition += f" AND NOT EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(pairs)})"
+    for key in _keys(connection, sql, condition, []):
+        yield Fault(sql.table.name, key, parent, columns)

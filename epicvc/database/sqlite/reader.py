@@ -1,0 +1,156 @@
+"""One read transaction of a SQLite database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+
+from epicvc.database.backend import Fault, Row
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.sqlite.columns import columns_of, unique_keys_of
+from epicvc.database.sqlite.failures import translated
+from epicvc.database.sqlite.foreign import find_faults
+from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows
+from epicvc.database.sqlite.schema import SEQUENCE, captured_schema, left_out_tables, schema_stamp
+from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.tables import ColumnInfo, Schema, TableInfo
+from epicvc.errors import InvalidData, NotFound
+
+STATE_TABLE = "_epicvc_state"
+
+
+class SQLiteReader:
+    """A :class:`~epicvc.database.backend.Reader`.
+
+    Args:
+        connection: inside a transaction.
+        display: how the database is named in messages.
+        timeout: seconds that were waited for a lock; for messages.
+        ignore: tables that are not captured.
+        version: gives what :meth:`version` returns; called once, when it is asked for.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        display: str,
+        timeout: float,
+        ignore: frozenset[str],
+        version: Callable[[], object],
+    ) -> None:
+        self._connection = connection
+        self._display = display
+        self._timeout = timeout
+        self._ignore = ignore
+        self._ask_version = version
+        self._version: object = None
+        self._seen: tuple[tuple[int, ...], Schema, dict[str, TableSQL]] | None = None
+
+    def schema(self) -> Schema:
+        """Every captured definition."""
+        return self._captured()[0]
+
+    def tables(self) -> Sequence[TableInfo]:
+        """The captured tables, SQLite's own table of AUTOINCREMENT counters last."""
+        return [*self.schema().tables, SEQUENCE]
+
+    def rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every row as (key, row), in the order of the keys' bytes."""
+        sql = self.statements(table)
+        if table == SEQUENCE.name and not self._has_sequence():
+            return
+        with translated(self._display, self._timeout):
+            yield from read_rows(self._connection, sql)
+
+    def row(self, table: str, key: bytes) -> bytes | None:
+        """One row, or ``None``."""
+        sql = self.statements(table)
+        if table == SEQUENCE.name and not self._has_sequence():
+            return None
+        with translated(self._display, self._timeout):
+            return read_row(self._connection, sql, key)
+
+    def count(self, table: str) -> int:
+        """How many rows the table has."""
+        sql = self.statements(table)
+        if table == SEQUENCE.name and not self._has_sequence():
+            return 0
+        with translated(self._display, self._timeout):
+            found = self._connection.execute(f"SELECT count(*) FROM {sql.name}{sql.only}", sql.skip).fetchone()
+        return int(found[0])
+
+    def columns(self, table: str) -> Sequence[ColumnInfo]:
+        """The columns of any table; none where there is no such table."""
+        with translated(self._display, self._timeout):
+            return columns_of(self._connection, table)
+
+    def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
+        """The sets of columns that are unique together."""
+        with translated(self._display, self._timeout):
+            return unique_keys_of(self._connection, table)
+
+    def faults(self) -> frozenset[Fault]:
+        """The foreign-key violations that are there now."""
+        tables = list(self._captured()[1].values())
+        with translated(self._display, self._timeout):
+            return find_faults(self._connection, tables)
+
+    def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
+        """Run one statement; its rows are streamed."""
+        with translated(self._display, self._timeout):
+            cursor = self._connection.execute(query, params)
+        return self._stream(cursor)
+
+    def _stream(self, cursor: sqlite3.Cursor) -> Iterator[Row]:
+        with translated(self._display, self._timeout):
+            try:
+                yield from cursor
+            except sqlite3.OperationalError as error:
+                if not is_decoding_error(error):
+                    raise
+                raise InvalidData(f"{self._display}: text that is no UTF-8: {str(error)!a}") from error
+
+    def state(self, repo_id: str) -> tuple[str, str] | None:
+        """The last (operation id, snapshot id) that the repo committed here."""
+        if not self._exists(STATE_TABLE):
+            return None
+        query = f"SELECT operation_id, snapshot FROM main.{STATE_TABLE} WHERE repo_id = ?"
+        found = next(self.execute(query, [repo_id]), None)
+        return None if found is None else (str(found[0]), str(found[1]))
+
+    def version(self) -> object:
+        """A value that stays equal as long as nobody changes the database."""
+        if self._version is None:
+            with translated(self._display, self._timeout):
+                self._version = self._ask_version()
+        return self._version
+
+    def _has_sequence(self) -> bool:
+        return self._exists(SEQUENCE.name)
+
+    def _exists(self, table: str) -> bool:
+        query = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?)"
+        return next(self.execute(query, [table]))[0] == 1
+
+    def statements(self, table: str) -> TableSQL:
+        """The statements of a captured table.
+
+        Raises:
+            NotFound: there is no such table.
+        """
+        found = self._captured()[1].get(table)
+        if found is None:
+            raise NotFound(f"{self._display} has no captured table {table}")
+        return found
+
+    def _captured(self) -> tuple[Schema, dict[str, TableSQL]]:
+        """The schema and the statements made from it, read again when a definition has changed."""
+        with translated(self._display, self._timeout):
+            stamp = schema_stamp(self._connection)
+            if self._seen is None or self._seen[0] != stamp:
+                schema = captured_schema(self._connection, self._ignore)
+                skip = tuple(sorted(left_out_tables(self._connection, self._ignore)))
+                statements = {table.name: TableSQL(table) for table in schema.tables}
+                statements[SEQUENCE.name] = TableSQL(SEQUENCE, skip)
+                self._seen = stamp, schema, statements
+        return self._seen[1], self._seen[2]

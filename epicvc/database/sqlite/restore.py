@@ -1,0 +1,214 @@
+"""Bringing a SQLite database to a given schema and given rows, exactly.
+
+The order: triggers go, then what is built on tables (views and indexes, from the first that differs), then
+tables that are gone or defined otherwise; tables are made and rows written; indexes, views and triggers
+come back in their order; at last the AUTOINCREMENT counters, which the inserts have moved. Everything is
+read back before the caller may commit.
+
+Definitions may come from a hostile snapshot. Each must begin as SQLite itself begins the text that it
+stores, is run as a single statement, and must be in the catalogue afterwards, word for word: nothing but
+that definition can have run.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from epicvc.database.backend import Change, Fault, RowSource
+from epicvc.database.quoting import quote_identifier
+from epicvc.database.rowcodec import show_key
+from epicvc.database.sqlite.definitions import create, drop, first_difference
+from epicvc.database.sqlite.rowwriter import RowWriter
+from epicvc.database.sqlite.schema import SEQUENCE
+from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.tables import Definition, Schema, TableInfo
+from epicvc.errors import ConstraintBroken, InvalidData, UnsupportedSchema
+
+if TYPE_CHECKING:
+    from epicvc.database.sqlite.reader import SQLiteReader
+
+
+class Restore:
+    """One restore; :meth:`run` does it.
+
+    Args:
+        connection: in a write transaction, foreign keys and checks off.
+        reader: reads the same transaction.
+        target: the schema to have.
+        changes: per table the differences.
+        rows: all rows of a table that is made anew.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        reader: SQLiteReader,
+        target: Schema,
+        changes: Mapping[str, Iterable[Change]],
+        rows: RowSource,
+    ) -> None:
+        self._connection = connection
+        self._reader = reader
+        self._target = target
+        self._rows = rows
+        self._old = reader.schema()
+        old_tables = self._old.by_name
+        self._fresh = [table for table in target.tables if not _same_rows(table, old_tables.get(table.name))]
+        fresh = {table.name for table in self._fresh}
+        kept = {table.name for table in target.tables} - fresh | {SEQUENCE.name}
+        # what is no longer there or is made anew has no differences to apply
+        self._changes = {name: _again(found) for name, found in changes.items() if name in kept}
+        unknown = sorted(changes.keys() - kept - fresh - old_tables.keys())
+        if unknown:
+            raise InvalidData(f"@{unknown[0]}: changes of a table that is in neither schema")
+        self._gone = [table for table in self._old.tables if table.name not in kept]
+
+    def run(self, allowed: frozenset[Fault] | None) -> None:
+        """Do all of it, and read it back.
+
+        Raises:
+            InvalidRow: a row does not come back as it was given.
+            UnsupportedSchema: a definition cannot be made, or does not come back as it was given.
+            ConstraintBroken: a foreign-key violation that is not in ``allowed``.
+        """
+        if self._target.dialect != "sqlite":
+            raise InvalidData(f"a {self._target.dialect} schema cannot be restored into SQLite")
+        counters = self._counters()
+        if self._writes_anything():
+            self._definitions_and_rows()
+            self._write_counters(counters)
+        self._connection.execute(f"PRAGMA main.user_version={self._target.user_version:d}")
+        self._connection.execute(f"PRAGMA main.application_id={self._target.application_id:d}")
+        self._verify(counters, allowed)
+
+    def touched(self) -> dict[str, frozenset[bytes] | None]:
+        """The keys that were written, per table; ``None`` for tables that were made anew or are gone."""
+        touched: dict[str, frozenset[bytes] | None] = {
+            name: frozenset(change[0] for change in found) for name, found in self._changes.items()
+        }
+        return touched | dict.fromkeys([table.name for table in [*self._fresh, *self._gone]])
+
+    def _writes_anything(self) -> bool:
+        definitions = (self._target.tables, self._target.views, self._target.triggers)
+        if definitions != (self._old.tables, self._old.views, self._old.triggers):
+            return True
+        return any(True for found in self._changes.values() for _ in found)
+
+    def _definitions_and_rows(self) -> None:
+        for trigger in self._old.triggers:
+            drop(self._connection, "trigger", trigger.name)
+        # a view that stays keeps its place in front of those that are made again
+        keep_views = first_difference(self._old.views, self._target.views)
+        for view in reversed(self._old.views[keep_views:]):
+            drop(self._connection, "view", view.name)
+        missing = self._drop_indexes()
+        for table in self._gone:
+            drop(self._connection, "table", table.name)
+        for table in self._fresh:
+            create(self._connection, "table", Definition(table.name, table.sql))
+        made = self._reader.schema().by_name
+        for table in self._fresh:
+            if not _same_rows(table, made.get(table.name)):
+                raise UnsupportedSchema(table.name, "its columns are not those of its definition")
+        self._write_rows()
+        for index in missing:
+            create(self._connection, "index", index)
+        for view in self._target.views[keep_views:]:
+            create(self._connection, "view", view)
+        for trigger in self._target.triggers:
+            create(self._connection, "trigger", trigger)
+
+    def _drop_indexes(self) -> list[Definition]:
+        """Drop the indexes that differ; return those to make when the rows are there."""
+        missing: list[Definition] = []
+        fresh = {table.name for table in self._fresh}
+        for table in self._target.tables:
+            old: Sequence[Definition] = () if table.name in fresh else self._old.by_name[table.name].indexes
+            keep = first_difference(old, table.indexes)
+            for index in old[keep:]:
+                drop(self._connection, "index", index.name)
+            missing.extend(table.indexes[keep:])
+        return missing
+
+    def _write_rows(self) -> None:
+        tables = {table.name: table for table in self._target.tables}
+        for name, found in self._changes.items():
+            if name != SEQUENCE.name:
+                writer = RowWriter(self._connection, TableSQL(tables[name]))
+                # all of the old rows first: a unique value that moves from row to row must be free when it
+                # comes
+                writer.delete((key, old) for key, old, _ in found if old is not None)
+                writer.insert((key, new) for key, _, new in found if new is not None)
+        for table in self._fresh:
+            RowWriter(self._connection, TableSQL(table)).insert(self._rows(table.name))
+
+    def _counters(self) -> dict[bytes, bytes]:
+        """What the table of AUTOINCREMENT counters must hold in the end."""
+        counters = dict(self._reader.rows(SEQUENCE.name))
+        for key, _, new in self._changes.get(SEQUENCE.name, ()):
+            if new is None:
+                counters.pop(key, None)
+            else:
+                counters[key] = new
+        return counters
+
+    def _write_counters(self, counters: dict[bytes, bytes]) -> None:
+        present = dict(self._reader.rows(SEQUENCE.name))
+        if present == counters:
+            return
+        writer = RowWriter(self._connection, self._reader.statements(SEQUENCE.name))
+        writer.delete((key, row) for key, row in present.items() if row != counters.get(key))
+        writer.insert((key, row) for key, row in sorted(counters.items()) if present.get(key) != row)
+
+    def _verify(self, counters: dict[bytes, bytes], allowed: frozenset[Fault] | None) -> None:
+        found = self._reader.schema()
+        if found != self._target:
+            raise UnsupportedSchema(_differing(found, self._target), "its definition does not come back as it was")
+        if dict(self._reader.rows(SEQUENCE.name)) != counters:
+            raise InvalidData(f"@{SEQUENCE.name}: the counters do not come back as they were")
+        for name, changes in self._changes.items():
+            if name != SEQUENCE.name:
+                writer = RowWriter(self._connection, self._reader.statements(name))
+                writer.verify((key, new) for key, _, new in changes)
+        for table in self._fresh:
+            writer = RowWriter(self._connection, self._reader.statements(table.name))
+            writer.verify_all(self._rows(table.name))
+        if allowed is not None:
+            for fault in sorted(self._reader.faults() - allowed, key=lambda fault: (fault.table, fault.key)):
+                label = f"@{fault.table}/{show_key(fault.key) if fault.key else '*'}"
+                raise ConstraintBroken(label, f"FOREIGN KEY: no such row in {quote_identifier(fault.parent)}")
+
+
+def _same_rows(new: TableInfo, old: TableInfo | None) -> bool:
+    """Whether the table can stay: everything but the indexes is equal."""
+    return old is not None and (new.sql, new.columns, new.key, new.kind, new.without_rowid) == (
+        old.sql,
+        old.columns,
+        old.key,
+        old.kind,
+        old.without_rowid,
+    )
+
+
+def _again(changes: Iterable[Change]) -> Iterable[Change]:
+    """Something that can be iterated more than once."""
+    return changes if iter(changes) is not changes else list(changes)
+
+
+def _differing(found: Schema, wanted: Schema) -> str:
+    """The name of the first definition in which two schemas differ."""
+    pairs = [
+        ({table.name: table for table in found.tables}, {table.name: table for table in wanted.tables}),
+        ({view.name: view for view in found.views}, {view.name: view for view in wanted.views}),
+        (
+            {trigger.name: trigger for trigger in found.triggers},
+            {trigger.name: trigger for trigger in wanted.triggers},
+        ),
+    ]
+    for here, there in pairs:
+        for name in sorted(here.keys() | there.keys()):  # type: ignore[attr-defined]
+            if here.get(name) != there.get(name):  # type: ignore[attr-defined]
+                return str(name)
+    return "schema"

@@ -1,0 +1,151 @@
+"""The SQL that reads and writes the rows of one table by key.
+
+Every identifier comes from the catalogue and passes the one quoting function; every value is bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from epicvc.database.quoting import quote_identifier
+from epicvc.database.rowcodec import RawText, SQLValue, decode_key, encode_integer_key, encode_key
+from epicvc.database.sqlite.schema import SEQUENCE, rowid_name
+from epicvc.database.tables import KeyKind, TableInfo
+from epicvc.errors import InvalidData, InvalidRow
+
+
+@dataclass(frozen=True)
+class TableSQL:
+    """The statements of one table.
+
+    Attributes:
+        table: the table.
+        skip: names whose rows in SQLite's table of counters belong to tables that are not captured.
+    """
+
+    table: TableInfo
+    skip: tuple[str, ...] = ()
+
+    @cached_property
+    def name(self) -> str:
+        """The table, quoted."""
+        return "main." + quote_identifier(self.table.name)
+
+    @cached_property
+    def rowid(self) -> str | None:
+        """The row number, quoted, where a row has one beside its columns."""
+        return None if self.table.kind is KeyKind.INTEGER else rowid_name(self.table)
+
+    @cached_property
+    def select(self) -> str:
+        """All columns, then the row number where there is one; no condition but which rows are captured."""
+        wanted = [*map(quote_identifier, self.table.columns), *([self.rowid] if self.rowid else [])]
+        return f"SELECT {', '.join(wanted)} FROM {self.name}{self.only}"
+
+    @cached_property
+    def only(self) -> str:
+        """The condition that leaves out the counters of tables that are not captured."""
+        if self.table.name != SEQUENCE.name:
+            return ""
+        return f" WHERE (name IS NULL OR name NOT IN ({', '.join('?' * len(self.skip))}))"
+
+    @cached_property
+    def ordered(self) -> str:
+        """All rows, in the order of their keys but for keys in which integers and floats mix."""
+        if self.table.kind is KeyKind.INTEGER:
+            return f"{self.select} ORDER BY {quote_identifier(self.table.key[0])}"
+        # a key's own collation may be another, and bytes are what keys are compared by
+        terms = [f"{quote_identifier(column)} COLLATE BINARY" for column in self.table.key]
+        return f"{self.select} ORDER BY {', '.join([*terms, *([self.rowid] if self.rowid else [])])}"
+
+    @cached_property
+    def mixes_numbers(self) -> str | None:
+        """Whether a key holds a float, which SQLite sorts among the integers and keys sort behind them."""
+        if self.table.kind is not KeyKind.PRIMARY:
+            return None
+        floats = " OR ".join(f"typeof({quote_identifier(column)})='real'" for column in self.table.key)
+        return f"SELECT EXISTS (SELECT 1 FROM {self.name} WHERE {floats})"
+
+    def key_of(self, values: Sequence[SQLValue]) -> bytes:
+        """The key of a row as :attr:`select` gives it.
+
+        Raises:
+            InvalidRow: a key with NULL in a table whose columns hide the row number.
+        """
+        at = self.table.key_indexes
+        return self.key_from([*(values[index] for index in at), values[-1]])
+
+    def key_from(self, values: Sequence[SQLValue]) -> bytes:
+        """The key from the columns of the primary key, with the row number behind them where there is one.
+
+        Raises:
+            InvalidRow: a key with NULL in a table whose columns hide the row number.
+        """
+        width = len(self.table.key)
+        if self.table.kind is not KeyKind.PRIMARY:
+            return encode_integer_key(_integer(values[0]))
+        key = values[:width]
+        if None not in key or self.table.without_rowid:
+            return encode_key(key)
+        if self.rowid is None:
+            reason = "its columns hide the row number that would tell such rows apart"
+            raise InvalidRow(self.table.name, "NULL", self.table.key[0], reason)
+        return encode_key([*key, values[width]])
+
+    def rowid_in(self, key: bytes) -> int | None:
+        """The row number that a key holds beside or instead of columns."""
+        values = decode_key(key)
+        if self.table.kind is KeyKind.ROWID or len(values) > len(self.table.key):
+            return _integer(values[-1])
+        return None
+
+    def condition(self, key: bytes) -> tuple[str, list[SQLValue]]:
+        """A condition that no row but the key's own fulfils, and its values.
+
+        It may be fulfilled by a row whose key the database takes for equal (another case, 1 for 1.0):
+        compare the keys.
+
+        Raises:
+            InvalidData: it is no key of this table.
+        """
+        values = decode_key(key)
+        kind, columns = self.table.kind, self.table.key
+        if kind is KeyKind.PRIMARY and len(values) == len(columns):
+            terms = [
+                f"{quote_identifier(column)} IS {mark(value)}" for column, value in zip(columns, values, strict=True)
+            ]
+            return " AND ".join(terms), [bound(value) for value in values]
+        own_number = kind is not KeyKind.PRIMARY and len(values) == 1
+        if own_number or (kind is KeyKind.PRIMARY and len(values) == len(columns) + 1 and self.rowid):
+            number = quote_identifier(columns[0]) if kind is KeyKind.INTEGER else self.rowid
+            return f"{number} = ?", [_integer(values[-1])]
+        raise InvalidData(f"@{self.table.name}: damaged key: {len(values)} values")
+
+    def insert(self, values: Sequence[SQLValue], rowid: int | None) -> tuple[str, list[SQLValue]]:
+        """The statement that inserts a row, and its values."""
+        names = [*map(quote_identifier, self.table.columns)]
+        marks = [*map(mark, values)]
+        bounds = [*map(bound, values)]
+        if rowid is not None and self.rowid:
+            names.append(self.rowid)
+            marks.append("?")
+            bounds.append(rowid)
+        return f"INSERT INTO {self.name} ({', '.join(names)}) VALUES ({', '.join(marks)})", bounds
+
+
+def mark(value: SQLValue) -> str:
+    """The place of a bound value: TEXT that is no UTF-8 can only be bound as a BLOB."""
+    return "CAST(? AS TEXT)" if isinstance(value, RawText) else "?"
+
+
+def bound(value: SQLValue) -> SQLValue:
+    """What is bound at :func:`mark`."""
+    return value.data if isinstance(value, RawText) else value
+
+
+def _integer(value: SQLValue) -> int:
+    if not isinstance(value, int):
+        raise InvalidData("damaged key: not an integer")
+    return value

@@ -1,0 +1,134 @@
+"""Which rows a transaction touched, what triggers and cascades did included.
+
+TEMP triggers log the key of every row that is inserted, updated or deleted. They live in the connection and
+leave no trace in the database. SQLite restores ``last_insert_rowid()`` and ``changes()`` when a trigger
+ends, so the application's triggers notice nothing.
+
+A row that ``REPLACE`` removes fires no delete trigger (``recursive_triggers`` would change that, and the
+behaviour of the application's triggers with it). Every such row is missing from the count afterwards, and
+nothing else makes the count too small: tables that something could write to with REPLACE are counted before
+and after, and are reported as unknown when the count does not add up. Counting the rest would cost a scan
+of every table in every transaction.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from epicvc.database.quoting import quote_identifier
+from epicvc.database.rowcodec import raw_text
+from epicvc.database.sqlite.schema import SEQUENCE, fold, schema_version
+from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.tables import KeyKind, Schema
+
+_REPLACE: Final = "replace"
+
+
+class TouchLog:
+    """The log of one write transaction; make it right after the transaction began."""
+
+    def __init__(self, connection: sqlite3.Connection, schema: Schema, tables: Iterable[TableSQL]) -> None:
+        self._connection = connection
+        self._tables = {sql.table.name: sql for sql in tables if sql.table.name != SEQUENCE.name}
+        self._logs = {name: f"temp._epicvc_log_{number}" for number, name in enumerate(self._tables)}
+        self._before: dict[str, int] = {}  # rows before the transaction, of the tables that are counted
+        for name, sql in self._tables.items():
+            for statement in _log_statements(sql, self._logs[name]):
+                connection.execute(statement)
+        self._count(replaceable_tables(schema))
+        self._version = schema_version(connection)
+
+    def expect(self, query: str) -> None:
+        """Prepare for a statement that is about to run: its REPLACE reaches every trigger that it fires."""
+        if _REPLACE in query.lower() and len(self._before) < len(self._tables):
+            self._count(self._tables)
+
+    def own_change(self) -> None:
+        """The schema has just been changed in a way that concerns no captured table."""
+        self._version = schema_version(self._connection)
+
+    def keys(self) -> Mapping[str, frozenset[bytes] | None]:
+        """Per touched table its keys, or ``None`` when not all of them are known."""
+        if schema_version(self._connection) != self._version:
+            return dict.fromkeys([*self._tables, SEQUENCE.name], None)
+        touched: dict[str, frozenset[bytes] | None] = {}
+        for name, sql in self._tables.items():
+            keys = self._logged(sql)
+            if self._rows_vanished(name):
+                touched[name] = None
+            elif keys:
+                touched[name] = keys
+        if touched:  # a table of counters takes no triggers
+            touched[SEQUENCE.name] = None
+        return touched
+
+    def _count(self, names: Iterable[str]) -> None:
+        """Note how many rows there were before the transaction, as long as nothing can have been replaced."""
+        for name in names:
+            if name not in self._before:
+                self._before[name] = self._now(name) - self._net(name)
+
+    def _now(self, name: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM {self._tables[name].name}").fetchone()[0])
+
+    def _net(self, name: str) -> int:
+        return int(self._connection.execute(f"SELECT total(net) FROM {self._logs[name]}").fetchone()[0])
+
+    def _rows_vanished(self, name: str) -> bool:
+        return name in self._before and self._now(name) != self._before[name] + self._net(name)
+
+    def _logged(self, sql: TableSQL) -> frozenset[bytes]:
+        table = sql.table
+        names = [f"k{number}" for number in range(_width(sql))]
+        self._connection.text_factory = raw_text
+        try:
+            rows = self._connection.execute(
+                f"SELECT DISTINCT {', '.join(names)} FROM {self._logs[table.name]}"
+            ).fetchall()
+        finally:
+            self._connection.text_factory = str
+        return frozenset(sql.key_from(row) for row in rows)
+
+
+def replaceable_tables(schema: Schema) -> frozenset[str]:
+    """The tables from which something in the schema could remove rows by REPLACE.
+
+    A table whose own constraints say so; and since the conflict rule of an outer statement overrides that
+    of the statements in the triggers that it fires, every table that any trigger names, as soon as one
+    trigger says it.
+    """
+    tables = {table.name for table in schema.tables if _REPLACE in table.sql.lower()}
+    bodies = [fold(trigger.sql) for trigger in schema.triggers]
+    if any(_REPLACE in body for body in bodies):
+        everything = "\n".join(bodies)
+        for table in schema.tables:
+            name = fold(table.name)
+            if any(form in everything for form in (name, name.replace('"', '""'), name.replace("`", "``"))):
+                tables.add(table.name)
+    return frozenset(tables)
+
+
+def _width(sql: TableSQL) -> int:
+    return max(1, len(sql.table.key)) + (sql.table.kind is KeyKind.PRIMARY and sql.rowid is not None)
+
+
+def _log_statements(sql: TableSQL, log: str) -> Iterable[str]:
+    """The log table and its three triggers. Columns without a type keep every value as it is."""
+    columns = [*map(quote_identifier, sql.table.key), *([sql.rowid] if sql.rowid else [])]
+    new = ", ".join(f"NEW.{column}" for column in columns)
+    old = ", ".join(f"OLD.{column}" for column in columns)
+    # values that SQL takes for equal can be different keys (another case, 1 and 1.0): only plain numbers
+    # are compared
+    moved = "1" if sql.table.kind is KeyKind.PRIMARY else f"{old} <> {new}"
+    names = ", ".join(f"k{number}" for number in range(len(columns)))
+    plain = log.removeprefix("temp.")
+    yield f"CREATE TEMP TABLE {plain} (net, {names})"
+    bodies = {
+        "INSERT": f"INSERT INTO {plain} VALUES (1, {new});",
+        "UPDATE": f"INSERT INTO {plain} VALUES (0, {new}); INSERT INTO {plain} SELECT 0, {old} WHERE {moved};",
+        "DELETE": f"INSERT INTO {plain} VALUES (-1, {old});",
+    }
+    for event, body in bodies.items():
+        yield f"CREATE TEMP TRIGGER {plain}_{event.lower()} AFTER {event} ON {sql.name} BEGIN {body} END"

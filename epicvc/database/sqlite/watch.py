@@ -1,0 +1,54 @@
+"""Whether anybody has written to a database file since it was read."""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from pathlib import Path
+
+
+class Watch:
+    """A connection kept open only to be asked.
+
+    ``PRAGMA data_version`` moves when, and only when, *another* connection commits, and means nothing across
+    connections. So the connection of the first reader that is asked for its version stays open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._finalizer: weakref.finalize[[], Watch] | None = None
+        self._mark = object()  # numbers of another connection must not compare equal
+
+    def adopt(self, connection: sqlite3.Connection) -> object:
+        """Keep ``connection``, which is in a read transaction, and give the version of what it sees."""
+        self.close()
+        self._connection = connection
+        self._mark = object()
+        self._finalizer = weakref.finalize(self, connection.close)
+        return self._version(connection)
+
+    def holds(self, connection: sqlite3.Connection) -> bool:
+        """Whether it is this one that is kept."""
+        return connection is self._connection
+
+    def version(self) -> object | None:
+        """The version of the file now; ``None`` when nothing is kept, or it still looks at an older state.
+
+        Raises:
+            sqlite3.Error: the file cannot be read now.
+        """
+        if self._connection is None or self._connection.in_transaction:
+            return None
+        return self._version(self._connection)
+
+    def _version(self, connection: sqlite3.Connection) -> object:
+        number = connection.execute("PRAGMA main.data_version").fetchone()[0]
+        # a file that was put in its place would never be noticed by a connection that has the old one open
+        return self._mark, number, self._path.stat().st_ino
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._finalizer is not None:
+            self._finalizer()
+        self._connection = self._finalizer = None

@@ -1,0 +1,127 @@
+"""One write transaction of a SQLite database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from epicvc.database.backend import Change, Fault, Row, RowSource
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.sqlite.failures import translated
+from epicvc.database.sqlite.reader import STATE_TABLE, SQLiteReader
+from epicvc.database.sqlite.restore import Restore
+from epicvc.database.sqlite.touched import TouchLog
+from epicvc.database.tables import Schema
+
+_READS = ("SELECT", "VALUES", "EXPLAIN", "PRAGMA")
+
+
+class SQLiteWriter(SQLiteReader):
+    """A :class:`~epicvc.database.backend.Writer`.
+
+    Args:
+        connection: inside a write transaction.
+        display: how the database is named in messages.
+        timeout: seconds that were waited for a lock; for messages.
+        ignore: tables that are not captured.
+        version: gives what :meth:`version` returns; called once, when it is asked for.
+        as_restore: this transaction restores; what it touches is known and not logged.
+        track: log what is touched.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        display: str,
+        timeout: float,
+        ignore: frozenset[str],
+        version: Callable[[], object],
+        *,
+        as_restore: bool,
+        track: bool,
+    ) -> None:
+        super().__init__(connection, display, timeout, ignore, version)
+        self._open = True
+        self._wrote = False  # by statements of the caller, in a transaction that restores
+        self._log: TouchLog | None = None
+        self._as_restore = as_restore
+        self._restored: dict[str, frozenset[bytes] | None] = {}
+        if track and not as_restore:
+            schema, tables = self._captured()
+            with translated(display, timeout):
+                self._log = TouchLog(connection, schema, tables.values())
+
+    def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
+        """Run one statement; the rows of a query are streamed, those of ``RETURNING`` are complete."""
+        self._expect(query)
+        rows = super().execute(query, params)
+        # a write whose rows are not read to the end would stand in the way of the commit
+        return rows if _only_reads(query) else iter(list(rows))
+
+    def execute_many(self, query: str, rows: Iterable[Sequence[SQLValue]]) -> None:
+        """Run one statement for each row of bound values."""
+        self._expect(query)
+        with translated(self._display, self._timeout):
+            self._connection.executemany(query, rows)
+
+    def restore(
+        self,
+        schema: Schema,
+        changes: Mapping[str, Iterable[Change]],
+        rows: RowSource,
+        *,
+        allowed: frozenset[Fault] | None = None,
+    ) -> None:
+        """Bring the database to ``schema`` and to the rows that ``changes`` lead to, exactly."""
+        self._require_open()
+        if not self._as_restore:
+            raise ValueError("restore needs a transaction that was opened with as_restore=True")
+        restore = Restore(self._connection, self, schema, changes, rows)
+        with translated(self._display, self._timeout):
+            restore.run(allowed)
+        for table, keys in restore.touched().items():
+            known = self._restored.get(table, frozenset())
+            self._restored[table] = None if keys is None or known is None else keys | known
+
+    def touched(self) -> Mapping[str, frozenset[bytes] | None]:
+        """The keys that this transaction touched, per table; ``None`` where they are not known."""
+        if self._as_restore and not self._wrote:
+            return self._restored
+        if self._log is None:
+            return dict.fromkeys([table.name for table in self.tables()])
+        with translated(self._display, self._timeout):
+            return self._log.keys()
+
+    def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
+        """Note the operation that commits this transaction."""
+        self._require_open()
+        if not self._exists(STATE_TABLE):
+            columns = "repo_id TEXT PRIMARY KEY, operation_id TEXT NOT NULL, snapshot TEXT NOT NULL"
+            super().execute(f"CREATE TABLE main.{STATE_TABLE} ({columns})")
+            if self._log is not None:
+                self._log.own_change()
+        super().execute(f"DELETE FROM main.{STATE_TABLE} WHERE repo_id = ?", [repo_id])
+        super().execute(f"INSERT INTO main.{STATE_TABLE} VALUES (?, ?, ?)", [repo_id, operation_id, snapshot])
+
+    def commit(self) -> None:
+        """Make it durable."""
+        self._require_open()
+        with translated(self._display, self._timeout):
+            self._connection.execute("COMMIT")
+        self._open = False
+
+    def _expect(self, query: str) -> None:
+        self._require_open()
+        self._wrote = self._wrote or not _only_reads(query)
+        if self._log is not None:
+            self._log.expect(query)
+
+    def _require_open(self) -> None:
+        # SQLite would take a statement after the commit for a transaction of its own
+        if not self._open:
+            raise ValueError("the transaction has been committed")
+
+
+def _only_reads(query: str) -> bool:
+    """Whether the statement certainly writes nothing; what cannot be told counts as writing."""
+    return query.lstrip()[:8].upper().startswith(_READS)

@@ -1,0 +1,127 @@
+"""The schema of a database as a value, with a canonical form that snapshots store.
+
+A definition is the exact text that the database keeps. Order is kept where it means something (indexes of a
+table, views, triggers); tables are sorted by name. Nothing here reads or writes a database.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from functools import cached_property
+
+from epicvc.errors import InvalidData
+
+
+class KeyKind(StrEnum):
+    """What a row is keyed by."""
+
+    INTEGER = "integer"  # one integer primary key column, which is the rowid
+    PRIMARY = "primary"  # the columns of the primary key
+    ROWID = "rowid"  # the hidden row number
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A named index, view or trigger."""
+
+    name: str
+    sql: str
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """A column as the catalogue describes it.
+
+    Attributes:
+        name: its name.
+        type: its declared type, as it is written there.
+        default: its default, an SQL expression; ``None`` where there is none.
+        nullable: it may be NULL.
+    """
+
+    name: str
+    type: str
+    default: str | None
+    nullable: bool = True
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """A table whose rows are captured.
+
+    Attributes:
+        name: its name as the catalogue spells it.
+        sql: its definition.
+        columns: the columns a row has values for, generated ones left out.
+        key: the columns of the primary key in its order; empty for ``ROWID``.
+        kind: what a row is keyed by.
+        without_rowid: there is no hidden row number.
+        indexes: indexes that have a definition of their own, in their order.
+    """
+
+    name: str
+    sql: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    kind: KeyKind
+    without_rowid: bool = False
+    indexes: tuple[Definition, ...] = ()
+
+    @cached_property
+    def key_indexes(self) -> tuple[int, ...]:
+        """Where the columns of the key are among ``columns``."""
+        return tuple(map(self.columns.index, self.key))
+
+
+@dataclass(frozen=True)
+class Schema:
+    """Everything of a database that is not a row.
+
+    Attributes:
+        tables: sorted by name.
+        views: in their order.
+        triggers: in their order, which decides the order in which they fire.
+        user_version: the application's own version number.
+        application_id: the application's mark in the file.
+        dialect: the database product whose definitions these are.
+    """
+
+    tables: tuple[TableInfo, ...] = ()
+    views: tuple[Definition, ...] = ()
+    triggers: tuple[Definition, ...] = ()
+    user_version: int = 0
+    application_id: int = 0
+    dialect: str = "sqlite"
+
+    @cached_property
+    def by_name(self) -> dict[str, TableInfo]:
+        """The tables by name."""
+        return {table.name: table for table in self.tables}
+
+    def to_json_bytes(self) -> bytes:
+        """The canonical form: JSON with sorted keys and no spaces, in UTF-8."""
+        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_json_bytes(cls, data: bytes) -> Schema:
+        """The schema of its canonical form.
+
+        Raises:
+            InvalidData: it is no schema, or not in canonical form.
+        """
+        import msgspec  # takes longer to import than a fast command may run
+
+        try:
+            schema = msgspec.json.decode(data, type=cls)
+        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            raise InvalidData(f"damaged schema: {error}") from error
+        for table in schema.tables:
+            if not set(table.key) <= set(table.columns):
+                raise InvalidData(f"damaged schema: @{table.name} has no column for its key")
+            if (table.kind is KeyKind.ROWID) != (not table.key):
+                raise InvalidData(f"damaged schema: @{table.name} has a key that is not of its kind")
+        if schema.to_json_bytes() != data:
+            raise InvalidData("damaged schema: not in canonical form")
+        return schema

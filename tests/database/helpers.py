@@ -1,0 +1,70 @@
+"""What the tests of the database side share."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from epicvc.database.backend import Backend, Change
+from epicvc.database.sqlite.backend import SQLiteBackend
+from epicvc.database.tables import Schema
+
+
+@dataclass(frozen=True)
+class Capture:
+    """Everything that a backend gives of a database."""
+
+    schema: Schema
+    rows: Mapping[str, Mapping[bytes, bytes]]
+
+    def source(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        return iter(self.rows[table].items())
+
+
+def capture(backend: Backend) -> Capture:
+    with backend.read() as reader:
+        return Capture(reader.schema(), {table.name: dict(reader.rows(table.name)) for table in reader.tables()})
+
+
+def changes(old: Capture, new: Capture) -> dict[str, list[Change]]:
+    """The differences that lead from one to the other, tables that only the new one has left out."""
+    found = {}
+    for table in old.rows:
+        here, there = old.rows[table], new.rows.get(table, {})
+        keys = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
+        found[table] = [(key, here.get(key), there.get(key)) for key in keys]
+    return found
+
+
+def restore(backend: Backend, target: Capture) -> None:
+    difference = changes(capture(backend), target)
+    with backend.write(as_restore=True) as writer:
+        writer.restore(target.schema, difference, target.source)
+        writer.commit()
+
+
+def sqlite_backend(path: Path, script: str = "", **options: object) -> SQLiteBackend:
+    """A backend for a new file in which ``script`` has been run by the application."""
+    run_script(path, script)
+    return SQLiteBackend(path, **options)  # type: ignore[arg-type]
+
+
+def run_script(path: Path, script: str) -> None:
+    connection = sqlite3.connect(path)
+    try:
+        connection.execute("PRAGMA synchronous=OFF")  # no test here pulls the plug
+        connection.executescript(script)
+    finally:
+        connection.close()
+
+
+def dump(path: Path) -> list[str]:
+    """The sorted dump of a database, invalid text included."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    connection.text_factory = lambda data: data.decode(errors="surrogateescape")
+    try:
+        return sorted(connection.iterdump())
+    finally:
+        connection.close()

@@ -1,0 +1,85 @@
+"""What cannot be captured exactly is refused, and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from epicvc.database.sqlite.backend import SQLiteBackend
+from epicvc.errors import InvalidData, InvalidRow, UnsupportedSchema
+
+from .helpers import capture, restore, run_script, sqlite_backend
+
+REFUSED = {
+    "a virtual table": ("search", "CREATE VIRTUAL TABLE search USING fts5(v); INSERT INTO search VALUES ('x');"),
+    "a spatial index": (
+        "place",
+        "CREATE VIRTUAL TABLE place USING rtree(id, a, b); INSERT INTO place VALUES (1, 2, 3);",
+    ),
+    "hidden row numbers": ("t", "CREATE TABLE t (rowid, _ROWID_, oid);"),
+    "an edited definition": (
+        "v",
+        """CREATE VIEW v AS SELECT 1; PRAGMA writable_schema=ON;
+        UPDATE sqlite_master SET sql = 'create view v AS SELECT 1' WHERE name = 'v';""",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "script"), REFUSED.values(), ids=REFUSED.keys())
+def test_refused_unless_ignored(tmp_path: Path, name: str, script: str) -> None:
+    path = tmp_path / "t.db"
+    backend = sqlite_backend(path, "CREATE TABLE fine (id INTEGER PRIMARY KEY);" + script)
+    with pytest.raises(UnsupportedSchema) as caught:
+        capture(backend)
+    assert caught.value.table == name
+    assert name in (caught.value.hint or "")
+    before = path.read_bytes()
+    without = SQLiteBackend(path, ignore=frozenset([name.upper()]))
+    target = capture(without)
+    assert [table.name for table in target.schema.tables] == ["fine"]
+    run_script(path, "INSERT INTO fine VALUES (1)")
+    restore(without, target)
+    assert capture(without) == target
+    assert len(path.read_bytes()) == len(before)
+
+
+def test_another_encoding(tmp_path: Path) -> None:
+    script = "PRAGMA encoding='UTF-16le'; CREATE TABLE t (v); INSERT INTO t VALUES ('x');"
+    backend = sqlite_backend(tmp_path / "t.db", script)
+    with pytest.raises(InvalidData, match="UTF-16le"):
+        capture(backend)
+
+
+def test_rows_that_nothing_tells_apart(tmp_path: Path) -> None:
+    script = "CREATE TABLE t (rowid, oid, _rowid_, PRIMARY KEY (rowid, oid)); INSERT INTO t VALUES (1, 2, 3);"
+    backend = sqlite_backend(tmp_path / "t.db", script)
+    target = capture(backend)
+    run_script(tmp_path / "t.db", "UPDATE t SET oid = 5")
+    restore(backend, target)
+    assert capture(backend) == target
+    run_script(tmp_path / "t.db", "INSERT INTO t VALUES (NULL, 2, 3)")
+    with pytest.raises(InvalidRow) as caught:
+        capture(backend)
+    assert (caught.value.table, caught.value.column) == ("t", "rowid")
+
+
+def test_not_captured(tmp_path: Path) -> None:
+    script = """
+        CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); CREATE INDEX _epicvc_i ON t (id);
+        CREATE TABLE _EPICVC_mine (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO _epicvc_mine VALUES (7);
+        CREATE TRIGGER _epicvc_t AFTER INSERT ON t BEGIN SELECT 1; END; INSERT INTO t VALUES (3); ANALYZE;
+    """
+    backend = sqlite_backend(tmp_path / "t.db", script)
+    found = capture(backend)
+    assert [table.name for table in found.schema.tables] == ["t"]
+    assert found.schema.triggers == ()
+    assert found.schema.tables[0].indexes == ()
+    assert len(found.rows["sqlite_sequence"]) == 1
+    run_script(tmp_path / "t.db", "INSERT INTO t VALUES (4); INSERT INTO _epicvc_mine VALUES (9)")
+    restore(backend, found)
+    assert capture(backend) == found
+    with backend.read() as reader:
+        own = reader.execute("SELECT name FROM sqlite_master WHERE name LIKE '@_epicvc@_%' ESCAPE '@'")
+        assert sorted(str(name) for (name,) in own) == ["_EPICVC_mine", "_epicvc_i", "_epicvc_t"]
+        assert list(reader.execute("SELECT seq FROM sqlite_sequence WHERE name = '_EPICVC_mine'")) == [(9,)]
