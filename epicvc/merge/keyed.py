@@ -1,4 +1,4 @@
-"""The rule for lists of objects that are told apart by ``id``, as tasks are: membership, order, then fields."""
+"""The rule for lists of objects told apart by ``id``, as tasks are: membership, order, then fields."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias, cast
 
 from epicvc.jsonio import JSON
-from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar, same
-from epicvc.model.document import Core, Tasks, place
+from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar
+from epicvc.model.document import Core, Tasks, natural_key, place
 from epicvc.model.labels import Label
 
 MergeItem: TypeAlias = Callable[[Context, Label, Core, Core, Core], Triple]
@@ -18,61 +18,104 @@ def merge_optional(
 ) -> Triple:
     """Merge something that may be absent on a side: an epic, a task.
 
-    Present on both sides it is merged inside, against nothing where the base does not know it: equal values are
-    agreed, a value that one side alone has is its addition, different values conflict. Deleted on one side and
-    changed on the other it is one conflict, at the item.
+    Present on both sides it is merged inside, against nothing where the base does not know it: equal values
+    are agreed, a value that one side alone has is its addition, different values conflict. Deleted on one side
+    and changed on the other it is one conflict, at the item.
     """
     if not context.touches(label):
         return context.keep(base, ours, theirs)
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return merge_item(context, label, base if isinstance(base, dict) else {}, ours, theirs)
-    return merge_scalar(context, label, base, ours, theirs)
+    if not isinstance(ours, dict) or not isinstance(theirs, dict):
+        return merge_scalar(context, label, base, ours, theirs)
+    triple = merge_item(context, label, base if isinstance(base, dict) else {}, ours, theirs)
+    if base is ABSENT and not context.selects(label) and _says_nothing(triple.base):
+        return Triple(triple.ours, triple.theirs, ABSENT)
+    return triple
 
 
-def merge_keyed(merge_item: MergeItem, context: Context, label: Label, base: Tasks, ours: Tasks, theirs: Tasks) -> Triple:
-    """Merge three lists of objects with ids."""
-    lists = tuple({cast("str", item["id"]): item for item in side} for side in (ours, theirs, base))
-    mine, other, before = lists
+def _says_nothing(base: Value) -> bool:
+    return isinstance(base, dict) and not base.keys() - {"id"}
+
+
+def merge_keyed(
+    merge_item: MergeItem,
+    context: Context,
+    label: Label,
+    base: Tasks,
+    ours: Tasks,
+    theirs: Tasks,
+    *,
+    unplaced: frozenset[str] = frozenset(),
+) -> Triple:
+    """Merge three lists of objects with ids.
+
+    Args:
+        merge_item: merges one item that both sides have.
+        context: what the merge may do; gets the conflicts.
+        label: the list.
+        base: the last agreed items.
+        ours: one side's items.
+        theirs: the other's.
+        unplaced: items of the base whose place in it was never agreed on.
+    """
+    before, mine, other = ({cast("str", item["id"]): item for item in side} for side in (base, ours, theirs))
     after: tuple[dict[str, JSON], dict[str, JSON], dict[str, JSON]] = ({}, {}, {})
     for key in dict.fromkeys([*mine, *other, *before]):
-        triple = merge_optional(
-            merge_item, context, label.child(key), *(cast("Value", side.get(key, ABSENT)) for side in (before, mine, other))
-        )
+        values = (cast("Value", side.get(key, ABSENT)) for side in (before, mine, other))
+        triple = merge_optional(merge_item, context, label.child(key), *values)
         for result, value in zip(after, (triple.ours, triple.theirs, triple.base), strict=True):
             if value is not ABSENT:
                 result[key] = value
-    order = _merge_order(context, label, list(before), list(mine), list(other))
-    fallbacks = (list(mine), list(other), list(before))
-    ordered = [
-        [items[key] for key in arrange(list(items), cast("list[str]", chosen), *fallbacks)]
-        for items, chosen in zip(after, (order.ours, order.theirs, order.base), strict=True)
-    ]
-    return Triple(*ordered)
+    orders = (list(before), list(mine), list(other))
+    order = _merge_order(context, label, *orders, unplaced)
+    # Sides that do not agree still add alike, ours first; the base goes by itself, since the sides change later.
+    fallbacks = ((*orders[1:], orders[0]), (*orders[1:], orders[0]), orders)
+    arranged = (
+        [items[key] for key in arrange(list(items), cast("list[str]", chosen), *others)]
+        for items, chosen, others in zip(after, (order.ours, order.theirs, order.base), fallbacks, strict=True)
+    )
+    return Triple(*arranged)
 
 
-def _merge_order(context: Context, label: Label, base: list[str], ours: list[str], theirs: list[str]) -> Triple:
-    """Merge the relative order of the items that both sides have; each result is a whole order of known ids."""
-    mine, other = set(ours), set(theirs)
-    in_ours: Value = [key for key in ours if key in other]
-    in_theirs: Value = [key for key in theirs if key in mine]
-    # The base is compared on what all three have; an item that only the sides know has no order to change.
-    known = set(base)
-    in_base = [key for key in base if key in mine and key in other]
-    ours_known = [key for key in cast("list[str]", in_ours) if key in known]
-    theirs_known = [key for key in cast("list[str]", in_theirs) if key in known]
+def _merge_order(
+    context: Context,
+    label: Label,
+    base: list[str],
+    ours: list[str],
+    theirs: list[str],
+    unplaced: frozenset[str],
+) -> Triple:
+    """Merge the relative order of the items that both sides have; each result is a whole order of ids."""
+    orders = (cast("JSON", base), cast("JSON", ours), cast("JSON", theirs))
     if not context.selects(label):
-        return Triple(cast("JSON", ours), cast("JSON", theirs), cast("JSON", base))
-    if same(in_ours, in_theirs):
-        return context.agree(cast("JSON", ours), cast("JSON", theirs), cast("JSON", ours))
-    if base and theirs_known == in_base and ours_known != in_base:
-        return context.agree(cast("JSON", ours), cast("JSON", theirs), cast("JSON", ours))
-    if base and ours_known == in_base and theirs_known != in_base:
-        return context.agree(cast("JSON", ours), cast("JSON", theirs), cast("JSON", theirs))
-    return context.settle(label, cast("JSON", in_base) if base else ABSENT, in_ours, in_theirs)
+        return context.keep(*orders)
+    common = set(ours) & set(theirs)
+    in_ours, in_theirs = ([key for key in side if key in common] for side in (ours, theirs))
+    everything = list(dict.fromkeys([*ours, *theirs]))
+
+    def agree(order: list[str]) -> Triple:
+        return context.agree(*orders[1:], cast("JSON", arrange(everything, order, ours, theirs)))
+
+    if in_ours == in_theirs:
+        return agree(ours)
+    # Who moved is told by what all three have; an item that only the sides know has no place to move from.
+    in_base = [key for key in base if key in common and key not in unplaced]
+    placed = set(in_base)
+    ours_moved, theirs_moved = ([k for k in side if k in placed] != in_base for side in (in_ours, in_theirs))
+    if ours_moved != theirs_moved:
+        return agree(ours if ours_moved else theirs)
+    known = cast("JSON", in_base) if in_base else ABSENT
+    chosen = context.choose(label, known, cast("JSON", in_ours), cast("JSON", in_theirs))
+    return context.keep(*orders) if chosen is None else agree(_as_order(chosen.value))
+
+
+def _as_order(value: Value) -> list[str]:
+    """The ids that a chosen order names, each once; what is no order names none and leaves ours in force."""
+    keys = map(natural_key, value) if isinstance(value, list) else ()
+    return list(dict.fromkeys(key for key in keys if key is not None))
 
 
 def arrange(keys: Sequence[str], order: Sequence[str], *others: Sequence[str]) -> list[str]:
-    """Put ``keys`` in ``order``; those it lacks go after their nearest predecessor in the first other order with them."""
+    """Put ``keys`` in ``order``; those it lacks go after their nearest predecessor in the first other with them."""
     wanted = set(keys)
     result = [key for key in order if key in wanted]
     for other in others:

@@ -1,8 +1,8 @@
 """The three-way rule for one value, and how the outcome reaches each of the two copies.
 
-A merge has three results, not one: what ours, theirs and the base are *afterwards*. Where the value merges, all that
-the direction allows take it. Where it conflicts, each copy keeps its own and the base stays, so that the conflict can
-be derived again by anyone at any time, and nothing has to be stored about it.
+A merge has three results, not one: what ours, theirs and the base are *afterwards*. Where the value merges, all
+that the direction allows take it. Where it conflicts, each copy keeps its own and the base stays, so that the
+conflict can be derived again by anyone at any time, and nothing has to be stored about it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Absent(Enum):
 
 
 ABSENT: Final = _Absent.ABSENT
-"""No value here: the field, item or document does not exist. JSON null counts as absent before it gets here."""
+"""No value here: the field, item or document does not exist. JSON null is absent before it gets here."""
 
 Value: TypeAlias = "JSON | Literal[_Absent.ABSENT]"
 
@@ -96,8 +96,8 @@ class Context:
     def agree(self, ours: Value, theirs: Value, merged: Value) -> Triple:
         """Give the merged value to the copies that may change.
 
-        A copy that may not change has become the base: all that it says is in the merged value, so what the other
-        copy has beyond it is that copy's change.
+        A copy that may not change has become the base: all that it says is in the merged value, so what the
+        other copy has beyond it is that copy's change.
         """
         if self.direction == Direction.BOTH:
             return Triple(merged, merged, merged)
@@ -105,14 +105,18 @@ class Context:
             return Triple(merged, theirs, theirs)
         return Triple(ours, merged, ours)
 
-    def settle(self, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
-        """A conflict: what was decided, else left as it is and reported."""
+    def choose(self, label: Label, base: Value, ours: Value, theirs: Value) -> Chosen | None:
+        """What is decided for a conflict; an undecided one is reported."""
         conflict = Conflict(label, base, ours, theirs)
         chosen = self.decide(conflict)
         if chosen is None:
             self.conflicts.append(conflict)
-            return self.keep(base, ours, theirs)
-        return self.agree(ours, theirs, chosen.value)
+        return chosen
+
+    def settle(self, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+        """A conflict: what was decided, else left as it is and reported."""
+        chosen = self.choose(label, base, ours, theirs)
+        return self.keep(base, ours, theirs) if chosen is None else self.agree(ours, theirs, chosen.value)
 
 
 def same(one: Value, other: Value) -> bool:

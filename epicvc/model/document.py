@@ -207,31 +207,35 @@ def settle(rows: RowEpic, reference: Core | None) -> Core:
     """
     if reference is None:
         return rows.core
-    unagreed = cast("list[str]", reference.get(UNAGREED) or [])
-    core = {
-        name: value
-        for name, value in rows.core.items()
-        if name not in rows.defaults or name in reference or name in unagreed
-    }
-    tasks = tasks_of(rows.core)
-    if not tasks:
+    unagreed = frozenset(cast("list[str]", reference.get(UNAGREED) or []))
+    core = _without_defaults(rows.core, rows.defaults, reference, unagreed, "")
+    if not tasks_of(core):
         return core
     known = {cast("str", task["id"]): task for task in tasks_of(reference)}
-    settled = []
-    for task in tasks:
+    tasks = []
+    for task in tasks_of(core):
         key = cast("str", task["id"])
-        absent = rows.task_defaults.get(key, frozenset())
-        if key in known and absent:
+        defaults = rows.task_defaults.get(key)
+        if defaults and key in known:
             path = f"{Mapping.TASKS}/{escape(key)}/"
-            settled.append(
-                {n: v for n, v in task.items() if n not in absent or n in known[key] or path + n in unagreed}
-            )
+            tasks.append(_without_defaults(task, defaults, known[key], unagreed, path))
         else:
-            settled.append(task)
+            tasks.append(task)
     if rows.unordered:
-        settled = _in_order(settled, rows.unordered, list(known))
-    core[Mapping.TASKS] = cast("JSON", settled)
+        tasks = _in_order(tasks, rows.unordered, list(known))
+    core[Mapping.TASKS] = cast("JSON", tasks)
     return core
+
+
+def _without_defaults(
+    values: Core, defaults: frozenset[str], reference: Core, unagreed: frozenset[str], path: str
+) -> Core:
+    """The values but for defaults of fields that the reference is without."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in defaults or name in reference or path + name in unagreed
+    }
 
 
 def _in_order(tasks: Tasks, unordered: frozenset[str], reference: Sequence[str]) -> Tasks:

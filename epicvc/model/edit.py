@@ -1,4 +1,4 @@
-"""What a file says after its core became another: everything that no changed core field asked for stays. Pure."""
+"""What a file says after its core became another; what no changed core field asked for stays. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,17 @@ def _set_fields(target: Object, before: Core, after: Core, names: list[str]) -> 
         if after.get(name) is None:
             target.pop(name, None)
         else:
-            target[name] = after[name]
+            target[name] = _graft(target.get(name), after[name])
+
+
+def _graft(old: JSON, new: JSON) -> JSON:
+    """The new value; inside objects the author's order, notation and null members stay."""
+    if equal(old, new):
+        return old
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return new
+    kept = {key: _graft(value, new.get(key)) for key, value in old.items() if value is None or key in new}
+    return {**kept, **{key: value for key, value in new.items() if key not in kept}}
 
 
 def _tasks(current: JSON, before: Core, after: Core, mapping: Mapping) -> JSON:
@@ -65,8 +75,8 @@ def _set_links(item: Object, before: Core, after: Core, name: str) -> None:
     """Links are a set: those that stay keep their place and spelling in the author's list."""
     if equal(before.get(name), after.get(name)):
         return
-    wanted = cast("list[str]", after.get(name) or [])
+    wanted = dict.fromkeys(cast("list[str]", after.get(name) or []))
     current = cast("list[JSON]", item.get(name) or [])
-    present = [natural_key(link) for link in current]
-    kept = [link for link, key in zip(current, present, strict=True) if key in wanted]
+    present = {natural_key(link) for link in current}
+    kept = [link for link in current if natural_key(link) in wanted]
     item[name] = [*kept, *(key for key in wanted if key not in present)]

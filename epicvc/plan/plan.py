@@ -1,7 +1,7 @@
 """The plan of one epic: base x files x db x policy -> what each side and the base become, and the conflicts.
 
-Pure and per document, so that a caller can stream any number of epics through it. "Ours" is the files side, "theirs"
-the database, everywhere.
+Pure and per document, so that a caller can stream any number of epics through it. "Ours" is the files side,
+"theirs" the database, everywhere.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import cast
 
-from epicvc.jsonio import JSON, equal
 from epicvc.merge.document import DocumentMerge
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, undecided
 from epicvc.model.diff import Change, diff_epic
-from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
-from epicvc.model.labels import Label, Selection, escape
+from epicvc.model.document import Core, same_core
+from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
+from epicvc.plan.unagreed import Notes
 
 POLICIES = ("manual", "json_wins", "database_wins")
 
@@ -85,9 +85,9 @@ def plan_epic(
     new_files, new_db, new_base = (
         None if value is ABSENT else cast("Core", value) for value in (triple.ours, triple.theirs, triple.base)
     )
-    if new_base is not None:
-        new_base = _mark_unagreed(new_base, new_files, new_db)
     label = Label(epic)
+    if new_base is not None:
+        new_base = Notes(label, selection, base, context.conflicts).note(new_base, new_files, new_db)
     return Outcome(
         epic,
         new_files,
@@ -98,28 +98,6 @@ def plan_epic(
         tuple(context.conflicts),
         not same_core(base, new_base),
     )
-
-
-def _mark_unagreed(base: Core, files: Core | None, db: Core | None) -> Core:
-    """Note in the base which of its missing fields both sides have, with different values.
-
-    Such a field was never agreed on. Without the note a value in the database that equals the column's default would
-    read as absent from then on (:func:`epicvc.model.document.settle`), and the conflict would settle itself.
-    """
-    if files is None or db is None:
-        return base
-    unagreed = [name for name in files if _unagreed(name, base, files, db)]
-    theirs, before = ({task["id"]: task for task in tasks_of(core)} for core in (db, base))
-    for task in tasks_of(files):
-        key = task["id"]
-        if key in theirs and key in before:
-            path = f"{Mapping.TASKS}/{escape(str(key))}/"
-            unagreed += [path + name for name in task if _unagreed(name, before[key], task, theirs[key])]
-    return {**base, UNAGREED: cast("JSON", sorted(unagreed))} if unagreed else base
-
-
-def _unagreed(name: str, base: Core, files: Core, db: Core) -> bool:
-    return name != Mapping.TASKS and name not in base and name in db and not equal(files[name], db[name])
 
 
 def decide_by_policy(name: str) -> Decide:
@@ -137,7 +115,9 @@ def decide_by_policy(name: str) -> Decide:
     raise ValueError(f"conflict policy {name!r} is none of {', '.join(POLICIES)}")
 
 
-def decide_labels(chosen: Iterable[tuple[Label, Callable[[Conflict], Chosen]]], otherwise: Decide = undecided) -> Decide:
+def decide_labels(
+    chosen: Iterable[tuple[Label, Callable[[Conflict], Chosen]]], otherwise: Decide = undecided
+) -> Decide:
     """Decide each conflict by the first entry whose label covers it."""
     entries = tuple(chosen)
 

@@ -78,6 +78,7 @@ class Request:
         work: what it does.
         database: the backend to write to; ``None`` when no row changes.
         as_restore: rows come back exactly and no trigger fires, instead of behaving like an application.
+        bulk: so much of the database changes that reading it whole afterwards is quicker than noting what changed.
         version: the database's version when it was captured; another one at writing means that it changed since.
         undoes: the operation that this one takes back.
         redoes: the operation that this one brings back.
@@ -89,6 +90,7 @@ class Request:
     work: Work
     database: Backend | None = None
     as_restore: bool = False
+    bulk: bool = False
     version: object = None
     undoes: str | None = None
     redoes: str | None = None
@@ -194,7 +196,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
         if request.database is None:
             intent = _prepare(repo, stage, intent, request, None)
         else:
-            with request.database.write(as_restore=request.as_restore) as writer:
+            with request.database.write(as_restore=request.as_restore, track=not request.bulk) as writer:
                 intent = _prepare(repo, stage, intent, request, writer)
                 if intent.database:
                     committing = True

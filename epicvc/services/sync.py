@@ -18,6 +18,7 @@ from epicvc.model.document import tasks_of
 from epicvc.model.labels import Label
 from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
+from epicvc.repo.dbside import MANY
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import Repo
@@ -231,6 +232,7 @@ def _later(
         session.working.snapshot(),
         work,
         session.backend if report.to_db else None,
+        bulk=len(survey.epics) * MANY > len(documents.db_ids()),
         version=session.version,
     )
 
