@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import cast
 
 from epicvc.errors import InvalidField, NotFound, UsageError
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
-from epicvc.model.document import misfit
+from epicvc.model.document import Core, misfit, read_file_epic, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
 from epicvc.plan import Policy
@@ -60,6 +62,10 @@ def set_value(value: JSON) -> Callable[[Conflict], Chosen]:
     return lambda _: Chosen(ABSENT if value is None else value)
 
 
+def _always(chosen: Chosen, _: Conflict) -> Chosen:
+    return chosen
+
+
 def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False) -> ResolveReport:
     """Settle conflicts; everything else stays as it is.
 
@@ -74,8 +80,8 @@ def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False)
         if resolution.label is not None and not matches:
             raise NotFound(f"{resolution.label} is no conflict", hint="see `epicvc status`")
         for conflict in matches:
-            _check(repo.config.mapping, conflict, resolution.choose(conflict))
-            chosen.append((conflict.label, resolution.choose))
+            settled = _fitting(repo.config.mapping, conflict, resolution.choose(conflict))
+            chosen.append((conflict.label, partial(_always, settled)))
     report = ResolveReport(left=before)
     if not chosen:
         return report
@@ -93,12 +99,30 @@ def _named(labels: tuple[Label, ...]) -> str:
     return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"
 
 
-def _check(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> None:
-    """Refuse a value that its column could not hold, before anything else is done."""
-    path = conflict.label.path
+def _fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
+    """The chosen value as a core has it; refused, before anything else is done, where no column could hold it.
+
+    Raises:
+        InvalidField: it does not fit its field.
+        InvalidFile: it is no epic or no task.
+    """
+    value, path = chosen.value, conflict.label.path
+    if value is ABSENT:
+        return chosen
+    if not path:
+        return Chosen(cast("JSON", _core(mapping, conflict.label.root, value)))
+    if len(path) == 2 and path[0] == Mapping.TASKS:
+        task = {**value, "id": path[1]} if isinstance(value, dict) else value
+        (whole,) = tasks_of(_core(mapping, conflict.label.root, {Mapping.TASKS: [task]}))
+        return Chosen(cast("JSON", whole))
     columns = mapping.tasks if len(path) == 3 and path[0] == Mapping.TASKS else mapping.epics
     spec = columns.by_name.get(path[-1]) if len(path) in (1, 3) else None
-    if spec is not None and chosen.value is not ABSENT:
-        problem = misfit(chosen.value, spec.kind)
-        if problem:
-            raise InvalidField(str(conflict.label), problem)
+    problem = misfit(value, spec.kind) if spec is not None else None
+    if problem:
+        raise InvalidField(str(conflict.label), problem)
+    return chosen
+
+
+def _core(mapping: Mapping, epic: str, value: JSON) -> Core:
+    whole = {**value, "id": epic} if isinstance(value, dict) else value
+    return read_file_epic(whole, mapping, "--set").core
