@@ -309,9 +309,7 @@ def _is_plain(encoded: bytes) -> bool:
 
     May say no where a string looks like one of these; never says yes wrongly.
     """
-    if b"null" in encoded and (
-        encoded == b"null" or any(n in encoded for n in (b":null", b",null", b"[null"))
-    ):
+    if b"null" in encoded and (encoded == b"null" or any(n in encoded for n in (b":null", b",null", b"[null"))):
         return False
     marked = encoded.translate(_MARK)
     for hit in _ODD_NUMBER.finditer(marked):

@@ -10,8 +10,11 @@ from epicvc.merge.threeway import ABSENT, Value
 from epicvc.repo.objects import Commit, format_time
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from epicvc.merge.threeway import Conflict
     from epicvc.services.checking import Finding, FsckReport
+    from epicvc.services.commits import CommitReport
     from epicvc.services.compare import Comparison
     from epicvc.services.initialise import Found
     from epicvc.services.resolving import ResolveReport
@@ -143,9 +146,30 @@ def resolve(report: ResolveReport) -> Shape:
     }
 
 
-def commit(oid: ObjectId | None) -> Shape:
+def commit(report: CommitReport) -> Shape:
     """``epicvc.commit/1``."""
-    return {"format": "epicvc.commit/1", "commit": _hex(oid)}
+    return {"format": "epicvc.commit/1", "commit": _hex(report.commit), "changed": report.changed}
+
+
+def restore(commit: ObjectId, files: int, *, database: bool, to: Path | None = None) -> Shape:
+    """``epicvc.restore/1``."""
+    return {
+        "format": "epicvc.restore/1",
+        "commit": commit.hex(),
+        "files": files,
+        "database": database,
+        "to": str(to) if to else None,
+    }
+
+
+def branches(found: dict[str, str], current: str | None) -> Shape:
+    """``epicvc.branch/1``."""
+    return {"format": "epicvc.branch/1", "current": current, "branches": found}
+
+
+def tags(found: dict[str, str]) -> Shape:
+    """``epicvc.tag/1``."""
+    return {"format": "epicvc.tag/1", "tags": found}
 
 
 def arrival(found: Arrival, command: str) -> Shape:

@@ -50,9 +50,7 @@ class StatCache:
         entries: the entries.
     """
 
-    def __init__(
-        self, header: dict[str, str] | None = None, entries: dict[str, CacheEntry] | None = None
-    ) -> None:
+    def __init__(self, header: dict[str, str] | None = None, entries: dict[str, CacheEntry] | None = None) -> None:
         self.header = header if header is not None else {}
         self.entries = entries if entries is not None else {}
 
@@ -159,9 +157,7 @@ def _decode(columns: Any) -> StatCache:
     header = columns["header"]
     if columns["format"] != _FORMAT or not isinstance(header, dict):
         raise ValueError
-    stats = map(
-        StatKey._make, zip(*(columns[name] for name in ("mtime", "ctime", "size", "inode")), strict=True)
-    )
+    stats = map(StatKey._make, zip(*(columns[name] for name in ("mtime", "ctime", "size", "inode")), strict=True))
     blobs = map(bytes.fromhex, columns["blob"])
     cores = [None if core is None else bytes.fromhex(core) for core in columns["core"]]
     rows = zip(stats, blobs, columns["epic"], cores, columns["flags"], strict=True)

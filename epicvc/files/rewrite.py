@@ -52,9 +52,7 @@ class _Editor:
 
     def document(self, target: JSON) -> str:
         margin = line_margin(self.text, self.root.start)
-        return (
-            self.text[: self.root.start] + self.value(self.root, target, margin) + self.text[self.root.end :]
-        )
+        return self.text[: self.root.start] + self.value(self.root, target, margin) + self.text[self.root.end :]
 
     def value(self, node: Node, target: JSON, margin: str | None) -> str:
         """The new text of a value; margin as in ``render_value``."""
@@ -84,9 +82,7 @@ class _Editor:
         for item in node.items:
             if item.key in target:
                 name = self.text[item.start : item.value.start]
-                slots.append(
-                    _Slot(name + self.value(item.value, target[item.key], layout.margin(item)), item)
-                )
+                slots.append(_Slot(name + self.value(item.value, target[item.key], layout.margin(item)), item))
                 slots += added[item.key]
         return layout.compose(slots)
 
@@ -139,9 +135,7 @@ class _Layout:
     @cached_property
     def usual_lead(self) -> str:
         first = self.lead(self.node.items[0])
-        return usual(
-            map(self.lead, self.node.items[1:]), first if "\n" in first else self.editor.style.item_gap
-        )
+        return usual(map(self.lead, self.node.items[1:]), first if "\n" in first else self.editor.style.item_gap)
 
     @cached_property
     def usual_trail(self) -> str:

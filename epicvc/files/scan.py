@@ -111,9 +111,7 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
         raise FileUnavailable(str(directory), error.strerror or str(error)) from error
 
 
-def _examine(
-    entry: os.DirEntry[str], path: str, skipped: Callable[[str, str], None] | None
-) -> FoundFile | None:
+def _examine(entry: os.DirEntry[str], path: str, skipped: Callable[[str, str], None] | None) -> FoundFile | None:
     try:
         found = entry.stat(follow_symlinks=False)
     except FileNotFoundError:

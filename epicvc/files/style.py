@@ -195,9 +195,7 @@ def _prevailing(files: list[_Habits]) -> Style:
     indents = [usual(h.indents, "") for h in files if h.indents]
     key_sep = usual([usual(h.key_seps, "") for h in files if h.key_seps], default.key_sep)
     gap = default.item_gap if key_sep.endswith(" ") else ""
-    widths = {
-        kind: [width for h in files if (width := _width(h.flat[kind])) is not None] for kind in (list, dict)
-    }
+    widths = {kind: [width for h in files if (width := _width(h.flat[kind])) is not None] for kind in (list, dict)}
     return Style(
         indent=usual(indents, "  ") if multiline else None,
         newline=usual([usual(h.newlines, "") for h in files if h.newlines], default.newline),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
-from epicvc.errors import EpicvcError, FileUnavailable, InvalidFile, InvalidJSON
+from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile, InvalidJSON
 from epicvc.fileio import read_file
 from epicvc.files.cache import CacheEntry, StatCache, clock_ns
 from epicvc.files.names import check_collisions, check_name
 from epicvc.files.scan import FoundFile, StatKey, scan
-from epicvc.jsonio import parse
+from epicvc.jsonio import JSON, parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
 from epicvc.model.mapping import Mapping
 from epicvc.repo.base import core_id
@@ -23,6 +24,7 @@ CACHE: Final = "files.cache"
 TELL_EVERY: Final = 64
 """Files between two reports of progress."""
 
+_PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
 _ROOT: Final = "root"
 _MAPPING: Final = "mapping"
 
@@ -46,6 +48,13 @@ class TrackedFile:
     stat: StatKey
 
 
+class Skipped(NamedTuple):
+    """A file that looks tracked and is not, and why."""
+
+    path: str
+    reason: str
+
+
 @dataclass
 class FilesState:
     """All tracked files at one moment."""
@@ -53,7 +62,7 @@ class FilesState:
     root: ObjectId
     files: dict[str, TrackedFile]
     problems: list[EpicvcError] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     by_epic: dict[str, TrackedFile] = field(default_factory=dict)
 
     def require_valid(self) -> None:
@@ -97,14 +106,14 @@ class FilesSide:
         cache = StatCache.load(self._cache_path)
         if cache.header.get(_MAPPING) != self._mapping_id:
             cache = StatCache()
-        skipped: list[str] = []
+        skipped: list[Skipped] = []
         observed = clock_ns(self._config.private)
         found = list(
             scan(
                 self._config.files,
                 self._config.include,
                 self._config.exclude,
-                skipped=lambda path, _reason: skipped.append(path),
+                skipped=lambda path, reason: skipped.append(Skipped(path, reason)),
             )
         )
         for item in found:
@@ -113,7 +122,15 @@ class FilesSide:
         problems: list[EpicvcError] = []
         files: dict[str, TrackedFile] = {}
         for number, item in enumerate(found):
-            files[item.path] = self._track(item, cache, sink, problems)
+            tracked = self._track(item, cache, sink, problems)
+            if tracked is not None:
+                files[item.path] = tracked
+            elif known is None or tree.get(sink, known, item.path.encode()) is None:
+                skipped.append(Skipped(item.path, "a template"))
+            else:
+                # It was an epic: leaving it out now would look like deleting that epic.
+                reason = "its id has become a placeholder, as a template has"
+                problems.append(InvalidFile(self._config.shown(item.path), reason))
             if self._progress and number % TELL_EVERY == 0:
                 self._progress("files", number, len(found))
         state = FilesState(self._root(sink, cache, files), files, problems, skipped)
@@ -124,17 +141,24 @@ class FilesSide:
         self._remember(cache, state, observed)
         return state
 
-    def _track(self, item: FoundFile, cache: StatCache, sink: ObjectSink, problems: list[EpicvcError]) -> TrackedFile:
+    def _track(
+        self, item: FoundFile, cache: StatCache, sink: ObjectSink, problems: list[EpicvcError]
+    ) -> TrackedFile | None:
+        """Read a file, or take what is known of it; ``None`` for a template, which is no epic yet."""
         entry = cache.lookup(item.path, item.stat)
         if entry is not None and entry.epic_id is not None:
             return TrackedFile(item.path, entry.blob_id, entry.epic_id, entry.core_id, item.stat)
         data = read_file(self._config.files / item.path, root=self._config.files)
-        blob = sink.put(ObjectType.BLOB, data)
+        shown = self._config.shown(item.path)
         try:
-            epic = parse_file(data, self._config.shown(item.path), self._config)
-        except EpicvcError as error:
+            value = parse(data, source=shown)
+            epic = None if is_template(value) else read_file_epic(value, self._config.mapping, shown)
+        except InvalidData as error:
             problems.append(error)
-            return TrackedFile(item.path, blob, None, None, item.stat)
+            return TrackedFile(item.path, sink.put(ObjectType.BLOB, data), None, None, item.stat)
+        if epic is None:
+            return None
+        blob = sink.put(ObjectType.BLOB, data)
         return TrackedFile(item.path, blob, epic.id, core_id(epic.id, epic.core), item.stat)
 
     def _claim(self, state: FilesState, tracked: TrackedFile) -> None:
@@ -187,6 +211,12 @@ class FilesSide:
             fresh.save(self._cache_path)
         except FileUnavailable:
             return
+
+
+def is_template(value: JSON) -> bool:
+    """Whether a file's epic has a placeholder such as ``[EPIC-ID]`` or ``{{id}}`` for an id."""
+    key = epic_body(value).get("id") if isinstance(value, dict) else None
+    return isinstance(key, str) and bool(_PLACEHOLDER.fullmatch(key))
 
 
 def parse_file(data: bytes, path: str, config: Config) -> FileEpic:

@@ -226,8 +226,8 @@ def doctor(repo: Repo, *, repair: bool = False) -> list[Finding]:
 def _files(session: Session) -> Iterator[Finding]:
     for error in session.working.files.problems:
         yield Finding("error", error.kind, error.message, error.hint or "")
-    for path in session.working.files.skipped:
-        yield Finding("warning", "symlink", f"{path} is a symbolic link and is not tracked", "replace it by a file")
+    for path, reason in session.working.files.skipped:
+        yield Finding("info", "not_tracked", f"{session.repo.config.shown(path)} is not tracked: {reason}")
 
 
 def _database(session: Session) -> Iterator[Finding]:

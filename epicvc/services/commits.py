@@ -66,9 +66,15 @@ def committing(
 
 @dataclass(frozen=True)
 class CommitReport:
-    """What ``commit`` and ``checkpoint`` did; ``commit`` is ``None`` when there was nothing to commit."""
+    """What ``commit`` and ``checkpoint`` did.
+
+    Attributes:
+        commit: the new commit; ``None`` in a dry run, and when there was nothing to commit.
+        changed: whether there was something to commit.
+    """
 
     commit: ObjectId | None
+    changed: bool = True
 
 
 def commit(
@@ -95,7 +101,7 @@ def commit(
             snapshot = _partial(session, head[1], snapshot, selection)
         unchanged = head is not None and snapshot.same_sides(head[1])
         if dry_run or (unchanged and not allow_empty):
-            return CommitReport(None)
+            return CommitReport(None, changed=not unchanged or allow_empty)
         return commit_later(session, snapshot, message, CommitKind.COMMIT, "commit", {})
 
     return change(repo, act)

@@ -28,7 +28,7 @@ class Exported:
     database: Path | None
 
 
-def export(repo: Repo, commit: ObjectId, directory: Path) -> Exported:
+def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = False) -> Exported:
     """Write a commit's files and database into a new or empty directory.
 
     The files go below a directory of the same name as in the repo, the database beside it, and what was written is
@@ -40,6 +40,11 @@ def export(repo: Repo, commit: ObjectId, directory: Path) -> Exported:
     if directory.exists() and any(directory.iterdir()):
         raise Refused(f"{directory} is not empty", hint="name a new directory")
     snapshot = repo.snapshot_of(commit)
+    url = repo.config.database
+    name = url.path.name if url is not None and url.path is not None else "framework.db"
+    target = directory / name
+    if dry_run:
+        return Exported(tree.count(repo.store, snapshot.files), target if snapshot.database else None)
     root = directory / repo.config.files.name
     make_directories(root, directory.parent)
     count = 0
@@ -51,9 +56,6 @@ def export(repo: Repo, commit: ObjectId, directory: Path) -> Exported:
         count += 1
     if snapshot.database is None:
         return Exported(count, None)
-    url = repo.config.database
-    name = url.path.name if url is not None and url.path is not None else "framework.db"
-    target = directory / name
     backend = open_backend(parse_url(str(target.absolute())))
     backend.create()
     staging = repo.staging(writable=False)

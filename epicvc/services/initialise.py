@@ -104,7 +104,7 @@ def initialise(
     there = load_config(root, environment) if (root / CONFIG).exists() else None
     directory = _find_files(root, files, there)
     url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"), there)
-    found = Found(directory, database=url.display if url else None)
+    found = Found(directory, database=_shown(root, url) if url else None)
     if dry_run:
         return _look(root, directory, url, found)
     if url is not None:
@@ -123,6 +123,12 @@ def initialise(
                 path.unlink(missing_ok=True)
         raise
     return found
+
+
+def _shown(root: Path, url: DatabaseURL) -> str:
+    if url.path is not None and inside(root, url.path):
+        return Path(os.path.relpath(url.path, root)).as_posix()
+    return url.display
 
 
 def _look(root: Path, directory: str, url: DatabaseURL | None, found: Found) -> Found:

@@ -12,7 +12,7 @@ from epicvc.model.labels import Label
 from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.repo.dbside import row_changes
 from epicvc.repo.documents import Documents, affected_epics
-from epicvc.repo.filesside import changed_files, epic_id_of
+from epicvc.repo.filesside import Skipped, changed_files, epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.session import Session, look
@@ -79,6 +79,7 @@ class Status:
         in_sync: every epic's core agrees and nothing conflicts.
         schema_changed: the database's definitions differ from HEAD's.
         has_database: a database is configured.
+        skipped: files that look tracked and are not.
         problems: files that are no valid epics.
         unfinished: the command whose operation a crash left behind.
     """
@@ -92,7 +93,7 @@ class Status:
     tables: list[TableStatus] = field(default_factory=list)
     schema_changed: bool = False
     has_database: bool = True
-    skipped: list[str] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
     problems: list[EpicvcError] = field(default_factory=list)
     unfinished: str | None = None
 

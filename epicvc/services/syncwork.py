@@ -10,7 +10,7 @@ from typing import cast
 from epicvc.database.backend import Writer
 from epicvc.database.documents import BATCH, read_epics
 from epicvc.database.push import DocumentChange, Push, TaskAt
-from epicvc.errors import LossyField
+from epicvc.errors import InvalidField, LossyField
 from epicvc.files.names import Namer, check_collisions, check_name
 from epicvc.files.rewrite import rewrite
 from epicvc.files.style import Style, detect_style, render
@@ -24,7 +24,7 @@ from epicvc.repo.apply import Replan, Stage
 from epicvc.repo.base import Base, BaseEntry, core_id, put_entry, update_base
 from epicvc.repo.dbside import recapture
 from epicvc.repo.documents import Documents, Three
-from epicvc.repo.filesside import changed_files, epic_id_of, parse_file, read_epic, update_files
+from epicvc.repo.filesside import changed_files, epic_id_of, is_template, parse_file, read_epic, update_files
 from epicvc.repo.objects import Snapshot
 from epicvc.services.calculated import with_calculated
 from epicvc.store.objects import ObjectId, ObjectType
@@ -152,7 +152,10 @@ class SyncWork:
             whole = with_core(whole, three.file or {}, outcome.files, config.mapping)
             data = rewrite(raw, cast("JSON", self._calculated(three, whole)))
         # What was written must say what was meant: the files' half of the round-trip certificate.
-        written = core_id(three.epic, parse_file(data, path, config).core)
+        epic = parse_file(data, path, config)
+        if is_template(cast("JSON", epic.whole)):
+            raise InvalidField(three.epic, "a file with this id would be taken for a template")
+        written = core_id(three.epic, epic.core)
         if written != core_id(three.epic, outcome.files):
             raise LossyField(three.epic, "the planned epic", f"another one from {path}")
         self._paths.add(path)

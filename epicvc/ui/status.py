@@ -25,8 +25,8 @@ def draw_status(console: Console, found: Status, *, verbose: bool = False) -> No
         console.print(line(("no database is configured; name one with --db or in epicvc.toml", "changed")))
     _draw_sync(console, found, verbose=verbose)
     _draw_changes(console, found, verbose=verbose)
-    for path in found.skipped:
-        console.print(line((f"not tracked, a symbolic link: {printable(path)}", "dim")))
+    for path, reason in found.skipped:
+        console.print(line((f"not tracked: {printable(path)} ({reason})", "dim")))
     _draw_next(console, found)
 
 

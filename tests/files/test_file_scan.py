@@ -33,11 +33,7 @@ def test_sorted_by_the_bytes_of_the_path(tmp_path: Path) -> None:
     assert [f.path for f in found] == sorted(paths, key=str.encode)
     for path, key in found:
         status = (tmp_path / path).stat()
-        assert (
-            key
-            == StatKey.of(status)
-            == (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-        )
+        assert key == StatKey.of(status) == (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
 
 
 def test_hidden_and_temporary_files_are_passed_over(tmp_path: Path) -> None:

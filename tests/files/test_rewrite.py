@@ -303,10 +303,7 @@ def test_only_the_changed_item_of_a_list_is_touched() -> None:
     assert edit(raw, {"goals": ["a\u0301", "B", "c"]}) == raw.replace('"b"', '"B"')
     assert edit(raw, {"goals": ["a\u0301", "new", "b", "c"]}) == raw.replace('"b"', '"new",\n    "b"')
     assert edit(raw, {"goals": ["a\u0301", "b"]}) == raw.replace(',\n    "c"', "")
-    assert (
-        edit(raw, {"goals": ["c", "a\u0301", "b"]})
-        == '{\n  "goals": [\n    "c",\n    "a\\u0301",\n    "b"\n  ]\n}'
-    )
+    assert edit(raw, {"goals": ["c", "a\u0301", "b"]}) == '{\n  "goals": [\n    "c",\n    "a\\u0301",\n    "b"\n  ]\n}'
 
 
 def test_a_field_inside_an_item_without_id() -> None:
@@ -337,9 +334,7 @@ def test_invalid_files_are_refused() -> None:
 
 @given(st.lists(STYLES, max_size=1), st.integers(1, 3))
 def test_a_style_is_recognised(styles: list[Style], copies: int) -> None:
-    document: JSON = {
-        "epic": {"id": "5", "name": "ação/x", "tasks": [{"id": "5.1", "t": [], "n": {"k": [1, 2]}}] * 2}
-    }
+    document: JSON = {"epic": {"id": "5", "name": "ação/x", "tasks": [{"id": "5.1", "t": [], "n": {"k": [1, 2]}}] * 2}}
     for style in styles:
         raw = render(document, style)
         assert render(document, detect_style([raw] * copies)) == raw

@@ -44,6 +44,7 @@ def fsck(context: typer.Context, full: Full = False) -> int:
 def gc(context: typer.Context, keep_operations: Keep = 90, dry_run: DryRun = False) -> int:
     """Drop what no ref and no operation refers to."""
     from epicvc.services import checking
+    from epicvc.ui.text import count
 
     settings = settings_of(context)
     report = checking.gc(repo_of(context), keep_days=keep_operations, dry_run=dry_run)
@@ -52,9 +53,8 @@ def gc(context: typer.Context, keep_operations: Keep = 90, dry_run: DryRun = Fal
         settings.emit({"format": "epicvc.gc/1", **value})
     else:
         verb = "would drop" if dry_run else "dropped"
-        settings.say(
-            f"{verb} {report.objects} objects ({report.freed:,} bytes) and {report.temporaries} temporary files"
-        )
+        objects, files = count(report.objects, "object"), count(report.temporaries, "temporary file")
+        settings.say(f"{verb} {objects} ({report.freed:,} bytes) and {files}")
     return 0
 
 

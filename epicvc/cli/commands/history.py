@@ -55,9 +55,11 @@ def commit(
         repo_of(context), message, Selection.of(epics or []), allow_empty=allow_empty, dry_run=dry_run
     )
     if settings.json:
-        settings.emit(machine.commit(report.commit))
+        settings.emit(machine.commit(report))
+    elif not report.changed:
+        settings.say("nothing to commit: both sides equal HEAD")
     elif report.commit is None:
-        settings.say("would commit" if dry_run else "nothing to commit: both sides equal HEAD")
+        settings.say("would commit")
     else:
         settings.say(f"committed {report.commit.hex()[:12]}  {message.splitlines()[0]}")
     return 0

@@ -42,22 +42,22 @@ def branch(
     dry_run: DryRun = False,
 ) -> int:
     """List branches, make one, or remove one."""
+    from epicvc.cli import machine
     from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
     settings, repo = settings_of(context), repo_of(context)
     if name is None:
-        found = refs.branches(repo)
-        if settings.json:
-            settings.emit({"format": "epicvc.branch/1", "current": repo.revisions.branch(), "branches": found})
-        else:
-            draw_refs(settings.console(), found, repo.revisions.branch())
+        if not settings.json:
+            draw_refs(settings.console(), refs.branches(repo), repo.revisions.branch())
     elif delete:
         refs.delete_branch(repo, name, force=force, dry_run=dry_run)
         settings.say(f"{'would remove' if dry_run else 'removed'} branch {name}")
     else:
         refs.create_branch(repo, name, revision, force=force, dry_run=dry_run)
         settings.say(f"branch {name} {'would be' if dry_run else 'is'} at {_at(repo, revision)}")
+    if settings.json:
+        settings.emit(machine.branches(refs.branches(repo), repo.revisions.branch()))
     return 0
 
 
@@ -69,11 +69,11 @@ def switch(
     dry_run: DryRun = False,
 ) -> int:
     """Make a branch the current one, both sides included."""
-    from epicvc.cli.commands.states import _tell
+    from epicvc.cli.commands.states import tell_arrival
     from epicvc.services import restoring
 
     arrival = restoring.switch(repo_of(context), name, create=create, discard=discard_changes, dry_run=dry_run)
-    return _tell(context, arrival, "switch", dry_run=dry_run)
+    return tell_arrival(context, arrival, "switch", dry_run=dry_run)
 
 
 def tag(
@@ -85,22 +85,22 @@ def tag(
     dry_run: DryRun = False,
 ) -> int:
     """List tags, name a commit, or remove a name."""
+    from epicvc.cli import machine
     from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
     settings, repo = settings_of(context), repo_of(context)
     if name is None:
-        found = refs.tags(repo)
-        if settings.json:
-            settings.emit({"format": "epicvc.tag/1", "tags": found})
-        else:
-            draw_refs(settings.console(), found, None)
+        if not settings.json:
+            draw_refs(settings.console(), refs.tags(repo), None)
     elif delete:
         refs.delete_tag(repo, name, dry_run=dry_run)
         settings.say(f"{'would remove' if dry_run else 'removed'} tag {name}")
     else:
         refs.create_tag(repo, name, revision, force=force, dry_run=dry_run)
         settings.say(f"tag {name} {'would be' if dry_run else 'is'} {_at(repo, revision)}")
+    if settings.json:
+        settings.emit(machine.tags(refs.tags(repo)))
     return 0
 
 

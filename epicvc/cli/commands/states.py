@@ -10,7 +10,9 @@ import typer
 from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
+    from epicvc.repo.repository import Repo
     from epicvc.services.restoring import Arrival
+    from epicvc.store.objects import ObjectId
 
 Revision = Annotated[str, typer.Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
 Side = Annotated[str | None, typer.Option("--side", metavar="files|db", help="Only this side; HEAD stays.")]
@@ -58,7 +60,7 @@ def checkout(
     from epicvc.services import restoring
 
     arrival = restoring.checkout(repo_of(context), revision, side=side, discard=discard_changes, dry_run=dry_run)
-    return _tell(context, arrival, "checkout", dry_run=dry_run)
+    return tell_arrival(context, arrival, "checkout", dry_run=dry_run)
 
 
 def restore(
@@ -72,10 +74,12 @@ def restore(
     dry_run: DryRun = False,
 ) -> int:
     """Restore an epic, a task, a field or a row from a commit; or everything from a point in time."""
+    from epicvc.cli import machine
     from epicvc.errors import UsageError
     from epicvc.model.labels import Selection
     from epicvc.repo.revisions import parse_when
-    from epicvc.services import exporting, picking, restoring
+    from epicvc.services import picking, restoring
+    from epicvc.ui.text import count
 
     settings = settings_of(context)
     repo = repo_of(context)
@@ -84,32 +88,37 @@ def restore(
             raise UsageError("--at restores everything", hint="add --to DIR or --in-place, and no labels")
         found = repo.revisions.at(parse_when(at))
         if to is not None:
-            exported = exporting.export(repo, found.id, settings.start() / to)
-            settings.say(
-                f"wrote {exported.files} files and {exported.database or 'no database'} of {found.id.hex()[:12]}"
-            )
-            if settings.json:
-                settings.emit(
-                    {
-                        "format": "epicvc.restore/1",
-                        "commit": found.id.hex(),
-                        "files": exported.files,
-                        "database": str(exported.database) if exported.database else None,
-                    }
-                )
-            return 0
+            return _export(context, repo, found.id, settings.start() / to, dry_run=dry_run)
         arrival = restoring.rollback(repo, found.id.hex(), command="restore", dry_run=dry_run)
-        return _tell(context, arrival, "restore", dry_run=dry_run)
+        return tell_arrival(context, arrival, "restore", dry_run=dry_run)
     if not labels:
         raise UsageError("say what to restore", hint="labels, or --at TIME with --to DIR or --in-place")
     picked = picking.pick(repo, source, Selection.of(labels), side=side, dry_run=dry_run)
     if settings.json:
-        settings.emit({"format": "epicvc.restore/1", "files": picked.files, "database": picked.database})
+        commit = repo.revisions.resolve(source)
+        settings.emit(machine.restore(commit, picked.files, database=picked.database))
     else:
         verb = "would restore" if dry_run else "restored"
-        parts = [f"{picked.files} files"] if picked.files else []
+        parts = [count(picked.files, "file")] if picked.files else []
         parts += ["rows of the database"] if picked.database else []
         settings.say(f"{verb} {' and '.join(parts)}" if parts else "nothing to restore: it is so already")
+    return 0
+
+
+def _export(context: typer.Context, repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool) -> int:
+    from epicvc.cli import machine
+    from epicvc.services.exporting import export
+    from epicvc.ui.text import count
+
+    settings = settings_of(context)
+    exported = export(repo, commit, directory, dry_run=dry_run)
+    if settings.json:
+        has_database = exported.database is not None
+        settings.emit(machine.restore(commit, exported.files, database=has_database, to=directory))
+    else:
+        verb = "would write" if dry_run else "wrote"
+        parts = [count(exported.files, "file"), *([str(exported.database)] if exported.database else [])]
+        settings.say(f"{verb} {' and '.join(parts)} of {commit.hex()[:12]}")
     return 0
 
 
@@ -121,7 +130,7 @@ def checkpoint(context: typer.Context, name: Name, force: Force = False, dry_run
     settings = settings_of(context)
     report = commits.checkpoint(repo_of(context), name, force=force, dry_run=dry_run)
     if settings.json:
-        settings.emit(machine.commit(report.commit))
+        settings.emit(machine.commit(report))
     elif report.commit is None:
         settings.say(f"would record checkpoint {name}")
     else:
@@ -133,17 +142,21 @@ def rollback(context: typer.Context, revision: Revision, dry_run: DryRun = False
     """Go back to a checkpoint or commit, by a new commit; undo brings back what was there."""
     from epicvc.services import restoring
 
-    return _tell(context, restoring.rollback(repo_of(context), revision, dry_run=dry_run), "rollback", dry_run=dry_run)
+    return tell_arrival(
+        context, restoring.rollback(repo_of(context), revision, dry_run=dry_run), "rollback", dry_run=dry_run
+    )
 
 
-def _tell(context: typer.Context, arrival: Arrival, command: str, *, dry_run: bool) -> int:
+def tell_arrival(context: typer.Context, arrival: Arrival, command: str, *, dry_run: bool) -> int:
+    """Say where a command has led."""
     from epicvc.cli import machine
+    from epicvc.ui.text import count
 
     settings = settings_of(context)
     if settings.json:
         settings.emit(machine.arrival(arrival, command))
         return 0
-    changed = [f"{arrival.changed_files} files"] if arrival.changed_files else []
+    changed = [count(arrival.changed_files, "file")] if arrival.changed_files else []
     changed += ["the database"] if arrival.changed_database else []
     what = (
         f"{'would change' if dry_run else 'changed'} {' and '.join(changed)}"

@@ -1,0 +1,53 @@
+# Everything runs in a virtual environment of its own, .venv, made by the first target that needs it.
+# Needs only make, Python >= 3.11 and a package index. Choose the interpreter with PYTHON=python3.12.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+# The stamps live inside the environment, so that removing it removes them.
+INSTALLED := $(VENV)/.installed
+TOOLS := $(VENV)/.tools
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check soak clean
+
+help:
+	@echo "make demo    see the main job done on a small set of epics"
+	@echo "make test    run the tests"
+	@echo "make check   lint, formatting, types and the import contract"
+	@echo "make soak    run the slow tests"
+	@echo "make clean   remove the virtual environment, caches and build output"
+
+demo: $(INSTALLED)
+	@$(RUN) demo/demo.py
+
+test: $(TOOLS)
+	$(RUN) -m pytest -n auto -m "not slow"
+
+check: $(TOOLS)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+soak: $(TOOLS)
+	$(RUN) -m pytest -n auto -m slow
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { \
+	  echo "make: no $(PYTHON) found; name a Python >= 3.11, for instance: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "make: $(PYTHON) is $$("$(PYTHON)" -V 2>&1); epicvc needs Python >= 3.11: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+# The dependency groups are read with tomllib: `pip install --group` needs a pip newer than many machines have.
+$(TOOLS): $(INSTALLED)
+	@$(RUN) -c 'import tomllib; g = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; print(*g["test"], *g["check"], sep="\n")' > $(VENV)/requirements.txt
+	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/requirements.txt
+	@touch $@
