@@ -1,0 +1,37 @@
+"""For every test: a home and a current directory of its own, nothing written elsewhere, no network."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.guard import GUARD, private_environment
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """The home directory of the running test: beside its ``tmp_path``, which stays empty."""
+    name = hashlib.sha256(tmp_path.name.encode()).hexdigest()[:16]
+    directory = tmp_path.parent / f"home-{name}"
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def guarded(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Point everything into the temporary directory, and stop a test that leaves it or this machine."""
+    variables, foreign = private_environment(home)
+    for name in foreign:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(tempfile, "tempdir", variables["TMPDIR"])
+    monkeypatch.setattr(socket.socket, "connect", lambda client, address: GUARD.connect(client, address))
+    monkeypatch.setattr(socket.socket, "connect_ex", lambda client, address: GUARD.connect_ex(client, address))
+    monkeypatch.chdir(tmp_path)
+    with GUARD.watching(tmp_path, home):
+        yield

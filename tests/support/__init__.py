@@ -1,0 +1,1 @@
+"""What tests of several areas share: the guard, made epics, a made application database, and a driver for repos."""

@@ -1,0 +1,182 @@
+"""Stops a test that writes outside its temporary directory or opens a connection beyond loopback.
+
+Works by one audit hook, which Python calls for every opened file, renamed path and connected socket, those of C
+modules included. Child processes and libraries that make system calls of their own are not seen. A socket resolves a
+name before the hook hears of it, so that ``connect`` is replaced as well.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote
+
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+ROOT = Path(__file__).resolve().parents[2]
+"""The checkout."""
+
+_LOCAL_NAMES = frozenset({"", "localhost", "ip6-localhost"})
+
+#: Events of calls that change a path: the positions of the paths in their arguments.
+_CHANGING = {
+    "os.chmod": (0,),
+    "os.chown": (0,),
+    "os.link": (1,),
+    "os.mkdir": (0,),
+    "os.remove": (0,),
+    "os.rename": (0, 1),
+    "os.rmdir": (0,),
+    "os.symlink": (1,),
+    "os.truncate": (0,),
+    "os.utime": (0,),
+    "shutil.rmtree": (0,),
+}
+#: Where the interpreter, the test runner and the devices write on their own.
+_TOOLS = frozenset({"__pycache__", ".pytest_cache", ".hypothesis"})
+
+
+class Trespass(BaseException):
+    """A test went beyond its temporary directory or this machine; no ``except Exception`` hides it."""
+
+
+class Guard:
+    """What the running test may touch."""
+
+    def __init__(self) -> None:
+        self.roots: tuple[str, ...] | None = None
+        self._installed = False
+
+    @contextmanager
+    def watching(self, *roots: Path) -> Iterator[None]:
+        """Allow writing below ``roots`` and nowhere else."""
+        if not self._installed:
+            sys.addaudithook(self._hear)
+            self._installed = True
+        before, self.roots = self.roots, tuple(os.path.realpath(root) for root in roots)
+        try:
+            yield
+        finally:
+            self.roots = before
+
+    def connect(self, client: socket.socket, address: object) -> None:
+        """What ``socket.socket.connect`` is replaced by."""
+        self.require_local(client, address)
+        super(socket.socket, client).connect(address)  # type: ignore[arg-type]
+
+    def connect_ex(self, client: socket.socket, address: object) -> int:
+        """What ``socket.socket.connect_ex`` is replaced by."""
+        self.require_local(client, address)
+        return super(socket.socket, client).connect_ex(address)  # type: ignore[arg-type]
+
+    def require_local(self, client: socket.socket, address: object) -> None:
+        """Stop where a socket is about to leave this machine."""
+        if self.roots is not None and client.family != socket.AF_UNIX:
+            _require_loopback("socket.connect", address)
+
+    def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
+        if self.roots is None:
+            return
+        if event == "open":
+            path, mode, flags = arguments
+            if _writes(mode, flags):
+                self._require_inside(event, path)
+        elif event in _CHANGING:
+            for position in _CHANGING[event]:
+                self._require_inside(event, arguments[position])
+        elif event == "sqlite3.connect":
+            self._require_database_inside(arguments[0])
+        elif event == "socket.connect":
+            _require_loopback(event, arguments[1])
+        elif event == "socket.getaddrinfo":
+            _require_loopback(event, (arguments[0], arguments[1]))
+
+    def _require_inside(self, event: str, path: object) -> None:
+        if isinstance(path, int) or not isinstance(path, str | bytes | os.PathLike):
+            return  # a descriptor: opening it was looked at
+        text = os.fsdecode(path)
+        if not os.path.isabs(text) and event != "open" and not os.path.lexists(text):
+            return  # relative to a directory's descriptor, which was opened below a root
+        # The last name itself is what changes, so that only the directories above it are resolved.
+        target = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(text))), os.path.basename(text))
+        if target.startswith(("/dev/", "/proc/")) or _TOOLS.intersection(Path(target).parts):
+            return
+        assert self.roots is not None
+        if not any(target == root or target.startswith(root + os.sep) for root in self.roots):
+            raise Trespass(f"{event} outside the test's directory: {target}")
+
+    def _require_database_inside(self, database: object) -> None:
+        text = os.fsdecode(database) if isinstance(database, str | bytes | os.PathLike) else ""
+        if text in ("", ":memory:"):
+            return
+        if text.startswith("file:"):
+            path, _, query = text.removeprefix("file:").partition("?")
+            if "mode=ro" in query or "mode=memory" in query or path == ":memory:":
+                return
+            text = unquote("/" + path.lstrip("/") if path.startswith("/") else path)
+        self._require_inside("sqlite3.connect", text)
+
+
+GUARD = Guard()
+
+
+def _writes(mode: object, flags: object) -> bool:
+    if isinstance(mode, str):
+        return bool(set(mode) & set("wax+"))
+    return isinstance(flags, int) and bool(flags & _WRITING)
+
+
+def _require_loopback(event: str, address: object) -> None:
+    if isinstance(address, str | bytes):
+        return  # a socket in the file system
+    host = address[0] if isinstance(address, tuple) and address else None
+    if host is None:
+        return
+    name = host.decode() if isinstance(host, bytes) else str(host)
+    if name in _LOCAL_NAMES:
+        return
+    try:
+        local = ipaddress.ip_address(name.split("%")[0]).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise Trespass(f"{event} beyond this machine: {name}")
+
+
+def private_environment(home: Path) -> tuple[dict[str, str], list[str]]:
+    """The variables that keep programs inside ``home``, and those that must go."""
+    directories = {
+        "HOME": home,
+        "XDG_CONFIG_HOME": home / ".config",
+        "XDG_DATA_HOME": home / ".local/share",
+        "XDG_STATE_HOME": home / ".local/state",
+        "XDG_CACHE_HOME": home / ".cache",
+        "XDG_RUNTIME_DIR": home / ".run",
+        "TMPDIR": home / "tmp",
+    }
+    for directory in directories.values():
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    variables = {name: str(path) for name, path in directories.items()}
+    # Child processes find the product from any current directory, however the tests were started.
+    known = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(ROOT), *known]))
+    return variables, foreign(os.environ)
+
+
+def foreign(environment: Mapping[str, str]) -> list[str]:
+    """The variables of a developer's own repos, and of their terminal."""
+    terminal = {
+        "NO_COLOR",
+        "FORCE_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "EDITOR",
+        "VISUAL",
+        "PAGER",
+        "COLUMNS",
+    }
+    return [name for name in environment if name.startswith(("EPICVC_", "GIT_")) or name in terminal]

@@ -1,0 +1,79 @@
+"""Runs a command that is killed at its n-th step towards the disk, as a power cut or ``kill -9`` would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from support.guard import ROOT
+
+CHILD = """
+import os, signal, sqlite3, sys
+
+limit, steps = int(sys.argv[1]), 0
+
+def step():
+    global steps
+    steps += 1
+    if steps == limit:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def counted(name):
+    real = getattr(os, name)
+    def call(*arguments, **options):
+        step()
+        result = real(*arguments, **options)
+        step()
+        return result
+    setattr(os, name, call)
+
+for name in ("fsync", "rename", "replace", "unlink", "write"):
+    counted(name)
+
+class Connection(sqlite3.Connection):
+    def execute(self, sql, *arguments):
+        writes = sql.lstrip()[:6].upper() in ("BEGIN ", "COMMIT", "INSERT", "UPDATE", "DELETE", "DROP T", "CREATE")
+        if writes:
+            step()
+        result = super().execute(sql, *arguments)
+        if writes:
+            step()
+        return result
+
+connect = sqlite3.connect
+sqlite3.connect = lambda *arguments, **options: connect(*arguments, **{**options, "factory": Connection})
+
+from epicvc.cli.edge import run_application
+
+code = run_application(sys.argv[2:])
+sys.stderr.write(f"\\nsteps={steps}")
+sys.exit(code)
+"""
+
+
+def run_killed(root: Path, at: int, *arguments: str) -> int | None:
+    """Run a command in a process of its own that dies at step ``at``.
+
+    Args:
+        root: the repo.
+        at: the step, from 1; 0 for a run that is not killed.
+        arguments: the command.
+
+    Returns:
+        How many steps an unkilled run took; ``None`` for a killed one.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(at), *arguments],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+    if done.returncode < 0:
+        return None
+    assert done.returncode == 0, done
+    return int(done.stderr.rsplit("steps=", 1)[1])
