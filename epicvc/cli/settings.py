@@ -55,7 +55,7 @@ class Settings:
 
         if not self.directory.is_dir():
             raise NotFound(f"{self.directory} is no directory", hint="correct -C")
-        return self.directory.absolute()
+        return self.directory.resolve()
 
     def located_database(self) -> str | None:
         """``--db`` with a relative path made absolute, since it is meant from where the user stands."""

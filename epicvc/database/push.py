@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Final, TypeAlias, cast
 
@@ -198,7 +199,10 @@ class Push:
             if row is None:
                 values = self._insert_values(columns, task, label) | order
                 values |= {cast("str", columns.map.parent): parent, columns.map.key: key}
+                orphaned = self._orphaned_links  # read before the first insert gives one of them an owner
                 row = _Row(self._insert(columns, values, label), parent, True, None)
+                if row.surrogate in orphaned:
+                    links_before = self._stored_links(row.surrogate)
             else:
                 values = self._all_values(columns, task, label) | order
                 if not row.alive:
@@ -271,6 +275,21 @@ class Push:
         if links is None or task is None:
             return []
         return cast("list[str]", task.get(links.field) or [])
+
+    @cached_property
+    def _orphaned_links(self) -> frozenset[SQLValue]:
+        """Tasks that do not exist and that rows of the child table belong to all the same.
+
+        A new task may get such an id; what waits there for it is not its own.
+        """
+        links, tasks = self._layout.links, self._layout.tasks.map
+        if links is None:
+            return frozenset()
+        query = (
+            f"SELECT DISTINCT l.{quote(links.parent)} FROM {quote(links.table)} l WHERE NOT EXISTS "
+            f"(SELECT 1 FROM {quote(tasks.table)} t WHERE t.{quote(tasks.id)} = l.{quote(links.parent)})"
+        )
+        return frozenset(parent for (parent,) in self._writer.execute(query))
 
     def _stored_links(self, surrogate: SQLValue) -> list[str]:
         links = self._layout.links

@@ -8,6 +8,7 @@ from typing import Final
 from epicvc.database.rowcodec import RawText, SQLValue
 from epicvc.errors import InvalidField, InvalidJSON, InvalidRow
 from epicvc.jsonio import JSON, dumps_text, equal, parse
+from epicvc.model.document import misfit
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Field, Kind
 
@@ -18,11 +19,9 @@ _FALSE: Final = frozenset({"0", "f", "false", "n", "no", "off"})
 def decode(value: SQLValue, field: Field, table: str, row: str) -> JSON:
     """The field value that a column value stands for; ``None`` is absent.
 
-    A boolean column that holds something else than a truth value gives that something: it is the application's, and
-    hiding it would lose it.
-
     Raises:
-        InvalidRow: the value cannot be JSON (a BLOB, an infinity), or a JSON column holds none.
+        InvalidRow: the value is none of the field's kind: a text in a number's column, a BLOB, an infinity, a JSON
+            column that holds no JSON.
     """
     if value is None:
         return None
@@ -30,14 +29,24 @@ def decode(value: SQLValue, field: Field, table: str, row: str) -> JSON:
         raise InvalidRow(table, row, field.column, "holds bytes that are no text, which no field can be")
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         raise InvalidRow(table, row, field.column, "holds an infinity, which JSON cannot say")
-    if field.kind is Kind.JSON and isinstance(value, str):
-        return _decode_json(value, field, table, row)
-    if field.kind is Kind.BOOL and not isinstance(value, bool):
-        if isinstance(value, int | float) and value in (0, 1):
-            return bool(value)
-        text = str(value).lower()
-        return True if text in _TRUE else False if text in _FALSE else value
-    return value
+    if field.kind is Kind.JSON:
+        return _decode_json(value, field, table, row) if isinstance(value, str) else value
+    decoded = _truth(value) if field.kind is Kind.BOOL else value
+    problem = misfit(decoded, field.kind)
+    if problem:
+        hint = "correct the value in the database, or the field's kind in epicvc.toml"
+        raise InvalidRow(table, row, field.column, f"{problem}, and is {decoded!r}", hint=hint)
+    return decoded
+
+
+def _truth(value: bool | float | str) -> JSON:
+    """What a database says of a truth value, as JSON says it; anything else as it is."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return bool(value) if value in (0, 1) else value
+    text = value.lower()
+    return True if text in _TRUE else False if text in _FALSE else value
 
 
 def _decode_json(text: str, field: Field, table: str, row: str) -> JSON:

@@ -27,6 +27,7 @@ TELL_EVERY: Final = 64
 _PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
 _ROOT: Final = "root"
 _MAPPING: Final = "mapping"
+_COUNT: Final = "count"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,32 +108,22 @@ class FilesSide:
         if cache.header.get(_MAPPING) != self._mapping_id:
             cache = StatCache()
         skipped: list[Skipped] = []
-        observed = clock_ns(self._config.private)
-        found = list(
-            scan(
-                self._config.files,
-                self._config.include,
-                self._config.exclude,
-                skipped=lambda path, reason: skipped.append(Skipped(path, reason)),
-            )
-        )
-        for item in found:
-            check_name(item.path)
-        check_collisions(item.path for item in found)
         problems: list[EpicvcError] = []
+        observed = clock_ns(self._config.private)
+        found = self._find(skipped, problems)
         files: dict[str, TrackedFile] = {}
         for number, item in enumerate(found):
             tracked = self._track(item, cache, sink, problems)
             if tracked is not None:
                 files[item.path] = tracked
-            elif known is None or tree.get(sink, known, item.path.encode()) is None:
-                skipped.append(Skipped(item.path, "a template"))
             else:
-                # It was an epic: leaving it out now would look like deleting that epic.
-                reason = "its id has become a placeholder, as a template has"
-                problems.append(InvalidFile(self._config.shown(item.path), reason))
+                skipped.append(Skipped(item.path, "a template"))
             if self._progress and number % TELL_EVERY == 0:
                 self._progress("files", number, len(found))
+        for path, reason in skipped:
+            # It was an epic: leaving it out now would look like deleting that epic.
+            if known is not None and tree.get(sink, known, path.encode()) is not None:
+                problems.append(InvalidFile(self._config.shown(path), f"was an epic and is now {reason}"))
         state = FilesState(self._root(sink, cache, files), files, problems, skipped)
         for tracked in files.values():
             if tracked.epic is not None:
@@ -140,6 +131,22 @@ class FilesSide:
         self._ensure_stored(sink, known, state)
         self._remember(cache, state, observed)
         return state
+
+    def _find(self, skipped: list[Skipped], problems: list[EpicvcError]) -> list[FoundFile]:
+        """The files that look tracked, by name; a files directory that is not there is a problem, and empty."""
+        config = self._config
+        if not config.files.exists():
+            problems.append(FileUnavailable(config.shown(""), "the files directory does not exist"))
+            return []
+
+        def skip(path: str, reason: str) -> None:
+            skipped.append(Skipped(path, reason))
+
+        found = list(scan(config.files, config.include, config.exclude, skipped=skip))
+        for item in found:
+            check_name(item.path)
+        check_collisions(item.path for item in found)
+        return found
 
     def _track(
         self, item: FoundFile, cache: StatCache, sink: ObjectSink, problems: list[EpicvcError]
@@ -175,8 +182,12 @@ class FilesSide:
         root = bytes.fromhex(recorded) if recorded else None
         if root is None or not sink.has(root):
             return tree.build(sink, sorted((path.encode(), file.blob) for path, file in files.items()))
-        if cache.entries.keys() == files.keys() and all(
-            cache.entries[path].blob_id == file.blob for path, file in files.items()
+        # The cache leaves out files that were too new to be remembered; its tree does not.
+        whole = cache.header.get(_COUNT) == str(len(cache.entries))
+        if (
+            whole
+            and cache.entries.keys() == files.keys()
+            and all(cache.entries[path].blob_id == file.blob for path, file in files.items())
         ):
             return root
         known = {key.decode(): blob for key, blob in tree.items(sink, root)}
@@ -200,7 +211,8 @@ class FilesSide:
 
     def _remember(self, cache: StatCache, state: FilesState, observed: int) -> None:
         """Refresh the stat cache where it has become another; failing to is no failure, it is only a cache."""
-        fresh = StatCache({_ROOT: state.root.hex(), _MAPPING: self._mapping_id})
+        header = {_ROOT: state.root.hex(), _MAPPING: self._mapping_id, _COUNT: str(len(state.files))}
+        fresh = StatCache(header)
         for path, file in state.files.items():
             if file.epic is not None:
                 entry = CacheEntry(file.stat, file.blob, file.epic, file.core)

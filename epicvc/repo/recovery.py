@@ -38,8 +38,8 @@ def recover(repo: Repo) -> bool:
     if intent is None:
         return False
     if intent.prepared and intent.after is not None and (not intent.database or _committed(repo, intent)):
-        complete(repo, _publish(repo, intent))
         _sweep(repo, intent)
+        complete(repo, _publish(repo, intent))
         return True
     _sweep(repo, intent)
     with repo.store.transaction() as txn:
@@ -55,7 +55,7 @@ def _committed(repo: Repo, intent: Pending) -> bool:
 
 
 def _sweep(repo: Repo, intent: Pending) -> None:
-    """Remove temporary files of the operation that nobody will rename any more."""
+    """Remove temporary files of the operation: nobody will rename them, and what they hold is in the store."""
     for path in leftover_temporaries(repo.config.files, intent.operation[:12]):
         remove_file(path)
 

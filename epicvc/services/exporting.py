@@ -35,8 +35,15 @@ def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = Fal
     captured again and compared with the commit.
 
     Raises:
-        Refused: the directory is not empty, or what was written does not equal the commit.
+        Refused: the directory is not empty, or lies inside the files directory or the store; or what was written does
+            not equal the commit.
     """
+    config = repo.config
+    for place in (config.files, config.private):
+        if directory.resolve().is_relative_to(place.resolve()):
+            raise Refused(
+                f"{directory} is inside {place.name}, which epicvc looks after", hint="name another directory"
+            )
     if directory.exists() and any(directory.iterdir()):
         raise Refused(f"{directory} is not empty", hint="name a new directory")
     snapshot = repo.snapshot_of(commit)

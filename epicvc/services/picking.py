@@ -20,6 +20,7 @@ from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of
 from epicvc.services.difference import key_text
+from epicvc.services.restoring import SIDES
 from epicvc.services.session import Later, Session, change
 from epicvc.services.targets import Target, go, reachable
 from epicvc.store import tree
@@ -43,6 +44,8 @@ def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = 
         NotFound: no such revision, or the commit and the sides know nothing of a label.
         UsageError: a label cannot be restored by itself.
     """
+    if side is not None and side not in SIDES:
+        raise UsageError(f"--side takes files or db, not {side!r}")
     commit = repo.revisions.resolve(revision)
 
     def act(session: Session) -> Picked | Later[Picked]:
@@ -222,7 +225,7 @@ class _RowPicker:
     def document(self, label: Label) -> DatabaseState | None:
         """An epic, a task or a field."""
         task = label.path[1] if len(label.path) > 1 and label.path[0] == Mapping.TASKS else None
-        if label.path[:1] == (SIBLINGS,):
+        if label.path[:1] == (SIBLINGS,) or not self._knows_document(label.root, task):
             return None
         whole = not label.path or (task is not None and len(label.path) == 2) or label.path == (Mapping.TASKS,)
 
@@ -237,6 +240,16 @@ class _RowPicker:
         if whole:
             return self._with_rows({name: [(key, new) for key, _, new in found] for name, found in rows.items()})
         return self._field(label, task, rows)
+
+    def _knows_document(self, epic: str, task: str | None) -> bool:
+        """Whether either state has a row of this epic, or of this task of it."""
+        table = self._mapping.epics.table if task is None else self._mapping.tasks.table
+        wanted = Owner(epic, task)
+        return any(
+            view.owner(self._mapping, table, view.named(table, row)) == wanted
+            for view, state in ((self._here, self._current), (self._there, self._source))
+            for _, row in rows_of(self._sink, state, table)
+        )
 
     def _field(
         self, label: Label, task: str | None, rows: dict[str, list[tuple[bytes, bytes | None, bytes | None]]]

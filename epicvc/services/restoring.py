@@ -49,7 +49,7 @@ def checkout(
     if side is not None and side not in SIDES:
         raise UsageError(f"--side takes files or db, not {side!r}")
     is_branch = repo.store.ref(BRANCHES + revision) is not None
-    commit = repo.revisions.resolve(revision)
+    commit = repo.revisions.resolve(BRANCHES + revision if is_branch else revision)
     head = f"{SYMBOLIC}{BRANCHES}{revision}" if is_branch else commit.hex()
 
     def act(session: Session) -> Arrival | Later[Arrival]:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from epicvc.database.backend import Writer
+from epicvc.database.rowcodec import encode_key
 from epicvc.database.tables import Schema
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.base import get_ignored
@@ -21,6 +22,9 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 from epicvc.store.records import Operation
 
 T = TypeVar("T")
+
+COUNTERS = "sqlite_sequence"
+"""Where a captured database keeps how far its automatic keys have come."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,20 @@ def _with_ignored(
         (name.encode(), table_root(sink, current, name) if name in then else None)
         for name in sorted(gone, key=str.encode)
     ]
-    return DatabaseState(sink.put(ObjectType.SCHEMA, schema.to_json_bytes()), tree.update(sink, target.tables, changes))
+    tables_root = tree.update(sink, target.tables, [*changes, *_counters(sink, current, target, then, gone)])
+    return DatabaseState(sink.put(ObjectType.SCHEMA, schema.to_json_bytes()), tables_root)
+
+
+def _counters(
+    sink: ObjectSink, current: DatabaseState, target: DatabaseState, then: frozenset[str], gone: set[str]
+) -> list[tuple[bytes, bytes | None]]:
+    """The table of AUTOINCREMENT counters, which belong to the tables that they count."""
+    here, there = (table_root(sink, state, COUNTERS) for state in (current, target))
+    if there is None:
+        return []
+    keys = [(name, encode_key((name,))) for name in sorted(gone)]
+    rows = [(key, tree.get(sink, here, key) if name in then and here else None) for name, key in keys]
+    return [(COUNTERS.encode(), tree.update(sink, there, rows))]
 
 
 # Inverses: what a change between two states is on top of a third

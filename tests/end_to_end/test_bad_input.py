@@ -144,10 +144,6 @@ def test_a_directory_that_is_a_symlink_to_the_outside(repo: EpicRepo) -> None:
     repo.refused(4, "sync", naming="epicvc.toml")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a tracked file that became a symlink is taken for a deleted epic, and the row is deleted",
-)
 def test_a_file_that_became_a_symlink_is_no_deleted_epic(repo: EpicRepo) -> None:
     facts = repo.facts
     outside = repo.root.parent / "outside.json"
@@ -514,7 +510,6 @@ def test_init_on_an_invalid_file_makes_nothing(fresh: EpicRepo) -> None:
     assert [path.name for path in fresh.root.iterdir() if "epicvc" in path.name] == []
 
 
-@pytest.mark.xfail(strict=True, reason="-C .. finds the repo that it leaves: the path is not normalised")
 def test_a_directory_above_the_repo_is_not_in_it(repo: EpicRepo) -> None:
     (repo.root.parent / "beside").mkdir()
     assert repo.run("-C", "..", "status").code == 3

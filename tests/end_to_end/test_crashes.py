@@ -39,10 +39,6 @@ sys.exit(run_application(arguments))
 """
 BEFORE = ("before the work", "before the database's commit")
 AFTER = ("after the database's commit", "after one file", "before the refs move")
-STUCK = pytest.mark.xfail(
-    strict=True,
-    reason="recovery stages files under the names of those that the dead process left, and stops there",
-)
 
 
 def _die(repo: EpicRepo, point: str, *arguments: str) -> None:
@@ -89,9 +85,7 @@ def test_a_sync_that_died_early_is_forgotten(repo: EpicRepo, point: str) -> None
     assert _edited(repo) == DONE
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(point, marks=STUCK) if point != AFTER[-1] else point for point in AFTER]
-)
+@pytest.mark.parametrize("point", AFTER)
 @pytest.mark.parametrize("command", ["tag next", "sync"])
 def test_a_sync_that_died_late_is_finished(repo: EpicRepo, point: str, command: str) -> None:
     _edit(repo)
@@ -107,9 +101,7 @@ def test_a_sync_that_died_late_is_finished(repo: EpicRepo, point: str, command: 
     assert repo.json("fsck")["problems"] == []
 
 
-@pytest.mark.parametrize(
-    "point", [pytest.param(point, marks=STUCK) if point != AFTER[-1] else point for point in AFTER]
-)
+@pytest.mark.parametrize("point", AFTER)
 def test_a_rollback_that_died_late_is_finished_and_can_be_undone(repo: EpicRepo, point: str) -> None:
     repo.ok("checkpoint", "good")
     good = repo.files(), repo.dump()
@@ -123,7 +115,7 @@ def test_a_rollback_that_died_late_is_finished_and_can_be_undone(repo: EpicRepo,
     assert (repo.files(), repo.dump()) == damaged
 
 
-@pytest.mark.parametrize("point", [pytest.param(AFTER[0], marks=STUCK), AFTER[2]])
+@pytest.mark.parametrize("point", [AFTER[0], AFTER[2]])
 def test_an_edit_after_the_crash_is_kept(repo: EpicRepo, point: str) -> None:
     """The author goes on before anybody recovers: the edit is merged, not overwritten."""
     _edit(repo)

@@ -82,11 +82,7 @@ def test_rollback_over_invalid_files_and_a_lost_table(repo: EpicRepo) -> None:
     assert _state(repo) == before
 
 
-FORGOTTEN = "the stat cache's tree outlives files that were too new to be remembered, so that their loss goes unseen"
-
-
 @pytest.mark.parametrize("command", ["status", "checkpoint"])
-@pytest.mark.xfail(strict=True, reason=FORGOTTEN)
 def test_the_loss_of_a_file_newer_than_the_clock_is_seen(repo: EpicRepo, command: str) -> None:
     path = repo.path(repo.facts.epic)
     future = time.time_ns() + 3_600_000_000_000
@@ -103,7 +99,6 @@ def test_the_loss_of_a_file_newer_than_the_clock_is_seen(repo: EpicRepo, command
         assert (repo.facts.epic, "remove") in labels
 
 
-@pytest.mark.xfail(strict=True, reason=FORGOTTEN)
 def test_rollback_brings_back_files_newer_than_the_clock(repo: EpicRepo) -> None:
     for path in repo.directory.rglob("*.json"):
         os.utime(path, ns=(time.time_ns() + 3_600_000_000_000,) * 2)
@@ -137,7 +132,6 @@ def test_rollback_where_a_side_is_gone(repo: EpicRepo, lost: str) -> None:
     assert repo.json("status")["clean"] is True
 
 
-@pytest.mark.xfail(strict=True, reason="rollback needs the files directory that it is to bring back")
 def test_the_directory_of_the_files_is_gone(repo: EpicRepo) -> None:
     before = _state(repo)
     repo.ok("checkpoint", "good")

@@ -514,7 +514,6 @@ def test_a_dependency_that_only_the_merge_leaves_dangling(repo: EpicRepo) -> Non
     repo.refused(4, "sync", naming="a.1/dependencies")
 
 
-@pytest.mark.xfail(strict=True, reason="a new row takes over dependency rows that wait for its id, and is refused")
 def test_a_new_task_does_not_inherit_orphaned_rows(repo: EpicRepo) -> None:
     next_id = repo.one("SELECT seq FROM sqlite_sequence WHERE name = 'framework_tasks'") + 1
     repo.sql("INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (?, 'ghost')", next_id)
@@ -599,7 +598,6 @@ def test_rows_that_no_field_can_be(repo: EpicRepo, assignment: str) -> None:
     repo.refused(4, "sync", naming=f"@framework_epics/{epic}/{column}")
 
 
-@pytest.mark.xfail(strict=True, reason="the message blames the file that sync was about to write, not the row")
 @pytest.mark.parametrize(
     ("table", "assignment"),
     [("framework_epics", "tdd_enabled = 'maybe'"), ("framework_tasks", "story_points = 'many'")],
@@ -652,7 +650,6 @@ def test_ignored_tables_stay_as_they_are(repo: EpicRepo) -> None:
     assert repo.json("status")["clean"] is True
 
 
-@pytest.mark.xfail(strict=True, reason="the counter of a table that is ignored now is expected back")
 def test_rollback_to_before_a_table_was_ignored(repo: EpicRepo) -> None:
     repo.sql("INSERT INTO framework_users (username) VALUES ('another')")
     repo.ok("commit", "-m", "a user")
