@@ -119,6 +119,21 @@ def epic_keys(reader: Reader, layout: Layout) -> list[str]:
     return [str(key) for (key,) in reader.execute(query, ()) if key is not None]
 
 
+def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Which epics the living tasks with these keys belong to, as ``(task, epic)``."""
+    epics, tasks = layout.epics, layout.tasks
+    parent, key = quote(cast("str", tasks.map.parent)), quote(tasks.map.key)
+    remaining = iter(keys)
+    while chunk := list(islice(remaining, BATCH)):
+        query = (
+            f"SELECT t.{key}, e.{quote(epics.map.key)} FROM {quote(tasks.map.table)} t "
+            f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{parent} "
+            f"WHERE t.{key} IN ({', '.join('?' * len(chunk))}) AND {tasks.alive('t')} AND {epics.alive('e')}"
+        )
+        for task, epic in reader.execute(query, chunk):
+            yield str(task), str(epic)
+
+
 @dataclass(frozen=True)
 class _Head:
     """An epic's own row."""

@@ -9,7 +9,7 @@ from typing import cast
 from epicvc.database.backend import Reader
 from epicvc.database.documents import Layout, read_epics, read_layout
 from epicvc.jsonio import JSON, equal
-from epicvc.model.document import Core, RowEpic, settle
+from epicvc.model.document import Core, FileEpic, RowEpic, settle
 from epicvc.repo.base import Base, BaseEntry, core_id
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import row_changes
@@ -31,8 +31,9 @@ class Three:
         db: the core that the database has.
         db_id: the id of that core.
         calculated: the calculated fields that the database has.
-        written: the calculated fields that the file has, where files have them; else ``None``.
+        written: the calculated fields beside the file's epic, where files have them; else ``None``.
         inline: the file is a place for calculated fields.
+        stray: calculated fields that somebody wrote into the epic itself.
     """
 
     epic: str
@@ -43,6 +44,7 @@ class Three:
     calculated: Core = field(default_factory=dict)
     written: JSON = None
     inline: bool = False
+    stray: Core = field(default_factory=dict)
 
     def cores(self) -> dict[str, Core | None]:
         """The three cores, as the plan takes them."""
@@ -51,6 +53,8 @@ class Three:
     @property
     def stale_calculated(self) -> bool:
         """Whether the file's calculated fields are not the database's."""
+        if self.stray:
+            return True
         return self.inline and self.db is not None and not equal(self.written, cast("JSON", self.calculated or None))
 
 
@@ -178,7 +182,15 @@ class Documents:
             rows.calculated if rows else {},
             file.whole.get("calculated_fields") if file and inline else None,
             inline,
+            self._stray(file) if file else {},
         )
+
+    def _stray(self, file: FileEpic) -> Core:
+        """Calculated fields in an author's epic; with ``calculated = "off"`` the names have no meaning."""
+        if self.repo.config.calculated == "off":
+            return {}
+        names = (spec.name for spec in self.repo.config.mapping.epics.calculated)
+        return {name: file.body[name] for name in names if name in file.body}
 
     # Which epics a synchronisation is about
 
@@ -193,8 +205,11 @@ class Documents:
             if self.reader is None:
                 rows = base  # without a database there is nothing to agree with
             # Calculated fields are no part of the core: where files have them, each has to be looked at.
-            inline = self.repo.config.calculated == "inline" and file is not None and rows is not None
-            if inline or not (base == file == rows):
+            tracked = self.working.files.by_epic.get(epic)
+            mode = self.repo.config.calculated
+            inline = tracked is not None and rows is not None and mode == "inline"
+            stray = tracked is not None and tracked.calculated and mode != "off"
+            if inline or stray or not (base == file == rows):
                 result.append(epic)
         return sorted(result)
 

@@ -28,6 +28,8 @@ _PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
 _ROOT: Final = "root"
 _MAPPING: Final = "mapping"
 _COUNT: Final = "count"
+_CALCULATED: Final = 1
+"""Flag of a cached file whose epic has a calculated field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class TrackedFile:
         epic: its epic's id; ``None`` for a file that is no valid epic.
         core: the id of its epic's core.
         stat: what the file system said when it was read.
+        calculated: its epic has a field that the database calculates.
     """
 
     path: str
@@ -47,6 +50,7 @@ class TrackedFile:
     epic: str | None
     core: ObjectId | None
     stat: StatKey
+    calculated: bool = False
 
 
 class Skipped(NamedTuple):
@@ -154,7 +158,8 @@ class FilesSide:
         """Read a file, or take what is known of it; ``None`` for a template, which is no epic yet."""
         entry = cache.lookup(item.path, item.stat)
         if entry is not None and entry.epic_id is not None:
-            return TrackedFile(item.path, entry.blob_id, entry.epic_id, entry.core_id, item.stat)
+            flag = bool(entry.flags & _CALCULATED)
+            return TrackedFile(item.path, entry.blob_id, entry.epic_id, entry.core_id, item.stat, flag)
         data = read_file(self._config.files / item.path, root=self._config.files)
         shown = self._config.shown(item.path)
         try:
@@ -166,7 +171,8 @@ class FilesSide:
         if epic is None:
             return None
         blob = sink.put(ObjectType.BLOB, data)
-        return TrackedFile(item.path, blob, epic.id, core_id(epic.id, epic.core), item.stat)
+        calculated = any(field.name in epic.body for field in self._config.mapping.epics.calculated)
+        return TrackedFile(item.path, blob, epic.id, core_id(epic.id, epic.core), item.stat, calculated)
 
     def _claim(self, state: FilesState, tracked: TrackedFile) -> None:
         assert tracked.epic is not None  # the caller asked
@@ -215,7 +221,7 @@ class FilesSide:
         fresh = StatCache(header)
         for path, file in state.files.items():
             if file.epic is not None:
-                entry = CacheEntry(file.stat, file.blob, file.epic, file.core)
+                entry = CacheEntry(file.stat, file.blob, file.epic, file.core, _CALCULATED if file.calculated else 0)
                 fresh.record(path, entry, observed_ns=observed)
         if fresh.entries == cache.entries and fresh.header == cache.header:
             return

@@ -1,12 +1,12 @@
-"""Calculated fields inside author files (``calculated = "inline"``): always the database's, never merged."""
+"""Calculated fields in author files: always the database's, never merged; what an author writes there is dropped."""
 
 from __future__ import annotations
 
 from typing import Final, cast
 
 from epicvc.jsonio import JSON
-from epicvc.model.diff import Change, diff
-from epicvc.model.document import Core, epic_body
+from epicvc.model.diff import Change, Op, diff
+from epicvc.model.document import WRAPPER, epic_body
 from epicvc.model.labels import SIBLINGS, Label
 from epicvc.repo.documents import Three
 
@@ -14,17 +14,25 @@ CALCULATED: Final = "calculated_fields"
 """The key beside ``epic`` that holds them; a file without the wrapper has no place for it and gets none."""
 
 
-def with_calculated(whole: dict[str, JSON], calculated: Core) -> dict[str, JSON]:
-    """A parsed file with these calculated fields."""
-    if epic_body(whole) is whole:
-        return whole
-    others = {name: value for name, value in whole.items() if name != CALCULATED}
-    return {**others, CALCULATED: cast("JSON", calculated)} if calculated else others
+def with_calculated(whole: dict[str, JSON], three: Three) -> dict[str, JSON]:
+    """A parsed file with the calculated fields that belong into it, and without those that do not."""
+    body = epic_body(whole)
+    own = {name: value for name, value in body.items() if name not in three.stray}
+    if body is whole:
+        return own
+    result = {**whole, WRAPPER: own}
+    if three.inline:
+        result.pop(CALCULATED, None)
+        if three.calculated:
+            result[CALCULATED] = cast("JSON", three.calculated)
+    return result
 
 
 def calculated_changes(three: Three) -> tuple[Change, ...]:
     """What the next write of the file brings to its calculated fields; an edit of them is among it, and dropped."""
-    if not three.stale_calculated:
-        return ()
-    label = Label(three.epic, (SIBLINGS, CALCULATED))
-    return tuple(diff(label, three.written, cast("JSON", three.calculated or None)))
+    label = Label(three.epic)
+    found = [Change(label.child(name), Op.REMOVE, value, None) for name, value in three.stray.items()]
+    if three.inline and three.stale_calculated:
+        place = label.child(SIBLINGS).child(CALCULATED)
+        found += diff(place, three.written, cast("JSON", three.calculated or None))
+    return tuple(found)

@@ -6,16 +6,19 @@ no number of epics is ever in memory at once. The second time the rows are read 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from epicvc.database.backend import Writer
+from epicvc.database.documents import living_tasks
 from epicvc.database.push import TaskAt
 from epicvc.errors import NotFound, Refused
-from epicvc.merge.threeway import Conflict, Direction
+from epicvc.jsonio import JSON
+from epicvc.merge.threeway import ABSENT, Conflict, Direction
 from epicvc.model.diff import Op
 from epicvc.model.document import tasks_of
 from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping
 from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY
@@ -100,7 +103,6 @@ def synchronise(
     allow: Allow | None = None,
     dry_run: bool = False,
     message: str | None = None,
-    only_conflicts: bool = False,
 ) -> SyncReport:
     """Pull, push, sync or resolve, as the policy's direction and selection say.
 
@@ -111,7 +113,6 @@ def synchronise(
         allow: guards that are lifted.
         dry_run: only say what would happen, by the same planning.
         message: the commit's message.
-        only_conflicts: plan only epics that hold a selected conflict (``resolve``).
 
     Raises:
         NotFound: no database is configured, or a selected epic exists nowhere.
@@ -124,13 +125,13 @@ def synchronise(
     def act(session: Session) -> SyncReport | Later[SyncReport]:
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
-        survey = _survey(documents, policy, only_conflicts=only_conflicts)
+        chosen, survey = _surveyed(documents, policy)
         _guard(documents, survey, allowed)
         report = survey.report
         report.dry_run = dry_run
         if dry_run or not report.moves_anything:
             return report
-        return _later(session, documents, survey, policy, command, message)
+        return _later(session, documents, survey, chosen, command, message)
 
     if dry_run:
         with look(repo) as session:
@@ -141,7 +142,43 @@ def synchronise(
 # First planning
 
 
-def _survey(documents: Documents, policy: Policy, *, only_conflicts: bool) -> _Survey:
+def _surveyed(documents: Documents, policy: Policy) -> tuple[Policy, _Survey]:
+    """Plan everything, without what a task that lives in another epic stands in the way of.
+
+    Where a task's key is unique on its own, no second row may have it. Such a task was moved on one side and kept on
+    the other: it stays where it is on both, and is a conflict.
+    """
+    survey = _survey(documents, policy)
+    held = _blocked(documents, survey)
+    if not held:
+        return policy, survey
+    chosen = replace(policy, selection=replace(policy.selection, held=tuple(held)))
+    survey = _survey(documents, chosen)
+    known = {conflict.label.path[1:2] for conflict in survey.report.conflicts}
+    for label in held:
+        if label.path[1:] not in known:
+            tasks = tasks_of(documents.file_core(label.root) or {})
+            ours = next(task for task in tasks if task["id"] == label.path[1])
+            survey.report.conflicts.append(Conflict(label, ABSENT, cast("JSON", ours), ABSENT))
+    return chosen, survey
+
+
+def _blocked(documents: Documents, survey: _Survey) -> list[Label]:
+    """Tasks that would be added to the database while they live there in another epic and stay in it."""
+    reader, layout = documents.reader, documents.layout
+    if not survey.added or reader is None or layout is None:
+        return []
+    tasks = layout.tasks.map
+    if (tasks.key,) not in reader.unique_keys(tasks.table):
+        return []
+    blocked = []
+    for key, owner in living_tasks(reader, layout, sorted(survey.added)):
+        if owner not in survey.removed.get(key, ()):
+            blocked += [Label(epic, (Mapping.TASKS, key)) for epic in survey.added[key] if epic != owner]
+    return sorted(blocked)
+
+
+def _survey(documents: Documents, policy: Policy) -> _Survey:
     survey = _Survey(SyncReport())
     report = survey.report
     chosen = policy.selection.epics()

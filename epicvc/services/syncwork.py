@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
 
@@ -15,6 +15,7 @@ from epicvc.files.names import Namer, check_collisions, check_name
 from epicvc.files.rewrite import rewrite
 from epicvc.files.style import Style, detect_style, render
 from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.merge.threeway import Direction
 from epicvc.model.diff import diff_epic
 from epicvc.model.document import UNAGREED, Core
 from epicvc.model.edit import new_file, with_core
@@ -133,7 +134,8 @@ class SyncWork:
     def _write_file(self, three: Three, outcome: Outcome) -> tuple[ObjectId, ObjectId] | None:
         """Stage the epic's file; the blob and core that the files side then has."""
         tracked = self._documents.working.files.by_epic.get(three.epic)
-        if not outcome.to_files and not three.stale_calculated:
+        stale = three.stale_calculated and Direction.TO_OURS in self._policy.direction
+        if not outcome.to_files and not stale:
             return (tracked.blob, cast("ObjectId", tracked.core)) if tracked else None
         config = self._documents.repo.config
         if outcome.files is None:
@@ -141,16 +143,17 @@ class SyncWork:
             self._stage.remove(tracked.path, tracked.blob)
             self._paths.remove(tracked.path)
             return None
+        inline = config.calculated == "inline"
         if tracked is None:
             path, old = self._new_path(three.epic), None
-            whole = self._calculated(three, new_file(three.epic, outcome.files))
+            whole = with_calculated(new_file(three.epic, outcome.files), replace(three, inline=inline))
             data = render(cast("JSON", whole), self._style())
         else:
             path, old = tracked.path, tracked.blob
             raw = self._stage.sink.get(tracked.blob, ObjectType.BLOB)
             whole = read_epic(self._stage.sink, tracked, config).whole
             whole = with_core(whole, three.file or {}, outcome.files, config.mapping)
-            data = rewrite(raw, cast("JSON", self._calculated(three, whole)))
+            data = rewrite(raw, cast("JSON", with_calculated(whole, three)))
         # What was written must say what was meant: the files' half of the round-trip certificate.
         epic = parse_file(data, path, config)
         if is_template(cast("JSON", epic.whole)):
@@ -160,11 +163,6 @@ class SyncWork:
             raise LossyField(three.epic, "the planned epic", f"another one from {path}")
         self._paths.add(path)
         return self._stage.write(path, old, data), written
-
-    def _calculated(self, three: Three, whole: dict[str, JSON]) -> dict[str, JSON]:
-        """The file with its calculated fields, where files have them."""
-        inline = self._documents.repo.config.calculated == "inline"
-        return with_calculated(whole, three.calculated) if inline else whole
 
     def _new_path(self, epic: str) -> str:
         """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""

@@ -523,7 +523,6 @@ def test_a_new_task_does_not_inherit_orphaned_rows(repo: EpicRepo) -> None:
     assert "dependencies" not in repo.file_task(repo.facts.epic, "new.1")
 
 
-@pytest.mark.xfail(strict=True, reason="the unique task key stops the whole sync instead of one conflict")
 def test_a_task_moved_in_files_and_edited_in_the_database_is_a_conflict(repo: EpicRepo) -> None:
     facts = repo.facts
     key = facts.tasks[2]
@@ -663,7 +662,6 @@ def test_rollback_to_before_a_table_was_ignored(repo: EpicRepo) -> None:
     assert repo.sql("SELECT DISTINCT total_points FROM framework_users") == [(4321,)]
 
 
-@pytest.mark.xfail(strict=True, reason="a calculated field in an author's file is neither reported nor dropped")
 def test_an_edit_of_a_calculated_field_is_dropped(repo: EpicRepo) -> None:
     repo.rewrite(repo.facts.epic, lambda body: body.update(planned_start_date="2020-01-01"))
     said = repo.run("sync")
