@@ -164,7 +164,10 @@ def _surveyed(documents: Documents, policy: Policy) -> tuple[Policy, _Survey]:
 
 
 def _blocked(documents: Documents, survey: _Survey) -> list[Label]:
-    """Tasks that would be added to the database while they live there in another epic and stay in it."""
+    """Tasks that would be added to the database while they live there in another epic and stay in it.
+
+    Only where the files have moved them: a task that the files have in two epics is the database's to refuse.
+    """
     reader, layout = documents.reader, documents.layout
     if not survey.added or reader is None or layout is None:
         return []
@@ -173,7 +176,8 @@ def _blocked(documents: Documents, survey: _Survey) -> list[Label]:
         return []
     blocked = []
     for key, owner in living_tasks(reader, layout, sorted(survey.added)):
-        if owner not in survey.removed.get(key, ()):
+        stays = owner not in survey.removed.get(key, ())
+        if stays and all(task["id"] != key for task in tasks_of(documents.file_core(owner) or {})):
             blocked += [Label(epic, (Mapping.TASKS, key)) for epic in survey.added[key] if epic != owner]
     return sorted(blocked)
 
