@@ -75,6 +75,7 @@ class Push:
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[str] = []
+        self._new_links: list[tuple[tuple[SQLValue, str], Label]] = []
 
     def apply(self, changes: Sequence[DocumentChange]) -> None:
         """Write the changes.
@@ -95,6 +96,7 @@ class Push:
                 self._write_tasks(change, change.after)
             else:
                 self._removed.append(change.epic)
+        self._insert_links()
         self._tasks.clear()
 
     def finish(self) -> None:
@@ -227,7 +229,7 @@ class Push:
         if row is not None:
             return row
         columns = self._layout.tasks
-        if (columns.map.key,) not in self._writer.unique_keys(columns.map.table):
+        if not self._may_have_dead_namesakes:
             return None
         query = (
             f"SELECT t.{quote(columns.map.id)}, t.{quote(cast('str', columns.map.parent))} "
@@ -277,6 +279,15 @@ class Push:
         return cast("list[str]", task.get(links.field) or [])
 
     @cached_property
+    def _may_have_dead_namesakes(self) -> bool:
+        """Whether a dead task can stand in the way of a new one: keys are unique by themselves, and there are dead."""
+        columns = self._layout.tasks
+        if (columns.map.key,) not in self._writer.unique_keys(columns.map.table):
+            return False
+        query = f"SELECT 1 FROM {quote(columns.map.table)} t WHERE NOT ({columns.alive('t')}) LIMIT 1"
+        return bool(list(self._writer.execute(query)))
+
+    @cached_property
     def _orphaned_links(self) -> frozenset[SQLValue]:
         """Tasks that do not exist and that rows of the child table belong to all the same.
 
@@ -310,13 +321,24 @@ class Push:
                     (surrogate, key),
                     place,
                 )
-        for key in after:
-            if key not in before:
-                self._run(
-                    f"INSERT INTO {quote(links.table)} ({quote(links.parent)}, {quote(links.column)}) VALUES (?, ?)",
-                    (surrogate, key),
-                    place,
-                )
+        self._new_links += [((surrogate, key), place) for key in after if key not in before]
+
+    def _insert_links(self) -> None:
+        """Insert the links of a whole batch at once; where one is refused, one by one, to name it."""
+        links, rows = self._layout.links, self._new_links
+        if links is None or not rows:
+            return
+        self._new_links = []
+        query = f"INSERT INTO {quote(links.table)} ({quote(links.parent)}, {quote(links.column)}) VALUES (?, ?)"
+        list(self._writer.execute("SAVEPOINT epicvc_links"))
+        try:
+            self._writer.execute_many(query, [row for row, _ in rows])
+        except ConstraintBroken:
+            list(self._writer.execute("ROLLBACK TO epicvc_links"))
+            for row, place in rows:
+                self._run(query, row, place)
+            raise
+        list(self._writer.execute("RELEASE epicvc_links"))
 
     # Values
 

@@ -6,9 +6,12 @@ way, so every backend shares it.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from epicvc.errors import UnsafeName
 
 
+@lru_cache(maxsize=1024)
 def quote_identifier(name: str) -> str:
     """``name`` as a quoted SQL identifier.
 

@@ -150,7 +150,9 @@ def _read_task(item: dict[str, JSON], key: str, mapping: Mapping, label: Label, 
     for spec in mapping.tasks.core:
         value = item.get(spec.name)
         if value is not None:
-            task[spec.name] = _checked(value, spec, label, path)
+            # Most values are texts and lists that fit; the rest is looked at more closely.
+            fits = spec.kind is Kind.JSON or (type(value) is str and spec.kind is Kind.TEXT)
+            task[spec.name] = value if fits else _checked(value, spec, label, path)
     if mapping.links and (links := item.get(mapping.links.field)) is not None:
         keys = [natural_key(link) for link in links] if isinstance(links, list) else [None]
         if None in keys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from typing import cast
 
@@ -79,6 +80,7 @@ class Documents:
         if reader is not None and repo.config.database is not None:
             self.layout = read_layout(reader, repo.config.mapping, repo.config.database.display)
         self._db_ids: dict[str, ObjectId] | None = None
+        self._cached_ids: dict[str, tuple[str, str]] = {}
 
     # Ids
 
@@ -121,7 +123,23 @@ class Documents:
         if ids != cache.ids or cache.documents != state or cache.mapping != self.working.mapping:
             fresh = DatabaseCache.load(directory)
             replace(fresh, documents=state, mapping=self.working.mapping, ids=ids).save(directory)
+        self._cached_ids = ids
         return {epic: bytes.fromhex(oid) for epic, (oid, _) in ids.items()}
+
+    def remember(self, state: DatabaseState | None, changes: MappingABC[str, tuple[str, str] | None]) -> None:
+        """Refresh the cache after an operation, so that the next command need not read what this one wrote.
+
+        Args:
+            state: the database as the operation left it.
+            changes: by epic, the ids of its core and of its new reference; ``None`` where they are not known.
+        """
+        ids = {**self._cached_ids, **{epic: pair for epic, pair in changes.items() if pair is not None}}
+        for epic, pair in changes.items():
+            if pair is None:
+                ids.pop(epic, None)
+        directory = self.repo.config.private
+        fresh = DatabaseCache.load(directory)
+        replace(fresh, documents=state, mapping=self.working.mapping, ids=ids).save(directory)
 
     def _stale(self, cache: DatabaseCache, state: DatabaseState) -> set[str] | None:
         """The epics whose rows changed since the cached ids were made; ``None`` when all must be read again."""

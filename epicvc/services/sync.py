@@ -23,7 +23,7 @@ from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY
 from epicvc.repo.documents import Documents, Three
-from epicvc.repo.objects import CommitKind
+from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes
 from epicvc.services.commits import committing
@@ -263,8 +263,12 @@ def _later(
     agenda = Agenda(tuple(survey.epics), survey.db_ids, survey.moves())
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
+    done: list[tuple[SyncWork, Snapshot]] = []
+
     def work(writer: Writer | None, stage: Stage) -> After:
-        snapshot = SyncWork(documents, agenda, policy, stage, writer).run()
+        carried = SyncWork(documents, agenda, policy, stage, writer)
+        snapshot = carried.run()
+        done.append((carried, snapshot))
         return committing(session, stage.sink, snapshot, text, CommitKind.SYNC)
 
     request = Request(
@@ -279,6 +283,8 @@ def _later(
 
     def result(_: object) -> SyncReport:
         report.commit = session.repo.revisions.head()
+        carried, snapshot = done[-1]
+        documents.remember(snapshot.database, carried.ids)
         return report
 
     return Later(request, result)

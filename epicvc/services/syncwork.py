@@ -74,6 +74,8 @@ class SyncWork:
         self._stage = stage
         self._writer = writer
         self._base: list[tuple[str, BaseEntry | None]] = []
+        self.ids: dict[str, tuple[str, str] | None] = {}
+        """By epic, the ids of its core in the database and of what that core is settled against from now on."""
         self._certificates: dict[str, tuple[ObjectId | None, BaseEntry | None]] = {}
         self._paths = set(documents.working.files.files)
         self._namer: Namer | None = None
@@ -124,9 +126,11 @@ class SyncWork:
                     put_entry(self._stage.sink, three.epic, outcome.base, file) if outcome.base is not None else None
                 )
                 self._base.append((three.epic, entry))
+            expected = three.db_id
             if outcome.to_db:
                 expected = core_id(three.epic, outcome.db) if outcome.db is not None else None
                 self._certificates[three.epic] = (expected, entry)
+            self.ids[three.epic] = (expected.hex(), entry.core.hex()) if expected and entry else None
             yield three, outcome
 
     # Files
