@@ -17,10 +17,12 @@ def main() -> int:
 
         sys.stdout.write(f"epicvc {__version__}\n")
         return 0
-    from epicvc.cli.edge import guarded, run_application
+    from epicvc.cli.edge import guarded, run_application, speak_safely
 
     if arguments[:2] == ["status", "--porcelain"] and len(arguments) == 2:
         from epicvc.cli.porcelain import porcelain_status
+
+        speak_safely()
 
         return guarded(lambda: porcelain_status(sys.stdout.write), as_json=False)
     return run_application(arguments)

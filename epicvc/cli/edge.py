@@ -35,17 +35,39 @@ def guarded(run: Callable[[], int], *, as_json: bool) -> int:
         return BUG
 
 
+def _speaks_utf8() -> bool:
+    """Whether JSON may be written as it is; anywhere else it is written in ASCII, which says the same."""
+    return (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
+
+
+def write_json(value: object) -> None:
+    """One JSON value on stdout."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=not _speaks_utf8(), default=str) + "\n")
+
+
 def report(kind: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
     """Say what went wrong: for people on stderr, for programs on stdout."""
     from epicvc.ui.text import printable
 
     if as_json:
         value = {"format": "epicvc.error/1", "error": kind, "message": message, "exit": code}
-        sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+        write_json(value)
         return
     sys.stderr.write(f"epicvc: {printable(message)}\n")
     if hint:
         sys.stderr.write(f"  hint: {printable(hint)}\n")
+
+
+def speak_safely() -> None:
+    """Escape what the terminal's encoding cannot say, instead of stopping in the middle of a line."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)  # not every stand-in for a stream has it
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def _is_text(argument: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in argument)
 
 
 def run_application(arguments: Sequence[str]) -> int:
@@ -53,6 +75,11 @@ def run_application(arguments: Sequence[str]) -> int:
     from epicvc.cli.app import ClickException, application
 
     as_json = "--json" in arguments
+    speak_safely()
+    for argument in arguments:
+        if not _is_text(argument):
+            report("usage", f"{argument!r} is no text in this terminal's encoding", None, USAGE, as_json=as_json)
+            return USAGE
 
     def run() -> int:
         try:

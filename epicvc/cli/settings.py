@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from epicvc.cli.edge import write_json
 from epicvc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,9 +54,13 @@ class Settings:
         """The directory in which the command runs."""
         from epicvc.errors import NotFound
 
-        if not self.directory.is_dir():
+        try:
+            found = self.directory.resolve(strict=True)
+        except (OSError, ValueError):
+            found = Path()
+        if not found.is_absolute() or not found.is_dir():
             raise NotFound(f"{self.directory} is no directory", hint="correct -C")
-        return self.directory.resolve()
+        return found
 
     def located_database(self) -> str | None:
         """``--db`` with a relative path made absolute, since it is meant from where the user stands."""
@@ -78,9 +83,7 @@ class Settings:
 
     def emit(self, value: dict[str, Any]) -> None:
         """Machine output: one JSON value on stdout."""
-        import json
-
-        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+        write_json(value)
 
 
 def common_options() -> list[TyperOption]:

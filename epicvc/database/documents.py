@@ -6,6 +6,7 @@ depends on a reference and is decided later (:func:`epicvc.model.document.settle
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,7 +16,7 @@ from epicvc.database.backend import Reader
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.tables import ColumnInfo
-from epicvc.database.values import decode, default_value, is_default
+from epicvc.database.values import decode, default_value, is_default, key_text, require_key
 from epicvc.errors import InvalidData, InvalidRow, NoMappedTable
 from epicvc.jsonio import JSON
 from epicvc.model.document import Core, RowEpic, Tasks
@@ -25,6 +26,9 @@ BATCH = 200
 """Epics read at a time: bounds memory, and the number of bound values in one statement."""
 
 DELETED = "deleted"
+
+_TYPED = re.compile(r"CHAR|TEXT|CLOB|INT|UUID", re.IGNORECASE)
+"""Declared types under which a key compares with a text as one would expect."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class Columns:
     deleted_at: str | None
     status: str | None
     status_default: SQLValue
+    plain_keys: bool
+
+    def lookup(self, alias: str) -> str:
+        """The key as a condition compares it with texts.
+
+        In a column of no type a text never equals an integer; there the key is made a text, at the cost of its index.
+        """
+        column = f"{alias}.{quote(self.map.key)}"
+        return column if self.plain_keys else f"CAST({column} AS TEXT)"
 
     def alive(self, alias: str) -> str:
         """The condition under which a row is alive."""
@@ -85,6 +98,7 @@ def _columns(reader: Reader, table: TableMap, database: str) -> Columns:
         table.deleted_at if table.deleted_at in present else None,
         table.status if status else None,
         cast("SQLValue", default_value(status.default, Field("status", "status"))) if status else None,
+        bool(_TYPED.search(present[table.key].type)),
     )
 
 
@@ -116,7 +130,7 @@ def epic_keys(reader: Reader, layout: Layout) -> list[str]:
     """The keys of all living epics."""
     table = layout.epics
     query = f"SELECT e.{quote(table.map.key)} FROM {quote(table.map.table)} e WHERE {table.alive('e')}"
-    return [str(key) for (key,) in reader.execute(query, ()) if key is not None]
+    return [key for (value,) in reader.execute(query, ()) if (key := key_text(value)) is not None]
 
 
 def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -128,10 +142,13 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
         query = (
             f"SELECT t.{key}, e.{quote(epics.map.key)} FROM {quote(tasks.map.table)} t "
             f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{parent} "
-            f"WHERE t.{key} IN ({', '.join('?' * len(chunk))}) AND {tasks.alive('t')} AND {epics.alive('e')}"
+            f"WHERE {tasks.lookup('t')} IN ({', '.join('?' * len(chunk))}) "
+            f"AND {tasks.alive('t')} AND {epics.alive('e')}"
         )
         for task, epic in reader.execute(query, chunk):
-            yield str(task), str(epic)
+            found, owner = key_text(task), key_text(epic)
+            if found is not None and owner is not None and found in chunk:
+                yield found, owner
 
 
 @dataclass(frozen=True)
@@ -156,15 +173,19 @@ def _epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) ->
     remaining = iter(sorted(keys))
     while chunk := list(islice(remaining, BATCH)):
         marks = ", ".join("?" * len(chunk))
-        query = f"{select} WHERE {condition} AND e.{quote(table.map.key)} IN ({marks}) {order}"
-        yield from _heads(reader.execute(query, chunk), table)
+        query = f"{select} WHERE {condition} AND {table.lookup('e')} IN ({marks}) {order}"
+        yield from _heads(reader.execute(query, chunk), table, frozenset(chunk))
 
 
-def _heads(rows: Iterator[Sequence[SQLValue]], table: Columns) -> Iterator[_Head]:
+def _heads(
+    rows: Iterator[Sequence[SQLValue]], table: Columns, wanted: Collection[str] | None = None
+) -> Iterator[_Head]:
     # Keys are compared by value in Python: a case-insensitive collation in the database must not join two epics.
     seen: set[str] = set()
     for surrogate, key, *values in rows:
-        text = str(key)
+        text = require_key(key, table.map.table, table.map.key)
+        if wanted is not None and text not in wanted:
+            continue  # equal to a wanted key for the database alone, as 'ABC' and 'abc' under NOCASE
         if text in seen:
             raise InvalidRow(table.map.table, text, None, "two living rows have this key")
         seen.add(text)
@@ -193,7 +214,8 @@ def _read_tasks(
     )
     result: dict[SQLValue, list[Sequence[SQLValue]]] = {}
     for row in reader.execute(query, parents):
-        result.setdefault(row[1], []).append(row)
+        if row[3] is not None:  # a row without a key is no task
+            result.setdefault(row[1], []).append(row)
     return result
 
 
@@ -209,7 +231,8 @@ def _read_links(reader: Reader, layout: Layout, marks: str, parents: Sequence[SQ
     )
     result: dict[SQLValue, list[str]] = {}
     for parent, key in reader.execute(query, parents):
-        result.setdefault(parent, []).append(str(key))
+        if key is not None:
+            result.setdefault(parent, []).append(require_key(key, links.table, links.column))
     return result
 
 
@@ -227,7 +250,7 @@ def _epic(layout: Layout, head: _Head, rows: list[Sequence[SQLValue]], links: di
     unordered: set[str] = set()
     for row in sorted(rows, key=_sort_key):
         sequence, _, surrogate, key, *values = row
-        text = str(key)
+        text = require_key(key, layout.tasks.map.table, layout.tasks.map.key)
         if text in task_defaults:
             raise InvalidRow(layout.tasks.map.table, text, None, f"two living rows of epic {head.key} have this key")
         fields, _, task_defaults[text] = _fields(layout.tasks, values, text)

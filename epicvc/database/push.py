@@ -19,7 +19,7 @@ from epicvc.database.backend import Writer
 from epicvc.database.documents import BATCH, DELETED, Columns, Layout
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.values import encode
+from epicvc.database.values import encode, key_text
 from epicvc.errors import ConstraintBroken
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import Core, tasks_of
@@ -125,12 +125,12 @@ class Push:
             marks = ", ".join("?" * len(chunk))
             query = (
                 f"SELECT e.{quote(epics.map.id)}, e.{quote(epics.map.key)}, {epics.alive('e')} "
-                f"FROM {quote(epics.map.table)} e WHERE e.{quote(epics.map.key)} IN ({marks})"
+                f"FROM {quote(epics.map.table)} e WHERE {epics.lookup('e')} IN ({marks})"
             )
             found: dict[SQLValue, str] = {}
             for surrogate, key, alive in self._writer.execute(query, chunk):
-                text = str(key)
-                if text in chunk and (alive or not self._epics.get(text, (None, False))[1]):
+                text = key_text(key)
+                if text is not None and text in chunk and (alive or not self._epics.get(text, (None, False))[1]):
                     self._epics[text] = (surrogate, bool(alive))
                     found[surrogate] = text
             self._find_tasks(list(found), tasks)
@@ -147,8 +147,8 @@ class Push:
         )
         for surrogate, owner, alive, order, key in self._writer.execute(query, parents):
             rows = self._tasks.setdefault(owner, {})
-            text = str(key)
-            if alive or text not in rows:
+            text = key_text(key)
+            if text is not None and (alive or text not in rows):
                 rows[text] = _Row(surrogate, owner, bool(alive), order)
 
     def _row(self, epic: str, key: str) -> _Row | None:
@@ -233,7 +233,7 @@ class Push:
             return None
         query = (
             f"SELECT t.{quote(columns.map.id)}, t.{quote(cast('str', columns.map.parent))} "
-            f"FROM {quote(columns.map.table)} t WHERE t.{quote(columns.map.key)} = ? AND NOT ({columns.alive('t')})"
+            f"FROM {quote(columns.map.table)} t WHERE {columns.lookup('t')} = ? AND NOT ({columns.alive('t')})"
         )
         for surrogate, owner in self._writer.execute(query, (key,)):
             return _Row(surrogate, owner, False, None)

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from epicvc.database.backend import Backend
 
 _HIDDEN: Final = "***"
-_SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword"})
+_SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "options", "passfile"})
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):(?://)?")
 _POSTGRESQL: Final = frozenset({"postgresql", "postgres"})
 _HOSTS: Final = re.compile(r"[A-Za-z0-9._\-%]*(\[[0-9A-Fa-f:.%]+\])?(:[0-9]*)?(,[A-Za-z0-9._\-%]*(:[0-9]*)?)*")
 _KEY_VALUE_DSN: Final = re.compile(r"(^|.*\s)(ssl)?password\s*=", re.IGNORECASE | re.DOTALL)
+_ALMOST_A_URL: Final = re.compile(r"^postgres|://|:[^/]*@|\bpwd\s*=|password", re.IGNORECASE)
 _HINT: Final = "name a file, sqlite:///PATH, or postgresql://USER@HOST/NAME"
 
 
@@ -53,6 +54,7 @@ def parse_url(text: str) -> DatabaseURL:
     Raises:
         UsageError: it names no database that can be used.
     """
+    text = text.strip()
     scheme = _SCHEME.match(text)
     name = scheme[1].lower() if scheme else ""
     if name in _POSTGRESQL and text[len(name) :].startswith("://"):
@@ -63,6 +65,9 @@ def parse_url(text: str) -> DatabaseURL:
         return _file(text[len("sqlite:///") :])
     if scheme and (name == "file" or "://" in scheme[0]):
         raise UsageError(f"databases of kind {name} are not known", hint=_HINT)
+    if _ALMOST_A_URL.search(text):
+        # Taken for a path it would be shown, password and all.
+        raise UsageError("the database's reference is neither a path nor a URL", hint=_HINT)
     if _KEY_VALUE_DSN.match(text):
         raise UsageError("a connection string of keywords is not taken", hint=_HINT)
     return _file(text)

@@ -57,6 +57,26 @@ def _decode_json(text: str, field: Field, table: str, row: str) -> JSON:
         raise InvalidRow(table, row, field.column, reason, hint="correct the value in the database") from error
 
 
+def key_text(value: SQLValue) -> str | None:
+    """A key column's value as the text that identifies its row; ``None`` for a value that can be no key."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return value if isinstance(value, str) and value else None
+
+
+def require_key(value: SQLValue, table: str, column: str) -> str:
+    """The same, where there has to be a key.
+
+    Raises:
+        InvalidRow: there is none.
+    """
+    key = key_text(value)
+    if key is None:
+        hint = "correct the key in the database, or delete the row"
+        raise InvalidRow(table, repr(value), column, "is no key: a text or an integer", hint=hint)
+    return key
+
+
 def encode(value: JSON, field: Field, place: Label) -> SQLValue:
     """The column value that holds a field value of the epic or task at ``place``.
 

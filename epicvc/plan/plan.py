@@ -116,7 +116,7 @@ def decide_by_policy(name: str) -> Decide:
 
 
 def decide_labels(
-    chosen: Iterable[tuple[Label, Callable[[Conflict], Chosen]]], otherwise: Decide = undecided
+    chosen: Iterable[tuple[Label, Callable[[Conflict], Chosen | None]]], otherwise: Decide = undecided
 ) -> Decide:
     """Decide each conflict by the first entry whose label covers it."""
     entries = tuple(chosen)

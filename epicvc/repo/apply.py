@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Protocol
 
 from epicvc.database.backend import Backend, Writer
-from epicvc.errors import EpicvcError
+from epicvc.errors import EpicvcError, Refused
 from epicvc.fileio import fsync_directory, make_directories, publish, read_file, remove_file, stage_file
 from epicvc.files.names import check_name
 from epicvc.repo.filesside import blob_id
@@ -136,9 +136,15 @@ class Stage:
 
         Raises:
             Replan: somebody did.
+            Refused: a file that is not tracked is where a new one goes.
         """
         for change in self.changes:
-            if current_blob(self._root, change.path) != change.old:
+            now = current_blob(self._root, change.path)
+            if now != change.old:
+                if change.old is None:
+                    raise Refused(
+                        f"{change.path} is in the way: it is there and is not tracked", hint="move it somewhere else"
+                    )
                 raise Replan
 
     def publish(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
 
 from epicvc.database.url import DatabaseURL, parse_url
-from epicvc.errors import InvalidConfig
+from epicvc.errors import FileUnavailable, InvalidConfig
 from epicvc.model.mapping import BUILTIN, Field, Kind, Layer, LinkMap, Mapping, Rule, TableMap
 
 CONFIG: Final = "epicvc.toml"
@@ -88,12 +88,16 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return {}
+    except OSError as error:
+        raise FileUnavailable(path.name, error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
         raise InvalidConfig(path.name, "is not UTF-8") from error
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(path.name, str(error)) from error
+    except RecursionError as error:
+        raise InvalidConfig(path.name, "is nested too deeply") from error
 
 
 def _shared(root: Path, data: dict[str, Any]) -> Config:
@@ -110,6 +114,12 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
         raise InvalidConfig(CONFIG, f"[sync] policy = {policy!r} is none of {', '.join(POLICIES)}")
     if calculated not in CALCULATED:
         raise InvalidConfig(CONFIG, f"[sync] calculated = {calculated!r} is none of {', '.join(CALCULATED)}")
+    mapping = read_mapping(data.get("mapping", {}))
+    ignore = frozenset(_patterns({"ignore": tables.get("ignore", [])}, "ignore", ()))
+    needed = {mapping.epics.table, mapping.tasks.table, *([mapping.links.table] if mapping.links else [])}
+    if needed & ignore:
+        names = ", ".join(sorted(needed & ignore))
+        raise InvalidConfig(CONFIG, f"[tables] ignore names {names}, which the mapping needs")
     return Config(
         root=root,
         files=root / directory,
@@ -117,8 +127,8 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
         exclude=_patterns(files, "exclude", DEFAULT_EXCLUDE),
         policy=policy,
         calculated=calculated,
-        ignore=frozenset(_patterns({"ignore": tables.get("ignore", [])}, "ignore", ())),
-        mapping=read_mapping(data.get("mapping", {})),
+        ignore=ignore,
+        mapping=mapping,
     )
 
 
@@ -249,19 +259,31 @@ def _table(data: dict[str, Any], name: str, table: TableMap) -> TableMap:
             fields.pop(key, None)
         else:
             fields[key] = item
-    return replace(table, fields=tuple(fields.values()), **cast("Any", changes))
+    result = replace(table, fields=tuple(fields.values()), **cast("Any", changes))
+    _check_columns(name, result)
+    return result
+
+
+def _check_columns(name: str, table: TableMap) -> None:
+    """Each column has one meaning: a field on a key or on a mark of deletion would rename or delete rows."""
+    taken = {c for c in (table.id, table.key, table.parent, table.sequence, table.deleted_at, table.status) if c}
+    for item in table.fields:
+        if not item.column or item.column in taken:
+            where = f"mapping.{name}.fields.{item.name}"
+            raise InvalidConfig(CONFIG, f"{where}: the column {item.column!r} has another meaning already")
+        taken.add(item.column)
 
 
 def _field(table: str, name: str, value: object, known: Field | None) -> Field | None:
     where = f"mapping.{table}.fields.{name}"
+    if name in ("id", Mapping.TASKS):
+        raise InvalidConfig(CONFIG, f"{where}: this field is not mapped to a column")
     if value is False:
         return None
     if isinstance(value, str) and value:
         return replace(known, column=value) if known else Field(name, value)
     if not isinstance(value, dict):
         raise InvalidConfig(CONFIG, f"{where} must be a column, a table or false")
-    if name in ("id", Mapping.TASKS):
-        raise InvalidConfig(CONFIG, f"{where}: this field is not mapped to a column")
     _known(value, {"column", "kind", "layer", "merge"}, where)
     base = known or Field(name, name)
     try:

@@ -146,6 +146,8 @@ class Documents:
         before = cache.documents
         if before is None or before.schema != state.schema or not self.sink.has(before.tables):
             return None
+        if not CapturedRows(self.sink, state).finds_owners(self.repo.config.mapping):
+            return None
         return affected_epics(self.sink, self.repo, before, state)
 
     # Cores
@@ -181,7 +183,7 @@ class Documents:
         active = reader or self.reader
         if active is not None and self.layout is not None and remaining:
             for rows in read_epics(active, self.layout, list(remaining)):
-                del remaining[rows.id]
+                remaining.pop(rows.id, None)
                 yield self._three(rows.id, rows)
         for epic in remaining:
             yield self._three(epic, None)

@@ -124,17 +124,36 @@ class FilesSide:
                 skipped.append(Skipped(item.path, "a template"))
             if self._progress and number % TELL_EVERY == 0:
                 self._progress("files", number, len(found))
-        for path, reason in skipped:
-            # It was an epic: leaving it out now would look like deleting that epic.
-            if known is not None and tree.get(sink, known, path.encode()) is not None:
-                problems.append(InvalidFile(self._config.shown(path), f"was an epic and is now {reason}"))
-        state = FilesState(self._root(sink, cache, files), files, problems, skipped)
+        root = self._root(sink, cache, files)
+        if known is not None and known != root:
+            kept = dict(self._still_there(sink, known, root, dict(skipped), problems))
+            files |= kept
+            root = update_files(sink, root, ((path, file.blob) for path, file in kept.items()))
+        state = FilesState(root, files, problems, skipped)
         for tracked in files.values():
             if tracked.epic is not None:
                 self._claim(state, tracked)
         self._ensure_stored(sink, known, state)
         self._remember(cache, state, observed)
         return state
+
+    def _still_there(
+        self, sink: ObjectSink, known: ObjectId, root: ObjectId, reasons: dict[str, str], problems: list[EpicvcError]
+    ) -> Iterator[tuple[str, TrackedFile]]:
+        """Files that were epics, are there, and are left out now: that must not look like deleting their epics.
+
+        They stay in the state as files that are no valid epics, so that a rollback can replace them.
+        """
+        for path, _, new in changed_files(sink, known, root):
+            target = self._config.files / path
+            if new is not None or not (target.is_symlink() or target.exists()):
+                continue
+            reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
+            problems.append(InvalidFile(self._config.shown(path), f"was an epic and is now {reason}"))
+            if target.is_file() and not target.is_symlink():
+                data = read_file(target, root=self._config.files)
+                blob = sink.put(ObjectType.BLOB, data)
+                yield path, TrackedFile(path, blob, None, None, StatKey.of(target.lstat()))
 
     def _find(self, skipped: list[Skipped], problems: list[EpicvcError]) -> list[FoundFile]:
         """The files that look tracked, by name; a files directory that is not there is a problem, and empty."""

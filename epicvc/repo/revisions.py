@@ -21,6 +21,7 @@ CHECKPOINTS: Final = "refs/checkpoints/"
 REMOTES: Final = "refs/remotes/"
 SYMBOLIC: Final = "ref: "
 
+_MANY_DIGITS: Final = 15
 _NAMESPACES: Final = (TAGS, CHECKPOINTS, BRANCHES, REMOTES)
 _SUFFIX: Final = re.compile(r"(~\d*|\^\d*)")
 _HEX: Final = re.compile(r"[0-9a-f]{4,64}")
@@ -48,7 +49,15 @@ def parse_when(text: str) -> datetime:
         time = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is no time", hint="write it as 2025-08-17T10:00:00, with Z for UTC") from error
-    return time.astimezone(UTC)
+    try:
+        return time.astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise UsageError(f"{text!r} lies outside of what a clock can say") from error
+
+
+def _count(digits: str) -> int:
+    """A number of steps; more than any history has is as good as any."""
+    return int(digits) if len(digits) < _MANY_DIGITS else 10**_MANY_DIGITS
 
 
 class Revisions:
@@ -82,7 +91,9 @@ class Revisions:
     def resolve(self, text: str) -> ObjectId:
         """The id of the commit that a revision names; raises as :meth:`commit`."""
         name, *rest = _SUFFIX.split(text)
-        oid = self._resolve_name(name or HEAD)
+        if not name:
+            raise UsageError(f"{text!r} is no revision", hint="HEAD, HEAD~1, a branch, tag or checkpoint, an id")
+        oid = self._resolve_name(name)
         for suffix in rest[::2]:
             oid = self._step(oid, suffix, text)
         if any(rest[1::2]):
@@ -90,7 +101,7 @@ class Revisions:
         return oid
 
     def _step(self, oid: ObjectId, suffix: str, text: str) -> ObjectId:
-        number = int(suffix[1:] or 1)
+        number = _count(suffix[1:] or "1")
         if suffix.startswith("^"):
             parents = get_commit(self._store, oid).parents
             if number == 0:
@@ -127,8 +138,8 @@ class Revisions:
         raise NotFound(f"no revision {name}", hint="see `epicvc log`, `epicvc branch` and `epicvc tag`")
 
     def _resolve_reflog(self, name: str, inner: str) -> ObjectId:
-        if inner.isdigit():
-            position = int(inner)
+        if inner.isdecimal() and inner.isascii():
+            position = _count(inner)
             values = islice(self._head_values(), position, position + 1)
             for oid in values:
                 return oid

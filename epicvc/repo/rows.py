@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from epicvc.database.rowcodec import SQLValue, decode_row, encode_key
-from epicvc.database.tables import KeyKind, Schema, TableInfo
+from epicvc.database.tables import Schema, TableInfo
+from epicvc.database.values import key_text
 from epicvc.model.mapping import Mapping, TableMap
 from epicvc.repo.dbside import get_schema, table_root, unpack_row
 from epicvc.repo.objects import DatabaseState
@@ -52,32 +53,41 @@ class CapturedRows:
         columns = info.columns if info else tuple(f"column{number}" for number in range(len(values)))
         return dict(zip(columns, values, strict=False))
 
-    def by_surrogate(self, table: str, value: SQLValue) -> NamedRow | None:
-        """The row with this integer primary key."""
-        info = self._tables.get(table)
-        root = table_root(self._source, self._state, table)
-        if info is None or root is None or info.kind is not KeyKind.INTEGER or not isinstance(value, int):
+    def by_surrogate(self, table: TableMap, value: SQLValue) -> NamedRow | None:
+        """The row of a mapped table with this surrogate key."""
+        info = self._tables.get(table.table)
+        root = table_root(self._source, self._state, table.table)
+        if info is None or root is None or value is None or not self.finds(table):
             return None
         row = tree.get(self._source, root, encode_key((value,)))
-        return None if row is None else self.named(table, unpack_row(self._source, row))
+        return None if row is None else self.named(table.table, unpack_row(self._source, row))
+
+    def finds(self, table: TableMap) -> bool:
+        """Whether rows of a mapped table can be found by their surrogate key: it is the key they are captured by."""
+        info = self._tables.get(table.table)
+        return info is not None and info.key == (table.id,)
+
+    def finds_owners(self, mapping: Mapping) -> bool:
+        """Whether the owner of every row of the mapped tables can be told; not so below views, say."""
+        links = mapping.links
+        return self.finds(mapping.epics) and self.finds(mapping.tasks) and (not links or links.table in self._tables)
 
     def owner(self, mapping: Mapping, table: str, row: NamedRow) -> Owner | None:
         """The epic, and the task, that a row of a mapped table belongs to; ``None`` for any other row."""
         if table == mapping.epics.table:
             return _owner(row.get(mapping.epics.key))
         if table == mapping.tasks.table:
-            epic = self.by_surrogate(mapping.epics.table, row.get(mapping.tasks.parent or ""))
+            epic = self.by_surrogate(mapping.epics, row.get(mapping.tasks.parent or ""))
             return _owner(epic.get(mapping.epics.key), row.get(mapping.tasks.key)) if epic else None
         if mapping.links and table == mapping.links.table:
-            task = self.by_surrogate(mapping.tasks.table, row.get(mapping.links.parent))
+            task = self.by_surrogate(mapping.tasks, row.get(mapping.links.parent))
             return self.owner(mapping, mapping.tasks.table, task) if task else None
         return None
 
 
 def _owner(epic: SQLValue, task: SQLValue = None) -> Owner | None:
-    if epic is None:
-        return None
-    return Owner(str(epic), None if task is None else str(task))
+    key = key_text(epic)
+    return None if key is None else Owner(key, key_text(task))
 
 
 def mapped_tables(mapping: Mapping) -> Iterable[str]:

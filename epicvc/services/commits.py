@@ -174,6 +174,10 @@ def _partial_database(
     sink, mapping = session.staging, session.repo.config.mapping
     tables = frozenset(mapped_tables(mapping))
     views = CapturedRows(sink, head), CapturedRows(sink, working)
+    if not all(view.finds_owners(mapping) for view in views):
+        raise UsageError(
+            "the rows of single epics cannot be told here", hint="commit everything: epicvc commit -m MESSAGE"
+        )
     roots: list[tuple[bytes, bytes | None]] = []
     for table, rows in row_changes(sink, head, working):
         if table not in tables:

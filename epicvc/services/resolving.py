@@ -9,7 +9,7 @@ from typing import cast
 
 from epicvc.errors import InvalidField, NotFound, UsageError
 from epicvc.jsonio import JSON
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value, same
 from epicvc.model.document import Core, misfit, read_file_epic, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
@@ -62,8 +62,10 @@ def set_value(value: JSON) -> Callable[[Conflict], Chosen]:
     return lambda _: Chosen(ABSENT if value is None else value)
 
 
-def _always(chosen: Chosen, _: Conflict) -> Chosen:
-    return chosen
+def _if_still(chosen: Chosen, seen: Conflict, conflict: Conflict) -> Chosen | None:
+    """What was chosen for a conflict, while it still is the one that was seen; an edit since leaves it open."""
+    pairs = ((seen.base, conflict.base), (seen.ours, conflict.ours), (seen.theirs, conflict.theirs))
+    return chosen if all(same(*pair) for pair in pairs) else None
 
 
 def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False) -> ResolveReport:
@@ -74,14 +76,14 @@ def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False)
         InvalidField: a given value does not fit its field.
     """
     before = read_status(repo).conflicts
-    chosen: list[tuple[Label, Callable[[Conflict], Chosen]]] = []
+    chosen: list[tuple[Label, Callable[[Conflict], Chosen | None]]] = []
     for resolution in resolutions:
         matches = [c for c in before if resolution.label is None or resolution.label.covers(c.label)]
         if resolution.label is not None and not matches:
             raise NotFound(f"{resolution.label} is no conflict", hint="see `epicvc status`")
         for conflict in matches:
             settled = _fitting(repo.config.mapping, conflict, resolution.choose(conflict))
-            chosen.append((conflict.label, partial(_always, settled)))
+            chosen.append((conflict.label, partial(_if_still, settled, conflict)))
     report = ResolveReport(left=before)
     if not chosen:
         return report
@@ -89,8 +91,9 @@ def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False)
     policy = Policy(selection=Selection(labels), decide=decide_labels(chosen))
     done = synchronise(repo, policy, command="resolve", dry_run=dry_run, message=f"resolve {_named(labels)}")
     report.commit = done.commit
-    report.settled = list(labels)
-    report.left = [conflict for conflict in before if conflict.label not in labels]
+    left = {conflict.label for conflict in done.conflicts}
+    report.settled = [label for label in labels if label not in left]
+    report.left = [*(conflict for conflict in before if conflict.label not in labels), *done.conflicts]
     return report
 
 

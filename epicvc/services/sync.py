@@ -158,8 +158,8 @@ def _surveyed(documents: Documents, policy: Policy) -> tuple[Policy, _Survey]:
     for label in held:
         if label.path[1:] not in known:
             tasks = tasks_of(documents.file_core(label.root) or {})
-            ours = next(task for task in tasks if task["id"] == label.path[1])
-            survey.report.conflicts.append(Conflict(label, ABSENT, cast("JSON", ours), ABSENT))
+            found = [cast("JSON", task) for task in tasks if task["id"] == label.path[1]]
+            survey.report.conflicts.append(Conflict(label, ABSENT, found[0] if found else ABSENT, ABSENT))
     return chosen, survey
 
 

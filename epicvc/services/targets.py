@@ -199,12 +199,20 @@ def _transplant_database(
             continue
         if now == old:
             changes.append((key, new))
+        elif table == COUNTERS:
+            # A counter that went on is no reason to stop: where the change only raised it, it stays as far as it is.
+            changes.append((key, _transplant_counters(sink, now or tree.EMPTY, old or tree.EMPTY, new or tree.EMPTY)))
         elif now is None or old is None or new is None:
             labels.append(f"@{table}")
         else:
             root = _transplant_tree(sink, now, old, new, labels, partial(_row_name, table))
             changes.append((key, root))
     return DatabaseState(schema, tree.update(sink, current.tables, changes) if changes else current.tables)
+
+
+def _transplant_counters(sink: ObjectSink, current: ObjectId, source: ObjectId, target: ObjectId) -> ObjectId:
+    kept = [(key, new) for key, old, new in tree.diff(sink, source, target) if tree.get(sink, current, key) == old]
+    return tree.update(sink, current, kept)
 
 
 def _row_name(table: str, key: bytes) -> str:

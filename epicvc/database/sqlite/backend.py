@@ -44,7 +44,10 @@ class SQLiteBackend:
 
     def exists(self) -> bool:
         """Whether the file is there."""
-        return self._path.is_file()
+        try:
+            return self._path.is_file()
+        except OSError:  # a name that is too long, say
+            return False
 
     def create(self) -> None:
         """Make an empty file, which SQLite takes for an empty database; one that is there is left alone."""
