@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from epicvc.errors import NotFound, UsageError
-from epicvc.model.labels import Selection
-from epicvc.repo.objects import Commit
+from epicvc.model.labels import Label, Selection
+from epicvc.repo.dbside import table_root
+from epicvc.repo.filesside import epic_paths
+from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.difference import SideChange, differences
 from epicvc.services.restoring import SIDES
 from epicvc.services.session import look
+from epicvc.store import tree
+from epicvc.store.objects import ObjectSource
 
 WORKING = "working"
 
@@ -55,7 +59,8 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
     """Compare HEAD or a commit with both sides as they are, or two commits with each other.
 
     Raises:
-        UsageError: ``side`` is none, or a word is neither a revision nor a label.
+        UsageError: ``side`` is none, or a word cannot be a label.
+        NotFound: a word is neither a revision nor an epic or table of either state.
     """
     if side is not None and side not in SIDES:
         raise UsageError(f"--side takes files or db, not {side!r}")
@@ -65,15 +70,17 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
     if len(revisions) == 2:
         one, other = (repo.revisions.resolve(revision) for revision in revisions)
         snapshots = repo.snapshot_of(one), repo.snapshot_of(other)
-        found = differences(repo.store, mapping, *snapshots, side=side, selection=selection)
-        return Comparison(one.hex(), other.hex(), tuple(found))
+        found = tuple(differences(repo.store, mapping, *snapshots, side=side, selection=selection))
+        _require_known(repo.store, selection, found, snapshots)
+        return Comparison(one.hex(), other.hex(), found)
     commit = repo.revisions.resolve(revisions[0] if revisions else "HEAD")
     with look(repo) as session:
         session.working.files.require_valid()
         before = repo.snapshot_of(commit)
         working = session.working.snapshot()
-        found = differences(session.staging, mapping, before, working, side=side, selection=selection)
-        return Comparison(commit.hex(), WORKING, tuple(found))
+        found = tuple(differences(session.staging, mapping, before, working, side=side, selection=selection))
+        _require_known(session.staging, selection, found, (before, working))
+        return Comparison(commit.hex(), WORKING, found)
 
 
 def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparison:
@@ -81,5 +88,31 @@ def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparis
     parent = commit.parents[0] if commit.parents else None
     before = repo.snapshot_of(parent) if parent else None
     after = repo.snapshot_of(commit.id)
-    found = differences(repo.store, repo.config.mapping, before, after, selection=selection)
-    return Comparison(parent.hex() if parent else None, commit.id.hex(), tuple(found))
+    found = tuple(differences(repo.store, repo.config.mapping, before, after, selection=selection))
+    _require_known(repo.store, selection, found, (before, after))
+    return Comparison(parent.hex() if parent else None, commit.id.hex(), found)
+
+
+def _require_known(
+    source: ObjectSource, selection: Selection, found: Sequence[SideChange], snapshots: Sequence[Snapshot | None]
+) -> None:
+    """Tell a word that names nothing from a place where nothing changed.
+
+    Raises:
+        NotFound: neither state has a selected epic or table.
+    """
+    changed = {(item.change.label.table, item.change.label.root) for item in found}
+    states = [snapshot for snapshot in snapshots if snapshot is not None]
+    for label in selection.labels:
+        if (label.table, label.root) in changed or any(_knows(source, state, label) for state in states):
+            continue
+        what = f"table {label.root}" if label.table else f"revision or epic {label.root}"
+        raise NotFound(f"no {what}", hint="see `epicvc log` and `epicvc status`")
+
+
+def _knows(source: ObjectSource, state: Snapshot, label: Label) -> bool:
+    if label.table:
+        return state.database is not None and table_root(source, state.database, label.root) is not None
+    if tree.get(source, state.base, label.root.encode()) is not None:
+        return True
+    return bool(epic_paths(source, state.files, {label.root}))

@@ -521,3 +521,13 @@ def test_an_export_among_the_tracked_files_is_refused(repo: EpicRepo) -> None:
     said = repo.run("restore", "--at", datetime.now(UTC).isoformat(), "--to", "epics/then")
     assert said.code == 5
     repo.ok("status")
+
+
+@pytest.mark.parametrize("command", [("diff", "nosuch"), ("show", "HEAD", "nosuch"), ("diff", "@nosuch")])
+def test_a_word_that_names_nothing_is_not_found(repo: EpicRepo, command: tuple[str, ...]) -> None:
+    repo.refused(3, *command, naming="nosuch")
+
+
+def test_a_place_where_nothing_changed_is_no_error(repo: EpicRepo) -> None:
+    assert repo.json("diff", repo.facts.epic)["changes"] == []
+    assert repo.json("diff", "@framework_epics")["changes"] == []
