@@ -7,7 +7,6 @@ to another epic keeps its row.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +15,15 @@ from itertools import islice
 from typing import Final, TypeAlias, cast
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import BATCH, DELETED, Columns, Layout
+from epicvc.database.documents import BATCH, Columns, Layout
+from epicvc.database.links import LinkWrites
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.values import encode, key_text
-from epicvc.errors import ConstraintBroken
-from epicvc.jsonio import JSON, equal
+from epicvc.database.rowwrites import Assignments, RowWrites, all_values, changed_values, inserted_values, revival
+from epicvc.database.values import key_text
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
-from epicvc.model.mapping import Field, Mapping
+from epicvc.model.mapping import Mapping
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,6 @@ class _Row:
     sequence: SQLValue
 
 
-Assignments: TypeAlias = dict[str, SQLValue]
 TaskAt: TypeAlias = tuple[str, str]
 """An epic's id and a task's id within it."""
 
@@ -69,13 +67,13 @@ class Push:
     def __init__(self, writer: Writer, layout: Layout, now: str, moves: MappingABC[TaskAt, str] = _NO_MOVES) -> None:
         self._writer = writer
         self._layout = layout
-        self._now = now
         self._moves = moves
         self._leaving = frozenset((giver, key) for (_, key), giver in moves.items())
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[str] = []
-        self._new_links: list[tuple[tuple[SQLValue, str], Label]] = []
+        self._rows = RowWrites(writer, now)
+        self._links = LinkWrites(writer, layout, self._rows)
 
     def apply(self, changes: Sequence[DocumentChange]) -> None:
         """Write the changes.
@@ -96,7 +94,7 @@ class Push:
                 self._write_tasks(change, change.after)
             else:
                 self._removed.append(change.epic)
-        self._insert_links()
+        self._links.flush()
         self._tasks.clear()
 
     def finish(self) -> None:
@@ -161,16 +159,16 @@ class Push:
         columns, label = self._layout.epics, Label(change.epic)
         surrogate, alive = self._epics.get(change.epic, (None, False))
         if surrogate is None:
-            values = self._insert_values(columns, after, label)
+            values = inserted_values(columns, after, label)
             values[columns.map.key] = change.epic
-            surrogate = self._insert(columns, values, label)
+            surrogate = self._rows.insert(columns, values, label)
             self._epics[change.epic] = (surrogate, True)
         elif not alive:
-            values = self._revival(columns) | self._all_values(columns, after, label)
-            self._update(columns, surrogate, values, label)
+            values = revival(columns) | all_values(columns, after, label)
+            self._rows.update(columns, surrogate, values, label)
             self._epics[change.epic] = (surrogate, True)
         else:
-            self._update(columns, surrogate, self._changed_values(columns, change.before, after, label), label)
+            self._rows.update(columns, surrogate, changed_values(columns, change.before, after, label), label)
 
     # Tasks
 
@@ -192,30 +190,30 @@ class Push:
     ) -> None:
         columns = self._layout.tasks
         row = self._tasks.get(parent, {}).get(key)
-        links_before = self._links(before)
+        links_before = self._links.of(before)
         if row is not None and row.alive and before is not None:
-            values = self._changed_values(columns, before, task, label) | order
-            self._update(columns, row.surrogate, values, label)
+            values = changed_values(columns, before, task, label) | order
+            self._rows.update(columns, row.surrogate, values, label)
         else:
             row = self._take_over(label, key, row)
             if row is None:
-                values = self._insert_values(columns, task, label) | order
+                values = inserted_values(columns, task, label) | order
                 values |= {cast("str", columns.map.parent): parent, columns.map.key: key}
-                orphaned = self._orphaned_links  # read before the first insert gives one of them an owner
-                row = _Row(self._insert(columns, values, label), parent, True, None)
+                orphaned = self._links.orphaned  # read before the first insert gives one of them an owner
+                row = _Row(self._rows.insert(columns, values, label), parent, True, None)
                 if row.surrogate in orphaned:
-                    links_before = self._stored_links(row.surrogate)
+                    links_before = self._links.stored(row.surrogate)
             else:
-                values = self._all_values(columns, task, label) | order
+                values = all_values(columns, task, label) | order
                 if not row.alive:
-                    values |= self._revival(columns)
+                    values |= revival(columns)
                 if row.parent != parent:
                     values[cast("str", columns.map.parent)] = parent
-                self._update(columns, row.surrogate, values, label)
-                links_before = self._stored_links(row.surrogate)
+                self._rows.update(columns, row.surrogate, values, label)
+                links_before = self._links.stored(row.surrogate)
                 row.parent, row.alive = parent, True
             self._tasks.setdefault(parent, {})[key] = row
-        self._write_links(row.surrogate, links_before, self._links(task), label)
+        self._links.write(row.surrogate, links_before, self._links.of(task), label)
 
     def _take_over(self, label: Label, key: str, row: _Row | None) -> _Row | None:
         """The row that an added task gets: one that leaves another epic now, else its own dead one, else any dead one.
@@ -270,14 +268,6 @@ class Push:
                 result[key] = last
         return result
 
-    # Links
-
-    def _links(self, task: Core | None) -> list[str]:
-        links = self._layout.links
-        if links is None or task is None:
-            return []
-        return cast("list[str]", task.get(links.field) or [])
-
     @cached_property
     def _may_have_dead_namesakes(self) -> bool:
         """Whether a dead task can stand in the way of a new one: keys are unique by themselves, and there are dead."""
@@ -287,130 +277,12 @@ class Push:
         query = f"SELECT 1 FROM {quote(columns.map.table)} t WHERE NOT ({columns.alive('t')}) LIMIT 1"
         return bool(list(self._writer.execute(query)))
 
-    @cached_property
-    def _orphaned_links(self) -> frozenset[SQLValue]:
-        """Tasks that do not exist and that rows of the child table belong to all the same.
-
-        A new task may get such an id; what waits there for it is not its own.
-        """
-        links, tasks = self._layout.links, self._layout.tasks.map
-        if links is None:
-            return frozenset()
-        query = (
-            f"SELECT DISTINCT l.{quote(links.parent)} FROM {quote(links.table)} l WHERE NOT EXISTS "
-            f"(SELECT 1 FROM {quote(tasks.table)} t WHERE t.{quote(tasks.id)} = l.{quote(links.parent)})"
-        )
-        return frozenset(parent for (parent,) in self._writer.execute(query))
-
-    def _stored_links(self, surrogate: SQLValue) -> list[str]:
-        links = self._layout.links
-        if links is None:
-            return []
-        query = f"SELECT {quote(links.column)} FROM {quote(links.table)} WHERE {quote(links.parent)} = ?"
-        return [str(key) for (key,) in self._writer.execute(query, (surrogate,))]
-
-    def _write_links(self, surrogate: SQLValue, before: Sequence[str], after: Sequence[str], label: Label) -> None:
-        links = self._layout.links
-        if links is None:
-            return
-        place = label.child(links.field)
-        for key in before:
-            if key not in after:
-                self._run(
-                    f"DELETE FROM {quote(links.table)} WHERE {quote(links.parent)} = ? AND {quote(links.column)} = ?",
-                    (surrogate, key),
-                    place,
-                )
-        self._new_links += [((surrogate, key), place) for key in after if key not in before]
-
-    def _insert_links(self) -> None:
-        """Insert the links of a whole batch at once; where one is refused, one by one, to name it."""
-        links, rows = self._layout.links, self._new_links
-        if links is None or not rows:
-            return
-        self._new_links = []
-        query = f"INSERT INTO {quote(links.table)} ({quote(links.parent)}, {quote(links.column)}) VALUES (?, ?)"
-        list(self._writer.execute("SAVEPOINT epicvc_links"))
-        try:
-            self._writer.execute_many(query, [row for row, _ in rows])
-        except ConstraintBroken:
-            list(self._writer.execute("ROLLBACK TO epicvc_links"))
-            for row, place in rows:
-                self._run(query, row, place)
-            raise
-        list(self._writer.execute("RELEASE epicvc_links"))
-
-    # Values
-
-    def _insert_values(self, columns: Columns, core: Core, label: Label) -> Assignments:
-        """Only what is there: an absent field is left to the column's default."""
-        return {
-            field.column: encode(core[field.name], field, label)
-            for field in columns.map.core
-            if core.get(field.name) is not None
-        }
-
-    def _all_values(self, columns: Columns, core: Core, label: Label) -> Assignments:
-        return {field.column: self._value(columns, field, core.get(field.name), label) for field in columns.map.core}
-
-    def _changed_values(self, columns: Columns, before: Core | None, after: Core, label: Label) -> Assignments:
-        old = before or _EMPTY
-        return {
-            field.column: self._value(columns, field, after.get(field.name), label)
-            for field in columns.map.core
-            if not equal(old.get(field.name), after.get(field.name))
-        }
-
-    @staticmethod
-    def _value(columns: Columns, field: Field, value: JSON, label: Label) -> SQLValue:
-        """A field's column value; removing a field writes the column's default."""
-        wanted = columns.defaults[field.name] if value is None else value
-        return encode(wanted, field, label)
-
-    # Statements
-
     def _remove_row(self, columns: Columns, surrogate: SQLValue, label: Label) -> None:
-        marks: Assignments = {}
-        if columns.deleted_at:
-            marks[columns.deleted_at] = self._now
-        if columns.status:
-            marks[columns.status] = DELETED
-        if marks:
-            self._update(columns, surrogate, marks, label)
+        if self._rows.mark_deleted(columns, surrogate, label):
             return
         if columns is self._layout.tasks:
-            self._write_links(surrogate, self._stored_links(surrogate), (), label)
-        self._run(f"DELETE FROM {quote(columns.map.table)} WHERE {quote(columns.map.id)} = ?", (surrogate,), label)
-
-    def _revival(self, columns: Columns) -> Assignments:
-        values: Assignments = {}
-        if columns.deleted_at:
-            values[columns.deleted_at] = None
-        if columns.status:
-            values[columns.status] = columns.status_default
-        return values
-
-    def _update(self, columns: Columns, surrogate: SQLValue, values: Assignments, label: Label) -> None:
-        if not values:
-            return
-        assignments = ", ".join(f"{quote(column)} = ?" for column in values)
-        query = f"UPDATE {quote(columns.map.table)} SET {assignments} WHERE {quote(columns.map.id)} = ?"
-        self._run(query, (*values.values(), surrogate), label, columns)
-
-    def _insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
-        names = ", ".join(map(quote, values))
-        marks = ", ".join("?" * len(values))
-        query = f"INSERT INTO {quote(columns.map.table)} ({names}) VALUES ({marks}) RETURNING {quote(columns.map.id)}"
-        ((surrogate,),) = self._run(query, tuple(values.values()), label, columns)
-        return surrogate
-
-    def _run(
-        self, query: str, params: Sequence[SQLValue], label: Label, columns: Columns | None = None
-    ) -> list[tuple[SQLValue, ...]]:
-        try:
-            return list(self._writer.execute(query, params))
-        except ConstraintBroken as error:
-            raise ConstraintBroken(str(_named(error, label, columns)), error.constraint) from error
+            self._links.write(surrogate, self._links.stored(surrogate), (), label)
+        self._rows.delete(columns, surrogate, label)
 
 
 def _already_says(order: Sequence[str], current: dict[str, SQLValue]) -> bool:
@@ -422,10 +294,3 @@ def _already_says(order: Sequence[str], current: dict[str, SQLValue]) -> bool:
         return (known, float(cast("float", number)) if known else 0.0, key)
 
     return sorted(order, key=rank) == list(order)
-
-
-def _named(error: ConstraintBroken, label: Label, columns: Columns | None) -> Label:
-    """The label of the field that the database's words name, where they name one mapped column."""
-    words = set(re.findall(r"\w+", error.constraint))
-    named = [field for field in (columns.fields if columns else ()) if field.column in words]
-    return label.child(named[0].name) if len(named) == 1 else label

@@ -1,0 +1,94 @@
+"""The child table that holds a set of keys per task: its rows are inserted and deleted one by one, never replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import cast
+
+from epicvc.database.backend import Writer
+from epicvc.database.documents import Layout
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.rowwrites import RowWrites
+from epicvc.errors import ConstraintBroken
+from epicvc.model.document import Core
+from epicvc.model.labels import Label
+
+
+class LinkWrites:
+    """Writes links in one transaction.
+
+    Args:
+        writer: the open transaction.
+        layout: the mapped tables.
+        rows: runs statements under a label.
+    """
+
+    def __init__(self, writer: Writer, layout: Layout, rows: RowWrites) -> None:
+        self._writer = writer
+        self._layout = layout
+        self._rows = rows
+        self._new: list[tuple[tuple[SQLValue, str], Label]] = []
+
+    def of(self, task: Core | None) -> list[str]:
+        """The links of a task's core."""
+        links = self._layout.links
+        if links is None or task is None:
+            return []
+        return cast("list[str]", task.get(links.field) or [])
+
+    @cached_property
+    def orphaned(self) -> frozenset[SQLValue]:
+        """Tasks that do not exist and that rows of the child table belong to all the same.
+
+        A new task may get such an id; what waits there for it is not its own.
+        """
+        links, tasks = self._layout.links, self._layout.tasks.map
+        if links is None:
+            return frozenset()
+        query = (
+            f"SELECT DISTINCT l.{quote(links.parent)} FROM {quote(links.table)} l WHERE NOT EXISTS "
+            f"(SELECT 1 FROM {quote(tasks.table)} t WHERE t.{quote(tasks.id)} = l.{quote(links.parent)})"
+        )
+        return frozenset(parent for (parent,) in self._writer.execute(query))
+
+    def stored(self, surrogate: SQLValue) -> list[str]:
+        """The links that the rows of a task say now."""
+        links = self._layout.links
+        if links is None:
+            return []
+        query = f"SELECT {quote(links.column)} FROM {quote(links.table)} WHERE {quote(links.parent)} = ?"
+        return [str(key) for (key,) in self._writer.execute(query, (surrogate,))]
+
+    def write(self, surrogate: SQLValue, before: Sequence[str], after: Sequence[str], label: Label) -> None:
+        """Change a task's links; what is new waits for :meth:`flush`."""
+        links = self._layout.links
+        if links is None:
+            return
+        place = label.child(links.field)
+        for key in before:
+            if key not in after:
+                self._rows.run(
+                    f"DELETE FROM {quote(links.table)} WHERE {quote(links.parent)} = ? AND {quote(links.column)} = ?",
+                    (surrogate, key),
+                    place,
+                )
+        self._new += [((surrogate, key), place) for key in after if key not in before]
+
+    def flush(self) -> None:
+        """Insert the links of a whole batch at once; where one is refused, one by one, to name it."""
+        links, rows = self._layout.links, self._new
+        if links is None or not rows:
+            return
+        self._new = []
+        query = f"INSERT INTO {quote(links.table)} ({quote(links.parent)}, {quote(links.column)}) VALUES (?, ?)"
+        list(self._writer.execute("SAVEPOINT epicvc_links"))
+        try:
+            self._writer.execute_many(query, [row for row, _ in rows])
+        except ConstraintBroken:
+            list(self._writer.execute("ROLLBACK TO epicvc_links"))
+            for row, place in rows:
+                self._rows.run(query, row, place)
+            raise
+        list(self._writer.execute("RELEASE epicvc_links"))

@@ -1,0 +1,132 @@
+"""Single rows of mapped tables: which columns to write for a change, and the statements that write them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from epicvc.database.backend import Writer
+from epicvc.database.documents import DELETED, Columns
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.values import encode
+from epicvc.errors import ConstraintBroken
+from epicvc.jsonio import JSON, equal
+from epicvc.model.document import Core
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Field
+
+Assignments: TypeAlias = dict[str, SQLValue]
+"""Column values by column."""
+
+_EMPTY: Final[Core] = {}
+
+
+# Values
+
+
+def inserted_values(columns: Columns, core: Core, label: Label) -> Assignments:
+    """Only what is there: an absent field is left to the column's default."""
+    return {
+        field.column: encode(core[field.name], field, label)
+        for field in columns.map.core
+        if core.get(field.name) is not None
+    }
+
+
+def all_values(columns: Columns, core: Core, label: Label) -> Assignments:
+    """Every mapped column: what a row gets that is taken over from something else."""
+    return {field.column: _value(columns, field, core.get(field.name), label) for field in columns.map.core}
+
+
+def changed_values(columns: Columns, before: Core | None, after: Core, label: Label) -> Assignments:
+    """Only the columns of fields that differ."""
+    old = before or _EMPTY
+    return {
+        field.column: _value(columns, field, after.get(field.name), label)
+        for field in columns.map.core
+        if not equal(old.get(field.name), after.get(field.name))
+    }
+
+
+def _value(columns: Columns, field: Field, value: JSON, label: Label) -> SQLValue:
+    """A field's column value; removing a field writes the column's default."""
+    wanted = columns.defaults[field.name] if value is None else value
+    return encode(wanted, field, label)
+
+
+def revival(columns: Columns) -> Assignments:
+    """What brings a dead row back."""
+    values: Assignments = {}
+    if columns.deleted_at:
+        values[columns.deleted_at] = None
+    if columns.status:
+        values[columns.status] = columns.status_default
+    return values
+
+
+# Statements
+
+
+class RowWrites:
+    """Writes rows of mapped tables in one transaction, and names the label that the database refuses.
+
+    Args:
+        writer: the open transaction.
+        now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
+    """
+
+    def __init__(self, writer: Writer, now: str) -> None:
+        self._writer = writer
+        self._now = now
+
+    def mark_deleted(self, columns: Columns, surrogate: SQLValue, label: Label) -> bool:
+        """Mark a row as deleted, where the schema has marks; otherwise nothing is done."""
+        marks: Assignments = {}
+        if columns.deleted_at:
+            marks[columns.deleted_at] = self._now
+        if columns.status:
+            marks[columns.status] = DELETED
+        self.update(columns, surrogate, marks, label)
+        return bool(marks)
+
+    def delete(self, columns: Columns, surrogate: SQLValue, label: Label) -> None:
+        """Delete a row."""
+        self.run(f"DELETE FROM {quote(columns.map.table)} WHERE {quote(columns.map.id)} = ?", (surrogate,), label)
+
+    def update(self, columns: Columns, surrogate: SQLValue, values: Assignments, label: Label) -> None:
+        """Write some columns of a row; none, and nothing is done."""
+        if not values:
+            return
+        assignments = ", ".join(f"{quote(column)} = ?" for column in values)
+        query = f"UPDATE {quote(columns.map.table)} SET {assignments} WHERE {quote(columns.map.id)} = ?"
+        self.run(query, (*values.values(), surrogate), label, columns)
+
+    def insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
+        """Insert a row and give its surrogate key."""
+        names = ", ".join(map(quote, values))
+        marks = ", ".join("?" * len(values))
+        query = f"INSERT INTO {quote(columns.map.table)} ({names}) VALUES ({marks}) RETURNING {quote(columns.map.id)}"
+        ((surrogate,),) = self.run(query, tuple(values.values()), label, columns)
+        return surrogate
+
+    def run(
+        self, query: str, params: Sequence[SQLValue], label: Label, columns: Columns | None = None
+    ) -> list[tuple[SQLValue, ...]]:
+        """Run a statement.
+
+        Raises:
+            ConstraintBroken: the database refuses it; named by label, and by field where the database names a column.
+        """
+        try:
+            return list(self._writer.execute(query, params))
+        except ConstraintBroken as error:
+            raise ConstraintBroken(str(_named(error, label, columns)), error.constraint) from error
+
+
+def _named(error: ConstraintBroken, label: Label, columns: Columns | None) -> Label:
+    """The label of the field that the database's words name, where they name one mapped column."""
+    words = set(re.findall(r"\w+", error.constraint))
+    named = [field for field in (columns.fields if columns else ()) if field.column in words]
+    return label.child(named[0].name) if len(named) == 1 else label
