@@ -17,6 +17,9 @@ from epicvc.store.objects import ObjectSource
 
 NamedRow = dict[str, SQLValue]
 
+_COUNTER_COLUMNS = ("name", "seq")
+"""The columns of the table of AUTOINCREMENT counters, the one captured table that no schema describes."""
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -50,7 +53,7 @@ class CapturedRows:
         """A row's values by column."""
         info = self._tables.get(table)
         values = decode_row(row)
-        columns = info.columns if info else tuple(f"column{number}" for number in range(len(values)))
+        columns = info.columns if info else _COUNTER_COLUMNS
         return dict(zip(columns, values, strict=False))
 
     def by_surrogate(self, table: TableMap, value: SQLValue) -> NamedRow | None:

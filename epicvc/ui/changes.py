@@ -88,7 +88,7 @@ def _details(head: Text, change: Change) -> Iterator[Text]:
         yield head
     elif isinstance(old, str) and isinstance(new, str):
         yield from _text(head, old, new)
-    elif isinstance(old, list) and isinstance(new, list):
+    elif isinstance(old, list) and isinstance(new, list) and not any(isinstance(i, dict | list) for i in old + new):
         yield head
         yield from _list(old, new)
     elif isinstance(old, dict | list) or isinstance(new, dict | list):
@@ -169,7 +169,8 @@ def _free_form(old: JSON, new: JSON) -> Iterator[Text]:
 def _free_detail(kind: str, detail: object) -> str:
     if isinstance(detail, dict) and "old_value" in detail:
         return f"{printable(str(detail['old_value']))} -> {printable(str(detail['new_value']))}"
-    return f"{kind.replace('_', ' ')}: {printable(str(detail))[:_WIDTH]}"
+    sign = "+ " if kind.endswith("added") else "- " if kind.endswith("removed") else ""
+    return sign + printable(str(detail))[:_WIDTH]
 
 
 def _draw_table(console: Console, table: str, items: list[SideChange], *, verbose: bool) -> None:
