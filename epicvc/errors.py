@@ -28,13 +28,6 @@ class EpicvcError(Exception):
         self.hint = hint
 
 
-class ConflictsRemain(EpicvcError):
-    """Differences or conflicts are left over."""
-
-    exit_code = 1
-    kind = "conflicts"
-
-
 class UsageError(EpicvcError):
     """The command line or a call asks for something that cannot be meant."""
 

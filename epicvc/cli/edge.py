@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from epicvc.errors import EpicvcError
 
-DONE, DIFFERENCES, USAGE, BUG, INTERRUPTED = 0, 1, 2, 70, 130
+DONE, USAGE, BUG, INTERRUPTED = 0, 2, 70, 130
 
 
 def guarded(run: Callable[[], int], *, as_json: bool) -> int:

@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -80,12 +79,6 @@ class StatCache:
             return False
         self.entries[path] = entry
         return True
-
-    def retain(self, paths: Iterable[str]) -> None:
-        """Forget all files but these."""
-        kept = set(paths)
-        if not self.entries.keys() <= kept:
-            self.entries = {path: entry for path, entry in self.entries.items() if path in kept}
 
     @classmethod
     def load(cls, path: Path) -> StatCache:

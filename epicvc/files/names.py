@@ -74,18 +74,6 @@ def fold(path: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())
 
 
-def name_for_epic(epic_id: str, existing: Mapping[str, str]) -> str:
-    """The path of a new epic's file, in the manner of those that are there.
-
-    For several epics use one :class:`Namer`, which reads ``existing`` once.
-
-    Args:
-        epic_id: the epic.
-        existing: path -> epic id of the tracked files.
-    """
-    return Namer(existing).name(epic_id)
-
-
 class Namer:
     """Names files for new epics by the prevailing pattern, ``<directory>/<prefix><id><suffix>.json``.
 

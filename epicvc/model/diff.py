@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, cast
+from typing import cast
 
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import natural_key
@@ -44,7 +44,6 @@ class Change:
 
 
 Keyed = dict[str, dict[str, JSON]]
-NONE: Final = None
 
 
 def keyed(value: JSON) -> Keyed | None:

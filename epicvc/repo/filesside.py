@@ -14,7 +14,6 @@ from epicvc.files.names import check_collisions, check_name
 from epicvc.files.scan import FoundFile, StatKey, scan
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
-from epicvc.model.mapping import Mapping
 from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
 from epicvc.store import tree
@@ -270,11 +269,6 @@ def parse_file(data: bytes, path: str, config: Config) -> FileEpic:
 def read_epic(source: ObjectSource, tracked: TrackedFile, config: Config) -> FileEpic:
     """The epic of a tracked file, from its captured bytes."""
     return parse_file(source.get(tracked.blob, ObjectType.BLOB), tracked.path, config)
-
-
-def read_core_epic(source: ObjectSource, blob: ObjectId, mapping: Mapping, path: str) -> FileEpic:
-    """The epic of any stored file, under a given mapping."""
-    return read_file_epic(parse(source.get(blob, ObjectType.BLOB), source=path), mapping, path)
 
 
 def epic_id_of(source: ObjectSource, blob: ObjectId, path: str) -> str:

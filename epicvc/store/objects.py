@@ -11,7 +11,7 @@ from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
-from epicvc.errors import DamagedObject, InvalidData
+from epicvc.errors import DamagedObject
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -90,17 +90,6 @@ def check_type(oid: ObjectId, found: int, wanted: ObjectType) -> None:
     """
     if found != wanted:
         raise DamagedObject(oid.hex(), f"it has type {found} instead of {wanted.value} ({wanted.name.lower()})")
-
-
-def parse_id(text: str) -> ObjectId:
-    """The id that 64 lower-case hexadecimal digits name.
-
-    Raises:
-        InvalidData: the text is no id.
-    """
-    if not is_id(text):
-        raise InvalidData(f"{text[:80]!r} is not an object id")
-    return bytes.fromhex(text)
 
 
 def is_id(text: str) -> bool:

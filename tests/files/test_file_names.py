@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.errors import UnsafeName
-from epicvc.files.names import Namer, check_collisions, check_name, fold, name_for_epic
+from epicvc.files.names import Namer, check_collisions, check_name, fold
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_fold_is_idempotent_and_ignores_form(text: str) -> None:
     ],
 )
 def test_the_prevailing_pattern(existing: dict[str, str], expected: str) -> None:
-    assert name_for_epic("7", existing) == expected
+    assert Namer(existing).name("7") == expected
 
 
 @given(
@@ -139,6 +139,6 @@ def test_every_id_gets_a_safe_name_of_its_own(ids: list[str], existing: dict[str
 @pytest.mark.parametrize("epic_id", ["../x", "con", "a/b", "..", "", ".git", "x.", "a:b", "%", "\x00", "é" * 300])
 def test_hostile_ids(epic_id: str) -> None:
     for existing in ({}, {"0.json": "0"}):
-        path = name_for_epic(epic_id, existing)
+        path = Namer(existing).name(epic_id)
         check_name(path)
         assert "/" not in path
