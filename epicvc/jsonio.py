@@ -14,12 +14,14 @@ import json
 import math
 import re
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Final, NoReturn, TypeAlias
-
-import msgspec
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 
 from epicvc.errors import InvalidJSON
+
+if TYPE_CHECKING:
+    import msgspec
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | Decimal | bool | None"
 
@@ -42,7 +44,20 @@ _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": N
 # as fast as one that starts with a class.
 _MARK: Final = bytes.maketrans(b"0123456789NI", b"\x01" * 12)
 _ODD_NUMBER = re.compile(rb"\x01(?:[.eE][-+.eE\x01]*+(?:[,\]}]|\Z)|\x01{40}|a\x01|nfinity)")
-_SORTED = msgspec.json.Encoder(order="deterministic", decimal_format="number")
+
+
+@cache
+def _encoder() -> msgspec.json.Encoder:
+    import msgspec  # as long to import as a fast command may run; most of those meet no JSON
+
+    return msgspec.json.Encoder(order="deterministic", decimal_format="number")
+
+
+@cache
+def _raw() -> type[msgspec.Raw]:
+    import msgspec
+
+    return msgspec.Raw
 
 
 # --- reading ---
@@ -61,6 +76,8 @@ def parse(data: bytes, *, source: str | None = None) -> JSON:
     Raises:
         InvalidJSON: with the place of the first fault.
     """
+    import msgspec
+
     try:
         value: JSON = msgspec.json.decode(data)
         compact = msgspec.json.format(data, indent=-1)
@@ -260,10 +277,10 @@ def dumps_canonical(value: JSON) -> bytes:
         ValueError: NaN, an infinity or a lone surrogate, none of which :func:`parse` returns.
     """
     try:
-        encoded = _SORTED.encode(value)
+        encoded = _encoder().encode(value)
     except ValueError:  # an integer beyond the interpreter's limit of digits
-        return _SORTED.encode(_canonical(value))
-    return encoded if _is_plain(encoded) else _SORTED.encode(_canonical(value))
+        return _encoder().encode(_canonical(value))
+    return encoded if _is_plain(encoded) else _encoder().encode(_canonical(value))
 
 
 def equal(a: JSON, b: JSON) -> bool:
@@ -326,7 +343,7 @@ def _canonical(value: JSON) -> object:
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     if isinstance(value, (float, Decimal)) or (isinstance(value, int) and not isinstance(value, bool)):
-        return msgspec.Raw(canonical_number(value).encode())
+        return _raw()(canonical_number(value).encode())
     return value
 
 

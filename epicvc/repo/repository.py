@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingABC
 from contextlib import ExitStack, contextmanager
@@ -133,7 +132,7 @@ class Repo:
     @staticmethod
     def new_operation_id() -> str:
         """A fresh operation id."""
-        return secrets.token_hex(16)
+        return os.urandom(16).hex()
 
     # Access
 

@@ -52,18 +52,18 @@ def change_token(path: Path, now_ns: int | None = None) -> str | None:
         wal = None
     except OSError:
         return None
-    stats = [main]
-    header = b""
+    stamps, words, header = [main.st_mtime_ns, main.st_ctime_ns], [_words(main)], b""
     if wal is not None and wal.st_size:
-        stats.append(wal)
+        # Not its ctime: SQLite gives the log the owner of the database whenever it opens it for the superuser.
+        stamps.append(wal.st_mtime_ns)
+        words.append(f"{wal.st_mtime_ns}.{wal.st_size}.{wal.st_ino}")
         try:
             header = _head(wal_path)
         except OSError:  # removed since, by a client that closed the database
             return None
-    for found in stats:
-        if _is_racy(found.st_mtime_ns, now) or _is_racy(found.st_ctime_ns, now):
-            return None
-    return "/".join([*map(_words, stats), header.hex()])
+    if any(_is_racy(stamp, now) for stamp in stamps):
+        return None
+    return "/".join([*words, header.hex()])
 
 
 def _is_racy(stamp_ns: int, now_ns: int) -> bool:
