@@ -127,7 +127,12 @@ class Repo:
         for name in ("EPICVC_AUTHOR", "GIT_AUTHOR_NAME", "USER", "LOGNAME"):
             if self.environment.get(name):
                 return self.environment[name]
-        return "unknown"
+        import pwd
+
+        try:
+            return pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # as in a container that runs under a number
+            return "unknown"
 
     @staticmethod
     def new_operation_id() -> str:
