@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from epicvc.repo.repository import Repo
+    from epicvc.ui.progress import ProgressBar
 
 _PANEL = "Common"
 _COLORS = ("auto", "always", "never")
@@ -35,6 +36,7 @@ class Settings:
         quiet: no messages.
         verbose: more detail.
         color: ``auto``, ``always`` or ``never``.
+        bars: progress that is being drawn; it goes before anything else is.
     """
 
     directory: Path = Path()
@@ -43,6 +45,7 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
     color: str = "auto"
+    bars: list[ProgressBar] = field(default_factory=list, compare=False)
 
     def repo(self) -> Repo:
         """The repo that the command is about."""
@@ -72,13 +75,20 @@ class Settings:
         """Where to draw."""
         from epicvc.ui.terminal import make_console
 
+        if not stderr:
+            self._end_progress()
         return make_console(self.color, stderr=stderr)
+
+    def _end_progress(self) -> None:
+        while self.bars:
+            self.bars.pop().close()
 
     def say(self, message: str) -> None:
         """A message for the person at the terminal."""
         from epicvc.ui.text import printable
 
         if not self.quiet and not self.json:
+            self._end_progress()
             sys.stderr.write(printable(message) + "\n")
 
     def emit(self, value: dict[str, Any]) -> None:
@@ -186,6 +196,7 @@ def repo_of(context: typer.Context) -> Repo:
         from epicvc.ui.progress import ProgressBar
 
         bar = ProgressBar(lambda: settings.console(stderr=True))
+        settings.bars.append(bar)
         context.call_on_close(bar.close)
         repo.progress = bar
     return repo

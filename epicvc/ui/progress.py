@@ -27,10 +27,13 @@ class ProgressBar:
         self._clock = clock
         self._began = clock()
         self._bar: Progress | None = None
+        self._closed = False
         self._tasks: dict[str, TaskID] = {}
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         """Report that ``done`` of ``total`` are done; a total of ``None`` is not known."""
+        if self._closed:
+            return
         if self._bar is None:
             if self._clock() - self._began < PATIENCE:
                 return
@@ -53,7 +56,8 @@ class ProgressBar:
         return bar
 
     def close(self) -> None:
-        """Take the bars away."""
+        """Take the bars away for good: what is drawn from now on stands where they stood."""
+        self._closed = True
         if self._bar is not None:
             self._bar.stop()
             self._bar = None

@@ -36,3 +36,14 @@ def test_long_work_draws_a_bar_a_kind() -> None:
     assert "files" in out.getvalue()
     assert "rows" in out.getvalue()
     assert "3/10" in out.getvalue()
+
+
+def test_a_closed_bar_stays_closed() -> None:
+    out, clock = io.StringIO(), Clock()
+    bar = ProgressBar(lambda: Console(file=out, force_terminal=True, width=80), clock)
+    clock.now = PATIENCE + 1
+    bar("files", 3, 10)
+    bar.close()
+    drawn = out.getvalue()
+    bar("files", 4, 10)
+    assert out.getvalue() == drawn
