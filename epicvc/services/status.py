@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from epicvc.database.values import key_text
 from epicvc.errors import EpicvcError
 from epicvc.merge.threeway import Conflict
 from epicvc.model.labels import Label
@@ -15,6 +16,7 @@ from epicvc.repo.documents import Documents, affected_epics
 from epicvc.repo.filesside import Skipped, changed_files, epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
+from epicvc.repo.rows import CapturedRows, is_alive, rows_of
 from epicvc.services.session import Session, look
 from epicvc.store.objects import ObjectId
 
@@ -98,12 +100,8 @@ class Status:
     unfinished: str | None = None
 
 
-def read_status(repo: Repo, selects: Callable[[str], bool] = lambda _: True) -> Status:
+def read_status(repo: Repo) -> Status:
     """Compare both sides with HEAD and with each other.
-
-    Args:
-        repo: the repo.
-        selects: which epics are of interest.
 
     Raises:
         EpicvcError: a side is invalid or cannot be read.
@@ -120,7 +118,7 @@ def read_status(repo: Repo, selects: Callable[[str], bool] = lambda _: True) -> 
         working = session.working.snapshot()
         status.clean = before is not None and working.same_sides(before)
         documents = Documents(repo, session.working, session.staging, session.reader)
-        _compare_sides(session, documents, before, working, status, selects)
+        _compare_sides(session, documents, before, working, status)
         if not status.clean:
             _count_tables(session, before, working, status)
         return status
@@ -132,13 +130,11 @@ def _compare_sides(
     before: Snapshot | None,
     working: Snapshot,
     status: Status,
-    selects: Callable[[str], bool],
 ) -> None:
     files, db = _changed_epics(session, documents, before, working)
     out_of_sync = set(documents.candidates()) if session.reader is not None else set()
     reported: dict[str, EpicStatus] = {}
-    plain = [epic for epic in {*files, *db, *out_of_sync} if selects(epic)]
-    for three in documents.load([epic for epic in plain if epic in out_of_sync]):
+    for three in documents.load(out_of_sync):
         outcome = plan_epic(documents.repo.config.mapping, Policy(), epic=three.epic, **three.cores())
         state, fields = _state(outcome)
         status.conflicts.extend(outcome.conflicts)
@@ -147,9 +143,8 @@ def _compare_sides(
         elif three.epic not in files and three.epic not in db:
             continue
         reported[three.epic] = _epic(documents, three.epic, state, files, db, fields)
-    for epic in plain:
-        if epic not in out_of_sync:
-            reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
+    for epic in {*files, *db} - out_of_sync:
+        reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
     status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
 
 
@@ -215,14 +210,13 @@ def _changed_in_database(session: Session, documents: Documents, before: Snapsho
 
 def _alive_at(session: Session, before: Snapshot, epics: set[str]) -> set[str]:
     """Which of these epics had a living row at HEAD."""
-    from epicvc.repo.rows import CapturedRows, is_alive, rows_of
-
     if before.database is None or not epics:
         return set()
     mapping = session.repo.config.mapping.epics
     rows = CapturedRows(session.staging, before.database)
     named = (rows.named(mapping.table, row) for _, row in rows_of(session.staging, before.database, mapping.table))
-    return {str(row.get(mapping.key)) for row in named if is_alive(row, mapping) and str(row.get(mapping.key)) in epics}
+    keys = (key_text(row.get(mapping.key)) for row in named if is_alive(row, mapping))
+    return {key for key in keys if key in epics}
 
 
 def _count_tables(session: Session, before: Snapshot | None, working: Snapshot, status: Status) -> None:
@@ -236,8 +230,11 @@ def _count_tables(session: Session, before: Snapshot | None, working: Snapshot, 
 
 
 def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts ``10`` after ``9`` and ``5.10`` after ``5.9``."""
-    import re
+    """A key that sorts ``10`` after ``9`` and ``5.10`` after ``5.9``, however many digits there are."""
+    parts = (part for part in re.split(r"([0-9]+)", text) if part)
+    return tuple(_number(part) if part.isascii() and part.isdecimal() else (1, 0, part) for part in parts)
 
-    parts = re.split(r"(\d+)", text)
-    return tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part)
+
+def _number(digits: str) -> tuple[int, int, str]:
+    significant = digits.lstrip("0")
+    return (0, len(significant), significant)

@@ -195,3 +195,9 @@ def test_a_password_in_what_is_almost_a_url(made: EpicRepo, url: str, monkeypatc
     monkeypatch.setenv("EPICVC_DATABASE_URL", url)
     done = made.run("status")
     assert "s3cret" not in done.out + done.err
+
+
+@pytest.mark.parametrize("epic", ["²", "9" * 5000, "٣"])
+def test_status_lists_ids_that_look_like_numbers(made: EpicRepo, epic: str) -> None:
+    (made.directory / "odd.json").write_text(json.dumps({"epic": {"id": epic, "name": "Odd"}}))
+    assert epic in [found["id"] for found in made.json("status")["epics"]]
