@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 
 from epicvc.errors import EpicvcError
@@ -29,6 +28,8 @@ def guarded(run: Callable[[], int], *, as_json: bool) -> int:
         return DONE
     except Exception as error:  # noqa: BLE001  # the edge: a bug must end in a message and exit code 70
         if os.environ.get("EPICVC_DEBUG") == "1":
+            import traceback
+
             traceback.print_exc()
         hint = "please report it with the output of EPICVC_DEBUG=1"
         report("bug", f"internal error: {type(error).__name__}: {error}", hint, BUG, as_json=as_json)

@@ -24,6 +24,9 @@ Tasks: TypeAlias = "list[dict[str, JSON]]"
 WRAPPER = "epic"
 """The key that holds the epic in a wrapped file."""
 
+CALCULATED = "calculated_fields"
+"""The key beside ``epic`` that holds calculated fields; a file without the wrapper has no place for it."""
+
 UNAGREED = "?"
 """The member of a base that lists what was never agreed on, as paths.
 

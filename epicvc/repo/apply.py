@@ -186,13 +186,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
     operation_id = repo.new_operation_id()
     before = View(dict(repo.store.refs()), put_snapshot(staging, request.before).hex())
     stage = Stage(repo.config.files, operation_id[:12], staging)
-    details = {
-        "time": format_time(repo.now()),
-        "user": repo.author,
-        "description": request.description,
-        "undoes": request.undoes or "",
-        "redoes": request.redoes or "",
-    }
+    details = _details(repo, request.description, request.undoes, request.redoes)
     intent = Pending(operation_id, request.command, request.database is not None, False, before, None, details)
     committing = False
     try:
@@ -241,6 +235,17 @@ def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer
     return prepared
 
 
+def _details(repo: Repo, description: str, undoes: str | None = None, redoes: str | None = None) -> dict[str, str]:
+    """What an intent carries for the operation log; :func:`complete` reads it."""
+    return {
+        "time": format_time(repo.now()),
+        "user": repo.author,
+        "description": description,
+        "undoes": undoes or "",
+        "redoes": redoes or "",
+    }
+
+
 def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str, str | None]) -> Operation:
     """Move refs only, as an operation that does not concern the sides. The caller holds the repo's lock.
 
@@ -249,13 +254,7 @@ def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str
     """
     before = dict(repo.store.refs())
     after = {name: value for name, value in {**before, **changes}.items() if value is not None}
-    details = {
-        "time": format_time(repo.now()),
-        "user": repo.author,
-        "description": description,
-        "undoes": "",
-        "redoes": "",
-    }
+    details = _details(repo, description)
     intent = Pending(repo.new_operation_id(), command, False, True, View(before, None), View(after, None), details)
     return complete(repo, intent)
 

@@ -16,11 +16,11 @@ from typing import Any, Final, cast
 from epicvc.database.url import DatabaseURL, parse_url
 from epicvc.errors import FileUnavailable, InvalidConfig
 from epicvc.model.mapping import BUILTIN, Field, Kind, Layer, LinkMap, Mapping, Rule, TableMap
+from epicvc.plan.plan import POLICIES
 
 CONFIG: Final = "epicvc.toml"
 PRIVATE: Final = ".epicvc"
 PRIVATE_CONFIG: Final = "config"
-POLICIES: Final = ("manual", "json_wins", "database_wins")
 CALCULATED: Final = ("enriched", "inline", "off")
 DEFAULT_INCLUDE: Final = ("**/*.json",)
 DEFAULT_EXCLUDE: Final = ("enriched/**", "**/enriched/**", "enriched_*.json", "**/enriched_*.json")

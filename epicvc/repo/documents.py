@@ -10,7 +10,7 @@ from typing import cast
 from epicvc.database.backend import Reader
 from epicvc.database.documents import Layout, read_epics, read_layout
 from epicvc.jsonio import JSON, equal
-from epicvc.model.document import Core, FileEpic, RowEpic, settle
+from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle
 from epicvc.repo.base import Base, BaseEntry, core_id
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import row_changes
@@ -133,10 +133,8 @@ class Documents:
             state: the database as the operation left it.
             changes: by epic, the ids of its core and of its new reference; ``None`` where they are not known.
         """
-        ids = {**self._cached_ids, **{epic: pair for epic, pair in changes.items() if pair is not None}}
-        for epic, pair in changes.items():
-            if pair is None:
-                ids.pop(epic, None)
+        merged = {**self._cached_ids, **changes}
+        ids = {epic: pair for epic, pair in merged.items() if pair is not None}
         directory = self.repo.config.private
         fresh = DatabaseCache.load(directory)
         replace(fresh, documents=state, mapping=self.working.mapping, ids=ids).save(directory)
@@ -200,7 +198,7 @@ class Documents:
             db,
             core_id(epic, db) if db is not None else None,
             rows.calculated if rows else {},
-            file.whole.get("calculated_fields") if file and inline else None,
+            file.whole.get(CALCULATED) if file and inline else None,
             inline,
             self._stray(file) if file else {},
         )

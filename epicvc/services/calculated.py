@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import cast
 
 from epicvc.jsonio import JSON
 from epicvc.model.diff import Change, Op, diff
-from epicvc.model.document import WRAPPER, epic_body
+from epicvc.model.document import CALCULATED, WRAPPER, epic_body
 from epicvc.model.labels import SIBLINGS, Label
 from epicvc.repo.documents import Three
-
-CALCULATED: Final = "calculated_fields"
-"""The key beside ``epic`` that holds them; a file without the wrapper has no place for it and gets none."""
 
 
 def with_calculated(whole: dict[str, JSON], three: Three) -> dict[str, JSON]:

@@ -12,7 +12,7 @@ from epicvc.repo.filesside import epic_paths
 from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.difference import SideChange, differences
-from epicvc.services.restoring import SIDES
+from epicvc.services.restoring import check_side
 from epicvc.services.session import look
 from epicvc.store import tree
 from epicvc.store.objects import ObjectSource
@@ -62,8 +62,7 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
         UsageError: ``side`` is none, or a word cannot be a label.
         NotFound: a word is neither a revision nor an epic or table of either state.
     """
-    if side is not None and side not in SIDES:
-        raise UsageError(f"--side takes files or db, not {side!r}")
+    check_side(side)
     revisions, labels = split_words(repo, words)
     selection = Selection.of(labels)
     mapping = repo.config.mapping

@@ -20,7 +20,7 @@ from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of
 from epicvc.services.difference import key_text
-from epicvc.services.restoring import SIDES
+from epicvc.services.restoring import check_side
 from epicvc.services.session import Later, Session, change
 from epicvc.services.targets import Target, go, reachable
 from epicvc.store import tree
@@ -44,8 +44,7 @@ def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = 
         NotFound: no such revision, or the commit and the sides know nothing of a label.
         UsageError: a label cannot be restored by itself.
     """
-    if side is not None and side not in SIDES:
-        raise UsageError(f"--side takes files or db, not {side!r}")
+    check_side(side)
     commit = repo.revisions.resolve(revision)
 
     def act(session: Session) -> Picked | Later[Picked]:

@@ -17,6 +17,16 @@ from epicvc.store.objects import ObjectId, ObjectSink
 SIDES = ("files", "db")
 
 
+def check_side(side: str | None) -> None:
+    """Stop where ``--side`` names none.
+
+    Raises:
+        UsageError: it does.
+    """
+    if side is not None and side not in SIDES:
+        raise UsageError(f"--side takes files or db, not {side!r}")
+
+
 @dataclass(frozen=True)
 class Arrival:
     """Where a command has led.
@@ -46,8 +56,7 @@ def checkout(
         NotFound: there is no such revision.
         Refused: changes that no commit has would be lost.
     """
-    if side is not None and side not in SIDES:
-        raise UsageError(f"--side takes files or db, not {side!r}")
+    check_side(side)
     is_branch = repo.store.ref(BRANCHES + revision) is not None
     commit = repo.revisions.resolve(BRANCHES + revision if is_branch else revision)
     head = f"{SYMBOLIC}{BRANCHES}{revision}" if is_branch else commit.hex()
