@@ -1,3 +1,34 @@
-"""Version control and three-way sync for plans that live in JSON files and in a database."""
+"""Version control and three-way sync for plans that live in JSON files and in a database.
+
+Every public name imports from here as well as from the module that has it. It is looked up when it is first asked
+for, so that ``import epicvc`` loads nothing else. A module with public names adds them twice below: to
+``_HOMES``, which finds them at run time, and to the imports that type checkers read.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from epicvc.errors import EpicvcError as EpicvcError
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "epicvc.errors": ("EpicvcError",),
+}
+"""The modules with public names, and these names."""
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            found: object = getattr(import_module(home), name)
+            globals()[name] = found  # the next time it is found without asking
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *(name for names in _HOMES.values() for name in names)})
