@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import deque
-from typing import Final, TypeAlias
 
 from epicvc.jsonio import JSON, dumps_canonical
-
-_MAX_PAIRS: Final = 500_000  # of equal items; beyond, only a common start and end keep their order
-
-_Link: TypeAlias = "tuple[int, int, _Link | None]"
+from epicvc.model.subsequence import common
 
 
 def align(old: list[JSON], new: list[JSON]) -> list[int | None]:
@@ -27,7 +22,7 @@ def align(old: list[JSON], new: list[JSON]) -> list[int | None]:
     sources: list[int | None] = [None] * len(new)
     gaps: list[tuple[range, range]] = []
     i = j = 0
-    for next_i, next_j in [*_unmoved(before, after), (len(before), len(after))]:
+    for next_i, next_j in [*common(before, after), (len(before), len(after))]:
         gaps.append((range(i, next_i), range(j, next_j)))
         if next_j < len(after):
             sources[next_j] = next_i
@@ -47,50 +42,6 @@ def align(old: list[JSON], new: list[JSON]) -> list[int | None]:
         for i, j in zip(free, [j for j in news if sources[j] is None], strict=False):
             sources[j] = i
     return sources
-
-
-def _unmoved(a: list[bytes], b: list[bytes]) -> list[tuple[int, int]]:
-    """The pairs of a longest common subsequence, in order."""
-    start = 0
-    while start < min(len(a), len(b)) and a[start] == b[start]:
-        start += 1
-    end = 0
-    while end < min(len(a), len(b)) - start and a[-1 - end] == b[-1 - end]:
-        end += 1
-    return [
-        *((k, k) for k in range(start)),
-        *_subsequence(a, b, range(start, len(a) - end), range(start, len(b) - end)),
-        *((len(a) - k, len(b) - k) for k in range(end, 0, -1)),
-    ]
-
-
-def _subsequence(a: list[bytes], b: list[bytes], in_a: range, in_b: range) -> list[tuple[int, int]]:
-    """Hunt and Szymanski's algorithm: the time goes with the pairs of equal items, few in real lists.
-
-    ``difflib`` takes cubic time where items repeat, and finds no longest subsequence.
-    """
-    places: dict[bytes, list[int]] = {}
-    for j in reversed(in_b):
-        places.setdefault(b[j], []).append(j)
-    if sum(len(places.get(a[i], ())) for i in in_a) > _MAX_PAIRS:
-        return []
-    ends: list[int] = []  # for each length, the least place in b where a common subsequence of it can end
-    links: list[_Link] = []
-    for i in in_a:
-        for j in places.get(a[i], ()):
-            length = bisect_left(ends, j)
-            link = (i, j, links[length - 1] if length else None)
-            if length == len(ends):
-                ends.append(j)
-                links.append(link)
-            else:
-                ends[length], links[length] = j, link
-    pairs: list[tuple[int, int]] = []
-    last = links[-1] if links else None
-    while last is not None:
-        pairs.append(last[:2])
-        last = last[2]
-    return pairs[::-1]
 
 
 def _ids(items: list[JSON]) -> list[bytes] | None:

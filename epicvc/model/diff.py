@@ -6,8 +6,7 @@ other list and any other value as a whole.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
@@ -15,6 +14,7 @@ from typing import cast
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import natural_key
 from epicvc.model.labels import Label
+from epicvc.model.subsequence import longest_increasing
 
 
 class Op(StrEnum):
@@ -129,26 +129,3 @@ def moved(before: Sequence[str], after: Sequence[str]) -> list[str]:
     rank = {key: position for position, key in enumerate(before)}
     stay = longest_increasing(after, lambda key: rank[key])
     return [key for key in after if key not in stay]
-
-
-def longest_increasing(items: Sequence[str], rank: Callable[[str], int]) -> frozenset[str]:
-    """The members of a longest strictly increasing subsequence (patience sorting, O(n log n))."""
-    tails: list[int] = []
-    tail_items: list[str] = []
-    previous: dict[str, str | None] = {}
-    for item in items:
-        value = rank(item)
-        position = bisect_left(tails, value)
-        previous[item] = tail_items[position - 1] if position else None
-        if position == len(tails):
-            tails.append(value)
-            tail_items.append(item)
-        else:
-            tails[position] = value
-            tail_items[position] = item
-    result = set()
-    current = tail_items[-1] if tail_items else None
-    while current is not None:
-        result.add(current)
-        current = previous[current]
-    return frozenset(result)

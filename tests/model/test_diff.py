@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epicvc.jsonio import JSON, equal
-from epicvc.model.diff import Change, Op, diff, diff_epic, keyed, longest_increasing, moved, predecessor
+from epicvc.model.diff import Change, Op, diff, diff_epic, keyed, moved, predecessor
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
+from epicvc.model.subsequence import longest_increasing
 
 from .epics import LABEL, at, changed, cores, leaves, order
 
