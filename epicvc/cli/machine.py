@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from epicvc.services.commits import CommitReport
     from epicvc.services.compare import Comparison
     from epicvc.services.initialise import Found
-    from epicvc.services.resolving import ResolveReport
+    from epicvc.services.questions import ResolveReport
     from epicvc.services.restoring import Arrival
     from epicvc.services.status import Status
     from epicvc.services.sync import SyncReport

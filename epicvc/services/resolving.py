@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -16,9 +16,9 @@ from epicvc.model.mapping import Mapping
 from epicvc.plan import Policy
 from epicvc.plan.plan import decide_labels
 from epicvc.repo.repository import Repo
+from epicvc.services.questions import ResolveReport
 from epicvc.services.status import read_status
 from epicvc.services.sync import synchronise
-from epicvc.store.objects import ObjectId
 
 PREFERENCES = ("files", "db", "base")
 
@@ -29,15 +29,6 @@ class Resolution:
 
     label: Label | None
     choose: Callable[[Conflict], Chosen]
-
-
-@dataclass
-class ResolveReport:
-    """What was settled and what is left."""
-
-    commit: ObjectId | None = None
-    settled: list[Label] = field(default_factory=list)
-    left: list[Conflict] = field(default_factory=list)
 
 
 def prefer(side: str) -> Callable[[Conflict], Chosen]:

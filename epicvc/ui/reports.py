@@ -14,7 +14,7 @@ from epicvc.ui.text import count, printable, shown
 if TYPE_CHECKING:
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.initialise import Found
-    from epicvc.services.resolving import ResolveReport
+    from epicvc.services.questions import ResolveReport
     from epicvc.services.sync import Moved, SyncReport
 
 _SIGN = {"add": "+", "remove": "-", "replace": "~", "move": ">"}
