@@ -7,10 +7,11 @@ depends on a reference and is decided later (:func:`epicvc.model.document.settle
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from itertools import islice
-from typing import cast
+from typing import TypeAlias, cast
 
 from epicvc.database.backend import Reader
 from epicvc.database.quoting import quote_identifier as quote
@@ -26,6 +27,9 @@ BATCH = 200
 """Epics read at a time: bounds memory, and the number of bound values in one statement."""
 
 DELETED = "deleted"
+
+NamedValues: TypeAlias = MappingABC[str, SQLValue]
+"""A row, by column."""
 
 _TYPED = re.compile(r"CHAR|TEXT|CLOB|INT|UUID", re.IGNORECASE)
 """Declared types under which a key compares with a text as one would expect."""
@@ -124,6 +128,37 @@ def read_epics(reader: Reader, layout: Layout, keys: Collection[str] | None = No
     heads = _epic_heads(reader, layout, keys)
     while batch := list(islice(heads, BATCH)):
         yield from _assemble(reader, layout, batch)
+
+
+def epic_of_rows(
+    layout: Layout,
+    key: str,
+    epic: NamedValues,
+    tasks: Iterable[NamedValues],
+    links: MappingABC[SQLValue, list[str]],
+) -> RowEpic:
+    """The epic that living rows stand for, wherever they come from.
+
+    Args:
+        layout: the mapped tables.
+        key: the epic's key.
+        epic: its row, by column.
+        tasks: the rows of its tasks, by column.
+        links: the linked keys of each task, by surrogate key.
+
+    Raises:
+        InvalidRow: a value cannot be a field's value, or two tasks have one key.
+    """
+    table = layout.tasks.map
+    head = _Head(epic.get(table.id), key, [epic.get(field.column) for field in layout.epics.fields])
+    rows: list[Sequence[SQLValue]] = [
+        [
+            *(row.get(column or "") for column in (table.sequence, table.parent, table.id, table.key)),
+            *(row.get(field.column) for field in layout.tasks.fields),
+        ]
+        for row in tasks
+    ]
+    return _epic(layout, head, rows, links)
 
 
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
@@ -243,7 +278,7 @@ def _sort_key(row: Sequence[SQLValue]) -> tuple[bool, float, str]:
     return (known, float(cast("float", sequence)) if known else 0.0, str(row[3]))
 
 
-def _epic(layout: Layout, head: _Head, rows: list[Sequence[SQLValue]], links: dict[SQLValue, list[str]]) -> RowEpic:
+def _epic(layout: Layout, head: _Head, rows: list[Sequence[SQLValue]], links: MappingABC[SQLValue, list[str]]) -> RowEpic:
     core, calculated, defaults = _fields(layout.epics, head.values, head.key)
     tasks: Tasks = []
     task_defaults: dict[str, frozenset[str]] = {}

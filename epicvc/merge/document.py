@@ -17,6 +17,9 @@ from epicvc.model.mapping import Mapping, Rule
 _Agreed: TypeAlias = Callable[[str], bool]
 """Whether the base of a field, absent or not, is something that both sides once agreed on."""
 
+_OF_EPICS = frozenset({"id", Mapping.TASKS, UNAGREED})
+"""Members of an epic that are no fields."""
+
 
 class DocumentMerge:
     """The merge of epics under one mapping."""
@@ -68,7 +71,7 @@ class _EpicMerge:
 
     def epic(self, context: Context, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
         """Merge an epic that both sides have."""
-        results = _merge_fields(self.epic_rules, self._epic_field, context, label, base, ours, theirs)
+        results = _merge_fields(self.epic_rules, _OF_EPICS, self._epic_field, context, label, base, ours, theirs)
         tasks = (tasks_of(base), tasks_of(ours), tasks_of(theirs))
         if any(tasks):
             place = label.child(Mapping.TASKS)
@@ -87,7 +90,8 @@ class _EpicMerge:
         def agreed(name: str) -> bool:
             return "id" in base and path + name not in self.marks
 
-        results = _merge_fields(self.task_rules, agreed, context, label, base, ours, theirs)
+        structure = frozenset({"id", self.links or "id"})
+        results = _merge_fields(self.task_rules, structure, agreed, context, label, base, ours, theirs)
         for core in results:
             core["id"] = key
         if self.links:
@@ -105,11 +109,15 @@ class _EpicMerge:
 
 
 def _merge_fields(
-    rules: dict[str, Rule], agreed: _Agreed, context: Context, label: Label, *cores: Core
+    rules: dict[str, Rule], structure: frozenset[str], agreed: _Agreed, context: Context, label: Label, *cores: Core
 ) -> tuple[Core, Core, Core]:
-    """Merge the fields of base, ours and theirs; gives those of ours, theirs and base."""
+    """Merge the fields of base, ours and theirs; gives those of ours, theirs and base.
+
+    A field without a rule is free-form: what only the files or only the database know of, where a whole document is
+    merged and not its core alone. ``structure`` is what is no field.
+    """
     results: tuple[Core, Core, Core] = ({}, {}, {})
-    for name, rule in rules.items():
+    for name, rule in _all_rules(rules, structure, cores).items():
         base, ours, theirs = (member(core, name) for core in cores)
         if base is ABSENT and ours is ABSENT and theirs is ABSENT:
             continue
@@ -117,6 +125,11 @@ def _merge_fields(
             rule = Rule.SCALAR  # a three-way set merge needs to know what there was
         _put(results, name, merge_by_rule(rule, context, label.child(name), base, ours, theirs))
     return results
+
+
+def _all_rules(rules: dict[str, Rule], structure: frozenset[str], cores: tuple[Core, ...]) -> dict[str, Rule]:
+    free = {name: Rule.OBJECT for core in cores for name in core if name not in rules and name not in structure}
+    return {**rules, **free} if free else rules
 
 
 def _put(results: tuple[Core, Core, Core], name: str, triple: Triple) -> None:

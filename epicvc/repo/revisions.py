@@ -19,6 +19,8 @@ BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
 CHECKPOINTS: Final = "refs/checkpoints/"
 REMOTES: Final = "refs/remotes/"
+MERGING: Final = "refs/merge/state"
+"""The record of a merge or revert that waits for answers."""
 SYMBOLIC: Final = "ref: "
 
 _MANY_DIGITS: Final = 15
