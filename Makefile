@@ -7,15 +7,17 @@ RUN := $(VENV)/bin/python
 # The stamps live inside the environment, so that removing it removes them.
 INSTALLED := $(VENV)/.installed
 TOOLS := $(VENV)/.tools
+MEASURING := $(VENV)/.measuring
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak clean
+.PHONY: help demo test check soak bench clean
 
 help:
 	@echo "make demo    see the main job done on a small set of epics"
 	@echo "make test    run the tests"
 	@echo "make check   lint, formatting, types and the import contract"
 	@echo "make soak    run the slow tests"
+	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync measures some rows"
 	@echo "make clean   remove the virtual environment, caches and build output"
 
 demo: $(INSTALLED)
@@ -33,8 +35,13 @@ check: $(TOOLS)
 soak: $(TOOLS)
 	$(RUN) -m pytest -n auto -m slow
 
+# Imports take up to three times as long where no bytecode may be written.
+bench: $(MEASURING)
+	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -m tests.benchmarks $(if $(N),--epics $(N)) $(if $(ROWS),--rows $(ROWS)) \
+	  $(if $(RUNS),--runs $(RUNS))
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .bench build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml
@@ -47,7 +54,14 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 # The dependency groups are read with tomllib: `pip install --group` needs a pip newer than many machines have.
-$(TOOLS): $(INSTALLED)
-	@$(RUN) -c 'import tomllib; g = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; print(*g["test"], *g["check"], sep="\n")' > $(VENV)/requirements.txt
+define install_groups
+	@$(RUN) -c 'import sys, tomllib; g = tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]; print(*sum(map(g.get, sys.argv[1:]), []), sep="\n")' $(1) > $(VENV)/requirements.txt
 	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/requirements.txt
 	@touch $@
+endef
+
+$(TOOLS): $(INSTALLED)
+	$(call install_groups,test check)
+
+$(MEASURING): $(INSTALLED)
+	$(call install_groups,bench)

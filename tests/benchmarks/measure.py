@@ -1,0 +1,104 @@
+"""Runs a command and says what it took: wall time, processor time, peak memory.
+
+Memory is the kernel's peak for the child and for what it waited for. A child begins with the peak of the process that
+started it, so this process stays small: loads and references are made by others, and nothing large is read here.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PEAK_UNIT = 1 if sys.platform == "darwin" else 1024  # getrusage(2): kilobytes, on a Mac bytes
+
+
+class CommandFailed(Exception):
+    """A command that is to be measured failed, so that there is nothing to measure."""
+
+    def __init__(self, command: Sequence[str], code: int, said: str) -> None:
+        super().__init__(f"{' '.join(command)}: exit {code}\n{said}")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One run.
+
+    Attributes:
+        wall: seconds that passed.
+        cpu: seconds of processor time, user and system, over all threads and children.
+        peak: bytes of memory at most.
+    """
+
+    wall: float
+    cpu: float
+    peak: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command to measure.
+
+    Attributes:
+        words: the program and its arguments.
+        directory: where it runs.
+        environment: all of its environment.
+    """
+
+    words: Sequence[str]
+    directory: Path
+    environment: Mapping[str, str]
+
+    def run(self) -> Sample:
+        """Run it once.
+
+        Raises:
+            CommandFailed: it ended with another code than 0.
+        """
+        with tempfile.TemporaryFile() as said:
+            started = time.perf_counter()
+            child = subprocess.Popen(
+                self.words,
+                cwd=self.directory,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+            )
+            _, status, used = os.wait4(child.pid, 0)
+            wall = time.perf_counter() - started
+            child.returncode = os.waitstatus_to_exitcode(status)
+            if child.returncode:
+                said.seek(0)
+                raise CommandFailed(self.words, child.returncode, said.read().decode(errors="replace"))
+        return Sample(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * _PEAK_UNIT)
+
+
+def median(samples: Sequence[Sample]) -> Sample:
+    """The middle of each figure; of memory the most."""
+    return Sample(
+        statistics.median(sample.wall for sample in samples),
+        statistics.median(sample.cpu for sample in samples),
+        max(sample.peak for sample in samples),
+    )
+
+
+def interleave(
+    runs: int, ours: Callable[[], Sample], reference: Callable[[], Sample] | None
+) -> tuple[list[Sample], list[Sample]]:
+    """Run both in turn, each first as often as the other, so that what else the machine does hits both alike."""
+    mine: list[Sample] = []
+    theirs: list[Sample] = []
+    for turn in range(runs):
+        if reference is not None and turn % 2 == 0:
+            theirs.append(reference())
+        mine.append(ours())
+        if reference is not None and turn % 2:
+            theirs.append(reference())
+    return mine, theirs

@@ -1,0 +1,148 @@
+"""The table, on the terminal and in the documentation. Everything in it comes from the JSON beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+FORMAT = "epicvc.bench/1"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+_HEAD = ("work", "epicvc", "cpu", "peak", "reference", "takes", "cpu", "ratio", "by cpu", "bar", "beyond", "holds")
+
+_INTRODUCTION = """# Benchmarks
+
+Written by `make bench`; the figures are also in `benchmarks.json`, run by run. Each work is measured against a
+reference in the same run, in turns, so that what else the machine does hits both. Times are medians of wall time,
+*cpu* is user and system time over all threads, *peak* the most memory of any run. *ratio* is epicvc's wall time (or
+size) over the reference's, and is what the bar is about. A bar that does not hold says **missed**. `make bench
+N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows (and writes nothing here).
+"""
+
+
+def machine() -> dict[str, Any]:
+    """What measured: hardware and versions, no names."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": platform.machine(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "typer": version("typer"),
+        **{name: _version(command) for name, command in _PROGRAMS.items()},
+    }
+
+
+_PROGRAMS = {
+    "git": ("git", "--version"),
+    "restic": ("restic", "version"),
+    "sqlite3": ("sqlite3", "--version"),
+}
+
+
+def _version(command: tuple[str, ...]) -> str | None:
+    if shutil.which(command[0]) is None:
+        return None
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return next((word for word in said if word[0].isdigit()), None)
+
+
+def describe(load: dict[str, Any], rows: list[dict[str, Any]], runs: int) -> dict[str, Any]:
+    """One run as it is written."""
+    return {**load, "at": datetime.now(UTC).strftime("%Y-%m-%d"), "runs": runs, "machine": machine(), "rows": rows}
+
+
+def table(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """The cells, headings first."""
+    return [_HEAD, *map(_cells, rows)]
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    shown = _megabytes if row["unit"] == "bytes" else _seconds
+    ours, theirs = row["epicvc"], row["measured_against"]
+    absolute = row["unit"] == "bytes" and row["ratio"] is None
+    limit = shown if absolute else _times
+    verdict = f"**{row['verdict']}**" if row["verdict"] == "missed" else row["verdict"]
+    return (
+        row["work"],
+        *_figures(ours, shown),
+        row["reference"],
+        *_figures(theirs, shown)[:2],
+        _times(row["ratio"]),
+        _times(row.get("cpu_ratio")),
+        f"≤ {limit(row['bar'])}",
+        f"≤ {limit(row['beyond'])}" if row["beyond"] is not None else "–",
+        f"{verdict}; {row['note']}" if row["note"] else verdict,
+    )
+
+
+def _figures(measured: Any, shown: Any) -> tuple[str, str, str]:
+    if isinstance(measured, dict):
+        return shown(measured["wall"]), shown(measured["cpu"]), _megabytes(measured["peak"])
+    return (shown(measured) if measured is not None else "–"), "–", "–"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value / 1e6:.0f} MB" if value >= 1e7 else f"{value / 1e6:.2f} MB"
+
+
+def _times(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}×"
+
+
+def plain(rows: list[dict[str, Any]]) -> str:
+    """The table for a terminal."""
+    cells = table(rows)
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
+
+
+def markdown(cells: list[tuple[str, ...]]) -> str:
+    """The table for a page."""
+    head, *body = cells
+    lines = [head, tuple("---" for _ in head), *body]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def read_figures() -> dict[str, Any]:
+    """What was measured before."""
+    path = DOCS / "benchmarks.json"
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if found.get("format") == FORMAT:
+            return found
+    return {"format": FORMAT, "loads": []}
+
+
+def write_figures(run: dict[str, Any]) -> None:
+    """Put a run in the place of the last one with the same load, and write the page anew."""
+    figures = read_figures()
+    others = [load for load in figures["loads"] if load["epics"] != run["epics"]]
+    figures["loads"] = sorted([*others, run], key=lambda load: -load["epics"])
+    (DOCS / "benchmarks.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (DOCS / "benchmarks.md").write_text(page(figures), encoding="utf-8")
+
+
+def page(figures: dict[str, Any]) -> str:
+    """The whole page."""
+    parts = [_INTRODUCTION]
+    for load in figures["loads"]:
+        facts = ", ".join(f"{name} {value}" for name, value in load["machine"].items() if value is not None)
+        parts.append(
+            f"## {load['epics']:,} epics\n\n{load['bytes'] / 1e6:.0f} MB of JSON, {load['tasks']:,} tasks. "
+            f"{load['at']}, {load['runs']} runs (start-up five times, status twice as many), on: {facts}.\n"
+        )
+        parts.append(markdown(table(load["rows"])) + "\n")
+    return "\n".join(parts)

@@ -1,0 +1,203 @@
+"""Where the measuring takes place: repos made from a load, the edits in them, and the commands to measure."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from tests.benchmarks.load import path_of
+from tests.benchmarks.measure import Command, Sample
+
+REFERENCES = Path(__file__).parent / "references"
+SMALL = 10
+"""Epics in the small repo."""
+
+_SETTLED_S = 0.3
+"""How long to wait after writing: a person's next command does not come within a tick of the file system's clock, and
+neither git nor epicvc trusts what is younger."""
+
+
+def settle() -> None:
+    """Let the clock of the file system move on."""
+    time.sleep(_SETTLED_S)
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file, or in all files below a directory."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
+
+
+class Scene:
+    """One load and what is made of it.
+
+    Args:
+        scratch: an empty directory for everything.
+        load: the directory of epics to copy.
+        count: how many epics it has.
+    """
+
+    def __init__(self, scratch: Path, load: Path, count: int) -> None:
+        self.scratch = scratch
+        self.load = load
+        self.count = count
+        home = scratch / "home"
+        home.mkdir()
+        # From nothing: no setting of the person who measures may matter, PYTHONDONTWRITEBYTECODE least of all.
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "LC_ALL": "C.UTF-8",
+            "TMPDIR": str(scratch),
+            "EPICVC_AUTHOR": "bench",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "RESTIC_PASSWORD": "bench",
+            "RESTIC_REPOSITORY": str(scratch / "restic"),
+            "RESTIC_CACHE_DIR": str(scratch / "restic-cache"),
+        }
+        # Its housekeeping would go on in the background while something else is measured.
+        (home / ".gitconfig").write_text(
+            "[user]\nname = bench\nemail = bench@localhost\n[gc]\nauto = 0\n[maintenance]\nauto = false\n",
+            encoding="utf-8",
+        )
+        self._edits = 0
+
+    # Commands
+
+    def command(self, words: Sequence[str], directory: Path | None = None) -> Command:
+        """A command to measure."""
+        return Command(words, directory or self.scratch, self.environment)
+
+    def python(self, *arguments: str) -> Command:
+        """The interpreter that epicvc runs on."""
+        return self.command((sys.executable, *arguments))
+
+    def epicvc(self, *arguments: str, repo: Path | None = None) -> Command:
+        """epicvc as a user starts it."""
+        return self.command((str(Path(sys.executable).with_name("epicvc")), *arguments), repo)
+
+    def shell(self, line: str, directory: Path | None = None) -> Command:
+        """A line for the shell."""
+        return self.command(("sh", "-e", "-c", line), directory)
+
+    # Repos
+
+    @cached_property
+    def small(self) -> Path:
+        """A repo with a few epics, synced."""
+        repo = self.scratch / "small"
+        for number in range(min(SMALL, self.count)):
+            target = repo / "epics" / path_of(number)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.load / path_of(number), target)
+        self._initialise(repo)
+        self.epicvc("sync", repo=repo).run()
+        self.epicvc("status", repo=repo).run()
+        settle()
+        self.epicvc("status", repo=repo).run()
+        return repo
+
+    @cached_property
+    def files(self) -> Path:
+        """A repo's directory with a copy of the load; nothing else is there yet."""
+        return self._copied("both")
+
+    def fresh(self) -> Path:
+        """:attr:`files` with a repo just made, and an empty database."""
+        for left in (".epicvc", "epicvc.toml", "framework.db"):
+            path = self.files / left
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        self._initialise(self.files)
+        settle()
+        return self.files
+
+    @cached_property
+    def synced(self) -> Path:
+        """A repo of the whole load after its first sync; the work of each day is measured here."""
+        if not (self.files / ".epicvc").exists():
+            self.epicvc("sync", repo=self.fresh()).run()
+        settle()
+        return self.files
+
+    @cached_property
+    def still(self) -> Path:
+        """A copy of both sides that nobody edits, with the files alone under git and no epic repo yet."""
+        database = self.synced / "framework.db"
+        directory = self._copied("still")
+        shutil.copyfile(database, directory / "framework.db")
+        self._git(directory)
+        self.shell("git add epics && git commit -q -m load", directory).run()
+        settle()
+        return directory
+
+    def without_history(self, *names: str) -> Path:
+        """:attr:`still` without an epic repo or without git's, so that either can be made once more."""
+        for name in names:
+            path = self.still / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        if ".git" in names:
+            self._git(self.still)
+        return self.still
+
+    def _git(self, directory: Path) -> None:
+        self.shell("git init -q", directory).run()
+        (directory / ".git" / "info" / "exclude").write_text(".epicvc\nepicvc.toml\nframework.db\n", encoding="utf-8")
+
+    def _copied(self, name: str) -> Path:
+        directory = self.scratch / name
+        directory.mkdir()
+        # By another process: copying here would count its memory to each child that is measured.
+        subprocess.run(["cp", "-R", str(self.load), str(directory / "epics")], check=True)
+        return directory
+
+    def _initialise(self, repo: Path) -> None:
+        self.epicvc("init", "--files", "epics", "--db", "framework.db", repo=repo).run()
+
+    # Edits
+
+    def _spread(self, count: int, offset: int) -> list[int]:
+        """``count`` different epics all over the load, others each time."""
+        step = self.count / count
+        return [int(index * step + (offset * 7919) % max(1, int(step))) % self.count for index in range(count)]
+
+    def edit_files(self, count: int) -> None:
+        """Change the first task's title in ``count`` files."""
+        self._edits += 1
+        for number in self._spread(count, self._edits):
+            path = self.synced / "epics" / path_of(number)
+            text = path.read_text("utf-8")
+            end = "\n" if text.endswith("\n") else ""
+            whole = json.loads(text)
+            whole["epic"]["tasks"][0]["title"] = f"edited {self._edits}"
+            path.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + end, encoding="utf-8")
+
+    def edit_database(self, count: int, path: Path | None = None) -> None:
+        """Change the third task's title in ``count`` epics of the database."""
+        self._edits += 1
+        rows = [(f"changed {self._edits}", f"{number}.3") for number in self._spread(count, self._edits)]
+        database = sqlite3.connect(path or self.synced / "framework.db")
+        database.executemany("UPDATE framework_tasks SET title = ? WHERE task_key = ?", rows)
+        database.commit()
+        database.close()
+
+    @cached_property
+    def changed_copy(self) -> Path:
+        """The database of :attr:`still`, with ten rows changed."""
+        copy = self.scratch / "changed.db"
+        shutil.copyfile(self.still / "framework.db", copy)
+        self.edit_database(10, copy)
+        return copy
+
+    def run_in(self, repo: Path, *arguments: str) -> Sample:
+        """Run epicvc in a repo, a moment after whatever was written last."""
+        settle()
+        return self.epicvc(*arguments, repo=repo).run()
