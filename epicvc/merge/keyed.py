@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeAlias, cast
 
 from epicvc.jsonio import JSON
+from epicvc.merge.order import merge_order, weave
 from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar
-from epicvc.model.document import Core, Tasks, natural_key, place
+from epicvc.model.document import Core, Tasks, natural_key
 from epicvc.model.labels import Label
 
 MergeItem: TypeAlias = Callable[[Context, Label, Core, Core, Core], Triple]
@@ -67,11 +68,9 @@ def merge_keyed(
                 result[key] = value
     orders = (list(before), list(mine), list(other))
     order = _merge_order(context, label, *orders, unplaced)
-    # Sides that do not agree still add alike, ours first; the base goes by itself, since the sides change later.
-    fallbacks = ((*orders[1:], orders[0]), (*orders[1:], orders[0]), orders)
     arranged = (
-        [items[key] for key in arrange(list(items), cast("list[str]", chosen), *others)]
-        for items, chosen, others in zip(after, (order.ours, order.theirs, order.base), fallbacks, strict=True)
+        [items[key] for key in weave(items, cast("list[str]", chosen), *orders[1:])]
+        for items, chosen in zip(after, (order.ours, order.theirs, order.base), strict=True)
     )
     return Triple(*arranged)
 
@@ -88,39 +87,20 @@ def _merge_order(
     orders = (cast("JSON", base), cast("JSON", ours), cast("JSON", theirs))
     if not context.selects(label):
         return context.keep(*orders)
-    common = set(ours) & set(theirs)
-    in_ours, in_theirs = ([key for key in side if key in common] for side in (ours, theirs))
+    order = merge_order(base, ours, theirs, unplaced)
+    if order is None:
+        common = set(ours) & set(theirs)
+        in_ours, in_theirs = (cast("JSON", [key for key in side if key in common]) for side in (ours, theirs))
+        in_base = [key for key in base if key in common and key not in unplaced]
+        chosen = context.choose(label, cast("JSON", in_base) if in_base else ABSENT, in_ours, in_theirs)
+        if chosen is None:
+            return context.keep(*orders)
+        order = _as_order(chosen.value)
     everything = list(dict.fromkeys([*ours, *theirs]))
-
-    def agree(order: list[str]) -> Triple:
-        return context.agree(*orders[1:], cast("JSON", arrange(everything, order, ours, theirs)))
-
-    if in_ours == in_theirs:
-        return agree(ours)
-    # Who moved is told by what all three have; an item that only the sides know has no place to move from.
-    in_base = [key for key in base if key in common and key not in unplaced]
-    placed = set(in_base)
-    ours_moved, theirs_moved = ([k for k in side if k in placed] != in_base for side in (in_ours, in_theirs))
-    if ours_moved != theirs_moved:
-        return agree(ours if ours_moved else theirs)
-    known = cast("JSON", in_base) if in_base else ABSENT
-    chosen = context.choose(label, known, cast("JSON", in_ours), cast("JSON", in_theirs))
-    return context.keep(*orders) if chosen is None else agree(_as_order(chosen.value))
+    return context.agree(*orders[1:], cast("JSON", weave(everything, order, ours, theirs)))
 
 
 def _as_order(value: Value) -> list[str]:
-    """The ids that a chosen order names, each once; what is no order names none and leaves ours in force."""
+    """The ids that a chosen order names, each once; what is no order names none."""
     keys = map(natural_key, value) if isinstance(value, list) else ()
     return list(dict.fromkeys(key for key in keys if key is not None))
-
-
-def arrange(keys: Sequence[str], order: Sequence[str], *others: Sequence[str]) -> list[str]:
-    """Put ``keys`` in ``order``; those it lacks go after their nearest predecessor in the first other with them."""
-    wanted = set(keys)
-    result = [key for key in order if key in wanted]
-    for other in others:
-        present = set(result)
-        missing = [key for key in other if key in wanted and key not in present]
-        if missing:
-            result = place(result, missing, other)
-    return result

@@ -80,6 +80,7 @@ class Context:
         selects: whether a place belongs to this merge; others stay as they are, base included.
         touches: whether a place, or anything above or below it, belongs to this merge.
         decide: settles a conflict, or not.
+        whole: whether a place is never merged inside: what both sides changed is a conflict.
         conflicts: filled while merging.
     """
 
@@ -87,6 +88,7 @@ class Context:
     selects: Callable[[Label], bool] = lambda _: True
     touches: Callable[[Label], bool] = lambda _: True
     decide: Decide = undecided
+    whole: Callable[[Label], bool] = lambda _: False
     conflicts: list[Conflict] = field(default_factory=list)
 
     def keep(self, base: Value, ours: Value, theirs: Value) -> Triple:

@@ -1,28 +1,69 @@
-"""The rules for sets and nested objects, on top of the trivial rule."""
+"""The rules for values of any shape, on top of the trivial rule: objects, lists, sets and long texts.
+
+:func:`merge_value` merges any JSON; it needs no mapping and no epic.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from typing import TypeGuard, cast
+from typing import Final, TypeAlias, cast
 
 from epicvc.jsonio import JSON
+from epicvc.merge.diff3 import diff3_items, diff3_lines, join_lines, joined
+from epicvc.merge.keyed import merge_keyed
+from epicvc.merge.order import merge_order, weave
 from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar, same
-from epicvc.model.document import natural_key
+from epicvc.model.diff import keyed
+from epicvc.model.document import Core, Tasks, natural_key
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Rule
+
+_Object: TypeAlias = "dict[str, JSON]"
+_Keyed: TypeAlias = "dict[str, _Object]"
+
+_LINE: Final = "\n"
+
+
+def merge_value(context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+    """Merge three values of any shape.
+
+    Objects are merged by key. Lists whose items are all objects with an ``id`` are merged by id, other lists by items;
+    texts of several lines by lines. Everything else is taken whole, and so are values whose type is not the same on
+    both sides and in the base.
+
+    Args:
+        context: what the merge may do; gets the conflicts.
+        label: the place.
+        base: what both sides started from; null members of objects are absent (:func:`member`).
+        ours: one side's value.
+        theirs: the other's.
+    """
+    if not context.whole(label):
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            # Where the base is of another type both sides replaced it: their choice as a whole, not key by key.
+            if base is ABSENT:
+                return merge_objects(context, label, {}, ours, theirs, base_known=False)
+            if isinstance(base, dict):
+                return merge_objects(context, label, base, ours, theirs)
+        elif isinstance(ours, list) and isinstance(theirs, list):
+            return merge_list(context, label, base, ours, theirs)
+        elif isinstance(base, str) and isinstance(ours, str) and isinstance(theirs, str):
+            return merge_text(context, label, base, ours, theirs)
+    return merge_scalar(context, label, base, ours, theirs)
 
 
 def merge_by_rule(rule: Rule, context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
     """Merge one field by the rule that the mapping gives it; values of another shape are taken as a whole."""
-    if rule is Rule.SET and all(map(_is_set, (base, ours, theirs))):
+    if rule is Rule.SET and not context.whole(label) and all(map(_is_set, (base, ours, theirs))):
         return _merge_set(context, label, base, ours, theirs)
-    if rule is Rule.OBJECT and _is_object(ours) and _is_object(theirs):
-        # Where the base is of another type both sides replaced it: their choice as a whole, not key by key.
-        if base is ABSENT:
-            return merge_objects(context, label, {}, ours, theirs, base_known=False)
-        if _is_object(base):
-            return merge_objects(context, label, base, ours, theirs)
+    if rule in (Rule.OBJECT, Rule.LIST):
+        return merge_value(context, label, base, ours, theirs)
+    if rule is Rule.SCALAR and all(isinstance(value, str) for value in (base, ours, theirs)):
+        return merge_value(context, label, base, ours, theirs)
     return merge_scalar(context, label, base, ours, theirs)
+
+
+# Sets
 
 
 def merge_keys(context: Context, label: Label, base: Value, ours: Value, theirs: Value, *, agreed: bool) -> Triple:
@@ -49,22 +90,102 @@ def _as_keys(value: Value) -> Value:
     return cast("JSON", sorted(cast("set[str]", keys - {None}))) or ABSENT
 
 
+def _is_set(value: Value) -> bool:
+    """Whether a value can be merged as a set: absent, or a list of distinct texts."""
+    if value is ABSENT:
+        return True
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        return False
+    return len(set(cast("list[str]", value))) == len(value)
+
+
+def _merge_set(context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+    """Three-way set merge: a removal on one side wins over "unchanged" on the other; the base's order breaks ties."""
+    if not isinstance(ours, list) or not isinstance(theirs, list):
+        return merge_scalar(context, label, base, ours, theirs)
+    if _settled(base, ours, theirs) or not context.selects(label):
+        return merge_scalar(context, label, base, ours, theirs)
+    mine, other = cast("list[str]", ours), cast("list[str]", theirs)
+    before = cast("list[str]", base) if isinstance(base, list) else []
+    kept = set(mine) & set(other)
+    added = (set(mine) ^ set(other)) - set(before)
+    order = merge_order(before, mine, other)
+    if order is None:
+        order = [item for item in before if item in kept]
+    return context.agree(ours, theirs, cast("JSON", weave([*kept, *added], order, mine, other)))
+
+
+# Texts
+
+
+def merge_text(context: Context, label: Label, base: str, ours: str, theirs: str) -> Triple:
+    """Merge texts: by lines where the base has several."""
+    if _LINE in base and not _settled(base, ours, theirs) and context.selects(label):
+        lines = joined(diff3_lines(base, ours, theirs))
+        if lines is not None:
+            return context.agree(ours, theirs, join_lines(lines))
+    return merge_scalar(context, label, base, ours, theirs)
+
+
+# Lists
+
+
+def merge_list(context: Context, label: Label, base: Value, ours: list[JSON], theirs: list[JSON]) -> Triple:
+    """Merge lists: by id where all items are objects with one, else by items; where they overlap, it is a conflict."""
+    before, mine, other = _by_id(base), _by_id(ours), _by_id(theirs)
+    if before is not None and mine is not None and other is not None and (before or mine or other):
+        return _merge_items(context, label, base, before, mine, other)
+    if isinstance(base, list) and not _settled(base, ours, theirs) and context.selects(label):
+        items = joined(diff3_items(base, ours, theirs))
+        if items is not None:
+            return context.agree(ours, theirs, items)
+    return merge_scalar(context, label, base, ours, theirs)
+
+
+def _by_id(value: Value) -> _Keyed | None:
+    """A list as its objects by id; nothing, an empty list included, has no items."""
+    if value is ABSENT or value == []:
+        return {}
+    return keyed(value)
+
+
+def _merge_items(context: Context, label: Label, whole: Value, base: _Keyed, ours: _Keyed, theirs: _Keyed) -> Triple:
+    """Merge lists of objects with ids.
+
+    Nothing notes which places were never agreed on inside a value, as the base of an epic does for its tasks. So an
+    order that does not merge is a conflict of the list as a whole: no part of it becomes the base.
+    """
+    if not context.touches(label):
+        return context.keep(whole, _items(ours), _items(theirs))
+    orders = (list(base), list(ours), list(theirs))
+    if context.selects(label) and merge_order(*orders) is None:
+        return merge_scalar(context, label, whole, _items(ours), _items(theirs))
+    triple = merge_keyed(_merge_item, context, label, *(cast("Tasks", _items(side)) for side in (base, ours, theirs)))
+    agreed = whole is not ABSENT or triple.base or (context.selects(label) and not ours and not theirs)
+    return triple if agreed else Triple(triple.ours, triple.theirs, ABSENT)
+
+
+def _items(side: _Keyed) -> list[JSON]:
+    return cast("list[JSON]", list(side.values()))
+
+
+def _merge_item(context: Context, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
+    return merge_objects(context, label, base, ours, theirs, base_known=bool(base))
+
+
+# Objects
+
+
 def merge_objects(
-    context: Context,
-    label: Label,
-    base: dict[str, JSON],
-    ours: dict[str, JSON],
-    theirs: dict[str, JSON],
-    *,
-    base_known: bool = True,
+    context: Context, label: Label, base: _Object, ours: _Object, theirs: _Object, *, base_known: bool = True
 ) -> Triple:
     """Recurse into an object by key; what neither side touched keeps its place in each copy."""
     if not context.touches(label):
         return context.keep(base if base_known else ABSENT, ours, theirs)
-    results: tuple[dict[str, JSON], dict[str, JSON], dict[str, JSON]] = ({}, {}, {})
+    results: tuple[_Object, _Object, _Object] = ({}, {}, {})
     for name in dict.fromkeys([*ours, *theirs, *base]):
         values = (member(side, name) for side in (base, ours, theirs))
-        triple = merge_by_rule(Rule.OBJECT, context, label.child(name), *values)
+        triple = merge_value(context, label.child(name), *values)
         for result, value in zip(results, (triple.ours, triple.theirs, triple.base), strict=True):
             if value is not ABSENT:
                 result[name] = value
@@ -79,27 +200,6 @@ def member(value: MappingABC[str, JSON], name: str) -> Value:
     return ABSENT if inner is None else inner
 
 
-def _is_object(value: Value) -> TypeGuard[dict[str, JSON]]:
-    return isinstance(value, dict)
-
-
-def _is_set(value: Value) -> bool:
-    """Whether a value can be merged as a set: absent, or a list of distinct texts."""
-    if value is ABSENT:
-        return True
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        return False
-    return len(set(cast("list[str]", value))) == len(value)
-
-
-def _merge_set(context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
-    """Three-way set merge: a removal on one side wins over "unchanged" on the other; ours keeps its order."""
-    if not isinstance(ours, list) or not isinstance(theirs, list):
-        return merge_scalar(context, label, base, ours, theirs)
-    if same(ours, theirs) or same(ours, base) or same(theirs, base) or not context.selects(label):
-        return merge_scalar(context, label, base, ours, theirs)
-    mine, other = set(cast("list[str]", ours)), set(cast("list[str]", theirs))
-    before = set(cast("list[str]", base)) if isinstance(base, list) else set()
-    merged = [item for item in ours if item in other or item not in before]
-    merged += [item for item in theirs if item not in mine and item not in before]
-    return context.agree(ours, theirs, merged)
+def _settled(base: Value, ours: Value, theirs: Value) -> bool:
+    """Whether the trivial rule says all."""
+    return same(ours, theirs) or same(ours, base) or same(theirs, base)

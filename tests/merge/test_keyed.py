@@ -7,7 +7,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.merge.keyed import arrange, merge_keyed
+from epicvc.merge.keyed import merge_keyed
 from epicvc.merge.threeway import Context, Direction, Triple
 from epicvc.model.document import Core, Tasks
 from epicvc.model.labels import Label
@@ -81,13 +81,3 @@ def test_an_item_whose_place_was_never_agreed_on_has_not_moved() -> None:
     settled = Context()
     result = merge_keyed(inside, settled, TASKS, *lists)
     assert not settled.conflicts and ids(result.ours) == list("abx")
-
-
-@given(st.sets(st.sampled_from("abcdef")), orders, orders, orders)
-def test_arrange_keeps_the_first_order_and_loses_nothing(
-    keys: set[str], first: list[str], second: list[str], third: list[str]
-) -> None:
-    known = keys & {*first, *second, *third}
-    result = arrange(sorted(known), first, second, third)
-    assert sorted(result) == sorted(known)
-    assert [key for key in result if key in first] == [key for key in first if key in known]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.jsonio import JSON
-from epicvc.merge.threeway import ABSENT, Context, Triple, Value
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Triple, Value
 from epicvc.merge.values import member, merge_by_rule, merge_keys, merge_objects
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Rule
@@ -42,11 +42,24 @@ def test_sets_never_conflict_and_follow_the_law_of_each_item(
 
 
 @given(sets, sets, sets)
-def test_what_stays_of_ours_keeps_its_order(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    merged = cast("list[str]", merge(Rule.SET, value(base), value(ours), value(theirs)).ours)
-    kept = [item for item in merged if item in ours]
-    if sorted(ours) != sorted(base):
-        assert kept == [item for item in ours if item in kept]
+def test_sides_of_a_set_are_treated_alike(base: list[str], ours: list[str], theirs: list[str]) -> None:
+    result = merge(Rule.SET, value(base), value(ours), value(theirs))
+    assert result == merge(Rule.SET, value(base), value(theirs), value(ours))
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "merged"),
+    [
+        ("abc", "cba", "abcx", "cxba"),
+        ("abc", "cab", "bca", "cba"),
+        ("abc", "bac", "acb", "abc"),  # orders that do not merge: as it was
+        ("abc", "abxc", "abyc", "abxyc"),
+        ("abc", "ab", "cabx", "abx"),
+    ],
+)
+def test_sets_keep_an_order(base: str, ours: str, theirs: str, merged: str) -> None:
+    result = merge(Rule.SET, *(value(list(side)) for side in (base, ours, theirs)))
+    assert result.ours == list(merged)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +78,93 @@ def test_what_is_no_set_is_taken_whole(base: Value, ours: Value, theirs: Value) 
     assert [conflict.label for conflict in context.conflicts] == [FIELD]
 
 
-def test_lists_are_taken_whole() -> None:
+@pytest.mark.parametrize("rule", [Rule.LIST, Rule.OBJECT])
+def test_lists_are_merged_by_items(rule: Rule) -> None:
+    assert merge(rule, ["a", "b"], ["x", "a", "b"], ["a", "B"]) == Triple(*[["x", "a", "B"]] * 3)
     context = Context()
-    merge(Rule.LIST, ["a"], ["a", "b"], ["c", "a"], context)
-    assert len(context.conflicts) == 1
-    assert merge(Rule.LIST, ["a"], ["a", "b"], ["a"]).theirs == ["a", "b"]
+    assert merge(rule, ["a"], ["a", "b"], ["a", "c"], context) == Triple(["a", "b"], ["a", "c"], ["a"])
+    assert context.conflicts == [Conflict(FIELD, ["a"], ["a", "b"], ["a", "c"])]
+    assert merge(rule, ["a"], ["a", "b"], ["a"]).theirs == ["a", "b"]
+    added = Context()
+    assert merge(rule, ABSENT, ["a"], ["b"], added) == Triple(["a"], ["b"], ABSENT) and added.conflicts
+
+
+LINES = "one\ntwo\nthree\n"
+
+
+@pytest.mark.parametrize("rule", [Rule.SCALAR, Rule.OBJECT])
+def test_long_texts_are_merged_by_lines(rule: Rule) -> None:
+    both = "ONE\ntwo\nthree\nfour\n"
+    assert merge(rule, LINES, "ONE\ntwo\nthree\n", LINES + "four\n") == Triple(both, both, both)
+    context = Context()
+    merge(rule, LINES, LINES + "a\n", LINES + "b\n", context)
+    assert [conflict.label for conflict in context.conflicts] == [FIELD]
+    short = Context()
+    merge(rule, "one two", "ONE two", "one TWO", short)
+    assert len(short.conflicts) == 1
+
+
+def test_what_is_never_merged_inside() -> None:
+    for rule, values in (
+        (Rule.SCALAR, (LINES, "0\n" + LINES, LINES + "4")),
+        (Rule.LIST, (["a", "b"], ["x", "a", "b"], ["a", "B"])),
+        (Rule.SET, (["a"], ["a", "b"], ["a", "c"])),
+        (Rule.OBJECT, ({"a": 1}, {"a": 1, "b": 1}, {"a": 1, "c": 1})),
+    ):
+        context = Context(whole=lambda label: label == FIELD)
+        assert merge(rule, *cast("tuple[Value, Value, Value]", values), context) == Triple(*values[1:], values[0])
+        assert [conflict.label for conflict in context.conflicts] == [FIELD]
+        assert merge(rule, values[0], values[1], values[0], context).base != values[0]
+        assert len(context.conflicts) == 1
+
+
+def things(*items: tuple[JSON, int]) -> list[JSON]:
+    return [{"id": key, "n": number} for key, number in items]
+
+
+def test_lists_of_objects_with_ids_are_merged_by_id() -> None:
+    base, ours = things(("a", 1), ("b", 1)), things(("x", 1), ("b", 1), ("a", 1))
+    theirs = things(("a", 1), ("b", 2), ("y", 1))
+    merged = things(("x", 1), ("b", 2), ("y", 1), ("a", 1))
+    assert merge(Rule.OBJECT, {"list": base}, {"list": ours}, {"list": theirs}).ours == {"list": merged}
+    context = Context()
+    result = merge(Rule.LIST, base, things(("a", 2), ("b", 1)), things(("a", 3), ("b", 2)), context)
+    assert [str(conflict.label) for conflict in context.conflicts] == ["5:field/a/n"]
+    assert result.ours == things(("a", 2), ("b", 2)) and result.base == things(("a", 1), ("b", 2))
+    deleted = Context()
+    merge(Rule.LIST, base, things(("b", 1)), things(("a", 2), ("b", 1)), deleted)
+    assert [str(conflict.label) for conflict in deleted.conflicts] == ["5:field/a"]
+
+
+def test_orders_that_cross_are_a_conflict_of_the_list() -> None:
+    base, ours, theirs = (things(*((key, 1) for key in keys)) for keys in ("abc", "bac", "acb"))
+    context = Context()
+    assert merge(Rule.LIST, base, ours, theirs, context) == Triple(ours, theirs, base)
+    assert context.conflicts == [Conflict(FIELD, base, ours, theirs)]
+    decided = Context(decide=lambda conflict: Chosen(conflict.theirs))
+    assert merge(Rule.LIST, base, ours, theirs, decided) == Triple(theirs, theirs, theirs)
+
+
+def test_lists_of_objects_that_both_add() -> None:
+    ours, theirs = things(("a", 1), ("b", 1)), things(("a", 1), ("c", 1))
+    assert merge(Rule.LIST, ABSENT, ours, theirs) == Triple(*[things(("a", 1), ("b", 1), ("c", 1))] * 3)
+    context = Context()
+    result = merge(Rule.LIST, ABSENT, things(("a", 1)), things(("a", 2)), context)
+    assert result.base == [{"id": "a"}] and [str(c.label) for c in context.conflicts] == ["5:field/a/n"]
+    crossed = Context()
+    assert merge(Rule.LIST, ABSENT, ours, ours[::-1], crossed).base is ABSENT and len(crossed.conflicts) == 1
+    mixed = Context()
+    merge(Rule.LIST, ours, [*ours, "text"], [*ours, {"id": "c"}], mixed)
+    assert [conflict.label for conflict in mixed.conflicts] == [FIELD]
+
+
+def test_one_item_of_a_list() -> None:
+    chosen = Selection.of(["5:field/a"])
+    context = Context(selects=chosen.selects, touches=chosen.touches)
+    base = things(("a", 1), ("b", 1))
+    assert merge(Rule.LIST, base, things(("b", 2), ("a", 2)), base, context) == Triple(
+        things(("b", 2), ("a", 2)), things(("a", 2), ("b", 1)), things(("a", 2), ("b", 1))
+    )
 
 
 def test_ids_are_sorted_and_absent_where_there_are_none() -> None:
