@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from epicvc.merge.threeway import Conflict
+    from epicvc.services.blaming import Blamed
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.commits import CommitReport
     from epicvc.services.compare import Comparison
@@ -143,6 +144,24 @@ def resolve(report: ResolveReport) -> Shape:
         "commit": _hex(report.commit),
         "merged": len(report.settled),
         "conflicts": [_conflict(conflict, "ours", "theirs") for conflict in report.left],
+    }
+
+
+def blame(label: str, found: Iterable[Blamed]) -> Shape:
+    """``epicvc.blame/1``."""
+    return {
+        "format": "epicvc.blame/1",
+        "label": label,
+        "fields": [
+            {
+                "label": str(item.label),
+                "commit": _hex(item.origin.commit),
+                "author": item.origin.author,
+                "time": format_time(item.origin.time) if item.origin.time else None,
+                "side": item.origin.side,
+            }
+            for item in found
+        ],
     }
 
 

@@ -82,7 +82,7 @@ def _files(source: ObjectSource, mapping: Mapping, before: ObjectId | None, afte
         path, before_value = old.get(epic, ("", None))
         new_path, after_value = new.get(epic, ("", None))
         label = Label(epic)
-        changes = list(_file_changes(label, before_value, after_value))
+        changes = list(file_changes(label, before_value, after_value))
         if not changes and path != new_path:
             yield SideChange("files", Change(label, Op.MOVE, path, new_path), Layer.EXTRA)
         for change in changes:
@@ -100,7 +100,8 @@ def _epic_of(source: ObjectSource, blob: ObjectId, path: str) -> tuple[str, JSON
     return (key, value) if key is not None else (path, value)
 
 
-def _file_changes(label: Label, was: JSON, now: JSON) -> Iterator[Change]:
+def file_changes(label: Label, was: JSON, now: JSON) -> Iterator[Change]:
+    """What differs between two values of one epic's file; ``None`` where there is no file."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         yield from diff(label, _flat(was), _flat(now))
         return
@@ -149,13 +150,14 @@ def _database(
                 None if row is None or view is None else (view, view.named(table, row))
                 for view, row in zip(views, pair, strict=True)
             )
-            yield from _row(mapping, table, key, old, new)
+            yield from row_differences(mapping, table, key, old, new)
 
 
 Seen = tuple[CapturedRows, NamedRow] | None
 
 
-def _row(mapping: Mapping, table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideChange]:
+def row_differences(mapping: Mapping, table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideChange]:
+    """What a row that differs between two captured databases says, by label."""
     if table == mapping.epics.table:
         yield from _mapped(mapping, mapping.epics, table, key, old, new)
     elif table == mapping.tasks.table:

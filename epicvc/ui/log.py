@@ -7,11 +7,17 @@ from datetime import datetime
 
 from rich.console import Console
 
+from epicvc.jsonio import JSON
+from epicvc.model.labels import escape
 from epicvc.repo.objects import Commit
+from epicvc.services.blaming import Blamed
 from epicvc.store.objects import ObjectId
 from epicvc.store.records import Operation
 from epicvc.ui.terminal import line
-from epicvc.ui.text import printable
+from epicvc.ui.text import printable, shown
+
+_NAMES = 48
+_EXCERPT = 40
 
 
 def local(time: datetime) -> str:
@@ -73,3 +79,26 @@ def draw_operations(console: Console, operations: Iterable[Operation]) -> None:
                 (printable(operation.command), "label"), "  ", printable(operation.description),
             )
         )  # fmt: skip
+
+
+def draw_blame(console: Console, found: Iterable[Blamed]) -> None:
+    """Draw who changed which field last, one field a line."""
+    fields = list(found)
+    authors = [printable(item.origin.author or "") for item in fields]
+    labels = [item.label for item in fields]
+    names = [printable(str(label) if label.table else "/".join(map(escape, label.path))) for label in labels]
+    wide, long = (max(map(len, texts), default=0) for texts in (authors, names))
+    for item, author, name in zip(fields, authors, names, strict=True):
+        origin = item.origin
+        mark = origin.commit.hex()[:12] if origin.commit else "uncommitted"
+        when = origin.time.astimezone().strftime("%Y-%m-%d %H:%M") if origin.time else ""
+        console.print(
+            line(
+                (f"{mark:<12}", "changed"), f"  {when:<16}  {author:<{wide}}  {origin.side:<5}  ",
+                (f"{name:<{min(long, _NAMES)}}", "label"), "  ", (_excerpt(item.value), "dim"),
+            )
+        )  # fmt: skip
+
+
+def _excerpt(value: JSON) -> str:
+    return "" if value is None else shown(value, _EXCERPT)

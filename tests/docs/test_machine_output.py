@@ -29,6 +29,7 @@ epicvc diff
 epicvc sync
 epicvc resolve 2:name --prefer db
 epicvc show
+epicvc blame 2:name
 epicvc resolve --prefer db
 epicvc commit -m nothing
 epicvc checkpoint here

@@ -1,4 +1,4 @@
-"""``commit``, ``log`` and ``show``."""
+"""``commit``, ``log``, ``show`` and ``blame``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ Range = Annotated[
 Number = Annotated[int | None, typer.Option("--max-count", "-n", metavar="N", min=0, help="At most N commits.")]
 OneLine = Annotated[bool, typer.Option("--oneline", help="One line a commit.")]
 Revision = Annotated[str, typer.Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
+Place = Annotated[
+    str, typer.Argument(metavar="LABEL", help="An epic, task or field: 5, 5:name.", autocompletion=complete_epics)
+]
 Labels = Annotated[list[str] | None, typer.Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.")]
 
 
@@ -36,6 +39,7 @@ def register(app: typer.Typer) -> None:
         epilog="Examples: [b]epicvc log[/b] · [b]epicvc log --oneline -n 5[/b] · [b]epicvc log a..b[/b]",
     )(log)
     app.command(cls=Command, epilog="Examples: [b]epicvc show[/b] · [b]epicvc show HEAD~1 5[/b]")(show)
+    app.command(cls=Command, epilog="Examples: [b]epicvc blame 5[/b] · [b]epicvc blame 5:tasks/5.1a[/b]")(blame)
 
 
 def commit(
@@ -109,4 +113,20 @@ def show(context: typer.Context, revision: Revision = "HEAD", labels: Labels = N
         console = settings.console()
         draw_commit(console, found, names.get(found.id.hex(), []))
         draw_changes(console, comparison.changes, verbose=settings.verbose)
+    return 0
+
+
+def blame(context: typer.Context, label: Place) -> int:
+    """Show who changed each field last: the commit, its author and time, and the side."""
+    from epicvc.cli import machine
+    from epicvc.model.labels import parse_label
+    from epicvc.services import blaming
+    from epicvc.ui.log import draw_blame
+
+    settings = settings_of(context)
+    found = blaming.blame(repo_of(context), parse_label(label))
+    if settings.json:
+        settings.emit(machine.blame(label, found))
+    else:
+        draw_blame(settings.console(), found)
     return 0

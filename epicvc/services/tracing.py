@@ -1,0 +1,230 @@
+"""Who made places of an epic what they are: for each side of each place the commit that changed it last.
+
+Goes from both sides as they are back through the commits, newest first, and stops as soon as every place is accounted
+for. At a merge a place goes on to a parent that has it as it is, as `git blame` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import heappop, heappush
+from typing import Final, TypeAlias
+
+from epicvc.errors import EpicvcError
+from epicvc.jsonio import JSON, equal
+from epicvc.merge.threeway import ABSENT, Value
+from epicvc.model.diff import Change, Op, keyed
+from epicvc.model.document import UNAGREED, Core, tasks_of
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping
+from epicvc.repo.base import Base, get_mapping
+from epicvc.repo.objects import Commit, Snapshot, get_commit, get_snapshot
+from epicvc.repo.repository import Repo
+from epicvc.repo.revisions import view_head
+from epicvc.services.epictrail import EpicTrail
+from epicvc.services.questions import Origin
+from epicvc.services.session import Session
+from epicvc.store.objects import ObjectId
+
+SIDES: Final = ("files", "db")
+BOTH: Final = "both"
+
+Place: TypeAlias = tuple[str, Label]
+"""A side and a label."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What changed from one state of a history to the next, by side."""
+
+    changes: dict[str, list[Change]]
+
+    def concerns(self, place: Place) -> bool:
+        """Whether a place became another."""
+        side, label = place
+        if label.path == (Mapping.TASKS,):
+            return any(_orders(change) for change in self.changes[side])
+        return any(change.op is not Op.MOVE and _reaches(change, label) for change in self.changes[side])
+
+
+def _orders(change: Change) -> bool:
+    """Whether a change can have put tasks into another order."""
+    path = change.label.path
+    return not path or (path[0] == Mapping.TASKS and len(path) < 3 and change.op is not Op.REPLACE)
+
+
+def _reaches(change: Change, label: Label) -> bool:
+    """Whether a change lies below a place, or is a change of something whole that has the place."""
+    if label.covers(change.label):
+        return True
+    if not change.label.covers(label):
+        return False
+    rest = label.path[len(change.label.path) :]
+    values = (change.old, change.new)
+    return values == (None, None) or any(descend(value, rest) is not None for value in values)
+
+
+def descend(value: JSON, path: tuple[str, ...]) -> JSON:
+    """What lies in a value under some names; items of a list go by id."""
+    for name in path:
+        members = (keyed(value) or {}) if isinstance(value, list) else value
+        value = members.get(name) if isinstance(members, dict) else None
+    return value
+
+
+class Tracer:
+    """Finds origins in a history.
+
+    Args:
+        session: both sides as they are, and the store.
+        root: an epic, or a place of another table.
+    """
+
+    def __init__(self, session: Session, root: Label) -> None:
+        self._repo: Repo = session.repo
+        self._session = session
+        tracked = None if root.table else session.working.files.by_epic.get(root.root)
+        path = tracked.path if tracked else None  # a deleted file is found among the changes
+        self._written = tracked.stat.mtime_ns if tracked else None
+        self._trail = EpicTrail(session.staging, self._repo.config.mapping, root, path)
+        self._pairs: dict[tuple[ObjectId | None, ObjectId], _Pair] = {}
+        self._made_by: dict[ObjectId, Snapshot] | None = None
+
+    def origins(self, places: Iterable[Place]) -> dict[Place, Origin]:
+        """The origin of each place; those that never were are left out.
+
+        In a commit that a synchronisation made both sides of a field can become another. What they were before it tells
+        who began, as long as the operation log reaches back to it; else the side is ``both``.
+        """
+        wanted = set(places)
+        found: dict[Place, Origin] = {}
+        head = self._repo.head_snapshot()
+        working = self._session.working.snapshot()
+        since = self._pair(None, head[1] if head else None, None, working)
+        for place in list(wanted):
+            if since.concerns(place):
+                found[place] = self._uncommitted(place[0])
+                wanted.discard(place)
+        if head is not None and wanted:
+            self._walk(head[0], wanted, found)
+        return found
+
+    def _uncommitted(self, side: str) -> Origin:
+        time = None
+        if side == "files" and self._written is not None:
+            time = datetime.fromtimestamp(self._written / 1e9, UTC)
+        return Origin(side, time=time)
+
+    def _walk(self, start: ObjectId, wanted: set[Place], found: dict[Place, Origin]) -> None:
+        """Hand each place down to a parent that has it as it is, and account for it where there is none."""
+        store = self._session.staging
+        commits: dict[ObjectId, Commit] = {start: get_commit(store, start)}
+        waiting: dict[ObjectId, set[Place]] = {start: wanted}
+        queue = [(-commits[start].time.timestamp(), start)]
+        while queue:
+            _, oid = heappop(queue)
+            commit, left = commits.pop(oid), waiting.pop(oid)
+            after = get_snapshot(store, commit.snapshot)
+            pairs: list[tuple[Snapshot, _Pair]] = []
+            for parent in commit.parents:
+                before = self._repo.snapshot_of(parent)
+                pair = self._pair(parent, before, oid, after)
+                pairs.append((before, pair))
+                same = {place for place in left if not pair.concerns(place)}
+                left -= same
+                if same and parent in waiting:
+                    waiting[parent] |= same
+                elif same:
+                    commits[parent], waiting[parent] = get_commit(store, parent), same
+                    heappush(queue, (-commits[parent].time.timestamp(), parent))
+            if not pairs and left:
+                pairs.append((after, self._pair(None, None, oid, after)))
+                left = {place for place in left if pairs[0][1].concerns(place)}
+            for place in left:
+                found[place] = Origin(self._began(commit, *pairs[0], place), oid, commit.author, commit.time)
+
+    def _began(self, commit: Commit, before: Snapshot, pair: _Pair, place: Place) -> str:
+        """The side on which a change began that a commit has on this one."""
+        side, label = place
+        other = SIDES[side == SIDES[0]]
+        if not pair.concerns((other, label)):
+            return side
+        seen = self._seen_before(commit.id)
+        if seen is None or not commit.parents:
+            return BOTH
+        edits = self._pair(None, before, None, seen)
+        began = [name for name in SIDES if edits.concerns((name, label))]
+        return began[0] if len(began) == 1 else BOTH
+
+    def _seen_before(self, commit: ObjectId) -> Snapshot | None:
+        """Both sides as the operation that made a commit found them; ``None`` where the log does not say."""
+        if self._made_by is None:
+            self._made_by = {}
+            for operation in self._repo.store.operations():
+                head = view_head(operation.after.refs)
+                if head is not None and operation.before.snapshot and head != view_head(operation.before.refs):
+                    oid = bytes.fromhex(operation.before.snapshot)
+                    if self._repo.store.has(oid):
+                        self._made_by[head] = get_snapshot(self._repo.store, oid)
+        return self._made_by.get(commit)
+
+    def _pair(self, one: ObjectId | None, before: Snapshot | None, other: ObjectId | None, after: Snapshot) -> _Pair:
+        """What changed between two states; remembered between commits, where questions about one epic meet again."""
+        key = (one, other) if other is not None else None
+        if key is not None and key in self._pairs:
+            return self._pairs[key]
+        changes: dict[str, list[Change]] = {side: [] for side in SIDES}
+        for item in self._trail.changes(before, after):
+            changes[item.side].append(item.change)
+        pair = _Pair(changes)
+        if key is not None:
+            self._pairs[key] = pair
+        return pair
+
+
+def base_origin(session: Session, label: Label, value: Value) -> Origin | None:
+    """The first commit of the current line of history in which the base has a value that it still has.
+
+    Follows first parents, the line on which the base was agreed. ``None`` where nothing was agreed.
+    """
+    if value is ABSENT or label.table:
+        return None
+    repo, store = session.repo, session.staging
+    oid = repo.revisions.head()
+    newest: Commit | None = None
+    last: bytes | None = None
+    while oid is not None:
+        commit = get_commit(store, oid)
+        snapshot = get_snapshot(store, commit.snapshot)
+        base = Base(store, snapshot.base, get_mapping(store, snapshot.mapping))
+        entry = base.entry(label.root)
+        if entry is None:
+            break
+        if entry.core != last:
+            last = entry.core
+            try:
+                core = base.core(label.root)
+            except EpicvcError:
+                break
+            if not _same(value_at(core, label), value):
+                break
+        newest = commit
+        oid = commit.parents[0] if commit.parents else None
+    return Origin(BOTH, newest.id, newest.author, newest.time) if newest else None
+
+
+def _same(one: Value, other: Value) -> bool:
+    return one is other if one is ABSENT or other is ABSENT else equal(one, other)
+
+
+def value_at(core: Core | None, label: Label) -> Value:
+    """What a core has at a label; for the order of tasks their ids."""
+    if core is None:
+        return ABSENT
+    value: JSON = {name: inner for name, inner in core.items() if name != UNAGREED}
+    if label.path == (Mapping.TASKS,):
+        return [task["id"] for task in tasks_of(core)]
+    value = descend(value, label.path)
+    return ABSENT if value is None else value
