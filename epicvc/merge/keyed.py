@@ -68,9 +68,12 @@ def merge_keyed(
                 result[key] = value
     orders = (list(before), list(mine), list(other))
     order = _merge_order(context, label, *orders, unplaced)
+    in_ours, in_theirs, in_base = (cast("list[str]", side) for side in (order.ours, order.theirs, order.base))
+    # The base goes by itself first, since the sides change later.
+    in_base = weave(after[2].keys() & {*in_base, *before}, in_base, orders[0], orders[0])
     arranged = (
-        [items[key] for key in weave(items, cast("list[str]", chosen), *orders[1:])]
-        for items, chosen in zip(after, (order.ours, order.theirs, order.base), strict=True)
+        [items[key] for key in weave(items, chosen, *orders[1:])]
+        for items, chosen in zip(after, (in_ours, in_theirs, in_base), strict=True)
     )
     return Triple(*arranged)
 
