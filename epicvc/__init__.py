@@ -11,12 +11,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from epicvc.data_base_strategy import DataBaseCalculator as DataBaseCalculator
+    from epicvc.data_base_strategy import DateBaseStrategy as DateBaseStrategy
+    from epicvc.data_base_strategy import PlannedDates as PlannedDates
+    from epicvc.errors import DurationError as DurationError
     from epicvc.errors import EpicvcError as EpicvcError
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
-    "epicvc.errors": ("EpicvcError",),
+    "epicvc.data_base_strategy": ("DataBaseCalculator", "DateBaseStrategy", "PlannedDates"),
+    "epicvc.errors": ("DurationError", "EpicvcError"),
 }
 """The modules with public names, and these names."""
 

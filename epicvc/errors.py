@@ -249,6 +249,27 @@ class ConstraintBroken(InvalidData):
         self.label, self.constraint = label, constraint
 
 
+class DurationError(InvalidData):
+    """A text that says no duration, or not only one.
+
+    Args:
+        text: the text.
+        reason: why it cannot be read.
+        understood: the parts of the text that are a duration, or would be one with a number or a unit.
+    """
+
+    kind = "duration"
+
+    def __init__(self, text: str, reason: str, understood: tuple[str, ...] = ()) -> None:
+        shown = text if len(text) <= 80 else text[:79] + "…"
+        parts = f"; understood: {', '.join(map(repr, understood))}" if understood else ""
+        super().__init__(
+            f"no duration in {shown!r}: {reason}{parts}",
+            hint="write a number and a unit, for instance '2 semanas', '1.5 days' or '3-5 dias'",
+        )
+        self.text, self.reason, self.understood = text, reason, understood
+
+
 class LossyField(InvalidData):
     """What the database gives back is not what was pushed, so the push was rolled back.
 

@@ -1,0 +1,237 @@
+"""Terms of a duration: an amount with its unit, at a place in a text.
+
+The grammar as a whole is in :mod:`epicvc.planning.duration`. Every method takes a place among the tokens and gives
+what it read with the place behind it, or ``None``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+from epicvc.planning.tokens import Kind, Token
+from epicvc.planning.words import (
+    ABBREVIATIONS,
+    AMBIGUOUS,
+    AND,
+    ARTICLES,
+    BETWEEN,
+    COUNTING,
+    ENGLISH,
+    FILLERS,
+    HALVES,
+    HOUR,
+    MINUTE,
+    NUMBERS,
+    PLUS,
+    SCALES,
+    TENS,
+    TO,
+    UNIT_OF,
+    WEEK_OR_WITHOUT,
+    WORK_UNITS,
+    Counting,
+    Unit,
+)
+
+HALF: Final = Fraction(1, 2)
+
+
+@dataclass
+class Term:
+    """A number of units, where in the text it ends, and which days it says it counts."""
+
+    unit: Unit
+    amount: Fraction
+    end: int
+    counting: Counting | None = None
+
+
+class Unreadable(Exception):
+    """Why a text cannot be read; becomes a DurationError where all that is understood is known."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+class Terms:
+    """Reads terms.
+
+    Args:
+        tokens: the text.
+    """
+
+    def __init__(self, tokens: Sequence[Token]) -> None:
+        self.tokens = tokens
+
+    def at(self, at: int) -> Token | None:
+        """The token at a place; ``None`` outside the text."""
+        return self.tokens[at] if 0 <= at < len(self.tokens) else None
+
+    def word(self, at: int) -> str:
+        """The word or mark at a place; nothing outside the text and for numbers."""
+        token = self.at(at)
+        return token.text if token is not None and token.kind in (Kind.WORD, Kind.MARK) else ""
+
+    def unit(self, at: int) -> tuple[Unit, Counting | None] | None:
+        """The unit that the word at a place is, and which days it says it counts."""
+        word = self.word(at)
+        if word == WEEK_OR_WITHOUT:
+            following = self.at(at + 1)
+            alone = following is None or following.kind is not Kind.WORD or following.text in PLUS | TO
+            return (UNIT_OF["semana"], None) if alone else None
+        if word in WORK_UNITS:
+            return UNIT_OF[WORK_UNITS[word]], Counting.BUSINESS
+        unit = UNIT_OF.get(word)
+        return (unit, None) if unit else None
+
+    def term(self, at: int, after: Unit | None = None) -> Term | None:
+        """The term that begins at a place, behind one of the unit ``after``."""
+        return self._half_unit(at) or self._counted(at, after) or self._unit_and_half(at)
+
+    def bare_minutes(self, at: int) -> Term | None:
+        """The minutes of ``1h30``."""
+        token = self.at(at)
+        if token is None or token.kind is not Kind.NUMBER or not token.glued or self.unit(at + 1):
+            return None
+        if token.value >= 60 or self.word(at + 1) in AMBIGUOUS:
+            return None
+        return Term(MINUTE, token.value, at + 1)
+
+    def _half_unit(self, at: int) -> Term | None:
+        """Half a unit."""
+        if self.word(at) not in HALVES:
+            return None
+        start = at + 1 + (self.word(at + 1) in ARTICLES)
+        found = self._counted_unit(start)
+        return Term(found[0], HALF, found[1], found[2]) if found else None
+
+    def _unit_and_half(self, at: int) -> Term | None:
+        """``dia e meio``."""
+        found = self.unit(at)
+        if found is None or self.word(at) in ABBREVIATIONS or self.word(at) == WEEK_OR_WITHOUT:
+            return None
+        end = self._and_half(at + 1)
+        return Term(found[0], 1 + HALF, end, found[1]) if end else None
+
+    def _counted(self, at: int, after: Unit | None) -> Term | None:
+        """Amounts with their unit."""
+        opened = self.word(at) in BETWEEN
+        read = self._amount(at + opened)
+        if read is None:
+            return None
+        amount, end = read
+        self._require_whole_number(at + opened)
+        if self.word(end) in (AND if opened else TO) and (upper := self._amount(end + 1)) is not None:
+            if self._unit_behind(upper[1], after) is None:
+                return None
+            if upper[0] < amount:
+                raise Unreadable("the second end of the range is the smaller one")
+            amount, end = upper
+        found = self._unit_behind(end, after)
+        if found is None:
+            return None
+        unit, end, counting = found
+        half = self._and_half(end)
+        return Term(unit, amount + HALF, half, counting) if half else Term(unit, amount, end, counting)
+
+    def _require_whole_number(self, at: int) -> None:
+        """What stands before a number must not be part of it."""
+        before, word = self.at(at - 1), self.word(at - 1)
+        glued = self.tokens[at].glued
+        if before is None:
+            return
+        if word == "-" and glued and not (self.at(at - 2) and before.glued):
+            raise Unreadable("a length cannot be negative")
+        scale = self.word(at - 2) if word in AND else word
+        if scale in SCALES and self._end_of_amount_has_unit(at):
+            raise Unreadable(f"{scale!r} is a number higher than this grammar counts")
+        earlier = self.at(at - 2)
+        if word in AND and earlier is not None and self._end_of_amount_has_unit(at):
+            is_number = earlier.kind in (Kind.NUMBER, Kind.ODD) or earlier.text in NUMBERS or earlier.text in TENS
+            if is_number and self.word(at - 3) not in BETWEEN:
+                raise Unreadable(
+                    f"{' '.join(token.text for token in self.tokens[at - 2 : at + 1])!r} can be a sum or a range"
+                )
+
+    def _end_of_amount_has_unit(self, at: int) -> bool:
+        read = self._amount(at)
+        return read is not None and self._unit_behind(read[1], None) is not None
+
+    def _unit_behind(self, at: int, after: Unit | None) -> tuple[Unit, int, Counting | None] | None:
+        """The unit of an amount that ends here."""
+        if self.word(at) == "-" and self.tokens[at].glued:  # a 2-week sprint
+            at += 1
+        if after is HOUR and self.word(at) in AMBIGUOUS:
+            return MINUTE, at + 1, None
+        return self._counted_unit(at)
+
+    def _counted_unit(self, at: int) -> tuple[Unit, int, Counting | None] | None:
+        """A unit with what says which days count."""
+        counting: Counting | None = None
+        while self.word(at) in FILLERS or self.word(at) in COUNTING:
+            counting = COUNTING.get(self.word(at), counting)
+            at += 1
+        found = self.unit(at)
+        if found is None:
+            return None
+        unit, own = found
+        counting = own or counting
+        end = at + 1
+        if self.word(end) in COUNTING and self.word(end) not in ("work", "working"):
+            return unit, end + 1, COUNTING[self.word(end)]
+        if self.word(end) == "de" and self.word(end + 1) == "trabalho" and unit is UNIT_OF["dia"]:
+            return unit, end + 2, Counting.BUSINESS
+        return unit, end, counting
+
+    def _and_half(self, at: int) -> int | None:
+        """Behind "and a half" that belongs to what stands before; ``None`` where half of a unit follows."""
+        if self.word(at) not in AND:
+            return None
+        at += 1 + (self.word(at + 1) in ARTICLES)
+        if self.word(at) not in HALVES or self.unit(at + 1):
+            return None
+        if self.word(at + 1) in ARTICLES and self.unit(at + 2):
+            return None
+        if self.word(at + 1) in ("the", "of"):  # "2 months and half the team"
+            return None
+        return at + 1
+
+    def _amount(self, at: int) -> tuple[Fraction, int] | None:
+        token = self.at(at)
+        if token is None:
+            return None
+        if token.kind is Kind.NUMBER:
+            before = self.at(at - 1)
+            if token.glued and before is not None and before.kind is Kind.WORD and before.text not in UNIT_OF:
+                return None  # part of a name: "v2 days"
+            return self._with_half(token.value, at + 1)
+        if token.text in ARTICLES:
+            english = self.word(at + 1) in ENGLISH or self.word(at + 1) in WORK_UNITS
+            counted = self.word(at + 1) in FILLERS | COUNTING.keys() and self.word(at + 2) in ENGLISH
+            return (Fraction(1), at + 1) if english or counted else None
+        read = self.number_word(at)
+        return self._with_half(*read) if read else None
+
+    def _with_half(self, value: Fraction, at: int) -> tuple[Fraction, int]:
+        """``two and a half weeks``: the half stands before the unit."""
+        if self.word(at) in AND:
+            end = at + 1 + (self.word(at + 1) in ARTICLES)
+            if self.word(end) in HALVES and self.unit(end + 1) and value.denominator == 1:
+                return value + HALF, end + 1
+        return value, at
+
+    def number_word(self, at: int) -> tuple[Fraction, int] | None:
+        """A number that is written out."""
+        word = self.word(at)
+        if word in NUMBERS:
+            return Fraction(NUMBERS[word]), at + 1
+        if word not in TENS:
+            return None
+        joined = self.word(at + 1) in AND or self.word(at + 1) == "-"
+        ones = NUMBERS.get(self.word(at + 1 + joined), 0)
+        if 1 <= ones <= 9:
+            return Fraction(TENS[word] + ones), at + 2 + joined
+        return Fraction(TENS[word]), at + 1
