@@ -16,7 +16,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 from epicvc.errors import InvalidJSON
 
@@ -396,6 +396,16 @@ def dumps_text(
         return number_text(item)
 
     return write(value, newline if indent is not None else "")
+
+
+def dumps_line(value: JSON) -> str:
+    """JSON text on one line, as :func:`dumps_text` writes it without an indentation."""
+    if type(value) is list:
+        try:
+            return "[" + ", ".join(map(encode_basestring, cast("list[str]", value))) + "]"  # what most columns hold
+        except TypeError:
+            pass  # not only texts
+    return dumps_text(value, indent=None)
 
 
 def number_text(value: float | Decimal) -> str:

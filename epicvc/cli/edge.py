@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -59,6 +60,11 @@ def report(kind: str, message: str, hint: str | None, code: int, *, as_json: boo
         sys.stderr.write(f"  hint: {printable(hint)}\n")
 
 
+_COLLECT_EVERY = 100_000
+"""Containers between two searches for cycles. Documents are large trees without one: at the interpreter's 700, a
+tenth of a long command's time goes into looking at them again and again."""
+
+
 def speak_safely() -> None:
     """Escape what the terminal's encoding cannot say, instead of stopping in the middle of a line."""
     for stream in (sys.stdout, sys.stderr):
@@ -75,6 +81,7 @@ def run_application(arguments: Sequence[str]) -> int:
     """Run the full command line."""
     from epicvc.cli.app import ClickException, application
 
+    gc.set_threshold(_COLLECT_EVERY)
     as_json = "--json" in arguments
     speak_safely()
     for argument in arguments:

@@ -100,7 +100,11 @@ class Writer(Reader, Protocol):
     """One write transaction: all of it is committed by :meth:`commit`, or none."""
 
     def execute_many(self, query: str, rows: Iterable[Sequence[SQLValue]]) -> None:
-        """Run one statement that returns nothing for each row of bound values."""
+        """Run one statement that returns nothing for each row of bound values, one after the other."""
+        ...
+
+    def execute_all(self, statements: Iterable[tuple[str, Sequence[SQLValue]]]) -> None:
+        """Run statements that return nothing, one after the other: each is taken only when those before it are done."""
         ...
 
     def restore(

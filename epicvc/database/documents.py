@@ -1,122 +1,59 @@
 """Rows to documents: reads epics with their tasks and dependencies, as a stream of bounded batches.
 
-What is alive: a row whose ``deleted_at`` is empty and whose ``status`` is not ``deleted``. What is absent in a row
-depends on a reference and is decided later (:func:`epicvc.model.document.settle`).
+What is absent in a row depends on a reference and is decided later (:func:`epicvc.model.document.settle`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass
 from itertools import islice
-from typing import TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from epicvc.database.backend import Reader
+from epicvc.database.layout import Columns, Layout
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.tables import ColumnInfo
-from epicvc.database.values import decode, default_value, is_default, key_text, require_key
-from epicvc.errors import InvalidData, InvalidRow, NoMappedTable
+from epicvc.database.values import decode, is_default, key_text, require_key
+from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON
 from epicvc.model.document import Core, RowEpic, Tasks
-from epicvc.model.mapping import Field, LinkMap, Mapping, TableMap
+from epicvc.model.mapping import Mapping
 
 BATCH = 200
 """Epics read at a time: bounds memory, and the number of bound values in one statement."""
 
-DELETED = "deleted"
+TaskRow: TypeAlias = "Sequence[SQLValue]"
+"""A task's row: sequence, epic's surrogate key, own surrogate key, key, then the mapped columns."""
+
+FIRST_FIELD: Final = 4
+"""Where the mapped columns begin in a :data:`TaskRow`."""
+
 
 NamedValues: TypeAlias = MappingABC[str, SQLValue]
 """A row, by column."""
 
-_TYPED = re.compile(r"CHAR|TEXT|CLOB|INT|UUID", re.IGNORECASE)
-"""Declared types under which a key compares with a text as one would expect."""
 
+class EpicRows(NamedTuple):
+    """The rows of one living epic.
 
-@dataclass(frozen=True)
-class Columns:
-    """A mapped table as the database really has it."""
-
-    map: TableMap
-    fields: tuple[Field, ...]
-    defaults: dict[str, JSON]
-    deleted_at: str | None
-    status: str | None
-    status_default: SQLValue
-    plain_keys: bool
-
-    def lookup(self, alias: str) -> str:
-        """The key as a condition compares it with texts.
-
-        In a column of no type a text never equals an integer; there the key is made a text, at the cost of its index.
-        """
-        column = f"{alias}.{quote(self.map.key)}"
-        return column if self.plain_keys else f"CAST({column} AS TEXT)"
-
-    def alive(self, alias: str) -> str:
-        """The condition under which a row is alive."""
-        parts = []
-        if self.deleted_at:
-            column = f"{alias}.{quote(self.deleted_at)}"
-            parts.append(f"({column} IS NULL OR {column} = '')")
-        if self.status:
-            column = f"{alias}.{quote(self.status)}"
-            parts.append(f"({column} IS NULL OR {column} <> '{DELETED}')")
-        return " AND ".join(parts) or "1 = 1"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """All mapped tables as the database really has them."""
-
-    mapping: Mapping
-    epics: Columns
-    tasks: Columns
-    links: LinkMap | None
-
-
-def read_layout(reader: Reader, mapping: Mapping, database: str) -> Layout:
-    """Check the mapping against the database.
-
-    Raises:
-        NoMappedTable: a mapped table does not exist.
-        InvalidData: a mapped column does not exist.
+    Attributes:
+        surrogate: the epic's surrogate key.
+        key: its key.
+        values: its mapped columns.
+        tasks: the rows of its living tasks, in the order of the tasks.
+        links: the keys that tasks are linked to, by the task's surrogate key; tasks of other epics may be among them.
     """
-    links = mapping.links
-    if links:
-        _require(reader, database, links.table, (links.parent, links.column))
-    return Layout(mapping, _columns(reader, mapping.epics, database), _columns(reader, mapping.tasks, database), links)
 
+    surrogate: SQLValue
+    key: str
+    values: Sequence[SQLValue]
+    tasks: Sequence[TaskRow]
+    links: MappingABC[SQLValue, Sequence[str]]
 
-def _columns(reader: Reader, table: TableMap, database: str) -> Columns:
-    needed = [table.id, table.key, *(field.column for field in table.fields)]
-    needed += [column for column in (table.parent, table.sequence) if column]
-    present = _require(reader, database, table.table, needed)
-    status = present.get(table.status or "")
-    return Columns(
-        table,
-        table.fields,
-        {field.name: default_value(present[field.column].default, field) for field in table.fields},
-        table.deleted_at if table.deleted_at in present else None,
-        table.status if status else None,
-        cast("SQLValue", default_value(status.default, Field("status", "status"))) if status else None,
-        bool(_TYPED.search(present[table.key].type)),
-    )
-
-
-def _require(reader: Reader, database: str, table: str, columns: Collection[str]) -> dict[str, ColumnInfo]:
-    present = {column.name: column for column in reader.columns(table)}
-    if not present:
-        raise NoMappedTable(database, table)
-    for column in columns:
-        if column not in present:
-            raise InvalidData(
-                f"{database}: table {table} has no column {column}, which the mapping names",
-                hint="correct [mapping] in epicvc.toml, or roll back if the column was dropped",
-            )
-    return present
+    def links_of(self, task: TaskRow) -> list[str]:
+        """What a task is linked to, each once, sorted."""
+        return sorted(set(self.links.get(task[2], ())))
 
 
 def read_epics(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> Iterator[RowEpic]:
@@ -125,9 +62,8 @@ def read_epics(reader: Reader, layout: Layout, keys: Collection[str] | None = No
     Raises:
         InvalidRow: a value cannot be a field's value, or two living rows have one key.
     """
-    heads = _epic_heads(reader, layout, keys)
-    while batch := list(islice(heads, BATCH)):
-        yield from _assemble(reader, layout, batch)
+    for rows in read_rows(reader, layout, keys):
+        yield _epic(layout, rows)
 
 
 def epic_of_rows(
@@ -150,15 +86,15 @@ def epic_of_rows(
         InvalidRow: a value cannot be a field's value, or two tasks have one key.
     """
     table = layout.tasks.map
-    head = _Head(epic.get(table.id), key, [epic.get(field.column) for field in layout.epics.fields])
-    rows: list[Sequence[SQLValue]] = [
+    rows: list[TaskRow] = [
         [
             *(row.get(column or "") for column in (table.sequence, table.parent, table.id, table.key)),
             *(row.get(field.column) for field in layout.tasks.fields),
         ]
         for row in tasks
     ]
-    return _epic(layout, head, rows, links)
+    values = [epic.get(field.column) for field in layout.epics.fields]
+    return _epic(layout, EpicRows(epic.get(table.id), key, values, sorted(rows, key=_sort_key), links))
 
 
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
@@ -186,13 +122,8 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
                 yield found, owner
 
 
-@dataclass(frozen=True)
-class _Head:
-    """An epic's own row."""
-
-    surrogate: SQLValue
-    key: str
-    values: Sequence[SQLValue]
+_Head: TypeAlias = "tuple[SQLValue, str, Sequence[SQLValue]]"
+"""An epic's own row: surrogate key, key, mapped columns."""
 
 
 def _epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) -> Iterator[_Head]:
@@ -224,16 +155,23 @@ def _heads(
         if text in seen:
             raise InvalidRow(table.map.table, text, None, "two living rows have this key")
         seen.add(text)
-        yield _Head(surrogate, text, values)
+        yield surrogate, text, values
 
 
-def _assemble(reader: Reader, layout: Layout, heads: Sequence[_Head]) -> Iterator[RowEpic]:
-    marks = ", ".join("?" * len(heads))
-    parents = [head.surrogate for head in heads]
-    tasks = _read_tasks(reader, layout, marks, parents)
-    links = _read_links(reader, layout, marks, parents)
-    for head in heads:
-        yield _epic(layout, head, tasks.get(head.surrogate, []), links)
+def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> Iterator[EpicRows]:
+    """Read the rows of the living epics, all of them or those with these keys, in bounded batches.
+
+    Raises:
+        InvalidRow: a row has no key, or two living epics have one.
+    """
+    heads = _epic_heads(reader, layout, keys)
+    while batch := list(islice(heads, BATCH)):
+        marks = ", ".join("?" * len(batch))
+        parents = [surrogate for surrogate, _, _ in batch]
+        tasks = _read_tasks(reader, layout, marks, parents)
+        links = _read_links(reader, layout, marks, parents)
+        for surrogate, key, values in batch:
+            yield EpicRows(surrogate, key, values, sorted(tasks.get(surrogate, ()), key=_sort_key), links)
 
 
 def _read_tasks(
@@ -278,26 +216,26 @@ def _sort_key(row: Sequence[SQLValue]) -> tuple[bool, float, str]:
     return (known, float(cast("float", sequence)) if known else 0.0, str(row[3]))
 
 
-def _epic(layout: Layout, head: _Head, rows: list[Sequence[SQLValue]], links: MappingABC[SQLValue, list[str]]) -> RowEpic:
-    core, calculated, defaults = _fields(layout.epics, head.values, head.key)
+def _epic(layout: Layout, rows: EpicRows) -> RowEpic:
+    core, calculated, defaults = _fields(layout.epics, rows.values, rows.key)
     tasks: Tasks = []
     task_defaults: dict[str, frozenset[str]] = {}
     unordered: set[str] = set()
-    for row in sorted(rows, key=_sort_key):
-        sequence, _, surrogate, key, *values = row
+    for row in rows.tasks:
+        sequence, _, _, key, *values = row
         text = require_key(key, layout.tasks.map.table, layout.tasks.map.key)
         if text in task_defaults:
-            raise InvalidRow(layout.tasks.map.table, text, None, f"two living rows of epic {head.key} have this key")
+            raise InvalidRow(layout.tasks.map.table, text, None, f"two living rows of epic {rows.key} have this key")
         fields, _, task_defaults[text] = _fields(layout.tasks, values, text)
         task: dict[str, JSON] = {"id": text, **fields}
-        if layout.links and surrogate in links:
-            task[layout.links.field] = cast("JSON", sorted(set(links[surrogate])))
+        if layout.links and (links := rows.links_of(row)):
+            task[layout.links.field] = cast("JSON", links)
         tasks.append(task)
         if not isinstance(sequence, int | float):
             unordered.add(text)
     if tasks:
         core[Mapping.TASKS] = cast("JSON", tasks)
-    return RowEpic(head.key, core, calculated, defaults, task_defaults, frozenset(unordered))
+    return RowEpic(rows.key, core, calculated, defaults, task_defaults, frozenset(unordered))
 
 
 def _fields(columns: Columns, values: Sequence[SQLValue], row: str) -> tuple[Core, Core, frozenset[str]]:

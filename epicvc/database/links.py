@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import cast
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import Layout
+from epicvc.database.layout import Layout
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import RowWrites
-from epicvc.errors import ConstraintBroken
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 
@@ -77,18 +76,15 @@ class LinkWrites:
         self._new += [((surrogate, key), place) for key in after if key not in before]
 
     def flush(self) -> None:
-        """Insert the links of a whole batch at once; where one is refused, one by one, to name it."""
-        links, rows = self._layout.links, self._new
-        if links is None or not rows:
+        """Insert the links of a whole batch.
+
+        Raises:
+            ConstraintBroken: the database refuses one.
+        """
+        links, new = self._layout.links, self._new
+        if links is None or not new:
             return
         self._new = []
-        query = f"INSERT INTO {quote(links.table)} ({quote(links.parent)}, {quote(links.column)}) VALUES (?, ?)"
-        list(self._writer.execute("SAVEPOINT epicvc_links"))
-        try:
-            self._writer.execute_many(query, [row for row, _ in rows])
-        except ConstraintBroken:
-            list(self._writer.execute("ROLLBACK TO epicvc_links"))
-            for row, place in rows:
-                self._rows.run(query, row, place)
-            raise
-        list(self._writer.execute("RELEASE epicvc_links"))
+        self._rows.insert_all(
+            links.table, (({links.parent: parent, links.column: key}, place) for (parent, key), place in new)
+        )

@@ -15,12 +15,15 @@ from itertools import islice
 from typing import Final, TypeAlias, cast
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import BATCH, Columns, Layout
+from epicvc.database.documents import BATCH
+from epicvc.database.fingerprint import Fingerprint, TaskCells, expected_cells, fingerprint
+from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import Assignments, RowWrites, all_values, changed_values, inserted_values, revival
 from epicvc.database.values import key_text
+from epicvc.errors import LossyField
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
@@ -43,6 +46,17 @@ class _Row:
     parent: SQLValue
     alive: bool
     sequence: SQLValue
+
+
+@dataclass(frozen=True, slots=True)
+class _Insertion:
+    """A task that gets a row of its own."""
+
+    parent: SQLValue
+    key: str
+    values: Assignments
+    links: list[str]
+    label: Label
 
 
 TaskAt: TypeAlias = tuple[str, str]
@@ -72,6 +86,11 @@ class Push:
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[str] = []
+        self._inserted: list[_Insertion] = []
+        self._whole: dict[str, list[SQLValue]] = {}
+        """The expected cells of epics that are being inserted, until their tasks are known."""
+        self.fingerprints: dict[str, Fingerprint] = {}
+        """What the rows of each epic must say that was inserted whole."""
         self._rows = RowWrites(writer, now)
         self._links = LinkWrites(writer, layout, self._rows)
 
@@ -94,6 +113,7 @@ class Push:
                 self._write_tasks(change, change.after)
             else:
                 self._removed.append(change.epic)
+        self._insert_tasks()
         self._links.flush()
         self._tasks.clear()
 
@@ -163,6 +183,7 @@ class Push:
             values[columns.map.key] = change.epic
             surrogate = self._rows.insert(columns, values, label)
             self._epics[change.epic] = (surrogate, True)
+            self._whole[change.epic] = expected_cells(columns, values)
         elif not alive:
             values = revival(columns) | all_values(columns, after, label)
             self._rows.update(columns, surrogate, values, label)
@@ -178,16 +199,26 @@ class Push:
         tasks = tasks_of(after)
         sequences = self._sequences(change, [cast("str", task["id"]) for task in tasks], before)
         label = Label(change.epic, (Mapping.TASKS,))
+        inserted: list[_Insertion] = []
         for task in tasks:
             key = cast("str", task["id"])
             order: Assignments = {}
             if key in sequences:
                 order[cast("str", self._layout.tasks.map.sequence)] = sequences[key]
-            self._write_task(parent, label.child(key), key, before.get(key), task, order)
+            added = self._write_task(parent, label.child(key), key, before.get(key), task, order)
+            if added:
+                inserted.append(added)
+        self._inserted += inserted
+        cells = self._whole.pop(change.epic, None)
+        if cells is not None and len(inserted) == len(tasks):
+            columns = self._layout.tasks
+            rows = [TaskCells(row.key, expected_cells(columns, row.values), row.links) for row in inserted]
+            self.fingerprints[change.epic] = fingerprint(cells, rows)
 
     def _write_task(
         self, parent: SQLValue, label: Label, key: str, before: Core | None, task: Core, order: Assignments
-    ) -> None:
+    ) -> _Insertion | None:
+        """Write a task into the row that it has or takes over; one that gets a new row is given back for it."""
         columns = self._layout.tasks
         row = self._tasks.get(parent, {}).get(key)
         links_before = self._links.of(before)
@@ -199,21 +230,35 @@ class Push:
             if row is None:
                 values = inserted_values(columns, task, label) | order
                 values |= {cast("str", columns.map.parent): parent, columns.map.key: key}
-                orphaned = self._links.orphaned  # read before the first insert gives one of them an owner
-                row = _Row(self._rows.insert(columns, values, label), parent, True, None)
-                if row.surrogate in orphaned:
-                    links_before = self._links.stored(row.surrogate)
-            else:
-                values = all_values(columns, task, label) | order
-                if not row.alive:
-                    values |= revival(columns)
-                if row.parent != parent:
-                    values[cast("str", columns.map.parent)] = parent
-                self._rows.update(columns, row.surrogate, values, label)
-                links_before = self._links.stored(row.surrogate)
-                row.parent, row.alive = parent, True
+                return _Insertion(parent, key, values, self._links.of(task), label)
+            values = all_values(columns, task, label) | order
+            if not row.alive:
+                values |= revival(columns)
+            if row.parent != parent:
+                values[cast("str", columns.map.parent)] = parent
+            self._rows.update(columns, row.surrogate, values, label)
+            links_before = self._links.stored(row.surrogate)
+            row.parent, row.alive = parent, True
             self._tasks.setdefault(parent, {})[key] = row
         self._links.write(row.surrogate, links_before, self._links.of(task), label)
+        return None
+
+    def _insert_tasks(self) -> None:
+        """Insert the tasks that need a row of their own, find the rows, and write their links."""
+        new, self._inserted = self._inserted, []
+        if not new:
+            return
+        columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
+        self._rows.insert_all(columns.map.table, ((task.values, task.label) for task in new), columns)
+        parents = iter(dict.fromkeys(task.parent for task in new))
+        while chunk := list(islice(parents, BATCH)):
+            self._find_tasks(chunk, columns)
+        for task in new:
+            row = self._tasks.get(task.parent, {}).get(task.key)
+            if row is None:
+                raise LossyField(str(task.label), "a new row", "none with this key")
+            stored = self._links.stored(row.surrogate) if row.surrogate in orphaned else ()
+            self._links.write(row.surrogate, stored, task.links, task.label)
 
     def _take_over(self, label: Label, key: str, row: _Row | None) -> _Row | None:
         """The row that an added task gets: one that leaves another epic now, else its own dead one, else any dead one.

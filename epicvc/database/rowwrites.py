@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import DELETED, Columns
+from epicvc.database.layout import DELETED, Columns
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.values import encode
 from epicvc.errors import ConstraintBroken
-from epicvc.jsonio import JSON, equal
+from epicvc.jsonio import JSON, dumps_line, equal
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Field
@@ -28,11 +28,19 @@ _EMPTY: Final[Core] = {}
 
 def inserted_values(columns: Columns, core: Core, label: Label) -> Assignments:
     """Only what is there: an absent field is left to the column's default."""
-    return {
-        field.column: encode(core[field.name], field, label)
-        for field in columns.map.core
-        if core.get(field.name) is not None
-    }
+    values: Assignments = {}
+    get = core.get
+    for name, column, is_json, field in columns.core_columns:
+        value = get(name)
+        if value is None:
+            continue
+        if is_json:
+            values[column] = dumps_line(value)
+        elif type(value) is str:
+            values[column] = value
+        else:
+            values[column] = encode(value, field, label)
+    return values
 
 
 def all_values(columns: Columns, core: Core, label: Label) -> Assignments:
@@ -80,6 +88,7 @@ class RowWrites:
     def __init__(self, writer: Writer, now: str) -> None:
         self._writer = writer
         self._now = now
+        self._insertions: dict[tuple[str, tuple[str, ...]], str] = {}  # by table and columns
 
     def mark_deleted(self, columns: Columns, surrogate: SQLValue, label: Label) -> bool:
         """Mark a row as deleted, where the schema has marks; otherwise nothing is done."""
@@ -105,11 +114,35 @@ class RowWrites:
 
     def insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
         """Insert a row and give its surrogate key."""
-        names = ", ".join(map(quote, values))
-        marks = ", ".join("?" * len(values))
-        query = f"INSERT INTO {quote(columns.map.table)} ({names}) VALUES ({marks}) RETURNING {quote(columns.map.id)}"
+        query = f"{self._insertion(columns.map.table, tuple(values))} RETURNING {quote(columns.map.id)}"
         ((surrogate,),) = self.run(query, tuple(values.values()), label, columns)
         return surrogate
+
+    def insert_all(self, table: str, rows: Iterable[tuple[Assignments, Label]], columns: Columns | None = None) -> None:
+        """Insert rows in their order, without asking for their surrogate keys.
+
+        Raises:
+            ConstraintBroken: the database refuses one; named as by :meth:`run`.
+        """
+        at = Label("")
+
+        def statements() -> Iterator[tuple[str, tuple[SQLValue, ...]]]:
+            nonlocal at
+            for values, at in rows:  # noqa: B007  (what is refused is what was taken last)
+                yield self._insertion(table, tuple(values)), tuple(values.values())
+
+        try:
+            self._writer.execute_all(statements())
+        except ConstraintBroken as error:
+            raise ConstraintBroken(str(_named(error, at, columns)), error.constraint) from error
+
+    def _insertion(self, table: str, names: tuple[str, ...]) -> str:
+        query = self._insertions.get((table, names))
+        if query is None:
+            marks = ", ".join("?" * len(names))
+            query = f"INSERT INTO {quote(table)} ({', '.join(map(quote, names))}) VALUES ({marks})"
+            self._insertions[table, names] = query
+        return query
 
     def run(
         self, query: str, params: Sequence[SQLValue], label: Label, columns: Columns | None = None

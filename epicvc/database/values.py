@@ -7,7 +7,7 @@ from typing import Final
 
 from epicvc.database.rowcodec import RawText, SQLValue
 from epicvc.errors import InvalidField, InvalidJSON, InvalidRow
-from epicvc.jsonio import JSON, dumps_text, equal, parse
+from epicvc.jsonio import JSON, dumps_line, equal, parse
 from epicvc.model.document import misfit
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Field, Kind
@@ -86,7 +86,7 @@ def encode(value: JSON, field: Field, place: Label) -> SQLValue:
     if value is None:
         return None
     if field.kind is Kind.JSON:
-        return dumps_text(value, indent=None, item_sep=", ", key_sep=": ")
+        return dumps_line(value)
     if isinstance(value, bool | int | float | str):
         return value
     raise InvalidField(str(place.child(field.name)), f"cannot be stored in {field.column}")

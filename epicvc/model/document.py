@@ -35,6 +35,8 @@ place among the others each side sees elsewhere.
 """
 
 _INT64 = range(-(2**63), 2**63)
+_PLAIN_TYPE = {Kind.TEXT: str, Kind.DATE: str, Kind.BOOL: bool}
+"""The type whose every value fits a kind, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,7 @@ def read_file_epic(parsed: JSON, mapping: Mapping, path: str) -> FileEpic:
         raise InvalidFile(path, 'the epic has no "id" (a text or an integer)')
     label = Label(key)
     core: Core = {}
-    for spec in mapping.epics.core:
-        value = body.get(spec.name)
-        if value is not None:
-            core[spec.name] = _checked(value, spec, label, path)
+    _read_fields(core, body, mapping.epics.core, label, path)
     tasks = _read_tasks(body.get(Mapping.TASKS), mapping, label.child(Mapping.TASKS), path)
     if tasks:
         core[Mapping.TASKS] = cast("JSON", tasks)
@@ -144,33 +143,39 @@ def _read_tasks(value: JSON, mapping: Mapping, label: Label, path: str) -> Tasks
         if key in seen:
             raise InvalidFile(path, f"{label.child(key)}: two tasks have this id")
         seen.add(key)
-        tasks.append(_read_task(item, key, mapping, label.child(key), path))
+        tasks.append(_read_task(item, key, mapping, label, path))
     return tasks
 
 
-def _read_task(item: dict[str, JSON], key: str, mapping: Mapping, label: Label, path: str) -> dict[str, JSON]:
+def _read_task(item: dict[str, JSON], key: str, mapping: Mapping, tasks: Label, path: str) -> dict[str, JSON]:
     task: dict[str, JSON] = {"id": key}
-    for spec in mapping.tasks.core:
-        value = item.get(spec.name)
-        if value is not None:
-            # Most values are texts and lists that fit; the rest is looked at more closely.
-            fits = spec.kind is Kind.JSON or (type(value) is str and spec.kind is Kind.TEXT)
-            task[spec.name] = value if fits else _checked(value, spec, label, path)
+    _read_fields(task, item, mapping.tasks.core, tasks, path)
     if mapping.links and (links := item.get(mapping.links.field)) is not None:
         keys = [natural_key(link) for link in links] if isinstance(links, list) else [None]
         if None in keys:
-            raise InvalidFile(path, f"{label.child(mapping.links.field)} is not a list of task ids")
+            place = tasks.child(key).child(mapping.links.field)
+            raise InvalidFile(path, f"{place} is not a list of task ids")
         if keys:
             task[mapping.links.field] = cast("JSON", sorted(set(cast("list[str]", keys))))
     return task
 
 
-def _checked(value: JSON, spec: Field, label: Label, path: str) -> JSON:
-    """The value, when its column's kind can hold it."""
-    problem = misfit(value, spec.kind)
-    if problem:
-        raise InvalidField(str(label.child(spec.name)), f"{problem} ({path})")
-    return value
+def _read_fields(core: Core, item: dict[str, JSON], fields: Sequence[Field], label: Label, path: str) -> None:
+    """Put the fields that are there into a core, each checked against its column's kind."""
+    for spec in fields:
+        name = spec.name
+        value = item.get(name)
+        if value is None:
+            continue
+        core[name] = value
+        kind = spec.kind
+        # Nearly all values are texts and free-form ones; the rest is looked at more closely.
+        if kind is Kind.JSON or type(value) is _PLAIN_TYPE.get(kind):
+            continue
+        problem = misfit(value, kind)
+        if problem:
+            place = label.child(cast("str", core["id"])) if "id" in core else label
+            raise InvalidField(str(place.child(name)), f"{problem} ({path})")
 
 
 def misfit(value: JSON, kind: Kind) -> str | None:

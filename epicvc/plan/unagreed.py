@@ -38,6 +38,8 @@ class Notes:
 
     def note(self, base: Core, files: Core | None, db: Core | None) -> Core:
         """The new base with its note, given what both sides are from now on."""
+        if self.before is None and base is files and base is db:
+            return base  # one side had the epic, and it is taken whole
         old = _marks(self.before)
         known, ours, theirs = (_by_id(core) for core in (self.before, files, db))
         found = {path for path in old if not self.selection.selects(self._label(path))}

@@ -55,7 +55,13 @@ def core_id(epic: str, core: Core) -> ObjectId:
     return object_id(ObjectType.CORE, core_bytes(epic, core))
 
 
-def put_entry(sink: ObjectSink, epic: str, core: Core, file: tuple[ObjectId, ObjectId] | None) -> BaseEntry:
+def put_entry(
+    sink: ObjectSink,
+    epic: str,
+    core: Core,
+    file: tuple[ObjectId, ObjectId] | None,
+    known: ObjectId | None = None,
+) -> BaseEntry:
     """Make the entry for an agreed core.
 
     Args:
@@ -63,7 +69,10 @@ def put_entry(sink: ObjectSink, epic: str, core: Core, file: tuple[ObjectId, Obj
         epic: its epic.
         core: what was agreed.
         file: the blob of the epic's file and the id of its core, where there is a file.
+        known: the core's id, where it is known.
     """
+    if file and file[1] == known:
+        return BaseEntry(file[1], file[0])
     payload = core_bytes(epic, core)
     oid = object_id(ObjectType.CORE, payload)
     if file and file[1] == oid:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from epicvc.database.backend import Reader
-from epicvc.database.documents import Layout, read_epics, read_layout
+from epicvc.database.documents import read_epics
+from epicvc.database.layout import Layout, read_layout
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle
 from epicvc.repo.base import Base, BaseEntry, core_id
@@ -31,6 +32,7 @@ class Three:
         file: the core that the files have.
         db: the core that the database has.
         db_id: the id of that core.
+        file_id: the id of the core that the files have.
         calculated: the calculated fields that the database has.
         written: the calculated fields beside the file's epic, where files have them; else ``None``.
         inline: the file is a place for calculated fields.
@@ -42,6 +44,7 @@ class Three:
     file: Core | None
     db: Core | None
     db_id: ObjectId | None
+    file_id: ObjectId | None = None
     calculated: Core = field(default_factory=dict)
     written: JSON = None
     inline: bool = False
@@ -50,6 +53,14 @@ class Three:
     def cores(self) -> dict[str, Core | None]:
         """The three cores, as the plan takes them."""
         return {"base": self.base, "files": self.file, "db": self.db}
+
+    def id_of(self, core: Core) -> ObjectId:
+        """The id of a core, without computing it where it is one of these three."""
+        if core is self.file and self.file_id:
+            return self.file_id
+        if core is self.db and self.db_id:
+            return self.db_id
+        return core_id(self.epic, core)
 
     @property
     def stale_calculated(self) -> bool:
@@ -197,6 +208,7 @@ class Documents:
             file.core if file else None,
             db,
             core_id(epic, db) if db is not None else None,
+            tracked.core if tracked else None,
             rows.calculated if rows else {},
             file.whole.get(CALCULATED) if file and inline else None,
             inline,
@@ -211,6 +223,11 @@ class Documents:
         return {name: file.body[name] for name in names if name in file.body}
 
     # Which epics a synchronisation is about
+
+    def is_new_in_files(self, epic: str) -> bool:
+        """Whether the files alone have the epic, with nothing in it that belongs to the database."""
+        tracked = self.working.files.by_epic.get(epic)
+        return tracked is not None and not tracked.calculated and epic not in self.entries and epic not in self.db_ids()
 
     def candidates(self) -> list[str]:
         """The epics for which files, database and base do not all agree."""

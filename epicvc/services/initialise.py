@@ -12,7 +12,8 @@ from pathlib import Path
 
 from epicvc.database.backend import Reader
 from epicvc.database.builtin import create_schema
-from epicvc.database.documents import epic_keys, read_layout
+from epicvc.database.documents import epic_keys
+from epicvc.database.layout import read_layout
 from epicvc.database.url import DatabaseURL, open_backend
 from epicvc.errors import NoMappedTable, Refused, UsageError
 from epicvc.fileio import atomic_write, make_directories

@@ -79,6 +79,7 @@ class _Survey:
 
     report: SyncReport
     epics: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
     db_ids: dict[str, ObjectId | None] = field(default_factory=dict)
     removed: dict[str, list[str]] = field(default_factory=dict)
     added: dict[str, list[str]] = field(default_factory=dict)
@@ -169,10 +170,7 @@ def _blocked(documents: Documents, survey: _Survey) -> list[Label]:
     Only where the files have moved them: a task that the files have in two epics is the database's to refuse.
     """
     reader, layout = documents.reader, documents.layout
-    if not survey.added or reader is None or layout is None:
-        return []
-    tasks = layout.tasks.map
-    if (tasks.key,) not in reader.unique_keys(tasks.table):
+    if not survey.added or reader is None or layout is None or not _unique_tasks(documents):
         return []
     blocked = []
     for key, owner in living_tasks(reader, layout, sorted(survey.added)):
@@ -190,6 +188,15 @@ def _survey(documents: Documents, policy: Policy) -> _Survey:
     if chosen is not None:
         _require_known(documents, chosen)
         candidates = [epic for epic in candidates if epic in chosen]
+    elif Direction.TO_THEIRS in policy.direction and not policy.selection.held:
+        # Nothing has to be read to know what becomes of an epic that only the files have.
+        survey.fresh = [epic for epic in candidates if documents.is_new_in_files(epic)]
+        new = frozenset(survey.fresh)
+        candidates = [epic for epic in candidates if epic not in new]
+        survey.epics += survey.fresh
+        survey.db_ids.update(dict.fromkeys(survey.fresh))
+        report.moves_base |= bool(survey.fresh)
+        report.to_db.extend(Moved(Label(epic), Op.ADD) for epic in survey.fresh)
     for batch in batches(candidates):
         for three in documents.load(batch):
             outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
@@ -206,7 +213,27 @@ def _survey(documents: Documents, policy: Policy) -> _Survey:
             survey.files_deleted += three.file is not None and outcome.files is None
             survey.db_deleted += three.db is not None and outcome.db is None
             _note_tasks(survey, three, outcome)
+    _note_new_tasks(documents, survey)
     return survey
+
+
+def _note_new_tasks(documents: Documents, survey: _Survey) -> None:
+    """Remember the tasks of epics that only the files have, where one of them may come from another epic."""
+    fresh, survey.fresh = survey.fresh, []
+    if not fresh or not (survey.removed or _unique_tasks(documents)):
+        return
+    for epic in fresh:
+        for task in tasks_of(documents.file_core(epic) or {}):
+            survey.added.setdefault(cast("str", task["id"]), []).append(epic)
+
+
+def _unique_tasks(documents: Documents) -> bool:
+    """Whether a task's key is unique in the whole database, not only within its epic."""
+    reader, layout = documents.reader, documents.layout
+    if reader is None or layout is None:
+        return False
+    tasks = layout.tasks.map
+    return (tasks.key,) in reader.unique_keys(tasks.table)
 
 
 def _require_known(documents: Documents, epics: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from typing import cast
 
 from epicvc.database.backend import Writer
 from epicvc.database.documents import BATCH, read_epics
+from epicvc.database.fingerprint import Fingerprint, read_fingerprints
 from epicvc.database.push import DocumentChange, Push, TaskAt
 from epicvc.errors import InvalidField, LossyField
 from epicvc.files.names import Namer, check_collisions, check_name
@@ -98,7 +99,7 @@ class SyncWork:
             self._documents.repo.progress("epics", done, len(self._agenda.epics))
         if push:
             push.finish()
-            self._certify()
+            self._certify(push.fingerprints)
         check_collisions(self._paths)
         files = update_files(self._stage.sink, working.files.root, ((c.path, c.new) for c in self._stage.changes))
         base = update_base(self._stage.sink, working.base_root, self._base)
@@ -122,13 +123,13 @@ class SyncWork:
             file = self._write_file(three, outcome)
             entry = self._documents.entries.get(three.epic)
             if outcome.moves_base:
-                entry = (
-                    put_entry(self._stage.sink, three.epic, outcome.base, file) if outcome.base is not None else None
-                )
+                entry = None
+                if outcome.base is not None:
+                    entry = put_entry(self._stage.sink, three.epic, outcome.base, file, three.id_of(outcome.base))
                 self._base.append((three.epic, entry))
             expected = three.db_id
             if outcome.to_db:
-                expected = core_id(three.epic, outcome.db) if outcome.db is not None else None
+                expected = three.id_of(outcome.db) if outcome.db is not None else None
                 self._certificates[three.epic] = (expected, entry)
             self.ids[three.epic] = (expected.hex(), entry.core.hex()) if expected and entry else None
             yield three, outcome
@@ -187,8 +188,12 @@ class SyncWork:
 
     # Certificate
 
-    def _certify(self) -> None:
-        """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate")."""
+    def _certify(self, fingerprints: Mapping[str, Fingerprint]) -> None:
+        """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate").
+
+        Args:
+            fingerprints: of the epics that were inserted whole; where they agree, nothing need be decoded.
+        """
         documents = self._documents
         for epic, (_, entry) in self._certificates.items():
             if entry is None:
@@ -199,6 +204,16 @@ class SyncWork:
         base = Base(self._stage.sink, pending, documents.repo.config.mapping)
         documents.base = base
         assert self._writer is not None and documents.layout is not None  # there was a push
+        simple = {
+            epic: print_
+            for epic, print_ in fingerprints.items()
+            # what is absent is told by the base: here it must be the very core that was pushed
+            if (entry := self._certificates[epic][1]) is not None and entry.core == self._certificates[epic][0]
+        }
+        for batch in batches(list(simple)):
+            for epic, found in read_fingerprints(self._writer, documents.layout, batch):
+                if found == simple[epic]:
+                    del self._certificates[epic]
         missing = {epic for epic, (expected, _) in self._certificates.items() if expected is not None}
         for batch in batches(list(self._certificates)):
             for rows in read_epics(self._writer, documents.layout, batch):

@@ -17,6 +17,11 @@ _HOT_JOURNAL = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READO
 _NO_SIDE_FILES = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
+_CACHE_KIB = 32 * 1024
+"""Memory for pages, filled as they are read. SQLite's own 2 MiB hold not even the inner pages of a large database's
+indexes, so that each insertion reads some of them again."""
+
+
 def require_file(path: Path, display: str) -> None:
     """Raise ``DatabaseUnavailable`` unless ``path`` is a file that can be seen."""
     try:
@@ -53,6 +58,7 @@ def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
         check_same_thread=False,  # one user at a time, though not always the same thread
     )
     connection.execute("PRAGMA cell_size_check=ON")
+    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     return connection
 
 

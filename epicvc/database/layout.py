@@ -1,0 +1,125 @@
+"""The mapped tables as a database really has them, and which of their rows are alive.
+
+Alive: a row whose ``deleted_at`` is empty and whose ``status`` is not ``deleted``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+from epicvc.database.backend import Reader
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.tables import ColumnInfo
+from epicvc.database.values import default_value, encode
+from epicvc.errors import InvalidData, NoMappedTable
+from epicvc.jsonio import JSON
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Field, Kind, LinkMap, Mapping, TableMap
+
+DELETED = "deleted"
+
+_TYPED = re.compile(r"CHAR|TEXT|CLOB|INT|UUID", re.IGNORECASE)
+"""Declared types under which a key compares with a text as one would expect."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A mapped table as the database really has it."""
+
+    map: TableMap
+    fields: tuple[Field, ...]
+    defaults: dict[str, JSON]
+    deleted_at: str | None
+    status: str | None
+    status_default: SQLValue
+    plain_keys: bool
+
+    @cached_property
+    def core_columns(self) -> tuple[tuple[str, str, bool, Field], ...]:
+        """Each core field as its name, its column, whether it is JSON, and itself: for loops over many rows."""
+        return tuple((field.name, field.column, field.kind is Kind.JSON, field) for field in self.map.core)
+
+    @cached_property
+    def default_cells(self) -> tuple[tuple[str, SQLValue], ...]:
+        """Each core column with what a row gets there that is inserted without it, where that is a literal."""
+        return tuple(
+            (field.column, None if default is None else encode(default, field, Label("")))
+            for field in self.map.core
+            for default in (self.defaults[field.name],)
+        )
+
+    def lookup(self, alias: str) -> str:
+        """The key as a condition compares it with texts.
+
+        In a column of no type a text never equals an integer; there the key is made a text, at the cost of its index.
+        """
+        column = f"{alias}.{quote(self.map.key)}"
+        return column if self.plain_keys else f"CAST({column} AS TEXT)"
+
+    def alive(self, alias: str) -> str:
+        """The condition under which a row is alive."""
+        parts = []
+        if self.deleted_at:
+            column = f"{alias}.{quote(self.deleted_at)}"
+            parts.append(f"({column} IS NULL OR {column} = '')")
+        if self.status:
+            column = f"{alias}.{quote(self.status)}"
+            parts.append(f"({column} IS NULL OR {column} <> '{DELETED}')")
+        return " AND ".join(parts) or "1 = 1"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All mapped tables as the database really has them."""
+
+    mapping: Mapping
+    epics: Columns
+    tasks: Columns
+    links: LinkMap | None
+
+
+def read_layout(reader: Reader, mapping: Mapping, database: str) -> Layout:
+    """Check the mapping against the database.
+
+    Raises:
+        NoMappedTable: a mapped table does not exist.
+        InvalidData: a mapped column does not exist.
+    """
+    links = mapping.links
+    if links:
+        _require(reader, database, links.table, (links.parent, links.column))
+    return Layout(mapping, _columns(reader, mapping.epics, database), _columns(reader, mapping.tasks, database), links)
+
+
+def _columns(reader: Reader, table: TableMap, database: str) -> Columns:
+    needed = [table.id, table.key, *(field.column for field in table.fields)]
+    needed += [column for column in (table.parent, table.sequence) if column]
+    present = _require(reader, database, table.table, needed)
+    status = present.get(table.status or "")
+    return Columns(
+        table,
+        table.fields,
+        {field.name: default_value(present[field.column].default, field) for field in table.fields},
+        table.deleted_at if table.deleted_at in present else None,
+        table.status if status else None,
+        cast("SQLValue", default_value(status.default, Field("status", "status"))) if status else None,
+        bool(_TYPED.search(present[table.key].type)),
+    )
+
+
+def _require(reader: Reader, database: str, table: str, columns: Collection[str]) -> dict[str, ColumnInfo]:
+    present = {column.name: column for column in reader.columns(table)}
+    if not present:
+        raise NoMappedTable(database, table)
+    for column in columns:
+        if column not in present:
+            raise InvalidData(
+                f"{database}: table {table} has no column {column}, which the mapping names",
+                hint="correct [mapping] in epicvc.toml, or roll back if the column was dropped",
+            )
+    return present
