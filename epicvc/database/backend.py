@@ -168,6 +168,13 @@ class Backend(Protocol):
         """
         ...
 
+    def token_left(self) -> str | None:
+        """The token of the state that this backend's last write transaction left, after it was committed.
+
+        ``None``: somebody has written since, or it cannot be told. May take a tenth of a second.
+        """
+        ...
+
     def read(self) -> AbstractContextManager[Reader]:
         """A read transaction. Never changes the database."""
         ...

@@ -26,10 +26,11 @@ from epicvc.database.backend import Backend, Writer
 from epicvc.errors import EpicvcError, Refused
 from epicvc.fileio import fsync_directory, make_directories, publish, read_file, remove_file, stage_file
 from epicvc.files.names import check_name
+from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.filesside import blob_id
-from epicvc.repo.objects import Snapshot, format_time, put_snapshot
+from epicvc.repo.objects import Snapshot, format_time, get_snapshot, put_snapshot
 from epicvc.repo.repository import Repo
-from epicvc.store.objects import ObjectId, ObjectType
+from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.records import Operation, Pending, View
 from epicvc.store.staging import Staging
 
@@ -209,7 +210,20 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
             stage.discard()
         raise
     stage.publish()
-    return complete(repo, intent)
+    operation = complete(repo, intent)
+    if request.database is not None and intent.database:
+        _remember(repo, request.database, staging, operation)
+    return operation
+
+
+def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Operation) -> None:
+    """Note what the database is now, so that the next command need not read it to know."""
+    token = backend.token_left()
+    if token is None or operation.after.snapshot is None:
+        return
+    state = get_snapshot(source, bytes.fromhex(operation.after.snapshot)).database
+    cache = DatabaseCache.load(repo.config.private)
+    replace(cache, token=token, state=state, ignore=repo.config.ignore).save(repo.config.private)
 
 
 def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer: Writer | None) -> Pending:

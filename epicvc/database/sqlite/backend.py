@@ -7,14 +7,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from epicvc.database.sqlite import connection as opening
-from epicvc.database.sqlite.changetoken import change_token
+from epicvc.database.sqlite.changetoken import change_token, wait_until_calm
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.reader import SQLiteReader
-from epicvc.database.sqlite.watch import Watch
+from epicvc.database.sqlite.watch import Watch, data_version
 from epicvc.database.sqlite.writer import SQLiteWriter
 from epicvc.errors import DatabaseUnavailable
+
+_WORTH_WAITING: Final = 16 << 20
+"""Bytes of a database that take longer to read again than its time stamps take to grow old."""
 
 
 class SQLiteBackend:
@@ -31,6 +35,8 @@ class SQLiteBackend:
         self._ignore = ignore
         self._timeout = timeout
         self._watch = Watch(path)
+        self._left: object = object()
+        """The version that the last write transaction left."""
         self._made_wal = False
 
     @property
@@ -121,7 +127,8 @@ class SQLiteBackend:
         try:
             with translated(self.display, self._timeout):
                 now = self._watch.version() or object()
-            yield SQLiteWriter(
+                number = data_version(connection)  # nobody else can commit any more
+            writer = SQLiteWriter(
                 connection,
                 self.display,
                 self._timeout,
@@ -130,8 +137,21 @@ class SQLiteBackend:
                 as_restore=as_restore,
                 track=track,
             )
+            yield writer
+            if writer.committed:
+                self._left = self._watch.adopt(connection, number)
         finally:
             self._finish(connection)
+
+    def token_left(self) -> str | None:
+        """The token of the state that the last write transaction left; waits for the clock's tick where that pays."""
+        try:
+            if self._path.stat().st_size >= _WORTH_WAITING:
+                wait_until_calm(self._path)
+            token = change_token(self._path)
+            return token if token is not None and self._left == self._watch.version() else None
+        except (OSError, sqlite3.Error):  # locked, removed: it cannot be told
+            return None
 
     def _finish(self, connection: sqlite3.Connection) -> None:
         # a rollback that fails (disk error) must not hide why we are here; closing rolls back as well

@@ -66,6 +66,17 @@ def change_token(path: Path, now_ns: int | None = None) -> str | None:
     return "/".join([*words, header.hex()])
 
 
+def wait_until_calm(path: Path) -> None:
+    """Wait, for a tenth of a second at most, until a database that was just written can have a token."""
+    try:
+        stamp = path.stat().st_ctime_ns
+    except OSError:
+        return
+    missing = stamp + FINE_MARGIN_NS - time.time_ns()
+    if 0 <= missing <= FINE_MARGIN_NS:
+        time.sleep((missing + 1_000_000) / 1e9)
+
+
 def _is_racy(stamp_ns: int, now_ns: int) -> bool:
     margin = FINE_MARGIN_NS if stamp_ns % _SECOND_NS else COARSE_MARGIN_NS
     return stamp_ns > now_ns - margin

@@ -7,11 +7,16 @@ import weakref
 from pathlib import Path
 
 
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that moves when, and only when, another connection commits."""
+    return int(connection.execute("PRAGMA main.data_version").fetchone()[0])
+
+
 class Watch:
     """A connection kept open only to be asked.
 
-    ``PRAGMA data_version`` moves when, and only when, *another* connection commits, and means nothing across
-    connections. So the connection of the first reader that is asked for its version stays open.
+    What :func:`data_version` says means nothing across connections. So the connection of the first reader that is
+    asked for its version stays open, and then that of a writer that has committed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -20,13 +25,18 @@ class Watch:
         self._finalizer: weakref.finalize[[], Watch] | None = None
         self._mark = object()  # numbers of another connection must not compare equal
 
-    def adopt(self, connection: sqlite3.Connection) -> object:
-        """Keep ``connection``, which is in a read transaction, and give the version of what it sees."""
+    def adopt(self, connection: sqlite3.Connection, number: int | None = None) -> object:
+        """Keep ``connection`` and give the version of what it sees.
+
+        Args:
+            connection: in a read transaction; or after its own commit.
+            number: what :func:`data_version` said during that commit's transaction: its own commit does not move it.
+        """
         self.close()
         self._connection = connection
         self._mark = object()
         self._finalizer = weakref.finalize(self, connection.close)
-        return self._version(connection)
+        return self._version(data_version(connection) if number is None else number)
 
     def holds(self, connection: sqlite3.Connection) -> bool:
         """Whether it is this one that is kept."""
@@ -40,10 +50,9 @@ class Watch:
         """
         if self._connection is None or self._connection.in_transaction:
             return None
-        return self._version(self._connection)
+        return self._version(data_version(self._connection))
 
-    def _version(self, connection: sqlite3.Connection) -> object:
-        number = connection.execute("PRAGMA main.data_version").fetchone()[0]
+    def _version(self, number: int) -> object:
         # a file that was put in its place would never be noticed by a connection that has the old one open
         return self._mark, number, self._path.stat().st_ino
 

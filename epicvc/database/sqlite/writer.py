@@ -122,6 +122,11 @@ class SQLiteWriter(SQLiteReader):
             self._connection.execute("COMMIT")
         self._open = False
 
+    @property
+    def committed(self) -> bool:
+        """Whether the transaction has been committed."""
+        return not self._open
+
     def _expect(self, query: str) -> None:
         self._require_open()
         self._wrote = self._wrote or not _only_reads(query)
