@@ -113,7 +113,7 @@ class FilesSide:
         skipped: list[Skipped] = []
         problems: list[EpicvcError] = []
         observed = clock_ns(self._config.private)
-        found = self._find(skipped, problems)
+        found = self._find(cache, skipped, problems)
         files: dict[str, TrackedFile] = {}
         for number, item in enumerate(found):
             tracked = self._track(item, cache, sink, problems)
@@ -123,7 +123,11 @@ class FilesSide:
                 skipped.append(Skipped(item.path, "a template"))
             if self._progress and number % TELL_EVERY == 0:
                 self._progress("files", number, len(found))
-        root = self._root(sink, cache, files)
+        # Most scans find what the cache knows, to the last file: then there is nothing to work out anew.
+        unchanged = len(files) == len(cache.entries) and all(
+            cache.lookup(path, file.stat) is not None for path, file in files.items()
+        )
+        root = self._root(sink, cache, files, unchanged)
         if known is not None and known != root:
             kept = dict(self._still_there(sink, known, root, dict(skipped), problems))
             files |= kept
@@ -133,7 +137,7 @@ class FilesSide:
             if tracked.epic is not None:
                 self._claim(state, tracked)
         self._ensure_stored(sink, known, state)
-        self._remember(cache, state, observed)
+        self._remember(cache, state, observed, unchanged)
         return state
 
     def _still_there(
@@ -154,7 +158,7 @@ class FilesSide:
                 blob = sink.put(ObjectType.BLOB, data)
                 yield path, TrackedFile(path, blob, None, None, StatKey.of(target.lstat()))
 
-    def _find(self, skipped: list[Skipped], problems: list[EpicvcError]) -> list[FoundFile]:
+    def _find(self, cache: StatCache, skipped: list[Skipped], problems: list[EpicvcError]) -> list[FoundFile]:
         """The files that look tracked, by name; a files directory that is not there is a problem, and empty."""
         config = self._config
         if not config.files.exists():
@@ -165,9 +169,12 @@ class FilesSide:
             skipped.append(Skipped(path, reason))
 
         found = list(scan(config.files, config.include, config.exclude, skipped=skip))
-        for item in found:
-            check_name(item.path)
-        check_collisions(item.path for item in found)
+        # What the cache knows has passed these before, all of it together.
+        strangers = [item.path for item in found if item.path not in cache.entries]
+        for path in strangers:
+            check_name(path)
+        if strangers:
+            check_collisions(item.path for item in found)
         return found
 
     def _track(
@@ -200,19 +207,14 @@ class FilesSide:
             state.problems.append(InvalidFile(self._config.shown(tracked.path), reason))
 
     @staticmethod
-    def _root(sink: ObjectSink, cache: StatCache, files: dict[str, TrackedFile]) -> ObjectId:
+    def _root(sink: ObjectSink, cache: StatCache, files: dict[str, TrackedFile], unchanged: bool) -> ObjectId:
         """The tree of all files: the remembered one with what changed, where that one is stored."""
         recorded = cache.header.get(_ROOT)
         root = bytes.fromhex(recorded) if recorded else None
         if root is None or not sink.has(root):
             return tree.build(sink, sorted((path.encode(), file.blob) for path, file in files.items()))
         # The cache leaves out files that were too new to be remembered; its tree does not.
-        whole = cache.header.get(_COUNT) == str(len(cache.entries))
-        if (
-            whole
-            and cache.entries.keys() == files.keys()
-            and all(cache.entries[path].blob_id == file.blob for path, file in files.items())
-        ):
+        if unchanged and cache.header.get(_COUNT) == str(len(cache.entries)):
             return root
         known = {key.decode(): blob for key, blob in tree.items(sink, root)}
         changes: list[tuple[bytes, bytes | None]] = [
@@ -233,9 +235,11 @@ class FilesSide:
                 if sink.put(ObjectType.BLOB, data) != blob:
                     raise FileUnavailable(path, "changed while it was read; run the command again")
 
-    def _remember(self, cache: StatCache, state: FilesState, observed: int) -> None:
+    def _remember(self, cache: StatCache, state: FilesState, observed: int, unchanged: bool) -> None:
         """Refresh the stat cache where it has become another; failing to is no failure, it is only a cache."""
         header = {_ROOT: state.root.hex(), _MAPPING: self._mapping_id, _COUNT: str(len(state.files))}
+        if unchanged and header == cache.header:
+            return
         fresh = StatCache(header)
         for path, file in state.files.items():
             if file.epic is not None:
