@@ -47,16 +47,16 @@ def capture(reader: Reader, sink: ObjectSink, told: Callable[[int], None] = lamb
     schema = reader.schema()
     done = 0
 
-    def counted(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    def packed(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
         nonlocal done
-        for pair in rows:
-            yield pair
+        for key, row in rows:
+            yield key, row if len(row) <= SPILL else pack_row(sink, row)
             done += 1
             if done % TELL_EVERY == 0:
                 told(done)
 
     roots = (
-        (name, tree.build(sink, ((key, pack_row(sink, row)) for key, row in counted(reader.rows(name.decode())))))
+        (name, tree.build(sink, packed(reader.rows(name.decode()))))
         for name in sorted(table.name.encode() for table in reader.tables())
     )
     return DatabaseState(sink.put(ObjectType.SCHEMA, schema.to_json_bytes()), tree.build(sink, roots))

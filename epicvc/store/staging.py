@@ -132,11 +132,12 @@ class Staging:
             self._packed_bytes -= len(packed.data) if packed else 0
 
     def _submit(self) -> None:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_THREADS, "epicvc-pack")
-        size = self._batch_bytes
-        self._running.append((self._pool.submit(_pack_all, self._take_batch()), size))
-        self._running_bytes += size
+        size, jobs = self._batch_bytes, self._take_batch()
+        if jobs:  # reading a side again gives little that the store does not have
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(_THREADS, "epicvc-pack")
+            self._running.append((self._pool.submit(_pack_all, jobs), size))
+            self._running_bytes += size
         while self._running and (self._running_bytes > _AHEAD or self._running[0][0].done()):
             self._collect()
         full = self._flush_bytes is not None and self._packed_bytes >= self._flush_bytes
