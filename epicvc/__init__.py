@@ -7,9 +7,7 @@ for, so that ``import epicvc`` loads nothing else. A module with public names ad
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Final
-
+TYPE_CHECKING = False  # type checkers take it for true; typing's own costs every command 2 ms to import
 if TYPE_CHECKING:
     from epicvc.data_base_strategy import DataBaseCalculator as DataBaseCalculator
     from epicvc.data_base_strategy import DateBaseStrategy as DateBaseStrategy
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-_HOMES: Final = {
+_HOMES = {
     "epicvc.data_base_strategy": ("DataBaseCalculator", "DateBaseStrategy", "PlannedDates"),
     "epicvc.errors": ("DurationError", "EpicvcError"),
 }
@@ -27,6 +25,8 @@ _HOMES: Final = {
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     for home, names in _HOMES.items():
         if name in names:
             found: object = getattr(import_module(home), name)

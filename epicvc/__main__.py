@@ -19,12 +19,11 @@ def main() -> int:
         return 0
     from epicvc.cli.edge import guarded, run_application, speak_safely
 
-    if arguments[:2] == ["status", "--porcelain"] and len(arguments) == 2:
+    if arguments == ["status", "--porcelain"]:
         from epicvc.cli.porcelain import porcelain_status
 
         speak_safely()
-
-        return guarded(lambda: porcelain_status(sys.stdout.write), as_json=False)
+        return guarded(porcelain_status, as_json=False)
     return run_application(arguments)
 
 

@@ -7,13 +7,15 @@ ahead, ``*`` diverged, ``!`` conflict. A table is ``@NAME ADDED MODIFIED DELETED
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+import os
+import sys
 
-from epicvc.ui.text import printable
+from epicvc.repo import lastanswer
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from epicvc.services.status import Status
 
 _SINCE = {"unchanged": ".", "modified": "M", "added": "A", "deleted": "D"}
@@ -22,6 +24,8 @@ _STATE = {"synced": "=", "files_ahead": ">", "db_ahead": "<", "diverged": "*", "
 
 def porcelain_lines(found: Status) -> Iterator[str]:
     """The lines of a status."""
+    from epicvc.ui.text import printable
+
     for epic in found.epics:
         marks = f"{_SINCE[epic.files]}{_SINCE[epic.db]}{_STATE[epic.state]}"
         yield f"{marks} {printable(epic.id)} {printable(epic.path or '-')}"
@@ -29,11 +33,30 @@ def porcelain_lines(found: Status) -> Iterator[str]:
         yield f"@{printable(table.name)} {table.added} {table.modified} {table.deleted}"
 
 
-def porcelain_status(write: Callable[[str], object]) -> int:
-    """Answer ``status --porcelain`` of the repo in the current directory."""
-    from epicvc.repo.repository import Repo
+def porcelain_status() -> int:
+    """Answer ``status --porcelain`` of the repo in the current directory.
+
+    The answer is remembered, and given again while it is still right.
+    """
+    answer = lastanswer.recall(os.environ)
+    sys.stdout.write(_read_answer() if answer is None else answer)
+    sys.stdout.flush()  # here, where a reader that went away is no failure
+    return 0
+
+
+def _read_answer() -> str:
+    from pathlib import Path
+    from time import time_ns
+
+    from epicvc.files.cache import clock_ns
+    from epicvc.repo.repository import Repo, find_root
     from epicvc.services.status import read_status
 
-    for line in porcelain_lines(read_status(Repo.open(Path()))):
-        write(line + "\n")
-    return 0
+    root = find_root(Path().absolute())
+    asked_ns = min(clock_ns(root / lastanswer.PRIVATE), time_ns())
+    repo = Repo.open(root)
+    observation = lastanswer.observe(repo.config, os.environ, asked_ns)
+    answer = "".join(line + "\n" for line in porcelain_lines(read_status(repo)))
+    if observation is not None:
+        lastanswer.remember(observation, answer)
+    return answer

@@ -42,6 +42,7 @@ def scan(
     exclude: Sequence[str] = (),
     *,
     skipped: Callable[[str, str], None] | None = None,
+    entered: Callable[[str], None] | None = None,
 ) -> Iterator[FoundFile]:
     """Find regular files below a directory, sorted by the bytes of their paths.
 
@@ -52,6 +53,7 @@ def scan(
         include: patterns, see :func:`compile_patterns`.
         exclude: patterns; one that matches a directory excludes all below it.
         skipped: told of each path that would be tracked if it were a regular file, with the reason.
+        entered: told of each directory before it is read; relative to the root, with a ``/`` at the end.
 
     Raises:
         FileUnavailable: a directory cannot be read.
@@ -62,6 +64,8 @@ def scan(
     directories = [""]
     while directories:
         prefix = directories.pop()
+        if entered is not None:
+            entered(prefix)
         for entry in _entries(root / prefix):
             name = entry.name
             if name.startswith(".") or name.endswith(TEMPORARY_SUFFIX):

@@ -16,22 +16,22 @@ a token is given only when the newest stamp is older than that tick by a margin.
 fractions of a second has a tick of at most 10 ms (the kernel's); 100 ms covers it. Whole seconds may mean a
 tick of one second or of two (FAT), which 3 s cover. A stamp in the future says nothing about when the next
 one comes: no token either.
+
+Imports next to nothing: whether anything changed is asked by commands that have to start fast.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
-from typing import Final
 
-FINE_MARGIN_NS: Final = 100_000_000
-COARSE_MARGIN_NS: Final = 3_000_000_000
-_SECOND_NS: Final = 1_000_000_000
-_WAL_HEADER: Final = 32
+FINE_MARGIN_NS = 100_000_000
+COARSE_MARGIN_NS = 3_000_000_000
+_SECOND_NS = 1_000_000_000
+_WAL_HEADER = 32
 
 
-def change_token(path: Path, now_ns: int | None = None) -> str | None:
+def change_token(path: str | os.PathLike[str], now_ns: int | None = None) -> str | None:
     """The token of the database, or ``None`` when it cannot be told (racy, missing, unreadable).
 
     Take it *before* reading: a change during the reading then shows as another token later.
@@ -41,13 +41,13 @@ def change_token(path: Path, now_ns: int | None = None) -> str | None:
         now_ns: the present, nanoseconds since 1970; for tests.
     """
     now = time.time_ns() if now_ns is None else now_ns
-    wal_path = path.with_name(path.name + "-wal")
+    wal_path = f"{os.fspath(path)}-wal"
     try:
-        main = path.stat()
+        main = os.stat(path)
     except OSError:
         return None
     try:
-        wal = wal_path.stat()
+        wal = os.stat(wal_path)
     except FileNotFoundError:
         wal = None
     except OSError:
@@ -61,15 +61,15 @@ def change_token(path: Path, now_ns: int | None = None) -> str | None:
             header = _head(wal_path)
         except OSError:  # removed since, by a client that closed the database
             return None
-    if any(_is_racy(stamp, now) for stamp in stamps):
+    if any(is_racy(stamp, now) for stamp in stamps):
         return None
     return "/".join([*words, header.hex()])
 
 
-def wait_until_calm(path: Path) -> None:
+def wait_until_calm(path: str | os.PathLike[str]) -> None:
     """Wait, for a tenth of a second at most, until a database that was just written can have a token."""
     try:
-        stamp = path.stat().st_ctime_ns
+        stamp = os.stat(path).st_ctime_ns
     except OSError:
         return
     missing = stamp + FINE_MARGIN_NS - time.time_ns()
@@ -77,7 +77,13 @@ def wait_until_calm(path: Path) -> None:
         time.sleep((missing + 1_000_000) / 1e9)
 
 
-def _is_racy(stamp_ns: int, now_ns: int) -> bool:
+def is_racy(stamp_ns: int, now_ns: int) -> bool:
+    """Whether a file may be written again without its stamp moving.
+
+    Args:
+        stamp_ns: the file's time, nanoseconds since 1970.
+        now_ns: the present.
+    """
     margin = FINE_MARGIN_NS if stamp_ns % _SECOND_NS else COARSE_MARGIN_NS
     return stamp_ns > now_ns - margin
 
@@ -86,6 +92,6 @@ def _words(found: os.stat_result) -> str:
     return f"{found.st_mtime_ns}.{found.st_ctime_ns}.{found.st_size}.{found.st_ino}"
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb", buffering=0) as file:
+def _head(path: str) -> bytes:
+    with open(path, "rb", buffering=0) as file:
         return file.read(_WAL_HEADER)
