@@ -9,6 +9,7 @@ from typing import cast
 from hypothesis import strategies as st
 
 from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.model.diff import keyed
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label
 
@@ -19,11 +20,19 @@ SETS = ("labels", "priority_tags", "dependencies")
 Path = tuple[str, ...]
 
 Values = st.SearchStrategy[JSON]
-TEXTS = cast("Values", st.sampled_from(["", "a", "b", "c"]))
+LINES = ["a\nb\nc", "a\nb\nd", "x\nb\nc", "a\nc", "b\na\nc\n"]
+TEXTS = cast("Values", st.sampled_from(["", "a", "b", "c", *LINES]))
 NUMBERS = cast("Values", st.sampled_from([0, 1, 1.0, 2, 0.5]))
 SETS_OF_TEXT = cast("Values", st.lists(st.sampled_from("abcd"), unique=True, max_size=4))
-LISTS = cast("Values", st.lists(TEXTS, max_size=2))
-INNER = cast("Values", st.sampled_from([0, 1, "a", [], [1], {}, {"x": 1}, {"x": 2}, {"y": [1]}, {"x": 1, "y": 2}]))
+LISTS = cast("Values", st.lists(st.sampled_from("abcde"), max_size=5))
+THINGS = [{"id": "1", "n": 1}, {"id": "2", "n": 1}, {"id": "3"}, {"id": "1", "n": 2}, {"id": "2", "n": {"x": 1}}]
+INNER = cast(
+    "Values",
+    st.sampled_from(
+        [0, 1, "a", [], [1], {}, {"x": 1}, {"x": 2}, {"y": [1]}, {"x": 1, "y": 2}, [1, 2], LINES[0], LINES[1]]
+    )
+    | st.lists(st.sampled_from(THINGS), unique_by=lambda thing: cast("str", thing["id"]), max_size=3),
+)
 OBJECTS = cast("Values", st.dictionaries(st.sampled_from(["x", "y/z", ""]), INNER, max_size=3))
 IDS = ["1", "2", "3", "a/b", "~"]
 
@@ -103,31 +112,31 @@ def threes(draw: st.DrawFn, *, absent: bool = True) -> tuple[Core | None, Core |
     return cast("tuple[Core | None, Core | None, Core | None]", tuple(results))
 
 
-def leaves(core: Core | None, *, sets: bool = False) -> dict[Path, bytes]:
-    """Every value of a core by its path: objects and tasks opened, all else whole, in canonical form.
+def leaves(core: Core | None, *, parts: bool = False) -> dict[Path, bytes]:
+    """Every value of a core by its path: objects and lists by id opened, all else whole, in canonical form.
 
     Args:
         core: the core, or no epic.
-        sets: open sets too, one entry for each item.
+        parts: open sets, lists and texts too, one entry for each item or line.
     """
-    return dict(_leaves((), core, sets)) if core is not None else {}
+    return dict(_leaves((), core, parts)) if core is not None else {}
 
 
-def _leaves(path: Path, value: JSON, sets: bool) -> Iterator[tuple[Path, bytes]]:
+def _leaves(path: Path, value: JSON, parts: bool) -> Iterator[tuple[Path, bytes]]:
     name = path[-1] if path else ""
-    if path == ("tasks",):
-        for task in cast("list[Core]", value):
-            yield from _leaves((*path, cast("str", task["id"])), task, sets)
-    elif isinstance(value, dict) and (value or not path):
+    if isinstance(value, dict) and (value or not path):
         for key, inner in value.items():
             if key != UNAGREED:
-                yield from _leaves((*path, key), inner, sets)
+                yield from _leaves((*path, key), inner, parts)
+    elif (things := keyed(value)) is not None:
+        for key, thing in things.items():
+            yield from _leaves((*path, key), cast("JSON", thing), parts)
+    elif parts and isinstance(value, list):
+        yield from (((*path, dumps_canonical(item).decode()), b"") for item in value)
+    elif parts and isinstance(value, str):
+        yield from (((*path, line), b"") for line in value.split("\n"))
     elif name in SETS and isinstance(value, list):
-        items = sorted(cast("list[str]", value))
-        if sets:
-            yield from (((*path, item), b"") for item in items)
-        else:
-            yield path, dumps_canonical(cast("JSON", items))
+        yield path, dumps_canonical(cast("JSON", sorted(cast("list[str]", value))))
     else:
         yield path, dumps_canonical(value)
 
@@ -140,11 +149,10 @@ def order(core: Core | None) -> list[str]:
 def at(core: Core | None, path: Path) -> JSON:
     """The value at a path; ``None`` where there is none."""
     value: JSON = core
-    for position, name in enumerate(path):
-        if position == 1 and path[0] == "tasks":
-            value = next((task for task in cast("list[Core]", value or []) if task["id"] == name), None)
-        else:
-            value = value.get(name) if isinstance(value, dict) else None
+    for name in path:
+        things = keyed(value)
+        inner = value if isinstance(value, dict) else things or {}
+        value = cast("JSON", inner.get(name))
     return value
 
 

@@ -1,0 +1,262 @@
+"""What a merge may break without any field in conflict: the graph of tasks and what they depend on.
+
+A merge of two faultless states can have a cycle of dependencies, a dependency on a task that is gone, or one task id in
+two epics. :func:`check` finds such faults in the merged state and says of each whether some input already had it; only
+those that none had are the merge's doing.
+
+A dependency names a task by its id: that of its own epic, where there is one, else any epic's. Nothing is read but what
+can be part of a fault that the merge made: the epics in which the merged state differs from each input, and what can be
+reached from there. How epics are stored is the business of the :class:`Graph` that a caller gives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping as DocumentMapping
+
+Node: TypeAlias = tuple[str, str]
+"""A task: its epic and its id."""
+
+Edges: TypeAlias = "dict[Node, tuple[Node, ...]]"
+
+
+class Graph(Protocol):
+    """The tasks of one state of the document set."""
+
+    def links(self, epic: str) -> Mapping[str, Collection[str]]:
+        """The ids that each task of an epic depends on; empty where there is no such epic."""
+        ...
+
+    def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
+        """The epics that have a task of each id; ids that no epic has may be left out."""
+        ...
+
+
+class FaultKind(StrEnum):
+    """What is wrong."""
+
+    CYCLE = "dependency_cycle"
+    DANGLING = "dangling_dependency"
+    DUPLICATE = "duplicate_task"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that must not be.
+
+    Attributes:
+        kind: what is wrong.
+        labels: the places that make it; for a cycle one after the other.
+        origins: for each place, the inputs that have it as it is.
+        missing: the task that a dangling dependency names.
+        known: whether some input has the same fault.
+    """
+
+    kind: FaultKind
+    labels: tuple[Label, ...]
+    origins: tuple[tuple[str, ...], ...]
+    missing: str = ""
+    known: bool = False
+
+    def __str__(self) -> str:
+        places = [
+            f"{label} ({' and '.join(names)})" if names else str(label)
+            for label, names in zip(self.labels, self.origins, strict=True)
+        ]
+        if self.kind is FaultKind.CYCLE:
+            return f"tasks depend on each other in a circle: {' -> '.join(places)}"
+        if self.kind is FaultKind.DANGLING:
+            return f"{places[0]} depends on task {self.missing}, which is gone: {places[1]}"
+        return f"one task id in more than one epic: {', '.join(places)}"
+
+
+def check(
+    after: Graph,
+    inputs: Mapping[str, Graph],
+    changed: Mapping[str, Collection[str]],
+    gone: Collection[str],
+    field: str,
+) -> list[Fault]:
+    """The faults of a merged state for which at least one input is not to blame.
+
+    Args:
+        after: the merged state.
+        inputs: what was merged, by name.
+        changed: for each input, the epics whose links are others in the merged state.
+        gone: ids of tasks that an input has in an epic where the merged state has none.
+        field: the field that holds the dependencies, for labels.
+
+    Returns:
+        The faults, each once; those that an input had are marked as known.
+    """
+    if not all(changed[name] for name in inputs):
+        return []  # the merged state is one of the inputs, as far as links go
+    found = [*_dangling(after, inputs, changed, frozenset(gone), field), *_cycles(after, inputs, changed, field)]
+    return sorted(found, key=lambda fault: (fault.kind, fault.labels))
+
+
+def duplicates(after: Graph, inputs: Mapping[str, Graph], keys: Collection[str]) -> list[Fault]:
+    """Ids that several epics have, for document sets in which an id must be unique.
+
+    Args:
+        after: the merged state.
+        inputs: what was merged, by name.
+        keys: ids of tasks that the merge added somewhere.
+    """
+    faults = []
+    owned = {name: graph.owners(keys) for name, graph in inputs.items()}
+    for key, epics in sorted(after.owners(keys).items()):
+        if len(epics) > 1:
+            origins = [tuple(name for name in inputs if epic in owned[name].get(key, ())) for epic in sorted(epics)]
+            labels = tuple(_task((epic, key)) for epic in sorted(epics))
+            known = any(len(owned[name].get(key, ())) > 1 for name in inputs)
+            faults.append(Fault(FaultKind.DUPLICATE, labels, tuple(origins), known=known))
+    return faults
+
+
+def _task(node: Node) -> Label:
+    return Label(node[0], (DocumentMapping.TASKS, node[1]))
+
+
+# Dependencies on what is gone
+
+
+def _dangling(
+    after: Graph,
+    inputs: Mapping[str, Graph],
+    changed: Mapping[str, Collection[str]],
+    gone: frozenset[str],
+    field: str,
+) -> Iterator[Fault]:
+    if not gone:
+        return
+    epics = sorted({epic for name in inputs for epic in changed[name]})
+    wanted = [
+        (epic, task, key)
+        for epic in epics
+        for task, keys in after.links(epic).items()
+        for key in keys
+        if key in gone and key not in after.links(epic)
+    ]
+    names = {key for _, _, key in wanted}
+    if not names:
+        return
+    owned = after.owners(names)
+    before = {name: graph.owners(names) for name, graph in inputs.items()}
+    for epic, task, key in wanted:
+        if owned.get(key):
+            continue
+        having = tuple(name for name, graph in inputs.items() if key in graph.links(epic).get(task, ()))
+        known = any(not before[name].get(key) for name in having)
+        place = next((e for name in inputs for e in sorted(before[name].get(key, ()))), epic)
+        missing = tuple(name for name in inputs if not before[name].get(key))
+        yield Fault(
+            FaultKind.DANGLING,
+            (_task((epic, task)).child(field), _task((place, key))),
+            (having, tuple(f"not in {name}" for name in missing)),
+            key,
+            known,
+        )
+
+
+# Cycles
+
+
+def _cycles(
+    after: Graph, inputs: Mapping[str, Graph], changed: Mapping[str, Collection[str]], field: str
+) -> Iterator[Fault]:
+    """Each cycle has a link that one input lacks: the search starts at such links, of the input with fewest."""
+    lacking = min(inputs, key=lambda name: len(changed[name]))
+    starts: list[tuple[Node, Node]] = []
+    fresh = {
+        (epic, task): [key for key in keys if key not in inputs[lacking].links(epic).get(task, ())]
+        for epic in sorted(changed[lacking])
+        for task, keys in after.links(epic).items()
+    }
+    targets = _resolve(after, fresh)
+    for node, found in targets.items():
+        starts += [(node, target) for target in found]
+    edges = _reachable(after, [target for _, target in starts])
+    others = [graph for name, graph in inputs.items() if name != lacking]
+
+    def strange(node: Node, target: Node) -> bool:
+        """Whether the other inputs lack a link."""
+        return all(target[1] not in graph.links(node[0]).get(node[1], ()) for graph in others)
+
+    seen: set[frozenset[Node]] = set()
+    for node, target in starts:
+        # One that no input has, if there is one; else one that shows what is wrong already.
+        path = _shortest(edges, target, node, strange, strange(node, target))
+        if path is None or len(set(path)) < len(path):
+            path = _shortest(edges, target, node, strange, True)
+        if path is not None and frozenset(path) not in seen:
+            seen.add(frozenset(path))
+            yield _cycle(path, inputs, field)
+
+
+def _cycle(path: list[Node], inputs: Mapping[str, Graph], field: str) -> Fault:
+    """The fault of a cycle, given as the tasks on it; the last depends on the first."""
+    first = path.index(min(path))
+    circle = [*path[first:], *path[:first]]
+    origins = [
+        tuple(name for name, graph in inputs.items() if following[1] in graph.links(epic).get(task, ()))
+        for (epic, task), following in zip(circle, [*circle[1:], circle[0]], strict=True)
+    ]
+    known = any(all(name in having for having in origins) for name in inputs)
+    return Fault(FaultKind.CYCLE, tuple(_task(node).child(field) for node in circle), tuple(origins), known=known)
+
+
+def _reachable(graph: Graph, starts: Iterable[Node]) -> Edges:
+    """The links of everything that can be reached, read wave by wave."""
+    edges: Edges = {}
+    wave = list(dict.fromkeys(starts))
+    while wave:
+        found = _resolve(graph, {node: list(graph.links(node[0]).get(node[1], ())) for node in wave})
+        edges.update(found)
+        wave = list(dict.fromkeys(target for targets in found.values() for target in targets if target not in edges))
+    return edges
+
+
+def _resolve(graph: Graph, wanted: Mapping[Node, Collection[str]]) -> Edges:
+    """The tasks that ids stand for: those of their own epic, else of any."""
+    foreign = {key for (epic, _), keys in wanted.items() for key in keys if key not in graph.links(epic)}
+    owners = graph.owners(foreign) if foreign else {}
+    return {
+        node: tuple(
+            (epic, key)
+            for key in sorted(keys)
+            for epic in ([node[0]] if key in graph.links(node[0]) else sorted(owners.get(key, ())))
+        )
+        for node, keys in wanted.items()
+    }
+
+
+def _shortest(
+    edges: Edges, start: Node, goal: Node, strange: Callable[[Node, Node], bool], enough: bool
+) -> list[Node] | None:
+    """A shortest path, both ends included, with a strange link on it unless there is ``enough`` of that."""
+    first = (start, enough)
+    before: dict[tuple[Node, bool], tuple[Node, bool] | None] = {first: None}
+    queue = deque([first])
+    while queue:
+        place = queue.popleft()
+        if place == (goal, True):
+            path = []
+            step: tuple[Node, bool] | None = place
+            while step is not None:
+                path.append(step[0])
+                step = before[step]
+            return path[::-1]
+        node, met = place
+        for target in edges.get(node, ()):
+            following = (target, met or strange(node, target))
+            if following not in before:
+                before[following] = place
+                queue.append(following)
+    return None
