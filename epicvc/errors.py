@@ -249,6 +249,24 @@ class ConstraintBroken(InvalidData):
         self.label, self.constraint = label, constraint
 
 
+class BrokenGraph(InvalidData):
+    """A merge would leave tasks depending on each other in a way that no side has it.
+
+    Args:
+        faults: what is wrong, each naming its labels and where they come from.
+    """
+
+    kind = "broken_graph"
+
+    def __init__(self, faults: list[str]) -> None:
+        shown = "; ".join(faults[:5]) + (f"; and {len(faults) - 5} more" if len(faults) > 5 else "")
+        super().__init__(
+            f"each side is right by itself, together they are not: {shown}",
+            hint="change one of these places on one side, then run the command again; nothing was written",
+        )
+        self.faults = faults
+
+
 class DurationError(InvalidData):
     """A text that says no duration, or not only one.
 

@@ -15,13 +15,16 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
 
 Node: TypeAlias = tuple[str, str]
 """A task: its epic and its id."""
+
+_MANY: Final = 1000
+"""Changed epics of one input beyond which only what no input has is looked for."""
 
 Edges: TypeAlias = "dict[Node, tuple[Node, ...]]"
 
@@ -171,30 +174,35 @@ def _dangling(
 def _cycles(
     after: Graph, inputs: Mapping[str, Graph], changed: Mapping[str, Collection[str]], field: str
 ) -> Iterator[Fault]:
-    """Each cycle has a link that one input lacks: the search starts at such links, of the input with fewest."""
-    lacking = min(inputs, key=lambda name: len(changed[name]))
-    starts: list[tuple[Node, Node]] = []
-    fresh = {
-        (epic, task): [key for key in keys if key not in inputs[lacking].links(epic).get(task, ())]
-        for epic in sorted(changed[lacking])
-        for task, keys in after.links(epic).items()
-    }
-    targets = _resolve(after, fresh)
-    for node, found in targets.items():
-        starts += [(node, target) for target in found]
-    edges = _reachable(after, [target for _, target in starts])
-    others = [graph for name, graph in inputs.items() if name != lacking]
+    """A cycle that no input has has a link that one of them lacks: the search starts there.
 
-    def strange(node: Node, target: Node) -> bool:
-        """Whether the other inputs lack a link."""
-        return all(target[1] not in graph.links(node[0]).get(node[1], ()) for graph in others)
+    The input with the fewest changes would do. Starting from the others too finds cycles that an input had, for which a
+    word of warning is enough, so that it is left out where it would be dear.
+    """
+    fewest = min(len(changed[name]) for name in inputs)
+    starts: list[tuple[Node, Node]] = []
+    for name, graph in inputs.items():
+        if len(changed[name]) <= max(fewest, _MANY):
+            fresh = {
+                (epic, task): [key for key in keys if key not in graph.links(epic).get(task, ())]
+                for epic in sorted(changed[name])
+                for task, keys in after.links(epic).items()
+            }
+            starts += [(node, target) for node, found in _resolve(after, fresh).items() for target in found]
+    edges = _reachable(after, [target for _, target in starts])
+
+    def lacking(node: Node, target: Node) -> frozenset[str]:
+        """The inputs without a link."""
+        return frozenset(
+            name for name, graph in inputs.items() if target[1] not in graph.links(node[0]).get(node[1], ())
+        )
 
     seen: set[frozenset[Node]] = set()
     for node, target in starts:
         # One that no input has, if there is one; else one that shows what is wrong already.
-        path = _shortest(edges, target, node, strange, strange(node, target))
+        path = _shortest(edges, target, node, lacking, lacking(node, target), frozenset(inputs))
         if path is None or len(set(path)) < len(path):
-            path = _shortest(edges, target, node, strange, True)
+            path = _shortest(edges, target, node, lacking, frozenset(), frozenset())
         if path is not None and frozenset(path) not in seen:
             seen.add(frozenset(path))
             yield _cycle(path, inputs, field)
@@ -238,24 +246,29 @@ def _resolve(graph: Graph, wanted: Mapping[Node, Collection[str]]) -> Edges:
 
 
 def _shortest(
-    edges: Edges, start: Node, goal: Node, strange: Callable[[Node, Node], bool], enough: bool
+    edges: Edges,
+    start: Node,
+    goal: Node,
+    lacking: Callable[[Node, Node], frozenset[str]],
+    lacked: frozenset[str],
+    wanted: frozenset[str],
 ) -> list[Node] | None:
-    """A shortest path, both ends included, with a strange link on it unless there is ``enough`` of that."""
-    first = (start, enough)
-    before: dict[tuple[Node, bool], tuple[Node, bool] | None] = {first: None}
+    """A shortest path, both ends included, on which each of the wanted inputs lacks a link; ``lacked`` already do."""
+    first = (start, lacked & wanted)
+    before: dict[tuple[Node, frozenset[str]], tuple[Node, frozenset[str]] | None] = {first: None}
     queue = deque([first])
     while queue:
         place = queue.popleft()
-        if place == (goal, True):
+        node, met = place
+        if node == goal and met == wanted:
             path = []
-            step: tuple[Node, bool] | None = place
+            step: tuple[Node, frozenset[str]] | None = place
             while step is not None:
                 path.append(step[0])
                 step = before[step]
             return path[::-1]
-        node, met = place
         for target in edges.get(node, ()):
-            following = (target, met or strange(node, target))
+            following = (target, met | (lacking(node, target) & wanted))
             if following not in before:
                 before[following] = place
                 queue.append(following)

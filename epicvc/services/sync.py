@@ -14,6 +14,7 @@ from epicvc.database.documents import living_tasks
 from epicvc.database.push import TaskAt
 from epicvc.errors import NotFound, Refused
 from epicvc.jsonio import JSON
+from epicvc.merge.graph import Fault
 from epicvc.merge.threeway import ABSENT, Conflict, Direction
 from epicvc.model.diff import Op
 from epicvc.model.document import tasks_of
@@ -28,6 +29,7 @@ from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes
 from epicvc.services.commits import committing
 from epicvc.services.session import Later, Session, change, look
+from epicvc.services.syncgraph import DATABASE, GraphWatch, check_graph
 from epicvc.services.syncwork import Agenda, SyncWork, batches
 from epicvc.store.objects import ObjectId
 
@@ -58,6 +60,7 @@ class SyncReport:
         to_db: changes of the database.
         conflicts: what is left for a person.
         moves_base: whether anything was newly agreed on.
+        warnings: faults of the task graph that some side had before.
     """
 
     commit: ObjectId | None = None
@@ -66,6 +69,7 @@ class SyncReport:
     conflicts: list[Conflict] = field(default_factory=list)
     moves_base: bool = False
     dry_run: bool = False
+    warnings: list[Fault] = field(default_factory=list)
 
     @property
     def moves_anything(self) -> bool:
@@ -85,6 +89,7 @@ class _Survey:
     added: dict[str, list[str]] = field(default_factory=dict)
     files_deleted: int = 0
     db_deleted: int = 0
+    watch: GraphWatch | None = None
 
     def moves(self) -> dict[TaskAt, str]:
         """Tasks that one epic gives and another gets."""
@@ -128,6 +133,7 @@ def synchronise(
         documents = Documents(repo, session.working, session.staging, session.reader)
         chosen, survey = _surveyed(documents, policy)
         _guard(documents, survey, allowed)
+        _check(documents, survey, chosen)
         report = survey.report
         report.dry_run = dry_run
         if dry_run or not report.moves_anything:
@@ -180,8 +186,22 @@ def _blocked(documents: Documents, survey: _Survey) -> list[Label]:
     return sorted(blocked)
 
 
+def _check(documents: Documents, survey: _Survey, policy: Policy) -> None:
+    """Stop what no field shows: dependencies that only the merge breaks (design, "Merging")."""
+    if survey.watch is None:
+        return
+    mapping = documents.repo.config.mapping
+
+    def plan(three: Three) -> Outcome:
+        return plan_epic(mapping, policy, epic=three.epic, **three.cores())
+
+    unique = _unique_tasks(documents)
+    survey.report.warnings = check_graph(documents, survey.watch, plan, survey.added, unique=unique)
+
+
 def _survey(documents: Documents, policy: Policy) -> _Survey:
-    survey = _Survey(SyncReport())
+    links = documents.repo.config.mapping.links
+    survey = _Survey(SyncReport(), watch=GraphWatch(links.field) if links else None)
     report = survey.report
     chosen = policy.selection.epics()
     candidates = documents.candidates()
@@ -196,11 +216,15 @@ def _survey(documents: Documents, policy: Policy) -> _Survey:
         survey.epics += survey.fresh
         survey.db_ids.update(dict.fromkeys(survey.fresh))
         report.moves_base |= bool(survey.fresh)
+        if survey.watch is not None:
+            survey.watch.changed[DATABASE][DATABASE].update(survey.fresh)
         report.to_db.extend(Moved(Label(epic), Op.ADD) for epic in survey.fresh)
     for batch in batches(candidates):
         for three in documents.load(batch):
             outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
             report.conflicts.extend(outcome.conflicts)
+            if survey.watch is not None:
+                survey.watch.note(three, outcome)
             stale = calculated_changes(three) if Direction.TO_OURS in policy.direction else ()
             report.to_files.extend(Moved(change.label, change.op) for change in stale)
             if not outcome.changes_anything and not stale:

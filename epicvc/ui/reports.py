@@ -36,6 +36,8 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
             _draw_moved(console, moved, verbose=verbose)
     if report.moves_base and not (report.to_db or report.to_files):
         console.print(line("both sides agree already; recorded it"))
+    for fault in report.warnings:
+        console.print(line(("warning: ", "changed"), printable(str(fault))))
     draw_conflicts(console, report.conflicts)
     if report.commit is not None and report.moves_anything:
         console.print(line((f"committed {report.commit.hex()[:12]}", "good")))

@@ -485,7 +485,6 @@ def test_a_file_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatch: pyt
     assert repo.epic_row(facts.epic)["summary"] == "meanwhile"
 
 
-@pytest.mark.xfail(strict=True, reason="a merge is not checked for dependency cycles that no side had")
 def test_a_cycle_that_only_the_merge_makes(repo: EpicRepo) -> None:
     facts = repo.facts
     for body_key in ("a.1", "a.2"):
@@ -500,7 +499,6 @@ def test_a_cycle_that_only_the_merge_makes(repo: EpicRepo) -> None:
     assert "a.2" in message
 
 
-@pytest.mark.xfail(strict=True, reason="a merge is not checked for dependencies that it leaves without their task")
 def test_a_dependency_that_only_the_merge_leaves_dangling(repo: EpicRepo) -> None:
     facts = repo.facts
     for body_key in ("a.1", "a.2"):
