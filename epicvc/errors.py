@@ -372,3 +372,89 @@ class FileUnavailable(Unavailable):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.reason = path, reason
+
+
+class InvalidMigration(InvalidData):
+    """A migration that cannot be run as it is written, or a set of them that makes no sense.
+
+    Args:
+        where: the file, or what the migration is called where it came from no file.
+        reason: what is wrong.
+        line: 1-based line; ``None`` where it is about the whole.
+        more: how many more problems the set has.
+    """
+
+    kind = "invalid_migration"
+
+    def __init__(self, where: str, reason: str, line: int | None = None, *, more: int = 0) -> None:
+        place = where if line is None else f"{where}:{line}"
+        rest = f" (and {more} more; see `epicvc migrate status`)" if more else ""
+        super().__init__(f"{place}: {reason}{rest}", hint="correct the migrations; nothing was applied")
+        self.where, self.reason, self.line, self.more = where, reason, line, more
+
+
+class MigrationFailed(InvalidData):
+    """The database refused a statement of a migration, which was rolled back as a whole.
+
+    Args:
+        where: the file, or what the migration is called.
+        line: the line on which the statement begins, from 1; ``None`` where no statement alone is to blame.
+        number: which statement it was, from 1; 0 where none alone is to blame.
+        total: how many statements there are.
+        statement: its text.
+        reason: the database's own words.
+        version: the version at which the database stays.
+    """
+
+    kind = "migration_failed"
+
+    def __init__(
+        self, where: str, line: int | None, number: int, total: int, statement: str, reason: str, version: str | None
+    ) -> None:
+        place = where if line is None else f"{where}:{line}"
+        which = f"statement {number} of {total} failed: " if number else ""
+        text = " ".join(statement.split())
+        quoted = f": {text[:157] + '...' if len(text) > 160 else text}" if text else ""
+        at = f"at version {version}" if version is not None else "without any migration"
+        super().__init__(f"{place}: {which}{reason}{quoted}", hint=f"it was rolled back; the database stays {at}")
+        self.where, self.line, self.number, self.total = where, line, number, total
+        self.statement, self.reason, self.version = statement, reason, version
+
+
+class NoMigrationHistory(Refused):
+    """The database has tables and no record of migrations, so that applying them would fail half-way.
+
+    Args:
+        database: path or redacted URL.
+        table: one of the tables.
+        fits: the version up to which the migrations are in the database already; ``None`` for none of them.
+    """
+
+    kind = "no_migration_history"
+
+    def __init__(self, database: str, table: str, fits: str | None) -> None:
+        super().__init__(
+            f"{database} has tables ({table}, for one) and no history of migrations",
+            hint=f"adopt it as it is with `epicvc migrate baseline {fits or 'none'}`, then go on from there",
+        )
+        self.database, self.table, self.fits = database, table, fits
+
+
+class BaselineDiffers(Refused):
+    """A database is not what the migrations up to a version would have made.
+
+    Args:
+        database: path or redacted URL.
+        version: that version.
+        missing: what the migrations make and the database does not have.
+    """
+
+    kind = "baseline_differs"
+
+    def __init__(self, database: str, version: str, missing: list[str]) -> None:
+        shown = "; ".join(missing[:5]) + (f"; and {len(missing) - 5} more" if len(missing) > 5 else "")
+        super().__init__(
+            f"{database} is not at version {version}: {shown}",
+            hint="name an earlier version, or make what is missing first",
+        )
+        self.database, self.version, self.missing = database, version, missing

@@ -1,0 +1,122 @@
+"""What is wrong with a set of migrations, by itself and against the record of what was applied. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from epicvc.database.migrations.history import History
+from epicvc.database.migrations.migration import Migration
+from epicvc.errors import InvalidMigration
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the checks found.
+
+    Attributes:
+        problems: nothing can be applied before they are mended.
+        notes: worth knowing; nothing stops for them.
+    """
+
+    problems: tuple[InvalidMigration, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def check(
+    migrations: Sequence[Migration], history: History, unreadable: Sequence[InvalidMigration] = ()
+) -> Findings:
+    """All checks: files, dependencies, and what the record says.
+
+    Args:
+        migrations: in the order of their numbers.
+        history: the record of the database.
+        unreadable: what was wrong with files that could not become migrations.
+    """
+    problems = [*unreadable, *dependency_problems(migrations), *history_problems(migrations, history, unreadable)]
+    notes = [*_gaps(migrations), *_without_rollback(migrations)]
+    return Findings(tuple(problems), tuple(notes))
+
+
+def dependency_problems(migrations: Sequence[Migration]) -> Iterator[InvalidMigration]:
+    """Dependencies on what does not exist, in a circle, or on what comes later."""
+    known = {migration.number: migration for migration in migrations}
+    circle = _circle(known)
+    if circle:
+        names = " -> ".join(known[number].version for number in circle)
+        yield InvalidMigration(known[circle[0]].where, f"depends on itself in a circle: {names}")
+    for migration in migrations:
+        for version in migration.dependencies:
+            number = int(version)
+            if number not in known:
+                yield InvalidMigration(migration.where, f"depends on {version}, which does not exist")
+            elif number > migration.number and not {number, migration.number} <= set(circle):
+                yield InvalidMigration(migration.where, f"depends on {version}, which comes after it")
+
+
+def history_problems(
+    migrations: Sequence[Migration], history: History, unreadable: Sequence[InvalidMigration] = ()
+) -> Iterator[InvalidMigration]:
+    """Applied migrations that were edited or are gone, and those that turn up behind the newest applied one."""
+    known = {migration.number: migration for migration in migrations}
+    for record in history.records:
+        migration = known.get(record.number)
+        if migration is None:
+            # a file that cannot be read is named by its own problem
+            if not unreadable:
+                yield InvalidMigration(f"migration {record.title}", "was applied, and its file is gone")
+        elif record.checksum and record.checksum != migration.checksum:
+            yield InvalidMigration(
+                migration.where, f"was edited after it was applied ({record.applied_at}); a change needs a new migration"
+            )
+    newest = history.newest
+    if newest is None:
+        return
+    applied = history.numbers
+    for migration in migrations:
+        if migration.number < newest.number and migration.number not in applied:
+            yield InvalidMigration(
+                migration.where, f"comes too late: {newest.version} has been applied; give it a higher number"
+            )
+
+
+def _circle(known: dict[int, Migration]) -> list[int]:
+    """The first circle of dependencies, its first member repeated at the end; empty where there is none."""
+    done: set[int] = set()
+    for start in known:
+        path: list[int] = []
+        waiting = [iter([start])]
+        while waiting:
+            number = next(waiting[-1], None)
+            if number is None:
+                waiting.pop()
+                if path:
+                    done.add(path.pop())
+            elif number in path:
+                return [*path[path.index(number) :], number]
+            elif number in known and number not in done:
+                path.append(number)
+                waiting.append(iter([int(version) for version in known[number].dependencies]))
+    return []
+
+
+def _gaps(migrations: Iterable[Migration]) -> Iterator[str]:
+    before: Migration | None = None
+    for migration in migrations:
+        if before is not None and migration.number > before.number + 1:
+            first, last = before.number + 1, migration.number - 1
+            width = len(migration.version)
+            span = f"{first:0{width}}" if first == last else f"{first:0{width}} to {last:0{width}}"
+            yield f"there is no {span} between {before.version} and {migration.version}"
+        before = migration
+
+
+def _without_rollback(migrations: Iterable[Migration]) -> Iterator[str]:
+    for migration in migrations:
+        if migration.rollback_sql is None:
+            yield no_rollback(migration)
+
+
+def no_rollback(migration: Migration) -> str:
+    """How it is said that there is no way back."""
+    return f"{migration.where} has no rollback; write {migration.version}_rollback.sql beside it"

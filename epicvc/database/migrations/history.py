@@ -1,0 +1,160 @@
+"""The table ``schema_migrations``: which migrations the database says were applied.
+
+It is an ordinary table of the database, so that snapshots hold it and a checkout brings it back with the
+schema that it describes. One that exists with fewer columns is extended; one without ``version`` is another
+tool's and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from epicvc.database.backend import Reader, Writer
+from epicvc.database.migrations.migration import VERSION
+from epicvc.database.quoting import quote_identifier
+from epicvc.errors import InvalidData
+
+TABLE: Final = "schema_migrations"
+COLUMNS: Final = ("version", "name", "applied_at", "applied_by", "checksum", "kind", "rollback_sql")
+APPLIED: Final = "applied"
+BASELINE: Final = "baseline"
+NOTHING: Final = "none"
+"""The version of the record that adopts a database in which no migration is yet."""
+
+CREATE: Final = f"""CREATE TABLE {TABLE} (
+    version TEXT PRIMARY KEY,
+    name TEXT,
+    applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    applied_by TEXT DEFAULT 'system',
+    checksum TEXT,
+    kind TEXT DEFAULT 'applied',
+    rollback_sql TEXT
+)"""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the database says of one migration.
+
+    Attributes:
+        version: as it was applied.
+        name: its name; empty in records of older tools.
+        applied_at: when, UTC, ``YYYY-MM-DD HH:MM:SS``.
+        applied_by: who.
+        checksum: that of the migration; empty in records of older tools, which are taken as they are.
+        kind: ``applied``, or ``baseline`` where the database had its schema before.
+        rollback_sql: what took it back when it was applied; kept for people, never run.
+    """
+
+    version: str
+    name: str = ""
+    applied_at: str = ""
+    applied_by: str = ""
+    checksum: str = ""
+    kind: str = APPLIED
+    rollback_sql: str | None = None
+
+    @property
+    def number(self) -> int:
+        """The version as a number."""
+        return int(self.version)
+
+    @property
+    def title(self) -> str:
+        """Version and name."""
+        return f"{self.version} {self.name}".strip()
+
+
+@dataclass(frozen=True)
+class History:
+    """The record of a database.
+
+    Attributes:
+        records: in the order of their numbers.
+        adopted: somebody said that the database is to be migrated from where it stood.
+    """
+
+    records: tuple[Record, ...] = ()
+    adopted: bool = False
+
+    @cached_property
+    def numbers(self) -> frozenset[int]:
+        """The numbers of the applied versions."""
+        return frozenset(record.number for record in self.records)
+
+    @property
+    def newest(self) -> Record | None:
+        """The newest of them; ``None`` for none."""
+        return self.records[-1] if self.records else None
+
+    @property
+    def version(self) -> str | None:
+        """The version at which the database is."""
+        return self.newest.version if self.newest else None
+
+
+def read_history(reader: Reader) -> History:
+    """The record of a database; empty where the table is not there.
+
+    Raises:
+        InvalidData: the table is another tool's.
+    """
+    there = {column.name.lower() for column in reader.columns(TABLE)}
+    if not there:
+        return History()
+    if "version" not in there:
+        raise InvalidData(
+            f"the table {TABLE} has no column version: it is another tool's", hint="rename that table first"
+        )
+    wanted = [column if column in there else "NULL" for column in COLUMNS]
+    records, adopted = [], False
+    for row in reader.execute(f"SELECT {', '.join(wanted)} FROM {TABLE}"):
+        version, *rest = row
+        text = str(version)
+        if text == NOTHING:
+            adopted = True
+        elif VERSION.fullmatch(text):
+            *fields, kind, rollback = (None if value is None else str(value) for value in rest)
+            records.append(Record(text, *(field or "" for field in fields), kind or APPLIED, rollback))
+        else:
+            raise InvalidData(f"{TABLE} says that {text!r} was applied, which is no version", hint="correct that row")
+    records.sort(key=lambda record: record.number)
+    return History(tuple(records), adopted or bool(records))
+
+
+def ensure_table(writer: Writer) -> None:
+    """Make the table, or add the columns that it lacks."""
+    there = {column.name.lower() for column in writer.columns(TABLE)}
+    if not there:
+        writer.execute(CREATE)
+        return
+    for column in COLUMNS:
+        if column not in there:
+            writer.execute(f"ALTER TABLE {TABLE} ADD COLUMN {quote_identifier(column)} TEXT")
+
+
+def add_records(writer: Writer, records: Iterable[Record]) -> None:
+    """Write records; the table is made or extended first."""
+    ensure_table(writer)
+    marks = ", ".join("?" * len(COLUMNS))
+    for record in records:
+        values = (
+            record.version,
+            record.name,
+            record.applied_at,
+            record.applied_by,
+            record.checksum,
+            record.kind,
+            record.rollback_sql,
+        )
+        writer.execute(f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({marks})", values)
+
+
+def drop_record(writer: Writer, record: Record) -> None:
+    """Remove a record, and the table with the last one: it came with the first."""
+    writer.execute(f"DELETE FROM {TABLE} WHERE version = ?", [record.version])
+    if next(writer.execute(f"SELECT count(*) FROM {TABLE}"))[0] == 0:
+        writer.execute(f"DROP TABLE {TABLE}")

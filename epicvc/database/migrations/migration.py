@@ -1,0 +1,139 @@
+"""One migration as a value, checked as far as that goes without a database."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+from epicvc.database.migrations.rules import objection
+from epicvc.database.migrations.statements import Statement, UnreadableSQL, split
+from epicvc.errors import InvalidMigration
+
+VERSION: Final = re.compile(r"[0-9]{1,18}")
+_DEPENDS: Final = re.compile(r"--[ \t]*depends(?:[ \t]+on)?[ \t]*:(.*)", re.IGNORECASE)
+_BOM: Final = "\ufeff"
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A step of the schema, and the way back.
+
+    Attributes:
+        version: its number as digits, leading zeros included; only the number counts.
+        sql: what applies it, with line ends normalised and no byte order mark.
+        rollback_sql: what takes it back; ``None`` where there is no way.
+        dependencies: versions that must have been applied before. Those that a ``-- depends: 001, 002`` at the
+            beginning of ``sql`` names are added.
+        name: what it is called beside its number.
+        file: where ``sql`` came from, for messages; empty for none.
+        rollback_file: where ``rollback_sql`` came from.
+
+    Raises:
+        InvalidMigration: it could not be run: no statement, one that is refused, text that never ends, a NUL.
+    """
+
+    version: str
+    sql: str = field(repr=False)
+    rollback_sql: str | None = field(default=None, repr=False)
+    dependencies: tuple[str, ...] = ()
+    name: str = ""
+    file: str = field(default="", repr=False, compare=False)
+    rollback_file: str = field(default="", repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not VERSION.fullmatch(self.version):
+            raise InvalidMigration(self.where, f"its version {self.version!r} is no number of at most 18 digits")
+        put = object.__setattr__
+        put(self, "sql", normalise(self.sql))
+        named = _named_dependencies(self.sql, self.where)
+        put(self, "dependencies", _unique([*self.dependencies, *named]))
+        for version in self.dependencies:
+            if not VERSION.fullmatch(version):
+                raise InvalidMigration(self.where, f"it depends on {version!r}, which is no version")
+        if self.rollback_sql is not None:
+            put(self, "rollback_sql", normalise(self.rollback_sql))
+            _ = self.rollback_statements  # checked now, since it is too late when it is needed
+        _ = self.statements
+
+    @property
+    def number(self) -> int:
+        """The version as a number, by which migrations are ordered."""
+        return int(self.version)
+
+    @property
+    def title(self) -> str:
+        """Version and name, as messages have it."""
+        return f"{self.version} {self.name}".strip()
+
+    @property
+    def where(self) -> str:
+        """Where it was written."""
+        return self.file or f"migration {self.version}"
+
+    @property
+    def rollback_where(self) -> str:
+        """Where its rollback was written."""
+        return self.rollback_file or f"rollback of {self.version}"
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """What applies it, statement by statement."""
+        return _statements(self.sql, self.where)
+
+    @cached_property
+    def rollback_statements(self) -> tuple[Statement, ...]:
+        """What takes it back; nothing where there is no way back."""
+        return _statements(self.rollback_sql, self.rollback_where) if self.rollback_sql is not None else ()
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of ``sql``: the same whatever line ends or byte order mark the file had."""
+        return hashlib.sha256(self.sql.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def normalise(sql: str) -> str:
+    """The text with ``\\n`` as line end and without a byte order mark."""
+    return sql.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _statements(sql: str, where: str) -> tuple[Statement, ...]:
+    for sign, what in (("\0", "a NUL character"), (_BOM, "a byte order mark in the middle")):
+        if sign in sql:
+            raise InvalidMigration(where, f"holds {what}", sql.count("\n", 0, sql.index(sign)) + 1)
+    try:
+        found = split(sql)
+    except UnreadableSQL as error:
+        raise InvalidMigration(where, error.reason, error.line) from error
+    if not found:
+        raise InvalidMigration(where, "holds no statement")
+    for statement in found:
+        reason = objection(statement)
+        if reason is not None:
+            raise InvalidMigration(where, reason, statement.line)
+    return tuple(found)
+
+
+def _named_dependencies(sql: str, where: str) -> list[str]:
+    """What ``-- depends:`` lines name, as long as nothing but comments and blank lines came before."""
+    found: list[str] = []
+    for number, line in enumerate(sql.split("\n"), 1):
+        text = line.strip()
+        if text and not text.startswith("--"):
+            break
+        match = _DEPENDS.fullmatch(text)
+        if match is None:
+            continue
+        versions = [part.strip() for part in match[1].split(",")]
+        for version in versions:
+            if not VERSION.fullmatch(version):
+                raise InvalidMigration(where, f"depends on {version!r}, which is no version", number)
+        found += versions
+    return found
+
+
+def _unique(versions: Iterable[str]) -> tuple[str, ...]:
+    return tuple({version: None for version in versions})

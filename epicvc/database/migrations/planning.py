@@ -1,0 +1,161 @@
+"""What has to be done to get from where a database is to where it shall be. Pure: no file, no database, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from epicvc.database.migrations.checks import Findings, no_rollback
+from epicvc.database.migrations.history import BASELINE, NOTHING, History, Record
+from epicvc.database.migrations.migration import Migration
+from epicvc.errors import InvalidMigration, NotFound, Refused, UsageError
+
+
+class Direction(StrEnum):
+    """Which way a step goes."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One migration to apply or to take back."""
+
+    migration: Migration
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Steps in their order.
+
+    Attributes:
+        steps: what to do; empty when there is nothing to do.
+        start: the version at which the database is; ``None`` for none.
+        end: the version at which it will be.
+    """
+
+    steps: tuple[Step, ...]
+    start: str | None
+    end: str | None
+
+
+def plan_up(migrations: Sequence[Migration], history: History, findings: Findings, to: str | None = None) -> Plan:
+    """Apply what is pending, up to a version or all of it.
+
+    Args:
+        migrations: in the order of their numbers.
+        history: the record of the database.
+        findings: what :func:`~epicvc.database.migrations.checks.check` says of both.
+        to: the last version to apply; one that has been applied leaves nothing to do.
+
+    Raises:
+        InvalidMigration: the checks found a problem.
+        NotFound: there is no such version.
+    """
+    _require_sound(findings)
+    last = None if to is None else find(migrations, to).number
+    pending = [m for m in migrations if m.number not in history.numbers and (last is None or m.number <= last)]
+    end = pending[-1].version if pending else history.version
+    return Plan(tuple(Step(migration, Direction.UP) for migration in pending), history.version, end)
+
+
+def plan_down(
+    migrations: Sequence[Migration],
+    history: History,
+    findings: Findings,
+    *,
+    to: str | None = None,
+    count: int | None = None,
+) -> Plan:
+    """Take back applied migrations, newest first.
+
+    Args:
+        migrations: in the order of their numbers.
+        history: the record of the database.
+        findings: what the checks say of both.
+        to: the version that stays applied; ``none`` for an empty database.
+        count: how many to take back; more than there are takes back all. With neither, one.
+
+    Raises:
+        InvalidMigration: the checks found a problem, or there is no way back.
+        NotFound: nothing is applied, or that version is not.
+        Refused: a migration was adopted, not applied: its rollback would take away what it never made.
+    """
+    _require_sound(findings)
+    leaving = _leaving(history, to, count)
+    known = {migration.number: migration for migration in migrations}
+    steps = []
+    for record in leaving:
+        migration = known[record.number]  # the checks have seen that its file is there
+        if record.kind == BASELINE:
+            raise Refused(
+                f"{record.title} was adopted by `baseline`: its rollback would take away what it never made",
+                hint="migrations that were applied here can be taken back, those that were found here cannot",
+            )
+        if migration.rollback_sql is None:
+            raise InvalidMigration(migration.where, no_rollback(migration).removeprefix(f"{migration.where} "))
+        steps.append(Step(migration, Direction.DOWN))
+    left = history.records[: len(history.records) - len(leaving)]
+    return Plan(tuple(steps), history.version, left[-1].version if left else None)
+
+
+def _leaving(history: History, to: str | None, count: int | None) -> list[Record]:
+    """The records to take back, newest first."""
+    if to is not None:
+        if to == NOTHING:
+            return list(history.records[::-1])
+        matches = [record for record in history.records if same_version(record.version, to)]
+        if not matches:
+            raise NotFound(f"version {to} is not applied", hint="see `epicvc migrate status`")
+        return [record for record in history.records[::-1] if record.number > matches[0].number]
+    wanted = 1 if count is None else count
+    if wanted < 1:
+        raise UsageError(f"{wanted} migrations cannot be taken back", hint="give a number from 1 on")
+    if not history.records:
+        raise NotFound("there is no migration to take back", hint="see `epicvc migrate status`")
+    return list(history.records[::-1][:wanted])
+
+
+def plan_baseline(migrations: Sequence[Migration], history: History, findings: Findings, version: str) -> list[Migration]:
+    """The migrations that a database is said to have already.
+
+    Raises:
+        Refused: the database has a history.
+        NotFound: there is no such version.
+        InvalidMigration: the checks found a problem.
+    """
+    if history.adopted:
+        at = f"at {history.version}" if history.version else "from nothing"
+        raise Refused(f"the database has a history already, {at}", hint="see `epicvc migrate status`")
+    _require_sound(findings)
+    if version == NOTHING:
+        return []
+    last = find(migrations, version).number
+    return [migration for migration in migrations if migration.number <= last]
+
+
+def find(migrations: Sequence[Migration], wanted: str) -> Migration:
+    """A migration by version, name, or file name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    for migration in migrations:
+        file = migration.file.rsplit("/", 1)[-1]
+        if same_version(migration.version, wanted) or wanted in (file, file.removesuffix(".sql")):
+            return migration
+    raise NotFound(f"there is no migration {wanted}", hint="see `epicvc migrate status`")
+
+
+def same_version(version: str, wanted: str) -> bool:
+    """Whether two texts name one version: ``3`` is ``003``."""
+    return wanted.isascii() and wanted.isdigit() and len(wanted) <= 18 and int(version) == int(wanted)
+
+
+def _require_sound(findings: Findings) -> None:
+    if findings.problems:
+        first, *rest = findings.problems
+        raise InvalidMigration(first.where, first.reason, first.line, more=len(rest))

@@ -1,0 +1,87 @@
+"""What a migration may not say, since its transaction could not keep its promise then.
+
+Each migration runs in one transaction with its record. What ends that transaction, cannot run inside one, or
+reaches beyond the database that it is for is refused before anything runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from epicvc.database.migrations.statements import Statement
+
+_TRANSACTION: Final = "each migration runs in a transaction of its own, which it cannot begin or end"
+_REFUSED: Final = {
+    "BEGIN": _TRANSACTION,
+    "COMMIT": _TRANSACTION,
+    "END": _TRANSACTION,
+    "ROLLBACK": _TRANSACTION,
+    "SAVEPOINT": _TRANSACTION,
+    "RELEASE": _TRANSACTION,
+    "ATTACH": "a migration is for one database; it cannot reach another one",
+    "DETACH": "a migration is for one database; it cannot reach another one",
+    "VACUUM": "it cannot run in a transaction; run it beside the migrations",
+}
+# Transactional, or only about this transaction. Everything else is a setting of the connection or of the file.
+_PRAGMAS: Final = frozenset({"user_version", "application_id", "defer_foreign_keys", "legacy_alter_table"})
+_SWITCH: Final = {
+    **dict.fromkeys(("ON", "YES", "TRUE", "1"), True),
+    **dict.fromkeys(("OFF", "NO", "FALSE", "0"), False),
+}
+
+
+def objection(statement: Statement) -> str | None:
+    """Why a migration may not say this; ``None`` when it may."""
+    first = statement.words[0]
+    if first in _REFUSED:
+        return f"{first} is refused: {_REFUSED[first]}"
+    if statement.binds is not None:
+        return f"{statement.binds} stands for a value that nobody binds; write the value itself"
+    if first == "PRAGMA":
+        return _objection_to_pragma(statement)
+    return None
+
+
+def _objection_to_pragma(statement: Statement) -> str | None:
+    name = _pragma(statement)[:1]
+    if name == ("FOREIGN_KEYS",):
+        return None if switches_foreign_keys(statement) is not None else "PRAGMA foreign_keys is set to ON or OFF"
+    if name and name[0].lower() in _PRAGMAS:
+        return None
+    return (
+        f"PRAGMA {' '.join(name).lower()} is refused: it is no part of a transaction; "
+        f"allowed are foreign_keys, {', '.join(sorted(_PRAGMAS))}"
+    )
+
+
+def _pragma(statement: Statement) -> tuple[str, ...]:
+    """The words of a PRAGMA from its name on; the schema before it may only be that of the database itself."""
+    words = statement.words[1:]
+    return words[2:] if words[:2] == ("MAIN", ".") else words
+
+
+def switches_foreign_keys(statement: Statement) -> bool | None:
+    """What a statement sets ``PRAGMA foreign_keys`` to; ``None`` when it is no such statement.
+
+    Inside a transaction SQLite ignores it, so the runner does what it asks for instead of running it.
+    """
+    if statement.words[0] != "PRAGMA":
+        return None
+    words = _pragma(statement)
+    if len(words) < 3 or words[0] != "FOREIGN_KEYS" or words[1] not in ("=", "("):
+        return None
+    return _SWITCH.get(words[2])
+
+
+def enforces_foreign_keys(statements: Sequence[Statement]) -> bool:
+    """Whether foreign keys are enforced while these statements run.
+
+    They are not where the migration says so itself, and not where it drops a table: ``DROP TABLE`` deletes the
+    rows first, and with foreign keys on that would cascade into the tables that refer to it. Rebuilding a table
+    (make the new one, copy, drop the old one, rename) would empty its children.
+    """
+    for statement in statements:
+        if statement.words[:2] == ("DROP", "TABLE") or switches_foreign_keys(statement) is False:
+            return False
+    return True

@@ -1,0 +1,144 @@
+"""SQL text into statements, by SQLite's lexical rules.
+
+A ``;`` inside a string, a quoted name, a comment or the body of a trigger ends nothing. Nothing is checked
+beyond what is needed for that: whether a statement means something is the database's to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_TOKEN: Final = re.compile(
+    r"""
+      (?P<space>[ \t\n\f\r]+)
+    | (?P<comment>--[^\n]*|/\*(?s:.*?)\*/)
+    | (?P<quoted>'[^']*'|"[^"]*"|`[^`]*`|\[[^\]]*\])   # a doubled quote reads as two of them, side by side
+    | (?P<open>'|"|`|\[|/\*)                           # none of the above: it never ends
+    | (?P<parameter>\?[0-9]*|[:@$][A-Za-z0-9_\u0080-\U0010ffff]+)
+    | (?P<word>[A-Za-z0-9_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*)
+    | (?P<end>;)
+    | (?P<sign>(?s:.))
+    """,
+    re.VERBOSE,
+)
+_WORDS: Final = 6
+_NAMES: Final = {"'": "string", '"': "quoted name", "`": "quoted name", "[": "quoted name", "/*": "comment"}
+
+
+class UnreadableSQL(Exception):
+    """Text that cannot be taken apart.
+
+    Args:
+        reason: what is wrong.
+        line: 1-based line.
+    """
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.reason, self.line = reason, line
+
+
+@dataclass(frozen=True)
+class Token:
+    """A piece of SQL that means something: no white space and no comment.
+
+    Attributes:
+        kind: ``quoted``, ``parameter``, ``word``, ``end`` or ``sign``.
+        text: as it is written.
+        start: where it begins in the text.
+    """
+
+    kind: str
+    text: str
+    start: int
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement.
+
+    Attributes:
+        sql: its text, with the ``;`` where there is one, without comments in front.
+        line: the line on which it begins, from 1.
+        words: its first words and signs in upper case, quoted names as they are.
+        binds: it has a place for a bound value, where.
+    """
+
+    sql: str
+    line: int
+    words: tuple[str, ...]
+    binds: str | None = None
+
+
+def tokens(sql: str) -> Iterator[Token]:
+    """The tokens of a text.
+
+    Raises:
+        UnreadableSQL: a string, a quoted name or a comment never ends.
+    """
+    for match in _TOKEN.finditer(sql):
+        kind = str(match.lastgroup)
+        if kind == "open":
+            raise UnreadableSQL(f"a {_NAMES[match[0]]} begins here and never ends", _line(sql, match.start()))
+        if kind not in ("space", "comment"):
+            yield Token(kind, match[0], match.start())
+
+
+def split(sql: str) -> list[Statement]:
+    """The statements of a text; the last one need not end in ``;``.
+
+    Raises:
+        UnreadableSQL: a string, a quoted name, a comment or a trigger's body never ends.
+    """
+    found: list[Statement] = []
+    pending: list[Token] = []
+    at, line = 0, 1
+
+    def finish(stop: int) -> None:
+        nonlocal at, line
+        start = pending[0].start
+        line += sql.count("\n", at, start)  # counted on from the last one, so that a long text is read once
+        at = start
+        words = tuple(token.text.upper() if token.kind == "word" else token.text for token in pending[:_WORDS])
+        binds = next((token.text for token in pending if token.kind == "parameter"), None)
+        found.append(Statement(sql[start:stop], line, words, binds))
+        pending.clear()
+
+    for token in tokens(sql):
+        if token.kind == "end" and not pending:
+            continue
+        pending.append(token)
+        if token.kind == "end" and (not _is_trigger(pending) or _ends_trigger(pending)):
+            finish(token.start + 1)
+    if pending:
+        if _is_trigger(pending) and not _ends_trigger([*pending, Token("end", ";", len(sql))]):
+            raise UnreadableSQL("the trigger that begins here has no END;", _line(sql, pending[0].start))
+        finish(len(sql.rstrip()))
+    return found
+
+
+def normalised(sql: str) -> str:
+    """The text without what means nothing: comments gone, one blank between tokens."""
+    return " ".join(token.text for token in tokens(sql))
+
+
+def _is_trigger(pending: list[Token]) -> bool:
+    words = [token.text.upper() for token in pending[:4]]
+    if words[:1] == ["EXPLAIN"]:
+        words = words[1:]
+    if words[:1] != ["CREATE"]:
+        return False
+    return words[1:2] == ["TRIGGER"] or (words[1:2] in (["TEMP"], ["TEMPORARY"]) and words[2:3] == ["TRIGGER"])
+
+
+def _ends_trigger(pending: list[Token]) -> bool:
+    """Whether the last tokens are ``; END ;``: that of a CASE has no ``;`` before it."""
+    last = [token.text.upper() for token in pending[-3:]]
+    return last == [";", "END", ";"]
+
+
+def _line(sql: str, position: int) -> int:
+    return sql.count("\n", 0, position) + 1
