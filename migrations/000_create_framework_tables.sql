@@ -11,7 +11,7 @@ CREATE TABLE framework_users (
 
 CREATE TABLE framework_projects (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    project_key VARCHAR(50) NOT NULL UNIQUE,
+    project_key VARCHAR(50) NOT NULL,
     name VARCHAR(255) NOT NULL,
     status VARCHAR(50) DEFAULT 'planning',
     created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,

@@ -1,3 +1,3 @@
--- Forget which migrations have been applied.
+-- Forget which migrations have been applied; epicvc keeps the record of those that still are.
 
-DROP TABLE schema_migrations;
+DROP TABLE IF EXISTS schema_migrations;

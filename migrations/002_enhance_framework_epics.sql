@@ -1,4 +1,5 @@
 -- The calculated fields of an epic: planned and actual dates, duration.
+-- depends: 000
 
 ALTER TABLE framework_epics ADD COLUMN planned_start_date DATE;
 ALTER TABLE framework_epics ADD COLUMN planned_end_date DATE;

@@ -1,4 +1,5 @@
 -- The look-ups that applications and synchronisation make.
+-- depends: 000
 
 CREATE INDEX idx_framework_epics_status ON framework_epics(status, deleted_at);
 CREATE INDEX idx_framework_tasks_sequence ON framework_tasks(epic_id, task_sequence, task_key);

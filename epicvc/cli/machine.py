@@ -12,12 +12,15 @@ from epicvc.repo.objects import Commit, format_time
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from epicvc.database.migrations.proving import Proof
     from epicvc.merge.threeway import Conflict
     from epicvc.services.blaming import Blamed
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.commits import CommitReport
     from epicvc.services.compare import Comparison
     from epicvc.services.initialise import Found
+    from epicvc.services.migrating import MigrationReport, MigrationStatus
+    from epicvc.services.newmigration import NewMigration
     from epicvc.services.questions import ResolveReport
     from epicvc.services.restoring import Arrival
     from epicvc.services.status import Status
@@ -253,4 +256,64 @@ def doctor(findings: Iterable[Finding]) -> Shape:
     return {
         "format": "epicvc.doctor/1",
         "findings": [{"level": f.level, "kind": f.kind, "message": f.message, "hint": f.hint} for f in findings],
+    }
+
+
+def migrations(found: MigrationStatus) -> Shape:
+    """``epicvc.migrations/1``."""
+    return {
+        "format": "epicvc.migrations/1",
+        "database": found.database,
+        "directory": found.directory,
+        "current": found.history.version,
+        "adopted": not found.foreign,
+        "applied": [
+            {
+                "version": record.version,
+                "name": record.name,
+                "applied_at": record.applied_at,
+                "applied_by": record.applied_by,
+                "kind": record.kind,
+            }
+            for record in found.history.records
+        ],
+        "pending": [{"version": m.version, "name": m.name} for m in found.pending],
+        "problems": [problem.message for problem in found.findings.problems],
+        "notes": list(found.findings.notes),
+    }
+
+
+def migrate(report: MigrationReport) -> Shape:
+    """``epicvc.migrate/1``."""
+    return {
+        "format": "epicvc.migrate/1",
+        "command": report.command,
+        "from": report.start,
+        "to": report.end,
+        "steps": [{"version": m.version, "name": m.name} for m in report.steps],
+        "dry_run": report.dry_run,
+        "checkpoint": report.checkpoint,
+        "commit": _hex(report.commit),
+        "notes": list(report.notes),
+    }
+
+
+def proof(found: Proof) -> Shape:
+    """``epicvc.proof/1``."""
+    return {
+        "format": "epicvc.proof/1",
+        "proven": list(found.proven),
+        "skipped": list(found.skipped),
+        "errors": list(found.errors),
+    }
+
+
+def new_migration(made: NewMigration, *, dry_run: bool) -> Shape:
+    """``epicvc.migration/1``."""
+    return {
+        "format": "epicvc.migration/1",
+        "version": made.version,
+        "files": [str(path) for path in made.files],
+        "copied": [str(path) for path in made.copied],
+        "dry_run": dry_run,
     }

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.tables import ColumnInfo, Schema, TableInfo
+from epicvc.database.tables import CatalogueEntry, ColumnInfo, Schema, TableInfo
 
 Row: TypeAlias = tuple[SQLValue, ...]
 Change: TypeAlias = tuple[bytes, bytes | None, bytes | None]  # key, old row, new row
@@ -69,6 +69,17 @@ class Reader(Protocol):
 
     def columns(self, table: str) -> Sequence[ColumnInfo]:
         """The columns of any table, generated ones left out; none where there is no such table."""
+        ...
+
+    def definitions(self) -> Sequence[CatalogueEntry]:
+        """Everything that is defined, also what no snapshot could hold; but nothing of the product's own or epicvc's.
+
+        Other than :meth:`schema` it refuses nothing.
+        """
+        ...
+
+    def missing_parents(self) -> frozenset[tuple[str, str]]:
+        """Tables whose definition refers to a table that does not exist, each with the name of that one."""
         ...
 
     def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
@@ -144,6 +155,13 @@ class Writer(Reader, Protocol):
         """
         ...
 
+    def lock_migrations(self) -> None:
+        """Wait until no other transaction that called this is open, and keep others waiting until this one ends.
+
+        Where one transaction at a time can write (SQLite) there is nothing to do; elsewhere it is an advisory lock.
+        """
+        ...
+
     def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
         """Note, in this transaction, the operation that commits it."""
         ...
@@ -179,7 +197,9 @@ class Backend(Protocol):
         """A read transaction. Never changes the database."""
         ...
 
-    def write(self, *, as_restore: bool = False, track: bool = True) -> AbstractContextManager[Writer]:
+    def write(
+        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True
+    ) -> AbstractContextManager[Writer]:
         """A write transaction, rolled back unless :meth:`Writer.commit` is called.
 
         Args:
@@ -187,6 +207,8 @@ class Backend(Protocol):
                 does.
             track: log which rows are touched. Without it :meth:`Writer.touched` knows nothing of any table,
                 and inserting in bulk is faster by a quarter.
+            foreign_keys: enforce them. Without, whoever writes compares :meth:`Reader.faults` before the commit: what
+                rebuilding a table needs, since dropping the old one would cascade.
         """
         ...
 
@@ -200,6 +222,17 @@ class Backend(Protocol):
 
     def discard(self) -> None:
         """Take back :meth:`create`: remove the database if it is still empty."""
+        ...
+
+    def scratch(self, *, copy: bool) -> AbstractContextManager[Backend]:
+        """Another database to try things on, which goes away again.
+
+        Args:
+            copy: with everything that is in this one; otherwise empty.
+
+        Raises:
+            DatabaseUnavailable: there is no room for it, or this one cannot be read.
+        """
         ...
 
     def close(self) -> None:

@@ -48,6 +48,23 @@ class ColumnInfo:
 
 
 @dataclass(frozen=True)
+class CatalogueEntry:
+    """Something that is defined in a database.
+
+    Attributes:
+        kind: ``table``, ``index``, ``view`` or ``trigger``.
+        name: its name as the catalogue spells it.
+        table: the table that it belongs to; its own name for a table or view.
+        sql: its definition.
+    """
+
+    kind: str
+    name: str
+    table: str
+    sql: str
+
+
+@dataclass(frozen=True)
 class TableInfo:
     """A table whose rows are captured.
 

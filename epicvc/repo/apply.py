@@ -83,6 +83,8 @@ class Request:
         version: the database's version when it was captured; another one at writing means that it changed since.
         undoes: the operation that this one takes back.
         redoes: the operation that this one brings back.
+        foreign_keys: the database enforces them meanwhile; without, the work itself sees to them.
+        continues: the operation, the newest one, of which this is a further step: the log has both as one.
     """
 
     command: str
@@ -95,6 +97,8 @@ class Request:
     version: object = None
     undoes: str | None = None
     redoes: str | None = None
+    foreign_keys: bool = True
+    continues: str | None = None
 
 
 class Stage:
@@ -188,6 +192,8 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
     before = View(dict(repo.store.refs()), put_snapshot(staging, request.before).hex())
     stage = Stage(repo.config.files, operation_id[:12], staging)
     details = _details(repo, request.description, request.undoes, request.redoes)
+    if request.continues is not None:
+        details["continues"] = request.continues
     intent = Pending(operation_id, request.command, request.database is not None, False, before, None, details)
     committing = False
     try:
@@ -197,7 +203,9 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
         if request.database is None:
             intent = _prepare(repo, stage, intent, request, None)
         else:
-            with request.database.write(as_restore=request.as_restore, track=not request.bulk) as writer:
+            with request.database.write(
+                as_restore=request.as_restore, track=not request.bulk, foreign_keys=request.foreign_keys
+            ) as writer:
                 intent = _prepare(repo, stage, intent, request, writer)
                 if intent.database:
                     committing = True
@@ -298,13 +306,14 @@ def complete(repo: Repo, intent: Pending) -> Operation:
     """
     assert intent.after is not None  # only prepared intents get here
     details = intent.details
+    first = repo.store.operation(details["continues"]) if "continues" in details else None
     operation = Operation(
         id=intent.operation,
         time=details["time"],
         command=intent.command,
         description=details["description"],
         user=details["user"],
-        before=intent.before,
+        before=intent.before if first is None else first.before,
         after=intent.after,
         undoes=details["undoes"] or None,
         redoes=details["redoes"] or None,
@@ -314,6 +323,9 @@ def complete(repo: Repo, intent: Pending) -> Operation:
         for name in sorted({*before, *after}):
             if before.get(name) != after.get(name):
                 txn.set_ref(name, after.get(name), before.get(name))
-        txn.add_operation(operation)
+        if first is None:
+            txn.add_operation(operation)
+        else:
+            txn.replace_operation(first.id, operation)
         txn.set_pending(None)
     return operation

@@ -56,6 +56,19 @@ def find_root(start: Path) -> Path:
     raise NotFound(f"{start} is in no epic repo", hint="make one with `epicvc init`")
 
 
+def author_of(environment: MappingABC[str, str]) -> str:
+    """Who runs this: by the environment, else by the account."""
+    for name in ("EPICVC_AUTHOR", "GIT_AUTHOR_NAME", "USER", "LOGNAME"):
+        if environment.get(name):
+            return environment[name]
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # as in a container that runs under a number
+        return "unknown"
+
+
 @dataclass
 class Working:
     """Both sides as they are at one moment.
@@ -124,15 +137,7 @@ class Repo:
     @property
     def author(self) -> str:
         """Who makes commits here."""
-        for name in ("EPICVC_AUTHOR", "GIT_AUTHOR_NAME", "USER", "LOGNAME"):
-            if self.environment.get(name):
-                return self.environment[name]
-        import pwd
-
-        try:
-            return pwd.getpwuid(os.getuid()).pw_name
-        except KeyError:  # as in a container that runs under a number
-            return "unknown"
+        return author_of(self.environment)
 
     @staticmethod
     def new_operation_id() -> str:

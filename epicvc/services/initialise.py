@@ -8,6 +8,7 @@ import re
 import shutil
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from epicvc.database.backend import Reader
@@ -175,7 +176,7 @@ def _ensure_database(url: DatabaseURL) -> bool:
         if backend.exists():
             return False
         backend.create()
-        create_schema(backend)
+        create_schema(backend, by="init", at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"))
         return True
     finally:
         backend.close()

@@ -74,13 +74,30 @@ def change(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bo
     """
     if not may_create:
         repo.require_database()
-    with repo.lock():
+    with holding(repo):
+        return act_held(repo, act, may_create=may_create)
+
+
+@contextmanager
+def holding(repo: Repo, *, timeout: float = 10.0) -> Iterator[None]:
+    """Hold the repo's lock, with nothing unfinished left in it.
+
+    Args:
+        repo: the repo.
+        timeout: seconds to wait for another command.
+    """
+    with repo.lock(timeout):
         recover(repo)
-        for _ in range(ATTEMPTS):
-            try:
-                return _attempt(repo, act, may_create=may_create)
-            except Replan:
-                continue
+        yield
+
+
+def act_held(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False) -> T:
+    """What :func:`change` does, for a command that holds the lock over several operations."""
+    for _ in range(ATTEMPTS):
+        try:
+            return _attempt(repo, act, may_create=may_create)
+        except Replan:
+            continue
     raise Unavailable("the database or the files kept changing", hint="try again when they are quieter")
 
 

@@ -67,6 +67,11 @@ class Transaction:
         """Drop the log's entries from before a time (UTC, as the log has it), for ``gc`` alone; how many there were."""
         return len(self._db.run("DELETE FROM operation WHERE time < ? RETURNING seq", (before,)))
 
+    def replace_operation(self, old: str, operation: Operation) -> None:
+        """Put an entry into the log, as the newest, and take another one out that it includes."""
+        self._db.run("DELETE FROM operation WHERE id = ?", (old,))
+        self.add_operation(operation)
+
     def set_pending(self, pending: Pending | None) -> None:
         """Put the intent of an unfinished operation in the place of what was there; ``None`` removes it."""
         self._db.run("DELETE FROM pending")

@@ -44,6 +44,12 @@ epicvc restore --at 2999-01-01 --to then
 epicvc rollback here
 epicvc undo
 epicvc op log
+epicvc migrate status
+epicvc migrate down
+epicvc migrate up --dry-run
+epicvc migrate up
+epicvc migrate verify
+epicvc migrate new "add owner"
 epicvc gc
 epicvc fsck
 sqlite3 .epicvc/store.db "DELETE FROM object WHERE type = 3"

@@ -23,6 +23,15 @@ def test_tutorial_runs_and_shows_what_it_says(shell: Shell, document: Callable[[
     shell.follow(blocks)
 
 
+def test_tour_of_migrations_runs_and_shows_what_it_says(shell: Shell, document: Callable[[str], str]) -> None:
+    text = document("docs/migrations.md")
+    shell.follow(fenced(text, "console"))
+    (example,) = fenced(text, "python")
+    scope: dict[str, object] = {}
+    exec(compile(example, "docs/migrations.md", "exec"), scope)
+    assert scope["runner"].get_current_version() == "003"  # type: ignore[attr-defined]
+
+
 def test_everyday_commands_exist(document: Callable[[str], str]) -> None:
     table = document("README.md").split("## Everyday commands")[1].split("\n## ")[0]
     documented = set(re.findall(r"^## epicvc (\w+)", document("docs/commands.md"), re.MULTILINE))

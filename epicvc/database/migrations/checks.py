@@ -16,16 +16,23 @@ class Findings:
 
     Attributes:
         problems: nothing can be applied before they are mended.
-        notes: worth knowing; nothing stops for them.
+        dependencies: those of the problems that are about dependencies.
+        gaps: numbers that are not used; no fault.
+        without_rollback: migrations that can be applied and not be taken back.
     """
 
     problems: tuple[InvalidMigration, ...] = ()
-    notes: tuple[str, ...] = ()
+    dependencies: tuple[InvalidMigration, ...] = ()
+    gaps: tuple[str, ...] = ()
+    without_rollback: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth knowing and stops nothing."""
+        return (*self.gaps, *self.without_rollback)
 
 
-def check(
-    migrations: Sequence[Migration], history: History, unreadable: Sequence[InvalidMigration] = ()
-) -> Findings:
+def check(migrations: Sequence[Migration], history: History, unreadable: Sequence[InvalidMigration] = ()) -> Findings:
     """All checks: files, dependencies, and what the record says.
 
     Args:
@@ -33,9 +40,9 @@ def check(
         history: the record of the database.
         unreadable: what was wrong with files that could not become migrations.
     """
-    problems = [*unreadable, *dependency_problems(migrations), *history_problems(migrations, history, unreadable)]
-    notes = [*_gaps(migrations), *_without_rollback(migrations)]
-    return Findings(tuple(problems), tuple(notes))
+    dependencies = tuple(dependency_problems(migrations))
+    problems = (*unreadable, *dependencies, *history_problems(migrations, history, unreadable))
+    return Findings(problems, dependencies, tuple(_gaps(migrations)), tuple(_without_rollback(migrations)))
 
 
 def dependency_problems(migrations: Sequence[Migration]) -> Iterator[InvalidMigration]:
@@ -67,7 +74,8 @@ def history_problems(
                 yield InvalidMigration(f"migration {record.title}", "was applied, and its file is gone")
         elif record.checksum and record.checksum != migration.checksum:
             yield InvalidMigration(
-                migration.where, f"was edited after it was applied ({record.applied_at}); a change needs a new migration"
+                migration.where,
+                f"was edited after it was applied ({record.applied_at}); a change needs a new migration",
             )
     newest = history.newest
     if newest is None:

@@ -6,7 +6,6 @@ hostile: nothing outside the directory is read, and a name is text to be shown, 
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from dataclasses import dataclass
@@ -48,9 +47,9 @@ def builtin_directory() -> Path:
 
 
 def holds_migrations(directory: Path) -> bool:
-    """Whether a directory has at least one migration file."""
+    """Whether a directory has any SQL file, were it a wrong one."""
     try:
-        return any(_FILE.fullmatch(name) for name in os.listdir(directory))
+        return any(entry.suffix.lower() == ".sql" for entry in directory.iterdir())
     except OSError:
         return False
 
@@ -63,7 +62,7 @@ def read_directory(directory: Path) -> MigrationSet:
         FileUnavailable: it cannot be read.
     """
     try:
-        names = sorted(os.listdir(directory))
+        names = sorted(entry.name for entry in directory.iterdir())
     except (FileNotFoundError, NotADirectoryError) as error:
         hint = "make one with `epicvc migrate new NAME`"
         raise NotFound(f"there is no directory of migrations {directory}", hint=hint) from error

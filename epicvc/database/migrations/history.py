@@ -74,11 +74,21 @@ class History:
 
     Attributes:
         records: in the order of their numbers.
-        adopted: somebody said that the database is to be migrated from where it stood.
+        base: the record that adopts a database in which no migration was yet.
     """
 
     records: tuple[Record, ...] = ()
-    adopted: bool = False
+    base: Record | None = None
+
+    @property
+    def adopted(self) -> bool:
+        """Whether there is any record: whoever wrote it knew what the database was."""
+        return self.base is not None or bool(self.records)
+
+    @property
+    def all_records(self) -> tuple[Record, ...]:
+        """Every row of the table."""
+        return (*([self.base] if self.base else []), *self.records)
 
     @cached_property
     def numbers(self) -> frozenset[int]:
@@ -110,19 +120,21 @@ def read_history(reader: Reader) -> History:
             f"the table {TABLE} has no column version: it is another tool's", hint="rename that table first"
         )
     wanted = [column if column in there else "NULL" for column in COLUMNS]
-    records, adopted = [], False
+    records: list[Record] = []
+    base = None
     for row in reader.execute(f"SELECT {', '.join(wanted)} FROM {TABLE}"):
-        version, *rest = row
-        text = str(version)
-        if text == NOTHING:
-            adopted = True
-        elif VERSION.fullmatch(text):
-            *fields, kind, rollback = (None if value is None else str(value) for value in rest)
-            records.append(Record(text, *(field or "" for field in fields), kind or APPLIED, rollback))
+        version, name, at, by, checksum, kind, rollback = ("" if value is None else str(value) for value in row)
+        record = Record(version, name, at, by, checksum, kind or APPLIED, rollback or None)
+        if version == NOTHING:
+            base = record
+        elif VERSION.fullmatch(record.version):
+            records.append(record)
         else:
-            raise InvalidData(f"{TABLE} says that {text!r} was applied, which is no version", hint="correct that row")
+            raise InvalidData(
+                f"{TABLE} says that {record.version!r} was applied, which is no version", hint="correct that row"
+            )
     records.sort(key=lambda record: record.number)
-    return History(tuple(records), adopted or bool(records))
+    return History(tuple(records), base)
 
 
 def ensure_table(writer: Writer) -> None:

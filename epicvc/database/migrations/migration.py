@@ -96,7 +96,7 @@ class Migration:
 
 
 def normalise(sql: str) -> str:
-    """The text with ``\\n`` as line end and without a byte order mark."""
+    """The text with one line feed as line end and without a byte order mark."""
     return sql.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -136,4 +136,4 @@ def _named_dependencies(sql: str, where: str) -> list[str]:
 
 
 def _unique(versions: Iterable[str]) -> tuple[str, ...]:
-    return tuple({version: None for version in versions})
+    return tuple(dict.fromkeys(versions))

@@ -119,7 +119,9 @@ def _leaving(history: History, to: str | None, count: int | None) -> list[Record
     return list(history.records[::-1][:wanted])
 
 
-def plan_baseline(migrations: Sequence[Migration], history: History, findings: Findings, version: str) -> list[Migration]:
+def plan_baseline(
+    migrations: Sequence[Migration], history: History, findings: Findings, version: str
+) -> list[Migration]:
     """The migrations that a database is said to have already.
 
     Raises:

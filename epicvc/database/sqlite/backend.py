@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -119,11 +120,15 @@ class SQLiteBackend:
         )
 
     @contextmanager
-    def write(self, *, as_restore: bool = False, track: bool = True) -> Iterator[SQLiteWriter]:
+    def write(
+        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True
+    ) -> Iterator[SQLiteWriter]:
         """One write transaction; rolled back unless the writer commits."""
         opening.require_file(self._path, self.display)
         with translated(self.display, self._timeout):
-            connection = opening.begin_writing(self._path, self._timeout, as_restore=as_restore)
+            connection = opening.begin_writing(
+                self._path, self._timeout, as_restore=as_restore, foreign_keys=foreign_keys
+            )
         try:
             with translated(self.display, self._timeout):
                 now = self._watch.version() or object()
@@ -160,6 +165,25 @@ class SQLiteBackend:
                 connection.execute("ROLLBACK")
         if not self._watch.holds(connection):
             connection.close()
+
+    @contextmanager
+    def scratch(self, *, copy: bool) -> Iterator[SQLiteBackend]:
+        """A database in a temporary directory."""
+        with ExitStack() as stack:
+            try:
+                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epicvc-scratch-"))
+            except OSError as error:
+                raise DatabaseUnavailable(tempfile.gettempdir(), error.strerror or str(error)) from error
+            other = SQLiteBackend(Path(directory) / "scratch.db", ignore=self._ignore, timeout=self._timeout)
+            other.create()
+            stack.callback(other.close)
+            if copy and self.exists():
+                with translated(self.display, self._timeout):
+                    connection, _ = self._begin_reading()
+                    stack.callback(connection.close)
+                    opening.copy_into(connection, other._path)
+                    connection.close()
+            yield other
 
     def close(self) -> None:
         """Close what is kept open between transactions."""

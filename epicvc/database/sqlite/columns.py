@@ -1,4 +1,4 @@
-"""What SQLite's catalogue says of a table's columns and unique keys."""
+"""What SQLite's catalogue says: everything that is defined, a table's columns and unique keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import sqlite3
 from collections.abc import Iterator
 
 from epicvc.database.quoting import quote_identifier
-from epicvc.database.tables import ColumnInfo
+from epicvc.database.tables import CatalogueEntry, ColumnInfo
+
+
+def catalogue(connection: sqlite3.Connection) -> tuple[CatalogueEntry, ...]:
+    """Every definition with a text of its own, in the order of the catalogue; SQLite's and epicvc's are left out."""
+    rows = connection.execute(
+        "SELECT type, name, tbl_name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
+    )
+    own = ("sqlite_", "_epicvc_")
+    return tuple(CatalogueEntry(*map(str, row)) for row in rows if not str(row[2]).lower().startswith(own))
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> tuple[ColumnInfo, ...]:

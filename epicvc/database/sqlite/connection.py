@@ -121,7 +121,7 @@ def visit(path: Path, timeout: float) -> None:
         connection.close()
 
 
-def begin_writing(path: Path, timeout: float, *, as_restore: bool) -> sqlite3.Connection:
+def begin_writing(path: Path, timeout: float, *, as_restore: bool, foreign_keys: bool = True) -> sqlite3.Connection:
     """A connection inside a write transaction that holds the write lock.
 
     Raises:
@@ -130,7 +130,7 @@ def begin_writing(path: Path, timeout: float, *, as_restore: bool) -> sqlite3.Co
     connection = _connect(path, "mode=rw", timeout)
     try:
         # inside a transaction both would be ignored
-        connection.execute(f"PRAGMA foreign_keys={'OFF' if as_restore else 'ON'}")
+        connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys and not as_restore else 'OFF'}")
         connection.execute(f"PRAGMA ignore_check_constraints={'ON' if as_restore else 'OFF'}")
         connection.execute(f"PRAGMA trusted_schema={'OFF' if as_restore else 'ON'}")
         # FULL does not sync the directory after the journal is gone: a power loss can bring the journal,
@@ -146,3 +146,18 @@ def begin_writing(path: Path, timeout: float, *, as_restore: bool) -> sqlite3.Co
         connection.close()
         raise
     return connection
+
+
+def copy_into(connection: sqlite3.Connection, target: Path) -> None:
+    """Write everything that a connection's transaction sees into an empty file.
+
+    Raises:
+        sqlite3.Error: it cannot be read or written.
+    """
+    copy = sqlite3.connect(f"{target.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
+    try:
+        connection.backup(copy)
+        # a copy of a database in WAL mode is in that mode too, for no use
+        copy.execute("PRAGMA journal_mode=DELETE")
+    finally:
+        copy.close()

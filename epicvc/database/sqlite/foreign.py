@@ -18,6 +18,18 @@ def find_faults(connection: sqlite3.Connection, tables: Iterable[TableSQL]) -> f
     return frozenset(fault for sql in tables for fault in _faults_of(connection, sql))
 
 
+def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
+    """Tables whose definition refers to a table that does not exist, each with that one's name."""
+    found = connection.execute(
+        """
+        SELECT t.name, f."table" FROM main.sqlite_master t, pragma_foreign_key_list(t.name) f
+        WHERE t.type = 'table' AND NOT EXISTS
+            (SELECT 1 FROM main.sqlite_master p WHERE p.type = 'table' AND p.name = f."table" COLLATE NOCASE)
+        """
+    )
+    return frozenset((str(table), str(parent)) for table, parent in found)
+
+
 def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
     table = sql.table
     links = _links(connection, table.name)

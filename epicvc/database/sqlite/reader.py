@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from epicvc.database.backend import Fault, Row
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.sqlite.columns import columns_of, unique_keys_of
+from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
 from epicvc.database.sqlite.failures import translated
-from epicvc.database.sqlite.foreign import find_faults
+from epicvc.database.sqlite.foreign import find_faults, missing_parents
 from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows
 from epicvc.database.sqlite.schema import SEQUENCE, captured_schema, left_out_tables, schema_stamp
 from epicvc.database.sqlite.statements import TableSQL
-from epicvc.database.tables import ColumnInfo, Schema, TableInfo
+from epicvc.database.tables import CatalogueEntry, ColumnInfo, Schema, TableInfo
 from epicvc.errors import InvalidData, NotFound
 
 STATE_TABLE = "_epicvc_state"
@@ -83,6 +83,16 @@ class SQLiteReader:
         """The columns of any table; none where there is no such table."""
         with translated(self._display, self._timeout):
             return columns_of(self._connection, table)
+
+    def definitions(self) -> Sequence[CatalogueEntry]:
+        """Everything that is defined but what is SQLite's or epicvc's own."""
+        with translated(self._display, self._timeout):
+            return catalogue(self._connection)
+
+    def missing_parents(self) -> frozenset[tuple[str, str]]:
+        """Tables whose foreign keys refer to a table that does not exist."""
+        with translated(self._display, self._timeout):
+            return missing_parents(self._connection)
 
     def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
         """The sets of columns that are unique together."""

@@ -104,6 +104,10 @@ class SQLiteWriter(SQLiteReader):
         with translated(self._display, self._timeout):
             return self._log.keys()
 
+    def lock_migrations(self) -> None:
+        """Nothing: a write transaction is alone as it is."""
+        self._require_open()
+
     def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
         """Note the operation that commits this transaction."""
         self._require_open()

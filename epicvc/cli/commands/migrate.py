@@ -1,0 +1,157 @@
+"""``migrate``: the schema of the database, step by step."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, Group, environment, settings_of
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from epicvc.services.migrating import MigrationReport, Migrator
+
+Dir = Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="Where the migrations are.")]
+Version = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="The last version to apply; all by default.")]
+Kept = Annotated[
+    str | None, typer.Argument(metavar="[VERSION]", help="The version that stays; none for an empty database.")
+]
+Adopted = Annotated[
+    str | None,
+    typer.Argument(metavar="[VERSION]", help="The last version that is there; found out by default, none for nothing."),
+]
+Title = Annotated[str, typer.Argument(metavar="NAME", help="What it does, in a few words.")]
+Number = Annotated[int | None, typer.Option("--count", metavar="N", help="Take back so many.")]
+Pending = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when migrations are pending.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(cls=Group, help="Schema migrations of the database.", no_args_is_help=True)
+    group.command(cls=Command, epilog="Example: [b]epicvc migrate status[/b]")(status)
+    group.command(cls=Command, epilog="Examples: [b]epicvc migrate up[/b] · [b]epicvc migrate up 002 --dry-run[/b]")(up)
+    group.command(
+        cls=Command,
+        epilog="Examples: [b]epicvc migrate down[/b] · [b]epicvc migrate down 001[/b] · "
+        "[b]epicvc migrate down --count 2[/b]",
+    )(down)
+    group.command(cls=Command, epilog="Example: [b]epicvc migrate new 'add owner to epics'[/b]")(new)
+    group.command(cls=Command, epilog="Example: [b]epicvc migrate verify[/b]")(verify)
+    group.command(
+        cls=Command, epilog="Examples: [b]epicvc migrate baseline[/b] · [b]epicvc migrate baseline 002 --dry-run[/b]"
+    )(baseline)
+    app.add_typer(group, name="migrate")
+
+
+def status(context: typer.Context, directory: Dir = None, exit_code: Pending = False) -> int:
+    """Show at which version the database is, what is pending, and what is wrong with the migrations."""
+    from epicvc.cli import machine
+    from epicvc.ui.migrations import draw_migrations
+
+    settings = settings_of(context)
+    with _migrator(context, directory) as migrator:
+        found = migrator.status()
+    if settings.json:
+        settings.emit(machine.migrations(found))
+    else:
+        draw_migrations(settings.console(), found)
+    if found.findings.problems:
+        return 4
+    return 1 if exit_code and found.pending else 0
+
+
+def up(context: typer.Context, version: Version = None, directory: Dir = None, dry_run: DryRun = False) -> int:
+    """Apply what is pending, each migration in a transaction of its own."""
+    with _migrator(context, directory) as migrator:
+        return _tell(context, migrator.up(version, dry_run=dry_run))
+
+
+def down(
+    context: typer.Context,
+    version: Kept = None,
+    count: Number = None,
+    directory: Dir = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Take back the newest migration, the newest N, or all behind a version."""
+    from epicvc.errors import UsageError
+
+    if version is not None and count is not None:
+        raise UsageError("a version and --count are two ways to say how far", hint="give one of them")
+    with _migrator(context, directory) as migrator:
+        return _tell(context, migrator.down(version, count, dry_run=dry_run))
+
+
+def new(context: typer.Context, name: Title, directory: Dir = None, dry_run: DryRun = False) -> int:
+    """Make the files of a new migration and its rollback, with the next number."""
+    from epicvc.cli import machine
+    from epicvc.errors import NotFound
+    from epicvc.repo.repository import find_root
+    from epicvc.services.migrationplace import DIRECTORY
+    from epicvc.services.newmigration import new_migration
+
+    settings = settings_of(context)
+    start = settings.start()
+    if directory is None:
+        try:
+            home = find_root(start)
+        except NotFound:
+            home = start
+        made = new_migration(home / DIRECTORY, name, with_builtin=True, dry_run=dry_run)
+    else:
+        made = new_migration(start / directory, name, with_builtin=False, dry_run=dry_run)
+    if settings.json:
+        settings.emit(machine.new_migration(made, dry_run=dry_run))
+        return 0
+    verb = "would make" if dry_run else "made"
+    if made.copied:
+        settings.say(f"{'would copy' if dry_run else 'copied'} the {len(made.copied)} built-in files that come first")
+    for path in made.files:
+        settings.say(f"{verb} {path}")
+    return 0
+
+
+def verify(context: typer.Context, directory: Dir = None) -> int:
+    """Apply, take back and apply again, on a copy of the database: the schema must come back each time."""
+    from epicvc.cli import machine
+    from epicvc.ui.migrations import draw_proof
+
+    settings = settings_of(context)
+    with _migrator(context, directory) as migrator:
+        found = migrator.verify()
+    if settings.json:
+        settings.emit(machine.proof(found))
+    else:
+        draw_proof(settings.console(), found)
+    return 4 if found.errors else 0
+
+
+def baseline(context: typer.Context, version: Adopted = None, directory: Dir = None, dry_run: DryRun = False) -> int:
+    """Adopt a database that has its schema already, after comparing it with what the migrations make."""
+    with _migrator(context, directory) as migrator:
+        return _tell(context, migrator.baseline(version, dry_run=dry_run))
+
+
+def _migrator(context: typer.Context, directory: Path | None) -> AbstractContextManager[Migrator]:
+    from epicvc.services.migrationplace import open_migrator
+
+    settings = settings_of(context)
+    start = settings.start()
+    where = start / directory if directory is not None else None
+    return open_migrator(start, environment(), database=settings.located_database(), directory=where)
+
+
+def _tell(context: typer.Context, report: MigrationReport) -> int:
+    from epicvc.cli import machine
+    from epicvc.ui.migrations import draw_report
+
+    settings = settings_of(context)
+    if settings.json:
+        settings.emit(machine.migrate(report))
+    elif not settings.quiet:
+        draw_report(settings.console(), report, verbose=settings.verbose)
+    return 0

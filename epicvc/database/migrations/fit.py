@@ -1,0 +1,174 @@
+"""Whether a database already has what migrations would make in it: what `baseline` verifies.
+
+Tables, their columns, what is unique, views and triggers must be there; a database may have more. A plain
+index that is missing only makes look-ups slower, and a type of another affinity may be as good: these are notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from epicvc.database.backend import Backend, Reader
+from epicvc.database.migrations.history import TABLE, History
+from epicvc.database.migrations.migration import Migration
+from epicvc.database.migrations.planning import Direction, Step
+from epicvc.database.migrations.running import run_step
+
+_NEVER: Final = "1970-01-01 00:00:00"
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """What a table is for those who use it; names in lower case.
+
+    Attributes:
+        columns: by name, the declared type.
+        unique: sets of columns that are unique together.
+    """
+
+    columns: Mapping[str, str]
+    unique: frozenset[frozenset[str]]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A schema as far as it is compared; names in lower case.
+
+    Attributes:
+        tables: by name.
+        indexes: by name, the definition of those that hold nothing unique.
+        others: views and triggers, as ``view NAME``.
+    """
+
+    tables: Mapping[str, TableShape] = field(default_factory=dict)
+    indexes: Mapping[str, str] = field(default_factory=dict)
+    others: frozenset[str] = frozenset()
+
+    @property
+    def objects(self) -> frozenset[str]:
+        """Everything by name, to see what a migration brings."""
+        columns = (f"column {table}.{name}" for table, found in self.tables.items() for name in found.columns)
+        indexes = (f"index {name}" for name in self.indexes)
+        return frozenset({*(f"table {name}" for name in self.tables), *columns, *indexes, *self.others})
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a database fits migrations.
+
+    Attributes:
+        missing: what they make and it does not have.
+        notes: what is different and does no harm.
+    """
+
+    missing: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def shape_of(reader: Reader) -> Shape:
+    """The shape of a database; the record of migrations is no part of it."""
+    tables, indexes, others = {}, {}, set()
+    for entry in reader.definitions():
+        name = entry.name.lower()
+        if name == TABLE:
+            continue
+        if entry.kind == "table":
+            columns = {column.name.lower(): column.type for column in reader.columns(entry.name)}
+            unique = (frozenset(map(str.lower, key)) for key in reader.unique_keys(entry.name))
+            tables[name] = TableShape(columns, frozenset(unique))
+        elif entry.kind == "index":
+            if not entry.sql.upper().startswith("CREATE UNIQUE"):
+                indexes[name] = " ".join(entry.sql.split())
+        else:
+            others.add(f"{entry.kind} {name}")
+    return Shape(tables, indexes, frozenset(others))
+
+
+def shapes(backend: Backend, migrations: Sequence[Migration]) -> list[Shape]:
+    """The shape after each migration, found by running them on an empty scratch database.
+
+    Args:
+        backend: whose product the scratch database is of.
+        migrations: all from the first one on.
+
+    Raises:
+        MigrationFailed: one of them cannot be run.
+    """
+    found = []
+    with backend.scratch(copy=False) as scratch, scratch.write(track=False, foreign_keys=False) as writer:
+        history = History()
+        for migration in migrations:
+            history = run_step(writer, Step(migration, Direction.UP), history, by="", at=_NEVER)
+            found.append(shape_of(writer))
+    return found
+
+
+def compare(expected: Shape, actual: Shape) -> Fit:
+    """What of ``expected`` is not in ``actual``."""
+    return Fit(tuple(_missing(expected, actual)), tuple(_notes(expected, actual)))
+
+
+def fitting_version(migrations: Sequence[Migration], after: Sequence[Shape], actual: Shape) -> str | None:
+    """The newest migration of which something is in the database already, so that it could not be applied.
+
+    Args:
+        migrations: in their order.
+        after: the shape after each of them.
+        actual: the database.
+
+    Returns:
+        Its version, with those after it that leave nothing to be seen left out; ``None`` for none.
+    """
+    there = actual.objects
+    before: frozenset[str] = frozenset()
+    newest = None
+    for migration, shape in zip(migrations, after, strict=True):
+        if (shape.objects - before) & there:
+            newest = migration.version
+        before = shape.objects
+    return newest
+
+
+def _missing(expected: Shape, actual: Shape) -> Iterator[str]:
+    for name, table in expected.tables.items():
+        there = actual.tables.get(name)
+        if there is None:
+            yield f"table {name} is not there"
+            continue
+        lacking = [column for column in table.columns if column not in there.columns]
+        if lacking:
+            yield f"table {name} has no column {_listed(lacking)}"
+        for key in sorted(map(sorted, table.unique - there.unique)):
+            if not set(key) & set(lacking):
+                yield f"table {name} does not keep {_listed(key)} unique"
+    for other in sorted(expected.others - actual.others):
+        yield f"{other} is not there"
+
+
+def _notes(expected: Shape, actual: Shape) -> Iterator[str]:
+    for name, sql in expected.indexes.items():
+        if name not in actual.indexes:
+            yield f"index {name} is not there, so that look-ups are slower; it is made by: {sql}"
+    for name, table in expected.tables.items():
+        there = actual.tables.get(name)
+        for column, declared in table.columns.items():
+            found = there.columns.get(column) if there else None
+            if found is not None and _affinity(found) != _affinity(declared):
+                wanted = declared or "without a type"
+                yield f"{name}.{column} is {found or 'without a type'}, in the migrations {wanted}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _affinity(declared: str) -> str:
+    """What a declared type makes of a value, by SQLite's rules."""
+    text = declared.upper()
+    for affinity, words in (("INTEGER", ("INT",)), ("TEXT", ("CHAR", "CLOB", "TEXT")), ("BLOB", ("BLOB",))):
+        if any(word in text for word in words):
+            return affinity
+    # a NUMERIC column and a REAL one hold the same numbers
+    return "NUMERIC" if text else "BLOB"

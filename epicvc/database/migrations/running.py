@@ -1,0 +1,152 @@
+"""Doing one step of a plan inside a write transaction, with its record.
+
+The caller opens the transaction as :func:`foreign_keys` says, and commits it. Whatever is raised here, it must
+not be committed: migration and record are there together or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from epicvc.database.backend import Fault, Writer
+from epicvc.database.migrations.history import (
+    APPLIED,
+    BASELINE,
+    NOTHING,
+    TABLE,
+    History,
+    Record,
+    add_records,
+    drop_record,
+    read_history,
+)
+from epicvc.database.migrations.migration import Migration
+from epicvc.database.migrations.planning import Direction, Step
+from epicvc.database.migrations.rules import enforces_foreign_keys, switches_foreign_keys
+from epicvc.database.migrations.statements import Statement
+from epicvc.database.rowcodec import show_key
+from epicvc.errors import InvalidData, MigrationFailed
+
+
+class Overtaken(Exception):  # not an error: the caller plans again
+    """Somebody else migrated the database since the plan was made; nothing was done."""
+
+
+def statements_of(step: Step) -> Sequence[Statement]:
+    """What a step runs."""
+    return step.migration.statements if step.direction is Direction.UP else step.migration.rollback_statements
+
+
+def foreign_keys(step: Step) -> bool:
+    """Whether the step's transaction enforces foreign keys; they are checked before its end in any case."""
+    return enforces_foreign_keys(statements_of(step))
+
+
+def run_step(writer: Writer, step: Step, history: History, *, by: str, at: str) -> History:
+    """Apply a migration or take it back, and record it.
+
+    Args:
+        writer: the transaction.
+        step: what to do.
+        history: the record that the plan was made for.
+        by: who does it.
+        at: when, UTC, ``YYYY-MM-DD HH:MM:SS``.
+
+    Returns:
+        The record as it is then.
+
+    Raises:
+        Overtaken: the record is another one by now.
+        MigrationFailed: the database refused a statement, or the result.
+    """
+    writer.lock_migrations()
+    if read_history(writer) != history:
+        raise Overtaken
+    run = _Run(writer, step, history)
+    faults, parents = writer.faults(), writer.missing_parents()
+    for number, statement in enumerate(run.statements, 1):
+        run.execute(number, statement)
+    run.check_record()
+    run.check_references(faults, parents)
+    return _record(writer, step.migration, step.direction, history, by=by, at=at)
+
+
+def adopt(writer: Writer, migrations: Sequence[Migration], *, by: str, at: str) -> History:
+    """Record migrations that the database has already; none at all says that it begins with nothing of them.
+
+    Raises:
+        Overtaken: the database has a record by now.
+    """
+    writer.lock_migrations()
+    if read_history(writer).adopted:
+        raise Overtaken
+    records = [_made(migration, BASELINE, by=by, at=at) for migration in migrations]
+    add_records(writer, records or [Record(NOTHING, "baseline", at, by, kind=BASELINE)])
+    return read_history(writer)
+
+
+def _made(migration: Migration, kind: str, *, by: str, at: str) -> Record:
+    return Record(migration.version, migration.name, at, by, migration.checksum, kind, migration.rollback_sql)
+
+
+def _record(
+    writer: Writer, migration: Migration, direction: Direction, history: History, *, by: str, at: str
+) -> History:
+    if not writer.columns(TABLE):  # the migration that has this table as its own took it away
+        add_records(writer, history.all_records)
+    if direction is Direction.UP:
+        add_records(writer, [_made(migration, APPLIED, by=by, at=at)])
+    else:
+        drop_record(writer, next(record for record in history.records if record.number == migration.number))
+    return read_history(writer)
+
+
+class _Run:
+    """One step as it runs, with what its errors say."""
+
+    def __init__(self, writer: Writer, step: Step, history: History) -> None:
+        self.statements = statements_of(step)
+        self._writer = writer
+        self._history = history
+        migration = step.migration
+        self._where = migration.where if step.direction is Direction.UP else migration.rollback_where
+
+    def execute(self, number: int, statement: Statement) -> None:
+        if switches_foreign_keys(statement) is not None:
+            return  # done by the transaction, see `foreign_keys`
+        try:
+            for _ in self._writer.execute(statement.sql):
+                pass
+        except InvalidData as error:
+            # the database's own words are in the cause; without one they are in the message
+            reason = str(error.__cause__) if error.__cause__ is not None else error.message
+            raise self._failed(reason, number, statement) from error
+
+    def check_record(self) -> None:
+        """The record is the runner's: a migration may make and drop its table, and nothing else."""
+        if self._writer.columns(TABLE):
+            now = read_history(self._writer)
+            if now != self._history:
+                raise self._failed(f"it changes the rows of {TABLE}, which are the runner's record")
+
+    def check_references(self, faults: frozenset[Fault], parents: frozenset[tuple[str, str]]) -> None:
+        """What was broken before may stay so; nothing more may break."""
+        for table, parent in sorted(self._writer.missing_parents() - parents):
+            raise self._failed(f"it leaves {table} with a foreign key to {parent}, which does not exist")
+        now = self._writer.faults()
+        if len(now) <= len(faults):  # compared by number too: a table or column may have a new name
+            return
+        before = {(fault.table, fault.key, fault.parent) for fault in faults}
+        broken = sorted(
+            (fault for fault in now if (fault.table, fault.key, fault.parent) not in before),
+            key=lambda fault: (fault.table, fault.key),
+        )
+        first = broken[0]
+        row = f"@{first.table}/{show_key(first.key) if first.key else '*'}"
+        more = f", and {len(broken) - 1} more rows" if len(broken) > 1 else ""
+        raise self._failed(f"FOREIGN KEY: it leaves {row} without its row in {first.parent}{more}")
+
+    def _failed(self, reason: str, number: int = 0, statement: Statement | None = None) -> MigrationFailed:
+        line, text = (statement.line, statement.sql) if statement else (None, "")
+        total = len(self.statements)
+        return MigrationFailed(self._where, line, number, total, text, reason, self._history.version)
