@@ -97,9 +97,9 @@ def split(sql: str) -> list[Statement]:
     pending: list[Token] = []
     at, line = 0, 1
 
-    def finish(stop: int) -> None:
+    def finish() -> None:
         nonlocal at, line
-        start = pending[0].start
+        start, stop = pending[0].start, pending[-1].start + len(pending[-1].text)
         line += sql.count("\n", at, start)  # counted on from the last one, so that a long text is read once
         at = start
         words = tuple(token.text.upper() if token.kind == "word" else token.text for token in pending[:_WORDS])
@@ -112,11 +112,11 @@ def split(sql: str) -> list[Statement]:
             continue
         pending.append(token)
         if token.kind == "end" and (not _is_trigger(pending) or _ends_trigger(pending)):
-            finish(token.start + 1)
+            finish()
     if pending:
         if _is_trigger(pending) and not _ends_trigger([*pending, Token("end", ";", len(sql))]):
             raise UnreadableSQL("the trigger that begins here has no END;", _line(sql, pending[0].start))
-        finish(len(sql.rstrip()))
+        finish()
     return found
 
 

@@ -25,10 +25,11 @@ def history(*made: Migration) -> History:
     return History(tuple(record(one) for one in made))
 
 
+NEW = History()
 M1, M2, M3 = (migration(f"00{n}") for n in (1, 2, 3))
 
 
-def messages(*migrations: Migration, applied: History = History()) -> list[str]:
+def messages(*migrations: Migration, applied: History = NEW) -> list[str]:
     return [problem.message for problem in check(migrations, applied).problems]
 
 
@@ -59,7 +60,7 @@ def test_a_missing_rollback_is_a_note_until_it_is_needed() -> None:
     found = check([M1, one_way], History())
     assert not found.problems
     assert found.without_rollback == ("migration 002 has no rollback; write 002_rollback.sql beside it",)
-    with pytest.raises(InvalidMigration, match="migration 002: has no rollback; write 002_rollback.sql"):
+    with pytest.raises(InvalidMigration, match=r"migration 002: has no rollback; write 002_rollback\.sql"):
         plan_down([M1, one_way], history(M1, one_way), found)
 
 
@@ -80,7 +81,7 @@ def test_a_problem_stops_everything() -> None:
     broken = [migration("001", "007"), migration("002", "008")]
     found = check(broken, History())
     for plan in (plan_up, plan_down):
-        with pytest.raises(InvalidMigration, match="depends on 007, which does not exist .and 1 more"):
+        with pytest.raises(InvalidMigration, match=r"depends on 007, which does not exist \(and 1 more"):
             plan(broken, History(), found)  # type: ignore[operator]
     with pytest.raises(InvalidMigration):
         plan_baseline(broken, History(), found, "001")
@@ -111,7 +112,7 @@ def test_down() -> None:
     assert (versions(plan), plan.end) == (["003", "002", "001"], None)
     with pytest.raises(UsageError):
         plan_down(ALL, full, SOUND, count=0)
-    with pytest.raises(NotFound, match="nothing to take back|no migration to take back"):
+    with pytest.raises(NotFound, match="no migration to take back"):
         plan_down(ALL, History(), SOUND)
     with pytest.raises(NotFound, match="version 003 is not applied"):
         plan_down(ALL, history(M1), SOUND, to="003")

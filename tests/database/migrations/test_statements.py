@@ -49,7 +49,7 @@ def test_comments_and_empty_statements_are_none() -> None:
 
 
 def test_the_last_statement_need_not_end() -> None:
-    assert [item.sql for item in split("SELECT 1;\nSELECT 2 \n -- end\n")][0] == "SELECT 1;"
+    assert [item.sql for item in split("SELECT 1;\nSELECT 2 \n -- end;\n")] == ["SELECT 1;", "SELECT 2"]
     assert split("SELECT 2  ")[0].sql == "SELECT 2"
     assert split(TRIGGER.removesuffix(";"))[0].words[:2] == ("CREATE", "TRIGGER")
 
