@@ -12,7 +12,8 @@ from typing import Final
 from zlib import crc32
 
 from epicvc.errors import DamagedObject, InvalidData, NewerFormat
-from epicvc.store.objects import MAX_SIZE, ObjectId, ObjectType, Packed, object_id
+from epicvc.store.dictionary import Dictionaries, Dictionary
+from epicvc.store.objects import ID_SIZE, MAX_SIZE, ObjectId, ObjectType, Packed, object_id
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -34,20 +35,22 @@ _compressors: Final = local()
 
 
 class Codec(IntEnum):
-    """How the data of a row gives the payload; 2 is set aside for zstd with a dictionary object."""
+    """How the data of a row gives the payload."""
 
     RAW = 0
     ZSTD = 1
+    LEARNT = 2  # zstd with a dictionary, whose id comes first
 
 
-def pack(oid: ObjectId, object_type: ObjectType, payload: bytes) -> Packed:
+def pack(oid: ObjectId, object_type: ObjectType, payload: bytes, dictionary: Dictionary | None = None) -> Packed:
     """Compress a payload whose id is known; safe to call in several threads."""
     size = len(payload)
     if size > _SMALL:
-        data = _compressor().compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
-        if len(data) + _CRC_SIZE < size:
-            data += crc32(data).to_bytes(_CRC_SIZE, "big")
-            return Packed(oid, object_type, Codec.ZSTD, size, data)
+        frame = _compressor(dictionary).compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
+        prefix = dictionary.id if dictionary else b""
+        if len(prefix) + len(frame) + _CRC_SIZE < size:
+            data = prefix + frame + crc32(frame).to_bytes(_CRC_SIZE, "big")
+            return Packed(oid, object_type, Codec.LEARNT if dictionary else Codec.ZSTD, size, data)
     return Packed(oid, object_type, Codec.RAW, size, payload)
 
 
@@ -64,18 +67,27 @@ def check_size(payload: bytes) -> None:
         )
 
 
-def unpack(packed: Packed) -> bytes:
+def unpack(packed: Packed, dictionaries: Dictionaries | None = None) -> bytes:
     """The payload, proved to be what the id says.
 
+    Args:
+        packed: the object as it is stored.
+        dictionaries: where the dictionaries are that it may need.
+
     Raises:
-        DamagedObject: size, compression or hash is wrong.
+        DamagedObject: size, compression or hash is wrong, or its dictionary is.
         NewerFormat: the codec is unknown to this version.
     """
     oid, object_type, codec, size, data = packed
     if not 0 <= size <= MAX_SIZE:
         raise DamagedObject(oid.hex(), f"it claims a size of {size} bytes")
     if codec == Codec.ZSTD:
-        payload = _decompress(oid, size, data)
+        payload = _decompress(oid, size, data, None)
+    elif codec == Codec.LEARNT:
+        if dictionaries is None or object_type == ObjectType.DICTIONARY:
+            raise DamagedObject(oid.hex(), "it needs a dictionary where there can be none")
+        dictionary = dictionaries.get(data[:ID_SIZE])
+        payload = _decompress(oid, size, data[ID_SIZE:], dictionary.content)
     elif codec == Codec.RAW:
         payload = data
     else:
@@ -87,15 +99,20 @@ def unpack(packed: Packed) -> bytes:
     return payload
 
 
-def _compressor() -> zstd.ZstdCompressor:
-    # One for each thread: making one costs five times what compressing a small object does.
-    found: zstd.ZstdCompressor | None = getattr(_compressors, "own", None)
+def _compressor(dictionary: Dictionary | None) -> zstd.ZstdCompressor:
+    # One for each thread and dictionary: making one costs five times what compressing a small object does.
+    own: dict[ObjectId | None, zstd.ZstdCompressor] | None = getattr(_compressors, "own", None)
+    if own is None:
+        own = _compressors.own = {}
+    key = dictionary.id if dictionary else None
+    found = own.get(key)
     if found is None:
-        found = _compressors.own = zstd.ZstdCompressor(options=_OPTIONS)
+        learnt = dictionary.content.as_digested_dict if dictionary else None
+        found = own[key] = zstd.ZstdCompressor(options=_OPTIONS, zstd_dict=learnt)
     return found
 
 
-def _decompress(oid: ObjectId, size: int, data: bytes) -> bytes:
+def _decompress(oid: ObjectId, size: int, data: bytes, learnt: zstd.ZstdDict | None) -> bytes:
     # Some bits of a frame do not matter to its decoder: without this, rot would begin unseen.
     frame, crc = data[:-_CRC_SIZE], data[-_CRC_SIZE:]
     if crc32(frame).to_bytes(_CRC_SIZE, "big") != crc:
@@ -103,7 +120,8 @@ def _decompress(oid: ObjectId, size: int, data: bytes) -> bytes:
     # The window is allocated before a byte is decoded, so a hostile frame header is capped like the output.
     window = min(max(size.bit_length(), _MIN_WINDOW), _MAX_WINDOW)
     try:
-        decompressor = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: window})
+        options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: window}
+        decompressor = zstd.ZstdDecompressor(zstd_dict=learnt, options=options)
         payload = decompressor.decompress(frame, size + 1)
     except zstd.ZstdError as error:
         raise DamagedObject(oid.hex(), str(error)) from error

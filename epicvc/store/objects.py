@@ -38,6 +38,7 @@ class ObjectType(IntEnum):
     MAPPING = 5
     SNAPSHOT = 6
     COMMIT = 7
+    DICTIONARY = 8  # what compressed objects have in common; part of no snapshot
 
 
 class Packed(NamedTuple):

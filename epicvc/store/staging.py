@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, Self
 
 from epicvc.store.codec import check_size, pack, unpack
+from epicvc.store.dictionary import LEARNT, Dictionary, Samples, read_dictionary
 from epicvc.store.objects import ObjectId, ObjectType, Packed, check_type, object_id
 from epicvc.store.store import Store
 from epicvc.store.transaction import Transaction
@@ -23,7 +24,7 @@ _BATCH: Final = 256 << 10  # bytes of payload handed to a thread at once; smalle
 _AHEAD: Final = 16 << 20  # bytes of payload that may wait for the threads
 _THREADS: Final = min(4, os.cpu_count() or 1)
 
-_Job = tuple[ObjectId, ObjectType, bytes]
+_Job = tuple[ObjectId, ObjectType, bytes, Dictionary | None]
 
 
 class Staging:
@@ -46,6 +47,9 @@ class Staging:
         self._pool: ThreadPoolExecutor | None = None
         self._running: deque[tuple[Future[list[Packed]], int]] = deque()
         self._running_bytes = 0
+        self._samples: dict[ObjectType, Samples] = {}
+        self._dictionaries: dict[ObjectType, Dictionary | None] = {}  # by type, as far as they were looked up
+        self._trained: dict[ObjectType, ObjectId] = {}  # to be noted in the store
 
     def __enter__(self) -> Self:
         return self
@@ -93,7 +97,7 @@ class Staging:
             return payload
         if oid in self._packed:
             check_type(oid, self._packed[oid].type, type)
-            return unpack(self._packed[oid])
+            return unpack(self._packed[oid], self._store.dictionaries)
         return self._store.get(oid, type)
 
     def has(self, oid: ObjectId) -> bool:
@@ -117,14 +121,19 @@ class Staging:
         """
         self._drain()
         written = list(self._packed)
-        transaction.put_packed(self._packed.values())
+        self._put(transaction)
         transaction.after_commit(lambda: self._forget(written))
 
     def _write(self) -> None:
         if self._packed:
             with self._store.transaction() as transaction:
-                transaction.put_packed(self._packed.values())
+                self._put(transaction)
             self._forget(list(self._packed))
+
+    def _put(self, transaction: Transaction) -> None:
+        transaction.put_packed(self._packed.values())
+        for kind, oid in self._trained.items():
+            transaction.set_dictionary(kind, oid)
 
     def _forget(self, ids: list[ObjectId]) -> None:
         for oid in ids:
@@ -148,9 +157,36 @@ class Staging:
         # Looked up for the whole batch at once: a query for each object would cost more than its compression.
         for known in self._store.present(self._batch):
             del self._waiting[known]
-        jobs = [(oid, *self._waiting[oid]) for oid in self._batch if oid in self._waiting]
+        jobs: list[_Job] = []
+        for oid in self._batch:
+            if oid in self._waiting:
+                kind, payload = self._waiting[oid]
+                jobs.append((oid, kind, payload, self._dictionary(kind, payload)))
         self._batch, self._batch_bytes = [], 0
         return jobs
+
+    def _dictionary(self, kind: ObjectType, payload: bytes) -> Dictionary | None:
+        """What an object is compressed with; learns from it where there is nothing yet."""
+        if kind not in LEARNT:
+            return None
+        if kind not in self._dictionaries:
+            known = self._store.dictionary_for(kind)
+            self._dictionaries[kind] = self._store.dictionaries.get(known) if known is not None else None
+        found = self._dictionaries[kind]
+        if found is None and self._flush_bytes is not None:
+            trained = self._samples.setdefault(kind, Samples()).add(payload)
+            if trained is not None:
+                found = self._dictionaries[kind] = self._new_dictionary(kind, trained)
+        return found
+
+    def _new_dictionary(self, kind: ObjectType, payload: bytes) -> Dictionary:
+        oid = object_id(ObjectType.DICTIONARY, payload)
+        dictionary = read_dictionary(oid, payload)
+        self._store.dictionaries.add(dictionary)
+        self._packed[oid] = pack(oid, ObjectType.DICTIONARY, payload)
+        self._packed_bytes += len(self._packed[oid].data)
+        self._trained[kind] = oid
+        return dictionary
 
     def _collect(self) -> None:
         future, size = self._running.popleft()

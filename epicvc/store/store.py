@@ -18,6 +18,7 @@ from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
 from epicvc.store.transaction import Transaction
 
 if TYPE_CHECKING:
+    from epicvc.store.dictionary import Dictionaries
     from epicvc.store.records import Operation, Pending
 
 _CHUNK: Final = 500  # values bound in one statement; SQLite before 3.32 takes 999
@@ -31,6 +32,7 @@ class Store:
         self._db = connection
         self._path = str(connection.path)
         self._prepared_to_write = False
+        self._dictionaries: Dictionaries | None = None
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False, timeout: float = TIMEOUT) -> Store:
@@ -83,7 +85,22 @@ class Store:
 
         packed = self.packed(oid)
         check_type(oid, packed.type, type)
-        return unpack(packed)
+        return unpack(packed, self.dictionaries)
+
+    @property
+    def dictionaries(self) -> Dictionaries:
+        """The compression dictionaries of its objects."""
+        if self._dictionaries is None:
+            from epicvc.store.dictionary import Dictionaries  # imports zstd
+
+            self._dictionaries = Dictionaries(self.packed)
+        return self._dictionaries
+
+    def dictionary_for(self, type: ObjectType) -> ObjectId | None:  # noqa: A002
+        """The dictionary that new objects of a type are compressed with; ``None`` before there is one."""
+        rows = self._db.run("SELECT value FROM meta WHERE key = ?", (f"dictionary.{type.value}",))
+        text = self._text(rows[0][0], "the name of a dictionary") if rows else None
+        return bytes.fromhex(text) if text is not None and is_hex(text) and len(text) == 2 * ID_SIZE else None
 
     def has(self, oid: ObjectId) -> bool:
         """Whether an object of that name is there (not whether it is sound)."""

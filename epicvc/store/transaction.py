@@ -6,15 +6,18 @@ Begun and ended by :meth:`epicvc.store.store.Store.transaction`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from epicvc.errors import RefMoved
-from epicvc.store.objects import ObjectId, Packed
+from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed
 from epicvc.store.refs import check_name, check_value
 from epicvc.store.sqlite import Connection, bindable
 
 if TYPE_CHECKING:
     from epicvc.store.records import Operation, Pending
+
+
+_LEARNT: Final = 2  # codec.Codec.LEARNT; that module imports zstd
 
 
 class Transaction:
@@ -27,6 +30,18 @@ class Transaction:
     def put_packed(self, objects: Iterable[Packed]) -> None:
         """Store objects; those that are there stay as they are. Nothing is verified: see ``codec.unpack``."""
         self._db.run_many("INSERT INTO object VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", objects)
+
+    def set_dictionary(self, type: ObjectType, oid: ObjectId) -> None:  # noqa: A002
+        """Have new objects of a type compressed with a dictionary, which is stored in the same transaction."""
+        self._db.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"dictionary.{type.value}", oid.hex()))
+
+    def delete_unused_dictionaries(self) -> int:
+        """Delete the dictionaries that no object needs and that new ones do not use, for ``gc`` alone."""
+        sql = (
+            "DELETE FROM object WHERE type = ? AND id NOT IN (SELECT substr(data, 1, ?) FROM object WHERE codec = ?) "
+            "AND lower(hex(id)) NOT IN (SELECT value FROM meta)"
+        )
+        return self._db.run_many(sql, [(ObjectType.DICTIONARY, ID_SIZE, _LEARNT)])
 
     def delete_objects(self, ids: Iterable[ObjectId]) -> int:
         """Delete objects, for ``gc`` alone; how many were there."""

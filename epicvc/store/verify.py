@@ -67,7 +67,7 @@ def _objects(store: Store, _full: bool) -> Iterator[Problem]:
         for last, row in rows:  # noqa: B007  (the last one is where the next page begins)
             try:
                 packed = packed_row(row)
-                unpack(packed)
+                unpack(packed, store.dictionaries)
             except DamagedObject as error:
                 yield Problem(error.object_id, "object", error.message)
                 continue
@@ -121,11 +121,12 @@ def delete_unreachable(store: Store, reachable: set[ObjectId]) -> tuple[int, int
     unreachable: list[ObjectId] = []
     freed = 0
     with store.transaction() as transaction:
-        for oid, _, stored in store.objects():
-            if oid not in reachable:
+        for oid, object_type, stored in store.objects():
+            if oid not in reachable and object_type != ObjectType.DICTIONARY:
                 unreachable.append(oid)
                 freed += stored
         transaction.delete_objects(unreachable)
+        transaction.delete_unused_dictionaries()
     # It cannot be part of a transaction, and needs space of its own. If it fails, what comes next reuses the space.
     with suppress(Unavailable):
         store.vacuum()

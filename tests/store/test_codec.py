@@ -116,8 +116,10 @@ def test_every_size_fits_its_own_window(exponent: int) -> None:
         assert unpack(packed(payload)) == payload
 
 
-def test_a_dictionary_is_damage_and_a_later_codec_is_newer() -> None:
+def test_a_frame_that_needs_a_dictionary_is_damage_and_a_later_codec_is_newer() -> None:
     with pytest.raises(NewerFormat):
+        unpack(packed(b"x" * 100)._replace(codec=3))
+    with pytest.raises(DamagedObject, match="dictionary"):
         unpack(packed(b"x" * 100)._replace(codec=2))
     samples = [b"some sample %d of a text that repeats" % number for number in range(500)]
     frame = zstd.compress(b"some sample", zstd_dict=zstd.train_dict(samples, 1000))

@@ -10,6 +10,7 @@ import pytest
 
 from epicvc.errors import DamagedObject, InvalidData
 from epicvc.store import codec, staging, tree
+from epicvc.store.dictionary import Dictionary
 from epicvc.store.objects import ObjectType, Packed, object_id
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
@@ -53,9 +54,9 @@ def test_wrong_types_and_missing_objects_are_damage_at_every_stage(store: Store)
 def test_the_same_object_is_kept_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     packed: list[bytes] = []
 
-    def counting(oid: bytes, kind: ObjectType, payload: bytes) -> Packed:
+    def counting(oid: bytes, kind: ObjectType, payload: bytes, dictionary: Dictionary | None) -> Packed:
         packed.append(oid)
-        return codec.pack(oid, kind, payload)
+        return codec.pack(oid, kind, payload, dictionary)
 
     monkeypatch.setattr(staging, "pack", counting)
     with Staging(store, flush_bytes=None) as sink:

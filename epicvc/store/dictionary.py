@@ -1,0 +1,110 @@
+"""Compression dictionaries: what the objects of one type have in common, learnt once and stored as an object.
+
+Plans of one team look alike, and so do the rows of one table; an object alone is too short for a compressor to learn
+that. With a dictionary a store takes less than half the space, and compressing takes no longer. A dictionary is
+trained when a command first brings enough objects of a type; from then on all new ones of that type use it.
+
+Imports zstd, as :mod:`epicvc.store.codec` does.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from epicvc.errors import DamagedObject
+from epicvc.store.objects import ObjectId, ObjectType, Packed, check_type
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+LEARNT: Final = (ObjectType.BLOB, ObjectType.NODE)
+"""The types whose objects are many and alike."""
+
+SIZE: Final = 112 << 10
+"""Bytes of a dictionary, zstd's own default."""
+
+SAMPLES: Final = 120
+"""Objects that are learnt from; with fewer a dictionary is not worth its own space."""
+
+_LEAST: Final = 8 * SIZE  # bytes of samples: with less, most of the dictionary would be the samples themselves
+_LONGEST: Final = 128 << 10  # bytes of one sample
+
+
+@dataclass(frozen=True, eq=False)
+class Dictionary:
+    """A dictionary and the object that it is."""
+
+    id: ObjectId
+    content: zstd.ZstdDict
+
+
+def read_dictionary(oid: ObjectId, payload: bytes) -> Dictionary:
+    """The dictionary in an object's verified payload.
+
+    Raises:
+        DamagedObject: it is none.
+    """
+    try:
+        return Dictionary(oid, zstd.ZstdDict(payload))
+    except ValueError as error:
+        raise DamagedObject(oid.hex(), "it is no dictionary") from error
+
+
+class Dictionaries:
+    """The dictionaries of one store, each loaded when an object first needs it.
+
+    Args:
+        packed: reads an object as it is stored.
+    """
+
+    def __init__(self, packed: Callable[[ObjectId], Packed]) -> None:
+        self._packed = packed
+        self._known: dict[ObjectId, Dictionary] = {}
+
+    def get(self, oid: ObjectId) -> Dictionary:
+        """A dictionary.
+
+        Raises:
+            DamagedObject: it is missing, damaged or no dictionary.
+        """
+        found = self._known.get(oid)
+        if found is None:
+            from epicvc.store.codec import unpack  # which needs dictionaries itself
+
+            packed = self._packed(oid)
+            check_type(oid, packed.type, ObjectType.DICTIONARY)
+            found = self._known[oid] = read_dictionary(oid, unpack(packed))
+        return found
+
+    def add(self, dictionary: Dictionary) -> None:
+        """Make one known that is not stored yet."""
+        self._known[dictionary.id] = dictionary
+
+
+@dataclass
+class Samples:
+    """Objects of one type, gathered until there are enough to learn from."""
+
+    payloads: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, payload: bytes) -> bytes | None:
+        """Gather one more; a trained dictionary as soon as there are enough."""
+        self.payloads.append(payload[:_LONGEST])
+        self.size += len(self.payloads[-1])
+        if len(self.payloads) < SAMPLES or self.size < _LEAST:
+            return None
+        payloads, self.payloads, self.size = self.payloads, [], 0
+        try:
+            return zstd.train_dict(payloads, SIZE).dict_content
+        except zstd.ZstdError:
+            return None  # nothing in common
+
+
+Current = Mapping[ObjectType, Dictionary]
+"""The dictionary that new objects of a type use, where there is one."""
