@@ -31,6 +31,7 @@ SIZE: Final = 112 << 10
 SAMPLES: Final = 120
 """Objects that are learnt from; with fewer a dictionary is not worth its own space."""
 
+_TRIED: Final = 16  # the last samples, on which a dictionary has to prove itself
 _LEAST: Final = 8 * SIZE  # bytes of samples: with less, most of the dictionary would be the samples themselves
 _LONGEST: Final = 128 << 10  # bytes of one sample
 
@@ -100,10 +101,18 @@ class Samples:
         if len(self.payloads) < SAMPLES or self.size < _LEAST:
             return None
         payloads, self.payloads, self.size = self.payloads, [], 0
-        try:
-            return zstd.train_dict(payloads, SIZE).dict_content
-        except zstd.ZstdError:
-            return None  # nothing in common
+        return _train(payloads[:-_TRIED], payloads[-_TRIED:])
+
+
+def _train(samples: list[bytes], tried: list[bytes]) -> bytes | None:
+    """Learn a dictionary from some samples; ``None`` where it does not shorten others by a tenth."""
+    try:
+        dictionary = zstd.train_dict(samples, SIZE)
+    except zstd.ZstdError:
+        return None  # nothing in common
+    plain = sum(len(zstd.compress(sample)) for sample in tried)
+    short = sum(len(zstd.compress(sample, zstd_dict=dictionary)) for sample in tried)
+    return dictionary.dict_content if short * 10 < plain * 9 else None
 
 
 Current = Mapping[ObjectType, Dictionary]
