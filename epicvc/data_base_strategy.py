@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Final, TypeAlias
 
 from epicvc.errors import DurationError, UsageError
-from epicvc.planning.strategy import DateBaseStrategy, DurationCalculator, PlannedDates, Planner, Settings
+from epicvc.planning.settings import DateBaseStrategy, Settings
+from epicvc.planning.strategy import DurationCalculator, PlannedDates, Planner
 
 __all__ = ["DataBaseCalculator", "DateBaseStrategy", "DurationError", "PlannedDates"]
 

@@ -288,6 +288,21 @@ class DurationError(InvalidData):
         self.text, self.reason, self.understood = text, reason, understood
 
 
+class DependencyCycle(InvalidData):
+    """Tasks that need each other, so that none of them can begin.
+
+    Args:
+        labels: the tasks; each needs the next, and the last one the first.
+    """
+
+    kind = "dependency_cycle"
+
+    def __init__(self, labels: list[str]) -> None:
+        way = " needs ".join([*labels, labels[0]])
+        super().__init__(f"tasks need each other: {way}", hint="take one of these dependencies away")
+        self.labels = labels
+
+
 class LossyField(InvalidData):
     """What the database gives back is not what was pushed, so the push was rolled back.
 

@@ -126,7 +126,12 @@ _Head: TypeAlias = "tuple[SQLValue, str, Sequence[SQLValue]]"
 """An epic's own row: surrogate key, key, mapped columns."""
 
 
-def _epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) -> Iterator[_Head]:
+def epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) -> Iterator[_Head]:
+    """Read the own rows of the living epics, all of them or those with these keys.
+
+    Raises:
+        InvalidRow: a row has no key, or two living epics have one.
+    """
     table = layout.epics
     columns = [table.map.id, table.map.key, *(field.column for field in table.fields)]
     select = f"SELECT {', '.join(f'e.{quote(c)}' for c in columns)} FROM {quote(table.map.table)} e"
@@ -164,7 +169,7 @@ def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = Non
     Raises:
         InvalidRow: a row has no key, or two living epics have one.
     """
-    heads = _epic_heads(reader, layout, keys)
+    heads = epic_heads(reader, layout, keys)
     while batch := list(islice(heads, BATCH)):
         marks = ", ".join("?" * len(batch))
         parents = [surrogate for surrogate, _, _ in batch]

@@ -10,7 +10,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from enum import Enum
 from fractions import Fraction
 from typing import Protocol
 
@@ -18,20 +17,8 @@ from epicvc.errors import DurationError, InvalidData, UsageError
 from epicvc.planning.calendar import Calendar
 from epicvc.planning.country import Country, country
 from epicvc.planning.duration import Duration, parse_duration
+from epicvc.planning.settings import BUSINESS_DAYS, DAYS, DateBaseStrategy, Settings
 from epicvc.planning.words import Counting
-
-
-class DateBaseStrategy(Enum):
-    """What the start date is reckoned from."""
-
-    IMMEDIATE = "immediate"
-    """The reference day."""
-    NEXT_MONDAY = "next_monday"
-    """The first Monday after the reference day; on a Monday the following one."""
-    NEXT_WORKDAY = "next_workday"
-    """The first working day after the reference day."""
-    CUSTOM_DATE = "custom_date"
-    """A date that is given."""
 
 
 class DurationCalculator(Protocol):
@@ -51,10 +38,11 @@ class PlannedDates:
     Attributes:
         start_date: the first day.
         end_date: start plus duration.
-        duration_days: the duration: in working days where only these are counted, else in days.
+        duration_days: the duration, in units of ``unit``.
         business_days_used: how many working days were counted; 0 where every day of the week counts.
         holidays_skipped: the holidays that moved the start or the end, with their names.
         holidays_version: the release of the ``holidays`` package that knew them; ``None`` where it was not asked.
+        unit: ``business_days`` where only working days were counted, else ``days``.
     """
 
     start_date: date
@@ -63,34 +51,7 @@ class PlannedDates:
     business_days_used: int = 0
     holidays_skipped: Mapping[date, str] = field(default_factory=dict)
     holidays_version: str | None = None
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How dates are planned; two equal settings plan alike.
-
-    Attributes:
-        strategy: where the start comes from.
-        business_days: weekends do not count.
-        holidays: holidays do not count.
-        country: ISO code of the country whose weekends and holidays they are.
-        subdivision: its state or province.
-        categories: holidays that count besides the public ones, as ``optional``.
-        custom_date: the start under ``CUSTOM_DATE``.
-    """
-
-    strategy: DateBaseStrategy = DateBaseStrategy.NEXT_MONDAY
-    business_days: bool = False
-    holidays: bool = False
-    country: str = "BR"
-    subdivision: str | None = None
-    categories: tuple[str, ...] = ()
-    custom_date: date | None = None
-
-    @property
-    def unit(self) -> str:
-        """What durations under these settings are counted in."""
-        return "business_days" if self.business_days else "days"
+    unit: str = DAYS
 
 
 class Planner:
@@ -233,6 +194,7 @@ class Planner:
             whole if business else 0,
             calendar.skipped(min(looked, first), end),
             calendar.country.version if calendar.country is not None else None,
+            BUSINESS_DAYS if business else DAYS,
         )
 
 

@@ -17,6 +17,8 @@ from epicvc.database.url import DatabaseURL, parse_url
 from epicvc.errors import FileUnavailable, InvalidConfig
 from epicvc.model.mapping import BUILTIN, Field, Kind, Layer, LinkMap, Mapping, Rule, TableMap
 from epicvc.plan.plan import POLICIES
+from epicvc.planning.settings import Settings
+from epicvc.repo.plansettings import KEYS, read_settings
 
 CONFIG: Final = "epicvc.toml"
 PRIVATE: Final = ".epicvc"
@@ -40,6 +42,7 @@ class Config:
         calculated: where calculated fields go in files.
         ignore: tables left out of snapshots and restores.
         mapping: documents to tables.
+        plan: how dates are planned.
     """
 
     root: Path
@@ -51,6 +54,7 @@ class Config:
     calculated: str = "enriched"
     ignore: frozenset[str] = frozenset()
     mapping: Mapping = field(default=BUILTIN)
+    plan: Settings = field(default_factory=Settings)
 
     def shown(self, path: str) -> str:
         """A tracked file's path as messages name it: from the repo's directory."""
@@ -101,7 +105,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _shared(root: Path, data: dict[str, Any]) -> Config:
-    _known(data, {"files", "database", "sync", "tables", "mapping"}, "")
+    _known(data, {"files", "database", "sync", "tables", "mapping", "plan"}, "")
     files = _section(data, "files", {"dir", "include", "exclude"})
     sync = _section(data, "sync", {"policy", "calculated"})
     tables = _section(data, "tables", {"ignore"})
@@ -129,7 +133,16 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
         calculated=calculated,
         ignore=ignore,
         mapping=mapping,
+        plan=_plan(data),
     )
+
+
+def _plan(data: dict[str, Any]) -> Settings:
+    section = _section(data, "plan", set(KEYS))
+    try:
+        return read_settings(section)
+    except ValueError as error:
+        raise InvalidConfig(CONFIG, f"[plan] {error}") from error
 
 
 def _known(data: dict[str, Any], names: set[str], where: str) -> None:

@@ -32,6 +32,11 @@ epicvc show
 epicvc blame 2:name
 epicvc resolve --prefer db
 epicvc commit -m nothing
+echo '[plan]' >> epicvc.toml
+echo 'holidays = true' >> epicvc.toml
+sqlite3 plans.db "UPDATE framework_epics SET duration_description = '10 dias' WHERE epic_key = '1'"
+epicvc plan --from 2025-11-12
+epicvc plan --schedule --from 2025-11-12
 epicvc checkpoint here
 epicvc log
 epicvc branch

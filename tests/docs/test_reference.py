@@ -42,6 +42,7 @@ def test_defaults_are_what_is_shown(tmp_path: Path) -> None:
     assert shown.database is not None
     assert (shown.files, shown.include, shown.exclude) == (nothing.files, nothing.include, nothing.exclude)
     assert (shown.policy, shown.calculated, shown.ignore) == (nothing.policy, nothing.calculated, nothing.ignore)
+    assert shown.plan == nothing.plan
 
 
 def test_mapping_example_says_what_it_seems_to(tmp_path: Path) -> None:

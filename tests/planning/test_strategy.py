@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.errors import DurationError, UsageError
-from epicvc.planning.strategy import DateBaseStrategy, Planner, Settings
+from epicvc.planning.settings import DateBaseStrategy, Settings
+from epicvc.planning.strategy import Planner
 
 DAYS = st.dates(date(2021, 1, 1), date(2030, 12, 31))
 IMMEDIATE, NEXT_MONDAY, NEXT_WORKDAY, CUSTOM = DateBaseStrategy

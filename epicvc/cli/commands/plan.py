@@ -1,0 +1,101 @@
+"""``plan``: calculated dates, and the timetable of all tasks."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, complete_epics, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from epicvc.cli.settings import Settings
+    from epicvc.model.labels import Selection
+    from epicvc.repo.repository import Repo
+
+Epics = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics, show_default=False),
+]
+All = Annotated[bool, typer.Option("--all", help="Calculate also where nothing changed, since holidays may have.")]
+Replan = Annotated[bool, typer.Option("--replan", help="Give new starts to what is planned already.")]
+Schedule = Annotated[bool, typer.Option("--schedule", help="Show when each task can be done, and the critical path.")]
+From = Annotated[
+    str | None, typer.Option("--from", metavar="DATE", help="Reckon starts from this day instead of today.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would change.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(cls=Command, epilog="Examples: [b]epicvc plan[/b] · [b]epicvc plan --schedule[/b]")(plan)
+
+
+def plan(
+    context: typer.Context,
+    epics: Epics = None,
+    all_: All = False,
+    replan: Replan = False,
+    schedule: Schedule = False,
+    from_: From = None,
+    dry_run: DryRun = False,
+) -> int:
+    """Calculate planned dates from durations, and write them into the database."""
+    from epicvc.errors import UsageError
+    from epicvc.model.labels import Selection
+
+    if schedule and (all_ or replan or dry_run):
+        raise UsageError("--schedule only shows; it does not go with --all, --replan or --dry-run")
+    today = _day(from_) if from_ is not None else None
+    selection = Selection.of(epics or [])
+    if any(label.path or label.table for label in selection.labels):
+        raise UsageError("plan is about whole epics", hint="for instance `epicvc plan 5`")
+    settings, repo = settings_of(context), repo_of(context)
+    if schedule:
+        return _schedule(settings, repo, today, selection)
+    return _plan(settings, repo, today, selection, everything=all_, replan=replan, dry_run=dry_run)
+
+
+def _day(text: str) -> date:
+    from epicvc.errors import UsageError
+
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--from takes a date, not {text!r}", hint="write it as 2025-08-18") from error
+
+
+def _plan(
+    settings: Settings,
+    repo: Repo,
+    today: date | None,
+    selection: Selection,
+    *,
+    everything: bool,
+    replan: bool,
+    dry_run: bool,
+) -> int:
+    from epicvc.cli import machineplans as machine
+    from epicvc.services.planning import PlanRequest, plan
+    from epicvc.ui.plans import plan_report
+
+    report = plan(repo, PlanRequest(selection, today, everything, replan, dry_run))
+    if settings.json:
+        settings.emit(machine.plan(report))
+    elif not settings.quiet:
+        plan_report(settings.console(), report, verbose=settings.verbose)
+    return 0
+
+
+def _schedule(settings: Settings, repo: Repo, today: date | None, selection: Selection) -> int:
+    from epicvc.cli import machineplans as machine
+    from epicvc.services.scheduling import timetable
+    from epicvc.ui.timeline import draw_timetable
+
+    table = timetable(repo, today=today, selection=selection)
+    if settings.json:
+        settings.emit(machine.schedule(table))
+    else:
+        draw_timetable(settings.console(), table, tasks=settings.verbose or not selection.all)
+    return 0

@@ -1,0 +1,89 @@
+"""Machine output of ``plan`` and ``enrich``; beside :mod:`epicvc.cli.machine`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from epicvc.services.planning import EpicPlan, PlanReport
+    from epicvc.services.scheduling import Timetable
+
+Shape = dict[str, Any]
+
+
+def _holidays(found: Mapping[date, str]) -> list[Shape]:
+    return [{"date": day.isoformat(), "name": name} for day, name in found.items()]
+
+
+def _epic(planned: EpicPlan) -> Shape:
+    dates = planned.dates
+    return {
+        "id": planned.epic,
+        "duration": planned.duration,
+        "start": dates.start_date.isoformat() if dates else None,
+        "end": dates.end_date.isoformat() if dates else None,
+        "days": dates.duration_days if dates else None,
+        "unit": dates.unit if dates else None,
+        "holidays": _holidays(dates.holidays_skipped) if dates else [],
+        "holidays_version": dates.holidays_version if dates else None,
+        "warning": planned.warning,
+    }
+
+
+def plan(report: PlanReport) -> Shape:
+    """``epicvc.plan/1``."""
+    return {
+        "format": "epicvc.plan/1",
+        "commit": report.commit.hex() if report.commit else None,
+        "changed": [_epic(planned) for planned in report.changed],
+        "unchanged": report.unchanged,
+        "warnings": [{"id": planned.epic, "warning": planned.warning} for planned in report.warnings],
+    }
+
+
+def _days(minutes: Fraction) -> float:
+    from epicvc.services.scheduling import DAY
+
+    return round(float(minutes / DAY), 6)
+
+
+def schedule(table: Timetable) -> Shape:
+    """``epicvc.schedule/1``."""
+    return {
+        "format": "epicvc.schedule/1",
+        "start": table.start.isoformat(),
+        "end": table.end.isoformat(),
+        "days": _days(table.length),
+        "critical": [str(label) for label in table.critical],
+        "epics": [
+            {
+                "id": epic.epic,
+                "start": epic.start.isoformat(),
+                "end": epic.end.isoformat(),
+                "minutes": float(epic.effort),
+                "critical": epic.critical,
+            }
+            for epic in table.epics
+        ],
+        "tasks": [
+            {
+                "label": str(task.label),
+                "title": task.title,
+                "start": task.start.isoformat(),
+                "end": task.end.isoformat(),
+                "start_day": _days(task.slot.start),
+                "end_day": _days(task.slot.end),
+                "slack_days": _days(task.slot.slack),
+                "minutes": float(task.slot.end - task.slot.start),
+                "critical": task.slot.critical,
+                "needs": [str(label) for label in task.needs],
+            }
+            for task in table.tasks
+        ],
+        "warnings": table.warnings,
+        "holidays": _holidays(table.holidays),
+        "holidays_version": table.holidays_version,
+    }

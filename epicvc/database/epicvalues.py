@@ -1,0 +1,87 @@
+"""What planning and enrichment need of the database: some fields of each epic, and the states of its tasks.
+
+No tasks are read, so that this is quick where whole documents would not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import cast
+
+from epicvc.database.backend import Reader
+from epicvc.database.documents import BATCH, epic_heads
+from epicvc.database.layout import Layout
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.values import decode, key_text
+from epicvc.model.document import Core
+
+
+@dataclass(frozen=True)
+class EpicValues:
+    """Some fields of an epic's own row.
+
+    Attributes:
+        surrogate: the row's surrogate key.
+        id: the epic.
+        values: the fields that have a value.
+    """
+
+    surrogate: SQLValue
+    id: str
+    values: Core
+
+
+def read_values(
+    reader: Reader, layout: Layout, names: Collection[str], keys: Collection[str] | None = None
+) -> Iterator[EpicValues]:
+    """Read fields of the living epics, core or calculated; a name that is not mapped is left out.
+
+    Raises:
+        InvalidRow: a value cannot be a field's value, or two living rows have one key.
+    """
+    fields = tuple(field for field in layout.epics.fields if field.name in names)
+    narrow = replace(layout, epics=replace(layout.epics, fields=fields))
+    for surrogate, epic, values in epic_heads(reader, narrow, keys):
+        table = layout.epics.map.table
+        decoded = {f.name: decode(v, f, table, epic) for f, v in zip(fields, values, strict=True) if v is not None}
+        yield EpicValues(surrogate, epic, decoded)
+
+
+def read_states(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> dict[str, dict[str, int]]:
+    """How many living tasks each living epic has in which state; nothing where tasks have no such column.
+
+    Args:
+        reader: the database.
+        layout: its tables.
+        keys: the epics; all of them by default.
+    """
+    epics, tasks = layout.epics, layout.tasks
+    if tasks.status is None:
+        return {}
+    result: dict[str, dict[str, int]] = {}
+    state, owner = f"t.{quote(tasks.status)}", f"e.{quote(epics.map.key)}"
+    query = (
+        f"SELECT {owner}, {state}, COUNT(*) FROM {quote(tasks.map.table)} t "
+        f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{quote(cast('str', tasks.map.parent))} "
+        f"WHERE {tasks.alive('t')} AND {epics.alive('e')} AND t.{quote(tasks.map.key)} IS NOT NULL"
+    )
+    for chunk in _chunks(keys):
+        chosen = f" AND {epics.lookup('e')} IN ({', '.join('?' * len(chunk))})" if chunk else ""
+        for epic, status, number in reader.execute(f"{query}{chosen} GROUP BY {owner}, {state}", chunk):
+            key = key_text(epic)
+            if key is not None and (keys is None or key in keys):
+                result.setdefault(key, {})[str(status or "")] = cast("int", number)
+    return result
+
+
+def _chunks(keys: Collection[str] | None) -> Iterator[Sequence[str]]:
+    """Keys in portions; one empty portion for all of them."""
+    if keys is None:
+        yield ()
+        return
+    remaining = iter(sorted(keys))
+    while chunk := list(islice(remaining, BATCH)):
+        yield chunk

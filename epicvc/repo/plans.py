@@ -1,0 +1,86 @@
+"""How each epic was planned: duration, settings, result and the holidays that decided it, in ``.epicvc/plans.json``.
+
+It says whether a planned start is to be kept. Losing it loses no plan, since the dates are in the database: a start
+whose record is gone, or is of other dates than the database has by now (after a rollback, say), is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from epicvc.fileio import atomic_write
+from epicvc.planning.keeping import Planned, Record
+from epicvc.planning.strategy import PlannedDates
+from epicvc.repo.plansettings import read_settings, show_settings
+
+FILE: Final = "plans.json"
+FORMAT: Final = 1
+
+
+@dataclass(frozen=True)
+class PlanRecord(Record):
+    """A record with what decided it.
+
+    Attributes:
+        holidays: the holidays that moved start or end, by ISO date.
+        version: the release of the ``holidays`` package that knew them.
+    """
+
+    holidays: Mapping[str, str] = field(default_factory=dict)
+    version: str | None = None
+
+    @classmethod
+    def made(cls, text: str, settings: Any, dates: PlannedDates) -> PlanRecord:
+        """The record of dates that were just calculated."""
+        holidays = {day.isoformat(): name for day, name in dates.holidays_skipped.items()}
+        return cls(text, settings, Planned.of(dates), holidays, dates.holidays_version)
+
+
+def load_plans(directory: Path) -> dict[str, PlanRecord]:
+    """The records of a repo, by epic; none where there are none or they cannot be read."""
+    try:
+        value = json.loads((directory / FILE).read_bytes())
+        if value["format"] != FORMAT:
+            return {}
+        return {epic: _read(record) for epic, record in value["epics"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def save_plans(directory: Path, plans: Mapping[str, PlanRecord]) -> None:
+    """Write the records of a repo.
+
+    Raises:
+        FileUnavailable: they cannot be written.
+    """
+    value = {"format": FORMAT, "epics": {epic: _show(plans[epic]) for epic in sorted(plans)}}
+    atomic_write(directory / FILE, json.dumps(value, ensure_ascii=False, indent=1).encode(), mode=0o600)
+
+
+def _show(record: PlanRecord) -> dict[str, Any]:
+    planned = record.planned
+    return {
+        "duration": record.text,
+        "settings": show_settings(record.settings),
+        "start": planned.start.isoformat() if planned.start else None,
+        "end": planned.end.isoformat() if planned.end else None,
+        "days": planned.days,
+        "unit": planned.unit,
+        "holidays": dict(record.holidays),
+        "holidays_version": record.version,
+    }
+
+
+def _read(value: dict[str, Any]) -> PlanRecord:
+    planned = Planned(_day(value["start"]), _day(value["end"]), value["days"], value["unit"])
+    settings = read_settings(value["settings"])
+    return PlanRecord(value["duration"], settings, planned, value["holidays"], value["holidays_version"])
+
+
+def _day(value: str | None) -> date | None:
+    return date.fromisoformat(value) if value is not None else None
