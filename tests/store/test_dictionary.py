@@ -16,13 +16,13 @@ from epicvc.store.staging import FLUSH_BYTES, Staging
 from epicvc.store.store import Store
 from epicvc.store.verify import delete_unreachable, verify_objects
 
-_WORDS = [f"word{number:03}" for number in range(300)]
+_PHRASES = ["".join(random.Random(number).choices("abcdefghij klmnopqrst", k=80)) for number in range(600)]
 
 
 def payloads(count: int, seed: int = 1) -> list[bytes]:
-    """Texts that have words in common, 12 kB each."""
+    """Texts that have phrases in common with each other and none with themselves, 12 kB each."""
     chance = random.Random(seed)
-    return [" ".join(chance.choices(_WORDS, k=1700)).encode() for _ in range(count)]
+    return ["\n".join(chance.sample(_PHRASES, 150)).encode() for _ in range(count)]
 
 
 @pytest.fixture
