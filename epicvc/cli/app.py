@@ -10,9 +10,11 @@ from epicvc.cli.settings import Command, Group, Settings, settings_of
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """The base of the command line library's own errors (it vendors its parser, so that there is no public name)."""
 
-_EPILOG = """Daily use: edit files, let the application write, then [b]epicvc sync[/b].
+_EPILOG = """Daily use: edit files, let the application write, then epicvc sync.
 
-Revisions: HEAD~2, a branch, tag or checkpoint, an id prefix, @{1}, @{2025-08-17T10:00:00}.
+Revisions: HEAD~2, a branch, tag or checkpoint, an id prefix, @{1},
+@{2025-08-17T10:00:00}.
+
 Labels: 5, 5:name, 5:tasks/5.1a/title, @table/key/column.
 """
 
@@ -25,7 +27,7 @@ def application() -> typer.Typer:
         help="Version control and three-way sync for plans in JSON files and a database.",
         epilog=_EPILOG,
         no_args_is_help=True,
-        rich_markup_mode="rich",
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )

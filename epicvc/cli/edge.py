@@ -5,7 +5,6 @@ Every command passes here, those that have to start fast too: what only a failur
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -71,11 +70,6 @@ def report(kind: str, message: str, hint: str | None, code: int, *, as_json: boo
         sys.stderr.write(f"  hint: {printable(hint)}\n")
 
 
-_COLLECT_EVERY = 100_000
-"""Containers between two searches for cycles. Documents are large trees without one: at the interpreter's 700, a
-tenth of a long command's time goes into looking at them again and again."""
-
-
 def speak_safely() -> None:
     """Escape what the terminal's encoding cannot say, instead of stopping in the middle of a line."""
     for stream in (sys.stdout, sys.stderr):
@@ -91,8 +85,8 @@ def _is_text(argument: str) -> bool:
 def run_application(arguments: Sequence[str]) -> int:
     """Run the full command line."""
     from epicvc.cli.app import ClickException, application
+    from epicvc.cli.help import command_line
 
-    gc.set_threshold(_COLLECT_EVERY)
     as_json = "--json" in arguments
     speak_safely()
     for argument in arguments:
@@ -102,7 +96,7 @@ def run_application(arguments: Sequence[str]) -> int:
 
     def run() -> int:
         try:
-            result = application()(args=list(arguments), prog_name="epicvc", standalone_mode=False)
+            result = command_line(application())(args=list(arguments), prog_name="epicvc", standalone_mode=False)
         except ClickException as error:
             if as_json:
                 report("usage", error.format_message(), None, USAGE, as_json=True)  # type: ignore[attr-defined]

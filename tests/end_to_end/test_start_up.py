@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -49,7 +50,28 @@ def imported(repo: EpicRepo, *arguments: str) -> set[str]:
 
 
 def test_version(made: EpicRepo) -> None:
-    assert imported(made, "--version") <= {"__future__", "epicvc", "epicvc.__main__"}
+    assert imported(made, "--version") <= {"__future__", "gc", "epicvc", "epicvc.__main__"}
+
+
+def test_help(made: EpicRepo) -> None:
+    """Beside the command line library, nothing of what commands work with, and nothing that draws."""
+    found = imported(made, "--help")
+    assert "typer" in found
+    assert not found & {"rich", "json", "hashlib", "sqlite3", "tomllib", "msgspec", "epicvc.jsonio", "epicvc.repo"}
+
+
+def test_the_script_that_is_installed_imports_nothing_first(made: EpicRepo) -> None:
+    script = [sys.executable, "-X", "importtime", str(ROOT / "bin" / "epicvc"), "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    bare = subprocess.run([*script[:3], "-c", "pass"], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("epicvc ")
+    assert modules_in(done.stderr) - modules_in(bare.stderr) <= {"__future__", "gc", "epicvc", "epicvc.__main__"}
+
+
+def modules_in(report: str) -> set[str]:
+    """The modules in what ``-X importtime`` says."""
+    return {line.rsplit("|", 1)[1].strip() for line in report.splitlines()}
 
 
 def test_status_that_is_remembered(made: EpicRepo) -> None:

@@ -1,0 +1,107 @@
+"""Help is complete, plain where it is piped, and the same whether commands are built at once or when asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from epicvc.cli.app import application
+from epicvc.cli.edge import run_application
+from epicvc.cli.help import Commands, command_line
+
+
+def everything(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
+    """Every command and group by its words."""
+    found = {path: group}
+    for name, command in group.commands.items():
+        found |= everything(command, (*path, name)) if hasattr(command, "commands") else {(*path, name): command}
+    return found
+
+
+LAZY, EAGER = command_line(application()), get_command(application())
+
+
+def said(*arguments: str) -> str:
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert run_application(arguments) == 0
+    return out.getvalue()
+
+
+def test_the_same_commands_in_the_same_order() -> None:
+    assert list(everything(LAZY)) == list(everything(EAGER))
+    assert LAZY.list_commands(None) == list(EAGER.commands)
+
+
+@pytest.mark.parametrize("words", list(everything(EAGER)), ids=" ".join)
+def test_help_is_complete(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    command = everything(EAGER)[words]
+    text = " ".join(said(*words, "--help").split())
+    assert text.startswith(f"Usage: {' '.join(('epicvc', *words))} ")
+    assert " ".join(command.help.split()) in text
+    for param in command.params:
+        for flag in param.opts if param.param_type_name == "option" else [param.metavar or param.name]:
+            assert flag in text
+        assert " ".join(param.help.split()) in text
+    for name, inner in getattr(command, "commands", {}).items():
+        first, *_ = inner.help.split("\n\n")
+        assert f"{name} {' '.join(first.split())}" in text
+    assert "[b]" not in text
+    assert "\x1b" not in text
+
+
+def test_sections_come_in_order() -> None:
+    lines = said("restore", "-h").splitlines()
+    assert [line for line in lines if line.endswith(":")] == ["Arguments:", "Options:", "Common:", "Examples:"]
+
+
+def test_examples_stand_on_lines_of_their_own() -> None:
+    assert said("branch", "--help").splitlines()[-3:] == [
+        "Examples:",
+        "  epicvc branch",
+        "  epicvc branch review HEAD~1",
+    ]
+
+
+def test_headings_are_bold_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    def drawn() -> str:
+        out = Terminal()
+        with contextlib.redirect_stdout(out):
+            run_application(["branch", "--help"])
+        return out.getvalue()
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[1mOptions\x1b[0m:" in drawn()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b" not in drawn()
+
+
+def test_a_command_is_built_once_and_only_when_asked_for() -> None:
+    group = command_line(application())
+    commands = group.commands
+    assert isinstance(commands, Commands)
+    assert (len(commands), "sync" in list(commands)) == (len(list(commands)), True)
+    commands.summary("sync")
+    assert not commands._built
+    assert commands["sync"] is commands["sync"]
+    assert list(commands._built) == ["sync"]
+    with pytest.raises(KeyError):
+        commands["nothing"]
+    del commands["sync"]
+    assert "sync" not in commands
+    with pytest.raises(KeyError):
+        del commands["sync"]
+
+
+def test_a_mistyped_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_application(["brunch"]) == 2
+    assert "Did you mean 'branch'?" in capsys.readouterr().err
