@@ -137,6 +137,12 @@ def sync(report: SyncReport) -> Shape:
         "to_files": len(report.to_files),
         "to_db": len(report.to_db),
         "conflicts": [_conflict(conflict, "files", "db") for conflict in report.conflicts],
+        "decided": [
+            {"label": str(conflict.label), "reason": chosen.reason}
+            for conflict, chosen in report.decided
+            if chosen.reason
+        ],
+        "warnings": [str(fault) for fault in report.warnings],
     }
 
 

@@ -39,9 +39,15 @@ class Direction(Flag):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a policy or a person decided for a conflict."""
+    """What a policy or a person decided for a conflict.
+
+    Attributes:
+        value: what it becomes.
+        reason: who decided and why, for reports; empty where a person did.
+    """
 
     value: Value
+    reason: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Context:
         decide: settles a conflict, or not.
         whole: whether a place is never merged inside: what both sides changed is a conflict.
         conflicts: filled while merging.
+        decided: conflicts that were decided, filled while merging.
     """
 
     direction: Direction = Direction.BOTH
@@ -90,6 +97,7 @@ class Context:
     decide: Decide = undecided
     whole: Callable[[Label], bool] = lambda _: False
     conflicts: list[Conflict] = field(default_factory=list)
+    decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
 
     def keep(self, base: Value, ours: Value, theirs: Value) -> Triple:
         """Leave everything as it is."""
@@ -113,6 +121,8 @@ class Context:
         chosen = self.decide(conflict)
         if chosen is None:
             self.conflicts.append(conflict)
+        else:
+            self.decided.append((conflict, chosen))
         return chosen
 
     def settle(self, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:

@@ -16,9 +16,8 @@ from epicvc.model.diff import Change, diff_epic
 from epicvc.model.document import Core, same_core
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
+from epicvc.plan.policies import Policies
 from epicvc.plan.unagreed import Notes
-
-POLICIES = ("manual", "json_wins", "database_wins")
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,13 @@ class Policy:
         direction: ``TO_OURS`` pulls (db to files), ``TO_THEIRS`` pushes, ``BOTH`` syncs.
         selection: the places that it is about.
         decide: what settles a conflict.
+        policies: say which places are never merged inside. They decide nothing here: see ``decide``.
     """
 
     direction: Direction = Direction.BOTH
     selection: Selection = field(default_factory=Selection)
     decide: Decide = undecided
+    policies: Policies = field(default_factory=Policies)
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Outcome:
         to_files: the changes of the files side.
         to_db: the changes of the database.
         conflicts: what nobody settled.
+        decided: what was settled, and by what.
         moves_base: whether the base becomes another.
     """
 
@@ -59,6 +61,7 @@ class Outcome:
     to_db: tuple[Change, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     moves_base: bool = False
+    decided: tuple[tuple[Conflict, Chosen], ...] = ()
 
     @property
     def changes_anything(self) -> bool:
@@ -80,7 +83,7 @@ def plan_epic(
         db: the core that the database has, settled against the base (:func:`epicvc.model.document.settle`).
     """
     selection = policy.selection
-    context = Context(policy.direction, selection.selects, selection.touches, policy.decide)
+    context = Context(policy.direction, selection.selects, selection.touches, policy.decide, policy.policies.whole)
     triple = DocumentMerge(mapping).merge(context, epic, base, files, db)
     new_files, new_db, new_base = (
         None if value is ABSENT else cast("Core", value) for value in (triple.ours, triple.theirs, triple.base)
@@ -97,22 +100,8 @@ def plan_epic(
         tuple(diff_epic(label, cast("Core", db), cast("Core", new_db))),
         tuple(context.conflicts),
         not same_core(base, new_base),
+        tuple(context.decided),
     )
-
-
-def decide_by_policy(name: str) -> Decide:
-    """The decision of a named policy for every conflict.
-
-    Raises:
-        ValueError: no policy has this name.
-    """
-    if name == "manual":
-        return undecided
-    if name == "json_wins":
-        return lambda conflict: Chosen(conflict.ours)
-    if name == "database_wins":
-        return lambda conflict: Chosen(conflict.theirs)
-    raise ValueError(f"conflict policy {name!r} is none of {', '.join(POLICIES)}")
 
 
 def decide_labels(

@@ -15,8 +15,9 @@ from typing import Any, Final, cast
 
 from epicvc.database.url import DatabaseURL, parse_url
 from epicvc.errors import FileUnavailable, InvalidConfig
+from epicvc.model.labels import unescape
 from epicvc.model.mapping import BUILTIN, Field, Kind, Layer, LinkMap, Mapping, Rule, TableMap
-from epicvc.plan.plan import POLICIES
+from epicvc.plan.policies import FIELD_POLICIES, KINDS, POLICIES, Policies
 from epicvc.planning.settings import Settings
 from epicvc.repo.plansettings import KEYS, read_settings
 
@@ -38,7 +39,7 @@ class Config:
         include: patterns of tracked files, relative to ``files``.
         exclude: patterns that are left out.
         database: the db side; ``None`` while no database is named.
-        policy: what settles a conflict.
+        policies: what settles conflicts.
         calculated: where calculated fields go in files.
         ignore: tables left out of snapshots and restores.
         mapping: documents to tables.
@@ -50,7 +51,7 @@ class Config:
     include: tuple[str, ...] = DEFAULT_INCLUDE
     exclude: tuple[str, ...] = DEFAULT_EXCLUDE
     database: DatabaseURL | None = None
-    policy: str = "manual"
+    policies: Policies = field(default_factory=Policies)
     calculated: str = "enriched"
     ignore: frozenset[str] = frozenset()
     mapping: Mapping = field(default=BUILTIN)
@@ -107,15 +108,13 @@ def _read(path: Path) -> dict[str, Any]:
 def _shared(root: Path, data: dict[str, Any]) -> Config:
     _known(data, {"files", "database", "sync", "tables", "mapping", "plan"}, "")
     files = _section(data, "files", {"dir", "include", "exclude"})
-    sync = _section(data, "sync", {"policy", "calculated"})
+    sync = _section(data, "sync", {"policy", "calculated", "fields", "kinds"})
     tables = _section(data, "tables", {"ignore"})
     _section(data, "database", {"url"})
     directory = files.get("dir", "epics")
     if not isinstance(directory, str) or not _inside(root, directory):
         raise InvalidConfig(CONFIG, f"[files] dir = {directory!r} must be a directory inside the repo")
-    policy, calculated = sync.get("policy", "manual"), sync.get("calculated", "enriched")
-    if policy not in POLICIES:
-        raise InvalidConfig(CONFIG, f"[sync] policy = {policy!r} is none of {', '.join(POLICIES)}")
+    calculated = sync.get("calculated", "enriched")
     if calculated not in CALCULATED:
         raise InvalidConfig(CONFIG, f"[sync] calculated = {calculated!r} is none of {', '.join(CALCULATED)}")
     mapping = read_mapping(data.get("mapping", {}))
@@ -129,7 +128,7 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
         files=root / directory,
         include=_patterns(files, "include", DEFAULT_INCLUDE),
         exclude=_patterns(files, "exclude", DEFAULT_EXCLUDE),
-        policy=policy,
+        policies=_policies(sync, mapping),
         calculated=calculated,
         ignore=ignore,
         mapping=mapping,
@@ -143,6 +142,33 @@ def _plan(data: dict[str, Any]) -> Settings:
         return read_settings(section)
     except ValueError as error:
         raise InvalidConfig(CONFIG, f"[plan] {error}") from error
+
+
+def _policies(sync: dict[str, Any], mapping: Mapping) -> Policies:
+    """The policies of ``[sync]``, ``[sync.fields]`` and ``[sync.kinds]``."""
+    overall = sync.get("policy", "manual")
+    if overall not in POLICIES:
+        raise InvalidConfig(CONFIG, f"[sync] policy = {overall!r} is none of {', '.join(POLICIES)}")
+    kinds = _section(sync, "kinds", set(KINDS))
+    fields = sync.get("fields", {})
+    if not isinstance(fields, dict):
+        raise InvalidConfig(CONFIG, "sync.fields must be a table")
+    for where, found in (("fields", fields), ("kinds", kinds)):
+        for name, policy in found.items():
+            if policy not in FIELD_POLICIES:
+                place = f"[sync.{where}] {name} = {policy!r}"
+                raise InvalidConfig(CONFIG, f"{place} is none of {', '.join(FIELD_POLICIES)}")
+    return Policies(overall, {_field_path(name, mapping): p for name, p in fields.items()}, kinds, mapping)
+
+
+def _field_path(name: str, mapping: Mapping) -> tuple[str, ...]:
+    """A field as ``[sync.fields]`` names it: ``summary``, ``tasks/title``, ``quality_gates/coverage``."""
+    path = tuple(unescape(part) for part in name.split("/"))
+    known = mapping.task_fields if path[0] == Mapping.TASKS and len(path) > 1 else mapping.epic_fields
+    if (path[1] if known is mapping.task_fields else path[0]) not in known:
+        hint = "name a field of an epic (summary) or of its tasks (tasks/title)"
+        raise InvalidConfig(CONFIG, f"[sync.fields] {name!r} is no mapped field", hint=hint)
+    return path
 
 
 def _known(data: dict[str, Any], names: set[str], where: str) -> None:

@@ -79,7 +79,7 @@ def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False)
     if not chosen:
         return report
     labels = tuple(dict.fromkeys(label for label, _ in chosen))
-    policy = Policy(selection=Selection(labels), decide=decide_labels(chosen))
+    policy = Policy(selection=Selection(labels), decide=decide_labels(chosen), policies=repo.config.policies)
     done = synchronise(repo, policy, command="resolve", dry_run=dry_run, message=f"resolve {_named(labels)}")
     report.commit = done.commit
     left = {conflict.label for conflict in done.conflicts}

@@ -134,8 +134,9 @@ def _compare_sides(
     files, db = _changed_epics(session, documents, before, working)
     out_of_sync = set(documents.candidates()) if session.reader is not None else set()
     reported: dict[str, EpicStatus] = {}
+    policy = Policy(policies=documents.repo.config.policies)
     for three in documents.load(out_of_sync):
-        outcome = plan_epic(documents.repo.config.mapping, Policy(), epic=three.epic, **three.cores())
+        outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
         state, fields = _state(outcome)
         status.conflicts.extend(outcome.conflicts)
         if state is not State.SYNCED:

@@ -15,7 +15,7 @@ from epicvc.database.push import TaskAt
 from epicvc.errors import NotFound, Refused
 from epicvc.jsonio import JSON
 from epicvc.merge.graph import Fault
-from epicvc.merge.threeway import ABSENT, Conflict, Direction
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction, undecided
 from epicvc.model.diff import Op
 from epicvc.model.document import tasks_of
 from epicvc.model.labels import Label
@@ -28,6 +28,7 @@ from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes
 from epicvc.services.commits import committing
+from epicvc.services.newest import Newest
 from epicvc.services.session import Later, Session, change, look
 from epicvc.services.syncgraph import DATABASE, GraphWatch, check_graph
 from epicvc.services.syncwork import Agenda, SyncWork, batches
@@ -61,6 +62,7 @@ class SyncReport:
         conflicts: what is left for a person.
         moves_base: whether anything was newly agreed on.
         warnings: faults of the task graph that some side had before.
+        decided: conflicts that a policy or a person settled, and how.
     """
 
     commit: ObjectId | None = None
@@ -70,6 +72,7 @@ class SyncReport:
     moves_base: bool = False
     dry_run: bool = False
     warnings: list[Fault] = field(default_factory=list)
+    decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
 
     @property
     def moves_anything(self) -> bool:
@@ -131,7 +134,7 @@ def synchronise(
     def act(session: Session) -> SyncReport | Later[SyncReport]:
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
-        chosen, survey = _surveyed(documents, policy)
+        chosen, survey = _surveyed(documents, _deciding(policy, session, documents))
         _guard(documents, survey, allowed)
         _check(documents, survey, chosen)
         report = survey.report
@@ -144,6 +147,13 @@ def synchronise(
         with look(repo) as session:
             return cast("SyncReport", act(session))
     return change(repo, act)
+
+
+def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
+    """The policy with what its policies decide; who decides each conflict by himself is not helped."""
+    if policy.decide is not undecided:
+        return policy
+    return replace(policy, decide=policy.policies.decide(Newest(session, documents).decide))
 
 
 # First planning
@@ -223,6 +233,7 @@ def _survey(documents: Documents, policy: Policy) -> _Survey:
         for three in documents.load(batch):
             outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
             report.conflicts.extend(outcome.conflicts)
+            report.decided.extend(outcome.decided)
             if survey.watch is not None:
                 survey.watch.note(three, outcome)
             stale = calculated_changes(three) if Direction.TO_OURS in policy.direction else ()

@@ -36,6 +36,9 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
             _draw_moved(console, moved, verbose=verbose)
     if report.moves_base and not (report.to_db or report.to_files):
         console.print(line("both sides agree already; recorded it"))
+    reasons = [(conflict, chosen) for conflict, chosen in report.decided if chosen.reason]
+    for conflict, chosen in reasons if verbose else reasons[:_LINES]:
+        console.print(line("  = ", printable(str(conflict.label)), (f": {printable(chosen.reason)}", "dim")))
     for fault in report.warnings:
         console.print(line(("warning: ", "changed"), printable(str(fault))))
     draw_conflicts(console, report.conflicts)

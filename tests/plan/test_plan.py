@@ -12,7 +12,8 @@ from epicvc.model.document import UNAGREED, Core
 from epicvc.model.labels import Selection, parse_label
 from epicvc.model.mapping import BUILTIN
 from epicvc.plan import Outcome, Policy, plan_epic
-from epicvc.plan.plan import POLICIES, decide_by_policy, decide_labels
+from epicvc.plan.plan import decide_labels
+from epicvc.plan.policies import POLICIES, decide_by_policy
 
 
 def plan(base: Core | None, files: Core | None, db: Core | None, policy: Policy | None = None) -> Outcome:
@@ -276,8 +277,8 @@ CONFLICT = Conflict(parse_label("5:tasks/1/title"), "b", "o", "t")
 
 
 def test_policies_by_name() -> None:
-    assert [decide_by_policy(name)(CONFLICT) for name in POLICIES] == [None, Chosen("o"), Chosen("t")]
-    with pytest.raises(ValueError, match="'newest' is none of manual, json_wins, database_wins"):
+    assert [decide_by_policy(name)(CONFLICT) for name in POLICIES] == [None, Chosen("o"), Chosen("t"), None]
+    with pytest.raises(ValueError, match="'newest' is none of manual, json_wins, database_wins, newest_wins"):
         decide_by_policy("newest")
 
 

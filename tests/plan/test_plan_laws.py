@@ -28,7 +28,8 @@ from epicvc.model.document import Core, RowEpic, read_file_epic, same_core, sett
 from epicvc.model.edit import new_file
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.plan import Outcome, Policy, decide_by_policy, plan_epic
+from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.plan.policies import decide_by_policy
 
 Three: TypeAlias = "tuple[Core | None, Core | None, Core | None]"
 

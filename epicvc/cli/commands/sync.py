@@ -21,7 +21,9 @@ MassDelete = Annotated[bool, typer.Option("--allow-mass-delete", help="Delete mo
 EmptySide = Annotated[bool, typer.Option("--allow-empty-side", help="Go on though a side has become empty.")]
 PolicyName = Annotated[
     str | None,
-    typer.Option("--policy", metavar="NAME", help="What settles conflicts: manual, json_wins or database_wins."),
+    typer.Option(
+        "--policy", metavar="NAME", help="What settles conflicts: manual, json_wins, database_wins or newest_wins."
+    ),
 ]
 
 
@@ -122,22 +124,25 @@ def _run(
     mass: bool,
     empty: bool,
 ) -> int:
+    from dataclasses import replace
+
     from epicvc.cli import machine
     from epicvc.errors import UsageError
     from epicvc.model.labels import Selection
     from epicvc.plan import Policy
-    from epicvc.plan.plan import POLICIES, decide_by_policy
+    from epicvc.plan.policies import POLICIES
     from epicvc.services.sync import Allow, synchronise
     from epicvc.ui.reports import sync_report
 
     settings = settings_of(context)
     repo = repo_of(context)
-    name = policy or repo.config.policy
+    policies = repo.config.policies
+    name = policy or policies.overall
     if name not in POLICIES:
         raise UsageError(f"--policy takes {', '.join(POLICIES)}, not {name!r}")
     report = synchronise(
         repo,
-        Policy(direction, Selection.of(labels or []), decide_by_policy(name)),
+        Policy(direction, Selection.of(labels or []), policies=replace(policies, overall=name)),
         command=command,
         allow=Allow(mass, empty),
         dry_run=dry_run,

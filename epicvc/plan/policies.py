@@ -1,0 +1,110 @@
+"""What settles a conflict without a person: one policy for all, and others for single fields and kinds of lists.
+
+Which value is newer cannot be told from the values. Whoever can tell gives :class:`Policies` a decision for
+``newest_wins``; without evidence that decision is none, and the conflict stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from typing import Final
+
+from epicvc.merge.threeway import Chosen, Conflict, Decide, undecided
+from epicvc.model.labels import Label
+from epicvc.model.mapping import BUILTIN, Mapping, Rule
+
+POLICIES: Final = ("manual", "json_wins", "database_wins", "newest_wins")
+"""Policies for all conflicts."""
+
+NEVER_AUTO: Final = "never-auto"
+FIELD_POLICIES: Final = (*POLICIES, NEVER_AUTO)
+"""Policies for one field or one kind of list. ``never-auto``: not merged inside either, and decided by nobody else."""
+
+KINDS: Final = ("list", "set", "tasks")
+"""Kinds of lists: ordered ones, those without an order, and the list of tasks with its order and its members."""
+
+_KIND_OF: Final = {Rule.LIST: "list", Rule.SET: "set"}
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policies of a repo.
+
+    Attributes:
+        overall: for what no other policy is for.
+        fields: by field, as ``("summary",)`` or ``("tasks", "title")``; what lies below a field is meant too.
+        kinds: by kind of list.
+        mapping: says of which kind a field is.
+    """
+
+    overall: str = "manual"
+    fields: MappingABC[tuple[str, ...], str] = field(default_factory=dict)
+    kinds: MappingABC[str, str] = field(default_factory=dict)
+    mapping: Mapping = BUILTIN
+
+    def of(self, label: Label) -> str:
+        """The policy for a place: its field's, else its kind's, else the one for all."""
+        return self._own(label) or self.overall
+
+    def whole(self, label: Label) -> bool:
+        """Whether a place is never merged inside."""
+        return self._own(label) == NEVER_AUTO
+
+    def decide(self, newest: Decide = undecided) -> Decide:
+        """What the policies decide for a conflict.
+
+        Args:
+            newest: decides by what is newer, and gives the evidence as its reason.
+        """
+
+        def decide(conflict: Conflict) -> Chosen | None:
+            name = self.of(conflict.label)
+            if name == "json_wins":
+                return Chosen(conflict.ours, "json_wins took the files' value")
+            if name == "database_wins":
+                return Chosen(conflict.theirs, "database_wins took the database's value")
+            return newest(conflict) if name == "newest_wins" else None
+
+        return decide
+
+    def decide_between_branches(self, newest: Decide = undecided) -> Decide:
+        """The same for two branches: neither is the files or the database, so that only ``newest_wins`` decides."""
+
+        def decide(conflict: Conflict) -> Chosen | None:
+            return newest(conflict) if self.of(conflict.label) == "newest_wins" else None
+
+        return decide
+
+    def _own(self, label: Label) -> str | None:
+        if label.table or not (self.fields or self.kinds):
+            return None
+        tasks, path = Mapping.TASKS, label.path
+        names = (tasks, *path[2:]) if path[:1] == (tasks,) else path
+        for length in range(len(names), 0, -1):
+            found = self.fields.get(names[:length])
+            if found:
+                return found
+        return self.kinds.get(self._kind(names) or "")
+
+    def _kind(self, names: tuple[str, ...]) -> str | None:
+        mapping, links = self.mapping, self.mapping.links
+        if names == (Mapping.TASKS,):
+            return "tasks"
+        in_task = names[:1] == (Mapping.TASKS,)
+        name = names[1] if in_task else names[0] if names else ""
+        if in_task and links is not None and name == links.field:
+            return "set"
+        spec = (mapping.tasks if in_task else mapping.epics).by_name.get(name)
+        return _KIND_OF.get(spec.rule) if spec else None
+
+
+def decide_by_policy(name: str) -> Decide:
+    """The decision of one policy for every conflict; ``newest_wins`` without evidence decides none.
+
+    Raises:
+        ValueError: no policy has this name.
+    """
+    if name not in POLICIES:
+        raise ValueError(f"conflict policy {name!r} is none of {', '.join(POLICIES)}")
+    return Policies(name).decide()

@@ -1,0 +1,138 @@
+"""``newest_wins``: which side of a conflict is newer, and by which evidence. Never a guess: without evidence, none is.
+
+- History first: a change that is not committed yet is newer than one that is, and of two committed ones the one whose
+  commit is later. That is evidence about the very field.
+- Where neither is committed: the time at which the file was last written against the ``updated_at`` of the row,
+  but only if that moved since the last commit, since many applications do not keep it. These speak of the whole
+  file and the whole row.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.merge.threeway import Chosen, Conflict
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping
+from epicvc.repo.documents import Documents
+from epicvc.repo.rows import CapturedRows
+from epicvc.services.questions import Origin
+from epicvc.services.session import Session
+from epicvc.services.tracing import Tracer
+
+UPDATED_AT: Final = "updated_at"
+"""The column in which applications keep when a row was last changed; without a zone it is UTC, as CURRENT_TIMESTAMP."""
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+class Newest:
+    """Decides conflicts of a synchronisation by what is newer.
+
+    Args:
+        session: both sides as they are, and the history.
+        documents: the same by epic.
+    """
+
+    def __init__(self, session: Session, documents: Documents) -> None:
+        self._session = session
+        self._documents = documents
+        self._tracers: dict[str, Tracer] = {}
+        self._known: dict[Label, tuple[str, str] | None] = {}
+
+    def decide(self, conflict: Conflict) -> Chosen | None:
+        """The newer side's value with the evidence as its reason; ``None`` where there is no evidence."""
+        label = conflict.label
+        if label not in self._known:  # asked again while it is carried out
+            self._known[label] = self._evidence(label)
+        evidence = self._known[label]
+        if evidence is None:
+            return None
+        side, why = evidence
+        value = conflict.ours if side == "files" else conflict.theirs
+        name = "files'" if side == "files" else "database's"
+        return Chosen(value, f"newest_wins took the {name} value: {why}")
+
+    def _evidence(self, label: Label) -> tuple[str, str] | None:
+        tracer = self._tracers.get(label.root)
+        if tracer is None:
+            tracer = self._tracers[label.root] = Tracer(self._session, Label(label.root))
+        found = tracer.origins([("files", label), ("db", label)])
+        files, db = found.get(("files", label)), found.get(("db", label))
+        if files is None or db is None:
+            return None
+        if files.commit is None and db.commit is None:
+            return self._by_clock(label, files)
+        if files.commit is None:
+            return "files", f"changed since commit {_named(db)}, which has the other"
+        if db.commit is None:
+            return "db", f"changed since commit {_named(files)}, which has the other"
+        if files.commit == db.commit or files.time is None or db.time is None or files.time == db.time:
+            return None
+        older, newer, side = (files, db, "db") if files.time < db.time else (db, files, "files")
+        return side, f"commit {_named(newer)} is later than {_named(older)}"
+
+    def _by_clock(self, label: Label, files: Origin) -> tuple[str, str] | None:
+        """The file's time against the row's."""
+        updated = self._updated_at(label)
+        if files.time is None or updated is None:
+            return None
+        now = self._session.repo.now()
+        if max(files.time, updated) > now + _SECOND:
+            return None  # a clock that goes wrong proves nothing
+        written = files.time if updated.microsecond else files.time.replace(microsecond=0)
+        if written == updated:
+            return None
+        texts = f"the file was written {_shown(files.time)}", f"the row says {UPDATED_AT} {_shown(updated)}"
+        return ("files" if written > updated else "db"), " and ".join(texts)
+
+    def _updated_at(self, label: Label) -> datetime | None:
+        """When the row was last changed, if the application says so by itself."""
+        documents = self._documents
+        reader, layout = documents.reader, documents.layout
+        if reader is None or layout is None:
+            return None
+        in_task = label.path[:1] == (Mapping.TASKS,) and len(label.path) > 1
+        columns, epics = (layout.tasks if in_task else layout.epics), layout.epics
+        if all(column.name != UPDATED_AT for column in reader.columns(columns.map.table)):
+            return None
+        selected = f"SELECT t.{quote(columns.map.id)}, t.{quote(UPDATED_AT)} FROM {quote(columns.map.table)} t"
+        if in_task:
+            query = (
+                f"{selected} JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = "
+                f"t.{quote(columns.map.parent or '')} WHERE {epics.lookup('e')} = ? AND {columns.lookup('t')} = ?"
+            )
+            rows = list(reader.execute(query, (label.root, label.path[1])))
+        else:
+            rows = list(reader.execute(f"{selected} WHERE {columns.lookup('t')} = ?", (label.root,)))
+        if len(rows) != 1:
+            return None
+        surrogate, stamp = rows[0]
+        head = self._session.repo.head_snapshot()
+        if head is not None and head[1].database is not None:
+            before = CapturedRows(self._session.staging, head[1].database).by_surrogate(columns.map, surrogate)
+            if before is not None and str(before.get(UPDATED_AT)) == str(stamp):
+                return None  # the row changed and this did not
+        return _time(stamp)
+
+
+def _time(stamp: SQLValue) -> datetime | None:
+    if not isinstance(stamp, str):
+        return None
+    try:
+        time = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def _named(origin: Origin) -> str:
+    assert origin.commit is not None  # callers have looked
+    return origin.commit.hex()[:12] + (f" of {_shown(origin.time)}" if origin.time else "")
+
+
+def _shown(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
