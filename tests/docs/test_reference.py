@@ -41,7 +41,7 @@ def test_defaults_are_what_is_shown(tmp_path: Path) -> None:
     shown, nothing = loaded(tmp_path, fenced(SHARED, "toml")[0]), loaded(tmp_path, "")
     assert shown.database is not None
     assert (shown.files, shown.include, shown.exclude) == (nothing.files, nothing.include, nothing.exclude)
-    assert (shown.policy, shown.calculated, shown.ignore) == (nothing.policy, nothing.calculated, nothing.ignore)
+    assert (shown.policies, shown.calculated, shown.ignore) == (nothing.policies, nothing.calculated, nothing.ignore)
     assert shown.plan == nothing.plan
 
 
