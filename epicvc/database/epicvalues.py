@@ -58,23 +58,42 @@ def read_states(reader: Reader, layout: Layout, keys: Collection[str] | None = N
         layout: its tables.
         keys: the epics; all of them by default.
     """
+    result: dict[str, dict[str, int]] = {}
+    for epic, status, number in _states(reader, layout, keys, "COUNT(*)", grouped=True):
+        result.setdefault(epic, {})[status] = cast("int", number)
+    return result
+
+
+def read_task_states(reader: Reader, layout: Layout, keys: Collection[str]) -> dict[str, dict[str, str]]:
+    """The state of each living task of these epics, by epic and task; nothing where tasks have no such column."""
+    result: dict[str, dict[str, str]] = {}
+    for epic, status, task in _states(reader, layout, keys, f"t.{quote(layout.tasks.map.key)}", grouped=False):
+        key = key_text(task)
+        if key is not None:
+            result.setdefault(epic, {})[key] = status
+    return result
+
+
+def _states(
+    reader: Reader, layout: Layout, keys: Collection[str] | None, what: str, *, grouped: bool
+) -> Iterator[tuple[str, str, SQLValue]]:
+    """Epic, state and something else of living tasks."""
     epics, tasks = layout.epics, layout.tasks
     if tasks.status is None:
-        return {}
-    result: dict[str, dict[str, int]] = {}
-    state, owner = f"t.{quote(tasks.status)}", f"e.{quote(epics.map.key)}"
+        return
+    owner, state = f"e.{quote(epics.map.key)}", f"t.{quote(tasks.status)}"
     query = (
-        f"SELECT {owner}, {state}, COUNT(*) FROM {quote(tasks.map.table)} t "
+        f"SELECT {owner}, {state}, {what} FROM {quote(tasks.map.table)} t "
         f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{quote(cast('str', tasks.map.parent))} "
         f"WHERE {tasks.alive('t')} AND {epics.alive('e')} AND t.{quote(tasks.map.key)} IS NOT NULL"
     )
+    group = f" GROUP BY {owner}, {state}" if grouped else ""
     for chunk in _chunks(keys):
         chosen = f" AND {epics.lookup('e')} IN ({', '.join('?' * len(chunk))})" if chunk else ""
-        for epic, status, number in reader.execute(f"{query}{chosen} GROUP BY {owner}, {state}", chunk):
+        for epic, status, value in reader.execute(query + chosen + group, chunk):
             key = key_text(epic)
             if key is not None and (keys is None or key in keys):
-                result.setdefault(key, {})[str(status or "")] = cast("int", number)
-    return result
+                yield key, str(status or ""), value
 
 
 def _chunks(keys: Collection[str] | None) -> Iterator[Sequence[str]]:

@@ -9,9 +9,11 @@ from typing import cast
 
 from epicvc.database.backend import Reader
 from epicvc.database.documents import read_epics
+from epicvc.database.epicvalues import read_task_states
 from epicvc.database.layout import Layout, read_layout
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle
+from epicvc.planning.progress import progress_fields
 from epicvc.repo.base import Base, BaseEntry, core_id
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import row_changes
@@ -34,6 +36,8 @@ class Three:
         db_id: the id of that core.
         file_id: the id of the core that the files have.
         calculated: the calculated fields that the database has.
+        states: the states of its tasks in the database, where they have a place in the file.
+        beside: what belongs beside the file's epic: ``calculated``, and how far the tasks are.
         written: the calculated fields beside the file's epic, where files have them; else ``None``.
         inline: the file is a place for calculated fields.
         stray: calculated fields that somebody wrote into the epic itself.
@@ -46,6 +50,8 @@ class Three:
     db_id: ObjectId | None
     file_id: ObjectId | None = None
     calculated: Core = field(default_factory=dict)
+    states: MappingABC[str, str] = field(default_factory=dict)
+    beside: Core = field(default_factory=dict)
     written: JSON = None
     inline: bool = False
     stray: Core = field(default_factory=dict)
@@ -67,7 +73,8 @@ class Three:
         """Whether the file's calculated fields are not the database's."""
         if self.stray:
             return True
-        return self.inline and self.db is not None and not equal(self.written, cast("JSON", self.calculated or None))
+        there = self.db is not None or bool(self.beside)
+        return self.inline and there and not equal(self.written, cast("JSON", self.beside or None))
 
 
 class Documents:
@@ -161,6 +168,11 @@ class Documents:
 
     # Cores
 
+    @property
+    def state_of_new_tasks(self) -> str:
+        """The state that the database gives a task that is added."""
+        return str(self.layout.tasks.status_default or "") if self.layout is not None else ""
+
     def reference(self, epic: str) -> Core | None:
         """What rows are settled against: the base; before there is one, the file."""
         entry = self.entries.get(epic)
@@ -191,13 +203,15 @@ class Documents:
         remaining = dict.fromkeys(sorted(epics))
         active = reader or self.reader
         if active is not None and self.layout is not None and remaining:
+            inline = self.repo.config.calculated == "inline"
+            states = read_task_states(active, self.layout, list(remaining)) if inline else {}
             for rows in read_epics(active, self.layout, list(remaining)):
                 remaining.pop(rows.id, None)
-                yield self._three(rows.id, rows)
+                yield self._three(rows.id, rows, states.get(rows.id))
         for epic in remaining:
             yield self._three(epic, None)
 
-    def _three(self, epic: str, rows: RowEpic | None) -> Three:
+    def _three(self, epic: str, rows: RowEpic | None, states: MappingABC[str, str] | None = None) -> Three:
         db = self.settled(rows) if rows else None
         tracked = self.working.files.by_epic.get(epic)
         file = read_epic(self.sink, tracked, self.repo.config) if tracked else None
@@ -210,6 +224,8 @@ class Documents:
             core_id(epic, db) if db is not None else None,
             tracked.core if tracked else None,
             rows.calculated if rows else {},
+            states or {},
+            {**rows.calculated, **progress_fields((states or {}).values())} if rows else {},
             file.whole.get(CALCULATED) if file and inline else None,
             inline,
             self._stray(file) if file else {},
@@ -225,7 +241,9 @@ class Documents:
     # Which epics a synchronisation is about
 
     def is_new_in_files(self, epic: str) -> bool:
-        """Whether the files alone have the epic, with nothing in it that belongs to the database."""
+        """Whether the files alone have the epic, with nothing in it that belongs to the database, now or soon."""
+        if self.repo.config.calculated == "inline":
+            return False
         tracked = self.working.files.by_epic.get(epic)
         return tracked is not None and not tracked.calculated and epic not in self.entries and epic not in self.db_ids()
 

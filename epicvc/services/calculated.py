@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 from epicvc.jsonio import JSON
 from epicvc.model.diff import Change, Op, diff
-from epicvc.model.document import CALCULATED, WRAPPER, epic_body
+from epicvc.model.document import CALCULATED, WRAPPER, Core, epic_body, tasks_of
 from epicvc.model.labels import SIBLINGS, Label
+from epicvc.planning.progress import progress_fields
 from epicvc.repo.documents import Three
+
+
+def foreseen(three: Three, core: Core | None, state: str) -> Three:
+    """What is calculated of an epic once the database has this core, so that one sync is enough.
+
+    Args:
+        three: the epic as it is.
+        core: what the database will have.
+        state: the state that a new task gets.
+    """
+    if not three.inline or core is None:
+        return three
+    states = [three.states.get(cast("str", task["id"]), state) for task in tasks_of(core)]
+    return replace(three, beside={**three.calculated, **progress_fields(states)})
 
 
 def with_calculated(whole: dict[str, JSON], three: Three) -> dict[str, JSON]:
@@ -20,8 +36,8 @@ def with_calculated(whole: dict[str, JSON], three: Three) -> dict[str, JSON]:
     result = {**whole, WRAPPER: own}
     if three.inline:
         result.pop(CALCULATED, None)
-        if three.calculated:
-            result[CALCULATED] = cast("JSON", three.calculated)
+        if three.beside:
+            result[CALCULATED] = cast("JSON", three.beside)
     return result
 
 
@@ -31,5 +47,5 @@ def calculated_changes(three: Three) -> tuple[Change, ...]:
     found = [Change(label.child(name), Op.REMOVE, value, None) for name, value in three.stray.items()]
     if three.inline and three.stale_calculated:
         place = label.child(SIBLINGS).child(CALCULATED)
-        found += diff(place, three.written, cast("JSON", three.calculated or None))
+        found += diff(place, three.written, cast("JSON", three.beside or None))
     return tuple(found)

@@ -26,7 +26,7 @@ from epicvc.repo.dbside import MANY
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
-from epicvc.services.calculated import calculated_changes
+from epicvc.services.calculated import calculated_changes, foreseen
 from epicvc.services.commits import committing
 from epicvc.services.newest import Newest
 from epicvc.services.session import Later, Session, change, look
@@ -236,7 +236,8 @@ def _survey(documents: Documents, policy: Policy) -> _Survey:
             report.decided.extend(outcome.decided)
             if survey.watch is not None:
                 survey.watch.note(three, outcome)
-            stale = calculated_changes(three) if Direction.TO_OURS in policy.direction else ()
+            soon = foreseen(three, outcome.db, documents.state_of_new_tasks)
+            stale = calculated_changes(soon) if Direction.TO_OURS in policy.direction else ()
             report.to_files.extend(Moved(change.label, change.op) for change in stale)
             if not outcome.changes_anything and not stale:
                 continue

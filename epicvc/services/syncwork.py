@@ -28,7 +28,7 @@ from epicvc.repo.dbside import recapture
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.filesside import changed_files, epic_id_of, is_template, parse_file, read_epic, update_files
 from epicvc.repo.objects import Snapshot
-from epicvc.services.calculated import with_calculated
+from epicvc.services.calculated import foreseen, with_calculated
 from epicvc.store.objects import ObjectId, ObjectType
 
 SAMPLES = 5
@@ -120,7 +120,8 @@ class SyncWork:
             if three.db_id != self._agenda.db_ids[three.epic]:
                 raise Replan
             outcome = plan_epic(self._documents.repo.config.mapping, self._policy, epic=three.epic, **three.cores())
-            file = self._write_file(three, outcome)
+            soon = foreseen(three, outcome.db, self._documents.state_of_new_tasks)
+            file = self._write_file(soon, outcome)
             entry = self._documents.entries.get(three.epic)
             if outcome.moves_base:
                 entry = None
