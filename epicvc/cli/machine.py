@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from epicvc.services.commits import CommitReport
     from epicvc.services.compare import Comparison
     from epicvc.services.initialise import Found
+    from epicvc.services.merging import MergeReport
     from epicvc.services.migrating import MigrationReport, MigrationStatus
     from epicvc.services.newmigration import NewMigration
     from epicvc.services.questions import ResolveReport
@@ -56,7 +57,14 @@ def status(found: Status) -> Shape:
         "head": _hex(found.head),
         "clean": found.clean,
         "in_sync": found.in_sync,
-        "conflicts": len(found.conflicts),
+        "conflicts": len(found.conflicts) + (len(found.merging.conflicts) if found.merging else 0),
+        "merging": {
+            "command": found.merging.command,
+            "name": found.merging.name,
+            "conflicts": [str(conflict.label) for conflict in found.merging.conflicts],
+        }
+        if found.merging
+        else None,
         "epics": [
             {
                 "id": epic.id,
@@ -171,6 +179,21 @@ def blame(label: str, found: Iterable[Blamed]) -> Shape:
             }
             for item in found
         ],
+    }
+
+
+def merge(report: MergeReport) -> Shape:
+    """``epicvc.merge/1``, with what only a merge of branches has."""
+    return {
+        "format": "epicvc.merge/1",
+        "commit": _hex(report.commit),
+        "merged": len(report.epics),
+        "conflicts": [_conflict(conflict, "ours", "theirs") for conflict in report.conflicts],
+        "base": _hex(report.base),
+        "bases": report.bases,
+        "fast_forward": report.fast_forward,
+        "up_to_date": report.up_to_date,
+        "moved": [{"from": str(old), "to": str(new)} for old, new in report.moves],
     }
 
 

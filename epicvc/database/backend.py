@@ -40,6 +40,21 @@ class Fault:
     columns: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A declared foreign key.
+
+    Attributes:
+        columns: the columns that refer.
+        parent: the table that they refer to, as the declaration spells it.
+        targets: the columns that they refer to; ``None`` for those of the primary key.
+    """
+
+    columns: tuple[str, ...]
+    parent: str
+    targets: tuple[str | None, ...]
+
+
 class Reader(Protocol):
     """One consistent view of the database, for as long as its transaction lasts."""
 
@@ -82,8 +97,20 @@ class Reader(Protocol):
         """Tables whose definition refers to a table that does not exist, each with the name of that one."""
         ...
 
+    def columns_by(self, definition: TableInfo) -> Sequence[ColumnInfo]:
+        """The columns that a table of this definition has; it need not be in the database.
+
+        Raises:
+            UnsupportedSchema: the definition cannot be made.
+        """
+        ...
+
     def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
         """The sets of columns that the database keeps unique, in every row."""
+        ...
+
+    def references(self, table: str) -> Sequence[Reference]:
+        """The foreign keys that a table declares; none where there is no such table."""
         ...
 
     def faults(self) -> frozenset[Fault]:

@@ -19,6 +19,7 @@ from epicvc.database.documents import BATCH
 from epicvc.database.fingerprint import Fingerprint, TaskCells, expected_cells, fingerprint
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
+from epicvc.database.ordering import numbered, says_order
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import Assignments, RowWrites, all_values, changed_values, inserted_values, revival
@@ -300,18 +301,7 @@ class Push:
             row = self._row(change.epic, key)
             if key in current and row is not None:
                 current[key] = row.sequence
-        if before and _already_says(order, current):
-            return {}
-        result: dict[str, int] = {}
-        last = 0
-        for key in order:
-            number = current[key]
-            if isinstance(number, int) and number > last:
-                last = number
-            else:
-                last += 1
-                result[key] = last
-        return result
+        return {} if before and says_order(order, current) else numbered(order, current)
 
     @cached_property
     def _may_have_dead_namesakes(self) -> bool:
@@ -328,14 +318,3 @@ class Push:
         if columns is self._layout.tasks:
             self._links.write(surrogate, self._links.stored(surrogate), (), label)
         self._rows.delete(columns, surrogate, label)
-
-
-def _already_says(order: Sequence[str], current: dict[str, SQLValue]) -> bool:
-    """Whether rows with these numbers are in this order by themselves: those without a number first, by key."""
-
-    def rank(key: str) -> tuple[bool, float, str]:
-        number = current[key]
-        known = isinstance(number, int | float)
-        return (known, float(cast("float", number)) if known else 0.0, key)
-
-    return sorted(order, key=rank) == list(order)

@@ -42,16 +42,16 @@ def _set_fields(target: Object, before: Core, after: Core, names: list[str]) -> 
         if after.get(name) is None:
             target.pop(name, None)
         else:
-            target[name] = _graft(target.get(name), after[name])
+            target[name] = graft(target.get(name), after[name])
 
 
-def _graft(old: JSON, new: JSON) -> JSON:
-    """The new value; inside objects the author's order, notation and null members stay."""
+def graft(old: JSON, new: JSON) -> JSON:
+    """A new value in an old one's place: inside objects the author's order, notation and null members stay."""
     if equal(old, new):
         return old
     if not isinstance(old, dict) or not isinstance(new, dict):
         return new
-    kept = {key: _graft(value, new.get(key)) for key, value in old.items() if value is None or key in new}
+    kept = {key: graft(value, new.get(key)) for key, value in old.items() if value is None or key in new}
     return {**kept, **{key: value for key, value in new.items() if key not in kept}}
 
 

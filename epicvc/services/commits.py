@@ -37,6 +37,7 @@ def committing(
     message: str,
     kind: CommitKind,
     extra: dict[str, str] | None = None,
+    merged: tuple[ObjectId, ...] = (),
 ) -> After:
     """A new commit of a snapshot on top of HEAD, and the refs that it moves.
 
@@ -47,12 +48,13 @@ def committing(
         message: its message.
         kind: its kind.
         extra: further refs that shall point to it, ``{ref: ""}``.
+        merged: its parents beside HEAD.
     """
     repo = session.repo
     head = repo.revisions.head()
     commit = put_commit(
         sink,
-        parents=(head,) if head else (),
+        parents=((head,) if head else ()) + merged,
         snapshot=put_snapshot(sink, snapshot),
         author=repo.author,
         time=repo.now(),

@@ -255,14 +255,15 @@ def key_text(key: bytes) -> str:
 def _schema(source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None) -> Iterator[SideChange]:
     if before is not None and after is not None and before.schema == after.schema:
         return
-    old, new = (_definitions(source, state) for state in (before, after))
+    old, new = (definitions(source, state) for state in (before, after))
     label = Label("", table=True)
     for name in sorted({*old, *new}):
         for change in diff(label.child(name), old.get(name), new.get(name)):
             yield SideChange("db", change, None)
 
 
-def _definitions(source: ObjectSource, state: DatabaseState | None) -> dict[str, JSON]:
+def definitions(source: ObjectSource, state: DatabaseState | None) -> dict[str, JSON]:
+    """Every definition of a captured database by name, and its numbers."""
     if state is None:
         return {}
     schema = get_schema(source, state)

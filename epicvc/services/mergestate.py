@@ -73,8 +73,9 @@ def read_state(source: ObjectSource, repo: Repo) -> MergeState | None:
         Conflict(parse_label(text), *(_value(found, side) for side in ("base", "ours", "theirs")))
         for text, found in record["conflicts"].items()
     )
-    texts = (str(value[name]) for name in ("command", "name", "message"))
-    return MergeState(*texts, *commit.parents, answers, conflicts, get_snapshot(source, commit.snapshot))
+    command, name, message = (str(value[member]) for member in ("command", "name", "message"))
+    applied = get_snapshot(source, commit.snapshot)
+    return MergeState(command, name, message, *commit.parents, answers, conflicts, applied)
 
 
 def put_state(sink: ObjectSink, repo: Repo, state: MergeState) -> ObjectId:
@@ -101,25 +102,24 @@ def put_state(sink: ObjectSink, repo: Repo, state: MergeState) -> ObjectId:
     )
 
 
-def require_no_merge(repo: Repo, what: str) -> None:
+def require_no_merge(repo: Repo) -> None:
     """Stop a command that an unfinished merge or revert would be mixed up with.
 
     Raises:
         Refused: there is one.
     """
-    if repo.store.ref(MERGING) is None:
-        return
     state = read_state(repo.store, repo)
-    assert state is not None  # the ref was there
-    left = len(state.conflicts)
-    doing = f"{state.command} of {state.name} is not finished"
-    hint = (
-        f"settle its {left} conflict{'s' if left != 1 else ''} with `epicvc resolve`, or give it up with "
-        f"`epicvc {state.command} --abort`"
-        if left
-        else f"finish it with `epicvc {state.command} --continue`, or give it up with --abort"
-    )
-    raise Refused(f"cannot {what}: the {doing}", hint=hint)
+    if state is not None:
+        raise Refused(f"the {state.command} of {state.name} is not finished", hint=what_next(state))
+
+
+def what_next(state: MergeState) -> str:
+    """What to do about a merge in progress, one sentence."""
+    finish = f"finish it with `epicvc {state.command} --continue`"
+    if state.conflicts:
+        count = len(state.conflicts)
+        finish = f"settle {count} conflict{'s' if count != 1 else ''} with `epicvc resolve`"
+    return f"{finish}, or give it up with `epicvc {state.command} --abort`"
 
 
 def _members(**values: Value) -> dict[str, JSON]:

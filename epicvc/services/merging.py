@@ -1,10 +1,220 @@
-"""``merge`` and ``revert``: another commit's changes, three-way, onto both sides; and what waits for an answer."""
+"""``merge`` and ``revert``: another commit's changes, three-way, onto both sides; and what waits for an answer.
+
+The work is a restore of a computed state, through the one crash-safe apply. Where something conflicts, everything
+else is applied, ours stays in the conflicting places, and a record in the store says what is open
+(:mod:`epicvc.services.mergestate`); ``--continue`` makes the commit, ``--abort`` brings both sides back.
+"""
 
 from __future__ import annotations
 
-from epicvc.merge.threeway import Conflict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from epicvc.database.backend import Writer
+from epicvc.errors import ChangedSince, NotFound, Refused, UsageError
+from epicvc.merge.threeway import Chosen, Conflict, Decide, undecided
+from epicvc.model.labels import Label
+from epicvc.repo.apply import After, Request, Stage
+from epicvc.repo.mergebase import merge_bases
+from epicvc.repo.objects import Commit, CommitKind, Snapshot
 from epicvc.repo.repository import Repo
-from epicvc.services.mergestate import read_state
+from epicvc.repo.revisions import MERGING
+from epicvc.services.commits import committing, head_ref
+from epicvc.services.mergestate import SIDES, MergeState, put_state, read_state, what_next
+from epicvc.services.session import Later, Session, change
+from epicvc.services.targets import Collision, Target, go, transplant
+from epicvc.services.threeway import Merged, merge_snapshots
+from epicvc.store.objects import ObjectId, ObjectSink
+from epicvc.store.records import Operation
+
+
+@dataclass
+class MergeReport:
+    """What a merge or revert did, or would do.
+
+    Attributes:
+        command: ``merge`` or ``revert``.
+        name: what was merged or reverted, as the user called it.
+        commit: the commit at HEAD that it led to; ``None`` in a dry run and while something conflicts.
+        base: the commit that both were compared with.
+        bases: how many merge bases there were to choose from.
+        epics: the epics that it brought changes to.
+        conflicts: what is open.
+        moves: tasks that changed their epic, as labels before and after.
+        fast_forward: the branch only moved forward.
+        up_to_date: there was nothing to merge.
+        dry_run: nothing was written.
+    """
+
+    command: str
+    name: str
+    commit: ObjectId | None = None
+    base: ObjectId | None = None
+    bases: int = 1
+    epics: tuple[str, ...] = ()
+    conflicts: list[Conflict] = field(default_factory=list)
+    moves: tuple[tuple[Label, Label], ...] = ()
+    fast_forward: bool = False
+    up_to_date: bool = False
+    dry_run: bool = False
+
+
+@dataclass
+class AnswerReport:
+    """What answers settled, and what is left."""
+
+    settled: list[Label] = field(default_factory=list)
+    left: list[Conflict] = field(default_factory=list)
+
+
+def preferring(side: str | None) -> Decide:
+    """The decision that takes one side's value for every conflict; none for no side.
+
+    Raises:
+        UsageError: there is no such side.
+    """
+    if side is None:
+        return undecided
+    if side not in SIDES:
+        raise UsageError(f"--prefer takes {', '.join(SIDES)}, not {side!r}")
+    return lambda conflict: Chosen({"ours": conflict.ours, "theirs": conflict.theirs, "base": conflict.base}[side])
+
+
+def merge(
+    repo: Repo,
+    revision: str,
+    *,
+    message: str | None = None,
+    fast_forward: bool = True,
+    decide: Decide = undecided,
+    dry_run: bool = False,
+) -> MergeReport:
+    """Merge a commit into the current branch, both sides included.
+
+    Args:
+        repo: the repo.
+        revision: the commit.
+        message: of the merge commit.
+        fast_forward: only move the branch where it has nothing of its own.
+        decide: settles conflicts.
+        dry_run: only say what would happen, by the same code.
+
+    Raises:
+        NotFound: there is no such revision, or no commit yet.
+        Refused: a side has changes that no commit has, histories share nothing, or both changed the schema.
+    """
+    theirs = repo.revisions.resolve(revision)
+
+    def act(session: Session) -> MergeReport | Later[MergeReport]:
+        head, ours = _clean_head(session, "merge")
+        bases = merge_bases(repo.store, head, theirs)
+        if not bases:
+            raise Refused(f"{revision} and HEAD have no commit in common", hint="check that it is the right revision")
+        report = MergeReport("merge", revision, base=bases[0], bases=len(bases), dry_run=dry_run)
+        if bases[0] == theirs:
+            return replace(report, up_to_date=True, commit=head)
+        if bases[0] == head and fast_forward:
+            return _fast_forward(session, report, theirs, dry_run=dry_run)
+        text = message or _merge_message(repo, revision)
+        state = MergeState("merge", revision, text, head, theirs, bases[0], {}, (), ours)
+        return _carry_out(session, report, state, decide)
+
+    return change(repo, act)
+
+
+def revert(
+    repo: Repo,
+    revision: str,
+    *,
+    message: str | None = None,
+    mainline: int | None = None,
+    decide: Decide = undecided,
+    dry_run: bool = False,
+) -> MergeReport:
+    """Take one commit's changes back, three-way, by a new commit.
+
+    Args:
+        repo: the repo.
+        revision: the commit.
+        message: of the new commit.
+        mainline: which parent of a merge commit to go back to, from 1.
+        decide: settles conflicts.
+        dry_run: only say what would happen, by the same code.
+
+    Raises:
+        NotFound: there is no such revision, or nothing before it.
+        UsageError: a merge commit needs a parent number, and only one.
+        Refused: as :func:`merge`.
+    """
+    found = repo.revisions.commit(revision)
+    parent = _parent(found, revision, mainline)
+
+    def act(session: Session) -> MergeReport | Later[MergeReport]:
+        head, ours = _clean_head(session, "revert")
+        report = MergeReport("revert", revision, base=found.id, dry_run=dry_run)
+        first = found.message.splitlines()[0] if found.message else ""
+        text = message or f'revert "{first}"\n\nThis takes back commit {found.id.hex()}.'
+        state = MergeState("revert", revision, text, head, parent, found.id, {}, (), ours)
+        return _carry_out(session, report, state, decide)
+
+    return change(repo, act)
+
+
+def abort(repo: Repo, command: str, *, dry_run: bool = False) -> MergeReport:
+    """Give a merge or revert up: both sides as they were before it, exactly.
+
+    Raises:
+        NotFound: none is in progress.
+    """
+
+    def act(session: Session) -> MergeReport | Later[MergeReport]:
+        state = _in_progress(session, command)
+        report = MergeReport(command, state.name, commit=state.ours, base=state.base, dry_run=dry_run)
+        if dry_run:
+            return report
+        target = Target(repo.snapshot_of(state.ours), lambda *_: {MERGING: None})
+        return go(session, command, f"{command} --abort", target, lambda _: report)
+
+    return change(repo, act, while_merging=True)
+
+
+def finish(repo: Repo, command: str, *, message: str | None = None, dry_run: bool = False) -> MergeReport:
+    """Make the commit of a merge or revert whose conflicts are all settled; it takes both sides as they are.
+
+    Raises:
+        NotFound: none is in progress.
+        Refused: something is still open.
+    """
+    made: list[ObjectId] = []
+
+    def act(session: Session) -> MergeReport | Later[MergeReport]:
+        session.working.files.require_valid()
+        state = _in_progress(session, command)
+        if state.conflicts:
+            raise Refused(f"the {command} of {state.name} still has conflicts", hint=what_next(state))
+        report = MergeReport(command, state.name, base=state.base, dry_run=dry_run)
+        if dry_run:
+            return report
+        current = session.working.snapshot()
+        snapshot = replace(current, base=state.applied.base, mapping=state.applied.mapping)
+
+        def work(writer: Writer | None, stage: Stage) -> After:
+            refs = _commit(session, snapshot, replace(state, message=message or state.message))
+            made.append(bytes.fromhex(refs[head_ref(repo)] or ""))
+            return After(snapshot, {**refs, MERGING: None})
+
+        request = Request(command, f"{command} --continue", current, work)
+        return Later(request, lambda _: replace(report, commit=made[-1]))
+
+    return change(repo, act, while_merging=True)
+
+
+# What waits for answers
+
+
+def in_progress(repo: Repo) -> MergeState | None:
+    """The merge or revert that waits for answers or for ``--continue``; ``None`` where there is none."""
+    return read_state(repo.store, repo)
 
 
 def open_conflicts(repo: Repo) -> list[Conflict] | None:
@@ -12,5 +222,143 @@ def open_conflicts(repo: Repo) -> list[Conflict] | None:
 
     The list is empty once everything is answered and ``--continue`` can make the commit.
     """
-    state = read_state(repo.store, repo)
+    state = in_progress(repo)
     return None if state is None else list(state.conflicts)
+
+
+def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> AnswerReport:
+    """Settle open conflicts of a merge or revert, in one operation, and bring the values to both sides.
+
+    Args:
+        repo: the repo.
+        answers: conflicts as :func:`open_conflicts` gave them, with the values to take.
+        dry_run: only say what would be settled.
+
+    Raises:
+        NotFound: nothing is in progress, or a place is no open conflict.
+        ChangedSince: a place that an answer changes was changed by someone else since the merge.
+    """
+    chosen = {conflict.label: choice for conflict, choice in answers}
+
+    def act(session: Session) -> AnswerReport | Later[AnswerReport]:
+        state = read_state(session.staging, repo)
+        if state is None:
+            raise NotFound("no merge or revert is in progress", hint="see `epicvc status`")
+        known = {conflict.label for conflict in state.conflicts}
+        for label in chosen:
+            if label not in known:
+                raise NotFound(f"{label} is no open conflict", hint="see `epicvc status`")
+        merged = _merged(session, replace(state, answers={**state.answers, **chosen}), undecided)
+        left = {conflict.label for conflict in merged.conflicts}
+        settled = [label for label in chosen if label not in left]
+        report = AnswerReport(settled, list(merged.conflicts))
+        if dry_run or not settled:
+            return report
+        after = replace(
+            state,
+            answers={**state.answers, **{label: chosen[label] for label in settled}},
+            conflicts=merged.conflicts,
+            applied=merged.snapshot,
+        )
+        try:
+            wanted = transplant(session.staging, session.working.snapshot(), state.applied, merged.snapshot)
+        except Collision as collision:
+            raise ChangedSince("resolve", collision.labels) from collision
+        target = Target(wanted, lambda session, sink, _: {MERGING: put_state(sink, repo, after).hex()})
+        named = ", ".join(str(label) for label in settled[:3]) + (" and more" if len(settled) > 3 else "")
+        return go(session, "resolve", f"resolve {named}", target, lambda _: report)
+
+    return change(repo, act, while_merging=True)
+
+
+# Parts
+
+
+def _clean_head(session: Session, command: str) -> tuple[ObjectId, Snapshot]:
+    session.working.files.require_valid()
+    head = session.repo.head_snapshot()
+    if head is None:
+        raise NotFound("there is no commit yet", hint="run `epicvc commit -m MESSAGE`")
+    if not session.working.snapshot().same_sides(head[1]):
+        raise Refused(
+            f"a {command} needs both sides as they were committed",
+            hint="commit with `epicvc commit -m MESSAGE`, or drop the changes with `epicvc rollback HEAD`",
+        )
+    return head[0], session.working.snapshot()
+
+
+def _parent(found: Commit, revision: str, mainline: int | None) -> ObjectId:
+    if not found.parents:
+        raise NotFound(f"there is nothing before {revision}", hint="the first commit cannot be reverted")
+    if len(found.parents) > 1 and mainline is None:
+        raise UsageError(f"{revision} is a merge", hint="say which parent to go back to, as in --mainline 1")
+    number = mainline or 1
+    if mainline is not None and (len(found.parents) == 1 or not 1 <= number <= len(found.parents)):
+        raise UsageError(f"{revision} has no parent {mainline} to choose", hint="see `epicvc show`")
+    return found.parents[number - 1]
+
+
+def _merge_message(repo: Repo, revision: str) -> str:
+    branch = repo.revisions.branch()
+    return f"merge {revision} into {branch}" if branch else f"merge {revision}"
+
+
+def _fast_forward(
+    session: Session, report: MergeReport, theirs: ObjectId, *, dry_run: bool
+) -> MergeReport | Later[MergeReport]:
+    repo = session.repo
+    report = replace(report, fast_forward=True, commit=None if dry_run else theirs)
+    if dry_run:
+        return report
+    target = Target(repo.snapshot_of(theirs), lambda *_: {head_ref(repo): theirs.hex()})
+    return go(session, "merge", f"merge {report.name}: fast-forward", target, lambda _: report)
+
+
+def _carry_out(
+    session: Session, report: MergeReport, state: MergeState, decide: Decide
+) -> MergeReport | Later[MergeReport]:
+    """Merge, and commit or wait for answers."""
+    merged = _merged(session, state, decide)
+    report = replace(report, epics=merged.epics, conflicts=list(merged.conflicts), moves=merged.moves)
+    if report.dry_run:
+        return report
+    state = replace(state, conflicts=merged.conflicts, applied=merged.snapshot)
+    made: list[ObjectId] = []
+
+    def refs(session: Session, sink: ObjectSink, snapshot: Snapshot) -> dict[str, str | None]:
+        if state.conflicts:
+            return {MERGING: put_state(sink, session.repo, state).hex()}
+        moved = _commit(session, snapshot, state)
+        made.append(bytes.fromhex(moved[head_ref(session.repo)] or ""))
+        return moved
+
+    def result(_: Operation) -> MergeReport:
+        return replace(report, commit=None if state.conflicts else made[-1])
+
+    suffix = f": {len(state.conflicts)} open" if state.conflicts else ""
+    return go(session, state.command, f"{state.command} {state.name}{suffix}", Target(merged.snapshot, refs), result)
+
+
+def _merged(session: Session, state: MergeState, decide: Decide) -> Merged:
+    repo = session.repo
+    base, ours, theirs = (repo.snapshot_of(commit) for commit in (state.base, state.ours, state.theirs))
+    return merge_snapshots(session, base, ours, theirs, _answering(state.answers, decide))
+
+
+def _answering(answers: Mapping[Label, Chosen], otherwise: Decide) -> Decide:
+    return lambda conflict: answers[conflict.label] if conflict.label in answers else otherwise(conflict)
+
+
+def _commit(session: Session, snapshot: Snapshot, state: MergeState) -> dict[str, str | None]:
+    merging = state.command == "merge"
+    kind, parents = (CommitKind.MERGE, (state.theirs,)) if merging else (CommitKind.COMMIT, ())
+    return dict(committing(session, session.staging, snapshot, state.message, kind, merged=parents).refs)
+
+
+def _in_progress(session: Session, command: str) -> MergeState:
+    state = read_state(session.staging, session.repo)
+    if state is None:
+        raise NotFound(f"no {command} is in progress", hint="see `epicvc status`")
+    if state.command != command:
+        raise UsageError(f"a {state.command} is in progress, no {command}", hint=what_next(state))
+    return state

@@ -7,6 +7,7 @@ from epicvc.repo.apply import record_refs
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BRANCHES, CHECKPOINTS, HEAD, SYMBOLIC, TAGS, check_ref_name
+from epicvc.services.mergestate import require_no_merge
 from epicvc.services.restoring import Arrival
 
 
@@ -65,6 +66,8 @@ def create_branch(
         Refused: it is the current branch, and moving it would leave both sides behind.
     """
     ref = BRANCHES + check_ref_name(name)
+    if switch:
+        require_no_merge(repo)
     if repo.store.ref(ref) is not None:
         if not force:
             raise UsageError(f"there is a branch {name} already", hint="move it with --force")

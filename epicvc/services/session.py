@@ -12,6 +12,7 @@ from epicvc.errors import Unavailable
 from epicvc.repo.apply import Replan, Request, perform
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo, Working
+from epicvc.services.mergestate import require_no_merge
 from epicvc.store.records import Operation
 from epicvc.store.staging import Staging
 
@@ -58,7 +59,9 @@ def look(repo: Repo) -> Iterator[Session]:
         yield Session(repo, working, staging, reader, None, reader.version() if reader else None)
 
 
-def change(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False) -> T:
+def change(
+    repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False, while_merging: bool = False
+) -> T:
     """Run a command that writes.
 
     Args:
@@ -67,27 +70,35 @@ def change(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bo
             changed a side in between. It returns its result, or the operation that leads to it.
         may_create: make the configured database where it does not exist; without it that is an error, since a missing
             database must not be taken for an empty one.
+        while_merging: go on though a merge or revert waits for answers.
 
     Raises:
         DatabaseUnavailable: the configured database does not exist.
+        Refused: an unfinished merge would be mixed up with this.
         Unavailable: somebody changed a side during every attempt.
     """
     if not may_create:
         repo.require_database()
-    with holding(repo):
+    with holding(repo, while_merging=while_merging):
         return act_held(repo, act, may_create=may_create)
 
 
 @contextmanager
-def holding(repo: Repo, *, timeout: float = 10.0) -> Iterator[None]:
+def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -> Iterator[None]:
     """Hold the repo's lock, with nothing unfinished left in it.
 
     Args:
         repo: the repo.
         timeout: seconds to wait for another command.
+        while_merging: go on though a merge or revert waits for answers.
+
+    Raises:
+        Refused: an unfinished merge would be mixed up with this.
     """
     with repo.lock(timeout):
         recover(repo)
+        if not while_merging:
+            require_no_merge(repo)
         yield
 
 

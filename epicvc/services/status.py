@@ -17,6 +17,7 @@ from epicvc.repo.filesside import Skipped, changed_files, epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, is_alive, rows_of
+from epicvc.services.mergestate import MergeState, read_state
 from epicvc.services.session import Session, look
 from epicvc.store.objects import ObjectId
 
@@ -84,6 +85,7 @@ class Status:
         skipped: files that look tracked and are not.
         problems: files that are no valid epics.
         unfinished: the command whose operation a crash left behind.
+        merging: the merge or revert that waits for answers or for ``--continue``.
     """
 
     branch: str | None
@@ -98,6 +100,7 @@ class Status:
     skipped: list[Skipped] = field(default_factory=list)
     problems: list[EpicvcError] = field(default_factory=list)
     unfinished: str | None = None
+    merging: MergeState | None = None
 
 
 def read_status(repo: Repo) -> Status:
@@ -114,6 +117,7 @@ def read_status(repo: Repo) -> Status:
         status.skipped = session.working.files.skipped
         pending = repo.store.pending()
         status.unfinished = pending.command if pending else None
+        status.merging = read_state(session.staging, repo)
         before = head[1] if head else None
         working = session.working.snapshot()
         status.clean = before is not None and working.same_sides(before)

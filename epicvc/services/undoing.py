@@ -58,7 +58,7 @@ def undo(repo: Repo, operation: str | None = None, *, dry_run: bool = False) -> 
         found = _find(repo, operation, stacks(_oldest_first(repo)).done, "undo")
         return _transfer(session, found, "undo", found.after, found.before, dry_run=dry_run)
 
-    return change(repo, act)
+    return change(repo, act, while_merging=True)
 
 
 def redo(repo: Repo, *, dry_run: bool = False) -> Operation:
@@ -73,7 +73,7 @@ def redo(repo: Repo, *, dry_run: bool = False) -> Operation:
         found = _find(repo, None, stacks(_oldest_first(repo)).undone, "redo")
         return _transfer(session, found, "redo", found.before, found.after, dry_run=dry_run)
 
-    return change(repo, act)
+    return change(repo, act, while_merging=True)
 
 
 def restore_operation(repo: Repo, operation: str, *, dry_run: bool = False) -> Operation:
@@ -98,7 +98,7 @@ def restore_operation(repo: Repo, operation: str, *, dry_run: bool = False) -> O
             lambda done: done,
         )
 
-    return change(repo, act)
+    return change(repo, act, while_merging=True)
 
 
 def _oldest_first(repo: Repo) -> list[Operation]:

@@ -14,6 +14,7 @@ from epicvc.ui.text import count, printable, shown
 if TYPE_CHECKING:
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.initialise import Found
+    from epicvc.services.merging import MergeReport
     from epicvc.services.questions import ResolveReport
     from epicvc.services.sync import Moved, SyncReport
 
@@ -49,6 +50,35 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
         console.print(line((f"next: epicvc resolve {first} --prefer files|db|base", "label")))
 
 
+def merge_report(console: Console, report: MergeReport) -> None:
+    """Draw what a merge or revert did, or would do."""
+    name, would = printable(report.name), report.dry_run
+    if report.up_to_date:
+        console.print(line((f"already up to date: HEAD has {name}", "good")))
+        return
+    if report.bases > 1 and report.base is not None:
+        console.print(line(f"{report.bases} merge bases; took the newest, {report.base.hex()[:12]}"))
+    if report.fast_forward:
+        console.print(line((f"fast-forward{' possible' if would else ''} to {name}", "good")))
+    if report.epics:
+        verb = f"would {report.command}" if would else "merged" if report.command == "merge" else "reverted"
+        listed = ", ".join(printable(epic) for epic in report.epics[:_LINES])
+        more = f" and {len(report.epics) - _LINES} more" if len(report.epics) > _LINES else ""
+        console.print(line(f"{verb} {count(len(report.epics), 'epic')}: {listed}{more}"))
+    for old, new in report.moves:
+        console.print(line(f"  > {printable(str(old))} moved to {printable(str(new))}"))
+    if report.conflicts:
+        what = f"{count(len(report.conflicts), 'conflict')}: ours {'would stay' if would else 'stays'} until settled"
+        console.print(line((what, "conflict")))
+        _draw_conflicts(console, report.conflicts, "ours", "theirs")
+        if not would:
+            command = f"epicvc {report.command}"
+            text = f"next: epicvc resolve, then {command} --continue   (or {command} --abort)"
+            console.print(line((text, "label")))
+    elif report.commit is not None and not report.fast_forward:
+        console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
+
+
 def _draw_moved(console: Console, moved: list[Moved], *, verbose: bool) -> None:
     items = moved if verbose else moved[:_LINES]
     for item in items:
@@ -63,10 +93,15 @@ def draw_conflicts(console: Console, conflicts: list[Conflict]) -> None:
     if not conflicts:
         return
     console.print(line((f"{count(len(conflicts), 'conflict')}: both sides keep their own value", "conflict")))
+    _draw_conflicts(console, conflicts, "files", "db")
+
+
+def _draw_conflicts(console: Console, conflicts: list[Conflict], ours: str, theirs: str) -> None:
+    width = max(len(ours), len(theirs)) + 1
     for conflict in conflicts[:_LINES]:
         console.print(line(f"  ! {printable(str(conflict.label))}"))
-        for name, value in (("base", conflict.base), ("files", conflict.ours), ("db", conflict.theirs)):
-            console.print(line((f"      {name:<6}", "dim"), _value(value)))
+        for name, value in (("base", conflict.base), (ours, conflict.ours), (theirs, conflict.theirs)):
+            console.print(line((f"      {name:<{width}}", "dim"), _value(value)))
     if len(conflicts) > _LINES:
         console.print(line((f"  … and {len(conflicts) - _LINES} more", "dim")))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from epicvc.services.mergestate import what_next
 from epicvc.services.status import EpicStatus, Since, State, Status
 from epicvc.ui.terminal import line
 from epicvc.ui.text import count, printable
@@ -21,6 +22,12 @@ def draw_status(console: Console, found: Status, *, verbose: bool = False) -> No
     if found.unfinished:
         text = f"an interrupted `{found.unfinished}` is finished by the next command that writes"
         console.print(line((text, "conflict")))
+    if found.merging:
+        state = found.merging
+        left = f"{count(len(state.conflicts), 'conflict')} left" if state.conflicts else "all conflicts are settled"
+        console.print(line((f"the {state.command} of {printable(state.name)} is not finished: {left}", "conflict")))
+        for conflict in state.conflicts if verbose else state.conflicts[:_FIELDS]:
+            console.print(line("  ", (f"{'conflict':<12}", "conflict"), printable(str(conflict.label))))
     if not found.has_database:
         console.print(line(("no database is configured; name one with --db or in epicvc.toml", "changed")))
     _draw_sync(console, found, verbose=verbose)
@@ -96,7 +103,9 @@ def _name(epic: EpicStatus, side: str) -> str:
 
 def _draw_next(console: Console, found: Status) -> None:
     console.print()
-    if found.conflicts:
+    if found.merging:
+        text = f"next: {what_next(found.merging).replace('`', '')}"
+    elif found.conflicts:
         first = printable(str(found.conflicts[0].label))
         text = f"next: epicvc resolve {first} --prefer files|db|base   ({count(len(found.conflicts), 'conflict')})"
     elif not found.in_sync:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from epicvc.database.backend import Fault
+from epicvc.database.backend import Fault, Reference
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import SQLValue, encode_integer_key, raw_text
 from epicvc.database.sqlite.statements import TableSQL
@@ -32,7 +32,7 @@ def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]
 
 def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
     table = sql.table
-    links = _links(connection, table.name)
+    links = references_of(connection, table.name)
     if not links:
         return
     try:
@@ -45,21 +45,19 @@ def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]
         return
     if table.without_rowid and found:  # reported without saying which row
         for link in {row[3] for row in found}:
-            yield from _search(connection, sql, *links[link])
+            yield from _search(connection, sql, links[link])
         return
     for _, number, parent, link in found:
-        yield Fault(table.name, _key(connection, sql, number), parent, links[link][1])
+        yield Fault(table.name, _key(connection, sql, number), parent, links[link].columns)
 
 
-def _links(
-    connection: sqlite3.Connection, table: str
-) -> dict[int, tuple[str, tuple[str, ...], tuple[str | None, ...]]]:
-    """The table's foreign keys by number: parent, own columns, parent's columns (``None``: primary key)."""
+def references_of(connection: sqlite3.Connection, table: str) -> dict[int, Reference]:
+    """The table's foreign keys by number."""
     listed = connection.execute(f"PRAGMA main.foreign_key_list({quote_identifier(table)})").fetchall()
     links = {}
     for number, rows in groupby(sorted(listed, key=lambda row: (row[0], row[1])), key=lambda row: int(row[0])):
         columns = list(rows)
-        links[number] = (columns[0][2], tuple(row[3] for row in columns), tuple(row[4] for row in columns))
+        links[number] = Reference(tuple(row[3] for row in columns), columns[0][2], tuple(row[4] for row in columns))
     return links
 
 
@@ -80,14 +78,9 @@ def _keys(connection: sqlite3.Connection, sql: TableSQL, condition: str, values:
     return map(sql.key_of, rows)
 
 
-def _search(
-    connection: sqlite3.Connection,
-    sql: TableSQL,
-    parent: str,
-    columns: tuple[str, ...],
-    targets: tuple[str | None, ...],
-) -> Iterator[Fault]:
+def _search(connection: sqlite3.Connection, sql: TableSQL, link: Reference) -> Iterator[Fault]:
     """What ``foreign_key_check`` does for one foreign key, with the row's key."""
+    parent, columns, targets = link.parent, link.columns, link.targets
     described = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(parent)})").fetchall()
     primary = [row[1] for row in sorted((row for row in described if row[5]), key=lambda row: int(row[5]))]
     own = [f"{sql.name}.{quote_identifier(column)}" for column in columns]

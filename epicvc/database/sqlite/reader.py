@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 
-from epicvc.database.backend import Fault, Row
+from epicvc.database.backend import Fault, Reference, Row
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
+from epicvc.database.sqlite.definitions import create
 from epicvc.database.sqlite.failures import translated
-from epicvc.database.sqlite.foreign import find_faults, missing_parents
+from epicvc.database.sqlite.foreign import find_faults, missing_parents, references_of
 from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows
 from epicvc.database.sqlite.schema import SEQUENCE, captured_schema, left_out_tables, schema_stamp
 from epicvc.database.sqlite.statements import TableSQL
-from epicvc.database.tables import CatalogueEntry, ColumnInfo, Schema, TableInfo
+from epicvc.database.tables import CatalogueEntry, ColumnInfo, Definition, Schema, TableInfo
 from epicvc.errors import InvalidData, NotFound
 
 STATE_TABLE = "_epicvc_state"
@@ -94,10 +96,21 @@ class SQLiteReader:
         with translated(self._display, self._timeout):
             return missing_parents(self._connection)
 
+    def columns_by(self, definition: TableInfo) -> Sequence[ColumnInfo]:
+        """The columns that a table of this definition has."""
+        with closing(sqlite3.connect(":memory:")) as scratch:
+            create(scratch, "table", Definition(definition.name, definition.sql))
+            return columns_of(scratch, definition.name)
+
     def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
         """The sets of columns that are unique together."""
         with translated(self._display, self._timeout):
             return unique_keys_of(self._connection, table)
+
+    def references(self, table: str) -> Sequence[Reference]:
+        """The foreign keys that a table declares."""
+        with translated(self._display, self._timeout):
+            return tuple(references_of(self._connection, table).values())
 
     def faults(self) -> frozenset[Fault]:
         """The foreign-key violations that are there now."""

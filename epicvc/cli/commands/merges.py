@@ -1,0 +1,132 @@
+"""``merge`` and ``revert``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from epicvc.services.merging import MergeReport
+
+Revision = Annotated[str | None, typer.Argument(metavar="[REV]", help="A revision.", autocompletion=complete_refs)]
+Message = Annotated[str | None, typer.Option("--message", "-m", metavar="MESSAGE", help="Why.")]
+Prefer = Annotated[
+    str | None, typer.Option("--prefer", metavar="ours|theirs|base", help="Settle every conflict by this value.")
+]
+NoFastForward = Annotated[bool, typer.Option("--no-ff", help="Make a commit even where the branch could only move.")]
+Mainline = Annotated[int | None, typer.Option("--mainline", metavar="N", help="Which parent of a merge to go back to.")]
+Abort = Annotated[bool, typer.Option("--abort", help="Give it up: both sides as they were before.")]
+Continue = Annotated[bool, typer.Option("--continue", help="Commit it, now that its conflicts are settled.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        cls=Command,
+        epilog="Examples: [b]epicvc merge review[/b] · [b]epicvc merge --continue[/b] · [b]epicvc merge --abort[/b]",
+    )(merge)
+    app.command(
+        cls=Command,
+        epilog="Examples: [b]epicvc revert HEAD[/b] · [b]epicvc revert HEAD~3 -n[/b] · [b]epicvc revert --abort[/b]",
+    )(revert)
+
+
+def merge(
+    context: typer.Context,
+    revision: Revision = None,
+    message: Message = None,
+    no_ff: NoFastForward = False,
+    prefer: Prefer = None,
+    abort: Abort = False,
+    continue_: Continue = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Merge a branch or commit into the current branch, both sides included."""
+    from epicvc.services import merging
+
+    if _finishes(context, "merge", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
+        return 0
+    report = merging.merge(
+        repo_of(context),
+        revision or "",
+        message=message,
+        fast_forward=not no_ff,
+        decide=merging.preferring(prefer),
+        dry_run=dry_run,
+    )
+    return _tell(context, report)
+
+
+def revert(
+    context: typer.Context,
+    revision: Revision = None,
+    message: Message = None,
+    mainline: Mainline = None,
+    prefer: Prefer = None,
+    abort: Abort = False,
+    continue_: Continue = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Take one commit's changes back, by a new commit."""
+    from epicvc.services import merging
+
+    if _finishes(context, "revert", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
+        return 0
+    report = merging.revert(
+        repo_of(context),
+        revision or "",
+        message=message,
+        mainline=mainline,
+        decide=merging.preferring(prefer),
+        dry_run=dry_run,
+    )
+    return _tell(context, report)
+
+
+def _finishes(
+    context: typer.Context,
+    command: str,
+    revision: str | None,
+    message: str | None,
+    *,
+    dry_run: bool,
+    abort: bool,
+    proceed: bool,
+) -> bool:
+    """``--abort`` and ``--continue``; whether it was one of them.
+
+    Raises:
+        UsageError: not exactly one of a revision and these two is given.
+    """
+    from epicvc.errors import UsageError
+    from epicvc.services import merging
+
+    if (revision is not None) + abort + proceed != 1:
+        hint = f"epicvc {command} REV, epicvc {command} --continue or epicvc {command} --abort"
+        raise UsageError(f"what to {command}, or how to go on?", hint=hint)
+    if proceed:
+        _tell(context, merging.finish(repo_of(context), command, message=message, dry_run=dry_run))
+    elif abort:
+        settings = settings_of(context)
+        report = merging.abort(repo_of(context), command, dry_run=dry_run)
+        if settings.json:
+            _tell(context, report)
+        else:
+            settings.say(f"{'would give' if dry_run else 'gave'} the {command} of {report.name} up")
+    return abort or proceed
+
+
+def _tell(context: typer.Context, report: MergeReport) -> int:
+    from epicvc.cli import machine
+    from epicvc.ui.reports import merge_report
+
+    settings = settings_of(context)
+    if settings.json:
+        settings.emit(machine.merge(report))
+    elif not settings.quiet:
+        merge_report(settings.console(), report)
+    return int(bool(report.conflicts))

@@ -1,0 +1,103 @@
+"""Rows that no document is made of: merged row by row, cell by cell. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from epicvc.database.rowcodec import SQLValue
+from epicvc.jsonio import JSON, equal
+from epicvc.merge.threeway import ABSENT, Context, Value
+from epicvc.model.labels import Label
+from epicvc.repo.rows import NamedRow
+from epicvc.services.threeway.whole import is_touch_time, plain
+
+
+@dataclass(frozen=True)
+class Versions:
+    """One row in the three states; ``None`` where it is not."""
+
+    base: NamedRow | None
+    ours: NamedRow | None
+    theirs: NamedRow | None
+
+
+def merge_row(context: Context, label: Label, rows: Versions) -> NamedRow | None:
+    """The merged row; a conflict that nobody decides keeps ours.
+
+    Inserted on both sides under one key with different values, and deleted here and changed there, are conflicts of
+    the whole row: neither may be lost without a word. A column that says when the row was last written takes the
+    later of two times.
+    """
+    base, ours, theirs = rows.base, rows.ours, rows.theirs
+    if ours == theirs or theirs == base:
+        return ours
+    if ours == base:
+        return theirs
+    if base is not None and ours is not None and theirs is not None:
+        return merge_cells(context, label, rows)
+    changed = ours if theirs is None else theirs
+    if base is not None and changed is not None and _same_but_touched(base, changed):
+        return None  # only written again where the other side deleted it: that is no change to keep
+    chosen = context.choose(label, *(_shown(row) for row in (base, ours, theirs)))
+    if chosen is None:
+        return ours
+    return _row(chosen.value, (ours, theirs, base))
+
+
+def _same_but_touched(one: NamedRow, other: NamedRow) -> bool:
+    return all(one.get(name) == other.get(name) for name in {*one, *other} if not is_touch_time(name))
+
+
+def merge_cells(context: Context, label: Label, rows: Versions) -> NamedRow:
+    """A row that all three have, column by column; ours says which columns there are and theirs adds its own."""
+    base, ours, theirs = rows.base or {}, rows.ours or {}, rows.theirs or {}
+    return {
+        name: merge_cell(context, label.child(name), name, base.get(name), ours.get(name), theirs.get(name))
+        for name in dict.fromkeys([*ours, *theirs])
+        if not (name in base and (name not in ours or name not in theirs))
+    }
+
+
+def merge_cell(
+    context: Context, label: Label, column: str, base: SQLValue, ours: SQLValue, theirs: SQLValue
+) -> SQLValue:
+    """One cell."""
+    if _same(ours, theirs) or _same(theirs, base):
+        return ours
+    if _same(ours, base):
+        return theirs
+    if is_touch_time(column) and type(ours) is type(theirs) and isinstance(ours, str | int | float):
+        return max(ours, cast("str", theirs))
+    chosen = context.choose(label, *(_value(plain(value)) for value in (base, ours, theirs)))
+    return ours if chosen is None else as_cell(chosen.value, (ours, theirs, base))
+
+
+def as_cell(value: Value, known: tuple[SQLValue, ...]) -> SQLValue:
+    """A chosen value as a column value: one of those that are known, where it says the same."""
+    if value is ABSENT or value is None:
+        return None
+    for candidate in known:
+        if candidate is not None and equal(plain(candidate), value):
+            return candidate
+    return value if isinstance(value, bool | int | float | str) else None
+
+
+def _same(one: SQLValue, other: SQLValue) -> bool:
+    return type(one) is type(other) and one == other
+
+
+def _value(value: JSON) -> Value:
+    return ABSENT if value is None else value
+
+
+def _shown(row: NamedRow | None) -> Value:
+    return ABSENT if row is None else {name: plain(value) for name, value in row.items()}
+
+
+def _row(value: Value, known: tuple[NamedRow | None, ...]) -> NamedRow | None:
+    """A chosen row as column values."""
+    if not isinstance(value, dict):
+        return None
+    columns = dict.fromkeys(name for row in known if row for name in row)
+    return {name: as_cell(value.get(name, ABSENT), tuple(row.get(name) for row in known if row)) for name in columns}

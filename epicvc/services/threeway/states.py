@@ -1,0 +1,236 @@
+"""The three states of a merge, and what changed between them, by epic: only what differs is ever read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
+from epicvc.database.values import key_text
+from epicvc.jsonio import parse
+from epicvc.model.document import epic_body, natural_key, tasks_of
+from epicvc.model.mapping import Mapping
+from epicvc.repo.base import Base, get_mapping
+from epicvc.repo.dbside import table_root, unpack_row
+from epicvc.repo.filesside import changed_files
+from epicvc.repo.objects import Snapshot
+from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables
+from epicvc.services.targets import COUNTERS
+from epicvc.store import tree
+from epicvc.store.node import load_root
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
+
+Place = tuple[str, ObjectId]
+"""Where an epic's file is: path and blob."""
+
+
+class State:
+    """One of the three states.
+
+    Args:
+        sink: holds its objects.
+        snapshot: the state.
+        mapping: the mapping in force now.
+    """
+
+    def __init__(self, sink: ObjectSink, snapshot: Snapshot, mapping: Mapping) -> None:
+        self.snapshot = snapshot
+        self._sink = sink
+        self._mapping = mapping
+        self.captured = CapturedRows(sink, snapshot.database) if snapshot.database else None
+        self._epic_keys: dict[SQLValue, str | None] = {}
+        self._task_owners: dict[SQLValue, Owner | None] = {}
+        self._roots: dict[str, ObjectId | None] = {}
+
+    @cached_property
+    def base(self) -> Base:
+        """What was agreed then, under the mapping of then."""
+        return Base(self._sink, self.snapshot.base, get_mapping(self._sink, self.snapshot.mapping))
+
+    def packed(self, table: str, key: bytes) -> bytes | None:
+        """A row as the tree has it."""
+        if self.snapshot.database is None:
+            return None
+        if table not in self._roots:
+            self._roots[table] = table_root(self._sink, self.snapshot.database, table)
+        root = self._roots[table]
+        return None if root is None else tree.get(self._sink, root, key)
+
+    def highest(self, table: str) -> int:
+        """The greatest number that rows of a table have or had for a key."""
+        if self.snapshot.database is None:
+            return 0
+        root = table_root(self._sink, self.snapshot.database, table)
+        keys = load_root(self._sink, root).keys if root is not None else ()
+        last = decode_key(keys[-1])[0] if keys else 0
+        counter = self.row(COUNTERS, encode_key((table,))) or {}
+        known = (value for value in (last, counter.get("seq")) if isinstance(value, int))
+        return max(known, default=0)
+
+    def named(self, table: str, packed: bytes | None) -> NamedRow | None:
+        """A row by column."""
+        if packed is None or self.captured is None:
+            return None
+        return self.captured.named(table, unpack_row(self._sink, packed))
+
+    def row(self, table: str, key: bytes) -> NamedRow | None:
+        """A row by its key."""
+        return self.named(table, self.packed(table, key))
+
+    def owner(self, table: str, row: NamedRow | None) -> Owner | None:
+        """The epic, and the task, that a row of a mapped table belongs to."""
+        if row is None:
+            return None
+        epics, tasks, links = self._mapping.epics, self._mapping.tasks, self._mapping.links
+        if table == epics.table:
+            key = key_text(row.get(epics.key))
+            return None if key is None else Owner(key)
+        if table == tasks.table:
+            return self._task_owner(row)
+        return self._owner_of_task(row.get(links.parent)) if links and table == links.table else None
+
+    def _task_owner(self, row: NamedRow) -> Owner | None:
+        epic, task = (
+            self._epic_key(row.get(self._mapping.tasks.parent or "")),
+            key_text(row.get(self._mapping.tasks.key)),
+        )
+        return None if epic is None or task is None else Owner(epic, task)
+
+    def _epic_key(self, surrogate: SQLValue) -> str | None:
+        if surrogate not in self._epic_keys:
+            table = self._mapping.epics
+            row = self.captured.by_surrogate(table, surrogate) if self.captured else None
+            self._epic_keys[surrogate] = key_text(row.get(table.key)) if row else None
+        return self._epic_keys[surrogate]
+
+    def _owner_of_task(self, surrogate: SQLValue) -> Owner | None:
+        if surrogate not in self._task_owners:
+            row = self.captured.by_surrogate(self._mapping.tasks, surrogate) if self.captured else None
+            self._task_owners[surrogate] = self._task_owner(row) if row else None
+        return self._task_owners[surrogate]
+
+
+@dataclass(frozen=True)
+class RowChange:
+    """A row that differs, as the trees have it."""
+
+    old: bytes | None
+    new: bytes | None
+
+
+@dataclass
+class Changes:
+    """What differs between two states, by epic where it belongs to one.
+
+    Attributes:
+        old_files: where the files of the epics that changed were.
+        new_files: where they are.
+        rows: changed rows of every table, by key.
+        old_rows: the keys of changed rows that belonged to an epic, by epic and table.
+        new_rows: the same for those that belong to one now.
+        epics: every epic that differs in its file, its rows or its base.
+        moved: tasks that left one epic for another, ``(old epic, task) -> new epic``.
+    """
+
+    old_files: dict[str, Place] = field(default_factory=dict)
+    new_files: dict[str, Place] = field(default_factory=dict)
+    rows: dict[str, dict[bytes, RowChange]] = field(default_factory=dict)
+    old_rows: dict[str, dict[str, set[bytes]]] = field(default_factory=dict)
+    new_rows: dict[str, dict[str, set[bytes]]] = field(default_factory=dict)
+    epics: set[str] = field(default_factory=set)
+    moved: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+class Contents:
+    """What stored files say, each parsed once."""
+
+    def __init__(self, sink: ObjectSink) -> None:
+        self._sink = sink
+        self._seen: dict[ObjectId, tuple[str | None, frozenset[str]]] = {}
+
+    def epic(self, blob: ObjectId, path: str) -> tuple[str, frozenset[str]]:
+        """A file's epic and the ids of its tasks; a file that is no epic goes by its path."""
+        if blob not in self._seen:
+            value = parse(self._sink.get(blob, ObjectType.BLOB), source=path)
+            body = epic_body(value) if isinstance(value, dict) else {}
+            tasks = tasks_of(body) if isinstance(body.get(Mapping.TASKS), list) else []
+            ids = (natural_key(task.get("id")) for task in tasks if isinstance(task, dict))
+            self._seen[blob] = natural_key(body.get("id")), frozenset(key for key in ids if key is not None)
+        epic, found = self._seen[blob]
+        return (path if epic is None else epic), found
+
+
+def find_changes(
+    sink: ObjectSink, contents: Contents, mapping: Mapping, old: State, new: State, *, owned: bool
+) -> Changes:
+    """What differs between two states.
+
+    Args:
+        sink: holds them.
+        contents: reads changed files.
+        mapping: the mapping in force.
+        old: the earlier state.
+        new: the later one.
+        owned: whether the epics that rows belong to can be told; else all are rows like any other.
+
+    Raises:
+        InvalidJSON: a changed file is no JSON.
+    """
+    changes = Changes()
+    lost: dict[str, set[str]] = {}
+    gained: dict[str, set[str]] = {}
+    for path, was, now in changed_files(sink, old.snapshot.files, new.snapshot.files):
+        for blob, places, tasks in ((was, changes.old_files, lost), (now, changes.new_files, gained)):
+            if blob is not None:
+                epic, found = contents.epic(blob, path)
+                places[epic] = (path, blob)
+                for task in found:
+                    tasks.setdefault(task, set()).add(epic)
+                changes.epics.add(epic)
+    tables = frozenset(mapped_tables(mapping)) if owned else frozenset()
+    _find_rows(sink, mapping, tables, old, new, changes, lost, gained)
+    for key, _, _ in tree.diff(sink, old.snapshot.base, new.snapshot.base):
+        changes.epics.add(key.decode())
+    for task, givers in lost.items():
+        getters = gained.get(task, set())
+        for giver in givers - getters:
+            for getter in sorted(getters - givers)[:1]:
+                changes.moved[giver, task] = getter
+    return changes
+
+
+def _find_rows(
+    sink: ObjectSink,
+    mapping: Mapping,
+    tables: frozenset[str],
+    old: State,
+    new: State,
+    changes: Changes,
+    lost: dict[str, set[str]],
+    gained: dict[str, set[str]],
+) -> None:
+    for table, found in _changed_tables(sink, old.snapshot, new.snapshot):
+        rows = changes.rows.setdefault(table, {})
+        for key, was, now in found:
+            rows[key] = RowChange(was, now)
+            if table not in tables:
+                continue
+            for state, packed, owned, tasks in (
+                (old, was, changes.old_rows, lost),
+                (new, now, changes.new_rows, gained),
+            ):
+                owner = state.owner(table, state.named(table, packed))
+                if owner is not None:
+                    owned.setdefault(owner.epic, {}).setdefault(table, set()).add(key)
+                    changes.epics.add(owner.epic)
+                    if table == mapping.tasks.table and owner.task is not None:
+                        tasks.setdefault(owner.task, set()).add(owner.epic)
+
+
+def _changed_tables(
+    sink: ObjectSink, old: Snapshot, new: Snapshot
+) -> Iterator[tuple[str, Iterator[tuple[bytes, bytes | None, bytes | None]]]]:
+    before, after = (state.database.tables if state.database else tree.EMPTY for state in (old, new))
+    for key, was, now in tree.diff(sink, before, after):
+        yield key.decode(), tree.diff(sink, was or tree.EMPTY, now or tree.EMPTY)

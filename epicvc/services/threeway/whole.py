@@ -1,0 +1,192 @@
+"""Whole documents: a core together with what the files alone and the database alone know, as one value to merge.
+
+The same engine that merges cores merges them, so that an extra key or a system column counts wherever a field does: a
+task that is deleted here and has its status changed there is a conflict, not a loss. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, cast
+
+from epicvc.database.rowcodec import SQLValue
+from epicvc.jsonio import JSON
+from epicvc.model.document import CALCULATED, UNAGREED, WRAPPER, Core, FileEpic, natural_key, tasks_of
+from epicvc.model.labels import SIBLINGS
+from epicvc.model.mapping import Mapping, TableMap
+from epicvc.repo.rows import NamedRow, is_alive
+
+_TOUCHED: Final = re.compile(r"(^|_)(updated|modified|changed)(_|$)", re.IGNORECASE)
+"""Columns that say when a row was last written; writing it again is no change that a person made."""
+
+_FORCED: Final = "@"
+
+
+def is_touch_time(column: str) -> bool:
+    """Whether a column says, by its name, when its row was last written."""
+    return bool(_TOUCHED.search(column))
+
+
+@dataclass
+class NaturalRows:
+    """The rows of one epic, by natural key; each with the key that it is captured by.
+
+    Attributes:
+        epic: its own row.
+        tasks: its tasks' rows, by task.
+        links: the rows of the child table, by task and linked key.
+    """
+
+    epic: tuple[bytes, NamedRow] | None = None
+    tasks: dict[str, tuple[bytes, NamedRow]] = field(default_factory=dict)
+    links: dict[tuple[str, str], tuple[bytes, NamedRow]] = field(default_factory=dict)
+
+    def keys(self) -> Iterator[bytes]:
+        """The captured keys of the epic's and its tasks' rows."""
+        if self.epic:
+            yield self.epic[0]
+        yield from (key for key, _ in self.tasks.values())
+
+
+@dataclass(frozen=True)
+class Names:
+    """Which members of a whole document are system columns: the column of each, for epics and for tasks."""
+
+    epic: dict[str, str]
+    task: dict[str, str]
+
+
+def system_names(mapping: Mapping, rows: Iterable[NaturalRows], files: Iterable[FileEpic | None]) -> Names:
+    """Name the system columns that some of these rows have; where files use the name, the column gets a mark.
+
+    Args:
+        mapping: says which columns are fields.
+        rows: the rows of an epic in all states.
+        files: its file in all states.
+    """
+    bodies = [file.body for file in files if file is not None]
+    extra = {name for body in bodies for name in body} | {*mapping.epic_fields, "id", UNAGREED}
+    inner = {name for body in bodies for task in tasks_of(body) for name in task} | {*mapping.task_fields, "id"}
+    columns: dict[str, None] = {}
+    of_tasks: dict[str, None] = {}
+    for found in rows:
+        columns.update(dict.fromkeys(_system_columns(mapping.epics, found.epic[1]) if found.epic else ()))
+        for _, row in found.tasks.values():
+            of_tasks.update(dict.fromkeys(_system_columns(mapping.tasks, row)))
+            break
+    return Names(
+        {(_FORCED + column if column in extra else column): column for column in columns},
+        {(_FORCED + column if column in inner else column): column for column in of_tasks},
+    )
+
+
+def _system_columns(table: TableMap, row: NamedRow) -> list[str]:
+    fields = {spec.column for spec in table.fields}
+    structure = {table.id, table.key, table.parent, table.sequence, table.deleted_at}
+    return [name for name in row if name not in fields and name not in structure and not is_touch_time(name)]
+
+
+def of_file(file: FileEpic, mapping: Mapping) -> Core:
+    """A file's core with its extra keys; those beside ``epic`` below :data:`SIBLINGS`."""
+    fields = {*mapping.epic_fields, "id"}
+    whole = {**file.core, **{name: value for name, value in file.body.items() if name not in fields}}
+    if file.body is not file.whole:
+        beside = {name: value for name, value in file.whole.items() if name not in (WRAPPER, CALCULATED)}
+        if beside:
+            whole[SIBLINGS] = cast("JSON", beside)
+    inner = {*mapping.task_fields, "id"}
+    given = tasks_of(file.body)
+    tasks = [
+        {**task, **{name: value for name, value in item.items() if name not in inner}}
+        for task, item in zip(tasks_of(file.core), given, strict=True)
+    ]
+    if tasks:
+        whole[Mapping.TASKS] = cast("JSON", tasks)
+    return _without_null(whole)
+
+
+def of_rows(core: Core, rows: NaturalRows, names: Names) -> Core:
+    """A core that living rows stand for, with their system columns."""
+    assert rows.epic is not None  # an epic without a row has no core
+    whole = {**core, **_columns(rows.epic[1], names.epic)}
+    tasks = [
+        {**task, **_columns(rows.tasks[key][1], names.task)} if (key := cast("str", task["id"])) in rows.tasks else task
+        for task in tasks_of(core)
+    ]
+    if tasks:
+        whole[Mapping.TASKS] = cast("JSON", tasks)
+    return _without_null(whole)
+
+
+def _columns(row: NamedRow, names: dict[str, str]) -> Core:
+    return {name: plain(row.get(column)) for name, column in names.items()}
+
+
+def joined(file: Core | None, rows: Core | None) -> Core | None:
+    """One document of both, where they have the same core."""
+    if file is None or rows is None:
+        return rows if file is None else file
+    by_id = {cast("str", task["id"]): task for task in tasks_of(rows)}
+    whole = {**rows, **file}
+    tasks = [{**by_id.get(cast("str", task["id"]), {}), **task} for task in tasks_of(file)]
+    if tasks:
+        whole[Mapping.TASKS] = cast("JSON", tasks)
+    return whole
+
+
+def core_part(whole: Core | None, mapping: Mapping) -> Core | None:
+    """The core of a whole document."""
+    if whole is None:
+        return None
+    names, inner = {*mapping.epic_fields}, {*mapping.task_fields, "id"}
+    core = {name: value for name, value in whole.items() if name in names}
+    tasks = [{name: value for name, value in task.items() if name in inner} for task in tasks_of(whole)]
+    if tasks:
+        core[Mapping.TASKS] = cast("JSON", tasks)
+    return core
+
+
+def file_part(whole: Core | None, names: Names) -> Core | None:
+    """What the files know of a whole document."""
+    if whole is None:
+        return None
+    part = {name: value for name, value in whole.items() if name not in names.epic}
+    tasks = [{name: value for name, value in task.items() if name not in names.task} for task in tasks_of(whole)]
+    if tasks:
+        part[Mapping.TASKS] = cast("JSON", tasks)
+    return part
+
+
+def living(rows: NaturalRows, mapping: Mapping) -> NaturalRows | None:
+    """The rows of an epic that are alive; ``None`` where the epic's own is not."""
+    if rows.epic is None or not is_alive(rows.epic[1], mapping.epics):
+        return None
+    tasks = {key: found for key, found in rows.tasks.items() if is_alive(found[1], mapping.tasks)}
+    links = {place: found for place, found in rows.links.items() if place[0] in tasks}
+    return NaturalRows(rows.epic, tasks, links)
+
+
+def plain(value: SQLValue) -> JSON:
+    """A column value as JSON can say it: bytes in hexadecimal."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    return value if isinstance(value, bool | int | float | str) or value is None else repr(value)
+
+
+def _without_null(whole: Core) -> Core:
+    """Null members are absent ones."""
+    result: Core = {name: value for name, value in whole.items() if value is not None}
+    if tasks := tasks_of(result):
+        result[Mapping.TASKS] = cast(
+            "JSON", [{name: value for name, value in task.items() if value is not None} for task in tasks]
+        )
+    return result
+
+
+def task_id(task: Core) -> str:
+    """A task's id as text."""
+    return cast("str", natural_key(task["id"]))

@@ -1,0 +1,330 @@
+"""Branches and their merges, both sides included, on made and on real data."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from support.repos import EpicRepo
+
+
+def commit(repo: EpicRepo, message: str = "work") -> str:
+    """Bring both sides together and commit what that leaves."""
+    repo.ok("sync")
+    repo.ok("commit", "-m", message)
+    return repo.head()
+
+
+def fork(repo: EpicRepo) -> None:
+    """A branch ``theirs`` beside the first one, at the same commit."""
+    repo.ok("commit", "-m", "before")
+    repo.ok("switch", "-c", "theirs")
+
+
+def set_task(key: str, **fields: Any) -> Any:
+    """An edit of one task of an epic."""
+
+    def change(body: Any) -> None:
+        next(task for task in body["tasks"] if task["id"] == key).update(fields)
+
+    return change
+
+
+def two_branches(repo: EpicRepo, theirs: Any, ours: Any, epic: str | None = None) -> None:
+    """Two edits of one epic's file, one on each branch; ``main`` is the current one afterwards."""
+    epic = epic or repo.facts.epic
+    fork(repo)
+    repo.rewrite(epic, theirs)
+    commit(repo, "theirs")
+    repo.ok("switch", "main")
+    repo.rewrite(epic, ours)
+    commit(repo, "ours")
+
+
+def settled(repo: EpicRepo) -> Any:
+    """The status after a merge: clean, in sync, nothing open."""
+    status = repo.json("status")
+    assert status["clean"] and status["in_sync"] and not status["conflicts"] and status["merging"] is None, status
+    repo.ok("fsck")
+    return status
+
+
+def test_edits_of_two_fields_merge_on_both_sides(repo: EpicRepo) -> None:
+    epic, task = repo.facts.epic, repo.facts.tasks[0]
+    two_branches(repo, set_task(task, title="Theirs"), lambda body: body.update(summary="Ours"))
+    before = repo.head()
+    answer = repo.json("merge", "theirs", "-m", "bring it in")
+    assert (answer["merged"], answer["conflicts"], answer["fast_forward"]) == (1, [], False)
+    assert repo.file_task(epic, task)["title"] == "Theirs"
+    assert repo.body(epic)["summary"] == "Ours"
+    assert repo.task_row(task)["title"] == "Theirs"
+    assert repo.epic_row(epic)["summary"] == "Ours"
+    settled(repo)
+    (newest, *_) = repo.json("log")["commits"]
+    assert newest["kind"] == "merge"
+    assert newest["message"] == "bring it in"
+    assert newest["parents"][0] == before
+    assert len(newest["parents"]) == 2
+    assert repo.json("sync", "--dry-run")["to_files"] == 0
+    assert repo.json("merge", "theirs")["up_to_date"] is True
+
+
+def test_a_branch_without_commits_of_its_own_moves_forward(repo: EpicRepo) -> None:
+    fork(repo)
+    repo.rewrite(repo.facts.epic, lambda body: body.update(name="Theirs"))
+    head = commit(repo)
+    files = repo.files()
+    repo.ok("switch", "main")
+    with repo.unchanged():
+        assert repo.json("merge", "theirs", "--dry-run")["fast_forward"] is True
+    assert repo.json("merge", "theirs")["commit"] == head
+    assert repo.head() == head
+    assert repo.files() == files
+    settled(repo)
+    repo.ok("undo")
+    assert repo.head() != head
+    answer = repo.json("merge", "theirs", "--no-ff")
+    assert answer["fast_forward"] is False
+    assert repo.files() == files
+    assert len(repo.json("log")["commits"][0]["parents"]) == 2
+    settled(repo)
+
+
+def test_a_conflict_keeps_ours_until_it_is_settled(repo: EpicRepo) -> None:
+    epic, task = repo.facts.epic, repo.facts.tasks[0]
+
+    def theirs(body: Any) -> None:
+        body.update(name="Theirs")
+        set_task(task, title="Their title")(body)
+
+    two_branches(repo, theirs, lambda body: body.update(name="Ours"))
+    before, head = repo.everything(), repo.head()
+    with repo.unchanged():
+        dry = repo.json("merge", "theirs", "--dry-run", code=1)
+    answer = repo.json("merge", "theirs", code=1)
+    assert answer == dry
+    assert [found["label"] for found in answer["conflicts"]] == [f"{epic}:name"]
+    assert answer["conflicts"][0]["ours"] == "Ours"
+    assert answer["conflicts"][0]["theirs"] == "Theirs"
+    assert answer["commit"] is None
+    assert repo.body(epic)["name"] == "Ours"
+    assert repo.file_task(epic, task)["title"] == "Their title"
+    assert repo.task_row(task)["title"] == "Their title"
+    assert repo.head() == head
+    status = repo.json("status")
+    assert status["merging"] == {"command": "merge", "name": "theirs", "conflicts": [f"{epic}:name"]}
+    assert status["in_sync"]
+    said = repo.ok("status").out
+    assert "epicvc resolve" in said
+    assert "epicvc merge --abort" in said
+    for command in (
+        ("sync",), ("commit", "-m", "x"), ("merge", "theirs"), ("revert", "HEAD"), ("rollback", "HEAD"),
+        ("switch", "theirs"), ("switch", "-c", "other"), ("checkpoint", "x"), ("merge", "--continue"),
+    ):  # fmt: skip
+        repo.refused(5, *command)
+    repo.ok("merge", "--abort")
+    after = repo.everything()
+    assert (after.files, after.dump, after.refs) == (before.files, before.dump, before.refs)
+    settled(repo)
+
+
+def test_abort_undo_and_redo_of_a_merge(repo: EpicRepo) -> None:
+    two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(name="Ours"))
+    before = repo.everything()
+    repo.json("merge", "theirs", code=1)
+    middle = repo.everything()
+    repo.ok("undo")
+    assert (repo.everything().files, repo.everything().refs) == (before.files, before.refs)
+    repo.ok("redo")
+    assert (repo.everything().files, repo.everything().refs) == (middle.files, middle.refs)
+    repo.ok("merge", "--abort")
+    repo.ok("undo")
+    assert repo.everything().refs == middle.refs
+    assert repo.json("status")["merging"]["name"] == "theirs"
+    repo.ok("merge", "--abort")
+    settled(repo)
+
+
+def test_a_task_deleted_here_and_edited_there_is_one_conflict(repo: EpicRepo) -> None:
+    epic, task = repo.facts.epic, repo.facts.tasks[1]
+
+    def without(body: Any) -> None:
+        body["tasks"] = [item for item in body["tasks"] if item["id"] != task]
+
+    two_branches(repo, without, set_task(task, title="Kept?", description="Edited"))
+    answer = repo.json("merge", "theirs", code=1)
+    assert [found["label"] for found in answer["conflicts"]] == [f"{epic}:tasks/{task}"]
+    assert repo.file_task(epic, task)["title"] == "Kept?"
+    repo.ok("merge", "--abort")
+    assert repo.json("merge", "theirs", "--prefer", "theirs")["conflicts"] == []
+    assert repo.file_task(epic, task) is None
+    assert task not in repo.task_order(epic)
+    settled(repo)
+
+
+def test_tasks_added_on_each_side_both_stay_and_get_keys_of_their_own(repo: EpicRepo) -> None:
+    epic, first, second = repo.facts.epic, repo.facts.tasks[0], repo.facts.tasks[1]
+
+    def added(key: str, after: str) -> Any:
+        def change(body: Any) -> None:
+            at = next(place for place, task in enumerate(body["tasks"]) if task["id"] == after)
+            body["tasks"].insert(
+                at + 1, {"id": key, "title": f"New {key}", "mark": key, "dependencies": [first], "estimate_minutes": 5}
+            )
+
+        return change
+
+    two_branches(repo, added("new.theirs", first), added("new.ours", second))
+    ours = repo.task_row("new.ours")
+    answer = repo.json("merge", "theirs")
+    assert answer["conflicts"] == []
+    order = [task["id"] for task in repo.body(epic)["tasks"]]
+    assert order.index("new.theirs") == order.index(first) + 1
+    assert order.index("new.ours") == order.index(second) + 1
+    assert repo.task_order(epic) == order
+    assert repo.file_task(epic, "new.theirs")["mark"] == "new.theirs"
+    assert repo.task_row("new.ours")["id"] == ours["id"]
+    theirs = repo.task_row("new.theirs")
+    assert theirs["id"] != ours["id"]
+    links = repo.sql(
+        "SELECT task_id, depends_on_task_key FROM task_dependencies WHERE task_id IN (?, ?)", ours["id"], theirs["id"]
+    )
+    assert sorted(links) == sorted([(ours["id"], first), (theirs["id"], first)])
+    settled(repo)
+    repo.sql("INSERT INTO framework_tasks (task_key, epic_id, title) VALUES ('fresh', ?, 'x')", theirs["epic_id"])
+    assert repo.task_row("fresh")["id"] > theirs["id"]
+
+
+def test_a_task_moved_there_and_edited_here_merges(repo: EpicRepo) -> None:
+    epic, other, task = repo.facts.epic, repo.facts.other, repo.facts.tasks[2]
+    fork(repo)
+    moved = repo.file_task(epic, task)
+    repo.rewrite(epic, lambda body: body.update(tasks=[item for item in body["tasks"] if item["id"] != task]))
+    repo.rewrite(other, lambda body: body["tasks"].append(moved))
+    commit(repo, "moved")
+    repo.ok("switch", "main")
+    row = repo.task_row(task)
+    repo.rewrite(epic, set_task(task, title="Edited here"))
+    commit(repo, "edited")
+    answer = repo.json("merge", "theirs")
+    assert answer["conflicts"] == []
+    assert answer["moved"] == [{"from": f"{epic}:tasks/{task}", "to": f"{other}:tasks/{task}"}]
+    assert repo.file_task(epic, task) is None
+    assert repo.file_task(other, task)["title"] == "Edited here"
+    after = repo.task_row(task)
+    assert (after["id"], after["title"]) == (row["id"], "Edited here")
+    assert after["epic_id"] == repo.epic_row(other)["id"]
+    settled(repo)
+
+
+def test_system_columns_extra_keys_and_other_tables_merge(repo: EpicRepo) -> None:
+    epic, facts = repo.facts.epic, repo.facts
+    fork(repo)
+    repo.sql("UPDATE framework_epics SET status = 'there' WHERE epic_key = ?", epic)
+    repo.sql(f"UPDATE {facts.table} SET {facts.column} = 'there' WHERE id = ?", facts.row)
+    repo.rewrite(epic, lambda body: body.update(team={"lead": "there"}))
+    commit(repo, "theirs")
+    repo.ok("switch", "main")
+    repo.sql("UPDATE framework_epics SET points_earned = 77 WHERE epic_key = ?", epic)
+    repo.rewrite(epic, lambda body: body.update(squad="here"))
+    commit(repo, "ours")
+    assert repo.json("merge", "theirs")["conflicts"] == []
+    row = repo.epic_row(epic)
+    assert (row["status"], row["points_earned"]) == ("there", 77)
+    assert repo.body(epic)["team"] == {"lead": "there"}
+    assert repo.body(epic)["squad"] == "here"
+    assert repo.one(f"SELECT {facts.column} FROM {facts.table} WHERE id = ?", facts.row) == "there"
+    settled(repo)
+
+
+def test_two_rows_under_one_surrogate_key_are_a_conflict(made: EpicRepo) -> None:
+    repo = made
+    fork(repo)
+    repo.sql("INSERT INTO audit_sessions (session_id, start_time) VALUES ('there', 'then')")
+    repo.sql("INSERT INTO audit_results (id, session_id, file_path) VALUES (900, 'there', 'there')")
+    commit(repo, "theirs")
+    repo.ok("switch", "main")
+    repo.sql("INSERT INTO audit_sessions (session_id, start_time) VALUES ('here', 'then')")
+    repo.sql("INSERT INTO audit_results (id, session_id, file_path) VALUES (900, 'here', 'here')")
+    commit(repo, "ours")
+    answer = repo.json("merge", "theirs", code=1)
+    (found,) = answer["conflicts"]
+    assert found["label"] == "@audit_results/900"
+    assert found["ours"]["file_path"] == "here"
+    assert found["theirs"]["file_path"] == "there"
+    assert repo.one("SELECT count(*) FROM audit_sessions WHERE session_id IN ('here', 'there')") == 2
+    repo.ok("merge", "--abort")
+    repo.ok("merge", "theirs", "--prefer", "theirs")
+    assert repo.one("SELECT file_path FROM audit_results WHERE id = 900") == "there"
+    settled(repo)
+
+
+def test_a_schema_changed_on_both_sides_is_refused_naming_both(made: EpicRepo) -> None:
+    repo = made
+    fork(repo)
+    repo.sql("ALTER TABLE settings ADD COLUMN theirs TEXT")
+    commit(repo, "theirs")
+    repo.ok("switch", "main")
+    repo.rewrite(repo.facts.epic, lambda body: body.update(name="Ours"))
+    repo.sql("INSERT INTO settings (category, name, value) VALUES ('ours', 'x', 'y')")
+    commit(repo, "ours")
+    assert repo.json("merge", "theirs")["conflicts"] == []
+    assert repo.one("SELECT value FROM settings WHERE category = 'ours' AND theirs IS NULL") == "y"
+    settled(repo)
+    repo.ok("undo")
+    repo.sql("CREATE INDEX ours ON settings (value)")
+    commit(repo, "ours too")
+    message = repo.refused(5, "merge", "theirs", naming="table settings")
+    assert "index ours" in message
+
+
+def test_revert_takes_one_commit_back_and_no_other(repo: EpicRepo) -> None:
+    epic, task = repo.facts.epic, repo.facts.tasks[0]
+    old = repo.file_task(epic, task)["title"]
+    repo.ok("commit", "-m", "before")
+    repo.rewrite(epic, set_task(task, title="Wrong"))
+    commit(repo, "the mistake")
+    wrong = repo.head()
+    repo.rewrite(epic, lambda body: body.update(name="Later"))
+    commit(repo, "later")
+    with repo.unchanged():
+        assert repo.json("revert", wrong, "--dry-run")["conflicts"] == []
+    answer = repo.json("revert", wrong)
+    assert answer["conflicts"] == []
+    assert repo.file_task(epic, task)["title"] == old
+    assert repo.task_row(task)["title"] == old
+    assert repo.body(epic)["name"] == "Later"
+    assert repo.json("log")["commits"][0]["message"].startswith("revert ")
+    settled(repo)
+
+
+def test_a_merge_needs_committed_sides_and_a_common_commit(repo: EpicRepo) -> None:
+    two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(summary="Ours"))
+    repo.sql("UPDATE framework_epics SET priority = 9 WHERE epic_key = ?", repo.facts.other)
+    repo.refused(5, "merge", "theirs", naming="committed")
+    repo.refused(5, "revert", "HEAD", naming="committed")
+    repo.refused(3, "merge", "nowhere")
+    repo.refused(3, "merge", "--abort")
+    repo.refused(3, "revert", "--continue")
+    repo.refused(2, "merge")
+    repo.refused(2, "merge", "theirs", "--abort")
+    repo.refused(2, "merge", "theirs", "--prefer", "files")
+
+
+def test_the_formatting_of_ours_stays(made: EpicRepo) -> None:
+    repo = made
+    fork(repo)
+    repo.rewrite("1", set_task("1.2", title="Theirs"))
+    commit(repo)
+    repo.ok("switch", "main")
+    path = repo.path("1")
+    value = json.loads(path.read_bytes())
+    value["epic"]["summary"] = "Ours"
+    path.write_text(json.dumps(value, indent=7), encoding="utf-8")
+    commit(repo)
+    before = path.read_text(encoding="utf-8")
+    repo.ok("merge", "theirs")
+    old = json.loads(before)
+    title = next(task["title"] for task in old["epic"]["tasks"] if task["id"] == "1.2")
+    assert path.read_text(encoding="utf-8") == before.replace(json.dumps(title), '"Theirs"')
+    settled(repo)
