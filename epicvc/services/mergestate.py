@@ -20,7 +20,7 @@ from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import MERGING
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource
 
-FORMAT: Final = "epicvc.merging/1"
+VERSION: Final = 1
 SIDES: Final = ("ours", "theirs", "base")
 
 
@@ -65,7 +65,7 @@ def read_state(source: ObjectSource, repo: Repo) -> MergeState | None:
         value = parse(commit.message.encode())
     except EpicvcError as error:
         raise DamagedObject(ref, "is no record of a merge") from error
-    if not isinstance(value, dict) or value.get("format") != FORMAT or len(commit.parents) != 3:
+    if not isinstance(value, dict) or value.get("version") != VERSION or len(commit.parents) != 3:
         raise DamagedObject(ref, "is no record of a merge")
     record = cast("dict[str, dict[str, dict[str, JSON]]]", value)
     answers = {parse_label(text): Chosen(_value(answer, "value")) for text, answer in record["answers"].items()}
@@ -81,7 +81,7 @@ def read_state(source: ObjectSource, repo: Repo) -> MergeState | None:
 def put_state(sink: ObjectSink, repo: Repo, state: MergeState) -> ObjectId:
     """Store the record of a merge in progress; the ref is the caller's to move."""
     value = {
-        "format": FORMAT,
+        "version": VERSION,
         "command": state.command,
         "name": state.name,
         "message": state.message,

@@ -48,6 +48,16 @@ epicvc restore --source HEAD~2 2:name
 epicvc restore --at 2999-01-01 --to then
 epicvc rollback here
 epicvc undo
+epicvc switch -c side -q
+sed -i.orig 's/in half a/in a third of a/' epics/search.json
+epicvc commit -m side
+epicvc switch main -q
+sed -i.orig 's/in half a/in a tenth of a/' epics/search.json
+epicvc commit -m main
+epicvc merge side
+epicvc status
+epicvc merge --abort
+epicvc merge side --prefer ours
 epicvc op log
 epicvc migrate status
 epicvc migrate down
