@@ -91,6 +91,7 @@ def _changes(comparison: Comparison) -> list[Shape]:
             "op": item.change.op.value,
             "old": plain(item.change.old),
             "new": plain(item.change.new),
+            "migration": item.migration,
         }
         for item in comparison.changes
     ]

@@ -11,6 +11,7 @@ from epicvc.repo.dbside import table_root
 from epicvc.repo.filesside import epic_paths
 from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
+from epicvc.services.attribution import End, attribute
 from epicvc.services.difference import SideChange, differences
 from epicvc.services.restoring import check_side
 from epicvc.services.session import look
@@ -71,7 +72,8 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
         snapshots = repo.snapshot_of(one), repo.snapshot_of(other)
         found = tuple(differences(repo.store, mapping, *snapshots, side=side, selection=selection))
         _require_known(repo.store, selection, found, snapshots)
-        return Comparison(one.hex(), other.hex(), found)
+        ends = End(one, snapshots[0]), End(other, snapshots[1])
+        return Comparison(one.hex(), other.hex(), tuple(attribute(repo, repo.store, *ends, found)))
     commit = repo.revisions.resolve(revisions[0] if revisions else "HEAD")
     with look(repo) as session:
         session.working.files.require_valid()
@@ -79,7 +81,8 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
         working = session.working.snapshot()
         found = tuple(differences(session.staging, mapping, before, working, side=side, selection=selection))
         _require_known(session.staging, selection, found, (before, working))
-        return Comparison(commit.hex(), WORKING, found)
+        ends = End(commit, before), End(repo.revisions.head(), working, working=True)
+        return Comparison(commit.hex(), WORKING, tuple(attribute(repo, session.staging, *ends, found)))
 
 
 def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparison:
@@ -89,7 +92,10 @@ def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparis
     after = repo.snapshot_of(commit.id)
     found = tuple(differences(repo.store, repo.config.mapping, before, after, selection=selection))
     _require_known(repo.store, selection, found, (before, after))
-    return Comparison(parent.hex() if parent else None, commit.id.hex(), found)
+    ends = End(parent, before), End(commit.id, after)
+    return Comparison(
+        parent.hex() if parent else None, commit.id.hex(), tuple(attribute(repo, repo.store, *ends, found))
+    )
 
 
 def _require_known(

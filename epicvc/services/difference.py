@@ -30,11 +30,13 @@ class SideChange:
         side: ``files`` or ``db``.
         change: what changed.
         layer: who owns the field; rows of unmapped tables are ``None``.
+        migration: the versions of the migrations that made it; ``None`` for what people did.
     """
 
     side: str
     change: Change
     layer: Layer | None = Layer.CORE
+    migration: str | None = None
 
 
 def differences(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from difflib import SequenceMatcher
 
 from rich.console import Console
@@ -33,13 +34,52 @@ def draw_changes(console: Console, changes: Iterable[SideChange], *, verbose: bo
     """
     epics: dict[str, list[SideChange]] = {}
     tables: dict[str, list[SideChange]] = {}
+    migrations: dict[str, list[SideChange]] = {}
     for item in changes:
+        if item.migration is not None:
+            migrations.setdefault(item.migration, []).append(item)
+            continue
         group = tables if item.change.label.table else epics
         group.setdefault(item.change.label.root, []).append(item)
     for epic, items in epics.items():
         _draw_epic(console, epic, items, verbose=verbose)
     for table, items in tables.items():
         _draw_table(console, table, items, verbose=verbose)
+    for versions, items in sorted(migrations.items()):
+        _draw_migration(console, versions, items, verbose=verbose)
+
+
+def _draw_migration(console: Console, versions: str, items: list[SideChange], *, verbose: bool) -> None:
+    """What migrations did, apart from what people did."""
+    noun = "migrations" if "," in versions else "migration"
+    console.print(line((f"{noun} {printable(versions)}", "label")))
+    definitions = [item for item in items if _is_definition(item)]
+    for item in definitions:
+        name = "/".join(map(printable, item.change.label.path))
+        for text in _details(_head(item.change, name), item.change):
+            console.print(text)
+    values = [item for item in items if not _is_definition(item)]
+    if values and not verbose:
+        places = {(item.change.label.table, item.change.label.root, item.change.label.path[:1]) for item in values}
+        tables = sorted({root for table, root, _ in places if table})
+        epics = {root for table, root, _ in places if not table}
+        parts = [count(len(epics), "epic")] if epics else []
+        parts += [f"table {printable(name)}" for name in tables]
+        console.print(
+            line((f"  db    {count(len(values), 'value')} in {', '.join(parts)} (--verbose lists them)", "dim"))
+        )
+    console.print()
+    if values and verbose:
+        draw_changes(console, (replace(item, migration=None) for item in values), verbose=True)
+
+
+def _is_definition(item: SideChange) -> bool:
+    return item.change.label.table and not item.change.label.root
+
+
+def _head(change: Change, name: str) -> Text:
+    """How a line about the database begins."""
+    return line("  db    ", (_SIGN[change.op], _STYLE[change.op]), " ", (name, "label"))
 
 
 def _draw_epic(console: Console, epic: str, items: list[SideChange], *, verbose: bool) -> None:
@@ -189,6 +229,6 @@ def _draw_table(console: Console, table: str, items: list[SideChange], *, verbos
             break
         for change in changes:
             name = "/".join(map(printable, change.label.path)) or row
-            for text in _details(line("  db    ", (_SIGN[change.op], _STYLE[change.op]), " ", (name, "label")), change):
+            for text in _details(_head(change, name), change):
                 console.print(text)
     console.print()

@@ -47,13 +47,13 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="migrate")
 
 
-def status(context: typer.Context, directory: Dir = None, exit_code: Pending = False) -> int:
+def status(context: typer.Context, migrations: Dir = None, exit_code: Pending = False) -> int:
     """Show at which version the database is, what is pending, and what is wrong with the migrations."""
     from epicvc.cli import machine
     from epicvc.ui.migrations import draw_migrations
 
     settings = settings_of(context)
-    with _migrator(context, directory) as migrator:
+    with _migrator(context, migrations) as migrator:
         found = migrator.status()
     if settings.json:
         settings.emit(machine.migrations(found))
@@ -64,9 +64,9 @@ def status(context: typer.Context, directory: Dir = None, exit_code: Pending = F
     return 1 if exit_code and found.pending else 0
 
 
-def up(context: typer.Context, version: Version = None, directory: Dir = None, dry_run: DryRun = False) -> int:
+def up(context: typer.Context, version: Version = None, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Apply what is pending, each migration in a transaction of its own."""
-    with _migrator(context, directory) as migrator:
+    with _migrator(context, migrations) as migrator:
         return _tell(context, migrator.up(version, dry_run=dry_run))
 
 
@@ -74,7 +74,7 @@ def down(
     context: typer.Context,
     version: Kept = None,
     count: Number = None,
-    directory: Dir = None,
+    migrations: Dir = None,
     dry_run: DryRun = False,
 ) -> int:
     """Take back the newest migration, the newest N, or all behind a version."""
@@ -82,11 +82,11 @@ def down(
 
     if version is not None and count is not None:
         raise UsageError("a version and --count are two ways to say how far", hint="give one of them")
-    with _migrator(context, directory) as migrator:
+    with _migrator(context, migrations) as migrator:
         return _tell(context, migrator.down(version, count, dry_run=dry_run))
 
 
-def new(context: typer.Context, name: Title, directory: Dir = None, dry_run: DryRun = False) -> int:
+def new(context: typer.Context, name: Title, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Make the files of a new migration and its rollback, with the next number."""
     from epicvc.cli import machine
     from epicvc.errors import NotFound
@@ -96,14 +96,14 @@ def new(context: typer.Context, name: Title, directory: Dir = None, dry_run: Dry
 
     settings = settings_of(context)
     start = settings.start()
-    if directory is None:
+    if migrations is None:
         try:
             home = find_root(start)
         except NotFound:
             home = start
         made = new_migration(home / DIRECTORY, name, with_builtin=True, dry_run=dry_run)
     else:
-        made = new_migration(start / directory, name, with_builtin=False, dry_run=dry_run)
+        made = new_migration(start / migrations, name, with_builtin=False, dry_run=dry_run)
     if settings.json:
         settings.emit(machine.new_migration(made, dry_run=dry_run))
         return 0
@@ -115,13 +115,13 @@ def new(context: typer.Context, name: Title, directory: Dir = None, dry_run: Dry
     return 0
 
 
-def verify(context: typer.Context, directory: Dir = None) -> int:
+def verify(context: typer.Context, migrations: Dir = None) -> int:
     """Apply, take back and apply again, on a copy of the database: the schema must come back each time."""
     from epicvc.cli import machine
     from epicvc.ui.migrations import draw_proof
 
     settings = settings_of(context)
-    with _migrator(context, directory) as migrator:
+    with _migrator(context, migrations) as migrator:
         found = migrator.verify()
     if settings.json:
         settings.emit(machine.proof(found))
@@ -130,9 +130,9 @@ def verify(context: typer.Context, directory: Dir = None) -> int:
     return 4 if found.errors else 0
 
 
-def baseline(context: typer.Context, version: Adopted = None, directory: Dir = None, dry_run: DryRun = False) -> int:
+def baseline(context: typer.Context, version: Adopted = None, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Adopt a database that has its schema already, after comparing it with what the migrations make."""
-    with _migrator(context, directory) as migrator:
+    with _migrator(context, migrations) as migrator:
         return _tell(context, migrator.baseline(version, dry_run=dry_run))
 
 

@@ -28,6 +28,18 @@ INSERT INTO new_parent (id, name) SELECT id, name FROM parent;
 DROP TABLE parent;
 ALTER TABLE new_parent RENAME TO parent;
 """
+# Renaming first takes the references along to the table that is dropped then.
+WRONG_REBUILD = """
+ALTER TABLE parent RENAME TO old;
+CREATE TABLE parent (id INTEGER PRIMARY KEY);
+INSERT INTO parent SELECT id FROM old;
+DROP TABLE old;
+"""
+ROLLS_BACK = """
+CREATE TABLE a (x);
+CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT RAISE(ROLLBACK, 'no more'); END;
+INSERT INTO a VALUES (1);
+"""
 
 
 @pytest.fixture
@@ -95,11 +107,7 @@ def test_a_failing_statement_is_named_and_leaves_nothing(path: Path) -> None:
         ("CREATE TABLE a (x UNIQUE); INSERT INTO a VALUES (1), (1);", "UNIQUE constraint failed: a.x"),
         ("CREATE TABLE a (x); INSERT OR ROLLBACK INTO a VALUES (1, 2);", "2 values"),
         ("CREATE TABLE a (x CHECK (x > 1)); INSERT OR ROLLBACK INTO a VALUES (1);", "CHECK constraint failed"),
-        (
-            "CREATE TABLE a (x); CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT RAISE(ROLLBACK, 'no more'); END; "
-            "INSERT INTO a VALUES (1);",
-            "no more",
-        ),
+        (ROLLS_BACK, "no more"),
         ("SELECT load_extension('x');", "not authorized"),
         ("SELECT randomblob(1) FROM nowhere;", "no such table: nowhere"),
         ("INSERT INTO schema_migrations (version) VALUES ('666');", "no such table|runner's record"),
@@ -177,8 +185,7 @@ def test_deleting_rows_cascades_where_no_table_is_dropped(path: Path) -> None:
         ("PRAGMA foreign_keys=OFF; DELETE FROM parent;", "@child/1 without its row in parent, and 1 more rows"),
         ("DROP TABLE parent;", "leaves child with a foreign key to parent, which does not exist"),
         (
-            "ALTER TABLE parent RENAME TO old; CREATE TABLE parent (id INTEGER PRIMARY KEY); "
-            "INSERT INTO parent SELECT id FROM old; DROP TABLE old;",
+            WRONG_REBUILD,
             "leaves child with a foreign key to old, which does not exist",
         ),
         ("INSERT INTO child VALUES (9, 99);", "FOREIGN KEY constraint failed"),
