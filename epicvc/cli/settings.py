@@ -17,10 +17,9 @@ from epicvc.cli.help import COMMON, LaidCommand, LaidGroup
 from epicvc.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from epicvc.repo.repository import Repo
     from epicvc.ui.progress import ProgressBar
+    from epicvc.ui.terminal import Console
 
 _COLORS = ("auto", "always", "never")
 
@@ -195,7 +194,7 @@ def repo_of(context: typer.Context) -> Repo:
     if sys.stderr.isatty() and not settings.quiet and not settings.json:
         from epicvc.ui.progress import ProgressBar
 
-        bar = ProgressBar(lambda: settings.console(stderr=True))
+        bar = ProgressBar(lambda: settings.console(stderr=True).rich)
         settings.bars.append(bar)
         context.call_on_close(bar.close)
         repo.progress = bar

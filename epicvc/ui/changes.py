@@ -6,14 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from difflib import SequenceMatcher
 
-from rich.console import Console
-from rich.text import Text
-
 from epicvc.jsonio import JSON, dumps_canonical
 from epicvc.model.diff import Change, Op
 from epicvc.model.mapping import Layer, Mapping
 from epicvc.services.difference import SideChange
-from epicvc.ui.terminal import line
+from epicvc.ui.terminal import Console, Line, line
 from epicvc.ui.text import count, printable, shown
 from epicvc.ui.words import Mark, is_similar, word_marks
 
@@ -77,7 +74,7 @@ def _is_definition(item: SideChange) -> bool:
     return item.change.label.table and not item.change.label.root
 
 
-def _head(change: Change, name: str) -> Text:
+def _head(change: Change, name: str) -> Line:
     """How a line about the database begins."""
     return line("  db    ", (_SIGN[change.op], _STYLE[change.op]), " ", (name, "label"))
 
@@ -104,7 +101,7 @@ def _draw_epic(console: Console, epic: str, items: list[SideChange], *, verbose:
     console.print()
 
 
-def _change(item: SideChange) -> Iterator[Text]:
+def _change(item: SideChange) -> Iterator[Line]:
     change = item.change
     name = "/".join(map(printable, change.label.path)) or "the whole epic"
     head = line(f"  {item.side:<5} ", (_SIGN[change.op], _STYLE[change.op]), " ", (name, "label"))
@@ -115,7 +112,7 @@ def _change(item: SideChange) -> Iterator[Text]:
     yield from _details(head, change)
 
 
-def _details(head: Text, change: Change) -> Iterator[Text]:
+def _details(head: Line, change: Change) -> Iterator[Line]:
     old, new = change.old, change.new
     if change.op is Op.MOVE:
         head.append(
@@ -151,7 +148,7 @@ def _summary(change: Change, value: JSON) -> str:
     return shown(value, _WIDTH)
 
 
-def _text(head: Text, old: str, new: str) -> Iterator[Text]:
+def _text(head: Line, old: str, new: str) -> Iterator[Line]:
     if not is_similar(old, new):
         yield head
         yield line("          - ", (shown(old, 2 * _WIDTH), "removed"))
@@ -169,7 +166,7 @@ def _text(head: Text, old: str, new: str) -> Iterator[Text]:
     yield head
 
 
-def _list(old: list[JSON], new: list[JSON]) -> Iterator[Text]:
+def _list(old: list[JSON], new: list[JSON]) -> Iterator[Line]:
     keys = [[dumps_canonical(item) for item in items] for items in (old, new)]
     matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
@@ -187,7 +184,7 @@ def _list(old: list[JSON], new: list[JSON]) -> Iterator[Text]:
                 yield line(f"          + [{j1 + position}] ", (shown(now, _WIDTH), "added"))
 
 
-def _free_form(old: JSON, new: JSON) -> Iterator[Text]:
+def _free_form(old: JSON, new: JSON) -> Iterator[Line]:
     """What changed inside a free-form value, by deepdiff; only ever to be read."""
     from deepdiff import DeepDiff
 

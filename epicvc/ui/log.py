@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from rich.console import Console
-
 from epicvc.jsonio import JSON
 from epicvc.model.labels import escape
 from epicvc.repo.objects import Commit
 from epicvc.services.blaming import Blamed
 from epicvc.store.objects import ObjectId
 from epicvc.store.records import Operation
-from epicvc.ui.terminal import line
+from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import printable, shown
 
 _NAMES = 48

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from epicvc.ui.terminal import line
+from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 if TYPE_CHECKING:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from epicvc.services.planning import EpicPlan, PlanReport
-from epicvc.ui.terminal import line
+from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 _ROWS = 20

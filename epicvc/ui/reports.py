@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from epicvc.merge.threeway import ABSENT, Conflict, Value
-from epicvc.ui.terminal import line
+from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable, shown
 
 if TYPE_CHECKING:

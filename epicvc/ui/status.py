@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-
 from epicvc.services.mergestate import what_next
 from epicvc.services.status import EpicStatus, Since, State, Status
-from epicvc.ui.terminal import line
+from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 _ARROW = {State.FILES_AHEAD: "files -> db", State.DB_AHEAD: "files <- db", State.CONFLICT: "conflict"}

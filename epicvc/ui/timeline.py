@@ -9,13 +9,12 @@ from fractions import Fraction
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from epicvc.planning.schedule import Slot
 from epicvc.services.scheduling import DAY, Timetable
-from epicvc.ui.terminal import line
+from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 FEW: Final = 30
