@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from epicvc.cli.commands import care, history, init, merges, migrate, operations, plan, refs, states, status, sync
+from epicvc.cli.commands import (
+    care,
+    history,
+    init,
+    merges,
+    migrate,
+    operations,
+    plan,
+    refs,
+    resolve,
+    states,
+    status,
+    sync,
+)
 from epicvc.cli.settings import Command, Group, Settings, settings_of
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -44,7 +57,7 @@ def application() -> typer.Typer:
             raise typer.Exit
         context.obj = settings_of(context) or Settings()
 
-    for module in (init, status, sync, history, states, refs, merges, operations, migrate, plan, care):
+    for module in (init, status, sync, resolve, history, states, refs, merges, operations, migrate, plan, care):
         module.register(app)
     return app
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from epicvc.merge.threeway import ABSENT, Value
 from epicvc.repo.objects import Commit, format_time
+from epicvc.services.choosing import overlaps
+from epicvc.services.questions import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from epicvc.database.migrations.proving import Proof
     from epicvc.merge.threeway import Conflict
+    from epicvc.model.labels import Label
     from epicvc.services.blaming import Blamed
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.commits import CommitReport
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from epicvc.services.merging import MergeReport
     from epicvc.services.migrating import MigrationReport, MigrationStatus
     from epicvc.services.newmigration import NewMigration
-    from epicvc.services.questions import ResolveReport
+    from epicvc.services.questions import Origin, Question, ResolveReport
     from epicvc.services.restoring import Arrival
     from epicvc.services.status import Status
     from epicvc.services.sync import SyncReport
@@ -34,19 +35,6 @@ Shape = dict[str, Any]
 
 def _hex(oid: ObjectId | None) -> str | None:
     return oid.hex() if oid is not None else None
-
-
-def plain(value: Value) -> Any:
-    """A value as standard JSON can carry it: absence as null, exact decimals as texts."""
-    if value is ABSENT:
-        return None
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [plain(inner) for inner in value]
-    return value
 
 
 def status(found: Status) -> Shape:
@@ -152,6 +140,7 @@ def sync(report: SyncReport) -> Shape:
             if chosen.reason
         ],
         "warnings": [str(fault) for fault in report.warnings],
+        "replayed": [str(label) for label in report.replayed],
     }
 
 
@@ -162,7 +151,46 @@ def resolve(report: ResolveReport) -> Shape:
         "commit": _hex(report.commit),
         "merged": len(report.settled),
         "conflicts": [_conflict(conflict, "ours", "theirs") for conflict in report.left],
+        "replayed": [str(label) for label in report.replayed],
     }
+
+
+def questions(found: Iterable[Question]) -> Shape:
+    """``epicvc.merge/1`` before anything is settled: what a script needs to know to answer."""
+    return {
+        "format": "epicvc.merge/1",
+        "commit": None,
+        "merged": 0,
+        "conflicts": [
+            {
+                **_conflict(question.conflict, "ours", "theirs"),
+                "kind": question.spec.kind.value if question.spec.kind else None,
+                "overlaps": [
+                    {name: plain(list(getattr(chunk, name))) for name in ("base", "ours", "theirs")}
+                    for chunk in overlaps(question.conflict)
+                ],
+                "origins": {name: _origin(getattr(question.origins, name)) for name in ("base", "ours", "theirs")},
+            }
+            for question in found
+        ],
+        "replayed": [],
+    }
+
+
+def _origin(origin: Origin | None) -> Shape | None:
+    if origin is None:
+        return None
+    return {
+        "commit": _hex(origin.commit),
+        "author": origin.author,
+        "time": format_time(origin.time) if origin.time else None,
+        "side": origin.side,
+    }
+
+
+def forgotten(labels: Iterable[Label]) -> Shape:
+    """``epicvc.forgotten/1``."""
+    return {"format": "epicvc.forgotten/1", "labels": [str(label) for label in labels]}
 
 
 def blame(label: str, found: Iterable[Blamed]) -> Shape:
@@ -170,16 +198,7 @@ def blame(label: str, found: Iterable[Blamed]) -> Shape:
     return {
         "format": "epicvc.blame/1",
         "label": label,
-        "fields": [
-            {
-                "label": str(item.label),
-                "commit": _hex(item.origin.commit),
-                "author": item.origin.author,
-                "time": format_time(item.origin.time) if item.origin.time else None,
-                "side": item.origin.side,
-            }
-            for item in found
-        ],
+        "fields": [{"label": str(item.label), **cast("Shape", _origin(item.origin))} for item in found],
     }
 
 

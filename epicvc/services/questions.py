@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol
 
-from epicvc.merge.threeway import Chosen, Conflict
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Kind, Mapping, Rule
 from epicvc.store.objects import ObjectId
@@ -56,6 +58,26 @@ class Spec:
     rule: Rule = Rule.SCALAR
 
 
+class How(StrEnum):
+    """How an answer came about."""
+
+    OURS = "ours"
+    THEIRS = "theirs"
+    BASE = "base"
+    BOTH = "both"  # what either side added to a list or a text
+    ITEMS = "items"  # chosen item by item, or line by line
+    VALUE = "value"  # a value of one's own
+    REMEMBERED = "remembered"  # as it was settled before
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a conflict shall be settled by, and how that was chosen."""
+
+    how: How
+    chosen: Chosen
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One conflict as a person is asked about it."""
@@ -74,12 +96,14 @@ class ResolveReport:
         settled: the places that conflict no longer.
         left: the conflicts that are still open.
         replayed: those of the settled that were answered as they were before.
+        warning: what did not work beside the settling, for people.
     """
 
     commit: ObjectId | None = None
     settled: list[Label] = field(default_factory=list)
     left: list[Conflict] = field(default_factory=list)
     replayed: list[Label] = field(default_factory=list)
+    warning: str | None = None
 
 
 class Dispute(Protocol):
@@ -125,3 +149,16 @@ def spec_of(mapping: Mapping, label: Label) -> Spec:
     if found is None:
         return Spec()
     return Spec(None, found.rule) if inner else Spec(found.kind, found.rule)
+
+
+def plain(value: Value) -> Any:
+    """A value as standard JSON can carry it: absence as null, exact decimals as texts."""
+    if value is ABSENT:
+        return None
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value

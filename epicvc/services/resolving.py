@@ -1,56 +1,181 @@
-"""``resolve``: settle conflicts without a terminal, by side or by value."""
+"""``resolve``: settle the conflicts between the files and the database, or those that an unfinished merge waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from epicvc.errors import InvalidField, NotFound, UsageError
+from epicvc.errors import FileUnavailable, InvalidField, NotFound, UsageError
 from epicvc.jsonio import JSON
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value, same
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
 from epicvc.model.document import Core, misfit, read_file_epic, tasks_of
 from epicvc.model.labels import Label, Selection
-from epicvc.model.mapping import Mapping
+from epicvc.model.mapping import Mapping, Rule
 from epicvc.plan import Policy
 from epicvc.plan.plan import decide_labels
 from epicvc.repo.repository import Repo
-from epicvc.services.questions import ResolveReport
-from epicvc.services.status import read_status
+from epicvc.services.answers import read_answers, side_named
+from epicvc.services.choosing import is_order, take
+from epicvc.services.questions import Dispute, How, Origins, Question, ResolveReport, spec_of
+from epicvc.services.remembering import Memory
+from epicvc.services.session import look
+from epicvc.services.status import natural_order, read_status
 from epicvc.services.sync import synchronise
-
-PREFERENCES = ("files", "db", "base")
+from epicvc.services.tracing import Tracer, base_origin
 
 
 @dataclass(frozen=True)
-class Resolution:
+class Wish:
     """What a user wants for the conflicts at or below a label; ``None`` is every conflict."""
 
     label: Label | None
     choose: Callable[[Conflict], Chosen]
 
 
-def prefer(side: str) -> Callable[[Conflict], Chosen]:
-    """Take the value of ``files``, ``db`` or ``base``.
+class SidesDispute:
+    """The conflicts between the files and the database."""
+
+    ours = "files"
+    theirs = "db"
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+
+    def conflicts(self) -> list[Conflict]:
+        """The open conflicts, epic by epic."""
+        found = read_status(self._repo).conflicts
+        return sorted(found, key=lambda conflict: natural_order(conflict.label.root))
+
+    def questions(self, conflicts: Sequence[Conflict]) -> list[Question]:
+        """These conflicts with who made each value and how the field is merged."""
+        mapping = self._repo.config.mapping
+        with look(self._repo) as session:
+            found: dict[Label, Origins] = {}
+            for root in dict.fromkeys(conflict.label.root for conflict in conflicts):
+                own = [conflict for conflict in conflicts if conflict.label.root == root]
+                places = [(side, conflict.label) for conflict in own for side in (self.ours, self.theirs)]
+                origins = Tracer(session, Label(root)).origins(places)
+                for conflict in own:
+                    label = conflict.label
+                    base = base_origin(session, label, conflict.base)
+                    found[label] = Origins(base, origins.get((self.ours, label)), origins.get((self.theirs, label)))
+        return [Question(item, found[item.label], spec_of(mapping, item.label)) for item in conflicts]
+
+    def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
+        """The chosen value as a core has it; raises as :meth:`Dispute.fit`."""
+        return fitting(self._repo.config.mapping, conflict, chosen)
+
+    def settle(self, chosen: Sequence[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> ResolveReport:
+        """Bring the chosen values to both sides; everything else stays as it is."""
+        fitted = [(conflict, self.fit(conflict, value)) for conflict, value in chosen]
+        before = self.conflicts()
+        if not fitted:
+            return ResolveReport(left=before)
+        labels = tuple(dict.fromkeys(conflict.label for conflict, _ in fitted))
+        decisions = [(conflict.label, partial(_if_still, value, conflict)) for conflict, value in fitted]
+        policies = self._repo.config.policies
+        policy = Policy(selection=Selection(labels), decide=decide_labels(decisions), policies=policies)
+        message = f"resolve {_named(labels)}"
+        done = synchronise(self._repo, policy, command="resolve", dry_run=dry_run, message=message)
+        open_now = {conflict.label for conflict in done.conflicts}
+        settled = [label for label in labels if label not in open_now]
+        left = [*(conflict for conflict in before if conflict.label not in labels), *done.conflicts]
+        return ResolveReport(done.commit, settled, left)
+
+
+def open_dispute(repo: Repo) -> Dispute:
+    """What there is to settle: an unfinished merge's conflicts, else those between the two sides."""
+    return SidesDispute(repo)
+
+
+def prefer(dispute: Dispute, side: str) -> Callable[[Conflict], Chosen]:
+    """Take the value of a side or of the base.
 
     Raises:
         UsageError: there is no such side.
     """
-    picks: dict[str, Callable[[Conflict], Value]] = {
-        "files": lambda conflict: conflict.ours,
-        "db": lambda conflict: conflict.theirs,
-        "base": lambda conflict: conflict.base,
-    }
-    if side not in picks:
-        raise UsageError(f"--prefer takes {', '.join(PREFERENCES)}, not {side!r}")
-    pick = picks[side]
-    return lambda conflict: Chosen(pick(conflict))
+    how = side_named(dispute, side)
+    if how is How.BOTH:
+        raise UsageError(f"--prefer takes {dispute.ours}, {dispute.theirs} or base, not {side!r}")
+    return lambda conflict: take(conflict, how)
 
 
 def set_value(value: JSON) -> Callable[[Conflict], Chosen]:
     """Take a given value; null removes the field."""
     return lambda _: Chosen(ABSENT if value is None else value)
+
+
+def choices(dispute: Dispute, conflicts: Sequence[Conflict], wishes: Iterable[Wish]) -> list[tuple[Conflict, Chosen]]:
+    """The answers that wishes come to; the first wish that a conflict falls under counts.
+
+    Raises:
+        NotFound: a label names no conflict.
+        InvalidData: a given value does not fit its field.
+    """
+    found: dict[Label, tuple[Conflict, Chosen]] = {}
+    for wish in wishes:
+        matches = [c for c in conflicts if wish.label is None or wish.label.covers(c.label)]
+        if wish.label is not None and not matches:
+            raise NotFound(f"{wish.label} is no conflict", hint="see `epicvc status`")
+        for conflict in matches:
+            found.setdefault(conflict.label, (conflict, dispute.fit(conflict, wish.choose(conflict))))
+    return list(found.values())
+
+
+def resolve(
+    repo: Repo, wishes: Sequence[Wish], answers: tuple[str, bytes] | None = None, *, dry_run: bool = False
+) -> ResolveReport:
+    """Settle conflicts by wishes, then by a script's answers, and remember how.
+
+    Args:
+        repo: the repo.
+        wishes: what the command line says.
+        answers: the name and bytes of an answer file.
+        dry_run: only say what would be settled, by the same planning.
+
+    Raises:
+        NotFound: a label names no conflict.
+        InvalidData: a value does not fit its field, or the answers are none; nothing was written.
+    """
+    dispute = open_dispute(repo)
+    conflicts = dispute.conflicts()
+    chosen = choices(dispute, conflicts, wishes)
+    if answers is not None:
+        named = {conflict.label for conflict, _ in chosen}
+        given = read_answers(answers[1], answers[0], dispute, conflicts).chosen
+        chosen += [(conflict, value) for conflict, value in given if conflict.label not in named]
+    return apply(repo, dispute, chosen, dry_run=dry_run)
+
+
+def replay(repo: Repo, *, dry_run: bool = False) -> ResolveReport:
+    """Settle the conflicts that were settled before as they were; the others stay open."""
+    dispute, memory = open_dispute(repo), Memory(repo)
+    recalled = [(conflict, memory.recall(conflict)) for conflict in dispute.conflicts()]
+    known = [(conflict, found.chosen) for conflict, found in recalled if found is not None]
+    report = apply(repo, dispute, known, dry_run=dry_run)
+    report.replayed = list(report.settled)
+    return report
+
+
+def apply(
+    repo: Repo, dispute: Dispute, chosen: Sequence[tuple[Conflict, Chosen]], *, dry_run: bool = False
+) -> ResolveReport:
+    """Settle conflicts in one operation and remember how.
+
+    Raises:
+        InvalidData: a value does not fit its field; nothing was written.
+    """
+    report = dispute.settle(chosen, dry_run=dry_run)
+    if not dry_run:
+        settled = frozenset(report.settled)
+        kept = [(conflict, value) for conflict, value in chosen if conflict.label in settled]
+        try:
+            Memory(repo).remember(kept, report.commit)
+        except FileUnavailable as error:
+            report.warning = f"the resolution is not remembered: {error.message}"
+    return report
 
 
 def _if_still(chosen: Chosen, seen: Conflict, conflict: Conflict) -> Chosen | None:
@@ -59,41 +184,12 @@ def _if_still(chosen: Chosen, seen: Conflict, conflict: Conflict) -> Chosen | No
     return chosen if all(same(*pair) for pair in pairs) else None
 
 
-def resolve(repo: Repo, resolutions: list[Resolution], *, dry_run: bool = False) -> ResolveReport:
-    """Settle conflicts; everything else stays as it is.
-
-    Raises:
-        NotFound: a label names no conflict.
-        InvalidField: a given value does not fit its field.
-    """
-    before = read_status(repo).conflicts
-    chosen: list[tuple[Label, Callable[[Conflict], Chosen | None]]] = []
-    for resolution in resolutions:
-        matches = [c for c in before if resolution.label is None or resolution.label.covers(c.label)]
-        if resolution.label is not None and not matches:
-            raise NotFound(f"{resolution.label} is no conflict", hint="see `epicvc status`")
-        for conflict in matches:
-            settled = _fitting(repo.config.mapping, conflict, resolution.choose(conflict))
-            chosen.append((conflict.label, partial(_if_still, settled, conflict)))
-    report = ResolveReport(left=before)
-    if not chosen:
-        return report
-    labels = tuple(dict.fromkeys(label for label, _ in chosen))
-    policy = Policy(selection=Selection(labels), decide=decide_labels(chosen), policies=repo.config.policies)
-    done = synchronise(repo, policy, command="resolve", dry_run=dry_run, message=f"resolve {_named(labels)}")
-    report.commit = done.commit
-    left = {conflict.label for conflict in done.conflicts}
-    report.settled = [label for label in labels if label not in left]
-    report.left = [*(conflict for conflict in before if conflict.label not in labels), *done.conflicts]
-    return report
-
-
 def _named(labels: tuple[Label, ...]) -> str:
     shown = " ".join(map(str, labels[:3]))
     return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"
 
 
-def _fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
+def fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
     """The chosen value as a core has it; refused, before anything else is done, where no column could hold it.
 
     Raises:
@@ -101,22 +197,51 @@ def _fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
         InvalidFile: it is no epic or no task.
     """
     value, path = chosen.value, conflict.label.path
-    if value is ABSENT:
+    if value is ABSENT or conflict.label.table:
         return chosen
+    if is_order(conflict):
+        return _ordered(conflict, chosen)
     if not path:
         return Chosen(cast("JSON", _core(mapping, conflict.label.root, value)))
     if len(path) == 2 and path[0] == Mapping.TASKS:
         task = {**value, "id": path[1]} if isinstance(value, dict) else value
         (whole,) = tasks_of(_core(mapping, conflict.label.root, {Mapping.TASKS: [task]}))
         return Chosen(cast("JSON", whole))
-    columns = mapping.tasks if len(path) == 3 and path[0] == Mapping.TASKS else mapping.epics
-    spec = columns.by_name.get(path[-1]) if len(path) in (1, 3) else None
-    problem = misfit(value, spec.kind) if spec is not None else None
+    spec = spec_of(mapping, conflict.label)
+    problem = misfit(value, spec.kind) if spec.kind is not None else None
+    if problem is None and mapping.links and path[-1] == mapping.links.field and len(path) == 3:
+        problem = _misfit_links(value)
+    elif problem is None and spec.kind is not None and spec.rule in (Rule.LIST, Rule.SET):
+        problem = _misfit_list(value, conflict)
     if problem:
         raise InvalidField(str(conflict.label), problem)
     return chosen
 
 
+def _misfit_links(value: JSON) -> str | None:
+    fits = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
+    return None if fits else "must be a list of task ids"
+
+
+def _misfit_list(value: JSON, conflict: Conflict) -> str | None:
+    """Lists stay lists where every version that there is was one."""
+    versions = [side for side in (conflict.base, conflict.ours, conflict.theirs) if side is not ABSENT]
+    return (
+        "must be a list" if all(isinstance(side, list) for side in versions) and not isinstance(value, list) else None
+    )
+
+
+def _ordered(conflict: Conflict, chosen: Chosen) -> Chosen:
+    """An order of tasks names each of them once."""
+    known = conflict.ours if isinstance(conflict.ours, list) else []
+    value = chosen.value
+    if value == conflict.base:
+        return chosen
+    if not isinstance(value, list) or sorted(map(str, value)) != sorted(map(str, known)):
+        raise InvalidField(str(conflict.label), "must name each task of the epic once")
+    return chosen
+
+
 def _core(mapping: Mapping, epic: str, value: JSON) -> Core:
     whole = {**value, "id": epic} if isinstance(value, dict) else value
-    return read_file_epic(whole, mapping, "--set").core
+    return read_file_epic(whole, mapping, "the value").core

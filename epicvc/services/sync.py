@@ -29,6 +29,7 @@ from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes, foreseen
 from epicvc.services.commits import committing
 from epicvc.services.newest import Newest
+from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change, look
 from epicvc.services.syncgraph import DATABASE, GraphWatch, check_graph
 from epicvc.services.syncwork import Agenda, SyncWork, batches
@@ -73,6 +74,11 @@ class SyncReport:
     dry_run: bool = False
     warnings: list[Fault] = field(default_factory=list)
     decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
+
+    @property
+    def replayed(self) -> list[Label]:
+        """The conflicts that were settled as the same ones were before."""
+        return [conflict.label for conflict, chosen in self.decided if isinstance(chosen, Replayed)]
 
     @property
     def moves_anything(self) -> bool:
@@ -153,7 +159,9 @@ def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
     """The policy with what its policies decide; who decides each conflict by himself is not helped."""
     if policy.decide is not undecided:
         return policy
-    return replace(policy, decide=policy.policies.decide(Newest(session, documents).decide))
+    policies = policy.policies
+    decide = policies.decide(Newest(session, documents).decide)
+    return replace(policy, decide=Memory(session.repo).deciding(decide, policies.whole))
 
 
 # First planning

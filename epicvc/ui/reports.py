@@ -10,6 +10,7 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable, shown
 
 if TYPE_CHECKING:
+    from epicvc.model.labels import Label
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.initialise import Found
     from epicvc.services.merging import MergeReport
@@ -44,8 +45,7 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
     if report.commit is not None and report.moves_anything:
         console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
     if report.conflicts:
-        first = printable(str(report.conflicts[0].label))
-        console.print(line((f"next: epicvc resolve {first} --prefer files|db|base", "label")))
+        console.print(line(("next: epicvc resolve   (or with --prefer files|db|base)", "label")))
 
 
 def merge_report(console: Console, report: MergeReport) -> None:
@@ -108,10 +108,18 @@ def _value(value: Value) -> str:
     return "(absent)" if value is ABSENT else shown(value)
 
 
+def draw_replayed(console: Console, labels: list[Label]) -> None:
+    """Draw which conflicts were settled as they were before."""
+    for label in labels:
+        console.print(line(("replayed ", "moved"), printable(str(label)), ("  as it was settled before", "dim")))
+
+
 def resolve_report(console: Console, report: ResolveReport) -> None:
     """Draw what ``resolve`` settled and what is left."""
+    draw_replayed(console, report.replayed)
     for label in report.settled:
-        console.print(line("settled ", printable(str(label))))
+        if label not in report.replayed:
+            console.print(line("settled ", printable(str(label))))
     if report.commit is not None:
         console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
     draw_conflicts(console, report.left)

@@ -104,8 +104,7 @@ def _draw_next(console: Console, found: Status) -> None:
     if found.merging:
         text = f"next: {what_next(found.merging).replace('`', '')}"
     elif found.conflicts:
-        first = printable(str(found.conflicts[0].label))
-        text = f"next: epicvc resolve {first} --prefer files|db|base   ({count(len(found.conflicts), 'conflict')})"
+        text = f"next: epicvc resolve   ({count(len(found.conflicts), 'conflict')})"
     elif not found.in_sync:
         text = "next: epicvc sync   (epicvc sync --dry-run to look first)"
     elif not found.clean:

@@ -26,6 +26,10 @@ STYLES: Final = {
     "good": "green",
     "old": "red strike",
     "new": "green",
+    "title": "reverse",
+    "key": "bold cyan",
+    "name": "bold underline",
+    "message": "yellow",
 }
 _FORCING: Final = ("FORCE_COLOR", "TTY_COMPATIBLE")
 """Variables by which rich may take something for a terminal that is none."""

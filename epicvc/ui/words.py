@@ -21,12 +21,15 @@ class Mark(StrEnum):
     GAP = "gap"
 
 
-def word_marks(old: str, new: str) -> Iterator[tuple[Mark, str]]:
-    """Runs of text with what became of them, long unchanged ones shortened to ``…``."""
+def word_marks(old: str, new: str, *, whole: bool = False) -> Iterator[tuple[Mark, str]]:
+    """Runs of text with what became of them; long unchanged ones shortened to ``…`` unless ``whole`` is wanted."""
     before, after = _TOKENS.findall(old), _TOKENS.findall(new)
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     codes = [code for code in matcher.get_opcodes() if code[0] != "equal" or code[1] != code[2]]
     for number, (tag, i1, i2, j1, j2) in enumerate(codes):
+        if tag == "equal" and whole:
+            yield Mark.SAME, "".join(before[i1:i2])
+            continue
         if tag == "equal":
             yield from _same(before[i1:i2], first=number == 0, last=number == len(codes) - 1)
             continue

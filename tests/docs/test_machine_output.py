@@ -31,6 +31,11 @@ epicvc resolve 2:name --prefer db
 epicvc show
 epicvc blame 2:name
 epicvc resolve --prefer db
+sqlite3 plans.db "UPDATE framework_epics SET goals = replace(goals, 'half a', 'no') WHERE epic_key = '1'"
+sed -i.orig 's/in half a/in one/' epics/search.json
+epicvc resolve
+epicvc resolve --prefer db
+epicvc resolve --forget
 epicvc commit -m nothing
 echo '[plan]' >> epicvc.toml
 echo 'holidays = true' >> epicvc.toml

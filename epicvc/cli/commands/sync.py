@@ -1,4 +1,4 @@
-"""``pull``, ``push``, ``sync`` and ``resolve``."""
+"""``pull``, ``push`` and ``sync``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from epicvc.cli.settings import Command, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.merge.threeway import Direction
-    from epicvc.services.resolving import Resolution
 
 Labels = Annotated[
     list[str] | None,
@@ -35,13 +34,6 @@ def register(app: typer.Typer) -> None:
     )(sync)
     app.command(cls=Command, epilog="Examples: [b]epicvc pull[/b] · [b]epicvc pull 5:name[/b]")(pull)
     app.command(cls=Command, epilog="Examples: [b]epicvc push[/b] · [b]epicvc push 5 7[/b]")(push)
-    app.command(
-        cls=Command,
-        epilog=(
-            "Examples: [b]epicvc resolve 5:name --prefer files[/b] · [b]epicvc resolve --prefer db[/b] · "
-            "[b]epicvc resolve --set '5:name=\"New\"'[/b]"
-        ),
-    )(resolve)
 
 
 def sync(
@@ -152,53 +144,3 @@ def _run(
     elif not settings.quiet:
         sync_report(settings.console(), report, verbose=settings.verbose)
     return int(bool(report.conflicts))
-
-
-Prefer = Annotated[str | None, typer.Option("--prefer", metavar="files|db|base", help="Take this side's value.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="LABEL=JSON", help="Take this value; null removes.")]
-
-
-def resolve(
-    context: typer.Context,
-    labels: Labels = None,
-    prefer: Prefer = None,
-    set_: Set = None,
-    dry_run: DryRun = False,
-) -> int:
-    """Settle conflicts: by side with --prefer (for the labels, or for all), by value with --set."""
-    from epicvc.cli import machine
-    from epicvc.errors import UsageError
-    from epicvc.model.labels import parse_label
-    from epicvc.services import resolving
-    from epicvc.ui.reports import resolve_report
-
-    settings = settings_of(context)
-    resolutions = [_parse_set(text) for text in set_ or []]
-    if prefer is not None:
-        choose = resolving.prefer(prefer)
-        named = [resolving.Resolution(parse_label(text), choose) for text in labels or []]
-        resolutions += named or [resolving.Resolution(None, choose)]
-    elif labels:
-        raise UsageError(
-            "say how to settle them", hint="--prefer files, --prefer db, --prefer base, or --set LABEL=JSON"
-        )
-    if not resolutions:
-        raise UsageError("say how to settle the conflicts", hint="--prefer files|db|base, or --set LABEL=JSON")
-    report = resolving.resolve(repo_of(context), resolutions, dry_run=dry_run)
-    if settings.json:
-        settings.emit(machine.resolve(report))
-    elif not settings.quiet:
-        resolve_report(settings.console(), report)
-    return int(bool(report.left))
-
-
-def _parse_set(text: str) -> Resolution:
-    from epicvc.errors import UsageError
-    from epicvc.jsonio import parse
-    from epicvc.model.labels import parse_label
-    from epicvc.services.resolving import Resolution, set_value
-
-    label, equals, value = text.partition("=")
-    if not equals:
-        raise UsageError(f"{text!r} is no LABEL=JSON", hint="for instance --set '5:name=\"New name\"'")
-    return Resolution(parse_label(label), set_value(parse(value.encode(), source="--set")))

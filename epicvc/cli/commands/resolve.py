@@ -1,0 +1,191 @@
+"""``resolve``: at the terminal, by flags, or by a script's answers."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, complete_epics, environment, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from epicvc.cli.settings import Settings
+    from epicvc.merge.threeway import Conflict
+    from epicvc.model.labels import Label
+    from epicvc.repo.repository import Repo
+    from epicvc.services.questions import Dispute, ResolveReport
+    from epicvc.services.resolving import Wish
+
+Labels = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
+]
+Prefer = Annotated[str | None, typer.Option("--prefer", metavar="files|db|base", help="Take this side's value.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="LABEL=JSON", help="Take this value; null removes.")]
+From = Annotated[str | None, typer.Option("--from", metavar="FILE", help="Take a script's answers; - for stdin.")]
+Replay = Annotated[bool, typer.Option("--replay", help="Settle what was settled before as it was then.")]
+Forget = Annotated[bool, typer.Option("--forget", help="Forget how conflicts were settled (for the labels, or all).")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        cls=Command,
+        epilog=(
+            "Examples: [b]epicvc resolve[/b] · [b]epicvc resolve 5:name --prefer files[/b] · "
+            "[b]epicvc resolve --prefer db[/b] · [b]epicvc resolve --set '5:name=\"New\"'[/b]"
+        ),
+    )(resolve)
+
+
+def resolve(
+    context: typer.Context,
+    labels: Labels = None,
+    prefer: Prefer = None,
+    set_: Set = None,
+    from_: From = None,
+    replay: Replay = False,
+    forget: Forget = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Settle conflicts: one by one at the terminal, by side with --prefer, by value with --set, or by a script."""
+    from epicvc.errors import UsageError
+    from epicvc.model.labels import parse_label
+    from epicvc.services import resolving
+
+    settings = settings_of(context)
+    ways = [prefer is not None or bool(set_) or from_ is not None, replay, forget]
+    if sum(ways) > 1:
+        raise UsageError("--replay and --forget go with no other way to settle")
+    chosen = [parse_label(text) for text in labels or []]
+    if forget:
+        return _forget(context, chosen, dry_run=dry_run)
+    if replay:
+        return _tell(settings, resolving.replay(repo_of(context), dry_run=dry_run))
+    if not any(ways):
+        return _ask(context, chosen, dry_run=dry_run)
+    if chosen and prefer is None:
+        raise UsageError("--set and --from name their conflicts themselves", hint="give labels with --prefer only")
+    repo = repo_of(context)
+    wishes = _wishes(repo, chosen, prefer, set_ or [])
+    return _tell(settings, resolving.resolve(repo, wishes, _answers(settings, from_), dry_run=dry_run))
+
+
+def _wishes(repo: Repo, labels: Sequence[Label], prefer: str | None, sets: Sequence[str]) -> list[Wish]:
+    from epicvc.services import resolving
+
+    wishes = [_parse_set(text) for text in sets]
+    if prefer is not None:
+        choose = resolving.prefer(resolving.open_dispute(repo), prefer)
+        wishes += [resolving.Wish(label, choose) for label in labels] or [resolving.Wish(None, choose)]
+    return wishes
+
+
+def _parse_set(text: str) -> Wish:
+    from epicvc.errors import UsageError
+    from epicvc.jsonio import parse
+    from epicvc.model.labels import parse_label
+    from epicvc.services.resolving import Wish, set_value
+
+    label, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is no LABEL=JSON", hint="for instance --set '5:name=\"New name\"'")
+    return Wish(parse_label(label), set_value(parse(value.encode(), source="--set")))
+
+
+def _answers(settings: Settings, source: str | None) -> tuple[str, bytes] | None:
+    from epicvc.errors import NotFound
+    from epicvc.fileio import read_file
+
+    if source is None:
+        return None
+    if source == "-":
+        return "standard input", sys.stdin.buffer.read()
+    path = settings.start() / source
+    if not path.exists():
+        raise NotFound(f"there is no file {source}", hint="`epicvc resolve --json` prints one to fill in")
+    return source, read_file(path.resolve())
+
+
+def _tell(settings: Settings, report: ResolveReport) -> int:
+    from epicvc.cli import machine
+    from epicvc.ui.reports import resolve_report
+
+    if settings.json:
+        settings.emit(machine.resolve(report))
+    elif not settings.quiet:
+        resolve_report(settings.console(), report)
+    if report.warning:
+        settings.say(f"warning: {report.warning}")
+    return int(bool(report.left))
+
+
+def _forget(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> int:
+    from epicvc.cli import machine
+    from epicvc.services.remembering import Memory
+    from epicvc.ui.text import count
+
+    settings = settings_of(context)
+    forgotten = Memory(repo_of(context)).forget(labels, dry_run=dry_run)
+    if settings.json:
+        settings.emit(machine.forgotten(forgotten))
+    else:
+        settings.say(f"{'would forget' if dry_run else 'forgot'} {count(len(forgotten), 'resolution')}")
+    return 0
+
+
+def _ask(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> int:
+    """List the conflicts for a script, or ask a person."""
+    from epicvc.cli import machine
+    from epicvc.errors import NotFound, UsageError
+    from epicvc.services import resolving
+    from epicvc.services.questions import ResolveReport
+    from epicvc.ui.reports import resolve_report
+
+    settings = settings_of(context)
+    asks = sys.stdin.isatty() and sys.stdout.isatty()
+    if not settings.json and (not asks or dry_run):
+        raise UsageError(
+            "say how to settle the conflicts", hint="--prefer files|db|base, --set LABEL=JSON or --from FILE"
+        )
+    repo = repo_of(context)
+    dispute = resolving.open_dispute(repo)
+    conflicts = dispute.conflicts()
+    for label in labels:
+        if not any(label.covers(conflict.label) for conflict in conflicts):
+            raise NotFound(f"{label} is no conflict", hint="see `epicvc status`")
+    wanted = [item for item in conflicts if not labels or any(label.covers(item.label) for label in labels)]
+    if settings.json:
+        settings.emit(machine.questions(dispute.questions(wanted)))
+        return int(bool(wanted))
+    if not wanted:
+        resolve_report(settings.console(), ResolveReport())
+        return 0
+    return _converse(settings, repo, dispute, wanted)
+
+
+def _converse(settings: Settings, repo: Repo, dispute: Dispute, conflicts: Sequence[Conflict]) -> int:
+    from epicvc.services import resolving
+    from epicvc.services.drafts import Drafts
+    from epicvc.services.remembering import Memory
+    from epicvc.ui.resolver.session import Asking, End
+    from epicvc.ui.text import count
+
+    variables = environment()
+    drafts = Drafts(repo.config.private)
+    colour = settings.color == "always" or (settings.color == "auto" and not variables.get("NO_COLOR"))
+    settings.console()  # takes progress away
+    outcome = Asking(dispute, drafts, Memory(repo), variables, colour=colour).ask(conflicts)
+    if outcome.end is End.APPLY:
+        report = resolving.apply(repo, dispute, outcome.chosen)
+        drafts.save(conflicts, {})
+        return _tell(settings, report)
+    kept = f"{outcome.answered} of {count(outcome.total, 'conflict')} answered, nothing applied"
+    settings.say(f"{kept}; `epicvc resolve` goes on here")
+    if outcome.end is End.INTERRUPTED:
+        raise KeyboardInterrupt
+    return 1

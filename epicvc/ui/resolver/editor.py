@@ -1,0 +1,122 @@
+"""Edit one value in the user's editor: ``$VISUAL``, else ``$EDITOR``, from the environment and nowhere else.
+
+A text is edited as it is, anything else as JSON. The editor is run without a shell, on a file in a directory that only
+its owner can enter and that is removed afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from epicvc.errors import InvalidJSON
+from epicvc.jsonio import JSON, dumps_text, parse
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
+from epicvc.model.mapping import Kind
+from epicvc.services.questions import Spec
+
+FALLBACK: Final = "vi"
+"""What POSIX has where nobody named an editor."""
+
+
+class EditFailed(Exception):
+    """There is no new value.
+
+    Attributes:
+        reason: why, for one line.
+        text: what the editor left, where there is something to go on with.
+    """
+
+    def __init__(self, reason: str, text: str | None = None) -> None:
+        super().__init__(reason)
+        self.reason, self.text = reason, text
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A text to be edited: the value itself, or its JSON."""
+
+    text: str
+    plain: bool
+
+    @classmethod
+    def of(cls, conflict: Conflict, spec: Spec, start: Value) -> Draft:
+        """The text that editing a conflict begins with."""
+        values = [value for value in (conflict.base, conflict.ours, conflict.theirs) if value is not ABSENT]
+        plain = spec.kind in (Kind.TEXT, Kind.DATE) or (
+            spec.kind is None and bool(values) and all(isinstance(value, str) for value in values)
+        )
+        if plain and (start is ABSENT or isinstance(start, str)):
+            return cls("" if start is ABSENT else start, True)
+        return cls("null" if start is ABSENT else dumps_text(start, indent="  "), False)
+
+    def read(self, text: str) -> Chosen:
+        """The value that an edited text stands for; JSON's null removes the field.
+
+        Raises:
+            EditFailed: it is no JSON where JSON is needed.
+        """
+        if self.plain:
+            return Chosen(text)
+        try:
+            value: JSON = parse(text.encode())
+        except InvalidJSON as error:
+            reason = f"line {error.line}, column {error.column}: {error.reason}; e goes on editing"
+            raise EditFailed(reason, text) from error
+        return Chosen(ABSENT if value is None else value)
+
+
+def editor_command(environment: Mapping[str, str]) -> list[str]:
+    """The editor that the environment names.
+
+    Raises:
+        EditFailed: what it names is no command line.
+    """
+    for name in ("VISUAL", "EDITOR"):
+        # A terminal without a cursor has no use for a visual editor.
+        if environment.get(name, "").strip() and not (name == "VISUAL" and environment.get("TERM") == "dumb"):
+            try:
+                return shlex.split(environment[name])
+            except ValueError as error:
+                raise EditFailed(f"{name} is no command line: {error}") from error
+    return [FALLBACK]
+
+
+def edit(text: str, name: str, environment: Mapping[str, str], *, plain: bool) -> str:
+    """Let the user edit a text.
+
+    Args:
+        text: what the file holds first.
+        name: what the file is called after, for people.
+        environment: names the editor.
+        plain: whether it is a text and no JSON.
+
+    Raises:
+        EditFailed: the editor cannot be run, failed, or left the text as it was.
+    """
+    command = editor_command(environment)
+    safe = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII).strip("-.")[:60] or "value"
+    with tempfile.TemporaryDirectory(prefix="epicvc-") as directory:  # made with mode 0700
+        path = Path(directory, f"{safe}{'.txt' if plain else '.json'}")
+        path.write_bytes(text.encode() + b"\n")
+        path.chmod(0o600)
+        try:
+            done = subprocess.run([*command, str(path)], check=False)  # noqa: S603  # the user's own editor, no shell
+        except OSError as error:
+            raise EditFailed(f"cannot run {command[0]}: {error.strerror}; set EDITOR") from error
+        if done.returncode:
+            raise EditFailed(f"{command[0]} ended with {done.returncode}; nothing was taken")
+        try:
+            found = path.read_bytes().decode()
+        except (OSError, UnicodeDecodeError) as error:
+            raise EditFailed("the file that the editor left is gone, or no text") from error
+    found = found.removesuffix("\n")  # editors end every file with one, and so did we
+    if found == text:
+        raise EditFailed("nothing was changed in the editor; nothing was taken")
+    return found

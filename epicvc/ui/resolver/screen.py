@@ -1,0 +1,263 @@
+"""The resolver's picture: a state and a size give lines of text. Pure; every line fits the width.
+
+Wide enough, the three versions stand side by side; on a narrow terminal one below the other. What is not said by colour
+is said by marks, so that nothing is lost without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from rich.text import Text
+
+from epicvc.merge.threeway import ABSENT
+from epicvc.services.choosing import Pick, can_pick, has_items, is_order, overlaps
+from epicvc.services.questions import Question
+from epicvc.ui.resolver.help import HELP
+from epicvc.ui.resolver.state import Mode, State, View, said
+from epicvc.ui.resolver.values import excerpt, styled, wrap
+from epicvc.ui.resolver.versions import Look, beside, stacked, when
+from epicvc.ui.text import count, printable
+
+BESIDE_FROM = 78
+"""Columns from which three versions stand side by side."""
+
+_LEAST = (20, 8)
+_LEAST_BODY = 3
+
+
+def screen(state: State, look: Look) -> list[Text]:
+    """The whole screen, exactly as high and at most as wide as it shall be."""
+    look = replace(look, width=max(look.width, _LEAST[0]), height=max(look.height, _LEAST[1]))
+    top, body, bottom = _parts(state, look)
+    room = _room(look, top, bottom)
+    start = _start(state, body, room)
+    shown = body.lines[start : start + room]
+    if len(body.lines) > room:
+        _tell_more(shown, start, len(body.lines), room, look)
+    shown += [Text()] * (room - len(shown))
+    lines = [*top, *shown, *bottom]
+    for line in lines:
+        line.truncate(look.width, overflow="crop")
+    return lines[: look.height]
+
+
+def fit(state: State, look: Look) -> State:
+    """The state scrolled no further than there is something to see."""
+    if state.mode in (Mode.ITEMS, Mode.SUMMARY):
+        return state
+    top, body, bottom = _parts(state, look)
+    room = _room(look, top, bottom)
+    return replace(state, scroll=min(state.scroll, max(len(body.lines) - room, 0)))
+
+
+def document(state: State, look: Look) -> list[Text]:
+    """Everything without a window: for a terminal that only prints lines, where numbers stand for the cursor."""
+    stacked = replace(state, view=View.STACKED, cursor=-1)
+    top, body, bottom = _parts(replace(stacked, message=""), replace(look, numbers=True))
+    return [*top, *body.lines, *(line for line in bottom if line.plain.strip())]
+
+
+@dataclass
+class _Body:
+    """The part that scrolls; ``first`` and ``last`` are the lines that must be seen."""
+
+    lines: list[Text]
+    first: int = 0
+    last: int = 0
+
+
+def _parts(state: State, look: Look) -> tuple[list[Text], _Body, list[Text]]:
+    bodies = {Mode.ASK: _ask, Mode.ITEMS: _items, Mode.SUMMARY: _summary, Mode.HELP: _help}
+    body = bodies[state.mode](state, look)
+    return _head(state, look), body, _foot(state, look)
+
+
+def _room(look: Look, top: list[Text], bottom: list[Text]) -> int:
+    """The lines that are left for the body; on the lowest screens the keys make way for it."""
+    return max(max(look.height, _LEAST[1]) - len(top) - len(bottom), _LEAST_BODY)
+
+
+def _start(state: State, body: _Body, room: int) -> int:
+    if state.mode in (Mode.ASK, Mode.HELP):
+        return min(state.scroll, max(len(body.lines) - room, 0))
+    if len(body.lines) <= room:
+        return 0
+    middle = (body.first + body.last + 1) // 2 - room // 2
+    start = max(min(middle, len(body.lines) - room), 0)
+    return min(start, body.first)
+
+
+def _tell_more(shown: list[Text], start: int, total: int, room: int, look: Look) -> None:
+    """Say on the first and the last line what lies beyond."""
+    up, down = ("^", "v") if look.plain else ("↑", "↓")
+    if start:
+        shown[0] = Text(f" {up} {count(start + 1, 'more line')}", "dim")
+    if start + room < total:
+        shown[-1] = Text(f" {down} {count(total - start - room + 1, 'more line')}", "dim")
+
+
+# Head and foot
+
+
+def _head(state: State, look: Look) -> list[Text]:
+    number = len(state.questions)
+    answered = number - state.open
+    if state.mode is Mode.SUMMARY:
+        left, right = " resolve: summary", f"{answered} of {number} answered "
+    elif state.mode is Mode.HELP:
+        left, right = " resolve: help", "arrows scroll, other keys go back "
+    else:
+        left, right = f" resolve: {state.at + 1} of {number}", f"{answered} answered "
+    gap = max(look.width - len(left) - len(right), 1)
+    title = Text(left + " " * gap + right, "title")
+    if state.mode not in (Mode.ASK, Mode.ITEMS):
+        return [title]
+    label = Text(" ").append(printable(str(state.question.conflict.label)), "label")
+    label.append(look.dot + _what(state.question), "dim")
+    return [title, label, Text(look.rule * look.width, "dim")]
+
+
+def _what(question: Question) -> str:
+    """What kind of place a conflict is about."""
+    conflict, spec = question.conflict, question.spec
+    if is_order(conflict):
+        return "the order of the tasks"
+    if ABSENT in (conflict.ours, conflict.theirs) and conflict.base is not ABSENT:
+        return "removed on one side, changed on the other"
+    if can_pick(conflict):
+        what = "list" if has_items(conflict) else "text"
+        return f"{what}, {count(len(overlaps(conflict)), 'overlap')}"
+    return spec.kind.value if spec.kind is not None else "value"
+
+
+def _foot(state: State, look: Look) -> list[Text]:
+    lines = [Text(look.rule * look.width, "dim")]
+    if state.mode is Mode.ASK:
+        lines.append(_answer(state, look))
+    lines.append(Text(" " + state.message, "message"))
+    return [*lines, *_keys(state, look)]
+
+
+def _answer(state: State, look: Look) -> Text:
+    answer = state.answer
+    line = styled(" answer: ", "dim")
+    if answer is None:
+        return line.append("open", "conflict")
+    how = said(answer.how, state.sides)
+    before = state.remembered.get(state.question.conflict.label)
+    if before is not None and before.chosen == answer.chosen:
+        how = f"as {before.author} settled it {when(before.time)}"
+    line.append(printable(how), "good").append(": ", "dim")
+    return line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1))
+
+
+def _keys(state: State, look: Look) -> list[Text]:
+    ours, theirs = state.keys
+    sides = [(ours, state.sides[0]), (theirs, state.sides[1]), ("b", "base")]
+    arrows = "^v" if look.plain else "↑↓"
+    if state.mode is Mode.HELP:
+        return [Text()]
+    if state.mode is Mode.SUMMARY:
+        found = [("y", "apply"), ("enter", "change it"), (arrows, "move"), ("u", "undo"), ("q", "leave, keeping these")]
+    elif state.mode is Mode.ITEMS:
+        found = [("space", "take or not"), (arrows, "move"), *sides, ("a", "all")]
+        found += [("J K", "carry"), ("enter", "done"), ("esc", "back")]
+    else:
+        found = list(sides)
+        if can_pick(state.question.conflict):
+            found += [("a", "both"), ("i", "items" if has_items(state.question.conflict) else "lines")]
+        found += [("e", "edit"), ("s", "skip"), ("u", "undo"), ("g", "summary"), ("q", "leave")]
+    lines = [Text(" ")]
+    for key, word in [*found, ("?", "help")]:
+        part = styled(key, "key").append(" " + word)
+        if lines[-1].cell_len + part.cell_len + 1 > look.width and lines[-1].cell_len > 1:
+            lines.append(Text(" "))
+        lines[-1].append_text(part).append("  ")
+    return lines
+
+
+# Asking
+
+
+def _ask(state: State, look: Look) -> _Body:
+    wide = look.width >= BESIDE_FROM if state.view is View.AUTO else state.view is View.BESIDE
+    return _Body((beside if wide else stacked)(state, state.question, look))
+
+
+# Items, summary, help
+
+
+def _items(state: State, look: Look) -> _Body:
+    body = _Body([])
+    if not state.picks:
+        body.lines.append(Text("   nobody has an item here", "dim"))
+    names = {True: state.sides[0], False: state.sides[1]}
+    wide = max(map(len, (*names.values(), "both"))) + 2
+    for number, pick in enumerate(state.picks):
+        here = number == state.cursor
+        if here:
+            body.first = len(body.lines)
+        mark = _mark(pick, state.sides)
+        line = _pointer(number, look, here=here)
+        line.append("[x] " if pick.taken else "[ ] ", "good" if pick.taken else "dim")
+        line.append("! " if pick.group is not None else "  ", "conflict")
+        line.append(f"{mark:<{wide}} ", "added" if mark[:1] == "+" else "removed" if mark[:1] == "-" else "dim")
+        text = pick.piece if isinstance(pick.piece, str) else excerpt(pick.piece, 10_000)
+        item = Text(printable(text), ("label" if here else "") if pick.taken else "dim")
+        body.lines += wrap(item, look.width - 1, line)
+        if here:
+            body.last = len(body.lines) - 1
+    return body
+
+
+def _pointer(number: int, look: Look, *, here: bool) -> Text:
+    if look.numbers:
+        return styled(f"{number + 1:>3} ", "key")
+    return styled(" > " if here else "   ", "key")
+
+
+def _mark(pick: Pick, sides: tuple[str, str]) -> str:
+    """Who added or removed an item."""
+    if not pick.base:
+        return "+ " + ("both" if pick.ours and pick.theirs else sides[0] if pick.ours else sides[1])
+    if pick.ours and pick.theirs:
+        return ""
+    return "- " + ("both" if not (pick.ours or pick.theirs) else sides[1] if pick.ours else sides[0])
+
+
+def _summary(state: State, look: Look) -> _Body:
+    labels = [printable(str(question.conflict.label)) for question in state.questions]
+    wide = min(max(map(len, labels)), max(look.width // 2 - 4, 10))
+    body = _Body([Text()])
+    for number, (question, label) in enumerate(zip(state.questions, labels, strict=True)):
+        answer = state.answers.get(question.conflict.label)
+        line = _pointer(number, look, here=number == state.cursor)
+        short = label if len(label) <= wide else "…" + label[-wide + 1 :] if not look.plain else label[-wide:]
+        line.append(f"{short:<{wide}}  ", "label" if number == state.cursor else "")
+        if answer is None:
+            line.append("open", "conflict").append("  both sides keep their own", "dim")
+        else:
+            line.append(f"{said(answer.how, state.sides):<12} ", "good")
+            line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1), "dim")
+        if number == state.cursor:
+            body.first = body.last = len(body.lines)
+        body.lines.append(line)
+    if state.open:
+        left = f"{count(state.open, 'conflict')} will stay open: both sides keep their own value"
+        body.lines += [Text(), *wrap(Text(left, "dim"), look.width - 1, Text(" "))]
+    return body
+
+
+def _help(state: State, look: Look) -> _Body:
+    lines = [Text()]
+    for key, text in _help_entries(state):
+        lines += wrap(Text(text), look.width - 1, styled(f" {key:<12} ", "key" if text else "label"))
+    return _Body(lines)
+
+
+def _help_entries(state: State) -> Iterable[tuple[str, str]]:
+    ours, theirs = state.keys
+    for key, text in HELP:
+        yield key.format(ours=ours, theirs=theirs), text.format(ours=state.sides[0], theirs=state.sides[1])

@@ -1,0 +1,181 @@
+"""The loop: keys to states, states to screens, effects to the world. Answers are kept at every change."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from io import StringIO
+
+from rich.console import Console
+from rich.text import Text
+from rich.theme import Theme
+
+from epicvc.errors import EpicvcError
+from epicvc.merge.threeway import Chosen, Conflict
+from epicvc.services.drafts import Drafts
+from epicvc.services.questions import Dispute
+from epicvc.services.remembering import Memory
+from epicvc.ui.resolver import lines
+from epicvc.ui.resolver.editor import Draft, EditFailed, edit
+from epicvc.ui.resolver.press import press
+from epicvc.ui.resolver.screen import fit, screen
+from epicvc.ui.resolver.state import Effect, State, begin, edited, failed, start_text
+from epicvc.ui.resolver.terminal import RESIZED, Ended, Terminal
+from epicvc.ui.resolver.versions import Look
+from epicvc.ui.terminal import STYLES
+
+
+class End(Enum):
+    """How the user left."""
+
+    APPLY = auto()
+    LEFT = auto()
+    INTERRUPTED = auto()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of asking.
+
+    Attributes:
+        end: how the user left.
+        chosen: the answers, for ``APPLY``.
+        answered: how many conflicts have an answer.
+        total: how many there are.
+    """
+
+    end: End
+    chosen: Sequence[tuple[Conflict, Chosen]]
+    answered: int
+    total: int
+
+
+class Asking:
+    """Asks a person about open conflicts.
+
+    Args:
+        dispute: the conflicts.
+        drafts: keeps the answers until they are applied.
+        memory: knows how conflicts were settled before.
+        environment: names the editor and the terminal.
+        colour: whether there are colours.
+    """
+
+    def __init__(
+        self, dispute: Dispute, drafts: Drafts, memory: Memory, environment: Mapping[str, str], *, colour: bool
+    ) -> None:
+        self._dispute = dispute
+        self._drafts = drafts
+        self._memory = memory
+        self._environment = environment
+        self._colour = colour
+
+    def ask(self, conflicts: Sequence[Conflict]) -> Outcome:
+        """Ask until the user applies or leaves; applying is the caller's."""
+        questions = tuple(self._dispute.questions(conflicts))
+        answers, dropped = self._drafts.load(conflicts)
+        recalled = {conflict.label: self._memory.recall(conflict) for conflict in conflicts}
+        known = {label: found for label, found in recalled.items() if found is not None}
+        state = begin(questions, (self._dispute.ours, self._dispute.theirs), answers, known, dropped)
+        if self._environment.get("TERM", "dumb") in ("dumb", "unknown", ""):
+            return self._outcome(lines.ask(state, self._step, self._edited, plain=_is_plain()))
+        terminal = Terminal()
+        try:
+            with terminal.opened():
+                state = self._loop(state, terminal)
+        except Ended as ended:
+            # Answers are kept already. The signal does what it does to others, now that the terminal is right.
+            signal.signal(ended.number, signal.SIG_DFL)
+            if ended.number == signal.SIGINT:
+                raise KeyboardInterrupt from ended
+            signal.raise_signal(ended.number)
+        return self._outcome(state)
+
+    def _loop(self, state: State, terminal: Terminal) -> State:
+        while True:
+            look = Look(*terminal.size(), colour=self._colour, plain=_is_plain())
+            state = fit(state, look)
+            terminal.show(self._painted(screen(state, look), look))
+            key = terminal.key()
+            if key == RESIZED:
+                continue
+            state = self._step(state, key)
+            if state.effect in (Effect.APPLY, Effect.LEAVE, Effect.INTERRUPT):
+                return state
+            if state.effect is Effect.SUSPEND:
+                terminal.suspend()
+            if state.effect is Effect.EDIT:
+                with terminal.lent():
+                    state = self._edited(state)
+            state = replace(state, effect=None)
+
+    def _step(self, state: State, key: str) -> State:
+        after = press(state, key)
+        if after.answers != state.answers:
+            self._keep(after)
+        return after
+
+    def _keep(self, state: State) -> None:
+        self._drafts.save([question.conflict for question in state.questions], state.answers)
+
+    def _edited(self, state: State) -> State:
+        after = self._edit(state)
+        self._keep(after)
+        return after
+
+    def _edit(self, state: State) -> State:
+        """Let the user edit the value of the question that is asked."""
+        question = state.question
+        conflict = question.conflict
+        draft = Draft.of(conflict, question.spec, start_text(state))
+        text = state.scratch.get(conflict.label, draft.text)
+        found: str | None = None
+        try:
+            found = edit(text, str(conflict.label), self._environment, plain=draft.plain)
+            chosen = self._dispute.fit(conflict, draft.read(found))
+        except EditFailed as error:
+            return failed(state, error.reason, error.text)
+        except EpicvcError as error:
+            return failed(state, f"{error.message}; e goes on editing", found)
+        return edited(state, chosen)
+
+    def _painted(self, drawn: Sequence[Text], look: Look) -> list[str]:
+        """Lines with the escapes that this terminal understands."""
+        out = StringIO()
+        console = Console(
+            file=out,
+            theme=Theme(STYLES),
+            width=look.width + 1,
+            force_terminal=True,
+            color_system="auto" if self._colour else "standard",
+            no_color=not self._colour,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            legacy_windows=False,
+        )
+        for line in drawn:
+            console.print(line, no_wrap=True, overflow="crop", crop=False, end="\n")
+        return out.getvalue().split("\n")[: len(drawn)]
+
+    def _outcome(self, state: State) -> Outcome:
+        ends = {Effect.APPLY: End.APPLY, Effect.INTERRUPT: End.INTERRUPTED}
+        chosen = [
+            (question.conflict, state.answers[question.conflict.label].chosen)
+            for question in state.questions
+            if question.conflict.label in state.answers
+        ]
+        end = ends.get(state.effect, End.LEFT) if state.effect else End.LEFT
+        return Outcome(end, chosen, len(chosen), len(state.questions))
+
+
+def _is_plain() -> bool:
+    """Whether the terminal's encoding has no lines to draw."""
+    try:
+        "│─✓·↑…".encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return True
+    return False

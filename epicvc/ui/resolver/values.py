@@ -1,0 +1,187 @@
+"""One version of a conflict's value as lines of a given width, with what it changed marked word by word. Pure.
+
+Without colour the marks are ``[-removed-]`` and ``{+added+}``, as git writes them; with colour the styles say it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from io import StringIO
+
+from rich.console import Console
+from rich.text import Text
+
+from epicvc.jsonio import JSON, dumps_text
+from epicvc.merge.threeway import ABSENT, Value, same
+from epicvc.ui.text import printable, shown
+from epicvc.ui.words import Mark, is_similar, word_marks
+
+_STYLES = {Mark.SAME: "", Mark.GAP: "dim", Mark.OLD: "old", Mark.NEW: "new"}
+_BRACKETS = {Mark.OLD: ("[-", "-]"), Mark.NEW: ("{+", "+}")}
+_RULER = Console(file=StringIO(), width=80, color_system=None)
+"""Only measures and wraps."""
+
+_CONTEXT = 2
+_RUN = 5
+"""Unchanged lines of an object in a row that are still shown all."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What is drawn on.
+
+    Attributes:
+        width: columns.
+        colour: whether styles can say what marks would say otherwise.
+    """
+
+    width: int
+    colour: bool
+
+
+def styled(text: str, style: str) -> Text:
+    """A text of one style, to which others can be appended."""
+    return Text().append(text, style)
+
+
+def wrap(line: Text, width: int, prefix: Text | None = None) -> Iterator[Text]:
+    """A line in lines that fit, broken between words where that is possible; all stand to the right of the prefix."""
+    first = prefix or Text()
+    room = max(width - first.cell_len, 1)
+    for number, part in enumerate(line.wrap(_RULER, room, overflow="fold") or [Text()]):
+        part.rstrip()
+        margin = Text(" " * first.cell_len) if number else first.copy()
+        yield margin.append_text(part)
+
+
+def value_lines(value: Value, against: Value, paper: Paper, *, both: bool = True, marked: bool = True) -> list[Text]:
+    """A value, marked by what it changed.
+
+    Args:
+        value: what is shown.
+        against: what it is compared with; the same value for no marks.
+        paper: what is drawn on.
+        both: whether what it removed is shown, too.
+        marked: whether an object's changes are marked, or only shown in full while the rest is counted.
+    """
+    if value is ABSENT:
+        gone = against is not ABSENT and both
+        return [Text("(removed)" if gone else "(absent)", "old" if gone and paper.colour else "dim")]
+    if isinstance(value, list):
+        items = against if isinstance(against, list) else []
+        return list(_items([_text(item) for item in items], [_text(item) for item in value], paper, both=both))
+    if isinstance(value, dict):
+        before = _pretty(against) if isinstance(against, dict) else []
+        return list(_members(before, _pretty(value), paper, both=both, marked=marked))
+    if isinstance(value, str) and isinstance(against, str) and not same(value, against):
+        return list(_words(against, value, paper, both=both))
+    style = "" if same(value, against) else "new"
+    text = value if isinstance(value, str) else dumps_text(value, indent=None)
+    return [part for line in text.split("\n") for part in wrap(Text(printable(line), style), paper.width)]
+
+
+def _text(item: JSON) -> str:
+    return item if isinstance(item, str) else shown(item, 10_000)
+
+
+def _pretty(value: Value) -> list[str]:
+    return [] if value is ABSENT else dumps_text(value, indent="  ").split("\n")
+
+
+def _words(old: str, new: str, paper: Paper, *, both: bool) -> Iterator[Text]:
+    """A text with the words that it has and lacks."""
+    if is_similar(old, new):
+        runs = [run for run in word_marks(old, new, whole=True) if both or run[0] is not Mark.OLD]
+    else:
+        runs = [(Mark.NEW, new)]
+    line = Text()
+    for mark, run in _apart(runs):
+        opening, closing = ("", "") if paper.colour else _BRACKETS.get(mark, ("", ""))
+        for number, part in enumerate(run.split("\n")):
+            if number:
+                yield from wrap(line, paper.width)
+                line = Text()
+            if part:
+                line.append(opening + printable(part) + closing, _STYLES[mark])
+    yield from wrap(line, paper.width)
+
+
+def _apart(runs: Iterable[tuple[Mark, str]]) -> Iterator[tuple[Mark, str]]:
+    """The runs with a space between what was removed and what stands there now, where a line can be broken."""
+    before = Mark.SAME
+    for mark, run in runs:
+        if mark is Mark.NEW and before is Mark.OLD:
+            yield Mark.SAME, " "
+        yield mark, run
+        before = mark
+
+
+def _items(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool) -> Iterator[Text]:
+    """Items one below the other: ``+`` added, ``-`` removed, ``~`` changed inside."""
+    if not new and not (old and both):
+        yield Text("(empty list)", "dim")
+    for tag, i1, i2, j1, j2 in _codes(old, new):
+        if tag == "equal":
+            for item in new[j1:j2]:
+                yield from wrap(Text(printable(item)), paper.width, Text("  "))
+            continue
+        for position in range(max(i2 - i1, j2 - j1)):
+            was = old[i1 + position] if i1 + position < i2 else None
+            now = new[j1 + position] if j1 + position < j2 else None
+            if was is not None and now is not None and both and is_similar(was, now):
+                yield from _changed(was, now, paper)
+                continue
+            if was is not None and both:
+                yield from _removed(was, paper)
+            if now is not None:
+                yield from _added(now, paper)
+
+
+def _members(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool, marked: bool) -> Iterator[Text]:
+    """An object's lines of JSON: what changed, with the lines around it; long runs that did not are counted."""
+    codes = _codes(old, new)
+    for number, (tag, i1, i2, j1, j2) in enumerate(codes):
+        if tag != "equal":
+            for line in old[i1:i2] if both else ():
+                yield from _removed(line, paper)
+            for line in new[j1:j2]:
+                yield from _added(line, paper) if marked else wrap(Text(printable(line)), paper.width, Text("  "))
+            continue
+        head = 1 if number == 0 else _CONTEXT
+        tail = 1 if number == len(codes) - 1 else _CONTEXT
+        lines = list(new[j1:j2])
+        left_out = len(lines) - head - tail
+        if left_out > _RUN and len(codes) > 1:
+            lines[head : len(lines) - tail] = [""]
+        for position, line in enumerate(lines):
+            if left_out > _RUN and len(codes) > 1 and position == head:
+                yield from wrap(Text(f"… {left_out} lines alike", "dim"), paper.width, Text("  "))
+            else:
+                yield from wrap(Text(printable(line)), paper.width, Text("  "))
+
+
+def _codes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+    return list(SequenceMatcher(None, list(old), list(new), autojunk=False).get_opcodes())
+
+
+def _removed(text: str, paper: Paper) -> Iterator[Text]:
+    return wrap(Text(printable(text), "old" if paper.colour else ""), paper.width, styled("- ", "removed"))
+
+
+def _added(text: str, paper: Paper) -> Iterator[Text]:
+    return wrap(Text(printable(text), "new"), paper.width, styled("+ ", "added"))
+
+
+def _changed(was: str, now: str, paper: Paper) -> Iterator[Text]:
+    line = Text()
+    for mark, run in _apart(word_marks(was, now, whole=True)):
+        opening, closing = ("", "") if paper.colour else _BRACKETS.get(mark, ("", ""))
+        line.append(opening + printable(run) + closing, _STYLES[mark])
+    yield from wrap(line, paper.width, styled("~ ", "changed"))
+
+
+def excerpt(value: Value, width: int) -> str:
+    """A value on one line."""
+    return "(absent)" if value is ABSENT else shown(value, max(width, 8))

@@ -1,0 +1,161 @@
+"""The three versions of a value, side by side or one below the other, with who made each of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+
+from rich.text import Text
+
+from epicvc.merge.threeway import ABSENT, Value
+from epicvc.services.questions import Origin, Question
+from epicvc.ui.resolver.state import State, said
+from epicvc.ui.resolver.values import Paper, styled, value_lines, wrap
+from epicvc.ui.text import printable
+
+_NAMES = {"files": "in the file", "db": "in the database", "both": "on both sides"}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How it is drawn.
+
+    Attributes:
+        width: columns.
+        height: lines.
+        colour: whether there are colours.
+        plain: whether only ASCII can be shown.
+        numbers: whether items have numbers, since there is no cursor.
+    """
+
+    width: int
+    height: int
+    colour: bool = False
+    plain: bool = False
+    numbers: bool = False
+
+    @property
+    def rule(self) -> str:
+        """A horizontal line's character."""
+        return "-" if self.plain else "─"
+
+    @property
+    def bar(self) -> str:
+        """What stands between columns."""
+        return " | " if self.plain else " │ "
+
+    @property
+    def dot(self) -> str:
+        """What stands between facts."""
+        return " - " if self.plain else " · "
+
+
+@dataclass(frozen=True)
+class _Version:
+    """One of the three values: what it is marked against, and whether removals and marks show."""
+
+    name: str
+    value: Value
+    against: Value
+    origin: Origin | None
+    both: bool = True
+    marked: bool = True
+
+    def lines(self, paper: Paper) -> list[Text]:
+        return value_lines(self.value, self.against, paper, both=self.both, marked=self.marked)
+
+
+def _versions(state: State, question: Question) -> list[_Version]:
+    conflict, origins = question.conflict, question.origins
+    known = conflict.base is not ABSENT
+    objects = [side for side in (conflict.ours, conflict.theirs) if isinstance(side, dict)]
+    alone = objects[0] if len(objects) == 1 else conflict.base  # removed there: what this one changed is the news
+    plain = alone is conflict.base
+    return [
+        _Version("base", conflict.base, alone, origins.base, both=plain, marked=plain),
+        _Version(state.sides[0], conflict.ours, conflict.base if known else conflict.theirs, origins.ours, both=known),
+        _Version(
+            state.sides[1], conflict.theirs, conflict.base if known else conflict.ours, origins.theirs, both=known
+        ),
+    ]
+
+
+def beside(state: State, question: Question, look: Look) -> list[Text]:
+    """The versions in three columns."""
+    bar = look.bar
+    width = max((look.width - 2 - 2 * len(bar)) // 3, 8)
+    columns = []
+    chosen = _chosen(state)
+    for version in _versions(state, question):
+        head = [_name(version.name, chosen, look)]
+        head += [part for fact in _facts(version) for part in wrap(Text(fact, "dim"), width)]
+        columns.append((head, version.lines(Paper(width, look.colour))))
+    tall = max(len(head) for head, _ in columns)
+    heads = [head + [Text()] * (tall - len(head)) for head, _ in columns]
+    cross = "-+-" if look.plain else "─┼─"
+    lines = _rows(heads, width, bar)
+    lines.append(Text(" " + cross.join(look.rule * width for _ in columns), "dim"))
+    return lines + _rows([body for _, body in columns], width, bar)
+
+
+def _rows(columns: Sequence[Sequence[Text]], width: int, bar: str) -> list[Text]:
+    rows = []
+    for cells in zip_longest(*columns, fillvalue=Text()):
+        row = Text(" ")
+        for number, cell in enumerate(cells):
+            if number:
+                row.append(bar, "dim")
+            row.append_text(cell).append(" " * max(width - cell.cell_len, 0) if number < len(cells) - 1 else "")
+        rows.append(row)
+    return rows
+
+
+def stacked(state: State, question: Question, look: Look) -> list[Text]:
+    """The versions one below the other."""
+    lines: list[Text] = []
+    chosen = _chosen(state)
+    for version in _versions(state, question):
+        if lines:
+            lines.append(Text())
+        head = _name(version.name, chosen, look)
+        facts = look.dot.join(_facts(version))
+        if facts:
+            head.append(look.dot + facts, "dim")
+        lines += wrap(head, look.width - 1, Text(" "))
+        lines += [Text("   ").append_text(line) for line in version.lines(Paper(look.width - 4, look.colour))]
+    return lines
+
+
+def _name(name: str, chosen: str | None, look: Look) -> Text:
+    text = styled(name, "name")
+    if name == chosen:
+        text.append(" (chosen)" if look.plain else " ✓ chosen", "good")
+    return text
+
+
+def _chosen(state: State) -> str | None:
+    """The version that the answer so far takes."""
+    return said(state.answer.how, state.sides) if state.answer is not None else None
+
+
+def _facts(version: _Version) -> list[str]:
+    """Who made a value what it is, and when."""
+    name, origin = version.name, version.origin
+    if origin is None:
+        if name != "base":
+            return []
+        return ["never agreed on" if version.value is ABSENT else "not in this history"]
+    if origin.commit is None:
+        facts = ["not committed yet"]
+        return [*facts, f"written {when(origin.time)}"] if origin.time else facts
+    done = "agreed in" if name == "base" else "changed in"
+    where = "" if name == "base" else f", {_NAMES.get(origin.side, origin.side)}"
+    facts = [f"{done} {origin.commit.hex()[:12]}", f"by {printable(origin.author or 'unknown')}{where}"]
+    return [*facts, when(origin.time)] if origin.time else facts
+
+
+def when(time: datetime) -> str:
+    """A time as people here read it."""
+    return f"{time.astimezone():%Y-%m-%d %H:%M}"
