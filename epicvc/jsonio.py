@@ -285,11 +285,15 @@ def dumps_canonical(value: JSON) -> bytes:
 
 def equal(a: JSON, b: JSON) -> bool:
     """Whether two values have the same canonical form: 1 equals 1.0 but not true, and absent equals null."""
+    if a is b:
+        return True
     if isinstance(a, dict):
         if not isinstance(b, dict):
             return False
-        if any(not equal(value, b.get(key)) for key, value in a.items()):
-            return False
+        for key, value in a.items():
+            other = b.get(key)
+            if value is not other and not equal(value, other):
+                return False
         return all(value is None or key in a for key, value in b.items())
     if isinstance(a, list):
         return isinstance(b, list) and len(a) == len(b) and all(map(equal, a, b))

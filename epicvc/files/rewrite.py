@@ -17,12 +17,14 @@ from epicvc.files.style import Style, line_margin, render_key, render_value, sty
 from epicvc.jsonio import JSON, equal, parse
 
 
-def rewrite(raw: bytes, target: JSON) -> bytes:
+def rewrite(raw: bytes, target: JSON, content: JSON = None) -> bytes:
     """The file with a new value.
 
     Args:
         raw: the file as it is.
         target: what it is to say. The order of its keys matters only for where new members go.
+        content: what ``parse`` made of the file, where the caller has it. Its parts that are in the target as they are
+            need no comparing.
 
     Returns:
         Bytes that parse to the target (numbers by value, the same keys).
@@ -30,7 +32,8 @@ def rewrite(raw: bytes, target: JSON) -> bytes:
     Raises:
         InvalidJSON: the file is no JSON.
     """
-    content = parse(raw)
+    if content is None:
+        content = parse(raw)
     text = raw.decode()
     return _Editor(text, spans(text, content)).document(target).encode()
 
@@ -56,6 +59,8 @@ class _Editor:
 
     def value(self, node: Node, target: JSON, margin: str | None) -> str:
         """The new text of a value; margin as in ``render_value``."""
+        if target is node.content:
+            return self.text[node.start : node.end]
         if isinstance(target, dict) and isinstance(node.content, dict) and target and node.items:
             return self.members(node, target)
         if isinstance(target, list) and isinstance(node.content, list) and target and node.items:

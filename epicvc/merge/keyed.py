@@ -23,7 +23,7 @@ def merge_optional(
     are agreed, a value that one side alone has is its addition, different values conflict. Deleted on one side
     and changed on the other it is one conflict, at the item.
     """
-    if not context.touches(label):
+    if base is ours is theirs or not context.touches(label):
         return context.keep(base, ours, theirs)
     if not isinstance(ours, dict) or not isinstance(theirs, dict):
         return merge_scalar(context, label, base, ours, theirs)

@@ -63,6 +63,9 @@ def _tasks(current: JSON, before: Core, after: Core, mapping: Mapping) -> JSON:
     result: list[JSON] = []
     for task in tasks_of(after):
         key = cast("str", task["id"])
+        if key in known and key in old and equal(cast("JSON", old[key]), cast("JSON", task)):
+            result.append(known[key])
+            continue
         item = dict(known.get(key) or {"id": key})
         _set_fields(item, old.get(key, {}), task, names)
         if mapping.links:

@@ -6,8 +6,8 @@ values mean is the caller's business, and so is keeping long values (over 16 KiB
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 
 from epicvc.errors import DamagedObject
 from epicvc.store.build import build
@@ -24,6 +24,7 @@ __all__ = [
     "diff",
     "empty",
     "get",
+    "get_many",
     "items",
     "reachable_nodes",
     "update",
@@ -61,6 +62,33 @@ def get(source: ObjectSource, root: ObjectId, key: bytes) -> bytes | None:
             return node.values[position] if node.keys[position] == key else None
         ref = children(node, after)[position]
         node, after = load(source, ref), ref.after
+
+
+def get_many(source: ObjectSource, root: ObjectId, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+    """The values of keys; those that are not there are left out. Reads each node once, however many keys it has.
+
+    Raises:
+        DamagedObject: a node is missing or malformed.
+    """
+    wanted = sorted(set(keys))
+    found: dict[bytes, bytes] = {}
+    _collect(source, load_root(source, root), None, wanted, found)
+    return found
+
+
+def _collect(
+    source: ObjectSource, node: Node, after: bytes | None, keys: Sequence[bytes], found: dict[bytes, bytes]
+) -> None:
+    if not node.height:
+        entries = dict(zip(node.keys, node.values, strict=True))
+        found.update((key, entries[key]) for key in keys if key in entries)
+        return
+    low = 0
+    for ref in children(node, after):
+        high = bisect_right(keys, ref.last, low)
+        if high > low:
+            _collect(source, load(source, ref), ref.after, keys[low:high], found)
+        low = high
 
 
 def items(

@@ -145,7 +145,7 @@ def merged_bytes(
         whole.pop(CALCULATED, None)
         if calculated:
             whole[CALCULATED] = cast("JSON", calculated)
-    return rewrite(start.raw, cast("JSON", whole))
+    return rewrite(start.raw, cast("JSON", whole), cast("JSON", start.file.whole))
 
 
 def _with_whole(start: FileEpic, merged: Core, donors: list[FileEpic], mapping: Mapping) -> Object:
@@ -170,8 +170,9 @@ def _tasks(body: Object, before: Core, merged: Core, donors: list[FileEpic], map
     for item in tasks_of(body):
         key = cast("str", natural_key(item["id"]))
         if key in old:
-            item = dict(item)
-            _set_extra(item, old[key], new.get(key, {}), own)
+            if not equal(cast("JSON", old[key]), cast("JSON", new.get(key))):
+                item = dict(item)
+                _set_extra(item, old[key], new.get(key, {}), own)
         else:
             item = _as_donor({**item, **new.get(key, {}), "id": key}, key, donors)
         result.append(item)

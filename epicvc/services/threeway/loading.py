@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -23,6 +24,7 @@ from epicvc.services.threeway.whole import Names, NaturalRows, living, of_file, 
 from epicvc.store.objects import ObjectType
 
 KeysByTable = dict[str, set[bytes]]
+RowsByTable = dict[str, dict[bytes, NamedRow]]
 
 
 @dataclass(frozen=True)
@@ -167,16 +169,43 @@ class Loader:
         linked = self._mapping.links.table if self._mapping.links else ""
         partners = {epic: self._partners.get(epic, set()) for epic in epics}
         keys = self._keys(sorted({*epics, *(other for others in partners.values() for other in others)}))
+        read = self._read(keys)
         result = {}
         for epic in epics:
             states = []
-            for number, state in enumerate(self._three.states):
+            for number in range(len(read)):
                 found = keys[epic][number]
                 for other in partners[epic]:  # the links of a task that moved did not change themselves
                     theirs = keys[other][number].get(linked, set())
                     found = {**found, linked: found.get(linked, set()) | theirs}
-                states.append(self._natural(state, found))
+                states.append(self._natural(read[number], found))
             result[epic] = tuple(states)
+        return result
+
+    def _read(self, keys: MappingABC[str, tuple[KeysByTable, ...]]) -> tuple[RowsByTable, RowsByTable, RowsByTable]:
+        """The rows of these keys in each state. What did not change is read and decoded once for all of them."""
+        three = self._three
+        everything: KeysByTable = {}
+        for states in keys.values():
+            for tables in states:
+                for table, found in tables.items():
+                    everything.setdefault(table, set()).update(found)
+        result: tuple[RowsByTable, RowsByTable, RowsByTable] = ({}, {}, {})
+        for table, found in everything.items():
+            here, there = three.here.rows.get(table, {}), three.there.rows.get(table, {})
+            packed = three.ours.packed_rows(table, found)
+            for key in found:
+                ours = packed.get(key)
+                base = here[key].old if key in here else ours
+                theirs = there[key].new if key in there else base
+                known: dict[bytes, NamedRow | None] = {}
+                for rows, state, value in zip(result, three.states, (base, ours, theirs), strict=True):
+                    if value is not None:
+                        if value not in known or state.columns(table) != three.base.columns(table):
+                            known[value] = state.named(table, value)
+                        row = known[value]
+                        if row is not None:
+                            rows.setdefault(table, {})[key] = row
         return result
 
     @cached_property
@@ -237,15 +266,15 @@ class Loader:
             )
             yield query, links.table
 
-    def _natural(self, state: State, keys: KeysByTable) -> NaturalRows:
+    def _natural(self, rows: RowsByTable, keys: KeysByTable) -> NaturalRows:
         """Rows by natural key; a living one before one that is marked as deleted."""
         epics, tasks, links = self._mapping.epics, self._mapping.tasks, self._mapping.links
         found = NaturalRows()
-        for key, row in _named(state, epics.table, keys):
+        for key, row in _chosen(rows, epics.table, keys):
             if found.epic is None or _lives_instead(row, found.epic[1], epics):
                 found.epic = (key, row)
         surrogate = found.epic[1].get(epics.id) if found.epic else None
-        for key, row in _named(state, tasks.table, keys):
+        for key, row in _chosen(rows, tasks.table, keys):
             task = key_text(row.get(tasks.key))
             if task is None or row.get(tasks.parent or "") != surrogate:
                 continue
@@ -253,7 +282,7 @@ class Loader:
             if known is None or _lives_instead(row, known[1], tasks):
                 found.tasks[task] = (key, row)
         owners = {row.get(tasks.id): task for task, (_, row) in found.tasks.items()}
-        for key, row in _named(state, links.table, keys) if links else ():
+        for key, row in _chosen(rows, links.table, keys) if links else ():
             assert links is not None  # the loop runs for links
             task, linked = owners.get(row.get(links.parent)), key_text(row.get(links.column))
             if task is not None and linked is not None:
@@ -273,11 +302,9 @@ def _shifted(keys: KeysByTable, without: KeysByTable, added: KeysByTable) -> Key
     }
 
 
-def _named(state: State, table: str, keys: KeysByTable) -> Iterator[tuple[bytes, NamedRow]]:
-    for key in sorted(keys.get(table, ())):
-        row = state.row(table, key)
-        if row is not None:
-            yield key, row
+def _chosen(rows: RowsByTable, table: str, keys: KeysByTable) -> Iterator[tuple[bytes, NamedRow]]:
+    known = rows.get(table, {})
+    return ((key, known[key]) for key in sorted(keys.get(table, ())) if key in known)
 
 
 def _lives_instead(row: NamedRow, other: NamedRow, table: TableMap) -> bool:

@@ -264,6 +264,8 @@ class DocumentRows:
             row = {"ours": ours, "theirs": theirs, "base": base}[whole]
         elif ours is None or theirs is None:
             row = _present(versions, alive=merged is not None)
+        elif ours is theirs or theirs is base:
+            row = ours
         else:
             row = self._cells(table, label, versions, merged, names)
         key = self._keys[place]

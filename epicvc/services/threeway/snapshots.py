@@ -31,7 +31,7 @@ from epicvc.services.threeway.rows import DocumentRows, Documents, Emit, Surroga
 from epicvc.services.threeway.schema import merged_schema
 from epicvc.services.threeway.states import Contents, State, find_changes
 from epicvc.services.threeway.tables import Place, TableMerge
-from epicvc.services.threeway.whole import core_part, file_part, joined
+from epicvc.services.threeway.whole import core_part, file_part, joined, shared
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
 
@@ -205,7 +205,7 @@ class _Merge:
         return Documents(epic.id, base, ours, theirs, rows, epic.names, self._decisions.kept(epic.id))
 
     def _merged(self, epic: str, wholes: Iterable[Core | None]) -> Core | None:
-        base, ours, theirs = wholes
+        base, ours, theirs = shared(wholes)
         value = self._engine.merge(self._decisions.context(), epic, base, ours, theirs).ours
         return None if value is ABSENT else cast("Core", value)
 

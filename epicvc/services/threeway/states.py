@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
 from epicvc.database.values import key_text
@@ -42,6 +42,7 @@ class State:
         self._epic_keys: dict[SQLValue, str | None] = {}
         self._task_owners: dict[SQLValue, Owner | None] = {}
         self._roots: dict[str, ObjectId | None] = {}
+        self._like: tuple[State, Container[bytes]] | None = None
 
     @cached_property
     def base(self) -> Base:
@@ -56,6 +57,16 @@ class State:
             self._roots[table] = table_root(self._sink, self.snapshot.database, table)
         root = self._roots[table]
         return None if root is None else tree.get(self._sink, root, key)
+
+    def packed_rows(self, table: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Rows as the tree has them, read together."""
+        root = table_root(self._sink, self.snapshot.database, table) if self.snapshot.database else None
+        return tree.get_many(self._sink, root, keys) if root is not None else {}
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns of a table's rows; none where there is no such table."""
+        info = self.captured.table(table) if self.captured else None
+        return info.columns if info else ()
 
     def highest(self, table: str) -> int:
         """The greatest number that rows of a table have or had for a key."""
@@ -97,8 +108,14 @@ class State:
         )
         return None if epic is None or task is None else Owner(epic, task)
 
+    def follow(self, other: State, changed: Container[bytes]) -> None:
+        """Take the owners of rows from another state, but for epics whose rows differ."""
+        self._like = (other, changed)
+
     def _epic_key(self, surrogate: SQLValue) -> str | None:
         if surrogate not in self._epic_keys:
+            if self._like is not None and surrogate is not None and encode_key((surrogate,)) not in self._like[1]:
+                return self._like[0]._epic_key(surrogate)
             table = self._mapping.epics
             row = self.captured.by_surrogate(table, surrogate) if self.captured else None
             self._epic_keys[surrogate] = key_text(row.get(table.key)) if row else None
@@ -109,6 +126,10 @@ class State:
             row = self.captured.by_surrogate(self._mapping.tasks, surrogate) if self.captured else None
             self._task_owners[surrogate] = self._task_owner(row) if row else None
         return self._task_owners[surrogate]
+
+
+Differing = Callable[[], Iterator[tuple[bytes, bytes | None, bytes | None]]]
+"""Gives the rows of a table that differ, with both values."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +231,12 @@ def _find_rows(
     lost: dict[str, set[str]],
     gained: dict[str, set[str]],
 ) -> None:
-    for table, found in _changed_tables(sink, old.snapshot, new.snapshot):
+    tables_changed = dict(_changed_tables(sink, old.snapshot, new.snapshot))
+    if tables:
+        epics = (key for key, _, _ in tables_changed.get(mapping.epics.table, lambda: iter(()))())
+        new.follow(old, frozenset(epics))
+    for table, differing in tables_changed.items():
+        found = differing()
         rows = changes.rows.setdefault(table, {})
         for key, was, now in found:
             rows[key] = RowChange(was, now)
@@ -228,9 +254,7 @@ def _find_rows(
                         tasks.setdefault(owner.task, set()).add(owner.epic)
 
 
-def _changed_tables(
-    sink: ObjectSink, old: Snapshot, new: Snapshot
-) -> Iterator[tuple[str, Iterator[tuple[bytes, bytes | None, bytes | None]]]]:
+def _changed_tables(sink: ObjectSink, old: Snapshot, new: Snapshot) -> Iterator[tuple[str, Differing]]:
     before, after = (state.database.tables if state.database else tree.EMPTY for state in (old, new))
     for key, was, now in tree.diff(sink, before, after):
-        yield key.decode(), tree.diff(sink, was or tree.EMPTY, now or tree.EMPTY)
+        yield key.decode(), partial(tree.diff, sink, was or tree.EMPTY, now or tree.EMPTY)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, cast
 
 from epicvc.database.rowcodec import SQLValue
-from epicvc.jsonio import JSON
+from epicvc.jsonio import JSON, equal
 from epicvc.model.document import CALCULATED, UNAGREED, WRAPPER, Core, FileEpic, natural_key, tasks_of
 from epicvc.model.labels import SIBLINGS
 from epicvc.model.mapping import Mapping, TableMap
@@ -134,6 +134,23 @@ def joined(file: Core | None, rows: Core | None) -> Core | None:
     if tasks:
         whole[Mapping.TASKS] = cast("JSON", tasks)
     return whole
+
+
+def shared(wholes: Iterable[Core | None]) -> list[Core | None]:
+    """The documents with tasks that are equal to those of the first one as the same objects: the engine skips them."""
+    first, *others = wholes
+    known = {cast("str", task["id"]): task for task in tasks_of(first or {})}
+
+    def task(found: Core) -> Core:
+        same = known.get(cast("str", found["id"]))
+        return same if same is not None and equal(cast("JSON", same), cast("JSON", found)) else found
+
+    result = [first]
+    for other in others:
+        if other is not None and tasks_of(other):
+            other = {**other, Mapping.TASKS: cast("JSON", [task(found) for found in tasks_of(other)])}
+        result.append(other)
+    return result
 
 
 def core_part(whole: Core | None, mapping: Mapping) -> Core | None:
