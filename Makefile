@@ -17,7 +17,8 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   lint, formatting, types and the import contract"
 	@echo "make soak    run the slow tests"
-	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync measures some rows"
+	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows;"
+	@echo "             GROWTH=1000,10000: what grows with the epics and with the change"
 	@echo "make clean   remove the virtual environment, caches and build output"
 
 demo: $(INSTALLED)
@@ -38,7 +39,7 @@ soak: $(TOOLS)
 # Imports take up to three times as long where no bytecode may be written.
 bench: $(MEASURING)
 	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -m tests.benchmarks $(if $(N),--epics $(N)) $(if $(ROWS),--rows $(ROWS)) \
-	  $(if $(RUNS),--runs $(RUNS))
+	  $(if $(RUNS),--runs $(RUNS)) $(if $(GROWTH),--growth $(GROWTH))
 
 clean:
 	rm -rf $(VENV) .bench build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -6,9 +6,12 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from tests.benchmarks import report
+from tests.benchmarks import growth, report
 from tests.benchmarks.scene import Scene, size_of
 from tests.benchmarks.works import BY_NAME, ROWS, measure
 
@@ -21,6 +24,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--epics", type=int, default=10_000, help="how large the load is")
     parser.add_argument("--rows", default="", help=f"some of {','.join(BY_NAME)}")
+    parser.add_argument("--growth", default="", help="instead of the table: loads of these sizes, as in 1000,10000")
     parser.add_argument("--runs", type=int, default=3, help="how often each work is measured")
     found = parser.parse_args()
     found.rows = [name for name in found.rows.split(",") if name] or list(BY_NAME)
@@ -51,20 +55,52 @@ def tasks_in(load: Path) -> int:
 def main() -> None:
     """Measure what the command line asks for."""
     asked = parsed()
-    load = load_of(asked.epics)
     KEPT.mkdir(exist_ok=True)
+    if asked.growth:
+        measure_growth([int(size) for size in asked.growth.split(",")], asked.runs)
+    else:
+        measure_table(asked)
+
+
+def measure_table(asked: argparse.Namespace) -> None:
+    """Every row against its reference."""
     results = []
-    with tempfile.TemporaryDirectory(dir=KEPT, prefix="run-") as scratch:
-        for result in measure(Scene(Path(scratch), load, asked.epics), asked.rows, asked.runs):
+    with scene_of(asked.epics) as scene:
+        for result in measure(scene, asked.rows, asked.runs):
             results.append(result)
-            sys.stderr.write(f"{result.row.name}: {result.verdict}\n")
+            tell(f"{result.row.name}: {result.verdict}")
+        facts = {"epics": asked.epics, "tasks": tasks_in(scene.load), "bytes": size_of(scene.load)}
     order = [row.name for row in ROWS]
     results.sort(key=lambda result: order.index(result.row.name))
     rows = [result.as_json() for result in results]
     sys.stdout.write(report.plain(rows) + "\n")
     if set(asked.rows) == set(BY_NAME):
-        facts = {"epics": asked.epics, "tasks": tasks_in(load), "bytes": size_of(load)}
         report.write_figures(report.describe(facts, rows, asked.runs))
+
+
+def measure_growth(sizes: list[int], runs: int) -> None:
+    """The daily works at several sizes; at the middle one, for changes of several sizes."""
+    rows: dict[str, list[dict[str, Any]]] = {"by_size": [], "by_change": []}
+    for size in sorted(sizes):
+        with scene_of(size) as scene:
+            rows["by_size"] += growth.by_size(scene, runs, tell)
+            if size == sorted(sizes)[(len(sizes) - 1) // 2]:
+                rows["by_change"] = growth.by_change(scene, runs, tell)
+    report.write_growth(rows, runs)
+    sys.stdout.write(report.growth_tables(report.read_figures()["growth"]))
+
+
+@contextmanager
+def scene_of(count: int) -> Iterator[Scene]:
+    """A scene that is gone afterwards."""
+    load = load_of(count)
+    with tempfile.TemporaryDirectory(dir=KEPT, prefix="run-") as scratch:
+        yield Scene(Path(scratch), load, count)
+
+
+def tell(text: str) -> None:
+    """Say how far it is, to who waits."""
+    sys.stderr.write(text + "\n")
 
 
 if __name__ == "__main__":

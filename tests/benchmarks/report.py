@@ -131,8 +131,43 @@ def write_figures(run: dict[str, Any]) -> None:
     figures = read_figures()
     others = [load for load in figures["loads"] if load["epics"] != run["epics"]]
     figures["loads"] = sorted([*others, run], key=lambda load: -load["epics"])
+    _write(figures)
+
+
+def _write(figures: dict[str, Any]) -> None:
     (DOCS / "benchmarks.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (DOCS / "benchmarks.md").write_text(page(figures), encoding="utf-8")
+
+
+def write_growth(rows: dict[str, list[dict[str, Any]]], runs: int) -> None:
+    """Put what grows in the place of the last such measurement."""
+    figures = read_figures()
+    figures["growth"] = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), "runs": runs, "machine": machine(), **rows}
+    _write(figures)
+
+
+def growth_tables(growth: dict[str, Any]) -> str:
+    """What grows with the epics, and what with the change."""
+    (epics,) = {row["epics"] for row in growth["by_change"]} or {0}
+    return (
+        _growth_table(growth["by_size"], "epics", "epics")
+        + f"\nThe same at {epics:,} epics, by the number of edits in files, and as many in the database:\n\n"
+        + _growth_table(growth["by_change"], "edits", "edits")
+    )
+
+
+def _growth_table(rows: list[dict[str, Any]], key: str, noun: str) -> str:
+    sizes = sorted({row[key] for row in rows})
+    cells = {(row["work"], row[key]): row for row in rows}
+    lines = [("work", *(f"{size:,} {noun}" for size in sizes))]
+    for work in dict.fromkeys(row["work"] for row in rows):
+        found = [cells.get((work, size)) for size in sizes]
+        lines.append((work, *(_grown(row) if row else "–" for row in found)))
+    return markdown(lines) + "\n"
+
+
+def _grown(row: dict[str, Any]) -> str:
+    return f"{_seconds(row['wall'])}, cpu {_seconds(row['cpu'])}, {_megabytes(row['peak'])}"
 
 
 def page(figures: dict[str, Any]) -> str:
@@ -145,4 +180,11 @@ def page(figures: dict[str, Any]) -> str:
             f"{load['at']}, {load['runs']} runs (start-up five times, status twice as many), on: {facts}.\n"
         )
         parts.append(markdown(table(load["rows"])) + "\n")
+    growth = figures.get("growth")
+    if growth:
+        parts.append(
+            "## Growth\n\nThe daily works after 10 edits, or 10 on each side: wall time, processor time, peak memory. "
+            f"{growth['at']}, medians of {growth['runs']} runs.\n"
+        )
+        parts.append(growth_tables(growth))
     return "\n".join(parts)
