@@ -384,8 +384,8 @@ class FileUnavailable(Unavailable):
 
     kind = "file_unavailable"
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+    def __init__(self, path: str, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{path}: {reason}", hint=hint)
         self.path, self.reason = path, reason
 
 

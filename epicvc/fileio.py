@@ -28,7 +28,8 @@ _POLL_SECONDS: Final = 0.02
 
 
 @contextlib.contextmanager
-def _reporting(path: Path) -> Iterator[None]:
+def reporting(path: Path) -> Iterator[None]:
+    """Raise the system's errors as :class:`FileUnavailable`, naming a path."""
     try:
         yield
     except OSError as error:
@@ -63,7 +64,7 @@ def atomic_write(path: Path, data: bytes, *, mode: int | None = None, durable: b
 
 
 def stage_file(target: Path, data: bytes, tag: str, *, mode: int | None = None) -> Path:
-    """Write a file's new bytes durably beside it, for :func:`publish`.
+    """Write a file's new bytes durably beside it, to be moved into its place later.
 
     Args:
         target: the file that is to hold the bytes.
@@ -82,15 +83,15 @@ def stage_file(target: Path, data: bytes, tag: str, *, mode: int | None = None) 
 
 
 def _stage(target: Path, data: bytes, tag: str, mode: int | None, durable: bool) -> Path:
-    staged = target.with_name(_temporary_name(target.name, tag))
+    staged = temporary_of(target, tag)
     replaced = _mode_of(target)
     kept = replaced if mode is None else mode
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with _reporting(target):
+    with reporting(target):
         # Group and others get nothing until the mode is known to be theirs.
         descriptor = os.open(staged, flags, 0o666 if kept is None else 0o600)
     try:
-        with _reporting(target):
+        with reporting(target):
             _write_out(descriptor, data, kept, durable)
     except FileUnavailable:
         with contextlib.suppress(OSError):
@@ -102,21 +103,21 @@ def _stage(target: Path, data: bytes, tag: str, mode: int | None, durable: bool)
 
 
 def publish(staged: Path, target: Path) -> None:
-    """Move a staged file into its place; durable after :func:`fsync_directory`.
+    """Move a staged file over whatever has its name; durable after :func:`fsync_directory`.
 
     Raises:
         FileUnavailable: for instance, a directory has the name.
     """
-    with _reporting(target):
+    with reporting(target):
         staged.replace(target)
 
 
 def fsync_directory(path: Path) -> None:
     """Make the names in a directory durable."""
-    with _reporting(path):
+    with reporting(path):
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with _reporting(path):
+        with reporting(path):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -128,7 +129,7 @@ def remove_file(path: Path) -> bool:
     Returns:
         Whether there was one.
     """
-    with _reporting(path):
+    with reporting(path):
         try:
             path.unlink()
         except FileNotFoundError:
@@ -146,7 +147,7 @@ def make_directories(path: Path, root: Path) -> None:
     here = root
     for name in _inside(path, root):
         parent, here = here, here / name
-        with _reporting(here):
+        with reporting(here):
             try:
                 here.mkdir()
             except FileExistsError:
@@ -160,7 +161,7 @@ def leftover_temporaries(root: Path, tag: str | None = None) -> list[Path]:
     """Temporary files that were left below a directory, sorted: those of :func:`stage_file` under a tag, or all."""
     found: list[Path] = []
     ending = TEMPORARY_SUFFIX if tag is None else f".{tag}{TEMPORARY_SUFFIX}"
-    with _reporting(root):
+    with reporting(root):
         for directory, _, names in os.walk(root, onerror=_raise):
             found += [Path(directory, name) for name in names if name.startswith(".") and name.endswith(ending)]
     return sorted(found)
@@ -170,15 +171,16 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _temporary_name(name: str, tag: str) -> str:
-    full = f".{name}.{tag}{TEMPORARY_SUFFIX}"
-    if len(os.fsencode(full)) <= _MAX_NAME:
-        return full
-    return f".{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.{tag}{TEMPORARY_SUFFIX}"
+def temporary_of(target: Path, tag: str) -> Path:
+    """The temporary file that :func:`stage_file` makes for a file under a tag."""
+    full = f".{target.name}.{tag}{TEMPORARY_SUFFIX}"
+    if len(os.fsencode(full)) > _MAX_NAME:
+        full = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}.{tag}{TEMPORARY_SUFFIX}"
+    return target.with_name(full)
 
 
 def _mode_of(target: Path) -> int | None:
-    with _reporting(target):
+    with reporting(target):
         try:
             found = target.lstat()
         except FileNotFoundError:
@@ -213,10 +215,10 @@ def read_file(path: Path, *, root: Path | None = None) -> bytes:
         ValueError: ``path`` is not below ``root``.
     """
     if root is None:
-        with _reporting(path):
+        with reporting(path):
             return _read(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
     *directories, name = _inside(path, root)
-    with _reporting(path):
+    with reporting(path):
         # Step by step through descriptors: a check before the opening could be overtaken.
         here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -278,12 +280,12 @@ class RepoLock:
         """
         if self._descriptor is not None:
             raise RuntimeError("the lock is held already")
-        with _reporting(self.path):
+        with reporting(self.path):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self.path, flags, 0o600)
         try:
             self._acquire(descriptor)
-            with _reporting(self.path):
+            with reporting(self.path):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         except BaseException:
@@ -304,7 +306,7 @@ class RepoLock:
         # flock has no timeout, and an alarm signal belongs to the main thread only: hence asking again.
         deadline = time.monotonic() + self.timeout
         while True:
-            with _reporting(self.path):
+            with reporting(self.path):
                 try:
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
@@ -316,7 +318,7 @@ class RepoLock:
             time.sleep(min(_POLL_SECONDS, left))
 
     def _held(self, descriptor: int) -> Unavailable:
-        with _reporting(self.path):
+        with reporting(self.path):
             holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         who = f"process {holder}" if holder.isdigit() else "another process"
         return Unavailable(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import counts
 from support.guard import GUARD, private_environment
 
 
@@ -35,3 +36,18 @@ def guarded(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.chdir(tmp_path)
     with GUARD.watching(tmp_path, home):
         yield
+
+
+@pytest.fixture
+def tally(record_property: Callable[[str, object], None]) -> counts.Tally:
+    """Takes what a long test counted."""
+    return lambda counted: record_property(counts.PROPERTY, dict(counted))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what long tests counted."""
+    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
+    if found := counts.lines(report for report in reports if report.when == "call"):
+        terminalreporter.section("counts")
+        for line in found:
+            terminalreporter.line(line)

@@ -221,7 +221,11 @@ class Backend(Protocol):
         ...
 
     def read(self) -> AbstractContextManager[Reader]:
-        """A read transaction. Never changes the database."""
+        """A read transaction. Never changes the database.
+
+        While a write transaction of this backend is open, it sees what that one found, and has to end before
+        the writer commits.
+        """
         ...
 
     def write(

@@ -17,6 +17,7 @@ alone decides.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,12 +25,14 @@ from typing import Protocol
 
 from epicvc.database.backend import Backend, Writer
 from epicvc.errors import EpicvcError, Refused
-from epicvc.fileio import fsync_directory, make_directories, publish, read_file, remove_file, stage_file
+from epicvc.fileio import make_directories, remove_file, stage_file
 from epicvc.files.names import check_name
 from epicvc.repo.dbcache import DatabaseCache
-from epicvc.repo.filesside import blob_id
+from epicvc.repo.dbside import COUNTERS, get_schema, table_root, unpack_row
 from epicvc.repo.objects import Snapshot, format_time, get_snapshot, put_snapshot
+from epicvc.repo.placing import FileChange, current_blob, keep_old_base, place, sync_directories, tag_of
 from epicvc.repo.repository import Repo
+from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.records import Operation, Pending, View
 from epicvc.store.staging import Staging
@@ -37,15 +40,6 @@ from epicvc.store.staging import Staging
 
 class Replan(Exception):  # not an error: the caller plans again
     """Somebody changed a side between reading and writing; nothing was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """A file that becomes another; ``None`` is a file that is not there."""
-
-    path: str
-    old: ObjectId | None
-    new: ObjectId | None
 
 
 @dataclass(frozen=True)
@@ -81,6 +75,7 @@ class Request:
         as_restore: rows come back exactly and no trigger fires, instead of behaving like an application.
         bulk: so much of the database changes that reading it whole afterwards is quicker than noting what changed.
         version: the database's version when it was captured; another one at writing means that it changed since.
+            A restore is then planned again, other work only if it touches what has changed.
         undoes: the operation that this one takes back.
         redoes: the operation that this one brings back.
         foreign_keys: the database enforces them meanwhile; without, the work itself sees to them.
@@ -107,9 +102,11 @@ class Stage:
     def __init__(self, root: Path, tag: str, staging: Staging) -> None:
         self.sink = staging
         self.changes: list[FileChange] = []
+        self.alone = True  # the database has nothing but what was captured and what this operation wrote
         self._root = root
         self._tag = tag
         self._staged: dict[str, Path] = {}
+        self._absent: set[str] = set()
 
     def write(self, path: str, old: ObjectId | None, data: bytes) -> ObjectId:
         """Stage a file's new bytes.
@@ -136,6 +133,10 @@ class Stage:
         check_name(path)
         self.changes.append(FileChange(path, old, None))
 
+    def expect_absent(self, path: str) -> None:
+        """Note that a file must still be gone when the database commits: its epic is deleted there."""
+        self._absent.add(path)
+
     def check_unchanged(self) -> None:
         """Make sure that nobody edited a file since it was captured.
 
@@ -151,34 +152,28 @@ class Stage:
                         f"{change.path} is in the way: it is there and is not tracked", hint="move it somewhere else"
                     )
                 raise Replan
+        if any(os.path.lexists(self._root / path) for path in self._absent):
+            raise Replan
 
-    def publish(self) -> None:
-        """Rename all staged files over their targets, remove what goes, and make that durable."""
-        directories = set()
+    def publish(self) -> list[FileChange]:
+        """Move all staged files to their places, remove what goes, and make that durable.
+
+        Returns:
+            The files that somebody saved since they were looked at; they are left alone.
+        """
+        edited = []
         for change in self.changes:
-            target = self._root / change.path
-            directories.add(target.parent)
-            if change.new is None:
-                remove_file(target)
-            else:
-                publish(self._staged.pop(change.path), target)
-        for directory in directories:
-            if directory.exists():
-                fsync_directory(directory)
+            self._staged.pop(change.path, None)
+            if not place(self._root, change, self._tag):
+                edited.append(change)
+        sync_directories(self._root, self.changes)
+        return edited
 
     def discard(self) -> None:
         """Remove what was staged."""
         for staged in self._staged.values():
             remove_file(staged)
         self._staged.clear()
-
-
-def current_blob(root: Path, path: str) -> ObjectId | None:
-    """The blob of a file as it is on disk; ``None`` when it is not there."""
-    target = root / path
-    if not target.is_symlink() and not target.exists():
-        return None
-    return blob_id(read_file(target, root=root))
 
 
 def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
@@ -190,7 +185,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
     """
     operation_id = repo.new_operation_id()
     before = View(dict(repo.store.refs()), put_snapshot(staging, request.before).hex())
-    stage = Stage(repo.config.files, operation_id[:12], staging)
+    stage = Stage(repo.config.files, tag_of(operation_id), staging)
     details = _details(repo, request.description, request.undoes, request.redoes)
     if request.continues is not None:
         details["continues"] = request.continues
@@ -217,9 +212,9 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
         elif not _decided(repo):
             stage.discard()
         raise
-    stage.publish()
-    operation = complete(repo, intent)
-    if request.database is not None and intent.database:
+    edited = stage.publish()
+    operation = complete(repo, keep_old_base(repo, intent, edited) if edited else intent)
+    if request.database is not None and intent.database and stage.alone:
         _remember(repo, request.database, staging, operation)
     return operation
 
@@ -236,9 +231,10 @@ def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Ope
 
 def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer: Writer | None) -> Pending:
     """Do the work and make the new state durable, without the database's commit."""
-    if writer is not None and writer.version() != request.version:
-        raise Replan
-    after = request.work(writer, stage)
+    if writer is None or writer.version() == request.version:
+        after = request.work(writer, stage)
+    else:
+        after = _beside_others(stage, request, writer)
     stage.check_unchanged()
     snapshot = put_snapshot(stage.sink, after.snapshot).hex()
     refs = dict(intent.before.refs)
@@ -255,6 +251,38 @@ def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer
         stage.sink.flush_into(txn)
         txn.set_pending(prepared)
     return prepared
+
+
+def _beside_others(stage: Stage, request: Request, writer: Writer) -> After:
+    """Do the work though another client has committed since the database was captured.
+
+    Right as long as nobody else changed a row that this work touches, by triggers and cascades too: then it is as if
+    the work had come first, and what the others did shows as a change since. Otherwise an application that writes
+    every second would keep a repo from ever being synchronised whose database takes longer to read.
+
+    Raises:
+        Replan: somebody did, or it cannot be told.
+    """
+    database, captured = request.database, request.before.database
+    if database is None or captured is None or request.as_restore or request.bulk:
+        raise Replan
+    stage.alone = False
+    with database.read() as found:  # as the writer found it: it holds the lock
+        schema = get_schema(stage.sink, captured)
+        if found.schema() != schema:
+            raise Replan
+        after = request.work(writer, stage)
+        for table, keys in writer.touched().items():
+            if table == COUNTERS:
+                continue  # counters only ever rise, and undo leaves those alone that went on
+            root = table_root(stage.sink, captured, table)
+            if keys is None or root is None:
+                raise Replan
+            for key in keys:
+                value = tree.get(stage.sink, root, key)
+                if found.row(table, key) != (None if value is None else unpack_row(stage.sink, value)):
+                    raise Replan
+    return after
 
 
 def _details(repo: Repo, description: str, undoes: str | None = None, redoes: str | None = None) -> dict[str, str]:

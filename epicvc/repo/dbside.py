@@ -19,6 +19,9 @@ SPILL: Final = 16 * 1024
 TELL_EVERY: Final = 4096
 """Rows between two reports of progress."""
 
+COUNTERS: Final = "sqlite_sequence"
+"""Where a captured database keeps how far its automatic keys have come."""
+
 _SPILLED: Final = b"\xc1"  # the one byte that MessagePack never uses, so that no row begins with it
 
 
@@ -67,7 +70,7 @@ def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> Databa
     changes: list[tuple[bytes, bytes | None]] = []
     for table, keys in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
         root = table_root(sink, before, table)
-        if keys is None or root is None or len(keys) * MANY > writer.count(table):
+        if keys is None or root is None:
             new = tree.build(sink, ((key, pack_row(sink, row)) for key, row in writer.rows(table)))
         else:
             rows = ((key, writer.row(table, key)) for key in sorted(keys))
@@ -96,7 +99,7 @@ def get_schema(source: ObjectSource, state: DatabaseState) -> Schema:
 
 
 MANY: Final = 4
-"""When more than one row in this many was touched, reading the whole table is quicker than reading single rows."""
+"""When more than one epic in this many is touched, reading whole tables afterwards is quicker than single rows."""
 
 RowChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,9 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType,
 CACHE: Final = "files.cache"
 TELL_EVERY: Final = 64
 """Files between two reports of progress."""
+
+_ATTEMPTS: Final = 8
+"""How often the files are read again because somebody saved or moved one while they were read."""
 
 _PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
 _ROOT: Final = "root"
@@ -50,6 +54,10 @@ class TrackedFile:
     core: ObjectId | None
     stat: StatKey
     calculated: bool = False
+
+
+class _Moved(Exception):  # not an error: the files are read again
+    """Somebody saved, moved or removed a file while it was read."""
 
 
 class Skipped(NamedTuple):
@@ -105,8 +113,16 @@ class FilesSide:
 
         Raises:
             UnsafeName: a tracked name is refused.
-            FileUnavailable: a file or directory cannot be read.
+            FileUnavailable: a file or directory cannot be read, or files change all the time.
         """
+        for attempt in range(_ATTEMPTS):
+            try:
+                return self._scan(sink, known, first=not attempt)
+            except _Moved as moved:
+                path = str(moved)
+        raise FileUnavailable(path, "it changes whenever it is read", hint="try again when the files are quieter")
+
+    def _scan(self, sink: ObjectSink, known: ObjectId | None, *, first: bool) -> FilesState:
         cache = StatCache.load(self._cache_path)
         if cache.header.get(_MAPPING) != self._mapping_id:
             cache = StatCache()
@@ -129,7 +145,7 @@ class FilesSide:
         )
         root = self._root(sink, cache, files, unchanged)
         if known is not None and known != root:
-            kept = dict(self._still_there(sink, known, root, dict(skipped), problems))
+            kept = dict(self._still_there(sink, known, root, dict(skipped), problems, first=first))
             files |= kept
             root = update_files(sink, root, ((path, file.blob) for path, file in kept.items()))
         state = FilesState(root, files, problems, skipped)
@@ -141,16 +157,29 @@ class FilesSide:
         return state
 
     def _still_there(
-        self, sink: ObjectSink, known: ObjectId, root: ObjectId, reasons: dict[str, str], problems: list[EpicvcError]
+        self,
+        sink: ObjectSink,
+        known: ObjectId,
+        root: ObjectId,
+        reasons: dict[str, str],
+        problems: list[EpicvcError],
+        *,
+        first: bool,
     ) -> Iterator[tuple[str, TrackedFile]]:
         """Files that were epics, are there, and are left out now: that must not look like deleting their epics.
 
         They stay in the state as files that are no valid epics, so that a rollback can replace them.
+
+        Raises:
+            _Moved: at the first look, one is left out for no known reason. While a file is saved its name may be
+                free for a moment, or pass by the reading of the directory.
         """
         for path, _, new in changed_files(sink, known, root):
             target = self._config.files / path
             if new is not None or not (target.is_symlink() or target.exists()):
                 continue
+            if first and path not in reasons:
+                raise _Moved(path)
             reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
             problems.append(InvalidFile(self._config.shown(path), f"was an epic and is now {reason}"))
             if target.is_file() and not target.is_symlink():
@@ -185,7 +214,7 @@ class FilesSide:
         if entry is not None and entry.epic_id is not None:
             flag = bool(entry.flags & _CALCULATED)
             return TrackedFile(item.path, entry.blob_id, entry.epic_id, entry.core_id, item.stat, flag)
-        data = read_file(self._config.files / item.path, root=self._config.files)
+        data = self._read(item.path)
         shown = self._config.shown(item.path)
         try:
             value = parse(data, source=shown)
@@ -198,6 +227,15 @@ class FilesSide:
         blob = sink.put(ObjectType.BLOB, data)
         calculated = any(field.name in epic.body for field in self._config.mapping.epics.calculated)
         return TrackedFile(item.path, blob, epic.id, core_id(epic.id, epic.core), item.stat, calculated)
+
+    def _read(self, path: str) -> bytes:
+        target = self._config.files / path
+        try:
+            return read_file(target, root=self._config.files)
+        except FileUnavailable:
+            if os.path.lexists(target):
+                raise
+            raise _Moved(path) from None
 
     def _claim(self, state: FilesState, tracked: TrackedFile) -> None:
         assert tracked.epic is not None  # the caller asked
@@ -231,9 +269,8 @@ class FilesSide:
         for key, _, blob in tree.diff(sink, start, state.root):
             if blob is not None and not sink.has(blob):
                 path = key.decode()
-                data = read_file(self._config.files / path, root=self._config.files)
-                if sink.put(ObjectType.BLOB, data) != blob:
-                    raise FileUnavailable(path, "changed while it was read; run the command again")
+                if sink.put(ObjectType.BLOB, self._read(path)) != blob:
+                    raise _Moved(path)
 
     def _remember(self, cache: StatCache, state: FilesState, observed: int, unchanged: bool) -> None:
         """Refresh the stat cache where it has become another; failing to is no failure, it is only a cache."""

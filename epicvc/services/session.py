@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from epicvc.database.backend import Backend, Reader
@@ -18,6 +18,9 @@ from epicvc.store.staging import Staging
 
 ATTEMPTS = 8
 """How often a command plans again before it gives up on sides that never stand still."""
+
+UNDISTURBED = 2
+"""How often a bulk operation hopes that nobody else writes, before it notes what it touches, which takes longer."""
 
 T = TypeVar("T")
 
@@ -104,19 +107,21 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
 
 def act_held(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False) -> T:
     """What :func:`change` does, for a command that holds the lock over several operations."""
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         try:
-            return _attempt(repo, act, may_create=may_create)
+            return _attempt(repo, act, may_create=may_create, beside_others=attempt >= UNDISTURBED)
         except Replan:
             continue
     raise Unavailable("the database or the files kept changing", hint="try again when they are quieter")
 
 
-def _attempt(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool) -> T:
+def _attempt(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool, beside_others: bool) -> T:
     with repo.staging(writable=True) as staging, _backend(repo, may_create=may_create) as backend:
         with repo.reading(staging, backend) as (working, reader):
             session = Session(repo, working, staging, reader, backend, reader.version() if reader else None)
             result = act(session)
+            if isinstance(result, Later) and beside_others:
+                result = replace(result, request=replace(result.request, bulk=False))
             if isinstance(result, Later) and result.request.database is None:
                 return result.result(perform(repo, staging, result.request))
         if isinstance(result, Later):

@@ -132,6 +132,8 @@ class SyncWork:
             if outcome.to_db:
                 expected = three.id_of(outcome.db) if outcome.db is not None else None
                 self._certificates[three.epic] = (expected, entry)
+            if three.file is None and outcome.db is None and outcome.to_db and (path := self._old_path(three.epic)):
+                self._stage.expect_absent(path)
             self.ids[three.epic] = (expected.hex(), entry.core.hex()) if expected and entry else None
             yield three, outcome
 
@@ -172,15 +174,20 @@ class SyncWork:
 
     def _new_path(self, epic: str) -> str:
         """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""
-        if self._old_paths is None or self._namer is None:
-            self._old_paths = head_paths(self._documents)
+        if self._namer is None:
             files = self._documents.working.files.files
             self._namer = Namer({path: file.epic or "" for path, file in files.items()})
-        path = self._old_paths.get(epic)
+        path = self._old_path(epic)
         if path is None or path in self._paths:
             path = self._namer.name(epic)
         check_name(path)
         return path
+
+    def _old_path(self, epic: str) -> str | None:
+        """Where the file of an epic was at HEAD that is gone now."""
+        if self._old_paths is None:
+            self._old_paths = head_paths(self._documents)
+        return self._old_paths.get(epic)
 
     def _style(self) -> Style:
         files = self._documents.working.files.files.values()

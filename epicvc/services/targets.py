@@ -12,7 +12,7 @@ from epicvc.database.rowcodec import encode_key
 from epicvc.database.tables import Schema
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.base import get_ignored
-from epicvc.repo.dbside import get_schema, restore, table_root
+from epicvc.repo.dbside import COUNTERS, get_schema, restore, table_root
 from epicvc.repo.filesside import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.difference import key_text
@@ -22,9 +22,6 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 from epicvc.store.records import Operation
 
 T = TypeVar("T")
-
-COUNTERS = "sqlite_sequence"
-"""Where a captured database keeps how far its automatic keys have come."""
 
 
 @dataclass(frozen=True)

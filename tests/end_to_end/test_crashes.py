@@ -29,8 +29,8 @@ elif point == "after the database's commit":
     commit = SQLiteWriter.commit
     SQLiteWriter.commit = lambda self: (commit(self), die())
 elif point == "after one file":
-    publish, done = apply.publish, []
-    apply.publish = lambda *args: die() if done else (publish(*args), done.append(1))
+    place, done = apply.place, []
+    apply.place = lambda *args: die() if done else (done.append(1), place(*args))[1]
 elif point == "before the refs move":
     apply.complete = die
 

@@ -39,6 +39,7 @@ class SQLiteBackend:
         self._left: object = object()
         """The version that the last write transaction left."""
         self._made_wal = False
+        self._writing: sqlite3.Connection | None = None
 
     @property
     def display(self) -> str:
@@ -77,7 +78,13 @@ class SQLiteBackend:
 
         Reading a database in WAL mode needs its ``-wal`` and ``-shm``; where they were not there before and
         nobody else has come, they are removed again.
+
+        While a write transaction of this backend is open, this sees what that one found; it has to end before the
+        writer commits.
         """
+        if self._writing is not None:
+            # outside WAL mode, pages that do not fit into memory could not be written out beside a reader
+            self._writing.execute("PRAGMA cache_spill=OFF")
         opening.require_file(self._path, self.display)
         self._made_wal = self._made_wal or opening.wal_size(self._path) is None
         with translated(self.display, self._timeout):
@@ -129,6 +136,7 @@ class SQLiteBackend:
             connection = opening.begin_writing(
                 self._path, self._timeout, as_restore=as_restore, foreign_keys=foreign_keys
             )
+        self._writing = connection
         try:
             with translated(self.display, self._timeout):
                 now = self._watch.version() or object()
@@ -146,6 +154,7 @@ class SQLiteBackend:
             if writer.committed:
                 self._left = self._watch.adopt(connection, number)
         finally:
+            self._writing = None
             self._finish(connection)
 
     def token_left(self) -> str | None:

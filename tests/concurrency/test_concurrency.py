@@ -1,0 +1,95 @@
+"""Many processes at once: nothing that was acknowledged is lost, and the checker would see it if it were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.counts import Tally
+
+from concurrency.scenario import Scenario
+
+
+def _crowd(scenario: Scenario, commanders: int, operations: int, pause: float, **spec: object) -> Scenario:
+    """So many processes of epicvc over the repos, with the application, authors and an editor beside them."""
+    for number in range(commanders):
+        scenario.add("commander", repo=number % scenario.repos, operations=operations, **spec)
+    scenario.add("application", 2, pause=pause)
+    scenario.add("author", pause=pause)
+    scenario.add("editor", path="by_hand.json", pause=pause)
+    return scenario
+
+
+def _nothing_lost(scenario: Scenario, tally: Tally, timeout: float) -> dict[str, int]:
+    checker = scenario.run(timeout)
+    problems = checker.problems()
+    counts = checker.counts()
+    tally({**counts, "problems": len(problems)})
+    assert not problems, problems[:20]
+    return counts
+
+
+# The ordinary run: small
+
+
+@pytest.mark.parametrize(
+    ("commanders", "repos", "journal"),
+    [(16, 1, "WAL"), (2, 1, "DELETE"), (4, 4, "WAL")],
+)
+def test_nothing_is_lost(tmp_path: Path, tally: Tally, commanders: int, repos: int, journal: str) -> None:
+    scenario = _crowd(Scenario(tmp_path, repos, journal), commanders, 32 // commanders, 0.2)
+    counts = _nothing_lost(scenario, tally, 120)
+    assert counts["epicvc"] == 32 // commanders * commanders
+    assert counts["exit 0"] > counts["epicvc"] // 4
+
+
+@pytest.mark.parametrize(("repos", "journal"), [(2, "DELETE")])
+def test_nothing_is_lost_while_processes_are_stopped_and_killed(
+    tmp_path: Path, tally: Tally, repos: int, journal: str
+) -> None:
+    scenario = _crowd(Scenario(tmp_path, repos, journal), 4, 12, 0.2, kill=0.15, stop=0.1)
+    counts = _nothing_lost(scenario, tally, 120)
+    assert counts["exit None"]
+
+
+def test_the_checker_sees_a_missing_lock(tmp_path: Path) -> None:
+    checker = _crowd(Scenario(tmp_path, mutant="without-lock"), 8, 12, 0.1).run(120)
+    assert checker.problems()
+
+
+def test_the_checker_sees_overwritten_files(tmp_path: Path) -> None:
+    scenario = Scenario(tmp_path, mutant="without-file-check")
+    scenario.add("commander", 2, operations=20, commands="pulling")
+    scenario.add("application", pause=0.03, places=["row name by hand"])
+    scenario.add("editor", path="by_hand.json", pause=0.03)
+    assert any("saved" in problem for problem in scenario.run(120).problems())
+
+
+def test_the_checker_sees_overwritten_rows(tmp_path: Path) -> None:
+    scenario = Scenario(tmp_path, mutant="without-row-check")
+    scenario.add("commander", 2, operations=20, commands="pulling")
+    scenario.add("application", 2, pause=0.02, places=["labels"])
+    scenario.add("author", pause=0.02, places=["labels"])
+    assert any("labels in database" in problem for problem in scenario.run(120).problems())
+
+
+# The long run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
+@pytest.mark.parametrize("repos", [1, 4])
+def test_sixteen_processes_with_two_hundred_operations_each(
+    tmp_path: Path, tally: Tally, repos: int, journal: str
+) -> None:
+    counts = _nothing_lost(_crowd(Scenario(tmp_path, repos, journal), 16, 200, 0.5), tally, 3600)
+    assert counts["epicvc"] == 3200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("repos", "journal"), [(1, "WAL"), (4, "DELETE")])
+def test_stopped_and_killed_again_and_again(tmp_path: Path, tally: Tally, repos: int, journal: str, seed: int) -> None:
+    scenario = _crowd(Scenario(tmp_path, repos, journal, seed), 8, 100, 0.3, kill=0.1, stop=0.05)
+    counts = _nothing_lost(scenario, tally, 3600)
+    assert counts["exit None"] > 20
