@@ -162,7 +162,7 @@ def _renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
         return None
     function.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
     function.restype = ctypes.c_int
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _rename(old: Path, new: Path, flags: int) -> bool:

@@ -12,11 +12,10 @@ from epicvc.jsonio import parse
 from epicvc.model.document import epic_body, natural_key, tasks_of
 from epicvc.model.mapping import Mapping
 from epicvc.repo.base import Base, get_mapping
-from epicvc.repo.dbside import table_root, unpack_row
+from epicvc.repo.dbside import COUNTERS, table_root, unpack_row
 from epicvc.repo.filesside import changed_files
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables
-from epicvc.services.targets import COUNTERS
 from epicvc.store import tree
 from epicvc.store.node import load_root
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType

@@ -11,12 +11,11 @@ from epicvc.errors import Refused
 from epicvc.merge.threeway import Context
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
-from epicvc.repo.dbside import pack_row
+from epicvc.repo.dbside import COUNTERS, pack_row
 from epicvc.repo.objects import DatabaseState
 from epicvc.repo.rows import CapturedRows, NamedRow, mapped_tables
 from epicvc.services.difference import key_text
 from epicvc.services.session import Session
-from epicvc.services.targets import COUNTERS
 from epicvc.services.threeway.loading import Three
 from epicvc.services.threeway.plainrows import Versions, merge_row
 from epicvc.services.threeway.rows import Emit, Surrogates
