@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
-from epicvc.errors import FileUnavailable, InvalidField, NotFound, UsageError
+from epicvc.errors import FileUnavailable, NotFound, UsageError
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
-from epicvc.model.document import Core, misfit, read_file_epic, tasks_of
 from epicvc.model.labels import Label, Selection
-from epicvc.model.mapping import Mapping, Rule
 from epicvc.plan import Policy
 from epicvc.plan.plan import decide_labels
 from epicvc.repo.repository import Repo
+from epicvc.repo.revisions import MERGING
 from epicvc.services.answers import read_answers, side_named
-from epicvc.services.choosing import is_order, take
+from epicvc.services.choosing import take
+from epicvc.services.fitting import fitting
+from epicvc.services.mergedispute import BranchesDispute
 from epicvc.services.questions import Dispute, How, Origins, Question, ResolveReport, spec_of
 from epicvc.services.remembering import Memory
 from epicvc.services.session import look
@@ -87,7 +87,7 @@ class SidesDispute:
 
 def open_dispute(repo: Repo) -> Dispute:
     """What there is to settle: an unfinished merge's conflicts, else those between the two sides."""
-    return SidesDispute(repo)
+    return SidesDispute(repo) if repo.store.ref(MERGING) is None else BranchesDispute(repo)
 
 
 def prefer(dispute: Dispute, side: str) -> Callable[[Conflict], Chosen]:
@@ -187,61 +187,3 @@ def _if_still(chosen: Chosen, seen: Conflict, conflict: Conflict) -> Chosen | No
 def _named(labels: tuple[Label, ...]) -> str:
     shown = " ".join(map(str, labels[:3]))
     return shown if len(labels) <= 3 else f"{shown} and {len(labels) - 3} more"
-
-
-def fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
-    """The chosen value as a core has it; refused, before anything else is done, where no column could hold it.
-
-    Raises:
-        InvalidField: it does not fit its field.
-        InvalidFile: it is no epic or no task.
-    """
-    value, path = chosen.value, conflict.label.path
-    if value is ABSENT or conflict.label.table:
-        return chosen
-    if is_order(conflict):
-        return _ordered(conflict, chosen)
-    if not path:
-        return Chosen(cast("JSON", _core(mapping, conflict.label.root, value)))
-    if len(path) == 2 and path[0] == Mapping.TASKS:
-        task = {**value, "id": path[1]} if isinstance(value, dict) else value
-        (whole,) = tasks_of(_core(mapping, conflict.label.root, {Mapping.TASKS: [task]}))
-        return Chosen(cast("JSON", whole))
-    spec = spec_of(mapping, conflict.label)
-    problem = misfit(value, spec.kind) if spec.kind is not None else None
-    if problem is None and mapping.links and path[-1] == mapping.links.field and len(path) == 3:
-        problem = _misfit_links(value)
-    elif problem is None and spec.kind is not None and spec.rule in (Rule.LIST, Rule.SET):
-        problem = _misfit_list(value, conflict)
-    if problem:
-        raise InvalidField(str(conflict.label), problem)
-    return chosen
-
-
-def _misfit_links(value: JSON) -> str | None:
-    fits = isinstance(value, list) and all(isinstance(item, str) and item for item in value)
-    return None if fits else "must be a list of task ids"
-
-
-def _misfit_list(value: JSON, conflict: Conflict) -> str | None:
-    """Lists stay lists where every version that there is was one."""
-    versions = [side for side in (conflict.base, conflict.ours, conflict.theirs) if side is not ABSENT]
-    return (
-        "must be a list" if all(isinstance(side, list) for side in versions) and not isinstance(value, list) else None
-    )
-
-
-def _ordered(conflict: Conflict, chosen: Chosen) -> Chosen:
-    """An order of tasks names each of them once."""
-    known = conflict.ours if isinstance(conflict.ours, list) else []
-    value = chosen.value
-    if value == conflict.base:
-        return chosen
-    if not isinstance(value, list) or sorted(map(str, value)) != sorted(map(str, known)):
-        raise InvalidField(str(conflict.label), "must name each task of the epic once")
-    return chosen
-
-
-def _core(mapping: Mapping, epic: str, value: JSON) -> Core:
-    whole = {**value, "id": epic} if isinstance(value, dict) else value
-    return read_file_epic(whole, mapping, "the value").core

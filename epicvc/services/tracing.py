@@ -111,6 +111,12 @@ class Tracer:
             self._walk(head[0], wanted, found)
         return found
 
+    def origins_in(self, commit: ObjectId, places: Iterable[Place]) -> dict[Place, Origin]:
+        """The same for places as a commit has them."""
+        found: dict[Place, Origin] = {}
+        self._walk(commit, set(places), found)
+        return found
+
     def _uncommitted(self, side: str) -> Origin:
         time = None
         if side == "files" and self._written is not None:

@@ -128,6 +128,68 @@ def test_a_conflict_keeps_ours_until_it_is_settled(repo: EpicRepo) -> None:
     settled(repo)
 
 
+def test_answers_finish_a_merge(repo: EpicRepo) -> None:
+    epic, task, gone = repo.facts.epic, repo.facts.tasks[0], repo.facts.tasks[1]
+
+    def theirs(body: Any) -> None:
+        body.update(name="Theirs", summary="Their summary")
+        set_task(task, title="Their title", estimate_minutes=11)(body)
+        set_task(gone, mark="extra", title="Kept")(body)
+
+    def ours(body: Any) -> None:
+        body.update(name="Ours", summary="Our summary")
+        set_task(task, title="Our title")(body)
+        body["tasks"] = [item for item in body["tasks"] if item["id"] != gone]
+
+    two_branches(repo, theirs, ours)
+    head = repo.head()
+    labels = [found["label"] for found in repo.json("merge", "theirs", code=1)["conflicts"]]
+    assert labels == sorted([f"{epic}:name", f"{epic}:summary", f"{epic}:tasks/{task}/title", f"{epic}:tasks/{gone}"])
+    assert repo.json("resolve", f"{epic}:name", "--prefer", "theirs", code=1)["merged"] == 1
+    assert repo.body(epic)["name"] == "Theirs"
+    assert repo.epic_row(epic)["name"] == "Theirs"
+    assert repo.json("status")["conflicts"] == 3
+    repo.ok("undo")
+    assert repo.body(epic)["name"] == "Ours"
+    assert repo.json("status")["conflicts"] == 4
+    repo.ok("redo")
+    repo.refused(5, "merge", "--continue", naming="conflicts")
+    with repo.unchanged():
+        repo.json("resolve", "--prefer", "theirs", "--dry-run")
+    repo.json("resolve", "--set", f'{epic}:summary="Agreed"', code=1)
+    repo.json("resolve", "--prefer", "theirs")
+    assert repo.json("status")["merging"]["conflicts"] == []
+    assert "merge --continue" in repo.ok("status").out
+    assert repo.head() == head
+    answer = repo.json("merge", "--continue", "-m", "done")
+    assert answer["commit"] == repo.head()
+    body = repo.body(epic)
+    assert (body["name"], body["summary"]) == ("Theirs", "Agreed")
+    assert repo.file_task(epic, task)["title"] == "Their title"
+    assert (repo.file_task(epic, gone)["title"], repo.file_task(epic, gone)["mark"]) == ("Kept", "extra")
+    row = repo.epic_row(epic)
+    assert (row["name"], row["summary"]) == ("Theirs", "Agreed")
+    assert repo.task_row(gone)["title"] == "Kept"
+    assert gone in repo.task_order(epic)
+    settled(repo)
+    (newest, *_) = repo.json("log")["commits"]
+    assert (newest["message"], len(newest["parents"]), newest["kind"]) == ("done", 2, "merge")
+    repo.ok("undo")
+    assert repo.head() == head
+    assert repo.json("status")["merging"]["conflicts"] == []
+    repo.ok("redo")
+    settled(repo)
+
+
+def test_an_answer_never_overwrites_an_edit_made_since(repo: EpicRepo) -> None:
+    epic = repo.facts.epic
+    two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(name="Ours"))
+    repo.json("merge", "theirs", code=1)
+    repo.rewrite(epic, lambda body: body.update(name="Edited since"))
+    repo.refused(5, "resolve", "--prefer", "theirs", naming="changed since")
+    repo.rewrite(epic, lambda body: body.update(name="Ours"))
+
+
 def test_abort_undo_and_redo_of_a_merge(repo: EpicRepo) -> None:
     two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(name="Ours"))
     before = repo.everything()

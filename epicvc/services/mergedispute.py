@@ -1,0 +1,70 @@
+"""The open conflicts of an unfinished merge or revert, as the resolver asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
+from epicvc.model.labels import Label
+from epicvc.repo.repository import Repo
+from epicvc.services.fitting import fitting
+from epicvc.services.mergestate import read_state
+from epicvc.services.merging import answer, open_conflicts
+from epicvc.services.questions import Origin, Origins, Question, ResolveReport, spec_of
+from epicvc.services.session import Session, look
+from epicvc.services.tracing import SIDES, Tracer
+from epicvc.store.objects import ObjectId
+
+
+class BranchesDispute:
+    """The conflicts between two branches, or between a commit that is reverted and what came after it."""
+
+    ours = "ours"
+    theirs = "theirs"
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+
+    def conflicts(self) -> list[Conflict]:
+        """The open conflicts."""
+        return open_conflicts(self._repo) or []
+
+    def questions(self, conflicts: Sequence[Conflict]) -> list[Question]:
+        """These conflicts with who made each value and how the field is merged."""
+        mapping = self._repo.config.mapping
+        found: dict[Label, Origins] = {}
+        with look(self._repo) as session:
+            state = read_state(session.staging, self._repo)
+            for conflict in conflicts if state is not None else ():
+                assert state is not None  # the loop runs for a state
+                commits = ((state.base, conflict.base), (state.ours, conflict.ours), (state.theirs, conflict.theirs))
+                origins = (
+                    _origin(session, commit, conflict.label) if value is not ABSENT else None
+                    for commit, value in commits
+                )
+                found[conflict.label] = Origins(*origins)
+        return [Question(item, found.get(item.label, Origins()), spec_of(mapping, item.label)) for item in conflicts]
+
+    def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
+        """The chosen value as it would be stored; raises as :meth:`Dispute.fit`.
+
+        A value that one of the three has is taken as it is, with all that belongs to it.
+        """
+        if any(same(chosen.value, value) for value in (conflict.ours, conflict.theirs, conflict.base)):
+            return chosen
+        return fitting(self._repo.config.mapping, conflict, chosen)
+
+    def settle(self, chosen: Sequence[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> ResolveReport:
+        """Bring the chosen values to both sides; the commit is made by ``--continue``."""
+        fitted = [(conflict, self.fit(conflict, value)) for conflict, value in chosen]
+        if not fitted:
+            return ResolveReport(left=self.conflicts())
+        done = answer(self._repo, fitted, dry_run=dry_run)
+        return ResolveReport(None, done.settled, done.left)
+
+
+def _origin(session: Session, commit: ObjectId, label: Label) -> Origin | None:
+    """Who made a place what it is in a commit: the later of both sides' changes."""
+    root = Label(label.root, label.path[:1], table=True) if label.table else Label(label.root)
+    found = Tracer(session, root).origins_in(commit, [(side, label) for side in SIDES])
+    return max(found.values(), key=lambda origin: origin.time.timestamp() if origin.time else 0.0, default=None)
