@@ -90,6 +90,16 @@ class Settings:
             self._end_progress()
             sys.stderr.write(printable(message) + "\n")
 
+    def ask(self, question: str) -> bool:
+        """Ask the person at the terminal; without one the answer is no."""
+        if self.quiet or self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        self._end_progress()
+        sys.stderr.write(f"{question} [Y/n] ")
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+        return answer.strip().lower() in ("", "y", "yes") and answer != ""
+
     def emit(self, value: dict[str, Any]) -> None:
         """Machine output: one JSON value on stdout."""
         write_json(value)

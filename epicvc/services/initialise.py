@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Callable
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -80,6 +81,7 @@ def initialise(
     files: str | None = None,
     database: str | None = None,
     dry_run: bool = False,
+    offer: Callable[[str], bool] = lambda _: False,
 ) -> Found:
     """Make an epic repo in a directory.
 
@@ -90,6 +92,7 @@ def initialise(
         database: path or URL of the database; looked for when not given. A path that does not exist yet is made with
             the built-in schema.
         dry_run: only say what would be found.
+        offer: asked, where no database is named or found, whether one of this name shall be made.
 
     An ``epicvc.toml`` that is there already, from a clone say, is kept, and says what is not named.
 
@@ -106,6 +109,8 @@ def initialise(
     there = load_config(root, environment) if (root / CONFIG).exists() else None
     directory = _find_files(root, files, there)
     url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"), there)
+    if url is None and not dry_run and offer(DATABASE_GUESS):
+        url = locate(DATABASE_GUESS, root)
     found = Found(directory, database=_shown(root, url) if url else None)
     if dry_run:
         return _look(root, directory, url, found)

@@ -131,7 +131,7 @@ def init_report(console: Console, found: Found, *, verbose: bool = False) -> Non
     """Draw what ``init`` found and made."""
     console.print(line("files     ", (printable(found.files), "label"), f"  {count(found.epics, 'epic')}"))
     if found.database is None:
-        console.print(line("database  ", ("none found; name one with --db", "changed")))
+        console.print(line("database  ", ("none found; `epicvc migrate up --db framework.db` makes one", "changed")))
     else:
         made = "  made with the built-in schema" if found.created_database else f"  {count(found.rows, 'epic')}"
         console.print(line("database  ", (printable(found.database), "label"), made))

@@ -226,6 +226,51 @@ class BackendConformance:
         with backend.read() as reader:
             assert reader.state("one") == ("op1", "snapshot")
 
+    # definitions that change
+
+    def test_definitions_are_all_but_the_products_own(self, backend: Backend) -> None:
+        with backend.write() as writer:
+            writer.execute("CREATE INDEX by_title ON tasks (title)")
+            writer.execute("CREATE VIEW titles AS SELECT title FROM tasks")
+            writer.set_state("repo", "0" * 32, "1" * 64)
+            writer.commit()
+        with backend.read() as reader:
+            found = {(entry.kind, entry.name, entry.table) for entry in reader.definitions()}
+        assert found == {
+            ("table", "epics", "epics"),
+            ("table", "tasks", "tasks"),
+            ("table", 'weird "name', 'weird "name'),
+            ("index", "by_title", "tasks"),
+            ("view", "titles", "titles"),
+        }
+
+    def test_dropping_a_parent_without_foreign_keys_keeps_its_children(self, backend: Backend) -> None:
+        with backend.write(track=False, foreign_keys=False) as writer:
+            writer.lock_migrations()
+            assert writer.missing_parents() == frozenset()
+            writer.execute("DROP TABLE epics")
+            assert writer.missing_parents() == {("tasks", "epics")}
+            writer.execute(SCHEMA[0])
+            writer.execute(*ROWS[1])
+            assert (writer.missing_parents(), writer.faults()) == (frozenset(), frozenset())
+            writer.commit()
+        with backend.read() as reader:
+            assert reader.count("tasks") == 2
+
+    def test_a_scratch_copy_is_another_database(self, backend: Backend) -> None:
+        before = capture(backend)
+        with backend.scratch(copy=True) as scratch:
+            assert capture(scratch) == before
+            with scratch.write() as writer:
+                writer.execute("DROP TABLE tasks")
+                writer.commit()
+        assert capture(backend) == before
+        assert not scratch.exists()
+
+    def test_an_empty_scratch_database(self, backend: Backend) -> None:
+        with backend.scratch(copy=False) as scratch, scratch.read() as reader:
+            assert reader.definitions() == ()
+
     # change detection
 
     def test_version_notices_others(self, backend: Backend, new_backend: NewBackend) -> None:

@@ -416,6 +416,14 @@ def test_operations_come_back_newest_first(store: Store) -> None:
             store.operation(wrong)
 
 
+def test_an_operation_takes_the_place_of_the_one_that_it_includes(store: Store) -> None:
+    with store.transaction() as txn:
+        for number in range(3):
+            txn.add_operation(operation(number))
+        txn.replace_operation(operation(2).id, operation(3))
+    assert [each.id for each in store.operations()] == [operation(number).id for number in (3, 1, 0)]
+
+
 def test_reading_operations_slowly_does_not_stop_others_from_writing(store: Store, path: Path) -> None:
     with store.transaction() as txn:
         for number in range(200):

@@ -25,7 +25,7 @@ def init(context: typer.Context, files: Files = None, dry_run: DryRun = False) -
     """Make an epic repo here: find the files and the database, take the first snapshot.
 
     Looks for epics/user_epics, then epics, and for framework.db. A database named with --db that does not exist yet
-    is made with the built-in schema.
+    is made with the built-in schema; where none is found, init asks whether to make one.
     """
     from epicvc.cli import machine
     from epicvc.services.initialise import initialise
@@ -33,7 +33,12 @@ def init(context: typer.Context, files: Files = None, dry_run: DryRun = False) -
 
     settings = settings_of(context)
     found = initialise(
-        settings.start(), environment(), files=files, database=settings.located_database(), dry_run=dry_run
+        settings.start(),
+        environment(),
+        files=files,
+        database=settings.located_database(),
+        dry_run=dry_run,
+        offer=lambda name: settings.ask(f"no database found; make {name} with the built-in schema?"),
     )
     if settings.json:
         settings.emit(machine.init(found))
