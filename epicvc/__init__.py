@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from epicvc.data_base_strategy import PlannedDates as PlannedDates
     from epicvc.errors import DurationError as DurationError
     from epicvc.errors import EpicvcError as EpicvcError
+    from epicvc.json_enrichment import JSONEnrichmentEngine as JSONEnrichmentEngine
     from epicvc.schema_migrations import Migration as Migration
     from epicvc.schema_migrations import MigrationRunner as MigrationRunner
 
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "epicvc.data_base_strategy": ("DataBaseCalculator", "DateBaseStrategy", "PlannedDates"),
     "epicvc.errors": ("DurationError", "EpicvcError"),
+    "epicvc.json_enrichment": ("JSONEnrichmentEngine",),
     "epicvc.schema_migrations": ("Migration", "MigrationRunner"),
 }
 """The modules with public names, and these names."""

@@ -8,15 +8,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Final
 
 from epicvc.errors import DurationError, UsageError
+from epicvc.planning.inputs import Day, read_day, read_strategy
 from epicvc.planning.settings import DateBaseStrategy, Settings
 from epicvc.planning.strategy import DurationCalculator, PlannedDates, Planner
 
 __all__ = ["DataBaseCalculator", "DateBaseStrategy", "DurationError", "PlannedDates"]
-
-Day: TypeAlias = datetime.date | str
 
 MAX_DAYS: Final = 3_000_000
 """Days in about eight thousand years, as many as dates have."""
@@ -125,35 +124,6 @@ class DataBaseCalculator:
         if day is not None:
             return read_day(day)
         return self.today if self.today is not None else datetime.datetime.now().astimezone().date()
-
-
-def read_day(day: object) -> datetime.date:
-    """A date, a time's date, or an ISO date as a text.
-
-    Raises:
-        UsageError: it is none of these.
-    """
-    if isinstance(day, datetime.datetime):
-        return day.date()
-    if isinstance(day, datetime.date):
-        return day
-    try:
-        return datetime.date.fromisoformat(day)  # type: ignore[arg-type]
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{day!r} is no date", hint="write it as 2025-08-18") from error
-
-
-def read_strategy(strategy: object) -> DateBaseStrategy:
-    """A strategy, or its value.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        return DateBaseStrategy(strategy)
-    except ValueError as error:
-        names = ", ".join(item.value for item in DateBaseStrategy)
-        raise UsageError(f"{strategy!r} is no strategy", hint=f"there are {names}") from error
 
 
 def _text(text: object) -> str:

@@ -6,6 +6,7 @@ import typer
 
 from epicvc.cli.commands import (
     care,
+    enrich,
     history,
     init,
     merges,
@@ -57,7 +58,7 @@ def application() -> typer.Typer:
             raise typer.Exit
         context.obj = settings_of(context) or Settings()
 
-    for module in (init, status, sync, resolve, history, states, refs, merges, operations, migrate, plan, care):
+    for module in (init, status, sync, resolve, history, states, refs, merges, operations, migrate, plan, enrich, care):
         module.register(app)
     return app
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from epicvc.services.enriching import RepoEnrichment
     from epicvc.services.planning import EpicPlan, PlanReport
     from epicvc.services.scheduling import Timetable
 
@@ -86,4 +87,22 @@ def schedule(table: Timetable) -> Shape:
         "warnings": table.warnings,
         "holidays": _holidays(table.holidays),
         "holidays_version": table.holidays_version,
+    }
+
+
+def enrich(found: RepoEnrichment) -> Shape:
+    """``epicvc.enrich/1``."""
+    outcomes = found.report.outcomes
+    return {
+        "format": "epicvc.enrich/1",
+        "to": str(found.to),
+        "stale": [
+            {"id": o.epic, "path": o.source.shown, "target": str(o.source.target), "state": o.state.value}
+            for o in found.report.stale
+        ],
+        "unchanged": len(outcomes) - len(found.report.stale),
+        "warnings": [{"id": o.epic, "warning": o.warning} for o in outcomes if o.warning is not None],
+        "problems": [{"error": problem.kind, "message": problem.message} for problem in found.report.problems],
+        "orphans": found.orphans,
+        "written": not found.check,
     }

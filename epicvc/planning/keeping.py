@@ -68,10 +68,15 @@ def plan_again(planner: Planner, text: str, today: date, before: Planned, record
     Raises:
         DurationError: the text says no duration, or the end lies beyond the calendar.
     """
-    return planner.dates(text, today, kept=before.start if _keeps(planner, text, before, record) else None)
+    return planner.dates(text, today, kept=before.start if keeps(planner, text, before, record) else None)
 
 
-def _keeps(planner: Planner, text: str, before: Planned, record: Record | None) -> bool:
+def keeps(planner: Planner, text: str, before: Planned, record: Record | None = None) -> bool:
+    """Whether a start that was planned before stays; see :func:`plan_again`.
+
+    Raises:
+        DurationError: the text says no duration.
+    """
     if before.start is None:
         return False
     length = planner.length(text)

@@ -1,7 +1,10 @@
-"""What ``plan`` changed, as a person reads it."""
+"""What ``plan`` and ``enrich`` changed, as a person reads it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from epicvc.services.enriching import RepoEnrichment
 from epicvc.services.planning import EpicPlan, PlanReport
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
@@ -44,3 +47,31 @@ def _draw(console: Console, planned: EpicPlan, width: int) -> None:
     more = f" and {len(skipped) - _HOLIDAYS} more" if len(skipped) > _HOLIDAYS else ""
     note = f"  without {', '.join(skipped[:_HOLIDAYS])}{more}" if skipped else ""
     console.print(line((name, "label"), f"{dates.start_date} to {dates.end_date}  {days}", (printable(note), "dim")))
+
+
+def enrich_report(console: Console, found: RepoEnrichment, root: Path, *, verbose: bool = False) -> None:
+    """Draw what ``enrich`` wrote, or would write."""
+    stale, outcomes = found.report.stale, found.report.outcomes
+    place = found.to.relative_to(root) if found.to.is_relative_to(root) else found.to
+    if not stale:
+        text = f"{count(len(outcomes), 'enriched file')} in {place}, all up to date"
+        console.print(line((printable(text), "good")))
+    else:
+        verb = "stale:" if found.check else "wrote"
+        text = f"{verb} {count(len(stale), 'enriched file')} in {place}, {len(outcomes) - len(stale):,} up to date"
+        console.print(line((printable(text), "label")))
+    signs = {"new": ("+", "added"), "changed": ("~", "changed")}
+    for outcome in stale if verbose else stale[:_ROWS]:
+        sign, style = signs[outcome.state.value]
+        console.print(line((f"  {sign} ", style), printable(outcome.source.target.name)))
+    if not verbose and len(stale) > _ROWS:
+        console.print(line((f"  … and {len(stale) - _ROWS:,} more (--verbose lists them)", "dim")))
+    warned = [outcome for outcome in outcomes if outcome.warning is not None]
+    for outcome in warned if verbose else warned[:_ROWS]:
+        console.print(line(("warning: ", "changed"), printable(f"{outcome.epic}: {outcome.warning}")))
+    if not verbose and len(warned) > _ROWS:
+        console.print(line((f"  … and {len(warned) - _ROWS:,} more warnings (--verbose lists them)", "dim")))
+    for problem in found.report.problems:
+        console.print(line(("problem: ", "conflict"), printable(problem.message)))
+    for path in found.orphans[:_ROWS]:
+        console.print(line((f"no epic for {printable(path)}", "dim")))

@@ -42,6 +42,9 @@ echo 'holidays = true' >> epicvc.toml
 sqlite3 plans.db "UPDATE framework_epics SET duration_description = '10 dias' WHERE epic_key = '1'"
 epicvc plan --from 2025-11-12
 epicvc plan --schedule --from 2025-11-12
+touch epics/draft.json
+epicvc enrich
+rm epics/draft.json
 epicvc checkpoint here
 epicvc log
 epicvc branch

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.docs.conftest import ROOT
@@ -12,5 +14,6 @@ EXAMPLES = [(path.name, code) for path in DOCUMENTS for code in fenced(path.read
 
 
 @pytest.mark.parametrize(("document", "code"), EXAMPLES)
-def test_example_runs(document: str, code: str) -> None:
+def test_example_runs(document: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     exec(compile(code, document, "exec"), {})

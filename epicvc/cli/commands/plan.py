@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,8 @@ import typer
 from epicvc.cli.settings import Command, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from epicvc.cli.settings import Settings
     from epicvc.model.labels import Selection
     from epicvc.repo.repository import Repo
@@ -44,10 +45,11 @@ def plan(
     """Calculate planned dates from durations, and write them into the database."""
     from epicvc.errors import UsageError
     from epicvc.model.labels import Selection
+    from epicvc.planning.inputs import read_day
 
     if schedule and (all_ or replan or dry_run):
         raise UsageError("--schedule only shows; it does not go with --all, --replan or --dry-run")
-    today = _day(from_) if from_ is not None else None
+    today = read_day(from_) if from_ is not None else None
     selection = Selection.of(epics or [])
     if any(label.path or label.table for label in selection.labels):
         raise UsageError("plan is about whole epics", hint="for instance `epicvc plan 5`")
@@ -55,15 +57,6 @@ def plan(
     if schedule:
         return _schedule(settings, repo, today, selection)
     return _plan(settings, repo, today, selection, everything=all_, replan=replan, dry_run=dry_run)
-
-
-def _day(text: str) -> date:
-    from epicvc.errors import UsageError
-
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--from takes a date, not {text!r}", hint="write it as 2025-08-18") from error
 
 
 def _plan(
