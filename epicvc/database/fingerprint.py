@@ -12,18 +12,21 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from hashlib import blake2b
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from epicvc.database.backend import Reader
 from epicvc.database.documents import FIRST_FIELD, read_rows
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import Assignments
+from epicvc.model.document import Core, tasks_of
 
 if TYPE_CHECKING:
     import msgspec
 
 Fingerprint: TypeAlias = bytes
+Cells: TypeAlias = Sequence[tuple[str, SQLValue]]
+"""Columns and what is in them."""
 
 
 class TaskCells(NamedTuple):
@@ -46,9 +49,29 @@ def fingerprint(cells: Sequence[SQLValue], tasks: Sequence[TaskCells]) -> Finger
     return blake2b(_encoder().encode((cells, tasks)), digest_size=16).digest()
 
 
-def expected_cells(columns: Columns, values: Assignments) -> list[SQLValue]:
-    """The core cells of a row that is inserted with these values: the rest gets the literal default, or NULL."""
-    cells = [values.get(column, default) for column, default in columns.default_cells]
+def expected_fingerprint(
+    epic: Cells, task: Cells, links: str | None, core: Core, values: Assignments, tasks: Sequence[Assignments]
+) -> Fingerprint:
+    """The digest of an epic that is inserted with all its tasks.
+
+    Args:
+        epic: what an epic's row gets in each core column that is left out of its insertion.
+        task: the same for a task's.
+        links: the field that is kept in a child table.
+        core: the epic.
+        values: its row.
+        tasks: the rows of its tasks.
+    """
+    rows = [
+        TaskCells(cast("str", item["id"]), _expected(task, row), cast("list[str]", item.get(links or "") or []))
+        for item, row in zip(tasks_of(core), tasks, strict=True)
+    ]
+    return fingerprint(_expected(epic, values), rows)
+
+
+def _expected(defaults: Cells, values: Assignments) -> list[SQLValue]:
+    """The core cells of a row that is inserted with these values."""
+    cells = [values.get(column, default) for column, default in defaults]
     if True in cells or False in cells:  # 1 and 0 as well, which stay what they are
         return [int(cell) if isinstance(cell, bool) else cell for cell in cells]
     return cells

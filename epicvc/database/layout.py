@@ -19,7 +19,7 @@ from epicvc.database.values import default_value, encode
 from epicvc.errors import InvalidData, NoMappedTable
 from epicvc.jsonio import JSON
 from epicvc.model.labels import Label
-from epicvc.model.mapping import Field, Kind, LinkMap, Mapping, TableMap
+from epicvc.model.mapping import Field, LinkMap, Mapping, TableMap
 
 DELETED = "deleted"
 
@@ -38,11 +38,6 @@ class Columns:
     status: str | None
     status_default: SQLValue
     plain_keys: bool
-
-    @cached_property
-    def core_columns(self) -> tuple[tuple[str, str, bool, Field], ...]:
-        """Each core field as its name, its column, whether it is JSON, and itself: for loops over many rows."""
-        return tuple((field.name, field.column, field.kind is Kind.JSON, field) for field in self.map.core)
 
     @cached_property
     def default_cells(self) -> tuple[tuple[str, SQLValue], ...]:

@@ -11,12 +11,12 @@ from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
-from typing import Final, TypeAlias, cast
+from itertools import islice, repeat
+from typing import Final, NamedTuple, TypeAlias, cast
 
 from epicvc.database.backend import Writer
 from epicvc.database.documents import BATCH
-from epicvc.database.fingerprint import Fingerprint, TaskCells, expected_cells, fingerprint
+from epicvc.database.fingerprint import Fingerprint, expected_fingerprint
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
 from epicvc.database.ordering import numbered, says_order
@@ -30,13 +30,29 @@ from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 
 
+class NewRows(NamedTuple):
+    """What new rows for an epic and for each of its tasks say of their core fields, and what must be read back."""
+
+    epic: Assignments
+    tasks: Sequence[Assignments]
+    fingerprint: Fingerprint
+
+
 @dataclass(frozen=True)
 class DocumentChange:
-    """What becomes of one epic in the database; ``None`` is an epic that is not there."""
+    """What becomes of one epic in the database; ``None`` is an epic that is not there.
+
+    Attributes:
+        epic: its id.
+        before: its core until now.
+        after: its core from now on.
+        rows: the values of new rows for it, where somebody has already worked them out.
+    """
 
     epic: str
     before: Core | None
     after: Core | None
+    rows: NewRows | None = None
 
 
 @dataclass
@@ -88,8 +104,8 @@ class Push:
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[str] = []
         self._inserted: list[_Insertion] = []
-        self._whole: dict[str, list[SQLValue]] = {}
-        """The expected cells of epics that are being inserted, until their tasks are known."""
+        self._whole: dict[str, Assignments] = {}
+        """The rows of epics that are being inserted, until their tasks are known."""
         self.fingerprints: dict[str, Fingerprint] = {}
         """What the rows of each epic must say that was inserted whole."""
         self._rows = RowWrites(writer, now)
@@ -180,11 +196,11 @@ class Push:
         columns, label = self._layout.epics, Label(change.epic)
         surrogate, alive = self._epics.get(change.epic, (None, False))
         if surrogate is None:
-            values = inserted_values(columns, after, label)
+            values = change.rows.epic if change.rows else inserted_values(columns.map, after, label)
             values[columns.map.key] = change.epic
             surrogate = self._rows.insert(columns, values, label)
             self._epics[change.epic] = (surrogate, True)
-            self._whole[change.epic] = expected_cells(columns, values)
+            self._whole[change.epic] = values
         elif not alive:
             values = revival(columns) | all_values(columns, after, label)
             self._rows.update(columns, surrogate, values, label)
@@ -201,23 +217,37 @@ class Push:
         sequences = self._sequences(change, [cast("str", task["id"]) for task in tasks], before)
         label = Label(change.epic, (Mapping.TASKS,))
         inserted: list[_Insertion] = []
-        for task in tasks:
+        known = change.rows.tasks if change.rows else repeat(None, len(tasks))
+        for task, values in zip(tasks, known, strict=True):
             key = cast("str", task["id"])
             order: Assignments = {}
             if key in sequences:
                 order[cast("str", self._layout.tasks.map.sequence)] = sequences[key]
-            added = self._write_task(parent, label.child(key), key, before.get(key), task, order)
+            added = self._write_task(parent, label.child(key), key, before.get(key), task, order, values)
             if added:
                 inserted.append(added)
         self._inserted += inserted
-        cells = self._whole.pop(change.epic, None)
-        if cells is not None and len(inserted) == len(tasks):
-            columns = self._layout.tasks
-            rows = [TaskCells(row.key, expected_cells(columns, row.values), row.links) for row in inserted]
-            self.fingerprints[change.epic] = fingerprint(cells, rows)
+        own = self._whole.pop(change.epic, None)
+        if own is not None and len(inserted) == len(tasks):
+            self.fingerprints[change.epic] = (
+                change.rows.fingerprint if change.rows else self._fingerprint(after, own, inserted)
+            )
+
+    def _fingerprint(self, core: Core, values: Assignments, tasks: Sequence[_Insertion]) -> Fingerprint:
+        layout = self._layout
+        defaults = layout.epics.default_cells, layout.tasks.default_cells
+        links = layout.links.field if layout.links else None
+        return expected_fingerprint(*defaults, links, core, values, [task.values for task in tasks])
 
     def _write_task(
-        self, parent: SQLValue, label: Label, key: str, before: Core | None, task: Core, order: Assignments
+        self,
+        parent: SQLValue,
+        label: Label,
+        key: str,
+        before: Core | None,
+        task: Core,
+        order: Assignments,
+        new: Assignments | None,
     ) -> _Insertion | None:
         """Write a task into the row that it has or takes over; one that gets a new row is given back for it."""
         columns = self._layout.tasks
@@ -229,7 +259,7 @@ class Push:
         else:
             row = self._take_over(label, key, row)
             if row is None:
-                values = inserted_values(columns, task, label) | order
+                values = (inserted_values(columns.map, task, label) if new is None else new) | order
                 values |= {cast("str", columns.map.parent): parent, columns.map.key: key}
                 return _Insertion(parent, key, values, self._links.of(task), label)
             values = all_values(columns, task, label) | order

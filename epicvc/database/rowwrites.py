@@ -15,7 +15,7 @@ from epicvc.errors import ConstraintBroken
 from epicvc.jsonio import JSON, dumps_line, equal
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
-from epicvc.model.mapping import Field
+from epicvc.model.mapping import Field, TableMap
 
 Assignments: TypeAlias = dict[str, SQLValue]
 """Column values by column."""
@@ -26,11 +26,11 @@ _EMPTY: Final[Core] = {}
 # Values
 
 
-def inserted_values(columns: Columns, core: Core, label: Label) -> Assignments:
+def inserted_values(table: TableMap, core: Core, label: Label) -> Assignments:
     """Only what is there: an absent field is left to the column's default."""
     values: Assignments = {}
     get = core.get
-    for name, column, is_json, field in columns.core_columns:
+    for name, column, is_json, field in table.core_columns:
         value = get(name)
         if value is None:
             continue

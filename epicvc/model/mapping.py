@@ -83,6 +83,11 @@ class TableMap:
         return tuple(field for field in self.fields if field.layer is Layer.CORE)
 
     @cached_property
+    def core_columns(self) -> tuple[tuple[str, str, bool, Field], ...]:
+        """Each core field as its name, its column, whether it is JSON, and itself: for loops over many rows."""
+        return tuple((field.name, field.column, field.kind is Kind.JSON, field) for field in self.core)
+
+    @cached_property
     def calculated(self) -> tuple[Field, ...]:
         """The fields that the database calculates for the files."""
         return tuple(field for field in self.fields if field.layer is Layer.CALCULATED)

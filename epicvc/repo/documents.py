@@ -97,6 +97,8 @@ class Documents:
         self.layout: Layout | None = None
         if reader is not None and repo.config.database is not None:
             self.layout = read_layout(reader, repo.config.mapping, repo.config.database.display)
+        self.prepared: dict[str, Core] = {}
+        """Cores of files that somebody has already read; each is taken once."""
         self._db_ids: dict[str, ObjectId] | None = None
         self._cached_ids: dict[str, tuple[str, str]] = {}
 
@@ -212,8 +214,11 @@ class Documents:
             yield self._three(epic, None)
 
     def _three(self, epic: str, rows: RowEpic | None, states: MappingABC[str, str] | None = None) -> Three:
-        db = self.settled(rows) if rows else None
         tracked = self.working.files.by_epic.get(epic)
+        core = self.prepared.pop(epic, None)
+        if core is not None and rows is None and tracked is not None:
+            return Three(epic, self.base_core(epic), core, None, None, tracked.core)
+        db = self.settled(rows) if rows else None
         file = read_epic(self.sink, tracked, self.repo.config) if tracked else None
         inline = self.repo.config.calculated == "inline" and file is not None and file.body is not file.whole
         return Three(

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile, InvalidJSON
 from epicvc.fileio import read_file
@@ -15,8 +15,10 @@ from epicvc.files.names import check_collisions, check_name
 from epicvc.files.scan import FoundFile, StatKey, scan
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
+from epicvc.model.mapping import Mapping
 from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
+from epicvc.repo.workers import Workers, worth_it
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
 
@@ -87,6 +89,10 @@ class FilesState:
             raise self.problems[0]
 
 
+_Identity: TypeAlias = tuple[ObjectId, str, ObjectId, bool]
+"""What a worker says of a file: the ids of blob, epic and core, and whether it has calculated fields."""
+
+
 class FilesSide:
     """Reads the files side of a repo.
 
@@ -131,8 +137,8 @@ class FilesSide:
         observed = clock_ns(self._config.private)
         found = self._find(cache, skipped, problems)
         files: dict[str, TrackedFile] = {}
-        for number, item in enumerate(found):
-            tracked = self._track(item, cache, sink, problems)
+        for number, (item, identity) in enumerate(self._identified(found, cache)):
+            tracked = self._track(item, identity, cache, sink, problems)
             if tracked is not None:
                 files[item.path] = tracked
             else:
@@ -206,8 +212,25 @@ class FilesSide:
             check_collisions(item.path for item in found)
         return found
 
+    def _identified(self, found: list[FoundFile], cache: StatCache) -> Iterator[tuple[FoundFile, _Identity | None]]:
+        """The files, with what worker processes say of those that have to be read, where these are many."""
+        unknown = [item.path for item in found if cache.lookup(item.path, item.stat) is None]
+        if not worth_it(unknown):
+            yield from ((item, None) for item in found)
+            return
+        setup = {"root": os.fspath(self._config.files), "mapping": self._config.mapping.to_json()}
+        with Workers("identify", setup) as workers:
+            pending, answers = frozenset(unknown), workers.map(unknown)
+            for item in found:
+                yield item, next(answers) if item.path in pending else None
+
     def _track(
-        self, item: FoundFile, cache: StatCache, sink: ObjectSink, problems: list[EpicvcError]
+        self,
+        item: FoundFile,
+        identity: _Identity | None,
+        cache: StatCache,
+        sink: ObjectSink,
+        problems: list[EpicvcError],
     ) -> TrackedFile | None:
         """Read a file, or take what is known of it; ``None`` for a template, which is no epic yet."""
         entry = cache.lookup(item.path, item.stat)
@@ -215,6 +238,8 @@ class FilesSide:
             flag = bool(entry.flags & _CALCULATED)
             return TrackedFile(item.path, entry.blob_id, entry.epic_id, entry.core_id, item.stat, flag)
         data = self._read(item.path)
+        if identity is not None and sink.put(ObjectType.BLOB, data) == identity[0]:
+            return TrackedFile(item.path, *identity[:3], item.stat, identity[3])
         shown = self._config.shown(item.path)
         try:
             value = parse(data, source=shown)
@@ -225,7 +250,7 @@ class FilesSide:
         if epic is None:
             return None
         blob = sink.put(ObjectType.BLOB, data)
-        calculated = any(field.name in epic.body for field in self._config.mapping.epics.calculated)
+        calculated = has_calculated(epic, self._config.mapping)
         return TrackedFile(item.path, blob, epic.id, core_id(epic.id, epic.core), item.stat, calculated)
 
     def _read(self, path: str) -> bytes:
@@ -294,6 +319,11 @@ def is_template(value: JSON) -> bool:
     """Whether a file's epic has a placeholder such as ``[EPIC-ID]`` or ``{{id}}`` for an id."""
     key = epic_body(value).get("id") if isinstance(value, dict) else None
     return isinstance(key, str) and bool(_PLACEHOLDER.fullmatch(key))
+
+
+def has_calculated(epic: FileEpic, mapping: Mapping) -> bool:
+    """Whether an author's epic has a field that the database calculates."""
+    return any(field.name in epic.body for field in mapping.epics.calculated)
 
 
 def parse_file(data: bytes, path: str, config: Config) -> FileEpic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -10,7 +11,7 @@ from typing import cast
 from epicvc.database.backend import Writer
 from epicvc.database.documents import BATCH, read_epics
 from epicvc.database.fingerprint import Fingerprint, read_fingerprints
-from epicvc.database.push import DocumentChange, Push, TaskAt
+from epicvc.database.push import DocumentChange, NewRows, Push, TaskAt
 from epicvc.errors import InvalidField, LossyField
 from epicvc.files.names import Namer, check_collisions, check_name
 from epicvc.files.rewrite import rewrite
@@ -28,6 +29,7 @@ from epicvc.repo.dbside import recapture
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.filesside import changed_files, epic_id_of, is_template, parse_file, read_epic, update_files
 from epicvc.repo.objects import Snapshot
+from epicvc.repo.workers import Workers, worth_it
 from epicvc.services.calculated import foreseen, with_calculated
 from epicvc.store.objects import ObjectId, ObjectType
 
@@ -87,9 +89,11 @@ class SyncWork:
         working = self._documents.working
         push = self._push()
         done = 0
-        for batch in batches(self._agenda.epics):
+        for batch, rows in self._batches():
             changes = [
-                DocumentChange(three.epic, three.db, outcome.db)
+                DocumentChange(
+                    three.epic, three.db, outcome.db, rows.get(three.epic) if outcome.db is three.file else None
+                )
                 for three, outcome in self._outcomes(batch)
                 if outcome.to_db
             ]
@@ -107,6 +111,29 @@ class SyncWork:
         if self._writer is not None and database is not None:
             database = recapture(self._writer, self._stage.sink, database)
         return Snapshot(files, database, base, working.mapping)
+
+    def _batches(self) -> Iterator[tuple[list[str], Mapping[str, NewRows]]]:
+        """The epics in portions, with the rows of those that only files have, where several processes read these."""
+        new = [epic for epic in self._agenda.epics if self._documents.is_new_in_files(epic)]
+        layout = self._documents.layout
+        if self._writer is None or layout is None or not worth_it(new):
+            yield from ((batch, {}) for batch in batches(self._agenda.epics))
+            return
+        config, by_epic = self._documents.repo.config, self._documents.working.files.by_epic
+        setup = {
+            "root": os.fspath(config.files),
+            "mapping": config.mapping.to_json(),
+            "epics": layout.epics.default_cells,
+            "tasks": layout.tasks.default_cells,
+        }
+        with Workers("encode", setup) as workers:
+            answers = workers.map([(by_epic[epic].path, by_epic[epic].blob) for epic in new])
+            for batch in batches(new):
+                found = {epic: answer for epic, answer in zip(batch, answers, strict=False) if answer is not None}
+                self._documents.prepared = {epic: core for epic, (core, *_) in found.items()}
+                yield batch, {epic: NewRows(*rows) for epic, (_, *rows) in found.items()}
+        done = frozenset(new)
+        yield from ((batch, {}) for batch in batches([epic for epic in self._agenda.epics if epic not in done]))
 
     def _push(self) -> Push | None:
         layout = self._documents.layout

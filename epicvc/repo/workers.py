@@ -1,0 +1,127 @@
+"""Processes that read files for this one: parsing holds the interpreter's lock, so threads would not help.
+
+They only ever save time. What a worker cannot do (a file that is no epic, one that changed, a worker that died) it
+leaves undone, and the caller does it itself, with its own errors. Nothing is changed by a worker.
+
+Not :mod:`multiprocessing`: that runs the main module of whatever program has imported this library once more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, BinaryIO, Final, Self, cast
+
+LEAST: Final = 500
+"""Files below which starting workers takes longer than they save."""
+
+PORTION: Final = 50
+"""Files that a worker is given at once."""
+
+_MOST: Final = 4
+_START: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from epicvc.repo.chores import main; main()"
+_LENGTH: Final = struct.Struct(">I")
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    with suppress(AttributeError, OSError):  # macOS has none
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def send(stream: BinaryIO, value: object) -> None:
+    """Write one message."""
+    import msgspec
+
+    data = msgspec.msgpack.encode(value)
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """Read one message; ``None`` at the end."""
+    import msgspec
+
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    data = stream.read(_LENGTH.unpack(head)[0])
+    return msgspec.msgpack.decode(data)
+
+
+class Workers:
+    """A few worker processes for one kind of chore.
+
+    Args:
+        chore: a name in :data:`epicvc.repo.chores.CHORES`.
+        setup: what the chore needs to know, once.
+    """
+
+    def __init__(self, chore: str, setup: object) -> None:
+        self._greeting = (chore, setup)
+        self._count = min(_MOST, processors())
+        self._idle: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._threads = ThreadPoolExecutor(self._count, "epicvc-worker")
+
+    def __enter__(self) -> Self:
+        for _ in range(self._count):
+            self._idle.put(self._start())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()  # they hold nothing
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._processes:
+            process.communicate()
+
+    def map(self, items: Sequence[Any]) -> Iterator[Any]:
+        """What the workers make of each item, in order; ``None`` where they could not."""
+        portions = (items[at : at + PORTION] for at in range(0, len(items), PORTION))
+        running: deque[Future[list[Any]]] = deque()
+        for portion in portions:
+            running.append(self._threads.submit(self._ask, portion))
+            if len(running) > 2 * self._count:
+                yield from running.popleft().result()
+        while running:
+            yield from running.popleft().result()
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        command = [sys.executable, "-S", "-c", _START, json.dumps([path for path in sys.path if path])]
+        try:
+            process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+            self._processes.append(process)
+            send(cast("BinaryIO", process.stdin), self._greeting)
+        except OSError:
+            return None
+        return process
+
+    def _ask(self, portion: Sequence[Any]) -> list[Any]:
+        process = self._idle.get()
+        answer = None
+        if process is not None:
+            try:
+                send(cast("BinaryIO", process.stdin), portion)
+                answer = receive(cast("BinaryIO", process.stdout))
+            except (OSError, ValueError):
+                answer = None
+        sound = isinstance(answer, list) and len(answer) == len(portion)
+        self._idle.put(process if sound else None)  # one that died is asked no more
+        return cast("list[Any]", answer) if sound else [None] * len(portion)
+
+
+def worth_it(items: Iterable[object]) -> bool:
+    """Whether so many files are better read by several processes."""
+    return processors() > 1 and sum(1 for _ in items) >= LEAST
