@@ -79,14 +79,12 @@ def measure_table(asked: argparse.Namespace) -> None:
 
 
 def measure_growth(sizes: list[int], runs: int) -> None:
-    """The daily works at several sizes; at the middle one, for changes of several sizes."""
-    rows: dict[str, list[dict[str, Any]]] = {"by_size": [], "by_change": []}
+    """The daily works at several sizes, each written when it is done; at the middle one, for changes of several sizes."""
     for size in sorted(sizes):
         with scene_of(size) as scene:
-            rows["by_size"] += growth.by_size(scene, runs, tell)
-            if size == sorted(sizes)[(len(sizes) - 1) // 2]:
-                rows["by_change"] = growth.by_change(scene, runs, tell)
-    report.write_growth(rows, runs)
+            report.write_growth("by_size", growth.by_size(scene, runs, tell), runs)
+            if len(sizes) > 1 and size == sorted(sizes)[(len(sizes) - 1) // 2]:
+                report.write_growth("by_change", growth.by_change(scene, runs, tell), runs)
     sys.stdout.write(report.growth_tables(report.read_figures()["growth"]))
 
 

@@ -66,10 +66,10 @@ def by_change(scene: Scene, runs: int, tell: Report) -> list[dict[str, Any]]:
 
 def _measured(scene: Scene, edits: int, runs: int, tell: Report) -> Iterator[dict[str, Any]]:
     measured: dict[str, list[Sample]] = {}
-    for turn in range(runs + 1):
+    for turn in range(runs + (runs > 1)):
         for name, work in works(edits).items():
             sample = work(scene)
-            if turn:  # the first is not measured
+            if turn or runs == 1:  # of several, the first is not measured
                 measured.setdefault(name, []).append(sample)
     for name, samples in measured.items():
         tell(f"{scene.count} epics, {edits} edits, {name}: {median(samples).wall:.2f} s")

@@ -22,8 +22,9 @@ _INTRODUCTION = """# Benchmarks
 Written by `make bench`; the figures are also in `benchmarks.json`, run by run. Each work is measured against a
 reference in the same run, in turns, so that what else the machine does hits both. Times are medians of wall time,
 *cpu* is user and system time over all threads, *peak* the most memory of any run. *ratio* is epicvc's wall time (or
-size) over the reference's, and is what the bar is about. A bar that does not hold says **missed**. `make bench
-N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows (and writes nothing here).
+size) over the reference's, and is what the bar is about; *by cpu* is the same of processor time, which tells what
+is the program's from what else the machine was doing (its load average). A bar that does not hold says **missed**.
+`make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows (and writes nothing here).
 """
 
 
@@ -33,6 +34,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "processor": platform.machine(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+        "load_average": round(os.getloadavg()[1], 1),
         "system": platform.system(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
@@ -71,6 +73,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     absolute = row["unit"] == "bytes" and row["ratio"] is None
     limit = shown if absolute else _times
     verdict = f"**{row['verdict']}**" if row["verdict"] == "missed" else row["verdict"]
+    if row.get("cpu_verdict", row["verdict"]) != row["verdict"]:
+        verdict += f" (by cpu: {row['cpu_verdict']})"
     return (
         row["work"],
         *_figures(ours, shown),
@@ -139,20 +143,24 @@ def _write(figures: dict[str, Any]) -> None:
     (DOCS / "benchmarks.md").write_text(page(figures), encoding="utf-8")
 
 
-def write_growth(rows: dict[str, list[dict[str, Any]]], runs: int) -> None:
-    """Put what grows in the place of the last such measurement."""
+def write_growth(part: str, rows: list[dict[str, Any]], runs: int) -> None:
+    """Put what grows in the place of the last such measurement: by size that of the same loads, by change the whole."""
     figures = read_figures()
-    figures["growth"] = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), "runs": runs, "machine": machine(), **rows}
+    growth = figures.setdefault("growth", {"by_size": [], "by_change": []})
+    measured = {row["epics"] for row in rows}
+    kept = [row for row in growth[part] if part == "by_size" and row["epics"] not in measured]
+    facts = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), "runs": runs, "machine": machine()}
+    growth.update({**facts, part: sorted([*kept, *rows], key=lambda row: row["epics"])})
     _write(figures)
 
 
 def growth_tables(growth: dict[str, Any]) -> str:
     """What grows with the epics, and what with the change."""
-    (epics,) = {row["epics"] for row in growth["by_change"]} or {0}
-    return (
-        _growth_table(growth["by_size"], "epics", "epics")
-        + f"\nThe same at {epics:,} epics, by the number of edits in files, and as many in the database:\n\n"
+    sizes = {row["epics"] for row in growth["by_change"]}
+    return _growth_table(growth["by_size"], "epics", "epics") + "".join(
+        f"\nThe same at {epics:,} epics, by the number of edits in files, and as many in the database:\n\n"
         + _growth_table(growth["by_change"], "edits", "edits")
+        for epics in sizes
     )
 
 

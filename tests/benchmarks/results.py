@@ -28,6 +28,14 @@ class Row:
     beyond: float | None = None
     unit: str = "s"
 
+    def judge(self, value: float | None) -> str:
+        """Which of the two a value reaches."""
+        if value is None:
+            return "-"
+        if value > self.bar:
+            return "missed"
+        return "beyond" if self.beyond is not None and value <= self.beyond else "bar"
+
 
 @dataclass
 class Result:
@@ -71,18 +79,14 @@ class Result:
         value = self.ratio
         if self.row.unit == "bytes" and self.their_size is None and self.size is not None:
             value = float(self.size)
-        if value is None:
-            return "-"
-        if value > self.row.bar:
-            return "missed"
-        return "beyond" if self.row.beyond is not None and value <= self.row.beyond else "bar"
+        return self.row.judge(value)
 
     def as_json(self) -> dict[str, Any]:
         """As it is written."""
         value: dict[str, Any] = {**asdict(self.row), "verdict": self.verdict, "ratio": self.ratio, "note": self.note}
         if self.row.unit == "bytes":
             return {**value, "epicvc": self.size, "measured_against": self.their_size}
-        value["cpu_ratio"] = self.cpu_ratio
+        value |= {"cpu_ratio": self.cpu_ratio, "cpu_verdict": self.row.judge(self.cpu_ratio)}
         for name, samples in (("epicvc", self.ours), ("measured_against", self.theirs)):
             value[name] = {**asdict(median(samples)), "runs": [asdict(s) for s in samples]} if samples else None
         return value
