@@ -8,7 +8,7 @@ from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
 from epicvc.model.labels import Label
 from epicvc.repo.repository import Repo
 from epicvc.services.fitting import fitting
-from epicvc.services.mergestate import read_state
+from epicvc.services.mergestate import read_state, what_next
 from epicvc.services.merging import answer, open_conflicts
 from epicvc.services.questions import Origin, Origins, Question, ResolveReport, spec_of
 from epicvc.services.session import Session, look
@@ -58,13 +58,16 @@ class BranchesDispute:
         """Bring the chosen values to both sides; the commit is made by ``--continue``."""
         fitted = [(conflict, self.fit(conflict, value)) for conflict, value in chosen]
         if not fitted:
-            return ResolveReport(left=self.conflicts())
+            return ResolveReport(left=self.conflicts(), sides=(self.ours, self.theirs))
         done = answer(self._repo, fitted, dry_run=dry_run)
-        return ResolveReport(None, done.settled, done.left)
+        state = read_state(self._repo.store, self._repo)
+        report = ResolveReport(None, done.settled, done.left, sides=(self.ours, self.theirs))
+        report.next_step = what_next(state) if state else None
+        return report
 
 
 def _origin(session: Session, commit: ObjectId, label: Label) -> Origin | None:
-    """Who made a place what it is in a commit: the later of both sides' changes."""
+    """Who made a place what it is in a commit: the side that had it first, which the other was brought to."""
     root = Label(label.root, label.path[:1], table=True) if label.table else Label(label.root)
     found = Tracer(session, root).origins_in(commit, [(side, label) for side in SIDES])
-    return max(found.values(), key=lambda origin: origin.time.timestamp() if origin.time else 0.0, default=None)
+    return min(found.values(), key=lambda origin: origin.time.timestamp() if origin.time else 0.0, default=None)

@@ -21,6 +21,7 @@ from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import MERGING
 from epicvc.services.commits import committing, head_ref
 from epicvc.services.mergestate import SIDES, MergeState, put_state, read_state, what_next
+from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change
 from epicvc.services.targets import Collision, Target, go, transplant
 from epicvc.services.threeway import Merged, merge_snapshots
@@ -41,6 +42,7 @@ class MergeReport:
         epics: the epics that it brought changes to.
         conflicts: what is open.
         moves: tasks that changed their epic, as labels before and after.
+        replayed: conflicts that were settled as the same ones were before.
         fast_forward: the branch only moved forward.
         up_to_date: there was nothing to merge.
         dry_run: nothing was written.
@@ -54,6 +56,7 @@ class MergeReport:
     epics: tuple[str, ...] = ()
     conflicts: list[Conflict] = field(default_factory=list)
     moves: tuple[tuple[Label, Label], ...] = ()
+    replayed: tuple[Label, ...] = ()
     fast_forward: bool = False
     up_to_date: bool = False
     dry_run: bool = False
@@ -318,11 +321,22 @@ def _carry_out(
     session: Session, report: MergeReport, state: MergeState, decide: Decide
 ) -> MergeReport | Later[MergeReport]:
     """Merge, and commit or wait for answers."""
-    merged = _merged(session, state, decide)
+    before = Memory(session.repo).deciding(decide, session.repo.config.policies.whole)
+    replayed: dict[Label, Chosen] = {}
+
+    def remembering(conflict: Conflict) -> Chosen | None:
+        chosen = before(conflict)
+        if isinstance(chosen, Replayed):
+            replayed[conflict.label] = chosen
+        return chosen
+
+    merged = _merged(session, state, remembering)
     report = replace(report, epics=merged.epics, conflicts=list(merged.conflicts), moves=merged.moves)
+    report = replace(report, replayed=tuple(sorted(replayed)))
     if report.dry_run:
         return report
-    state = replace(state, conflicts=merged.conflicts, applied=merged.snapshot)
+    # What was replayed is an answer like others, for when the rest is answered.
+    state = replace(state, answers=replayed, conflicts=merged.conflicts, applied=merged.snapshot)
     made: list[ObjectId] = []
 
     def refs(session: Session, sink: ObjectSink, snapshot: Snapshot) -> dict[str, str | None]:

@@ -97,6 +97,8 @@ class ResolveReport:
         left: the conflicts that are still open.
         replayed: those of the settled that were answered as they were before.
         warning: what did not work beside the settling, for people.
+        sides: what ours and theirs are called.
+        next_step: what to do now, for people, where settling is not all.
     """
 
     commit: ObjectId | None = None
@@ -104,6 +106,8 @@ class ResolveReport:
     left: list[Conflict] = field(default_factory=list)
     replayed: list[Label] = field(default_factory=list)
     warning: str | None = None
+    sides: tuple[str, str] = ("files", "db")
+    next_step: str | None = None
 
 
 class Dispute(Protocol):

@@ -65,6 +65,7 @@ def merge_report(console: Console, report: MergeReport) -> None:
         console.print(line(f"{verb} {count(len(report.epics), 'epic')}: {listed}{more}"))
     for old, new in report.moves:
         console.print(line(f"  > {printable(str(old))} moved to {printable(str(new))}"))
+    draw_replayed(console, list(report.replayed))
     if report.conflicts:
         what = f"{count(len(report.conflicts), 'conflict')}: ours {'would stay' if would else 'stays'} until settled"
         console.print(line((what, "conflict")))
@@ -86,12 +87,13 @@ def _draw_moved(console: Console, moved: list[Moved], *, verbose: bool) -> None:
         console.print(line((f"  … and {len(moved) - len(items)} more (--verbose lists them)", "dim")))
 
 
-def draw_conflicts(console: Console, conflicts: list[Conflict]) -> None:
+def draw_conflicts(console: Console, conflicts: list[Conflict], sides: tuple[str, str] = ("files", "db")) -> None:
     """Draw conflicts with the three values of each."""
     if not conflicts:
         return
-    console.print(line((f"{count(len(conflicts), 'conflict')}: both sides keep their own value", "conflict")))
-    _draw_conflicts(console, conflicts, "files", "db")
+    kept = "both sides keep their own value" if sides[0] == "files" else "ours stays until settled"
+    console.print(line((f"{count(len(conflicts), 'conflict')}: {kept}", "conflict")))
+    _draw_conflicts(console, conflicts, *sides)
 
 
 def _draw_conflicts(console: Console, conflicts: list[Conflict], ours: str, theirs: str) -> None:
@@ -122,9 +124,11 @@ def resolve_report(console: Console, report: ResolveReport) -> None:
             console.print(line("settled ", printable(str(label))))
     if report.commit is not None:
         console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
-    draw_conflicts(console, report.left)
+    draw_conflicts(console, report.left, report.sides)
     if not report.settled and not report.left:
         console.print(line(("there are no conflicts", "good")))
+    if report.next_step:
+        console.print(line((f"next: {report.next_step.replace('`', '')}", "label")))
 
 
 def init_report(console: Console, found: Found, *, verbose: bool = False) -> None:

@@ -364,3 +364,59 @@ def test_the_same_conflict_again_is_answered_already(repo: EpicRepo) -> None:
     file, row = _sides(repo, "goals")
     assert file == row
     assert file[0] == "mine"
+
+
+def test_a_merge_of_branches_waits_for_the_same_screens(repo: EpicRepo) -> None:
+    epic = repo.facts.epic
+    repo.ok("commit", "-m", "before")
+    repo.ok("switch", "-c", "theirs")
+    repo.rewrite(epic, lambda body: body.update(name="name of theirs", summary="theirs"))
+    repo.ok("sync")
+    theirs = repo.head()
+    repo.ok("switch", "main")
+    repo.rewrite(epic, lambda body: body.update(name="name of ours", summary="ours"))
+    repo.ok("sync")
+    repo.run("merge", "theirs")
+    with resolver(repo, columns=150) as tty:
+        shown = tty.until("resolve: 1 of 2", "o ours  t theirs  b base")
+        assert f"changed in {theirs[:12]}" in shown
+        tty.press("t", "resolve: 2 of 2", "theirs")
+        tty.press("g", "1 conflict will stay open: ours stays until it is settled")
+        tty.press(ENTER, "resolve: 2 of 2")
+        tty.press("o", "resolve: summary")
+        tty.send("y")
+        assert tty.end() == 0
+        assert "next: finish it with epicvc merge --continue" in tty.text
+    repo.ok("merge", "--continue")
+    assert _sides(repo, "name") == ("name of theirs", "name of theirs")
+    assert _sides(repo, "summary") == ("ours", "ours")
+    # The same merge, tried again, is settled as it was.
+    repo.ok("undo")
+    repo.ok("undo")
+    repo.ok("merge", "--abort")
+    preview = repo.json("merge", "theirs", "--dry-run")
+    report = repo.json("merge", "theirs")
+    assert report["replayed"] == preview["replayed"] == [f"{epic}:name", f"{epic}:summary"]
+    assert report["conflicts"] == []
+    assert _sides(repo, "name") == ("name of theirs", "name of theirs")
+    status = repo.json("status")
+    assert (status["clean"], status["in_sync"], status["merging"]) == (True, True, None)
+
+
+def test_what_was_replayed_stays_settled_while_the_rest_is_answered(repo: EpicRepo) -> None:
+    epic = repo.facts.epic
+    repo.ok("commit", "-m", "before")
+    repo.ok("switch", "-c", "theirs")
+    repo.rewrite(epic, lambda body: body.update(name="name of theirs", summary="theirs"))
+    repo.ok("sync")
+    repo.ok("switch", "main")
+    repo.rewrite(epic, lambda body: body.update(name="name of ours", summary="ours"))
+    repo.ok("sync")
+    repo.run("merge", "theirs")
+    repo.run("resolve", f"{epic}:name", "--prefer", "theirs")
+    repo.ok("merge", "--abort")
+    assert repo.json("merge", "theirs", code=1)["replayed"] == [f"{epic}:name"]
+    repo.ok("resolve", f"{epic}:summary", "--prefer", "ours")
+    repo.ok("merge", "--continue")
+    assert _sides(repo, "name") == ("name of theirs", "name of theirs")
+    assert _sides(repo, "summary") == ("ours", "ours")

@@ -237,7 +237,7 @@ def _summary(state: State, look: Look) -> _Body:
         short = label if len(label) <= wide else "…" + label[-wide + 1 :] if not look.plain else label[-wide:]
         line.append(f"{short:<{wide}}  ", "label" if number == state.cursor else "")
         if answer is None:
-            line.append("open", "conflict").append("  both sides keep their own", "dim")
+            line.append("open", "conflict").append(f"  {_kept(state)}", "dim")
         else:
             line.append(f"{said(answer.how, state.sides):<12} ", "good")
             line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1), "dim")
@@ -245,9 +245,14 @@ def _summary(state: State, look: Look) -> _Body:
             body.first = body.last = len(body.lines)
         body.lines.append(line)
     if state.open:
-        left = f"{count(state.open, 'conflict')} will stay open: both sides keep their own value"
+        left = f"{count(state.open, 'conflict')} will stay open: {_kept(state)}"
         body.lines += [Text(), *wrap(Text(left, "dim"), look.width - 1, Text(" "))]
     return body
+
+
+def _kept(state: State) -> str:
+    """What becomes of a conflict that stays open: a sync touches neither side, a merge has to have something."""
+    return "both sides keep their own" if state.sides[0] == "files" else f"{state.sides[0]} stays until it is settled"
 
 
 def _help(state: State, look: Look) -> _Body:
