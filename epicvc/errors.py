@@ -374,6 +374,23 @@ class DatabaseUnavailable(Unavailable):
         self.database, self.reason = database, reason
 
 
+class Unfinished(Unavailable):
+    """An operation that a failing disk lets neither be finished nor be undone.
+
+    Args:
+        reason: what failed.
+    """
+
+    kind = "unfinished"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"{reason}; the operation is unfinished",
+            hint="run it again once the disk works; what is left is finished or undone first",
+        )
+        self.reason = reason
+
+
 class FileUnavailable(Unavailable):
     """A file cannot be read or written: permission, full disk, read-only file system.
 

@@ -137,8 +137,13 @@ def remove_file(path: Path) -> bool:
     return True
 
 
-def make_directories(path: Path, root: Path) -> None:
+def make_directories(path: Path, root: Path, *, mode: int = 0o777) -> None:
     """Make a directory and those above it, durably, up to a root that exists.
+
+    Args:
+        path: the directory.
+        root: the one that exists.
+        mode: permissions of those that are made, less what the umask takes.
 
     Raises:
         FileUnavailable: also where a symlink or a file stands in the way.
@@ -149,7 +154,7 @@ def make_directories(path: Path, root: Path) -> None:
         parent, here = here, here / name
         with reporting(here):
             try:
-                here.mkdir()
+                here.mkdir(mode)
             except FileExistsError:
                 if not stat.S_ISDIR(here.lstat().st_mode):
                     raise FileUnavailable(str(here), "not a directory") from None
@@ -157,13 +162,96 @@ def make_directories(path: Path, root: Path) -> None:
         fsync_directory(parent)
 
 
-def leftover_temporaries(root: Path, tag: str | None = None) -> list[Path]:
-    """Temporary files that were left below a directory, sorted: those of :func:`stage_file` under a tag, or all."""
+def check_writable(directory: Path, tag: str) -> None:
+    """Make sure that names in a directory can be made and removed, by doing both.
+
+    Permissions do not tell: the superuser has all of them, and a file system may be read-only.
+
+    Args:
+        directory: the directory.
+        tag: see :func:`stage_file`.
+
+    Raises:
+        FileUnavailable: they cannot.
+    """
+    probe = directory / _temporary_name("probe", tag)
+    with _reporting(directory):
+        os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        try:
+            probe.unlink()
+        except OSError:
+            with contextlib.suppress(OSError):
+                probe.unlink()
+            raise
+
+
+class Reserve:
+    """Space on a disk, held back for the steps of an operation that must not fail for want of it.
+
+    A file without a name, so that nothing is left of it when its process dies.
+
+    Args:
+        directory: on the disk that is meant.
+        size: how much, in bytes.
+
+    Raises:
+        FileUnavailable: there is not that much.
+    """
+
+    def __init__(self, directory: Path, size: int) -> None:
+        with _reporting(directory):
+            self._descriptor: int | None = _nameless(directory)
+        try:
+            with _reporting(directory):
+                _write_out(self._descriptor, bytes(size), None, durable=False)
+        except FileUnavailable:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Give the space back."""
+        if self._descriptor is not None:
+            with contextlib.suppress(OSError):  # closing gives it back as well
+                os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _nameless(directory: Path) -> int:
+    flags = os.O_RDWR | os.O_CLOEXEC
+    if hasattr(os, "O_TMPFILE"):
+        with contextlib.suppress(OSError):  # not every file system has such files
+            return os.open(directory, flags | os.O_TMPFILE, 0o600)
+    named = directory / _temporary_name("reserve", f"{os.getpid():x}-{time.monotonic_ns():x}")
+    descriptor = os.open(named, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    named.unlink()
+    return descriptor
+
+
+def leftover_temporaries(root: Path, tag: str | None = None, *, deep: bool = True) -> list[Path]:
+    """Temporary files that were left in a directory, sorted: those of :func:`stage_file` under a tag, or all.
+
+    Args:
+        root: the directory.
+        tag: the tag.
+        deep: look into the directories below it too.
+
+    Raises:
+        FileUnavailable: a directory cannot be read.
+    """
     found: list[Path] = []
     ending = TEMPORARY_SUFFIX if tag is None else f".{tag}{TEMPORARY_SUFFIX}"
     with reporting(root):
         for directory, _, names in os.walk(root, onerror=_raise):
             found += [Path(directory, name) for name in names if name.startswith(".") and name.endswith(ending)]
+            if not deep:
+                break
     return sorted(found)
 
 

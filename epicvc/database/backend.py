@@ -243,6 +243,13 @@ class Backend(Protocol):
         """
         ...
 
+    def settle(self) -> None:
+        """Make what can be read now final and durable, and remove what a killed writer left behind.
+
+        For after a crash or a commit that failed: what is read before may still be lost, or still come true.
+        """
+        ...
+
     def exists(self) -> bool:
         """Whether there is a database."""
         ...

@@ -5,7 +5,6 @@ It only ever saves work: a cache that is missing, damaged or foreign is an empty
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -19,6 +18,7 @@ from epicvc.files.scan import StatKey
 
 _FORMAT: Final = "epicvc.stat-cache/1"
 _TRAILER: Final = 65  # a line feed and a SHA-256 in hexadecimal
+_CLOCK: Final = "clock"
 _TICK_NS: Final = 20_000_000  # file times advance with the kernel's timer, every 1 to 10 ms
 _COARSE_NS: Final = 2_000_000_000  # and every 2 s on the coarsest file systems
 
@@ -107,21 +107,24 @@ class StatCache:
 def clock_ns(directory: Path) -> int:
     """The time by the clock that stamps the files of a directory, which on a network is not this machine's.
 
+    It is read off an empty file, ``clock``, that stays there: a new one each time would have to be removed, and
+    would be left behind whenever that fails.
+
     Returns:
         Nanoseconds since the epoch, in the steps of that clock; this machine's time if the directory is
         read-only.
     """
-    probe = directory / f".clock.{os.getpid():x}-{time.monotonic_ns():x}.epicvc-tmp"
     try:
-        descriptor = os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(directory / _CLOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError:
         return time.time_ns()
     try:
+        os.utime(descriptor)
         return os.fstat(descriptor).st_mtime_ns
+    except OSError:  # somebody else's file
+        return time.time_ns()
     finally:
         os.close(descriptor)
-        with contextlib.suppress(OSError):
-            probe.unlink()
 
 
 def _trailer(body: bytes) -> bytes:

@@ -13,6 +13,11 @@ after a crash:
 Before step 3 everything is undone by forgetting it. After step 3 everything that is left can be done again from the
 store. :mod:`epicvc.repo.recovery` does either. An operation that changes no row has no step 3: its prepared intent
 alone decides.
+
+A step that fails before the decision (disk full, say) undoes the operation. What can fail for want of space or of
+permission comes before it: files are staged, directories tried, and space is held back for the last transaction. A
+step that fails after it, or the decision itself, is done again once from what is stored; only a disk that goes on
+failing leaves the rest to the next command, and the error says so.
 """
 
 from __future__ import annotations
@@ -24,8 +29,8 @@ from pathlib import Path
 from typing import Protocol
 
 from epicvc.database.backend import Backend, Writer
-from epicvc.errors import EpicvcError, Refused
-from epicvc.fileio import make_directories, remove_file, stage_file
+from epicvc.errors import EpicvcError, NotFound, Refused, Unfinished
+from epicvc.fileio import Reserve, check_writable, make_directories, remove_file, stage_file
 from epicvc.files.names import check_name
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import COUNTERS, get_schema, table_root, unpack_row
@@ -107,6 +112,7 @@ class Stage:
         self._tag = tag
         self._staged: dict[str, Path] = {}
         self._absent: set[str] = set()
+        self._writable: set[Path] = set()
 
     def write(self, path: str, old: ObjectId | None, data: bytes) -> ObjectId:
         """Stage a file's new bytes.
@@ -129,8 +135,16 @@ class Stage:
         return blob
 
     def remove(self, path: str, old: ObjectId) -> None:
-        """Remove a file."""
+        """Remove a file.
+
+        Raises:
+            FileUnavailable: it could not be removed.
+        """
         check_name(path)
+        directory = (self._root / path).parent
+        if directory not in self._writable and directory.exists():
+            check_writable(directory, self._tag)  # now, since nothing may fail once the operation is decided
+            self._writable.add(directory)
         self.changes.append(FileChange(path, old, None))
 
     def expect_absent(self, path: str) -> None:
@@ -182,6 +196,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
     Raises:
         Replan: a side changed since it was captured; nothing was done.
         EpicvcError: it cannot be done; nothing was done.
+        Unfinished: it cannot be done or undone now; the next command that writes does either.
     """
     operation_id = repo.new_operation_id()
     before = View(dict(repo.store.refs()), put_snapshot(staging, request.before).hex())
@@ -190,30 +205,32 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
     if request.continues is not None:
         details["continues"] = request.continues
     intent = Pending(operation_id, request.command, request.database is not None, False, before, None, details)
-    committing = False
-    try:
-        staging.flush()
-        with repo.store.transaction() as txn:
-            txn.set_pending(intent)
-        if request.database is None:
-            intent = _prepare(repo, stage, intent, request, None)
-        else:
-            with request.database.write(
-                as_restore=request.as_restore, track=not request.bulk, foreign_keys=request.foreign_keys
-            ) as writer:
-                intent = _prepare(repo, stage, intent, request, writer)
-                if intent.database:
-                    committing = True
-                    writer.commit()
-    except BaseException:
-        # A commit that failed or was interrupted may have happened: only the database knows, and recovery asks it.
-        if not committing:
-            _forget(repo, stage)
-        elif not _decided(repo):
-            stage.discard()
-        raise
-    edited = stage.publish()
-    operation = complete(repo, keep_old_base(repo, intent, edited) if edited else intent)
+    decided = False
+    # What follows the decision must not fail for want of space.
+    with Reserve(repo.config.private, _space(before)) as reserve:
+        try:
+            staging.flush()
+            with repo.store.transaction() as txn:
+                txn.set_pending(intent)
+            if request.database is None:
+                intent = _prepare(repo, stage, intent, request, None)
+                decided = True
+            else:
+                with request.database.write(
+                    as_restore=request.as_restore, track=not request.bulk, foreign_keys=request.foreign_keys
+                ) as writer:
+                    intent = _prepare(repo, stage, intent, request, writer)
+                    decided = True  # or about to be: a commit that fails may have happened
+                    if intent.database:
+                        writer.commit()
+            edited = stage.publish()
+            operation = complete(repo, keep_old_base(repo, intent, edited) if edited else intent)
+        except BaseException as error:
+            reserve.release()
+            if decided:
+                return _end(repo, intent, error)
+            _forget(repo, stage, error)
+            raise
     if request.database is not None and intent.database and stage.alone:
         _remember(repo, request.database, staging, operation)
     return operation
@@ -227,6 +244,11 @@ def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Ope
     state = get_snapshot(source, bytes.fromhex(operation.after.snapshot)).database
     cache = DatabaseCache.load(repo.config.private)
     replace(cache, token=token, state=state, ignore=repo.config.ignore).save(repo.config.private)
+
+
+def _space(before: View) -> int:
+    """Bytes that the last transaction may need: its journal, and twice the refs in the log."""
+    return 65_536 + 8 * sum(len(name) + len(value) for name, value in before.refs.items())
 
 
 def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer: Writer | None) -> Pending:
@@ -309,21 +331,46 @@ def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str
     return complete(repo, intent)
 
 
-def _forget(repo: Repo, stage: Stage) -> None:
-    """Undo everything before the database's commit."""
-    stage.discard()
-    with repo.store.transaction() as txn:
-        txn.set_pending(None)
+def _forget(repo: Repo, stage: Stage, error: BaseException) -> None:
+    """Undo everything before the decision.
+
+    Raises:
+        Unfinished: it cannot be undone now; the intent stays.
+    """
+    try:
+        stage.discard()
+        with repo.store.transaction() as txn:
+            txn.set_pending(None)
+    except EpicvcError as again:
+        if isinstance(error, EpicvcError | Replan):
+            raise Unfinished(str(error) or str(again)) from error
 
 
-def _decided(repo: Repo) -> bool:
-    """Let recovery find out what became of a commit; what it cannot find out now is left to the next command."""
+def _end(repo: Repo, intent: Pending, error: BaseException) -> Operation:
+    """Bring an operation that may be decided to its end, from what is stored, after a step failed.
+
+    Returns:
+        The operation, where it was decided: its failed step has now been done.
+
+    Raises:
+        EpicvcError: the failure; the operation has been forgotten.
+        Unfinished: the steps fail again; the intent stays.
+    """
     from epicvc.repo.recovery import recover  # the two call each other, at opposite ends of an operation
 
     try:
-        return recover(repo)
-    except EpicvcError:
-        return True
+        recover(repo)
+    except EpicvcError as again:
+        if isinstance(error, EpicvcError):
+            raise Unfinished(str(error)) from again
+        raise error from again
+    try:
+        operation = repo.store.operation(intent.operation)
+    except NotFound:
+        raise error from None
+    if isinstance(error, EpicvcError):
+        return operation
+    raise error
 
 
 def complete(repo: Repo, intent: Pending) -> Operation:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
+
+from epicvc.errors import Unavailable
 from epicvc.fileio import leftover_temporaries, make_directories, publish, remove_file, stage_file, temporary_of
 from epicvc.repo.apply import complete
 from epicvc.repo.filesside import changed_files
@@ -36,23 +39,44 @@ def recover(repo: Repo) -> bool:
     # Caches are written without the lock, so a live temporary file may go too: that cache is then not refreshed.
     for path in leftover_temporaries(repo.config.private):
         remove_file(path)
+    repo.store.tidy()
     intent = repo.store.pending()
     if intent is None:
+        if (backend := repo.backend()) is not None:
+            backend.discard()  # an empty file was to become a database, and must not be taken for an empty one
         return False
-    if intent.prepared and intent.after is not None and (not intent.database or _committed(repo, intent)):
+    forward = _decided(repo, intent)
+    if forward:
         complete(repo, _publish(repo, intent))
-        return True
-    sweep(repo.config.files, tag_of(intent.operation))
-    with repo.store.transaction() as txn:
-        txn.set_pending(None)
+    else:
+        sweep(repo.config.files, tag_of(intent.operation))
+        with repo.store.transaction() as txn:
+            txn.set_pending(None)
+    return forward
+
+
+def _decided(repo: Repo, intent: Pending) -> bool:
+    """Whether the operation has happened; after this nothing can change the answer."""
+    if not intent.database:
+        return intent.prepared
+    backend = repo.backend()
+    if backend is None or not backend.exists():
+        return False  # what it would have committed is not there either
+    with closing(backend):
+        if not intent.prepared:
+            with suppress(Unavailable):  # whoever is in the way tidies up as well
+                backend.settle()
+                backend.discard()
+            return False
+        # A commit whose last sync failed, or was never made, may be seen now and gone after a power cut, or come
+        # back when the log of the database is read anew.
+        backend.settle()
+        with backend.read() as reader:
+            state = reader.state(repo.store.repo_id)
+        if state is not None and state[0] == intent.operation:
+            return True
+        backend.discard()
     return False
-
-
-def _committed(repo: Repo, intent: Pending) -> bool:
-    """Whether the database has committed this operation."""
-    with repo.require_backend().read() as reader:
-        state = reader.state(repo.store.repo_id)
-    return state is not None and state[0] == intent.operation
 
 
 def _publish(repo: Repo, intent: Pending) -> Pending:

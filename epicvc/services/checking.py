@@ -173,9 +173,7 @@ def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcRe
             return GcReport(len(sizes), sum(sizes), len(temporaries))
         for path in temporaries:
             remove_file(path)
-        with repo.store.transaction() as txn:
-            txn.forget_operations(oldest)
-        count, size = delete_unreachable(repo.store, walk.seen)
+        count, size = delete_unreachable(repo.store, walk.seen, oldest)
         return GcReport(count, size, len(temporaries))
 
 

@@ -8,17 +8,18 @@ import re
 import shutil
 from collections.abc import Callable
 from collections.abc import Mapping as MappingABC
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from epicvc.database.backend import Reader
+from epicvc.database.backend import Backend, Reader
 from epicvc.database.builtin import create_schema
 from epicvc.database.documents import epic_keys
 from epicvc.database.layout import read_layout
 from epicvc.database.url import DatabaseURL, open_backend
-from epicvc.errors import NoMappedTable, Refused, UsageError
-from epicvc.fileio import atomic_write, make_directories
+from epicvc.errors import EpicvcError, NoMappedTable, NotFound, Refused, Unfinished, UsageError
+from epicvc.fileio import atomic_write, leftover_temporaries, make_directories, remove_file
 from epicvc.files.scan import scan
 from epicvc.model.mapping import BUILTIN, Layer, LinkMap, Mapping, TableMap
 from epicvc.repo.config import (
@@ -102,10 +103,8 @@ def initialise(
         EpicvcError: a side is invalid; nothing was made.
     """
     root = root.absolute()
-    if (root / PRIVATE / STORE).exists():
-        with Store.open(root / PRIVATE / STORE) as store:
-            if Revisions(store).head() is not None:
-                raise Refused(f"{root} is an epic repo already", hint="see `epicvc status`")
+    if _is_repo(root):
+        raise Refused(f"{root} is an epic repo already", hint="see `epicvc status`")
     there = load_config(root, environment) if (root / CONFIG).exists() else None
     directory = _find_files(root, files, there)
     url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"), there)
@@ -114,22 +113,50 @@ def initialise(
     found = Found(directory, database=_shown(root, url) if url else None)
     if dry_run:
         return _look(root, directory, url, found)
-    if url is not None:
-        found.created_database = _ensure_database(url)
-    mapping = _inspect(url, found) if url is not None else BUILTIN
-    fresh = [path for path in (root / PRIVATE, root / CONFIG) if not path.exists()]
+    for path in leftover_temporaries(root, deep=False):
+        if path.name.startswith(f".{CONFIG}."):  # of an `init` that was killed
+            remove_file(path)
+    fresh = [path for path in (root / PRIVATE, root / CONFIG, *_database_files(url)) if not path.exists()]
     try:
+        if url is not None:
+            found.created_database = _ensure_database(url)
+        mapping = _inspect(url, found) if url is not None else BUILTIN
         _write_configuration(root, directory, url, mapping)
         with Store.open(root / PRIVATE / STORE, create=True) as store:
             found.commit = _first_commit(Repo(load_config(root, environment, database), store, environment), found)
-    except BaseException:
-        for path in fresh:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+    except BaseException as error:
+        if not _remove(fresh) and isinstance(error, EpicvcError):
+            raise Unfinished(str(error)) from error
         raise
     return found
+
+
+def _is_repo(root: Path) -> bool:
+    """Whether there is a repo with a commit. A killed ``init`` leaves less, which the next one goes on with."""
+    try:
+        store = Store.open(root / PRIVATE / STORE)
+    except NotFound:
+        return False
+    with store:
+        return Revisions(store).head() is not None
+
+
+def _database_files(url: DatabaseURL | None) -> list[Path]:
+    """The files that making this database could leave behind."""
+    if url is None or url.path is None or url.path.exists():
+        return []
+    return [url.path, url.path.with_name(url.path.name + "-journal")]
+
+
+def _remove(paths: list[Path]) -> bool:
+    """Remove what was made, and tell whether that could be done; if not, the next ``init`` goes on with it."""
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+    return not any(path.exists() for path in paths)
 
 
 def _shown(root: Path, url: DatabaseURL) -> str:
@@ -178,13 +205,20 @@ def _find_database(root: Path, named: str | None, there: Config | None) -> Datab
 def _ensure_database(url: DatabaseURL) -> bool:
     backend = open_backend(url)
     try:
-        if backend.exists():
+        if backend.exists() and not _is_empty(backend):
             return False
         backend.create()
         create_schema(backend, by="init", at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"))
         return True
     finally:
         backend.close()
+
+
+def _is_empty(backend: Backend) -> bool:
+    """Whether a database has nothing in it, as one that a killed ``init`` made."""
+    with backend.read() as reader:
+        schema = reader.schema()
+    return not (schema.tables or schema.views or schema.user_version or schema.application_id)
 
 
 def _inspect(url: DatabaseURL, found: Found) -> Mapping:
@@ -229,7 +263,7 @@ def _links(reader: Reader) -> LinkMap | None:
 
 def _write_configuration(root: Path, directory: str, url: DatabaseURL | None, mapping: Mapping) -> None:
     private = root / PRIVATE
-    private.mkdir(mode=0o700, exist_ok=True)
+    make_directories(private, root, mode=0o700)
     atomic_write(private / ".gitignore", b"*\n", mode=0o600)
     shared = url is not None and not url.has_password and url.path is not None and inside(root, url.path)
     if not (root / CONFIG).exists():

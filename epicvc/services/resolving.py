@@ -20,7 +20,7 @@ from epicvc.services.fitting import fitting
 from epicvc.services.mergedispute import BranchesDispute
 from epicvc.services.questions import Dispute, How, Origins, Question, ResolveReport, spec_of
 from epicvc.services.remembering import Memory
-from epicvc.services.session import look
+from epicvc.services.session import finish_interrupted, look
 from epicvc.services.status import natural_order, read_status
 from epicvc.services.sync import synchronise
 from epicvc.services.tracing import Tracer, base_origin
@@ -139,6 +139,8 @@ def resolve(
         NotFound: a label names no conflict.
         InvalidData: a value does not fit its field, or the answers are none; nothing was written.
     """
+    if not dry_run:
+        finish_interrupted(repo)  # halves of two states have conflicts of their own, or none
     dispute = open_dispute(repo)
     conflicts = dispute.conflicts()
     chosen = choices(dispute, conflicts, wishes)
@@ -151,6 +153,8 @@ def resolve(
 
 def replay(repo: Repo, *, dry_run: bool = False) -> ResolveReport:
     """Settle the conflicts that were settled before as they were; the others stay open."""
+    if not dry_run:
+        finish_interrupted(repo)
     dispute, memory = open_dispute(repo), Memory(repo)
     recalled = [(conflict, memory.recall(conflict)) for conflict in dispute.conflicts()]
     known = [(conflict, found.chosen) for conflict, found in recalled if found is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from epicvc.database.backend import Backend, Reader
-from epicvc.errors import Unavailable
+from epicvc.errors import EpicvcError, Unavailable, Unfinished
 from epicvc.repo.apply import Replan, Request, perform
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo, Working
@@ -60,6 +60,16 @@ def look(repo: Repo) -> Iterator[Session]:
     repo.require_database()
     with repo.staging(writable=False) as staging, repo.reading(staging) as (working, reader):
         yield Session(repo, working, staging, reader, None, reader.version() if reader else None)
+
+
+def finish_interrupted(repo: Repo) -> None:
+    """Finish or undo what a crash left, for a command that looks at both sides before it decides what to write.
+
+    Raises:
+        Unavailable: another command holds the lock, or the disk does not let us.
+    """
+    with holding(repo, while_merging=True):
+        pass
 
 
 def change(
@@ -140,9 +150,13 @@ def _backend(repo: Repo, *, may_create: bool) -> Iterator[Backend | None]:
         backend.create()
     try:
         yield backend
-    except BaseException:
+    except BaseException as error:
         if created:
-            backend.discard()
+            try:
+                backend.discard()
+            except Unavailable as again:
+                if isinstance(error, EpicvcError) and not isinstance(error, Unfinished):
+                    raise Unfinished(str(error)) from again
         raise
     finally:
         backend.close()

@@ -160,7 +160,7 @@ def connect(path: Path, *, create: bool, timeout: float) -> Connection:
     """Open the store's file, and make it if need be.
 
     Raises:
-        NotFound: there is none and it is not to be made.
+        NotFound: there is none, or nothing in it, and it is not to be made.
         Refused: it belongs to another user or is no ordinary file.
         NewerFormat: a newer version wrote it.
         DamagedStore: it is no store.
@@ -212,6 +212,9 @@ def _check_format(connection: Connection, *, create: bool) -> None:
     if application == 0 and create:
         _create_tables(connection)
         application, version = _format(connection)
+    elif (application, version) == (0, 0) and not connection.run("SELECT 1 FROM sqlite_master LIMIT 1"):
+        # A crash while it was made.
+        raise NotFound(f"the store {connection.path} is empty", hint="run `epicvc init`")
     if application != APPLICATION_ID:
         raise DamagedStore(str(connection.path), "it is not an epicvc store")
     if version > FORMAT:

@@ -228,6 +228,18 @@ class Store:
             self._db.rollback()
         transaction.committed()
 
+    def tidy(self) -> None:
+        """Remove the journal that a crash left beside the file. The caller holds the repo's lock.
+
+        SQLite itself leaves one that holds nothing to be played back until the next write.
+
+        Raises:
+            Unavailable: the store cannot be written.
+        """
+        if self.path.with_name(self.path.name + "-journal").exists():
+            with self.transaction() as transaction:
+                transaction.touch()
+
     def vacuum(self) -> None:
         """Give free pages back, if they are enough to be worth writing the file anew."""
         pages, free = (self._db.run(f"PRAGMA {what}")[0][0] for what in ("page_count", "freelist_count"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from epicvc.errors import RefMoved
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed
 from epicvc.store.refs import check_name, check_value
-from epicvc.store.sqlite import Connection, bindable
+from epicvc.store.sqlite import FORMAT, Connection, bindable
 
 if TYPE_CHECKING:
     from epicvc.store.records import Operation, Pending
@@ -94,6 +94,10 @@ class Transaction:
             from epicvc.store.records import pending_row
 
             self._db.run("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?, ?)", pending_row(pending))
+
+    def touch(self) -> None:
+        """Have something to commit, and change nothing."""
+        self._db.run(f"PRAGMA user_version = {FORMAT}")
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Have something done once the transaction is on disk, and not at all if it never is."""

@@ -103,7 +103,7 @@ def _log(store: Store, _full: bool) -> Iterator[Problem]:
     store.pending()
 
 
-def delete_unreachable(store: Store, reachable: set[ObjectId]) -> tuple[int, int]:
+def delete_unreachable(store: Store, reachable: set[ObjectId], oldest: str = "") -> tuple[int, int]:
     """Delete every object that is not among the given ones, and give their space back.
 
     The caller holds the repo's lock: objects that another process has just written are not reachable yet.
@@ -111,6 +111,7 @@ def delete_unreachable(store: Store, reachable: set[ObjectId]) -> tuple[int, int
     Args:
         store: the store.
         reachable: what to keep.
+        oldest: entries of the operation log from before this time go in the same transaction.
 
     Returns:
         How many objects were deleted, and how many bytes their data took.
@@ -125,6 +126,7 @@ def delete_unreachable(store: Store, reachable: set[ObjectId]) -> tuple[int, int
             if oid not in reachable and object_type != ObjectType.DICTIONARY:
                 unreachable.append(oid)
                 freed += stored
+        transaction.forget_operations(oldest)
         transaction.delete_objects(unreachable)
         transaction.delete_unused_dictionaries()
     # It cannot be part of a transaction, and needs space of its own. If it fails, what comes next reuses the space.

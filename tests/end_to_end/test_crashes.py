@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 from support.guard import ROOT
 from support.repos import EpicRepo
+
+from epicvc.errors import FileUnavailable
+from epicvc.repo import apply, recovery
 
 #: Ends the process at a named point, as ``kill -9`` does: no handler runs, nothing is tidied up.
 DYING = """
@@ -125,6 +130,74 @@ def test_an_edit_after_the_crash_is_kept(repo: EpicRepo, point: str) -> None:
     assert _edited(repo) == DONE
     assert repo.body(repo.facts.other)["duration"] == "edited since"
     assert repo.epic_row(repo.facts.other)["duration_description"] == "edited since"
+
+
+def test_resolve_finishes_first_what_a_crash_left(repo: EpicRepo) -> None:
+    repo.rewrite(repo.facts.epic, lambda body: body.update(name="of the files"))
+    repo.sql("UPDATE framework_epics SET name = 'of the db' WHERE epic_key = ?", repo.facts.epic)
+    assert repo.run("sync").code == 1
+    _die(repo, "before the refs move", "resolve", "--prefer", "files")
+    repo.ok("resolve", "--prefer", "files")
+    assert repo.json("status")["clean"] is True
+    assert repo.epic_row(repo.facts.epic)["name"] == "of the files"
+
+
+@pytest.mark.parametrize("left", ["nothing", "an empty store", "a half-made database"])
+def test_init_goes_on_where_a_killed_one_stopped(fresh: EpicRepo, left: str) -> None:
+    store = fresh.root / ".epicvc/store.db"
+    if left != "nothing":
+        store.parent.mkdir(mode=0o700)
+        store.touch(mode=0o600)
+        assert fresh.run("status").code == 3
+    (fresh.root / ".epicvc.toml.1-1.epicvc-tmp").write_text("[fi")
+    if left == "a half-made database":
+        sqlite3.connect(fresh.root / "made.db").close()
+        (fresh.root / "made.db").touch()
+    fresh.ok("init", *(["--db", "made.db"] if left == "a half-made database" else []))
+    assert not list(fresh.root.glob("*.epicvc-tmp"))
+    assert fresh.json("fsck")["problems"] == []
+
+
+class Failing:
+    """Stands for a function that fails some times before it works."""
+
+    def __init__(self, real: Callable[..., object], times: int) -> None:
+        self.real, self.times = real, times
+
+    def __call__(self, *arguments: object) -> object:
+        self.times -= 1
+        if self.times >= 0:
+            raise FileUnavailable(str(arguments[-1]), "Input/output error")
+        return self.real(*arguments)
+
+
+def test_a_step_that_fails_after_the_decision_is_done_again(repo: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    _edit(repo)
+    monkeypatch.setattr(apply, "place", Failing(apply.place, 1))
+    repo.ok("sync")
+    assert _edited(repo) == DONE
+    assert repo.json("status")["clean"] is True
+
+
+def test_a_disk_that_goes_on_failing_is_told(repo: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    _edit(repo)
+    for module in (apply, recovery):
+        monkeypatch.setattr(module, "place", Failing(apply.place, 1))
+    said = repo.run("sync", "--json")
+    assert (said.code, said.value["error"]) == (6, "unfinished")
+    repo.ok("sync")
+    assert _edited(repo) == DONE
+
+
+def test_a_file_that_cannot_be_removed_is_known_before_anything_is_done(
+    repo: EpicRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    epic = repo.facts.other
+    repo.sql("UPDATE framework_epics SET deleted_at = '2025-08-19', status = 'deleted' WHERE epic_key = ?", epic)
+    monkeypatch.setattr(apply, "check_writable", Failing(apply.check_writable, 2))
+    repo.refused(6, "pull")
+    repo.ok("pull")
+    assert not (repo.directory / repo.facts.paths[epic]).exists()
 
 
 def test_several_processes_at_once(repo: EpicRepo) -> None:

@@ -138,7 +138,7 @@ def test_the_database_of_another_application_is_not_touched(path: Path, create: 
 def test_an_interrupted_creation_is_completed_by_the_next(path: Path) -> None:
     path.parent.mkdir()
     path.touch(mode=0o600)
-    with pytest.raises(DamagedStore):
+    with pytest.raises(NotFound):
         Store.open(path)
     with Store.open(path, create=True) as store:
         assert store.repo_id

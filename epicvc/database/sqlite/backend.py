@@ -17,6 +17,7 @@ from epicvc.database.sqlite.reader import SQLiteReader
 from epicvc.database.sqlite.watch import Watch, data_version
 from epicvc.database.sqlite.writer import SQLiteWriter
 from epicvc.errors import DatabaseUnavailable
+from epicvc.fileio import fsync_directory
 
 _WORTH_WAITING: Final = 16 << 20
 """Bytes of a database that take longer to read again than its time stamps take to grow old."""
@@ -66,11 +67,17 @@ class SQLiteBackend:
         except OSError as error:
             raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
         os.close(descriptor)
+        fsync_directory(self._path.parent)  # what refers to it must not outlive its name
 
     def discard(self) -> None:
         """Remove the file if nothing has been written to it."""
-        if self._path.is_file() and self._path.stat().st_size == 0:
-            self._path.unlink()
+        try:
+            if self._path.is_file() and self._path.stat().st_size == 0:
+                self._path.unlink()
+                # of a transaction that began with nothing; SQLite too removes it where the database is empty
+                self._path.with_name(self._path.name + "-journal").unlink(missing_ok=True)
+        except OSError as error:
+            raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
 
     @contextmanager
     def read(self) -> Iterator[SQLiteReader]:
@@ -166,6 +173,12 @@ class SQLiteBackend:
             return token if token is not None and self._left == self._watch.version() else None
         except (OSError, sqlite3.Error):  # locked, removed: it cannot be told
             return None
+
+    def settle(self) -> None:
+        """Commit a transaction that changes nothing on top of whatever is there."""
+        opening.require_file(self._path, self.display)
+        with translated(self.display, self._timeout):
+            opening.settle(self._path, self._timeout)
 
     def _finish(self, connection: sqlite3.Connection) -> None:
         # a rollback that fails (disk error) must not hide why we are here; closing rolls back as well

@@ -121,6 +121,30 @@ def visit(path: Path, timeout: float) -> None:
         connection.close()
 
 
+def settle(path: Path, timeout: float) -> None:
+    """Write and commit a page as it is.
+
+    That rolls back or makes durable what a killed writer left, deletes its journal, and overwrites the frames of a
+    commit that failed at its last sync: SQLite has reported that one as rolled back, but whoever opens the database
+    next takes the frames for committed.
+
+    Raises:
+        sqlite3.Error: it cannot be opened, is locked, or is read-only.
+    """
+    connection = _connect(path, "mode=rw", timeout)
+    try:
+        connection.execute("PRAGMA synchronous=EXTRA")
+        # before the transaction, which begins with making the first page
+        if not connection.execute("PRAGMA main.page_count").fetchone()[0]:
+            return  # it was to be made, and reading it has undone what there was
+        connection.execute("BEGIN IMMEDIATE")
+        (version,) = connection.execute("PRAGMA main.user_version").fetchone()
+        connection.execute(f"PRAGMA main.user_version={version:d}")
+        connection.execute("COMMIT")
+    finally:
+        connection.close()
+
+
 def begin_writing(path: Path, timeout: float, *, as_restore: bool, foreign_keys: bool = True) -> sqlite3.Connection:
     """A connection inside a write transaction that holds the write lock.
 
