@@ -174,8 +174,8 @@ def check_writable(directory: Path, tag: str) -> None:
     Raises:
         FileUnavailable: they cannot.
     """
-    probe = directory / _temporary_name("probe", tag)
-    with _reporting(directory):
+    probe = temporary_of(directory / "probe", tag)
+    with reporting(directory):
         os.close(os.open(probe, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         try:
             probe.unlink()
@@ -199,10 +199,10 @@ class Reserve:
     """
 
     def __init__(self, directory: Path, size: int) -> None:
-        with _reporting(directory):
+        with reporting(directory):
             self._descriptor: int | None = _nameless(directory)
         try:
-            with _reporting(directory):
+            with reporting(directory):
                 _write_out(self._descriptor, bytes(size), None, durable=False)
         except FileUnavailable:
             self.release()
@@ -228,7 +228,7 @@ def _nameless(directory: Path) -> int:
     if hasattr(os, "O_TMPFILE"):
         with contextlib.suppress(OSError):  # not every file system has such files
             return os.open(directory, flags | os.O_TMPFILE, 0o600)
-    named = directory / _temporary_name("reserve", f"{os.getpid():x}-{time.monotonic_ns():x}")
+    named = temporary_of(directory / "reserve", f"{os.getpid():x}-{time.monotonic_ns():x}")
     descriptor = os.open(named, flags | os.O_CREAT | os.O_EXCL, 0o600)
     named.unlink()
     return descriptor

@@ -10,11 +10,15 @@ PROPERTY = "tally"
 
 
 def lines(reports: Iterable[object]) -> list[str]:
-    """One line for each test that counted."""
-    found = []
+    """What the tests counted: one line for each function, summed over its parameters."""
+    sums: dict[str, dict[str, int]] = {}
     for report in reports:
         for name, counts in getattr(report, "user_properties", ()):
             if name == PROPERTY:
-                shown = ", ".join(f"{what} {count:,}" for what, count in counts.items())
-                found.append(f"{report.nodeid}: {shown}")  # type: ignore[attr-defined]
-    return sorted(found)
+                found = sums.setdefault(report.nodeid.partition("[")[0], {})  # type: ignore[attr-defined]
+                for what, count in counts.items():
+                    found[what] = found.get(what, 0) + count
+    return [
+        f"{test}: " + ", ".join(f"{what} {count:,}" for what, count in found.items())
+        for test, found in sorted(sums.items())
+    ]
