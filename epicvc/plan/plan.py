@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
+from epicvc.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, Triple, undecided
 from epicvc.model.diff import Change, diff_epic
-from epicvc.model.document import Core, same_core
+from epicvc.model.document import Core, same_core, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
+from epicvc.plan.moves import Cores, Moves
 from epicvc.plan.policies import Policies
 from epicvc.plan.unagreed import Notes
 
@@ -29,12 +32,14 @@ class Policy:
         selection: the places that it is about.
         decide: what settles a conflict.
         policies: say which places are never merged inside. They decide nothing here: see ``decide``.
+        moves: tasks that are in another place now than in the base.
     """
 
     direction: Direction = Direction.BOTH
     selection: Selection = field(default_factory=Selection)
     decide: Decide = undecided
     policies: Policies = field(default_factory=Policies)
+    moves: Moves = field(default_factory=Moves)
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,12 @@ def plan_epic(
         db: the core that the database has, settled against the base (:func:`epicvc.model.document.settle`).
     """
     selection = policy.selection
-    context = Context(policy.direction, selection.selects, selection.touches, policy.decide, policy.policies.whole)
-    triple = DocumentMerge(mapping).merge(context, epic, base, files, db)
+    context = _context(policy)
+    merge = DocumentMerge(mapping)
+    if policy.moves.of(epic) or policy.moves.renames:
+        triple = _merge_moved(merge, policy, context, epic, (base, files, db))
+    else:
+        triple = merge.merge(context, epic, base, files, db)
     new_files, new_db, new_base = (
         None if value is ABSENT else cast("Core", value) for value in (triple.ours, triple.theirs, triple.base)
     )
@@ -102,6 +111,32 @@ def plan_epic(
         not same_core(base, new_base),
         tuple(context.decided),
     )
+
+
+def _context(policy: Policy) -> Context:
+    selection = policy.selection
+    return Context(policy.direction, selection.selects, selection.touches, policy.decide, policy.policies.whole)
+
+
+def _merge_moved(merge: DocumentMerge, policy: Policy, context: Context, epic: str, cores: Cores) -> Triple:
+    """Merge an epic that tasks leave or come to, or whose tasks depend on one with another id now."""
+
+    def task(where: Context, owner: str, *versions: Core | None) -> Triple:
+        base, ours, theirs = (_alone(core) for core in versions)
+        merged = merge.merge(where, owner, base, ours, theirs)
+        found = (tasks_of(cast("Core", side)) for side in (merged.ours, merged.theirs, merged.base))
+        return Triple(*(cast("JSON", tasks[0]) if tasks else ABSENT for tasks in found))
+
+    moves, direction = policy.moves, policy.direction
+    seen = moves.before(epic, cores, direction, partial(task, context))
+    triple = merge.merge(context, epic, *seen)
+    # The other epic's plan reports what conflicts in a task that stays where it is on one side.
+    return moves.after(epic, cores, triple, direction, partial(task, _context(policy)))
+
+
+def _alone(task: Core | None) -> Core:
+    """An epic with one task, or none."""
+    return {} if task is None else {Mapping.TASKS: [cast("JSON", task)]}
 
 
 def decide_labels(

@@ -1,0 +1,191 @@
+"""Tasks in another place than before: moved to another epic, or under another id."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from epicvc.jsonio import JSON
+from epicvc.merge.threeway import Direction
+from epicvc.model.document import Core, same_core, tasks_of
+from epicvc.model.mapping import BUILTIN
+from epicvc.plan import Outcome, Policy, plan_epic
+from epicvc.plan.moves import Places, find_moves
+
+State = dict[str, Core]
+"""A document set: cores by epic."""
+
+LINKS = "dependencies"
+
+
+def task(key: str, title: str = "", **fields: JSON) -> Core:
+    return {"id": key, "title": title or f"task {key}", **fields}
+
+
+def epic(*tasks: Core, **fields: JSON) -> Core:
+    return {"name": "n", **fields, **({"tasks": cast("JSON", list(tasks))} if tasks else {})}
+
+
+def plan(
+    base: State, files: State, db: State, direction: Direction = Direction.BOTH, *, unique: bool = True
+) -> dict[str, Outcome]:
+    epics = sorted({*base, *files, *db})
+    cores = {name: (base.get(name), files.get(name), db.get(name)) for name in epics}
+    places = [found for name in epics if (found := Places.of(name, *cores[name])) is not None]
+    moves = find_moves(places, cores.__getitem__, LINKS, unique=unique)
+    policy = Policy(direction, moves=moves)
+    return {name: plan_epic(BUILTIN, policy, name, *cores[name]) for name in epics}
+
+
+def states(outcomes: dict[str, Outcome]) -> tuple[State, State, State]:
+    sides: tuple[State, State, State] = ({}, {}, {})
+    for name, outcome in outcomes.items():
+        for side, core in zip(sides, (outcome.base, outcome.files, outcome.db), strict=True):
+            if core is not None:
+                side[name] = core
+    return sides
+
+
+def conflicts(outcomes: dict[str, Outcome]) -> list[str]:
+    return [str(conflict.label) for outcome in outcomes.values() for conflict in outcome.conflicts]
+
+
+def same(one: State, other: State) -> bool:
+    return one.keys() == other.keys() and all(same_core(one[name], other[name]) for name in one)
+
+
+BASE: State = {"1": epic(task("a", risk="r"), task("b")), "2": epic(task("c"))}
+MOVED: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", risk="r"))}
+EDITED: State = {"1": epic(task("a", risk="changed"), task("b")), "2": epic(task("c"))}
+BOTH: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", risk="changed"))}
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_moved_here_and_edited_there_merges(swap: bool) -> None:
+    outcomes = plan(BASE, EDITED, MOVED) if swap else plan(BASE, MOVED, EDITED)
+    assert not conflicts(outcomes)
+    for side in states(outcomes):
+        assert same(side, BOTH)
+
+
+def test_a_move_alone_is_a_move() -> None:
+    for outcomes in (plan(BASE, MOVED, BASE), plan(BASE, BASE, MOVED), plan(BASE, MOVED, MOVED)):
+        assert not conflicts(outcomes)
+        for side in states(outcomes):
+            assert same(side, MOVED)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_where_the_move_may_not_flow_the_edit_still_does(swap: bool) -> None:
+    """A pull of an edit of a task that the files moved, and a push the other way round."""
+    direction = Direction.TO_THEIRS if swap else Direction.TO_OURS
+    sides = (EDITED, MOVED) if swap else (MOVED, EDITED)
+    outcomes = plan(BASE, *sides, direction)
+    assert not conflicts(outcomes)
+    base, files, db = states(outcomes)
+    leading, lagging = (db, files) if swap else (files, db)
+    assert same(leading, BOTH) and same(lagging, EDITED) and same(base, EDITED)
+    again = plan(base, files, db, direction)
+    assert not any(outcome.changes_anything for outcome in again.values())
+    whole = plan(base, files, db)
+    assert not conflicts(whole)
+    for side in states(whole):
+        assert same(side, BOTH)
+
+
+def test_an_edit_on_both_sides_of_a_move_conflicts_where_the_task_is_now() -> None:
+    files: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", risk="files", mitigation="m"))}
+    outcomes = plan(BASE, files, EDITED)
+    assert conflicts(outcomes) == ["2:tasks/a/risk"]
+    base, ours, theirs = states(outcomes)
+    assert [found["id"] for found in tasks_of(theirs["2"])] == ["c", "a"] and len(tasks_of(theirs["1"])) == 1
+    second = plan(base, ours, theirs)
+    assert conflicts(second) == ["2:tasks/a/risk"]
+    assert not any(outcome.changes_anything for outcome in second.values())
+
+
+def test_moved_here_and_deleted_there_does_not_come_back() -> None:
+    deleted: State = {"1": epic(task("b")), "2": epic(task("c"))}
+    for outcomes in (plan(BASE, MOVED, deleted), plan(BASE, deleted, MOVED)):
+        assert not conflicts(outcomes)
+        for side in states(outcomes):
+            assert same(side, deleted)
+    assert conflicts(plan(BASE, BOTH, deleted)) == ["2:tasks/a"]
+
+
+def test_moved_to_two_places_stays_in_both() -> None:
+    files: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", risk="r")), "3": epic()}
+    db: State = {"1": epic(task("b")), "2": epic(task("c")), "3": epic(task("a", risk="r"))}
+    outcomes = plan({**BASE, "3": epic()}, files, db)
+    assert {found["id"] for found in tasks_of(cast("Core", outcomes["2"].db))} == {"c", "a"}
+
+
+def test_moved_into_a_new_epic() -> None:
+    files: State = {"1": epic(task("b")), "2": epic(task("c")), "3": epic(task("a", risk="r"), summary="new")}
+    outcomes = plan(BASE, files, EDITED)
+    assert not conflicts(outcomes)
+    expected = {**files, "3": epic(task("a", risk="changed"), summary="new")}
+    for side in states(outcomes):
+        assert same(side, expected)
+
+
+def test_moved_out_of_an_epic_that_goes() -> None:
+    files: State = {"2": epic(task("c"), task("a", risk="r"), task("b"))}
+    outcomes = plan(BASE, files, EDITED)
+    assert not conflicts(outcomes)
+    for side in states(outcomes):
+        assert same(side, {"2": epic(task("c"), task("a", risk="changed"), task("b"))})
+
+
+def test_one_id_in_many_epics_is_not_one_task() -> None:
+    base: State = {"1": epic(task("a", "one thing")), "2": epic(task("b"))}
+    files: State = {"1": epic(), "2": epic(task("b"), task("a", "another thing"))}
+    db: State = {"1": epic(task("a", "one thing", risk="r")), "2": epic(task("b"))}
+    assert conflicts(plan(base, files, db, unique=False)) == ["1:tasks/a"]
+
+
+# Other ids
+
+
+def test_an_id_that_changed_is_found_by_content() -> None:
+    base: State = {"1": epic(task("a", "Write it", risk="r"), task("b", dependencies=["a"]))}
+    files: State = {"1": epic(task("x", "Write it", risk="r"), task("b", dependencies=["x"]))}
+    db: State = {
+        "1": epic(task("a", "Write it", risk="changed"), task("b", dependencies=["a"]), task("c", dependencies=["a"]))
+    }
+    outcomes = plan(base, files, db)
+    assert not conflicts(outcomes)
+    expected = epic(task("x", "Write it", risk="changed"), task("b", dependencies=["x"]), task("c", dependencies=["x"]))
+    for side in states(outcomes):
+        assert same(side, {"1": expected})
+
+
+def test_dependencies_of_other_epics_follow() -> None:
+    base: State = {"1": epic(task("a", "Write it")), "2": epic(task("b", dependencies=["a"]))}
+    files: State = {"1": epic(task("x", "Write it")), "2": epic(task("b", dependencies=["a"]))}
+    for side in states(plan(base, files, base)):
+        assert tasks_of(side["2"]) == [task("b", dependencies=["x"])]
+    for side in states(plan(base, files, base, unique=False)):
+        assert tasks_of(side["2"]) == [task("b", dependencies=["a"])]
+
+
+def test_where_there_is_doubt_no_id_has_changed() -> None:
+    base: State = {"1": epic(task("a", "Same"), task("b", "Same"))}
+    files: State = {"1": epic(task("x", "Same"), task("b", "Same"))}
+    db: State = {"1": epic(task("a", "Same", risk="r"), task("b", "Same"))}
+    assert not conflicts(plan(base, files, db))
+    two: State = {"1": epic(task("x", "Same"), task("y", "Same"))}
+    assert "1:tasks/a" in conflicts(plan(base, two, db))
+    other: State = {"1": epic(task("x", "Different"), task("b", "Same"))}
+    assert conflicts(plan(base, other, db)) == ["1:tasks/a"]
+
+
+def test_what_both_sides_call_otherwise_alike() -> None:
+    base: State = {"1": epic(task("a", "Write it", risk="r"))}
+    files: State = {"1": epic(task("x", "Write it", risk="f"))}
+    db: State = {"1": epic(task("x", "Write it", risk="r", mitigation="m"))}
+    outcomes = plan(base, files, db)
+    assert not conflicts(outcomes)
+    for side in states(outcomes):
+        assert same(side, {"1": epic(task("x", "Write it", risk="f", mitigation="m"))})
