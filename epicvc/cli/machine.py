@@ -139,6 +139,7 @@ def sync(report: SyncReport) -> Shape:
             for conflict, chosen in report.decided
             if chosen.reason
         ],
+        "tasks_moved": [{"from": str(source), "to": str(target)} for source, target in report.tasks_moved],
         "warnings": [str(fault) for fault in report.warnings],
         "replayed": [str(label) for label in report.replayed],
     }

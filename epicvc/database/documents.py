@@ -122,6 +122,24 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
                 yield found, owner
 
 
+def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[str]:
+    """The epics whose living tasks depend on one of these task ids."""
+    links, epics, tasks = layout.links, layout.epics, layout.tasks
+    remaining = iter(keys)
+    while links is not None and (chunk := list(islice(remaining, BATCH))):
+        query = (
+            f"SELECT DISTINCT e.{quote(epics.map.key)} FROM {quote(links.table)} l "
+            f"JOIN {quote(tasks.map.table)} t ON t.{quote(tasks.map.id)} = l.{quote(links.parent)} "
+            f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{quote(cast('str', tasks.map.parent))} "
+            f"WHERE l.{quote(links.column)} IN ({', '.join('?' * len(chunk))}) "
+            f"AND {tasks.alive('t')} AND {epics.alive('e')}"
+        )
+        for (value,) in reader.execute(query, chunk):
+            key = key_text(value)
+            if key is not None:
+                yield key
+
+
 _Head: TypeAlias = "tuple[SQLValue, str, Sequence[SQLValue]]"
 """An epic's own row: surrogate key, key, mapped columns."""
 

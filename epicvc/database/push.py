@@ -80,7 +80,7 @@ TaskAt: TypeAlias = tuple[str, str]
 """An epic's id and a task's id within it."""
 
 _EMPTY: Final[Core] = {}
-_NO_MOVES: Final[MappingABC[TaskAt, str]] = {}
+_NO_MOVES: Final[MappingABC[TaskAt, TaskAt]] = {}
 
 
 class Push:
@@ -92,14 +92,15 @@ class Push:
         writer: the open transaction; committing is the caller's.
         layout: the mapped tables.
         now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
-        moves: tasks that move between epics in this push, as ``(epic that gets it, task) -> epic that gives it``.
+        moves: tasks that this push moves to another epic or gives another id, as the place that gets a task and the
+            place that gives it. Their rows stay the same rows.
     """
 
-    def __init__(self, writer: Writer, layout: Layout, now: str, moves: MappingABC[TaskAt, str] = _NO_MOVES) -> None:
+    def __init__(self, writer: Writer, layout: Layout, now: str, moves: MappingABC[TaskAt, TaskAt] = _NO_MOVES) -> None:
         self._writer = writer
         self._layout = layout
         self._moves = moves
-        self._leaving = frozenset((giver, key) for (_, key), giver in moves.items())
+        self._leaving = frozenset(moves.values())
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[str] = []
@@ -118,7 +119,7 @@ class Push:
             ConstraintBroken: the database refuses a value, a key or a reference.
             InvalidField: a value cannot be stored in its column.
         """
-        givers = [self._moves[at] for change in changes for at in self._arrivals(change)]
+        givers = [self._moves[at][0] for change in changes for at in self._arrivals(change)]
         self._find_rows(list(dict.fromkeys([*(change.epic for change in changes), *givers])))
         for change in changes:
             if change.after is not None:
@@ -267,6 +268,8 @@ class Push:
                 values |= revival(columns)
             if row.parent != parent:
                 values[cast("str", columns.map.parent)] = parent
+            if self._moves.get((label.root, key), (None, key))[1] != key:
+                values[columns.map.key] = key
             self._rows.update(columns, row.surrogate, values, label)
             links_before = self._links.stored(row.surrogate)
             row.parent, row.alive = parent, True
@@ -299,7 +302,7 @@ class Push:
         """
         giver = self._moves.get((label.root, key))
         if giver is not None:
-            return self._row(giver, key)
+            return self._row(*giver)
         if row is not None:
             return row
         columns = self._layout.tasks

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingABC
 from typing import cast
 
 from epicvc.jsonio import JSON, equal
@@ -11,7 +12,11 @@ from epicvc.model.mapping import Mapping
 Object = dict[str, JSON]
 
 
-def with_core(whole: Object, before: Core, after: Core, mapping: Mapping) -> Object:
+Carried = MappingABC[str, tuple[Object, Core]]
+"""By id, tasks that come from elsewhere: the item as a file has it, and its core there."""
+
+
+def with_core(whole: Object, before: Core, after: Core, mapping: Mapping, carried: Carried | None = None) -> Object:
     """The parsed file with another core.
 
     Args:
@@ -19,6 +24,7 @@ def with_core(whole: Object, before: Core, after: Core, mapping: Mapping) -> Obj
         before: its core now.
         after: the core that it is to have.
         mapping: says which fields are core.
+        carried: tasks that come from elsewhere, with what no core has of them.
 
     Returns:
         A new value; keys that the core does not own are those of ``whole``.
@@ -26,7 +32,7 @@ def with_core(whole: Object, before: Core, after: Core, mapping: Mapping) -> Obj
     body = dict(epic_body(whole))
     _set_fields(body, before, after, [field.name for field in mapping.epics.core])
     if not equal(before.get(Mapping.TASKS), after.get(Mapping.TASKS)):
-        body[Mapping.TASKS] = _tasks(body.get(Mapping.TASKS), before, after, mapping)
+        body[Mapping.TASKS] = _tasks(body.get(Mapping.TASKS), before, after, mapping, carried or {})
     return body if epic_body(whole) is whole else {**whole, WRAPPER: body}
 
 
@@ -55,7 +61,7 @@ def graft(old: JSON, new: JSON) -> JSON:
     return {**kept, **{key: value for key, value in new.items() if key not in kept}}
 
 
-def _tasks(current: JSON, before: Core, after: Core, mapping: Mapping) -> JSON:
+def _tasks(current: JSON, before: Core, after: Core, mapping: Mapping, carried: Carried) -> JSON:
     items = cast("list[Object]", current or [])
     known = {natural_key(item["id"]): item for item in items}
     old = {cast("str", task["id"]): task for task in tasks_of(before)}
@@ -66,10 +72,12 @@ def _tasks(current: JSON, before: Core, after: Core, mapping: Mapping) -> JSON:
         if key in known and key in old and equal(cast("JSON", old[key]), cast("JSON", task)):
             result.append(known[key])
             continue
-        item = dict(known.get(key) or {"id": key})
-        _set_fields(item, old.get(key, {}), task, names)
+        item, core = dict(known.get(key) or {"id": key}), old.get(key, {})
+        if key not in known and key in carried:
+            item, core = {**carried[key][0], "id": key}, carried[key][1]
+        _set_fields(item, core, task, names)
         if mapping.links:
-            _set_links(item, old.get(key, {}), task, mapping.links.field)
+            _set_links(item, core, task, mapping.links.field)
         result.append(item)
     return result
 

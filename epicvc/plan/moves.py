@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, cast
+from typing import Final, Protocol, TypeAlias, cast
 
 from epicvc.jsonio import JSON, equal
 from epicvc.merge.threeway import ABSENT, Direction, Triple, Value
@@ -79,6 +79,10 @@ class Moves:
     def __bool__(self) -> bool:
         return bool(self.items)
 
+    def only(self, items: Iterable[Moved]) -> Moves:
+        """Some of them."""
+        return Moves(items, self._links, unique=self._unique)
+
     @property
     def renames(self) -> bool:
         """Whether a task has another id now, which tasks of any epic may depend on."""
@@ -87,6 +91,19 @@ class Moves:
     def of(self, epic: str) -> tuple[Moved, ...]:
         """Those that leave an epic or come to it."""
         return tuple(item for item in self.items if epic in (item.source[0], item.target[0]))
+
+    def settled(self, epic: str, db: Core | None) -> Core | None:
+        """What the database says of an epic, its new tasks read against the base of where they were."""
+        known = {
+            item.target[1]: item for item in self.of(epic) if item.target[0] == epic and item.by != Direction.TO_THEIRS
+        }
+        if db is None or not known:
+            return db
+        tasks = [
+            {**cast("Core", item.theirs), "id": key} if (item := known.get(key := cast("str", task["id"]))) else task
+            for task in tasks_of(db)
+        ]
+        return {**db, Mapping.TASKS: cast("JSON", tasks)}
 
     def before(self, epic: str, cores: Cores, direction: Direction, merge_task: MergeTask) -> Cores:
         """The three copies of an epic as the plan is to see them."""
@@ -224,23 +241,36 @@ LoadTask: TypeAlias = "Callable[[str], Cores]"
 """Base, ours and theirs of an epic."""
 
 
-def find_moves(places: Iterable[Places], load: LoadTask, links: str | None, *, unique: bool) -> Moves:
+def find_moves(
+    places: Iterable[Places],
+    load: LoadTask,
+    links: str | None,
+    defaults: Callable[[str, str], frozenset[str]] = lambda _epic, _key: frozenset(),
+    *,
+    unique: bool,
+) -> Moves:
     """Find the tasks that a side, or both, moved or renamed.
 
     Args:
         places: of every epic whose tasks differ.
         load: gives the documents of the few epics that are concerned.
         links: the field of a task that holds ids of others.
+        defaults: the fields of a task, by epic and id, that in theirs have only a column's default. Where the base has
+            the task without them, they are absent (:func:`epicvc.model.document.settle`).
         unique: whether a task's id is its own in the whole document set; else two tasks of one id are the same only
             if they are alike.
     """
     found = list(places)
     loaded: dict[str, Cores] = {}
 
-    def task(epic: str, side: int, key: str) -> Core | None:
+    def task(epic: str, side: int, key: str, base: Core | None = None) -> Core | None:
         if epic not in loaded:
             loaded[epic] = load(epic)
-        return next((item for item in tasks_of(loaded[epic][side] or {}) if item["id"] == key), None)
+        found = next((item for item in tasks_of(loaded[epic][side] or {}) if item["id"] == key), None)
+        if found is None or base is None or side != 2:
+            return found
+        nothing = defaults(epic, key) - base.keys()
+        return {name: value for name, value in found.items() if name not in nothing}
 
     sides = {1: _moves_of(found, 1), 2: _moves_of(found, 2)}
     items: list[Moved] = []
@@ -251,7 +281,7 @@ def find_moves(places: Iterable[Places], load: LoadTask, links: str | None, *, u
         target = cast("TaskAt", mine or other)
         by = Direction.BOTH if mine == other else Direction.TO_THEIRS if mine else Direction.TO_OURS
         before = task(*_at(source, 0))
-        after = [task(*_at(target if moved is not None else source, n)) for n, moved in ((1, mine), (2, other))]
+        after = [task(*_at(target if moved is not None else source, n), before) for n, moved in ((1, mine), (2, other))]
         leader = after[0] if mine is not None else after[1]
         if before is None or leader is None or not (unique or alike(before, leader, links)):
             continue
@@ -293,7 +323,10 @@ def _moves_of(found: Sequence[Places], side: int) -> dict[TaskAt, TaskAt]:
     }
 
 
-FindTask: TypeAlias = "Callable[[str, int, str], Core | None]"
+class FindTask(Protocol):
+    """Gives a task of an epic on a side; with a base, without what that base makes absent."""
+
+    def __call__(self, epic: str, side: int, key: str, base: Core | None = None) -> Core | None: ...  # noqa: D102
 
 
 def _renames(found: Sequence[Places], taken: set[TaskAt], task: FindTask, links: str | None) -> list[Moved]:
@@ -307,9 +340,9 @@ def _renames(found: Sequence[Places], taken: set[TaskAt], task: FindTask, links:
                 continue
             new = cast("str", mine or other)
             by = Direction.BOTH if mine == other else Direction.TO_THEIRS if mine else Direction.TO_OURS
-            after = [task(item.epic, n, new if moved else old) for n, moved in ((1, mine), (2, other))]
+            base = task(item.epic, 0, old)
+            after = [task(item.epic, n, new if moved else old, base) for n, moved in ((1, mine), (2, other))]
             if by == Direction.BOTH or new not in (item.theirs if mine else item.ours):
-                base = task(item.epic, 0, old)
                 items.append(Moved((item.epic, old), (item.epic, new), by, base, *after))
     return items
 
@@ -320,13 +353,9 @@ def _pairs(item: Places, side: int, taken: set[TaskAt], task: FindTask, links: s
     new = [key for key in sorted(now - item.base) if (item.epic, key) not in taken]
     if not gone or not new:
         return {}
-    matches = {
-        old: [
-            key
-            for key in new
-            if alike(cast("Core", task(item.epic, 0, old)), cast("Core", task(item.epic, side, key)), links)
-        ]
-        for old in gone
-    }
+    matches: dict[str, list[str]] = {}
+    for old in gone:
+        base = cast("Core", task(item.epic, 0, old))
+        matches[old] = [key for key in new if alike(base, cast("Core", task(item.epic, side, key, base)), links)]
     claims = [key for keys in matches.values() for key in keys]
     return {old: keys[0] for old, keys in matches.items() if len(keys) == 1 and claims.count(keys[0]) == 1}

@@ -91,6 +91,7 @@ def plan_epic(
     context = _context(policy)
     merge = DocumentMerge(mapping)
     if policy.moves.of(epic) or policy.moves.renames:
+        db = policy.moves.settled(epic, db)
         triple = _merge_moved(merge, policy, context, epic, (base, files, db))
     else:
         triple = merge.merge(context, epic, base, files, db)

@@ -41,6 +41,7 @@ class Three:
         written: the calculated fields beside the file's epic, where files have them; else ``None``.
         inline: the file is a place for calculated fields.
         stray: calculated fields that somebody wrote into the epic itself.
+        task_defaults: the fields of each task that have the column's default in the database.
     """
 
     epic: str
@@ -55,6 +56,7 @@ class Three:
     written: JSON = None
     inline: bool = False
     stray: Core = field(default_factory=dict)
+    task_defaults: MappingABC[str, frozenset[str]] = field(default_factory=dict)
 
     def cores(self) -> dict[str, Core | None]:
         """The three cores, as the plan takes them."""
@@ -234,6 +236,7 @@ class Documents:
             file.whole.get(CALCULATED) if file and inline else None,
             inline,
             self._stray(file) if file else {},
+            rows.task_defaults if rows else {},
         )
 
     def _stray(self, file: FileEpic) -> Core:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from epicvc.database.values import key_text
 from epicvc.errors import EpicvcError
@@ -18,6 +20,7 @@ from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, is_alive, rows_of
 from epicvc.services.mergestate import MergeState, read_state
+from epicvc.services.moving import MoveWatch, with_moves
 from epicvc.services.session import Session, look
 from epicvc.store.objects import ObjectId
 
@@ -128,6 +131,9 @@ def read_status(repo: Repo) -> Status:
         return status
 
 
+_Found: TypeAlias = "tuple[State, tuple[FieldStatus, ...], tuple[Conflict, ...]]"
+
+
 def _compare_sides(
     session: Session,
     documents: Documents,
@@ -137,20 +143,35 @@ def _compare_sides(
 ) -> None:
     files, db = _changed_epics(session, documents, before, working)
     out_of_sync = set(documents.candidates()) if session.reader is not None else set()
-    reported: dict[str, EpicStatus] = {}
     policy = Policy(policies=documents.repo.config.policies)
-    for three in documents.load(out_of_sync):
-        outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
-        state, fields = _state(outcome)
-        status.conflicts.extend(outcome.conflicts)
+    watch = MoveWatch()
+    found = _planned(documents, policy, out_of_sync, watch)
+    moves = watch.moves(documents)
+    if moves:
+        policy, linked = with_moves(policy, moves, documents)
+        out_of_sync |= linked
+        found = _planned(documents, policy, out_of_sync, MoveWatch())
+    reported: dict[str, EpicStatus] = {}
+    for epic, (state, fields, conflicts) in found.items():
+        status.conflicts.extend(conflicts)
         if state is not State.SYNCED:
             status.in_sync = False
-        elif three.epic not in files and three.epic not in db:
+        elif epic not in files and epic not in db:
             continue
-        reported[three.epic] = _epic(documents, three.epic, state, files, db, fields)
+        reported[epic] = _epic(documents, epic, state, files, db, fields)
     for epic in {*files, *db} - out_of_sync:
         reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
     status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
+
+
+def _planned(documents: Documents, policy: Policy, epics: Iterable[str], watch: MoveWatch) -> dict[str, _Found]:
+    """How the sides of each epic stand to each other."""
+    result = {}
+    for three in documents.load(list(epics)):
+        watch.note(three)
+        outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
+        result[three.epic] = (*_state(outcome), outcome.conflicts)
+    return result
 
 
 def _epic(

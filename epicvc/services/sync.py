@@ -21,6 +21,7 @@ from epicvc.model.document import tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 from epicvc.plan import Outcome, Policy, plan_epic
+from epicvc.plan.moves import Moves
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY
 from epicvc.repo.documents import Documents, Three
@@ -28,6 +29,7 @@ from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes, foreseen
 from epicvc.services.commits import committing
+from epicvc.services.moving import MoveWatch, carried_out, in_database, in_files, unique_tasks, with_moves
 from epicvc.services.newest import Newest
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change, look
@@ -64,6 +66,7 @@ class SyncReport:
         moves_base: whether anything was newly agreed on.
         warnings: faults of the task graph that some side had before.
         decided: conflicts that a policy or a person settled, and how.
+        tasks_moved: tasks that are elsewhere now, on the side that had them where they were: from where to where.
     """
 
     commit: ObjectId | None = None
@@ -74,6 +77,7 @@ class SyncReport:
     dry_run: bool = False
     warnings: list[Fault] = field(default_factory=list)
     decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
+    tasks_moved: list[tuple[Label, Label]] = field(default_factory=list)
 
     @property
     def replayed(self) -> list[Label]:
@@ -99,11 +103,12 @@ class _Survey:
     files_deleted: int = 0
     db_deleted: int = 0
     watch: GraphWatch | None = None
+    moving: MoveWatch = field(default_factory=MoveWatch)
 
-    def moves(self) -> dict[TaskAt, str]:
+    def moves(self) -> dict[TaskAt, TaskAt]:
         """Tasks that one epic gives and another gets."""
         return {
-            (getter, key): givers[0]
+            (getter, key): (givers[0], key)
             for key, givers in self.removed.items()
             for getter in self.added.get(key, ())[:1]
             if getter != givers[0]
@@ -174,6 +179,11 @@ def _surveyed(documents: Documents, policy: Policy) -> tuple[Policy, _Survey]:
     the other: it stays where it is on both, and is a conflict.
     """
     survey = _survey(documents, policy)
+    moves = _moves(documents, survey, policy)
+    if moves:
+        policy, linked = with_moves(policy, moves, documents)
+        survey = _survey(documents, policy, linked)
+        survey.report.tasks_moved = carried_out(policy)
     held = _blocked(documents, survey)
     if not held:
         return policy, survey
@@ -188,13 +198,22 @@ def _surveyed(documents: Documents, policy: Policy) -> tuple[Policy, _Survey]:
     return chosen, survey
 
 
+def _moves(documents: Documents, survey: _Survey, policy: Policy) -> Moves:
+    """The tasks that are elsewhere now. One place of a move tells nothing: for some epics all are looked at."""
+    chosen = policy.selection.epics()
+    if chosen is not None and (survey.moving.places or survey.moving.new):
+        for three in documents.load([epic for epic in documents.candidates() if epic not in chosen]):
+            survey.moving.note(three)
+    return survey.moving.moves(documents)
+
+
 def _blocked(documents: Documents, survey: _Survey) -> list[Label]:
     """Tasks that would be added to the database while they live there in another epic and stay in it.
 
     Only where the files have moved them: a task that the files have in two epics is the database's to refuse.
     """
     reader, layout = documents.reader, documents.layout
-    if not survey.added or reader is None or layout is None or not _unique_tasks(documents):
+    if not survey.added or reader is None or layout is None or not unique_tasks(documents):
         return []
     blocked = []
     for key, owner in living_tasks(reader, layout, sorted(survey.added)):
@@ -213,23 +232,24 @@ def _check(documents: Documents, survey: _Survey, policy: Policy) -> None:
     def plan(three: Three) -> Outcome:
         return plan_epic(mapping, policy, epic=three.epic, **three.cores())
 
-    unique = _unique_tasks(documents)
+    unique = unique_tasks(documents)
     survey.report.warnings = check_graph(documents, survey.watch, plan, survey.added, unique=unique)
 
 
-def _survey(documents: Documents, policy: Policy) -> _Survey:
+def _survey(documents: Documents, policy: Policy, linked: frozenset[str] = frozenset()) -> _Survey:
     links = documents.repo.config.mapping.links
     survey = _Survey(SyncReport(), watch=GraphWatch(links.field) if links else None)
     report = survey.report
     chosen = policy.selection.epics()
-    candidates = documents.candidates()
+    candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()
     if chosen is not None:
         _require_known(documents, chosen)
         candidates = [epic for epic in candidates if epic in chosen]
     elif Direction.TO_THEIRS in policy.direction and not policy.selection.held:
         # Nothing has to be read to know what becomes of an epic that only the files have.
-        survey.fresh = [epic for epic in candidates if documents.is_new_in_files(epic)]
+        survey.fresh = [epic for epic in candidates if documents.is_new_in_files(epic) and not policy.moves.of(epic)]
         new = frozenset(survey.fresh)
+        survey.moving.new += survey.fresh
         candidates = [epic for epic in candidates if epic not in new]
         survey.epics += survey.fresh
         survey.db_ids.update(dict.fromkeys(survey.fresh))
@@ -242,6 +262,7 @@ def _survey(documents: Documents, policy: Policy) -> _Survey:
             outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
             report.conflicts.extend(outcome.conflicts)
             report.decided.extend(outcome.decided)
+            survey.moving.note(three)
             if survey.watch is not None:
                 survey.watch.note(three, outcome)
             soon = foreseen(three, outcome.db, documents.state_of_new_tasks)
@@ -264,20 +285,11 @@ def _survey(documents: Documents, policy: Policy) -> _Survey:
 def _note_new_tasks(documents: Documents, survey: _Survey) -> None:
     """Remember the tasks of epics that only the files have, where one of them may come from another epic."""
     fresh, survey.fresh = survey.fresh, []
-    if not fresh or not (survey.removed or _unique_tasks(documents)):
+    if not fresh or not (survey.removed or unique_tasks(documents)):
         return
     for epic in fresh:
         for task in tasks_of(documents.file_core(epic) or {}):
             survey.added.setdefault(cast("str", task["id"]), []).append(epic)
-
-
-def _unique_tasks(documents: Documents) -> bool:
-    """Whether a task's key is unique in the whole database, not only within its epic."""
-    reader, layout = documents.reader, documents.layout
-    if reader is None or layout is None:
-        return False
-    tasks = layout.tasks.map
-    return (tasks.key,) in reader.unique_keys(tasks.table)
 
 
 def _require_known(documents: Documents, epics: frozenset[str]) -> None:
@@ -331,7 +343,8 @@ def _later(
     message: str | None,
 ) -> Later[SyncReport]:
     report = survey.report
-    agenda = Agenda(tuple(survey.epics), survey.db_ids, survey.moves())
+    known = {**(survey.moves() if unique_tasks(documents) else {}), **in_database(policy.moves, policy.direction)}
+    agenda = Agenda(tuple(survey.epics), survey.db_ids, known, in_files(policy.moves, policy.direction))
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
     done: list[tuple[SyncWork, Snapshot]] = []

@@ -19,9 +19,10 @@ from epicvc.files.style import Style, detect_style, render
 from epicvc.jsonio import JSON, dumps_canonical
 from epicvc.merge.threeway import Direction
 from epicvc.model.diff import diff_epic
-from epicvc.model.document import UNAGREED, Core
+from epicvc.model.document import UNAGREED, Core, natural_key, tasks_of
 from epicvc.model.edit import new_file, with_core
 from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping as Document
 from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import Replan, Stage
 from epicvc.repo.base import Base, BaseEntry, core_id, put_entry, update_base
@@ -44,12 +45,14 @@ class Agenda:
     Attributes:
         epics: those with something to do.
         db_ids: the core that the survey saw in the database, by epic.
-        moves: tasks that one epic gives and another gets.
+        moves: tasks that go elsewhere in the database: the place that gets one, and the place that gives it.
+        file_moves: the same for the files.
     """
 
     epics: tuple[str, ...]
     db_ids: Mapping[str, ObjectId | None]
-    moves: Mapping[TaskAt, str]
+    moves: Mapping[TaskAt, TaskAt]
+    file_moves: Mapping[TaskAt, TaskAt]
 
 
 class SyncWork:
@@ -156,8 +159,9 @@ class SyncWork:
                     entry = put_entry(self._stage.sink, three.epic, outcome.base, file, three.id_of(outcome.base))
                 self._base.append((three.epic, entry))
             expected = three.db_id
-            if outcome.to_db:
+            if outcome.to_db or self._policy.moves.of(three.epic):
                 expected = three.id_of(outcome.db) if outcome.db is not None else None
+            if outcome.to_db:
                 self._certificates[three.epic] = (expected, entry)
             if three.file is None and outcome.db is None and outcome.to_db and (path := self._old_path(three.epic)):
                 self._stage.expect_absent(path)
@@ -181,13 +185,15 @@ class SyncWork:
         inline = config.calculated == "inline"
         if tracked is None:
             path, old = self._new_path(three.epic), None
-            whole = with_calculated(new_file(three.epic, outcome.files), replace(three, inline=inline))
+            empty = new_file(three.epic, {})
+            whole = with_core(empty, {}, outcome.files, config.mapping, self._carried(three.epic))
+            whole = with_calculated(whole, replace(three, inline=inline))
             data = render(cast("JSON", whole), self._style())
         else:
             path, old = tracked.path, tracked.blob
             raw = self._stage.sink.get(tracked.blob, ObjectType.BLOB)
             whole = read_epic(self._stage.sink, tracked, config).whole
-            whole = with_core(whole, three.file or {}, outcome.files, config.mapping)
+            whole = with_core(whole, three.file or {}, outcome.files, config.mapping, self._carried(three.epic))
             data = rewrite(raw, cast("JSON", with_calculated(whole, three)))
         # What was written must say what was meant: the files' half of the round-trip certificate.
         epic = parse_file(data, path, config)
@@ -198,6 +204,19 @@ class SyncWork:
             raise LossyField(three.epic, "the planned epic", f"another one from {path}")
         self._paths.add(path)
         return self._stage.write(path, old, data), written
+
+    def _carried(self, epic: str) -> dict[str, tuple[dict[str, JSON], Core]]:
+        """The tasks that come to an epic's file from elsewhere, with everything that they have there."""
+        result: dict[str, tuple[dict[str, JSON], Core]] = {}
+        for (owner, key), (giver, old) in self._agenda.file_moves.items():
+            tracked = self._documents.working.files.by_epic.get(giver) if owner == epic else None
+            if tracked is None:
+                continue
+            file = read_epic(self._stage.sink, tracked, self._documents.repo.config)
+            items = cast("list[dict[str, JSON]]", file.body.get(Document.TASKS) or [])
+            core = next(task for task in tasks_of(file.core) if task["id"] == old)
+            result[key] = next(item for item in items if natural_key(item["id"]) == old), core
+        return result
 
     def _new_path(self, epic: str) -> str:
         """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""

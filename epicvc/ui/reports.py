@@ -39,6 +39,8 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
     reasons = [(conflict, chosen) for conflict, chosen in report.decided if chosen.reason]
     for conflict, chosen in reasons if verbose else reasons[:_LINES]:
         console.print(line("  = ", printable(str(conflict.label)), (f": {printable(chosen.reason)}", "dim")))
+    for source, target in report.tasks_moved if verbose else report.tasks_moved[:_LINES]:
+        console.print(line(f"  > {printable(str(source))} is {printable(str(target))} now"))
     for fault in report.warnings:
         console.print(line(("warning: ", "changed"), printable(str(fault))))
     draw_conflicts(console, report.conflicts)

@@ -521,18 +521,6 @@ def test_a_new_task_does_not_inherit_orphaned_rows(repo: EpicRepo) -> None:
     assert "dependencies" not in repo.file_task(repo.facts.epic, "new.1")
 
 
-def test_a_task_moved_in_files_and_edited_in_the_database_is_a_conflict(repo: EpicRepo) -> None:
-    facts = repo.facts
-    key = facts.tasks[2]
-    task = repo.file_task(facts.epic, key)
-    repo.rewrite(facts.epic, lambda body: body["tasks"].pop(2))
-    repo.rewrite(facts.other, lambda body: body["tasks"].append(task))
-    repo.sql("UPDATE framework_tasks SET title = 'edited' WHERE task_key = ?", key)
-    done = repo.json("sync", code=1)
-    assert [conflict["label"] for conflict in done["conflicts"]] == [f"{facts.epic}:tasks/{key}"]
-    assert repo.task_row(key)["title"] == "edited"
-
-
 def test_tasks_swapped_between_epics_keep_their_rows(repo: EpicRepo) -> None:
     facts = repo.facts
     other = repo.body(facts.other)["tasks"][0]["id"]

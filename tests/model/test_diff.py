@@ -28,13 +28,15 @@ def apply(core: Core, changes: Sequence[Change]) -> Core:
         if change.op is Op.MOVE:
             continue
         if above == ["tasks"]:
-            tasks = cast("list[Core]", result.setdefault("tasks", []))
-            tasks[:] = [task for task in tasks if task["id"] != name]
+            result.setdefault("tasks", [])
+        parent = at(result, tuple(above))
+        if isinstance(parent, list):
+            items = cast("list[Core]", parent)
+            items[:] = [item for item in items if item["id"] != name]
             if change.op is Op.ADD:
-                tasks.append(cast("Core", change.new))
+                items.append(cast("Core", change.new))
         else:
-            parent = cast("Core", at(result, tuple(above)))
-            parent[name] = change.new
+            cast("Core", parent)[name] = change.new
     return result
 
 
@@ -44,7 +46,7 @@ def test_applied_changes_lead_from_old_to_new(data: st.DataObject) -> None:
     old = data.draw(cores())
     new = data.draw(changed(old))
     changes = list(diff_epic(LABEL, old, new))
-    nothing = (b"null", b"{}")
+    nothing = (b"null", b"{}", b"[]")
     reached = {path: value for path, value in leaves(apply(old, changes)).items() if value not in nothing}
     assert reached == {path: value for path, value in leaves(new).items() if value not in nothing}
     for change in changes:
