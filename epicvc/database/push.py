@@ -295,14 +295,17 @@ class Push:
             self._links.write(row.surrogate, stored, task.links, task.label)
 
     def _take_over(self, label: Label, key: str, row: _Row | None) -> _Row | None:
-        """The row that an added task gets: one that leaves another epic now, else its own dead one, else any dead one.
+        """The row that an added task gets: its own dead one, else one that leaves another place now, else any dead one.
 
         A dead row of another epic is taken only where the key is unique on its own, since there no second row may
         have it.
         """
         giver = self._moves.get((label.root, key))
-        if giver is not None:
-            return self._row(*giver)
+        moving = self._row(*giver) if giver is not None else None
+        if moving is not None and row is None:
+            return moving
+        if moving is not None and moving.alive:  # the place is taken by a dead row, and no two may have one key there
+            self._remove_row(self._layout.tasks, moving.surrogate, label)
         if row is not None:
             return row
         columns = self._layout.tasks

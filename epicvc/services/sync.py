@@ -179,16 +179,15 @@ def _surveyed(documents: Documents, policy: Policy) -> tuple[Policy, _Survey]:
     the other: it stays where it is on both, and is a conflict.
     """
     survey = _survey(documents, policy)
-    moves = _moves(documents, survey, policy)
+    moves, linked = _moves(documents, survey, policy), frozenset[str]()
     if moves:
         policy, linked = with_moves(policy, moves, documents)
         survey = _survey(documents, policy, linked)
-        survey.report.tasks_moved = carried_out(policy)
     held = _blocked(documents, survey)
     if not held:
         return policy, survey
     chosen = replace(policy, selection=replace(policy.selection, held=tuple(held)))
-    survey = _survey(documents, chosen)
+    survey = _survey(documents, chosen, linked)
     known = {conflict.label.path[1:2] for conflict in survey.report.conflicts}
     for label in held:
         if label.path[1:] not in known:
@@ -238,7 +237,7 @@ def _check(documents: Documents, survey: _Survey, policy: Policy) -> None:
 
 def _survey(documents: Documents, policy: Policy, linked: frozenset[str] = frozenset()) -> _Survey:
     links = documents.repo.config.mapping.links
-    survey = _Survey(SyncReport(), watch=GraphWatch(links.field) if links else None)
+    survey = _Survey(SyncReport(tasks_moved=carried_out(policy)), watch=GraphWatch(links.field) if links else None)
     report = survey.report
     chosen = policy.selection.epics()
     candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()

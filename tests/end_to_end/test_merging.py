@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.epics import write_epics
 from support.repos import EpicRepo
+
+from .conftest import MADE_FACTS
 
 
 def _in_sync(repo: EpicRepo) -> None:
@@ -222,8 +226,11 @@ def test_a_row_with_another_id_keeps_what_the_file_says_beside_it(repo: EpicRepo
     _in_sync(repo)
 
 
-def test_one_id_in_two_epics_is_not_a_move(repo: EpicRepo) -> None:
-    """Ids are unique within their epic only: one that leaves an epic and joins another may be two tasks."""
+def test_one_id_in_two_epics_is_not_a_move(tmp_path: Path) -> None:
+    """Ids of the built-in schema are unique within their epic only: one in two places may be two tasks."""
+    repo = EpicRepo(tmp_path, MADE_FACTS)
+    write_epics(tmp_path / "epics")
+    repo.ok("init", "--db", "framework.db")
     facts = repo.facts
     repo.rewrite(facts.epic, lambda body: body["tasks"].append({"id": "x", "title": "One thing"}))
     repo.ok("sync")
@@ -232,6 +239,10 @@ def test_one_id_in_two_epics_is_not_a_move(repo: EpicRepo) -> None:
     assert repo.json("sync")["tasks_moved"] == []
     rows = "SELECT count(*) FROM framework_tasks WHERE task_key = 'x'"
     assert repo.one(rows) == 2 and repo.one(rows + " AND status = 'deleted' AND title = 'One thing'") == 1
+    repo.rewrite(facts.other, lambda body: body["tasks"].pop())
+    repo.rewrite(facts.epic, lambda body: body["tasks"].append({"id": "x", "title": "Quite another thing"}))
+    assert len(repo.json("sync")["tasks_moved"]) == 1
+    _in_sync(repo)
 
 
 def test_crossing_moves_conflict_and_others_merge(repo: EpicRepo) -> None:
