@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.benchmarks import growth, report
 from tests.benchmarks.scene import Scene, size_of
@@ -79,7 +78,7 @@ def measure_table(asked: argparse.Namespace) -> None:
 
 
 def measure_growth(sizes: list[int], runs: int) -> None:
-    """The daily works at several sizes, each written when it is done; at the middle one, for changes of several sizes."""
+    """The daily works at several sizes, each written when done; at the middle one, for changes of several sizes."""
     for size in sorted(sizes):
         with scene_of(size) as scene:
             report.write_growth("by_size", growth.by_size(scene, runs, tell), runs)

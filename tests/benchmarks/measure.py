@@ -1,7 +1,8 @@
 """Runs a command and says what it took: wall time, processor time, peak memory.
 
-Memory is the kernel's peak for the child and for what it waited for. A child begins with the peak of the process that
-started it, so this process stays small: loads and references are made by others, and nothing large is read here.
+Memory is the kernel's peak for the child, or what the child and its own children have together where that is more:
+their shares of it are added up ten times a second. A child begins with the peak of the process that started it, so this
+process stays small: loads and references are made by others, and nothing large is read here.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,13 +74,54 @@ class Command:
                 stdout=subprocess.DEVNULL,
                 stderr=said,
             )
-            _, status, used = os.wait4(child.pid, 0)
-            wall = time.perf_counter() - started
+            with _watching(child.pid) as seen:
+                _, status, used = os.wait4(child.pid, 0)
+                wall = time.perf_counter() - started
             child.returncode = os.waitstatus_to_exitcode(status)
             if child.returncode:
                 said.seek(0)
                 raise CommandFailed(self.words, child.returncode, said.read().decode(errors="replace"))
-        return Sample(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * _PEAK_UNIT)
+        return Sample(wall, used.ru_utime + used.ru_stime, max(used.ru_maxrss * _PEAK_UNIT, *seen))
+
+
+_LOOK_EVERY_S = 0.1
+
+
+@contextmanager
+def _watching(process: int) -> Iterator[list[int]]:
+    """Look now and then how much memory a process and all below it have together (on Linux)."""
+    seen, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_LOOK_EVERY_S):
+            seen.append(sum(map(_share, _tree(process))))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _tree(process: int) -> Iterator[int]:
+    yield process
+    try:
+        below = Path(f"/proc/{process}/task/{process}/children").read_text("ascii")
+    except OSError:
+        return
+    for child in below.split():
+        yield from _tree(int(child))
+
+
+def _share(process: int) -> int:
+    """A process's proportional share of memory, in bytes; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def median(samples: Sequence[Sample]) -> Sample:
