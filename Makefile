@@ -10,7 +10,7 @@ TOOLS := $(VENV)/.tools
 MEASURING := $(VENV)/.measuring
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench clean
+.PHONY: help demo test check soak bench profile clean
 
 help:
 	@echo "make demo    see the main job done on a small set of epics"
@@ -19,6 +19,7 @@ help:
 	@echo "make soak    run the slow tests"
 	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows;"
 	@echo "             GROWTH=1000,10000: what grows with the epics and with the change"
+	@echo "make profile what each second of the slowest works is spent on; WORK=\"status commit\" for others"
 	@echo "make clean   remove the virtual environment, caches and build output"
 
 demo: $(INSTALLED)
@@ -40,6 +41,10 @@ soak: $(TOOLS)
 bench: $(MEASURING)
 	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -m tests.benchmarks $(if $(N),--epics $(N)) $(if $(ROWS),--rows $(ROWS)) \
 	  $(if $(RUNS),--runs $(RUNS)) $(if $(GROWTH),--growth $(GROWTH))
+
+profile: $(MEASURING)
+	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -m tests.benchmarks.profile $(or $(N),10000) \
+	  $(or $(WORK),first-sync first-commit sync)
 
 clean:
 	rm -rf $(VENV) .bench build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
