@@ -19,7 +19,7 @@ from epicvc.database.backend import Reader
 from epicvc.database.epicvalues import read_states, read_values
 from epicvc.database.layout import Layout
 from epicvc.errors import DurationError, EpicvcError, FileUnavailable, InvalidData
-from epicvc.fileio import atomic_write, fsync_directory, make_directories, read_file
+from epicvc.fileio import atomic_write, make_directories, read_file
 from epicvc.jsonio import JSON
 from epicvc.planning.keeping import Planned, Record, keeps
 from epicvc.planning.progress import percentage
@@ -107,6 +107,7 @@ class Enricher:
         self._now = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._facts = facts
         self._records = records or {}
+        self._cache: dict[tuple[str, date | None], PlannedDates] = {}
 
     def enrich(self, original: Original, previous: bytes | None = None) -> Enriched:
         """The enriched file of an epic.
@@ -132,13 +133,18 @@ class Enricher:
             return None, None, "the epic has no duration"
         planned, record, reference = self._before(original, before)
         try:
-            if keeps(self._planner, original.duration, planned, record):
-                dates = self._planner.dates(original.duration, self._today, kept=planned.start)
-            else:
-                dates, reference = self._planner.dates(original.duration, self._today), self._today
+            kept = keeps(self._planner, original.duration, planned, record)
+            dates = self._planned(original.duration, planned.start if kept else None)
         except DurationError as error:
             return None, None, error.message
-        return dates, reference, None
+        return dates, reference if kept else self._today, None
+
+    def _planned(self, duration: str, kept: date | None) -> PlannedDates:
+        """Dates, calculated once for all epics that have the same duration and start."""
+        dates = self._cache.get((duration, kept))
+        if dates is None:
+            dates = self._cache[duration, kept] = self._planner.dates(duration, self._today, kept=kept)
+        return dates
 
     def _before(self, original: Original, before: Parts | None) -> tuple[Planned, Record | None, date | None]:
         """What is planned already: in the database, else in the enriched file."""
@@ -161,7 +167,7 @@ class Enricher:
         facts = self._facts.get(original.id)
         hours: float | None = None
         if original.minutes is not None:
-            hours = float(original.minutes / 60)
+            hours = original.minutes / 60
         elif dates is not None:
             hours = dates.duration_days * HOURS
         return {
@@ -270,8 +276,8 @@ class EnrichReport:
 def sources_of(directory: Path, paths: Iterable[str], to: Path) -> Iterator[Source]:
     """Where files of a directory are enriched to: the same place below ``to``, named ``enriched_…``."""
     for path in paths:
-        name = Path(path)
-        yield Source(directory / name, to / name.parent / (PREFIX + name.name), path)
+        place, slash, name = path.rpartition("/")
+        yield Source(directory / path, to / f"{place}{slash}{PREFIX}{name}", path)
 
 
 def enrich_files(
@@ -296,12 +302,12 @@ def enrich_files(
         InvalidData: an enriched file would replace an author's.
     """
     report = EnrichReport()
-    originals = {source.path for source in sources}
+    originals = {str(source.path) for source in sources}
     directories: set[Path] = set()
     for number, source in enumerate(sources):
         if progress and number % _TELL_EVERY == 0:
             progress("epics", number, len(sources))
-        if source.target in originals:
+        if str(source.target) in originals:
             raise InvalidData(
                 f"{source.shown}: its enriched file would replace an author's file {source.target.name}",
                 hint="choose another directory for enriched files",
@@ -319,8 +325,6 @@ def enrich_files(
         report.outcomes.append(Outcome(source, original.id, state, found.warning))
         if write and found.changed:
             _write(source.target, found.data, directories)
-    for directory in directories:
-        fsync_directory(directory)
     return report
 
 
@@ -329,7 +333,7 @@ def _previous(target: Path) -> bytes | None:
 
 
 def _write(target: Path, data: bytes, directories: set[Path]) -> None:
-    """Write an enriched file. It can be made again, so no sync to disk delays it: a damaged one counts as stale."""
+    """Write an enriched file. It can be made again, so that no sync to disk delays it: a damaged one is stale."""
     if target.parent not in directories:
         there = next(parent for parent in target.parents if parent.is_dir())
         make_directories(target.parent, there)

@@ -7,11 +7,11 @@ parser does not take goes to :func:`epicvc.jsonio.parse`, which says what is wro
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from epicvc.errors import InvalidFile
 from epicvc.jsonio import JSON, dumps_text, parse
@@ -25,7 +25,8 @@ METADATA: Final = "metadata"
 VERSION: Final = "v1.0"
 """The version of the enriched format."""
 
-_STEP: Final = "  "
+MOST_MINUTES: Final = 10**9
+"""Minutes in some two thousand years; a larger estimate is none."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Original:
 
     id: str
     duration: str | None
-    minutes: Fraction | None
+    minutes: float | None
     body: bytes
     siblings: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -123,13 +124,13 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _minutes(tasks: Any) -> Fraction | None:
+def _minutes(tasks: Any) -> float | None:
     found = [
-        Fraction(task.estimate_minutes)
+        task.estimate_minutes
         for task in tasks
-        if type(task.estimate_minutes) in (int, float) and task.estimate_minutes >= 0
+        if type(task.estimate_minutes) in (int, float) and 0 <= task.estimate_minutes <= MOST_MINUTES
     ]
-    return sum(found, Fraction(0)) if found else None
+    return math.fsum(found) if found else None
 
 
 def read_parts(data: bytes) -> Parts | None:
@@ -148,9 +149,9 @@ def read_parts(data: bytes) -> Parts | None:
 
 def compose(original: Original, calculated: Mapping[str, JSON], metadata: Mapping[str, JSON]) -> bytes:
     """The bytes of an enriched file: the epic, what stood beside it, what is calculated, and how."""
-    parts = [(WRAPPER, original.body), *original.siblings.items()]
-    for name, value in ((CALCULATED, calculated), (METADATA, metadata)):
-        text = dumps_text(cast("JSON", dict(value)), indent=_STEP)
-        parts.append((name, text.replace("\n", "\n" + _STEP).encode()))
-    lines = [b"  " + dumps_text(name, indent=None).encode() + b": " + value for name, value in parts]
-    return b"{\n" + b",\n".join(lines) + b"\n}\n"
+    import msgspec
+
+    added = msgspec.json.format(msgspec.json.encode({CALCULATED: calculated, METADATA: metadata}), indent=2)
+    own = [(WRAPPER, original.body), *original.siblings.items()]
+    lines = [b"  " + dumps_text(name, indent=None).encode() + b": " + value for name, value in own]
+    return b"{\n" + b",\n".join(lines) + b"," + added[1:] + b"\n"

@@ -94,7 +94,12 @@ def database_facts(backend: Backend, mapping: TableMapping, epics: Collection[st
 def authors_files(files: Path, to: Path, include: Collection[str], exclude: Collection[str]) -> list[Source]:
     """The authors' files below a directory, which enriched ones never are."""
     found = [item.path for item in scan(files, tuple(include), tuple(exclude))]
-    own = [path for path in found if not Path(path).name.startswith(PREFIX) and to not in (files / path).parents]
+    inside = f"{to.relative_to(files).as_posix()}/" if to.is_relative_to(files) and to != files else None
+    own = [
+        path
+        for path in found
+        if not path.rpartition("/")[2].startswith(PREFIX) and not (inside and path.startswith(inside))
+    ]
     return list(sources_of(files, own, to))
 
 

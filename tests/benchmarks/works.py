@@ -22,6 +22,7 @@ DUMP = "`git status` + `sqlite3 .dump \\| sha256sum`"
 RESTIC = "`restic backup`, nothing changed"
 SQLDIFF = "`sqldiff` against a copy with 10 rows changed"
 BARE_INSERT = "orjson + bare `executemany` of the same rows"
+PARSE_WRITE = "parse and write the same files with msgspec"
 GIT_COMMIT = "`git add` + `git commit` of the files"
 GIT_ADD = "`.git` with the files alone after `git add`"
 HELLO = "lazy Typer 0.28 hello"
@@ -41,6 +42,7 @@ ROWS = (
     Row("first-sync", "first `sync` into an empty database", BARE_INSERT, 2.5, 1.3),
     Row("checkout", "`checkout HEAD~1` after 10 + 10 changes", "the `sync` that made them", 2, 1),
     Row("diff", "`diff HEAD~1` after 10 changes", HELP, 1.5, 1.1),
+    Row("enrich", "`enrich` of all epics, for the first time", PARSE_WRITE, 1.5, 1),
     Row("store", "store after the first commit of both sides", GIT_ADD, 1.5, 0.6, "bytes"),
     Row("memory", "peak memory of any of these", "-", 400 * MEGABYTE, 150 * MEGABYTE, "bytes"),
 )
@@ -215,8 +217,26 @@ def _syncing(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     yield from (result for result in (sync, checkout) if result.row.name in wanted)
 
 
+def enriching(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
+    """All calculated fields into files of their own."""
+    if "enrich" not in wanted:
+        return
+    out = scene.scratch / "out"
+    reference = scene.python(str(REFERENCES / "parse_write.py"), str(scene.synced / "epics"), str(out))
+    enrich = scene.epicvc("enrich", "--quiet", "--to", str(out), repo=scene.synced)
+
+    def emptied(command: Command) -> Sample:
+        shutil.rmtree(out, ignore_errors=True)
+        settle()
+        return command.run()
+
+    emptied(enrich)
+    yield Result(BY_NAME["enrich"], *interleave(runs, lambda: emptied(enrich), lambda: emptied(reference)))
+    shutil.rmtree(out)
+
+
 Group = Callable[[Scene, Wanted, int], Iterator[Result]]
-GROUPS: tuple[Group, ...] = (start_up, first_sync, first_commit, looking, daily)
+GROUPS: tuple[Group, ...] = (start_up, first_sync, first_commit, looking, enriching, daily)
 
 
 def measure(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
