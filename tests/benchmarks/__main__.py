@@ -24,6 +24,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epics", type=int, default=10_000, help="how large the load is")
     parser.add_argument("--rows", default="", help=f"some of {','.join(BY_NAME)}")
     parser.add_argument("--growth", default="", help="instead of the table: loads of these sizes, as in 1000,10000")
+    parser.add_argument("--page", action="store_true", help="measure nothing; write the page anew from the JSON")
     parser.add_argument("--runs", type=int, default=3, help="how often each work is measured")
     found = parser.parse_args()
     found.rows = [name for name in found.rows.split(",") if name] or list(BY_NAME)
@@ -55,7 +56,9 @@ def main() -> None:
     """Measure what the command line asks for."""
     asked = parsed()
     KEPT.mkdir(exist_ok=True)
-    if asked.growth:
+    if asked.page:
+        report.write_page(report.read_figures())
+    elif asked.growth:
         measure_growth([int(size) for size in asked.growth.split(",")], asked.runs)
     else:
         measure_table(asked)

@@ -24,7 +24,8 @@ reference in the same run, in turns, so that what else the machine does hits bot
 *cpu* is user and system time over all threads, *peak* the most memory of any run. *ratio* is epicvc's wall time (or
 size) over the reference's, and is what the bar is about; *by cpu* is the same of processor time, which tells what
 is the program's from what else the machine was doing (its load average). A bar that does not hold says **missed**.
-`make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows (and writes nothing here).
+`make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows (and writes nothing here). What
+the time goes to, and what it would take to go further, is in [Performance](performance.md).
 """
 
 
@@ -140,6 +141,11 @@ def write_figures(run: dict[str, Any]) -> None:
 
 def _write(figures: dict[str, Any]) -> None:
     (DOCS / "benchmarks.json").write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_page(figures)
+
+
+def write_page(figures: dict[str, Any]) -> None:
+    """Write the page of these figures."""
     (DOCS / "benchmarks.md").write_text(page(figures), encoding="utf-8")
 
 
