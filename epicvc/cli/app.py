@@ -9,6 +9,7 @@ from epicvc.cli.commands import (
     enrich,
     history,
     init,
+    mergefile,
     merges,
     migrate,
     operations,
@@ -58,7 +59,8 @@ def application() -> typer.Typer:
             raise typer.Exit
         context.obj = settings_of(context) or Settings()
 
-    for module in (init, status, sync, resolve, history, states, refs, merges, operations, migrate, plan, enrich, care):
+    of_history = (history, states, refs, merges, mergefile, operations)
+    for module in (init, status, sync, resolve, *of_history, migrate, plan, enrich, care):
         module.register(app)
     return app
 

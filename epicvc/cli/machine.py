@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from epicvc.database.migrations.proving import Proof
     from epicvc.merge.threeway import Conflict
     from epicvc.model.labels import Label
+    from epicvc.plan.filemerge import FileMerge
     from epicvc.services.blaming import Blamed
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.commits import CommitReport
@@ -216,6 +217,22 @@ def merge(report: MergeReport) -> Shape:
         "up_to_date": report.up_to_date,
         "moved": [{"from": str(old), "to": str(new)} for old, new in report.moves],
         "replayed": [str(label) for label in report.replayed],
+    }
+
+
+def file_merge(merged: FileMerge, ours: bytes) -> Shape:
+    """``epicvc.merge/1`` of three files."""
+    from epicvc.jsonio import parse
+    from epicvc.model.diff import diff as differences
+    from epicvc.model.labels import Label
+
+    return {
+        "format": "epicvc.merge/1",
+        "commit": None,
+        "merged": sum(1 for _ in differences(Label(""), parse(ours), parse(merged.data))),
+        "conflicts": [
+            {**_conflict(conflict, "ours", "theirs"), "label": place} for place, conflict in merged.conflicts
+        ],
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from typing import Final, Literal, TypeAlias
 
+from epicvc.errors import UsageError
 from epicvc.jsonio import JSON, equal
 from epicvc.model.labels import Label
 
@@ -75,6 +76,22 @@ Decide: TypeAlias = Callable[[Conflict], "Chosen | None"]
 def undecided(_: Conflict) -> Chosen | None:
     """The manual policy: every conflict is left to a person."""
     return None
+
+
+PREFERENCES: Final = ("ours", "theirs", "base")
+
+
+def preferring(side: str | None) -> Decide:
+    """The decision that takes one version's value for every conflict; none for no version.
+
+    Raises:
+        UsageError: there is no such version.
+    """
+    if side is None:
+        return undecided
+    if side not in PREFERENCES:
+        raise UsageError(f"--prefer takes {', '.join(PREFERENCES)}, not {side!r}")
+    return lambda conflict: Chosen({"ours": conflict.ours, "theirs": conflict.theirs, "base": conflict.base}[side])
 
 
 @dataclass(slots=True)

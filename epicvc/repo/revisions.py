@@ -204,7 +204,12 @@ class Revisions:
         return frozenset(commit.id for commit in self.history([start]))
 
     def range(self, text: str | None) -> Iterator[Commit]:
-        """The commits of ``A..B`` (in B, not in A), of ``REV``, or of HEAD."""
+        """The commits of ``A..B`` (in B, not in A), ``A...B`` (in one of the two, not in both), ``REV``, or of HEAD."""
+        if text and "..." in text:
+            left, _, right = text.partition("...")
+            ends = [self.resolve(left or HEAD), self.resolve(right or HEAD)]
+            one, other = map(self.ancestors, ends)
+            return self.history(ends, one & other)
         if text and ".." in text:
             left, _, right = text.partition("..")
             exclude = self.ancestors(self.resolve(left or HEAD))

@@ -9,6 +9,7 @@ from epicvc.errors import NotFound, UsageError
 from epicvc.model.labels import Label, Selection
 from epicvc.repo.dbside import table_root
 from epicvc.repo.filesside import epic_paths
+from epicvc.repo.mergebase import merge_bases
 from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.attribution import End, attribute
@@ -16,7 +17,7 @@ from epicvc.services.difference import SideChange, differences
 from epicvc.services.restoring import check_side
 from epicvc.services.session import look
 from epicvc.store import tree
-from epicvc.store.objects import ObjectSource
+from epicvc.store.objects import ObjectId, ObjectSource
 
 WORKING = "working"
 
@@ -33,19 +34,37 @@ class Comparison:
 def split_words(repo: Repo, words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell revisions from labels: at most two leading words that name commits are revisions.
 
-    ``--`` before labels settles what could be both.
+    ``A..B`` are two, ``A...B`` the merge base of the two and B. ``--`` before labels settles what could be both.
+
+    Raises:
+        NotFound: a revision of a range does not exist, or the two have no commit in common.
     """
     revisions: list[str] = []
     rest = list(words)
     while rest and len(revisions) < 2:
         word = rest[0]
         if ".." in word and not revisions:
-            left, _, right = word.partition("..")
-            return [left or "HEAD", right or "HEAD"], rest[1:]
+            left, dots, right = word.partition("..." if "..." in word else "..")
+            pair = [left or "HEAD", right or "HEAD"]
+            if dots == "...":
+                pair[0] = _merge_base(repo, *pair).hex()
+            return pair, rest[1:]
         if not _is_revision(repo, word):
             break
         revisions.append(rest.pop(0))
     return revisions, rest
+
+
+def _merge_base(repo: Repo, one: str, other: str) -> ObjectId:
+    """The newest merge base of two revisions.
+
+    Raises:
+        NotFound: there is none.
+    """
+    bases = merge_bases(repo.store, repo.revisions.resolve(one), repo.revisions.resolve(other))
+    if not bases:
+        raise NotFound(f"{one} and {other} have no commit in common", hint=f"compare them with {one}..{other}")
+    return bases[0]
 
 
 def _is_revision(repo: Repo, word: str) -> bool:

@@ -21,7 +21,6 @@ from epicvc.repo.revisions import MERGING
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource
 
 VERSION: Final = 1
-SIDES: Final = ("ours", "theirs", "base")
 
 
 @dataclass(frozen=True)

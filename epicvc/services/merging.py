@@ -20,7 +20,7 @@ from epicvc.repo.objects import Commit, CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import MERGING
 from epicvc.services.commits import committing, head_ref
-from epicvc.services.mergestate import SIDES, MergeState, put_state, read_state, what_next
+from epicvc.services.mergestate import MergeState, put_state, read_state, what_next
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change
 from epicvc.services.targets import Collision, Target, go, transplant
@@ -68,19 +68,6 @@ class AnswerReport:
 
     settled: list[Label] = field(default_factory=list)
     left: list[Conflict] = field(default_factory=list)
-
-
-def preferring(side: str | None) -> Decide:
-    """The decision that takes one side's value for every conflict; none for no side.
-
-    Raises:
-        UsageError: there is no such side.
-    """
-    if side is None:
-        return undecided
-    if side not in SIDES:
-        raise UsageError(f"--prefer takes {', '.join(SIDES)}, not {side!r}")
-    return lambda conflict: Chosen({"ours": conflict.ours, "theirs": conflict.theirs, "base": conflict.base}[side])
 
 
 def merge(

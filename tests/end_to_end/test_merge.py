@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+from pathlib import Path
 from typing import Any
 
+import pytest
 from support.repos import EpicRepo
 
 
@@ -390,3 +393,110 @@ def test_the_formatting_of_ours_stays(made: EpicRepo) -> None:
     title = next(task["title"] for task in old["epic"]["tasks"] if task["id"] == "1.2")
     assert path.read_text(encoding="utf-8") == before.replace(json.dumps(title), '"Theirs"')
     settled(repo)
+
+
+def test_diff_and_log_of_two_branches(repo: EpicRepo) -> None:
+    epic = repo.facts.epic
+    two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(summary="Ours"))
+    since_base = {change["label"] for change in repo.json("diff", "main...theirs")["changes"]}
+    assert f"{epic}:name" in since_base
+    assert f"{epic}:summary" not in since_base
+    both = {change["label"] for change in repo.json("diff", "main..theirs")["changes"]}
+    assert both >= {f"{epic}:name", f"{epic}:summary"}
+    assert repo.json("diff", "main...", epic)["changes"] == []
+    one, other, apart = (
+        {found["id"] for found in repo.json("log", word)["commits"]}
+        for word in ("main..theirs", "theirs..main", "theirs...main")
+    )
+    assert one
+    assert other
+    assert apart == one | other
+    repo.refused(3, "diff", "main...nowhere")
+
+
+def test_several_merge_bases_the_newest_is_taken_and_named(made: EpicRepo) -> None:
+    repo = made
+    two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(summary="Ours"))
+    ours, theirs = repo.json("log", "main")["commits"][0]["id"], repo.json("log", "theirs")["commits"][0]["id"]
+    repo.ok("merge", theirs)
+    repo.ok("switch", "theirs")
+    repo.ok("merge", ours)
+    repo.rewrite("2", lambda body: body.update(name="Later there"))
+    commit(repo)
+    repo.ok("switch", "main")
+    repo.rewrite("2", lambda body: body.update(summary="Later here"))
+    commit(repo)
+    answer = repo.json("merge", "theirs", "--dry-run")
+    assert (answer["bases"], answer["base"], answer["conflicts"]) == (2, ours, [])
+    said = repo.ok("merge", "theirs").out
+    assert "2 merge bases" in said
+    assert ours[:12] in said
+    assert (repo.body("2")["name"], repo.body("2")["summary"]) == ("Later there", "Later here")
+    settled(repo)
+
+
+def _random_edits(repo: EpicRepo, seed: int) -> None:
+    """Edits of both sides that touch places of their own kind, and some that another seed touches too."""
+    chance = random.Random(seed)
+    for number in range(8):
+        epic = chance.choice(["1", "2", "3"])
+        body = repo.body(epic)
+        keys = [task["id"] for task in body["tasks"]]
+        task = chance.choice(keys)
+        kind = chance.randrange(7)
+        if kind == 0:
+            repo.rewrite(epic, set_task(task, title=f"{seed} {number}"))
+        elif kind == 1:
+            new = {"id": f"n{seed}.{number}", "title": "New", "dependencies": [task], "note": seed}
+            repo.rewrite(epic, lambda body, new=new: body["tasks"].append(new))
+        elif kind == 2:
+            repo.rewrite(epic, lambda body: body.update({f"extra{chance.randrange(3)}": seed}))
+        elif kind == 3:
+            goal = f"goal {seed} {number}"
+            repo.rewrite(epic, lambda body, goal=goal: body.setdefault("goals", []).insert(0, goal))
+        elif kind == 4:
+            repo.sql("UPDATE framework_epics SET points_earned = ? WHERE epic_key = ?", seed * 100 + number, epic)
+        elif kind == 5:
+            repo.sql("INSERT INTO settings VALUES (?, ?, 'v')", f"s{seed}", str(number))
+        elif len(keys) > 2:
+            gone = [item for item in body["tasks"] if item["id"] != task]
+            repo.rewrite(epic, lambda body, gone=gone: body.update(tasks=gone))
+
+
+def _documents(repo: EpicRepo) -> Any:
+    """What both sides say, without surrogate keys and the times of writing."""
+    epics = {epic: repo.body(epic) for epic in ("1", "2", "3")}
+    for body in epics.values():
+        body["tasks"] = sorted(body["tasks"], key=lambda task: task["id"])
+        body["goals"] = sorted(body.get("goals") or [])
+    tasks = repo.sql(
+        "SELECT e.epic_key, t.task_key, t.title, t.status, t.deleted_at IS NULL FROM framework_tasks t "
+        "JOIN framework_epics e ON e.id = t.epic_id ORDER BY 1, 2"
+    )
+    links = repo.sql(
+        "SELECT t.task_key, d.depends_on_task_key FROM task_dependencies d JOIN framework_tasks t ON t.id = d.task_id "
+        "ORDER BY 1, 2"
+    )
+    points = repo.sql("SELECT epic_key, points_earned FROM framework_epics ORDER BY 1")
+    return epics, tasks, links, points, repo.sql("SELECT * FROM settings ORDER BY 1, 2")
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5, 7])
+def test_merging_either_way_gives_the_same_documents(made: EpicRepo, tmp_path: Path, seed: int) -> None:
+    fork(made)
+    _random_edits(made, seed)
+    commit(made)
+    made.ok("switch", "main")
+    _random_edits(made, seed + 1)
+    commit(made)
+    other = made.copy_to(tmp_path / "other")
+    other.ok("switch", "theirs")
+    mine, theirs = made.run("merge", "theirs", "--json").value, other.run("merge", "main", "--json").value
+    swapped = [{**found, "ours": found["theirs"], "theirs": found["ours"]} for found in theirs["conflicts"]]
+    assert mine["conflicts"] == swapped
+    for repo, side in ((made, "ours"), (other, "theirs")):
+        if mine["conflicts"]:
+            repo.ok("resolve", "--prefer", side)
+            repo.ok("merge", "--continue")
+        settled(repo)
+    assert _documents(made) == _documents(other)

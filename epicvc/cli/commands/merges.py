@@ -46,6 +46,7 @@ def merge(
     dry_run: DryRun = False,
 ) -> int:
     """Merge a branch or commit into the current branch, both sides included."""
+    from epicvc.merge.threeway import preferring
     from epicvc.services import merging
 
     if _finishes(context, "merge", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
@@ -55,7 +56,7 @@ def merge(
         revision or "",
         message=message,
         fast_forward=not no_ff,
-        decide=merging.preferring(prefer),
+        decide=preferring(prefer),
         dry_run=dry_run,
     )
     return _tell(context, report)
@@ -72,6 +73,7 @@ def revert(
     dry_run: DryRun = False,
 ) -> int:
     """Take one commit's changes back, by a new commit."""
+    from epicvc.merge.threeway import preferring
     from epicvc.services import merging
 
     if _finishes(context, "revert", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
@@ -81,7 +83,7 @@ def revert(
         revision or "",
         message=message,
         mainline=mainline,
-        decide=merging.preferring(prefer),
+        decide=preferring(prefer),
         dry_run=dry_run,
     )
     return _tell(context, report)

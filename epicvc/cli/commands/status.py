@@ -48,7 +48,8 @@ def status(context: typer.Context, porcelain: Porcelain = False, exit_code: Exit
 def diff(context: typer.Context, words: Words = None, side: Side = None, exit_code: ExitCode = False) -> int:
     """Show differences by epic and field: since HEAD, since a commit, or between two commits.
 
-    Without a revision, what both sides changed since HEAD. A..B is the same as A B.
+    Without a revision, what both sides changed since HEAD. A..B is the same as A B; A...B is
+    what B changed since the merge base of the two.
     """
     from epicvc.cli import machine
     from epicvc.services.compare import compare

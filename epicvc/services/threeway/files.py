@@ -4,18 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 from epicvc.files.names import Namer, check_collisions, check_name
-from epicvc.files.rewrite import rewrite
-from epicvc.jsonio import JSON, equal
-from epicvc.model.document import CALCULATED, WRAPPER, Core, FileEpic, epic_body, natural_key, tasks_of
-from epicvc.model.edit import graft, with_core
-from epicvc.model.labels import SIBLINGS
-from epicvc.model.mapping import Mapping
+from epicvc.jsonio import JSON
+from epicvc.plan.wholefile import Text
 from epicvc.repo.filesside import update_files
 from epicvc.services.threeway.states import Place
-from epicvc.services.threeway.whole import core_part, of_file, task_id
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink
 
@@ -27,8 +21,7 @@ class Version:
     """An epic's file in one state."""
 
     place: Place
-    raw: bytes
-    file: FileEpic
+    text: Text
 
 
 class MergedFiles:
@@ -107,94 +100,3 @@ def merged_path(base: Version | None, ours: Version | None, theirs: Version | No
     if base is not None and theirs is not None and ours.place[0] == base.place[0]:
         return theirs.place[0]
     return ours.place[0]
-
-
-def merged_bytes(
-    mapping: Mapping,
-    merged: Core,
-    base: Version | None,
-    ours: Version | None,
-    theirs: Version | None,
-    calculated: Core | None,
-) -> bytes | None:
-    """The bytes of a merged file; ``None`` where no state has the epic's file.
-
-    Args:
-        mapping: says which fields are core.
-        merged: the core with its extra keys, as :func:`of_file` gives them.
-        base: the file then.
-        ours: the file here.
-        theirs: the file there.
-        calculated: the calculated fields to write beside the epic; ``None`` where files have none.
-    """
-    wanted = cast("JSON", merged)
-    untouched = ours is None or (base is not None and ours.place[1] == base.place[1])
-    if theirs is not None and untouched and equal(cast("JSON", of_file(theirs.file, mapping)), wanted):
-        return theirs.raw
-    if ours is not None and equal(cast("JSON", of_file(ours.file, mapping)), wanted):
-        return ours.raw
-    versions = [version for version in (ours, theirs, base) if version is not None]
-    if not versions:
-        return None
-    start = versions[0]
-    if SIBLINGS in merged:  # a bare epic has no place beside it
-        start = next((version for version in versions if version.file.body is not version.file.whole), start)
-    donors = [version.file for version in versions if version is not start]
-    whole = _with_whole(start.file, merged, donors, mapping)
-    if calculated is not None and WRAPPER in whole:
-        whole.pop(CALCULATED, None)
-        if calculated:
-            whole[CALCULATED] = cast("JSON", calculated)
-    return rewrite(start.raw, cast("JSON", whole), cast("JSON", start.file.whole))
-
-
-def _with_whole(start: FileEpic, merged: Core, donors: list[FileEpic], mapping: Mapping) -> Object:
-    before = of_file(start, mapping)
-    whole = with_core(start.whole, start.core, core_part(merged, mapping) or {}, mapping)
-    body = dict(epic_body(whole))
-    _set_extra(body, before, merged, {*mapping.epic_fields, "id", SIBLINGS})
-    if mapping.TASKS in body:
-        body[mapping.TASKS] = cast("JSON", _tasks(body, before, merged, donors, mapping))
-    if epic_body(whole) is whole:
-        return body
-    result = {**whole, WRAPPER: cast("JSON", body)}
-    old, new = (cast("Core", value.get(SIBLINGS) or {}) for value in (before, merged))
-    _set_extra(result, old, new, {WRAPPER, CALCULATED})
-    return result
-
-
-def _tasks(body: Object, before: Core, merged: Core, donors: list[FileEpic], mapping: Mapping) -> list[Object]:
-    own = {*mapping.task_fields, "id"}
-    old, new = ({task_id(task): task for task in tasks_of(core)} for core in (before, merged))
-    result = []
-    for item in tasks_of(body):
-        key = cast("str", natural_key(item["id"]))
-        if key in old:
-            if not equal(cast("JSON", old[key]), cast("JSON", new.get(key))):
-                item = dict(item)
-                _set_extra(item, old[key], new.get(key, {}), own)
-        else:
-            item = _as_donor({**item, **new.get(key, {}), "id": key}, key, donors)
-        result.append(item)
-    return result
-
-
-def _as_donor(item: Object, key: str, donors: list[FileEpic]) -> Object:
-    """A task that this file did not have, with its keys in the order and spelling of the file that it comes from."""
-    for donor in donors:
-        for found in tasks_of(donor.body):
-            if natural_key(found["id"]) == key:
-                known = {name: graft(value, item[name]) for name, value in found.items() if name in item}
-                return {**known, "id": found["id"], **{name: v for name, v in item.items() if name not in known}}
-    return item
-
-
-def _set_extra(target: Object, before: Core, after: Core, own: set[str]) -> None:
-    """Set what is no core field; what does not differ keeps the author's spelling."""
-    for name in dict.fromkeys([*before, *after]):
-        if name in own or equal(before.get(name), after.get(name)):
-            continue
-        if after.get(name) is None:
-            target.pop(name, None)
-        else:
-            target[name] = graft(target.get(name), after[name])

@@ -15,12 +15,13 @@ from epicvc.database.rowcodec import SQLValue, encode_key
 from epicvc.database.values import key_text
 from epicvc.model.document import Core, same_core, settle
 from epicvc.model.mapping import Mapping, TableMap
+from epicvc.plan.wholefile import Text, of_file
 from epicvc.repo.filesside import parse_file
 from epicvc.repo.rows import NamedRow, is_alive
 from epicvc.services.session import Session
 from epicvc.services.threeway.files import Version
 from epicvc.services.threeway.states import Changes, Place, State
-from epicvc.services.threeway.whole import Names, NaturalRows, living, of_file, of_rows, system_names
+from epicvc.services.threeway.whole import Names, NaturalRows, living, of_rows, system_names
 from epicvc.store.objects import ObjectType
 
 KeysByTable = dict[str, set[bytes]]
@@ -108,13 +109,13 @@ class Loader:
                 yield self._epic(epic, self._files(epic), rows.get(epic, nothing))
 
     def _epic(self, epic: str, files: tuple[Version | None, ...], rows: tuple[NaturalRows, ...]) -> Epic:
-        names = system_names(self._mapping, rows, [version.file if version else None for version in files])
+        names = system_names(self._mapping, rows, [version.text.file if version else None for version in files])
         agreed = tuple(state.base.core(epic) for state in self._three.states)
         of_files: list[Core | None] = []
         row_documents: list[Core | None] = []
         in_sync = True
         for version, found, reference in zip(files, rows, agreed, strict=True):
-            file = version.file if version else None
+            file = version.text.file if version else None
             alive, core = living(found, self._mapping), None
             if alive is not None:
                 core = self._row_core(epic, alive, reference if reference is not None or file is None else file.core)
@@ -134,7 +135,7 @@ class Loader:
                 return None
             if place not in seen:
                 raw = self._session.staging.get(place[1], ObjectType.BLOB)
-                seen[place] = Version(place, raw, parse_file(raw, place[0], self._config))
+                seen[place] = Version(place, Text(raw, parse_file(raw, place[0], self._config)))
             return seen[place]
 
         return tuple(version(place) for place in self._places(epic))

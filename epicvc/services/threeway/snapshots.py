@@ -19,19 +19,20 @@ from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, sam
 from epicvc.model.document import UNAGREED, Core, same_core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
+from epicvc.plan.wholefile import core_part, merged_bytes
 from epicvc.repo.base import BaseEntry, core_id, get_core, put_entry, update_base
 from epicvc.repo.filesside import parse_file
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.session import Session
 from epicvc.services.targets import reachable
-from epicvc.services.threeway.files import MergedFiles, merged_bytes, merged_path
+from epicvc.services.threeway.files import MergedFiles, merged_path
 from epicvc.services.threeway.loading import Epic, Loader, Three
 from epicvc.services.threeway.moves import relocate
 from epicvc.services.threeway.rows import DocumentRows, Documents, Emit, Surrogates
 from epicvc.services.threeway.schema import merged_schema
 from epicvc.services.threeway.states import Contents, State, find_changes
 from epicvc.services.threeway.tables import Place, TableMerge
-from epicvc.services.threeway.whole import core_part, file_part, joined, shared
+from epicvc.services.threeway.whole import file_part, joined, shared
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
 
@@ -214,7 +215,8 @@ class _Merge:
         data = path = None
         if merged is not None:
             calculated = self._calculated(epic) if rows is not None else None
-            data = merged_bytes(self._mapping, merged, base, ours, theirs, calculated)
+            texts = (version.text if version else None for version in epic.files)
+            data = merged_bytes(self._mapping, merged, *texts, calculated=calculated)
             path = merged_path(base, ours, theirs)
         if data is None or path is None:
             if ours is not None:

@@ -13,9 +13,9 @@ from typing import Final, cast
 
 from epicvc.database.rowcodec import SQLValue
 from epicvc.jsonio import JSON, equal
-from epicvc.model.document import CALCULATED, UNAGREED, WRAPPER, Core, FileEpic, natural_key, tasks_of
-from epicvc.model.labels import SIBLINGS
+from epicvc.model.document import UNAGREED, Core, FileEpic, tasks_of
 from epicvc.model.mapping import Mapping, TableMap
+from epicvc.plan.wholefile import without_null
 from epicvc.repo.rows import NamedRow, is_alive
 
 _TOUCHED: Final = re.compile(r"(^|_)(updated|modified|changed)(_|$)", re.IGNORECASE)
@@ -88,25 +88,6 @@ def _system_columns(table: TableMap, row: NamedRow) -> list[str]:
     return [name for name in row if name not in fields and name not in structure and not is_touch_time(name)]
 
 
-def of_file(file: FileEpic, mapping: Mapping) -> Core:
-    """A file's core with its extra keys; those beside ``epic`` below :data:`SIBLINGS`."""
-    fields = {*mapping.epic_fields, "id"}
-    whole = {**file.core, **{name: value for name, value in file.body.items() if name not in fields}}
-    if file.body is not file.whole:
-        beside = {name: value for name, value in file.whole.items() if name not in (WRAPPER, CALCULATED)}
-        if beside:
-            whole[SIBLINGS] = cast("JSON", beside)
-    inner = {*mapping.task_fields, "id"}
-    given = tasks_of(file.body)
-    tasks = [
-        {**task, **{name: value for name, value in item.items() if name not in inner}}
-        for task, item in zip(tasks_of(file.core), given, strict=True)
-    ]
-    if tasks:
-        whole[Mapping.TASKS] = cast("JSON", tasks)
-    return _without_null(whole)
-
-
 def of_rows(core: Core, rows: NaturalRows, names: Names) -> Core:
     """A core that living rows stand for, with their system columns."""
     assert rows.epic is not None  # an epic without a row has no core
@@ -117,7 +98,7 @@ def of_rows(core: Core, rows: NaturalRows, names: Names) -> Core:
     ]
     if tasks:
         whole[Mapping.TASKS] = cast("JSON", tasks)
-    return _without_null(whole)
+    return without_null(whole)
 
 
 def _columns(row: NamedRow, names: dict[str, str]) -> Core:
@@ -153,18 +134,6 @@ def shared(wholes: Iterable[Core | None]) -> list[Core | None]:
     return result
 
 
-def core_part(whole: Core | None, mapping: Mapping) -> Core | None:
-    """The core of a whole document."""
-    if whole is None:
-        return None
-    names, inner = {*mapping.epic_fields}, {*mapping.task_fields, "id"}
-    core = {name: value for name, value in whole.items() if name in names}
-    tasks = [{name: value for name, value in task.items() if name in inner} for task in tasks_of(whole)]
-    if tasks:
-        core[Mapping.TASKS] = cast("JSON", tasks)
-    return core
-
-
 def file_part(whole: Core | None, names: Names) -> Core | None:
     """What the files know of a whole document."""
     if whole is None:
@@ -192,18 +161,3 @@ def plain(value: SQLValue) -> JSON:
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return str(value)
     return value if isinstance(value, bool | int | float | str) or value is None else repr(value)
-
-
-def _without_null(whole: Core) -> Core:
-    """Null members are absent ones."""
-    result: Core = {name: value for name, value in whole.items() if value is not None}
-    if tasks := tasks_of(result):
-        result[Mapping.TASKS] = cast(
-            "JSON", [{name: value for name, value in task.items() if value is not None} for task in tasks]
-        )
-    return result
-
-
-def task_id(task: Core) -> str:
-    """A task's id as text."""
-    return cast("str", natural_key(task["id"]))

@@ -1,0 +1,168 @@
+"""An epic's file as one document, extra keys included, and the bytes of a merged one.
+
+What is merged says nothing of how files are written: :func:`merged_bytes` takes one version's bytes and changes only
+what has to change. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, cast
+
+from epicvc.files.rewrite import rewrite
+from epicvc.jsonio import JSON, equal
+from epicvc.model.document import CALCULATED, WRAPPER, Core, FileEpic, epic_body, natural_key, tasks_of
+from epicvc.model.edit import graft, with_core
+from epicvc.model.labels import SIBLINGS
+from epicvc.model.mapping import Mapping
+
+Object = dict[str, JSON]
+
+
+class Text(NamedTuple):
+    """A version of an epic's file: its bytes, and what they say."""
+
+    raw: bytes
+    file: FileEpic
+
+
+def of_file(file: FileEpic, mapping: Mapping) -> Core:
+    """A file's core with its extra keys; those beside ``epic`` below :data:`SIBLINGS`."""
+    fields = {*mapping.epic_fields, "id"}
+    whole = {**file.core, **{name: value for name, value in file.body.items() if name not in fields}}
+    if file.body is not file.whole:
+        beside = {name: value for name, value in file.whole.items() if name not in (WRAPPER, CALCULATED)}
+        if beside:
+            whole[SIBLINGS] = cast("JSON", beside)
+    inner = {*mapping.task_fields, "id"}
+    given = tasks_of(file.body)
+    tasks = [
+        {**task, **{name: value for name, value in item.items() if name not in inner}}
+        for task, item in zip(tasks_of(file.core), given, strict=True)
+    ]
+    if tasks:
+        whole[Mapping.TASKS] = cast("JSON", tasks)
+    return without_null(whole)
+
+
+def core_part(whole: Core | None, mapping: Mapping) -> Core | None:
+    """The core of a whole document."""
+    if whole is None:
+        return None
+    names, inner = {*mapping.epic_fields}, {*mapping.task_fields, "id"}
+    core = {name: value for name, value in whole.items() if name in names}
+    tasks = [{name: value for name, value in task.items() if name in inner} for task in tasks_of(whole)]
+    if tasks:
+        core[Mapping.TASKS] = cast("JSON", tasks)
+    return core
+
+
+def without_null(whole: Core) -> Core:
+    """Null members are absent ones."""
+    result: Core = {name: value for name, value in whole.items() if value is not None}
+    if tasks := tasks_of(result):
+        result[Mapping.TASKS] = cast(
+            "JSON", [{name: value for name, value in task.items() if value is not None} for task in tasks]
+        )
+    return result
+
+
+def merged_bytes(
+    mapping: Mapping,
+    merged: Core,
+    base: Text | None,
+    ours: Text | None,
+    theirs: Text | None,
+    *,
+    calculated: Core | None = None,
+    form_of_ours: bool = False,
+) -> bytes | None:
+    """The bytes of a merged file; ``None`` where no version has the epic.
+
+    Args:
+        mapping: says which fields are core.
+        merged: the core with its extra keys, as :func:`of_file` gives them.
+        base: the file then.
+        ours: the file here.
+        theirs: the file there.
+        calculated: the calculated fields to write beside the epic; ``None`` leaves them alone.
+        form_of_ours: keep our formatting also where ours was not touched and theirs says all.
+    """
+    wanted = cast("JSON", merged)
+    untouched = ours is None or (base is not None and ours.raw == base.raw and not form_of_ours)
+    if theirs is not None and untouched and equal(cast("JSON", of_file(theirs.file, mapping)), wanted):
+        return theirs.raw
+    if ours is not None and equal(cast("JSON", of_file(ours.file, mapping)), wanted):
+        return ours.raw
+    versions = [version for version in (ours, theirs, base) if version is not None]
+    if not versions:
+        return None
+    start = versions[0]
+    if SIBLINGS in merged:  # a bare epic has no place beside it
+        start = next((version for version in versions if version.file.body is not version.file.whole), start)
+    donors = [version.file for version in versions if version is not start]
+    whole = _with_whole(start.file, merged, donors, mapping)
+    if calculated is not None and WRAPPER in whole:
+        whole.pop(CALCULATED, None)
+        if calculated:
+            whole[CALCULATED] = cast("JSON", calculated)
+    return rewrite(start.raw, cast("JSON", whole), cast("JSON", start.file.whole))
+
+
+def _with_whole(start: FileEpic, merged: Core, donors: list[FileEpic], mapping: Mapping) -> Object:
+    before = of_file(start, mapping)
+    whole = with_core(start.whole, start.core, core_part(merged, mapping) or {}, mapping)
+    body = dict(epic_body(whole))
+    _set_extra(body, before, merged, {*mapping.epic_fields, "id", SIBLINGS})
+    if mapping.TASKS in body:
+        body[mapping.TASKS] = cast("JSON", _tasks(body, before, merged, donors, mapping))
+    if epic_body(whole) is whole:
+        return body
+    result = {**whole, WRAPPER: cast("JSON", body)}
+    old, new = (cast("Core", value.get(SIBLINGS) or {}) for value in (before, merged))
+    _set_extra(result, old, new, {WRAPPER, CALCULATED})
+    return result
+
+
+def _tasks(body: Object, before: Core, merged: Core, donors: list[FileEpic], mapping: Mapping) -> list[Object]:
+    own = {*mapping.task_fields, "id"}
+    old, new = ({cast("str", task["id"]): task for task in tasks_of(core)} for core in (before, merged))
+    result = []
+    for item in tasks_of(body):
+        key = cast("str", natural_key(item["id"]))
+        if key in old:
+            if not equal(cast("JSON", old[key]), cast("JSON", new.get(key))):
+                item = dict(item)
+                _set_extra(item, old[key], new.get(key, {}), own)
+        else:
+            item = _as_donor({**item, **new.get(key, {}), "id": key}, key, donors, mapping)
+        result.append(item)
+    return result
+
+
+def _as_donor(item: Object, key: str, donors: list[FileEpic], mapping: Mapping) -> Object:
+    """A task that this file did not have, in the order and spelling of the file that it comes from.
+
+    Members that say nothing there, as null does, are no part of what is merged; they come along.
+    """
+    links = mapping.links.field if mapping.links else None
+    for donor in donors:
+        for found in tasks_of(donor.body):
+            if natural_key(found["id"]) == key:
+                known = {
+                    name: graft(value, item[name]) if name in item else value
+                    for name, value in found.items()
+                    if name in item or value is None or (name == links and not value)
+                }
+                return {**known, "id": found["id"], **{name: v for name, v in item.items() if name not in known}}
+    return item
+
+
+def _set_extra(target: Object, before: Core, after: Core, own: set[str]) -> None:
+    """Set what is no core field; what does not differ keeps the author's spelling."""
+    for name in dict.fromkeys([*before, *after]):
+        if name in own or equal(before.get(name), after.get(name)):
+            continue
+        if after.get(name) is None:
+            target.pop(name, None)
+        else:
+            target[name] = graft(target.get(name), after[name])
