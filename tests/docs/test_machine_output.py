@@ -65,6 +65,10 @@ epicvc commit -m main
 epicvc merge side
 epicvc status
 epicvc merge --abort
+printf '{"limits": {"max": 1}}' > base.json
+printf '{"limits": {"max": 2}}' > mine.json
+printf '{"limits": {"max": 3}}' > yours.json
+epicvc merge-file mine.json base.json yours.json
 epicvc merge side --prefer ours
 epicvc op log
 epicvc migrate status
