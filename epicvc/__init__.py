@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from epicvc.errors import DurationError as DurationError
     from epicvc.errors import EpicvcError as EpicvcError
     from epicvc.json_enrichment import JSONEnrichmentEngine as JSONEnrichmentEngine
+    from epicvc.query_builder import SafeQueryBuilder as SafeQueryBuilder
     from epicvc.schema_migrations import Migration as Migration
     from epicvc.schema_migrations import MigrationRunner as MigrationRunner
 
@@ -24,6 +25,7 @@ _HOMES = {
     "epicvc.data_base_strategy": ("DataBaseCalculator", "DateBaseStrategy", "PlannedDates"),
     "epicvc.errors": ("DurationError", "EpicvcError"),
     "epicvc.json_enrichment": ("JSONEnrichmentEngine",),
+    "epicvc.query_builder": ("SafeQueryBuilder",),
     "epicvc.schema_migrations": ("Migration", "MigrationRunner"),
 }
 """The modules with public names, and these names."""

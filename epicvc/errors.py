@@ -35,6 +35,12 @@ class UsageError(EpicvcError):
     kind = "usage"
 
 
+class InvalidQuery(UsageError):
+    """A statement is built from something that it cannot be built from."""
+
+    kind = "invalid_query"
+
+
 class NotFound(EpicvcError):
     """A repo, revision, epic, label or remote does not exist."""
 

@@ -8,6 +8,7 @@ from typing import cast
 
 from epicvc.database.backend import Writer
 from epicvc.database.layout import Layout
+from epicvc.database.query import Delete, Select, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import RowWrites
@@ -57,8 +58,9 @@ class LinkWrites:
         links = self._layout.links
         if links is None:
             return []
-        query = f"SELECT {quote(links.column)} FROM {quote(links.table)} WHERE {quote(links.parent)} = ?"
-        return [str(key) for (key,) in self._writer.execute(query, (surrogate,))]
+        query = Select(columns=(quote(links.column),)).from_table(quote(links.table))
+        found = query.where(quote(links.parent), "=", surrogate).build()
+        return [str(key) for (key,) in self._writer.execute(found.sql, found.params)]
 
     def write(self, surrogate: SQLValue, before: Sequence[str], after: Sequence[str], label: Label) -> None:
         """Change a task's links; what is new waits for :meth:`flush`."""
@@ -68,11 +70,8 @@ class LinkWrites:
         place = label.child(links.field)
         for key in before:
             if key not in after:
-                self._rows.run(
-                    f"DELETE FROM {quote(links.table)} WHERE {quote(links.parent)} = ? AND {quote(links.column)} = ?",
-                    (surrogate, key),
-                    place,
-                )
+                statement = Delete(target=table_named(links.table)).where(quote(links.parent), "=", surrogate)
+                self._rows.run(statement.where(quote(links.column), "=", key).build(), place)
         self._new += [((surrogate, key), place) for key in after if key not in before]
 
     def flush(self) -> None:

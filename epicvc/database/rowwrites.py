@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from epicvc.database.backend import Writer
 from epicvc.database.layout import DELETED, Columns
+from epicvc.database.query import Delete, Insert, Query, Update, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.values import encode
@@ -102,20 +103,20 @@ class RowWrites:
 
     def delete(self, columns: Columns, surrogate: SQLValue, label: Label) -> None:
         """Delete a row."""
-        self.run(f"DELETE FROM {quote(columns.map.table)} WHERE {quote(columns.map.id)} = ?", (surrogate,), label)
+        statement = Delete(target=table_named(columns.map.table))
+        self.run(statement.where(quote(columns.map.id), "=", surrogate).build(), label)
 
     def update(self, columns: Columns, surrogate: SQLValue, values: Assignments, label: Label) -> None:
         """Write some columns of a row; none, and nothing is done."""
         if not values:
             return
-        assignments = ", ".join(f"{quote(column)} = ?" for column in values)
-        query = f"UPDATE {quote(columns.map.table)} SET {assignments} WHERE {quote(columns.map.id)} = ?"
-        self.run(query, (*values.values(), surrogate), label, columns)
+        statement = Update(target=table_named(columns.map.table)).set(values)
+        self.run(statement.where(quote(columns.map.id), "=", surrogate).build(), label, columns)
 
     def insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
         """Insert a row and give its surrogate key."""
-        query = f"{self._insertion(columns.map.table, tuple(values))} RETURNING {quote(columns.map.id)}"
-        ((surrogate,),) = self.run(query, tuple(values.values()), label, columns)
+        statement = Insert(target=table_named(columns.map.table)).values(values).returning(quote(columns.map.id))
+        ((surrogate,),) = self.run(statement.build(), label, columns)
         return surrogate
 
     def insert_all(self, table: str, rows: Iterable[tuple[Assignments, Label]], columns: Columns | None = None) -> None:
@@ -139,21 +140,18 @@ class RowWrites:
     def _insertion(self, table: str, names: tuple[str, ...]) -> str:
         query = self._insertions.get((table, names))
         if query is None:
-            marks = ", ".join("?" * len(names))
-            query = f"INSERT INTO {quote(table)} ({', '.join(map(quote, names))}) VALUES ({marks})"
+            query = Insert(target=table_named(table)).values(dict.fromkeys(names)).build().sql
             self._insertions[table, names] = query
         return query
 
-    def run(
-        self, query: str, params: Sequence[SQLValue], label: Label, columns: Columns | None = None
-    ) -> list[tuple[SQLValue, ...]]:
+    def run(self, query: Query, label: Label, columns: Columns | None = None) -> list[tuple[SQLValue, ...]]:
         """Run a statement.
 
         Raises:
             ConstraintBroken: the database refuses it; named by label, and by field where the database names a column.
         """
         try:
-            return list(self._writer.execute(query, params))
+            return list(self._writer.execute(query.sql, query.params))
         except ConstraintBroken as error:
             raise ConstraintBroken(str(_named(error, label, columns)), error.constraint) from error
 

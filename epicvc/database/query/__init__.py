@@ -1,0 +1,11 @@
+"""SQL that is composed from parts: identifiers are quoted, values are bound, and nothing else gets into the text.
+
+Why a builder at all: an identifier in an f-string is one forgotten call away from an injection, and a statement whose
+parts depend on a mapping cannot be written down as one text. Here a part is an identifier, a word of a fixed list or a
+value, and each is put in by its own function. The builder knows SQL's syntax, not the database: it looks no name up.
+"""
+
+from epicvc.database.query.statements import Delete, Insert, Query, Select, Statement, Update
+from epicvc.database.query.terms import Dialect, table_named
+
+__all__ = ["Delete", "Dialect", "Insert", "Query", "Select", "Statement", "Update", "table_named"]

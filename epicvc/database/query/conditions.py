@@ -1,0 +1,154 @@
+"""Conditions of ``WHERE`` and ``HAVING``: an operator of a fixed list between a column and bound values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from epicvc.database.query.terms import OWNER, compared, expression
+from epicvc.database.rowcodec import RawText
+from epicvc.errors import InvalidQuery
+
+if TYPE_CHECKING:
+    pass
+
+Param: TypeAlias = "int | float | str | bytes | RawText | None"
+
+_COMPARE: Final = {"=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_NULLS: Final = {"=": "IS NULL", "!=": "IS NOT NULL", "IS": "IS NULL", "IS NOT": "IS NOT NULL"}
+_PATTERNS: Final = frozenset({"LIKE", "NOT LIKE"})
+_MEMBERS: Final = frozenset({"IN", "NOT IN"})
+_RANGES: Final = frozenset({"BETWEEN", "NOT BETWEEN"})
+OPERATORS: Final = (*_COMPARE, "IS", "IS NOT", *sorted(_PATTERNS), *sorted(_MEMBERS), *sorted(_RANGES))
+
+MARK: Final = "\0?"
+"""Stands for a bound value until the statement is built for a dialect; no identifier can hold it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A condition as SQL with a :data:`MARK` for each bound value."""
+
+    text: str
+    params: tuple[Param, ...] = ()
+
+
+def bound(value: Any) -> Param:
+    """A value as it is bound.
+
+    Raises:
+        InvalidQuery: it is none that a column can hold.
+    """
+    if value is None or isinstance(value, int | float | str | bytes | RawText):
+        return int(value) if isinstance(value, bool) else value
+    if isinstance(value, datetime):
+        return value.isoformat(" ")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    raise InvalidQuery(f"a {type(value).__name__} cannot be bound to a statement", hint="make it a text or a number")
+
+
+def compare(left: str, operator: str, value: Any, *, calls: bool = False) -> Condition:
+    """``left operator value`` as a condition.
+
+    Args:
+        left: a column.
+        operator: one of :data:`OPERATORS`, in any case.
+        value: one value; a list for ``IN``, or a ``SELECT``; two values for ``BETWEEN``. With ``None`` the operators
+            ``=`` and ``!=`` ask whether there is a value.
+        calls: ``left`` may be a call such as ``COUNT(*)``.
+
+    Raises:
+        InvalidQuery: the operator is none of the list, or the value does not fit it.
+    """
+    word = " ".join(operator.upper().split())
+    word = _COMPARE.get(word, word)
+    if word not in OPERATORS:
+        raise InvalidQuery(f"{operator!r} is no operator", hint=f"one of {', '.join(OPERATORS)}")
+    name = expression(left) if calls else compared(left)
+    if word in _MEMBERS:
+        return _membership(name, word, value)
+    if word in _RANGES:
+        low, high = _two(word, value)
+        return Condition(f"{name} {word} {MARK} AND {MARK}", (bound(low), bound(high)))
+    if value is None:
+        if word not in _NULLS:
+            raise InvalidQuery(f"{word} compares with a value, not with None", hint="ask with = or != for None")
+        return Condition(f"{name} {_NULLS[word]}")
+    if word in ("IS", "IS NOT"):
+        raise InvalidQuery(f"{word} asks for None alone", hint="compare a value with = or !=")
+    return Condition(f"{name} {word} {MARK}", (bound(value),))
+
+
+def _membership(name: str, word: str, value: Any) -> Condition:
+    from epicvc.database.query.statements import Select  # a condition may hold a statement, and the other way round
+
+    if isinstance(value, Select):
+        inner = value.parts()
+        return Condition(f"{name} {word} ({inner.text})", inner.params)
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InvalidQuery(f"{word} takes a list of values or a SELECT")
+    values = [bound(item) for item in value]
+    known = [item for item in values if item is not None]
+    parts = [f"{name} {word} ({', '.join([MARK] * len(known))})"] if known else []
+    if len(known) < len(values):  # SQL's NULL is in no list, which nobody means who writes None into one
+        parts.append(f"{name} IS {'NOT ' if word == 'NOT IN' else ''}NULL")
+    if not parts:
+        return Condition("1 = 0" if word == "IN" else "1 = 1")
+    joined = (" AND " if word == "NOT IN" else " OR ").join(parts)
+    return Condition(f"({joined})" if len(parts) > 1 else joined, tuple(known))
+
+
+def _two(word: str, value: Any) -> tuple[Any, Any]:
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        raise InvalidQuery(f"{word} takes two values, the lowest and the highest")
+    return value[0], value[1]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Conditions in a row. ``AND`` binds before ``OR``, as in SQL."""
+
+    parts: tuple[tuple[str, Condition], ...] = ()
+
+    def also(self, condition: Condition) -> Conditions:
+        """With one that must hold as well."""
+        return Conditions((*self.parts, ("AND", condition)))
+
+    def instead(self, condition: Condition) -> Conditions:
+        """With one that begins an alternative to all before it."""
+        return Conditions((*self.parts, ("OR", condition)))
+
+    def clause(self, keyword: str, owner: str | None) -> Condition:
+        """The clause as SQL; empty without conditions.
+
+        Args:
+            keyword: ``WHERE`` or ``HAVING``.
+            owner: the only table; ``None`` where there are several.
+
+        Raises:
+            InvalidQuery: a quoted column does not say which of several tables has it.
+        """
+        if not self.parts:
+            return Condition("")
+        text = self.parts[0][1].text + "".join(f" {word} {each.text}" for word, each in self.parts[1:])
+        if OWNER in text:
+            if owner is None:
+                raise InvalidQuery("a quoted column stands alone beside a join", hint="say whose it is: alias.name")
+            text = text.replace(OWNER, f"{owner}.")
+        params = tuple(param for _, each in self.parts for param in each.params)
+        return Condition(f" {keyword} {text}", params)
+
+    def any_of(self) -> Condition:
+        """All of them, joined by ``OR``, as one condition."""
+        text = " OR ".join(each.text for _, each in self.parts)
+        return Condition(f"({text})", tuple(param for _, each in self.parts for param in each.params))
+
+
+NONE: Final = Conditions()
+"""No condition."""

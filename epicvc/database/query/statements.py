@@ -1,0 +1,295 @@
+"""Statements: immutable values; every method gives a new one, and :meth:`Statement.build` the SQL and its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, ClassVar, Final, NamedTuple, Self
+
+from epicvc.database.query.conditions import MARK, NONE, Condition, Conditions, Param, bound, compare
+from epicvc.database.query.terms import (
+    Dialect,
+    Table,
+    column,
+    expression,
+    identifier,
+    is_plain,
+    join_condition,
+    selected,
+)
+from epicvc.database.query.terms import table as table_reference
+from epicvc.errors import InvalidQuery
+
+Values = Mapping[str, Any]
+NOWHERE: Final = Table("", "")
+"""What a statement is about before its table is named."""
+
+
+class Query(NamedTuple):
+    """A statement that is ready to run.
+
+    Attributes:
+        sql: its text, with a mark for each value.
+        params: the values, in order.
+    """
+
+    sql: str
+    params: list[Param]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What all statements share.
+
+    Attributes:
+        dialect: whose SQL is written.
+    """
+
+    dialect: Dialect = Dialect.SQLITE
+    returns_rows: ClassVar[bool] = False
+
+    def parts(self) -> Condition:
+        """The text, with :data:`MARK` for each value, and the values.
+
+        Raises:
+            InvalidQuery: something is missing.
+        """
+        raise NotImplementedError
+
+    def build(self) -> Query:
+        """The SQL and its values.
+
+        Raises:
+            InvalidQuery: something is missing.
+        """
+        found = self.parts()
+        text = found.text if self.dialect is Dialect.SQLITE else found.text.replace("%", "%%")
+        return Query(text.replace(MARK, self.dialect.value), list(found.params))
+
+
+@dataclass(frozen=True)
+class Filtered(Statement):
+    """A statement with a ``WHERE``."""
+
+    conditions: Conditions = NONE
+
+    def where(self, column: str, operator: str, value: Any) -> Self:
+        """Only rows for which this holds as well; see :func:`epicvc.database.query.conditions.compare`."""
+        return replace(self, conditions=self.conditions.also(compare(column, operator, value)))
+
+    def or_where(self, column: str, operator: str, value: Any) -> Self:
+        """Rows for which this holds instead of all conditions before it; ``where`` after it belongs to it."""
+        return replace(self, conditions=self.conditions.instead(compare(column, operator, value)))
+
+    def where_any(self, *alternatives: tuple[str, str, Any]) -> Self:
+        """Only rows for which one of these holds, as ``(column, operator, value)``."""
+        if not alternatives:
+            return replace(self, conditions=self.conditions.also(Condition("1 = 0")))
+        inner = Conditions(tuple(("OR", compare(*each)) for each in alternatives))
+        return replace(self, conditions=self.conditions.also(inner.any_of()))
+
+
+@dataclass(frozen=True)
+class Select(Filtered):
+    """``SELECT``."""
+
+    returns_rows: ClassVar[bool] = True
+    columns: tuple[str, ...] = ()
+    source: Table | None = None
+    joins: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    kept: Conditions = NONE
+    orders: tuple[str, ...] = ()
+    most: int | None = None
+    skipped: int | None = None
+    unique: bool = False
+
+    def from_table(self, name: str, alias: str | None = None) -> Self:
+        """The table, ``"framework_epics e"`` or ``("any name", "e")``."""
+        return replace(self, source=table_reference(name, alias))
+
+    def distinct(self) -> Self:
+        """Equal rows once."""
+        return replace(self, unique=True)
+
+    def join(self, name: str, on: str, alias: str | None = None) -> Self:
+        """Only rows with a partner in another table: ``join("framework_tasks t", "t.epic_id = e.id")``."""
+        return self._joined("JOIN", name, on, alias)
+
+    def left_join(self, name: str, on: str, alias: str | None = None) -> Self:
+        """Rows with their partners in another table, if they have any."""
+        return self._joined("LEFT JOIN", name, on, alias)
+
+    def _joined(self, word: str, name: str, on: str, alias: str | None) -> Self:
+        joined = f"{word} {table_reference(name, alias).sql} ON {join_condition(on)}"
+        return replace(self, joins=(*self.joins, joined))
+
+    def group_by(self, *columns: str) -> Self:
+        """One row for each value of these columns."""
+        return replace(self, groups=(*self.groups, *map(column, columns)))
+
+    def having(self, expression: str, operator: str, value: Any) -> Self:
+        """Only groups for which this holds, such as ``having("COUNT(*)", ">", 1)``."""
+        return replace(self, kept=self.kept.also(compare(expression, operator, value, calls=True)))
+
+    def order_by(self, column: str, direction: str = "ASC") -> Self:
+        """Sorted; by further columns where those before are equal.
+
+        Raises:
+            InvalidQuery: the direction is neither ``ASC`` nor ``DESC``.
+        """
+        word = direction.upper()
+        if word not in ("ASC", "DESC"):
+            raise InvalidQuery(f"{direction!r} is no direction", hint="ASC or DESC")
+        return replace(self, orders=(*self.orders, f"{expression(column)} {word}"))
+
+    def limit(self, count: int) -> Self:
+        """At most so many rows."""
+        return replace(self, most=_count(count))
+
+    def offset(self, count: int) -> Self:
+        """Without the first so many rows."""
+        return replace(self, skipped=_count(count))
+
+    def parts(self) -> Condition:
+        """See :meth:`Statement.parts`."""
+        columns, source = self.columns, self.source
+        if source is None:
+            lone = columns[0] if len(columns) == 1 else ""
+            if not is_plain(lone):
+                raise InvalidQuery("a SELECT names no table", hint="name it with from_table")
+            columns, source = (), table_reference(lone)
+        names = [name for text in columns for name in selected(text)] or ["*"]
+        owner = None if self.joins else source.owner
+        where, having = self.conditions.clause("WHERE", owner), self.kept.clause("HAVING", owner)
+        text = (
+            f"SELECT {'DISTINCT ' if self.unique else ''}{', '.join(names)} FROM {' '.join([source.sql, *self.joins])}"
+        )
+        text += where.text + (f" GROUP BY {', '.join(self.groups)}" if self.groups else "") + having.text
+        text += f" ORDER BY {', '.join(self.orders)}" if self.orders else ""
+        params = [*where.params, *having.params]
+        if self.most is not None or (self.skipped is not None and self.dialect is Dialect.SQLITE):
+            text += f" LIMIT {MARK}"  # SQLite has no OFFSET without one
+            params.append(-1 if self.most is None else self.most)
+        if self.skipped is not None:
+            text += f" OFFSET {MARK}"
+            params.append(self.skipped)
+        return Condition(text, tuple(params))
+
+
+@dataclass(frozen=True)
+class Insert(Statement):
+    """``INSERT``."""
+
+    target: Table = NOWHERE
+    names: tuple[str, ...] = ()
+    rows: tuple[tuple[Param, ...], ...] = ()
+    clash: str = ""
+    back: tuple[str, ...] = ()
+
+    @property
+    def returns_rows(self) -> bool:  # type: ignore[override]
+        """Whether something is asked for with ``returning``."""
+        return bool(self.back)
+
+    def values(self, rows: Values | Sequence[Values]) -> Self:
+        """The row, or several with the same columns.
+
+        Raises:
+            InvalidQuery: there is none, or columns differ.
+        """
+        given = [rows] if isinstance(rows, Mapping) else list(rows)
+        if not given:
+            raise InvalidQuery("an INSERT has no rows")
+        names = tuple(given[0])
+        if any(row.keys() != given[0].keys() for row in given):
+            raise InvalidQuery("the rows of an INSERT have different columns")
+        if not names and len(given) > 1:
+            raise InvalidQuery("rows without a value are inserted one by one")
+        return replace(self, names=names, rows=tuple(tuple(bound(row[name]) for name in names) for row in given))
+
+    def on_conflict(self, *columns: str, update: Iterable[str] | Values | None = None) -> Self:
+        """What becomes of a row whose key is there already: nothing, or an update.
+
+        Args:
+            columns: the key.
+            update: columns that take the new row's values; nothing without them.
+        """
+        key = f" ({', '.join(map(identifier, columns))})" if columns else ""
+        names = [identifier(name) for name in update or ()]
+        if names and not columns:
+            raise InvalidQuery("an update on conflict names the key's columns")
+        action = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in names)}" if names else "NOTHING"
+        return replace(self, clash=f" ON CONFLICT{key} DO {action}")
+
+    def returning(self, *columns: str) -> Self:
+        """Give these columns of what was inserted."""
+        return replace(self, back=(*self.back, *map(column, columns)))
+
+    def parts(self) -> Condition:
+        """See :meth:`Statement.parts`."""
+        if not self.rows:
+            raise InvalidQuery("an INSERT has no rows", hint="give them with values")
+        text = f"INSERT INTO {self.target.sql}"
+        if self.names:
+            marks = f"({', '.join([MARK] * len(self.names))})"
+            text += f" ({', '.join(map(identifier, self.names))}) VALUES {', '.join([marks] * len(self.rows))}"
+        else:
+            text += " DEFAULT VALUES"
+        text += self.clash + (f" RETURNING {', '.join(self.back)}" if self.back else "")
+        return Condition(text, tuple(chain.from_iterable(self.rows)))
+
+
+@dataclass(frozen=True)
+class Changing(Filtered):
+    """A statement that changes rows: all of them only when that is said."""
+
+    target: Table = NOWHERE
+    everything: bool = False
+
+    def all_rows(self) -> Self:
+        """Mean every row of the table."""
+        return replace(self, everything=True)
+
+    def _where(self, what: str) -> Condition:
+        if not self.conditions.parts and not self.everything:
+            raise InvalidQuery(f"{what} without a condition would change every row", hint="mean it with all_rows()")
+        return self.conditions.clause("WHERE", self.target.owner)
+
+
+@dataclass(frozen=True)
+class Update(Changing):
+    """``UPDATE``."""
+
+    assignments: tuple[tuple[str, Param], ...] = ()
+
+    def set(self, values: Values) -> Self:
+        """The columns that change, with their new values."""
+        added = tuple((identifier(name), bound(value)) for name, value in values.items())
+        return replace(self, assignments=(*self.assignments, *added))
+
+    def parts(self) -> Condition:
+        """See :meth:`Statement.parts`."""
+        if not self.assignments:
+            raise InvalidQuery("an UPDATE sets nothing", hint="say what with set")
+        where = self._where("an UPDATE")
+        changes = ", ".join(f"{name} = {MARK}" for name, _ in self.assignments)
+        params = (*(value for _, value in self.assignments), *where.params)
+        return Condition(f"UPDATE {self.target.sql} SET {changes}{where.text}", params)
+
+
+@dataclass(frozen=True)
+class Delete(Changing):
+    """``DELETE``."""
+
+    def parts(self) -> Condition:
+        """See :meth:`Statement.parts`."""
+        where = self._where("a DELETE")
+        return Condition(f"DELETE FROM {self.target.sql}{where.text}", where.params)
+
+
+def _count(value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise InvalidQuery(f"{value!r} is no number of rows")
+    return value

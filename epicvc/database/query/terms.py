@@ -1,0 +1,190 @@
+"""Identifiers and references to columns and tables: from the text that a caller writes to safe SQL.
+
+A caller's text is read by a small grammar (``name``, ``alias.name``, ``"any name"``, ``COUNT(*) AS n``). A text that it
+does not fit is one identifier, whatever is in it, and is quoted as a whole: it can name a strange column, and can never
+be SQL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from epicvc.database.quoting import quote_identifier
+from epicvc.errors import InvalidQuery
+
+_WORDS: Final = """
+ABORT ACTION ADD AFTER ALL ALTER ALWAYS ANALYSE ANALYZE AND ANY ARRAY AS ASC ASYMMETRIC ATTACH AUTHORIZATION
+AUTOINCREMENT BEFORE BEGIN BETWEEN BINARY BOTH BY CASCADE CASE CAST CHECK COLLATE COLLATION COLUMN COMMIT
+CONCURRENTLY CONFLICT CONSTRAINT CREATE CROSS CURRENT CURRENT_CATALOG CURRENT_DATE CURRENT_ROLE CURRENT_SCHEMA
+CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER DATABASE DEFAULT DEFERRABLE DEFERRED DELETE DESC DETACH DISTINCT DO
+DROP EACH ELSE END ESCAPE EXCEPT EXCLUDE EXCLUSIVE EXISTS EXPLAIN FAIL FALSE FETCH FILTER FIRST FOLLOWING FOR
+FOREIGN FREEZE FROM FULL GENERATED GLOB GRANT GROUP GROUPS HAVING IF IGNORE ILIKE IMMEDIATE IN INDEX INDEXED
+INITIALLY INNER INSERT INSTEAD INTERSECT INTO IS ISNULL JOIN KEY LAST LATERAL LEADING LEFT LIKE LIMIT LOCALTIME
+LOCALTIMESTAMP MATCH MATERIALIZED NATURAL NO NOT NOTHING NOTNULL NULL NULLS OF OFFSET ON ONLY OR ORDER OTHERS
+OUTER OVER OVERLAPS PARTITION PLACING PLAN PRAGMA PRECEDING PRIMARY QUERY RAISE RANGE RECURSIVE REFERENCES
+REGEXP REINDEX RELEASE RENAME REPLACE RESTRICT RETURNING RIGHT ROLLBACK ROW ROWS SAVEPOINT SELECT SESSION_USER
+SET SIMILAR SOME SYMMETRIC SYSTEM_USER TABLE TABLESAMPLE TEMP TEMPORARY THEN TIES TO TRAILING TRANSACTION
+TRIGGER TRUE UNBOUNDED UNION UNIQUE UPDATE USER USING VACUUM VALUES VARIADIC VERBOSE VIEW VIRTUAL WHEN WHERE
+WINDOW WITH WITHOUT
+"""
+KEYWORDS: Final = frozenset(_WORDS.split())
+"""The keywords of SQLite (lang_keywords) and the reserved words of PostgreSQL (appendix C of its manual)."""
+
+FUNCTIONS: Final = frozenset({"AVG", "COALESCE", "COUNT", "LENGTH", "LOWER", "MAX", "MIN", "SUM", "UPPER"})
+"""The functions that a caller's text may name: those that both databases have."""
+
+_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_NAME: Final = r'(?:[A-Za-z_][A-Za-z0-9_]*|"(?:[^"\0]|"")+")'
+_PATH: Final = rf"{_NAME}(?:\.{_NAME}){{0,2}}"
+_COLUMN: Final = re.compile(_PATH, re.ASCII)
+_STAR: Final = re.compile(rf"\*|{_NAME}\.\*", re.ASCII)
+_CALL: Final = re.compile(rf"([A-Za-z]+)\(\s*(DISTINCT\s+)?({_PATH}|\*)\s*\)", re.ASCII | re.IGNORECASE)
+_ALIASED: Final = re.compile(rf"(.+?)\s+(?:AS\s+)?({_NAME})", re.ASCII | re.IGNORECASE | re.DOTALL)
+_PART: Final = re.compile(_NAME, re.ASCII)
+_ON: Final = re.compile(rf"\s*({_PATH})\s*(=|!=|<>|<=|>=|<|>)\s*({_PATH})\s*", re.ASCII)
+_AND: Final = re.compile(r"\bAND\b", re.IGNORECASE)
+
+
+class Dialect(Enum):
+    """Whose SQL is written; the value is how a bound value is marked."""
+
+    SQLITE = "?"
+    POSTGRESQL = "%s"
+
+
+@lru_cache(maxsize=4096)
+def identifier(name: str) -> str:
+    """One name as SQL: as it is where it is a plain word and no keyword, else quoted.
+
+    Raises:
+        UnsafeName: it holds a NUL or a lone surrogate.
+        InvalidQuery: it is empty.
+    """
+    if not name:
+        raise InvalidQuery("an identifier is empty")
+    if _PLAIN.fullmatch(name) and name.upper() not in KEYWORDS:
+        return name
+    return quote_identifier(name)
+
+
+def _path(text: str) -> str:
+    """A dotted path that fits the grammar, as SQL."""
+    return ".".join(identifier(_unquoted(part)) for part in _PART.findall(text))
+
+
+def _unquoted(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+
+
+@lru_cache(maxsize=4096)
+def column(text: str) -> str:
+    """A column, ``name`` or ``alias.name``, as SQL; a text that is neither is one identifier."""
+    return _path(text) if _COLUMN.fullmatch(text) else identifier(text)
+
+
+OWNER: Final = "\0."
+"""Stands for the table of a column until it is known; no identifier can hold it."""
+
+
+@lru_cache(maxsize=4096)
+def compared(text: str) -> str:
+    """A column in a condition, as SQL, with :data:`OWNER` before a quoted name that stands alone.
+
+    SQLite takes a quoted name that is no column for a text: then ``"x" = 'x'`` would hold for every row. Behind a table
+    it never does.
+    """
+    sql = column(text)
+    alone = sql.startswith('"') and (not _COLUMN.fullmatch(text) or "." not in _PART.sub("", text))
+    return OWNER + sql if alone else sql
+
+
+@lru_cache(maxsize=4096)
+def expression(text: str) -> str:
+    """A column or a call such as ``COUNT(*)`` or ``MAX(e.id)``, as SQL."""
+    call = _CALL.fullmatch(text.strip())
+    if call and call[1].upper() in FUNCTIONS:
+        inner = "*" if call[3] == "*" else _path(call[3])
+        return f"{call[1].upper()}({'DISTINCT ' if call[2] else ''}{inner})"
+    return column(text)
+
+
+def selected(text: str) -> Iterator[str]:
+    """The columns of a ``SELECT``, written in one text with commas between them, as SQL."""
+    items = [item.strip() for item in text.split(",")]
+    yield from map(_selected, items if all(_fits(item) for item in items) else [text])
+
+
+def _fits(item: str) -> bool:
+    if _STAR.fullmatch(item) or _COLUMN.fullmatch(item) or _is_call(item):
+        return True
+    aliased = _ALIASED.fullmatch(item)
+    return bool(aliased and (_COLUMN.fullmatch(aliased[1]) or _is_call(aliased[1])))
+
+
+def _is_call(item: str) -> bool:
+    call = _CALL.fullmatch(item)
+    return bool(call and call[1].upper() in FUNCTIONS)
+
+
+def _selected(item: str) -> str:
+    if _STAR.fullmatch(item):
+        return item if item == "*" else f"{_path(item[:-2])}.*"
+    aliased = _ALIASED.fullmatch(item)
+    if aliased and not _COLUMN.fullmatch(item) and _fits(item):
+        return f"{expression(aliased[1])} AS {identifier(_unquoted(aliased[2]))}"
+    return expression(item)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is one plain word, as a table's name usually is."""
+    return bool(_PLAIN.fullmatch(text))
+
+
+class Table(NamedTuple):
+    """A table as SQL, and what its columns are qualified with."""
+
+    sql: str
+    owner: str
+
+
+def table(text: str, alias: str | None = None) -> Table:
+    """A table: ``name``, ``schema.name``, either with an alias behind it, or any one name.
+
+    Args:
+        text: two names with a space, or ``AS``, between them are a table and its alias.
+        alias: the alias; then all of ``text`` is the table.
+    """
+    name = column(text)
+    if alias is not None:
+        owner = identifier(alias)
+        return Table(f"{name} {owner}", owner)
+    aliased = _ALIASED.fullmatch(text.strip())
+    if aliased and _COLUMN.fullmatch(aliased[1]) and not _COLUMN.fullmatch(text):
+        owner = identifier(_unquoted(aliased[2]))
+        return Table(f"{_path(aliased[1])} {owner}", owner)
+    return Table(name, name)
+
+
+def table_named(name: str) -> Table:
+    """The table with exactly this name, as the catalogue has it."""
+    sql = identifier(name)
+    return Table(sql, sql)
+
+
+def join_condition(text: str) -> str:
+    """``a.x = b.y``, or several of these with ``AND`` between them, as SQL.
+
+    Raises:
+        InvalidQuery: the text is something else.
+    """
+    parts = []
+    for comparison in _AND.split(text):
+        found = _ON.fullmatch(comparison)
+        if not found:
+            raise InvalidQuery(f"{text!r} is no join condition", hint="it compares columns: t.epic_id = e.id")
+        parts.append(f"{_path(found[1])} {found[2]} {_path(found[3])}")
+    return " AND ".join(parts)
