@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 DONE, USAGE, BUG, INTERRUPTED = 0, 2, 70, 130
 
 
+class Interrupted(Exception):  # the command line library answers KeyboardInterrupt by itself, without a word
+    """The person at the keyboard stopped the command."""
+
+
 def guarded(run: Callable[[], int], *, as_json: bool) -> int:
     """Run a command and turn whatever it raises into an exit code and one short message."""
     try:
         return run()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         report("interrupted", "interrupted; nothing is half done", None, INTERRUPTED, as_json=as_json)
         return INTERRUPTED
     except BrokenPipeError:

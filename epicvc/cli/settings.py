@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import typer
 from typer.core import TyperOption
 
-from epicvc.cli.edge import write_json
+from epicvc.cli.edge import Interrupted, write_json
 from epicvc.cli.help import COMMON, LaidCommand, LaidGroup
 from epicvc.errors import UsageError
 
@@ -175,7 +175,10 @@ class Command(LaidCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run it with the flags merged."""
         ctx.obj = _merge(ctx.obj or Settings(), ctx.params)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
 
 class Group(LaidGroup):

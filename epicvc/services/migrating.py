@@ -252,7 +252,7 @@ class Migrator:
                     ground.begin("migrate")
                 if self._take(command, now.steps[0], seen.history, first.start):
                     done.append(now.steps[0].migration)
-                seen = self._look()
+                seen = self._look(seen.found)
                 now = plan(seen)
             else:
                 raise Unavailable("others kept migrating the database", hint="run it again")
@@ -276,8 +276,8 @@ class Migrator:
 
     # Helpers
 
-    def _look(self) -> _Seen:
-        found = read_directory(self._directory)
+    def _look(self, known: MigrationSet | None = None) -> _Seen:
+        found = known or read_directory(self._directory)  # one run is about one set
         history, foreign = History(), None
         if self._backend.exists():
             with self._backend.read() as reader:  # both in one transaction: others may migrate it now

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +266,36 @@ def test_killed_at_any_step_each_version_is_there_whole_or_not_at_all(
         last = repo.json("op", "log")["operations"][0]
         assert last["command"] in ("migrate", "checkpoint")
     assert len(seen) > 1
+
+
+ENDLESS = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r;"
+
+
+def test_a_statement_that_never_ends_can_be_interrupted(adopted: EpicRepo) -> None:
+    write(adopted, _004_endless=f"CREATE TABLE left_over (x);\n{ENDLESS}")
+    adopted.ok("migrate", "up", "003")
+    before = sides(adopted)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "epicvc", "migrate", "up"],
+        cwd=adopted.root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    with process:
+        for _ in range(1000):  # until it has begun
+            time.sleep(0.02)
+            with adopted.store() as store:
+                pending = store.pending()
+            if pending is not None and pending.command == "migrate":
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "epicvc: interrupted; nothing is half done\n")
+    assert sides(adopted) == before
+    assert versions(adopted) == ["001", "002", "003"]
 
 
 def run_together(number: int, directory: Path, *arguments: str) -> list[tuple[int, str]]:

@@ -145,6 +145,14 @@ def settle(path: Path, timeout: float) -> None:
         connection.close()
 
 
+def interruptible(connection: sqlite3.Connection) -> None:
+    """Let a signal end a statement that runs for long; without, Python sees it when the statement has ended.
+
+    What the handler raises is lost inside SQLite, which reports that it was interrupted.
+    """
+    connection.set_progress_handler(lambda: 0, 1_000_000)
+
+
 def begin_writing(path: Path, timeout: float, *, as_restore: bool, foreign_keys: bool = True) -> sqlite3.Connection:
     """A connection inside a write transaction that holds the write lock.
 
@@ -152,6 +160,7 @@ def begin_writing(path: Path, timeout: float, *, as_restore: bool, foreign_keys:
         sqlite3.Error: it cannot be opened, is locked, or is read-only.
     """
     connection = _connect(path, "mode=rw", timeout)
+    interruptible(connection)
     try:
         # inside a transaction both would be ignored
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys and not as_restore else 'OFF'}")

@@ -57,6 +57,8 @@ def translated(display: str, timeout: float) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+            raise KeyboardInterrupt from error  # see `connection.interruptible`
         mendable = explain(error, display, timeout)
         if mendable is None:
             raise
