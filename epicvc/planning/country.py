@@ -104,7 +104,7 @@ def country(code: str, subdivision: str | None, categories: tuple[str, ...]) -> 
     Raises:
         UsageError: see :class:`Country`.
     """
-    return Country(code, subdivision, categories)
+    return Country(code.upper(), subdivision, categories)
 
 
 def _entity(code: str, subdivision: str | None, categories: tuple[str, ...], years: range | None) -> HolidayBase:

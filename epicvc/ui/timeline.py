@@ -20,6 +20,9 @@ from epicvc.ui.text import count, printable
 FEW: Final = 30
 """Tasks up to which they are listed one by one without being asked for."""
 
+MANY: Final = 40
+"""Epics that are listed without being asked for."""
+
 _LABEL: Final = 24
 _WARNINGS: Final = 5
 _BARS: Final = ("█", "▒", "·", "▏")
@@ -48,7 +51,7 @@ def draw_timetable(console: Console, table: Timetable, *, tasks: bool = False) -
         tasks: list tasks, however many there are; else epics where there are many.
     """
     one_by_one = tasks or len(table.tasks) <= FEW
-    rows = _tasks(table) if one_by_one else _epics(table)
+    rows = _tasks(table) if one_by_one else _chosen(_epics(table))
     if not rows:
         console.print(line("there are no tasks"))
     else:
@@ -78,6 +81,12 @@ def _epics(table: Timetable) -> list[_Row]:
     return [
         _Row(printable(e.epic), printable(e.name), e.slot, e.effort, e.start, e.end, e.critical) for e in table.epics
     ]
+
+
+def _chosen(rows: list[_Row]) -> list[_Row]:
+    """As many as a person looks at, those on the critical path before others, in the order that they have."""
+    ranked = sorted(range(len(rows)), key=lambda number: not rows[number].critical)[:MANY]
+    return [rows[number] for number in sorted(ranked)]
 
 
 def _short(label: str) -> str:
@@ -172,5 +181,7 @@ def _draw_summary(console: Console, table: Timetable, *, one_by_one: bool) -> No
     if len(table.warnings) > _WARNINGS:
         left = count(len(table.warnings) - _WARNINGS, "more warning")
         console.print(line((f"  … and {left} (--json lists them)", "dim")))
+    if not one_by_one and len(table.epics) > MANY:
+        console.print(line((f"… and {count(len(table.epics) - MANY, 'more epic')} (--json lists them)", "dim")))
     if not one_by_one:
         console.print(line(("tasks: epicvc plan --schedule EPIC, or --verbose", "dim")))

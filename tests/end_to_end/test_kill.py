@@ -29,6 +29,7 @@ def _damage(repo: EpicRepo) -> None:
 SCENES = {
     "sync": (_edit_both, ("sync",)),
     "rollback": (_damage, ("rollback", "before")),
+    "plan": (lambda _: None, ("plan", "--from", "2025-08-13")),
 }
 
 

@@ -254,3 +254,15 @@ def test_what_is_drawn(repo: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
         assert any(line.startswith(f"*{epic}:a") for line in lines)
         assert any("critical path: 2 tasks" in line for line in lines)
     assert "epicvc plan --schedule EPIC" not in "".join(lines)
+
+
+def test_of_many_epics_the_critical_ones_are_drawn(made: EpicRepo) -> None:
+    for number in range(60):
+        minutes = 4800 if number == 55 else 60
+        task = {"id": f"m{number}.1", "title": "T", "estimate_minutes": minutes}
+        epic = {"epic": {"id": f"m{number}", "name": "M", "tasks": [task]}}
+        (made.directory / f"m{number}.json").write_text(json.dumps(epic), encoding="utf-8")
+    said = made.ok("plan", "--schedule", "--from", DAY).out
+    assert "*  m55" in said
+    assert "and 29 more epics" in said
+    assert said.count("2025-08-1") >= 40

@@ -132,6 +132,10 @@ def test_beyond_what_is_known() -> None:
         Calendar().add(date(2025, 1, 1), -1)
 
 
+def test_codes_in_small_letters() -> None:
+    assert country("br", None, ()).code == "BR"
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [(("XX",), "country 'XX'"), (("BR", "ZZ"), "subdivision 'ZZ'"), (("BR", None, ("bank",)), "category 'bank'")],
