@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from epicvc.database.rowcodec import SQLValue
+from epicvc.database.rowcodec import SQLValue, decode_row
 from epicvc.database.values import key_text as natural_text
 from epicvc.errors import EpicvcError
 from epicvc.jsonio import JSON, parse
@@ -21,7 +21,7 @@ from epicvc.model.mapping import Mapping
 from epicvc.repo.dbside import row_changes
 from epicvc.repo.filesside import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
-from epicvc.repo.rows import CapturedRows, NamedRow, mapped_tables, rows_of
+from epicvc.repo.rows import CapturedRows, mapped_tables, rows_of
 from epicvc.services.difference import SideChange, file_changes, key_text, row_differences
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
@@ -44,7 +44,10 @@ class EpicTrail:
         self._label = label
         self._path = path
         self._values: dict[ObjectId, tuple[str | None, JSON]] = {}
-        self._surrogates: set[SQLValue] = set()
+        self._epics: set[SQLValue] = set()
+        """The keys that the epic's row had."""
+        self._tasks: dict[SQLValue, bool] = {}
+        """The keys of tasks that were met, and whether they were the epic's."""
         self._searched = False
 
     def changes(self, before: Snapshot | None, after: Snapshot) -> list[SideChange]:
@@ -97,19 +100,25 @@ class EpicTrail:
             if not all(view.finds_owners(self._mapping) for view in views if view):
                 return
             self._find(after)
-            # The epic's own row first: it says which tasks are its.
-            changed.sort(key=lambda item: item[0] != self._mapping.epics.table)
+            # The epic's own row first, which says which tasks are its, then those, which say the same of links.
+            order = list(mapped_tables(self._mapping))
+            changed.sort(key=lambda item: order.index(item[0]))
         for table, rows in changed:
             for key, *pair in rows:
-                if self._label.table and self._label.path and key_text(key) != self._label.path[0]:
-                    continue
-                seen = [
-                    None if row is None or view is None else (view, view.named(table, row))
-                    for view, row in zip(views, pair, strict=True)
-                ]
-                if self._label.table or any(item and self._owns(table, *item) for item in seen):
-                    for found in row_differences(self._mapping, table, key, seen[0], seen[1]):
-                        yield from self._ours(found)
+                if self._label.table:
+                    mine = not self._label.path or key_text(key) == self._label.path[0]
+                else:
+                    found = [
+                        self._owns(table, view, row) for view, row in zip(views, pair, strict=True) if view and row
+                    ]
+                    mine = any(found)
+                if mine:
+                    seen = [
+                        None if row is None or view is None else (view, view.named(table, row))
+                        for view, row in zip(views, pair, strict=True)
+                    ]
+                    for item in row_differences(self._mapping, table, key, seen[0], seen[1]):
+                        yield from self._ours(item)
 
     def _ours(self, found: SideChange) -> Iterator[SideChange]:
         """A change of the epic; a task that went to another one is removed here."""
@@ -129,18 +138,28 @@ class EpicTrail:
         table = self._mapping.epics.table
         view = CapturedRows(self._source, state)
         for _, row in rows_of(self._source, state, table):
-            if self._owns(table, view, view.named(table, row)):
+            if self._owns(table, view, row):
                 return
 
-    def _owns(self, table: str, view: CapturedRows, row: NamedRow) -> bool:
+    def _owns(self, table: str, view: CapturedRows, row: bytes) -> bool:
+        """Whether a row is the epic's own, one of its tasks or a link of these; remembers which they are."""
         mapping = self._mapping
+        info = view.table(table)
+        assert info is not None  # a captured mapped table is in its schema
+        values = dict(zip(info.columns, decode_row(row), strict=False))
         if table == mapping.epics.table:
-            ours = natural_text(row.get(mapping.epics.key)) == self._label.root
+            ours = natural_text(values.get(mapping.epics.key)) == self._label.root
             if ours:
-                self._surrogates.add(row.get(mapping.epics.id))
+                self._epics.add(values.get(mapping.epics.id))
             return ours
         if table == mapping.tasks.table:
-            return row.get(mapping.tasks.parent or "") in self._surrogates
+            ours = values.get(mapping.tasks.parent or "") in self._epics
+            task = values.get(mapping.tasks.id)
+            self._tasks[task] = ours or self._tasks.get(task, False)  # what moved away was the epic's once
+            return ours
         assert mapping.links is not None  # there is no other mapped table
-        task = view.by_surrogate(mapping.tasks, row.get(mapping.links.parent))
-        return task is not None and task.get(mapping.tasks.parent or "") in self._surrogates
+        task = values.get(mapping.links.parent)
+        if task not in self._tasks:  # a commit that changes all links has changed all tasks, whose rows came first
+            found = view.by_surrogate(mapping.tasks, task)
+            self._tasks[task] = found is not None and found.get(mapping.tasks.parent or "") in self._epics
+        return self._tasks[task]

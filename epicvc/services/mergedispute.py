@@ -8,9 +8,9 @@ from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
 from epicvc.model.labels import Label
 from epicvc.repo.repository import Repo
 from epicvc.services.fitting import fitting
-from epicvc.services.mergestate import read_state, what_next
+from epicvc.services.mergestate import MergeState, read_state, what_next
 from epicvc.services.merging import answer, open_conflicts
-from epicvc.services.questions import Origin, Origins, Question, ResolveReport, spec_of
+from epicvc.services.questions import Origin, Origins, ResolveReport, Spec, spec_of
 from epicvc.services.session import Session, look
 from epicvc.services.tracing import SIDES, Tracer
 from epicvc.store.objects import ObjectId
@@ -29,21 +29,15 @@ class BranchesDispute:
         """The open conflicts."""
         return open_conflicts(self._repo) or []
 
-    def questions(self, conflicts: Sequence[Conflict]) -> list[Question]:
-        """These conflicts with who made each value and how the field is merged."""
-        mapping = self._repo.config.mapping
-        found: dict[Label, Origins] = {}
+    def spec(self, conflict: Conflict) -> Spec:
+        """How the field of a conflict is stored and merged."""
+        return spec_of(self._repo.config.mapping, conflict.label)
+
+    def origins(self, conflicts: Sequence[Conflict]) -> list[Origins]:
+        """Who made the values of these conflicts."""
         with look(self._repo) as session:
             state = read_state(session.staging, self._repo)
-            for conflict in conflicts if state is not None else ():
-                assert state is not None  # the loop runs for a state
-                commits = ((state.base, conflict.base), (state.ours, conflict.ours), (state.theirs, conflict.theirs))
-                origins = (
-                    _origin(session, commit, conflict.label) if value is not ABSENT else None
-                    for commit, value in commits
-                )
-                found[conflict.label] = Origins(*origins)
-        return [Question(item, found.get(item.label, Origins()), spec_of(mapping, item.label)) for item in conflicts]
+            return [Origins() if state is None else _origins(session, state, conflict) for conflict in conflicts]
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
         """The chosen value as it would be stored; raises as :meth:`Dispute.fit`.
@@ -64,6 +58,13 @@ class BranchesDispute:
         report = ResolveReport(None, done.settled, done.left, sides=(self.ours, self.theirs))
         report.next_step = what_next(state) if state else None
         return report
+
+
+def _origins(session: Session, state: MergeState, conflict: Conflict) -> Origins:
+    commits = ((state.base, conflict.base), (state.ours, conflict.ours), (state.theirs, conflict.theirs))
+    return Origins(
+        *(None if value is ABSENT else _origin(session, commit, conflict.label) for commit, value in commits)
+    )
 
 
 def _origin(session: Session, commit: ObjectId, label: Label) -> Origin | None:

@@ -122,8 +122,11 @@ class Dispute(Protocol):
     def conflicts(self) -> list[Conflict]:
         """The open conflicts, in the order in which they are asked; looked up anew each time."""
 
-    def questions(self, conflicts: Sequence[Conflict]) -> list[Question]:
-        """These conflicts with what history and the mapping know of them, in the same order."""
+    def spec(self, conflict: Conflict) -> Spec:
+        """How the field of a conflict is stored and merged."""
+
+    def origins(self, conflicts: Sequence[Conflict]) -> list[Origins]:
+        """Who made the values of these conflicts, in the same order; goes through the history."""
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
         """A chosen value as it would be stored.
@@ -138,6 +141,12 @@ class Dispute(Protocol):
         Raises:
             InvalidData: a value does not fit its place; nothing was written.
         """
+
+
+def questions_of(dispute: Dispute, conflicts: Sequence[Conflict]) -> list[Question]:
+    """Conflicts with all that is known of them."""
+    found = dispute.origins(conflicts)
+    return [Question(item, origins, dispute.spec(item)) for item, origins in zip(conflicts, found, strict=True)]
 
 
 def spec_of(mapping: Mapping, label: Label) -> Spec:

@@ -18,7 +18,7 @@ from epicvc.services.answers import read_answers, side_named
 from epicvc.services.choosing import take
 from epicvc.services.fitting import fitting
 from epicvc.services.mergedispute import BranchesDispute
-from epicvc.services.questions import Dispute, How, Origins, Question, ResolveReport, spec_of
+from epicvc.services.questions import Dispute, How, Origins, ResolveReport, Spec, spec_of
 from epicvc.services.remembering import Memory
 from epicvc.services.session import finish_interrupted, look
 from epicvc.services.status import natural_order, read_status
@@ -48,20 +48,23 @@ class SidesDispute:
         found = read_status(self._repo).conflicts
         return sorted(found, key=lambda conflict: natural_order(conflict.label.root))
 
-    def questions(self, conflicts: Sequence[Conflict]) -> list[Question]:
-        """These conflicts with who made each value and how the field is merged."""
-        mapping = self._repo.config.mapping
+    def spec(self, conflict: Conflict) -> Spec:
+        """How the field of a conflict is stored and merged."""
+        return spec_of(self._repo.config.mapping, conflict.label)
+
+    def origins(self, conflicts: Sequence[Conflict]) -> list[Origins]:
+        """Who made the values of these conflicts."""
+        found: dict[Label, Origins] = {}
         with look(self._repo) as session:
-            found: dict[Label, Origins] = {}
             for root in dict.fromkeys(conflict.label.root for conflict in conflicts):
                 own = [conflict for conflict in conflicts if conflict.label.root == root]
                 places = [(side, conflict.label) for conflict in own for side in (self.ours, self.theirs)]
-                origins = Tracer(session, Label(root)).origins(places)
+                made = Tracer(session, Label(root)).origins(places)
                 for conflict in own:
                     label = conflict.label
                     base = base_origin(session, label, conflict.base)
-                    found[label] = Origins(base, origins.get((self.ours, label)), origins.get((self.theirs, label)))
-        return [Question(item, found[item.label], spec_of(mapping, item.label)) for item in conflicts]
+                    found[label] = Origins(base, made.get((self.ours, label)), made.get((self.theirs, label)))
+        return [found[conflict.label] for conflict in conflicts]
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
         """The chosen value as a core has it; raises as :meth:`Dispute.fit`."""

@@ -143,7 +143,7 @@ def _ask(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> i
     from epicvc.cli import machine
     from epicvc.errors import NotFound, UsageError
     from epicvc.services import resolving
-    from epicvc.services.questions import ResolveReport
+    from epicvc.services.questions import ResolveReport, questions_of
     from epicvc.ui.reports import resolve_report
 
     settings = settings_of(context)
@@ -160,7 +160,7 @@ def _ask(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> i
             raise NotFound(f"{label} is no conflict", hint="see `epicvc status`")
     wanted = [item for item in conflicts if not labels or any(label.covers(item.label) for label in labels)]
     if settings.json:
-        settings.emit(machine.questions(dispute.questions(wanted)))
+        settings.emit(machine.questions(questions_of(dispute, wanted)))
         return int(bool(wanted))
     if not wanted:
         resolve_report(settings.console(), ResolveReport())

@@ -15,14 +15,15 @@ from rich.theme import Theme
 
 from epicvc.errors import EpicvcError
 from epicvc.merge.threeway import Chosen, Conflict
+from epicvc.model.labels import Label
 from epicvc.services.drafts import Drafts
-from epicvc.services.questions import Dispute
+from epicvc.services.questions import Dispute, Origins, Question
 from epicvc.services.remembering import Memory
 from epicvc.ui.resolver import lines
 from epicvc.ui.resolver.editor import Draft, EditFailed, edit
 from epicvc.ui.resolver.press import press
 from epicvc.ui.resolver.screen import fit, screen
-from epicvc.ui.resolver.state import Effect, State, begin, edited, failed, start_text
+from epicvc.ui.resolver.state import Effect, Mode, State, begin, edited, failed, start_text
 from epicvc.ui.resolver.terminal import RESIZED, Ended, Terminal
 from epicvc.ui.resolver.versions import Look
 from epicvc.ui.terminal import STYLES
@@ -72,20 +73,21 @@ class Asking:
         self._memory = memory
         self._environment = environment
         self._colour = colour
+        self._known: dict[Label, Origins] = {}
 
     def ask(self, conflicts: Sequence[Conflict]) -> Outcome:
         """Ask until the user applies or leaves; applying is the caller's."""
-        questions = tuple(self._dispute.questions(conflicts))
+        questions = tuple(Question(conflict, spec=self._dispute.spec(conflict)) for conflict in conflicts)
         answers, dropped = self._drafts.load(conflicts)
         recalled = {conflict.label: self._memory.recall(conflict) for conflict in conflicts}
         known = {label: found for label, found in recalled.items() if found is not None}
         state = begin(questions, (self._dispute.ours, self._dispute.theirs), answers, known, dropped)
         if self._environment.get("TERM", "dumb") in ("dumb", "unknown", ""):
-            return self._outcome(lines.ask(state, self._step, self._edited, plain=_is_plain()))
+            return self._outcome(lines.ask(self._informed(state), self._step, self._edited, plain=_is_plain()))
         terminal = Terminal()
         try:
             with terminal.opened():
-                state = self._loop(state, terminal)
+                state = self._loop(self._informed(state), terminal)
         except Ended as ended:
             # Answers are kept already. The signal does what it does to others, now that the terminal is right.
             signal.signal(ended.number, signal.SIG_DFL)
@@ -116,7 +118,19 @@ class Asking:
         after = press(state, key)
         if after.answers != state.answers:
             self._keep(after)
-        return after
+        return self._informed(after)
+
+    def _informed(self, state: State) -> State:
+        """The state with who made the values that are shown; found out epic by epic, since it goes through history."""
+        asked = state.question.conflict.label
+        if state.mode is Mode.SUMMARY or asked in self._known:
+            return state
+        own = [item.conflict for item in state.questions if item.conflict.label.root == asked.root]
+        self._known.update(zip((conflict.label for conflict in own), self._dispute.origins(own), strict=True))
+        questions = tuple(
+            replace(item, origins=self._known.get(item.conflict.label, item.origins)) for item in state.questions
+        )
+        return replace(state, questions=questions)
 
     def _keep(self, state: State) -> None:
         self._drafts.save([question.conflict for question in state.questions], state.answers)
@@ -124,7 +138,7 @@ class Asking:
     def _edited(self, state: State) -> State:
         after = self._edit(state)
         self._keep(after)
-        return after
+        return self._informed(after)
 
     def _edit(self, state: State) -> State:
         """Let the user edit the value of the question that is asked."""
