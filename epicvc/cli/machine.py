@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from epicvc.services.compare import Comparison
     from epicvc.services.initialise import Found
     from epicvc.services.merging import MergeReport
-    from epicvc.services.migrating import MigrationReport, MigrationStatus
+    from epicvc.services.migrationreport import MigrationReport, MigrationStatus
     from epicvc.services.newmigration import NewMigration
     from epicvc.services.questions import Origin, Question, ResolveReport
     from epicvc.services.restoring import Arrival

@@ -46,8 +46,7 @@ def open_migrator(
         InvalidData: the directory of migrations is a symbolic link.
     """
     with ExitStack() as stack:
-        named = database or environment.get("EPICVC_DATABASE_URL")
-        url = locate(named, start) if named else None
+        url = locate(database, start) if database else None
         repo = _repo_of(start, url, environment, stack)
         ground: Ground
         if repo is not None:
@@ -57,7 +56,7 @@ def open_migrator(
             ground = RepoGround(repo)
             home = repo.config.root
         else:
-            url = url or locate(DATABASE, start)
+            url = url or locate(environment.get("EPICVC_DATABASE_URL") or DATABASE, start)
             ground = PlainGround(_backend(url), author_of(environment), now)
             home = url.path.parent if url.path is not None else start
         stack.callback(ground.backend.close)
@@ -96,9 +95,8 @@ def _repo_of(start: Path, url: DatabaseURL | None, environment: Mapping[str, str
             root = find_root(place.absolute())
         except NotFound:
             continue
-        repo = Repo.open(root, {k: v for k, v in environment.items() if k != "EPICVC_DATABASE_URL"})
+        repo = Repo.open(root, environment)
         if url is None or _same(repo.config.database, url):
-            repo.environment = environment
             stack.callback(repo.close)
             return repo
         repo.close()

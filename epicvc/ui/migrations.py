@@ -10,7 +10,7 @@ from epicvc.ui.text import count, printable
 
 if TYPE_CHECKING:
     from epicvc.database.migrations.proving import Proof
-    from epicvc.services.migrating import MigrationReport, MigrationStatus
+    from epicvc.services.migrationreport import MigrationReport, MigrationStatus
 
 _VERBS = {"up": ("applied", "would apply"), "down": ("took back", "would take back")}
 _ADOPTED = ("adopted", "would adopt")

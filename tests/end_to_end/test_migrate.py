@@ -181,6 +181,14 @@ def test_another_database_leaves_the_history_alone(adopted: EpicRepo) -> None:
     assert (report["to"], report["checkpoint"]) == ("003", None)
 
 
+def test_a_database_that_the_environment_names_is_the_repos(adopted: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    adopted.database.rename(adopted.root / "moved.db")
+    monkeypatch.setenv("EPICVC_DATABASE_URL", "moved.db")
+    assert adopted.json("migrate", "up")["checkpoint"]
+    adopted.ok("undo")
+    assert versions(adopted) == []
+
+
 def test_a_failure_keeps_the_steps_before_and_says_where(adopted: EpicRepo) -> None:
     write(adopted, _002_notes="CREATE TABLE notes (x);\nINSERT INTO notes\n  VALUES (1, 2);\n")
     said = adopted.run("migrate", "up")

@@ -12,7 +12,8 @@ from epicvc.cli.settings import Command, Group, environment, settings_of
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from epicvc.services.migrating import MigrationReport, Migrator
+    from epicvc.services.migrating import Migrator
+    from epicvc.services.migrationreport import MigrationReport
 
 Dir = Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="Where the migrations are.")]
 Version = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="The last version to apply; all by default.")]

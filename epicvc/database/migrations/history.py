@@ -8,17 +8,17 @@ tool's and is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Final
 
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.migrations.migration import VERSION
+from epicvc.database.query import Insert, Select, table_named
 from epicvc.database.quoting import quote_identifier
 from epicvc.errors import InvalidData
 
 TABLE: Final = "schema_migrations"
-COLUMNS: Final = ("version", "name", "applied_at", "applied_by", "checksum", "kind", "rollback_sql")
 APPLIED: Final = "applied"
 BASELINE: Final = "baseline"
 NOTHING: Final = "none"
@@ -49,7 +49,7 @@ class Record:
         rollback_sql: what took it back when it was applied; kept for people, never run.
     """
 
-    version: str
+    version: str = ""
     name: str = ""
     applied_at: str = ""
     applied_by: str = ""
@@ -66,6 +66,9 @@ class Record:
     def title(self) -> str:
         """Version and name."""
         return f"{self.version} {self.name}".strip()
+
+
+COLUMNS: Final = tuple(field.name for field in fields(Record))
 
 
 @dataclass(frozen=True)
@@ -119,13 +122,13 @@ def read_history(reader: Reader) -> History:
         raise InvalidData(
             f"the table {TABLE} has no column version: it is another tool's", hint="rename that table first"
         )
-    wanted = [column if column in there else "NULL" for column in COLUMNS]
+    wanted = tuple(column for column in COLUMNS if column in there)
+    query = Select(columns=wanted).from_table(TABLE).build()
     records: list[Record] = []
     base = None
-    for row in reader.execute(f"SELECT {', '.join(wanted)} FROM {TABLE}"):
-        version, name, at, by, checksum, kind, rollback = ("" if value is None else str(value) for value in row)
-        record = Record(version, name, at, by, checksum, kind or APPLIED, rollback or None)
-        if version == NOTHING:
+    for row in reader.execute(query.sql):
+        record = Record(**{name: str(value) for name, value in zip(wanted, row, strict=True) if value is not None})
+        if record.version == NOTHING:
             base = record
         elif VERSION.fullmatch(record.version):
             records.append(record)
@@ -151,22 +154,13 @@ def ensure_table(writer: Writer) -> None:
 def add_records(writer: Writer, records: Iterable[Record]) -> None:
     """Write records; the table is made or extended first."""
     ensure_table(writer)
-    marks = ", ".join("?" * len(COLUMNS))
     for record in records:
-        values = (
-            record.version,
-            record.name,
-            record.applied_at,
-            record.applied_by,
-            record.checksum,
-            record.kind,
-            record.rollback_sql,
-        )
-        writer.execute(f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}) VALUES ({marks})", values)
+        writer.execute(*Insert(target=table_named(TABLE)).values(asdict(record)).build())
 
 
 def drop_record(writer: Writer, record: Record) -> None:
     """Remove a record, and the table with the last one: it came with the first."""
-    writer.execute(f"DELETE FROM {TABLE} WHERE version = ?", [record.version])
+    # other tools have kept versions as numbers
+    writer.execute(f"DELETE FROM {TABLE} WHERE CAST(version AS TEXT) = ?", [record.version])
     if next(writer.execute(f"SELECT count(*) FROM {TABLE}"))[0] == 0:
         writer.execute(f"DROP TABLE {TABLE}")

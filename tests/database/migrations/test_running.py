@@ -142,10 +142,15 @@ def test_a_table_with_fewer_columns_is_extended(path: Path) -> None:
     ]
 
 
-def test_versions_that_a_table_keeps_as_numbers(path: Path) -> None:
-    backend = database(path, "CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY);")
+@pytest.mark.parametrize("kind", ["INTEGER PRIMARY KEY", ""])
+def test_versions_that_a_table_keeps_as_numbers(path: Path, kind: str) -> None:
+    backend = database(path, f"CREATE TABLE schema_migrations (version {kind});")
     history = run(backend, "CREATE TABLE a (x);", "007")
     assert history.records[0].number == 7
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute("UPDATE schema_migrations SET version = 7")
+    connection.close()
     assert run(backend, "CREATE TABLE a (x);", "7", back="DROP TABLE a;") == History()
 
 
