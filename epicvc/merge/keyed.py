@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
 from epicvc.jsonio import JSON
@@ -66,16 +66,35 @@ def merge_keyed(
         for result, value in zip(after, (triple.ours, triple.theirs, triple.base), strict=True):
             if value is not ABSENT:
                 result[key] = value
-    orders = (list(before), list(mine), list(other))
-    order = _merge_order(context, label, *orders, unplaced)
-    in_ours, in_theirs, in_base = (cast("list[str]", side) for side in (order.ours, order.theirs, order.base))
-    # The base goes by itself first, since the sides change later.
-    in_base = weave(after[2].keys() & {*in_base, *before}, in_base, orders[0], orders[0])
-    arranged = (
-        [items[key] for key in weave(items, chosen, *orders[1:])]
-        for items, chosen in zip(after, (in_ours, in_theirs, in_base), strict=True)
-    )
-    return Triple(*arranged)
+    return Triple(*_arranged(context, label, (before, mine, other), after, unplaced))
+
+
+_Keyed: TypeAlias = "Mapping[str, object]"
+
+
+def _arranged(
+    context: Context,
+    label: Label,
+    sides: tuple[_Keyed, _Keyed, _Keyed],
+    after: tuple[dict[str, JSON], dict[str, JSON], dict[str, JSON]],
+    unplaced: frozenset[str],
+) -> list[JSON]:
+    """The items of ours, theirs and base, each in its order."""
+    base, ours, theirs = (list(side) for side in sides)
+    order = _merge_order(context, label, base, ours, theirs, unplaced)
+    if order is None:
+        chosen, shared = (ours, theirs), list[str]()
+    else:
+        # One order of everything, so that what only one side has stands between the others alike on both.
+        whole = weave({key for items in after for key in items}, order, ours, theirs)
+        triple = context.agree(cast("JSON", ours), cast("JSON", theirs), cast("JSON", whole))
+        chosen = cast("list[str]", triple.ours), cast("list[str]", triple.theirs)
+        shared = [key for key in cast("list[str]", triple.base) if key in after[0] and key in after[1]]
+    lists = [weave(items, wanted, ours, theirs) for items, wanted in zip(after, chosen, strict=False)]
+    # Beyond what both sides have, the base goes by itself first, since the sides change later.
+    known = weave(after[2].keys() & {*shared, *base}, shared, base, base)
+    lists.append(weave(after[2], known, lists[0], lists[1]))
+    return [[items[key] for key in keys] for items, keys in zip(after, lists, strict=True)]
 
 
 def _merge_order(
@@ -85,22 +104,18 @@ def _merge_order(
     ours: list[str],
     theirs: list[str],
     unplaced: frozenset[str],
-) -> Triple:
-    """Merge the relative order of the items that both sides have; each result is a whole order of ids."""
-    orders = (cast("JSON", base), cast("JSON", ours), cast("JSON", theirs))
+) -> list[str] | None:
+    """The order of the items that both sides have; ``None`` where each side keeps its own."""
     if not context.selects(label):
-        return context.keep(*orders)
+        return None
     order = merge_order(base, ours, theirs, unplaced)
-    if order is None:
-        common = set(ours) & set(theirs)
-        in_ours, in_theirs = (cast("JSON", [key for key in side if key in common]) for side in (ours, theirs))
-        in_base = [key for key in base if key in common and key not in unplaced]
-        chosen = context.choose(label, cast("JSON", in_base) if in_base else ABSENT, in_ours, in_theirs)
-        if chosen is None:
-            return context.keep(*orders)
-        order = _as_order(chosen.value)
-    everything = list(dict.fromkeys([*ours, *theirs]))
-    return context.agree(*orders[1:], cast("JSON", weave(everything, order, ours, theirs)))
+    if order is not None:
+        return order
+    common = set(ours) & set(theirs)
+    in_ours, in_theirs = (cast("JSON", [key for key in side if key in common]) for side in (ours, theirs))
+    in_base = [key for key in base if key in common and key not in unplaced]
+    decided = context.choose(label, cast("JSON", in_base) if in_base else ABSENT, in_ours, in_theirs)
+    return None if decided is None else _as_order(decided.value)
 
 
 def _as_order(value: Value) -> list[str]:

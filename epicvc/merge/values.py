@@ -122,7 +122,7 @@ def merge_text(context: Context, label: Label, base: str, ours: str, theirs: str
     """Merge texts: by lines where the base has several."""
     if _LINE in base and not _settled(base, ours, theirs) and context.selects(label):
         lines = joined(diff3_lines(base, ours, theirs))
-        if lines is not None:
+        if lines:  # without a line there would be an empty text, which nobody wrote
             return context.agree(ours, theirs, join_lines(lines))
     return merge_scalar(context, label, base, ours, theirs)
 
