@@ -321,7 +321,7 @@ def moved(maker: Maker, base: State) -> State:
                 if any(found is task for found in tasks):
                     tasks.remove(task)
                     target.insert(maker.pick.randrange(len(target) + 1), task)
-            elif maker.chance(0.1):
+            elif cast("str", task["id"])[0] == name and maker.chance(0.1):
                 task["id"] = f"{task['id']}x"
             elif maker.chance(0.3):
                 task.update({k: v for k, v in maker.task(cast("str", task["id"])).items() if k != "title"})
