@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.repo.apply import record_refs
 from epicvc.repo.recovery import recover
@@ -40,12 +43,19 @@ def require_branch(repo: Repo, name: str) -> None:
         raise NotFound(f"no branch {name}", hint=f"see `epicvc branch`, or make it with `epicvc switch -c {name}`")
 
 
-def _move(repo: Repo, command: str, description: str, refs: dict[str, str | None], *, dry_run: bool) -> None:
-    """Move refs as an operation of its own. Neither side is looked at: one transaction of the store is all."""
+@contextmanager
+def _moving(repo: Repo, command: str, description: str, *, dry_run: bool) -> Iterator[dict[str, str | None]]:
+    """Collect refs to move, and move them as an operation of its own. Neither side is looked at.
+
+    What is asked before they move is asked under the lock: of two that want one name, only one finds it free.
+    """
+    refs: dict[str, str | None] = {}
     if dry_run:
+        yield refs
         return
     with repo.lock():
         recover(repo)
+        yield refs
         record_refs(repo, command, description, refs)
 
 
@@ -66,18 +76,19 @@ def create_branch(
         Refused: it is the current branch, and moving it would leave both sides behind.
     """
     ref = BRANCHES + check_ref_name(name)
-    if switch:
-        require_no_merge(repo)
-    if repo.store.ref(ref) is not None:
-        if not force:
-            raise UsageError(f"there is a branch {name} already", hint="move it with --force")
-        if repo.revisions.branch() == name:
-            raise Refused(f"{name} is the current branch", hint="`epicvc rollback` moves it, and both sides with it")
-    commit = repo.revisions.resolve(revision or HEAD)
-    refs: dict[str, str | None] = {ref: commit.hex()}
-    if switch:
-        refs[HEAD] = SYMBOLIC + ref
-    _move(repo, "switch" if switch else "branch", f"branch {name}", refs, dry_run=dry_run)
+    with _moving(repo, "switch" if switch else "branch", f"branch {name}", dry_run=dry_run) as refs:
+        if switch:
+            require_no_merge(repo)
+        if repo.store.ref(ref) is not None:
+            if not force:
+                raise UsageError(f"there is a branch {name} already", hint="move it with --force")
+            if repo.revisions.branch() == name:
+                raise Refused(
+                    f"{name} is the current branch", hint="`epicvc rollback` moves it, and both sides with it"
+                )
+        refs[ref] = repo.revisions.resolve(revision or HEAD).hex()
+        if switch:
+            refs[HEAD] = SYMBOLIC + ref
     return Arrival(repo.revisions.head(), repo.revisions.branch(), 0, changed_database=False)
 
 
@@ -88,17 +99,18 @@ def delete_branch(repo: Repo, name: str, *, force: bool = False, dry_run: bool =
         NotFound: there is no such branch.
         Refused: it is the current one, or HEAD does not contain its commits.
     """
-    require_branch(repo, name)
-    if repo.revisions.branch() == name:
-        raise Refused(f"{name} is the current branch", hint="switch to another one first")
-    head = repo.revisions.head()
-    tip = repo.revisions.resolve(BRANCHES + name)
-    if not force and (head is None or tip not in repo.revisions.ancestors(head)):
-        raise Refused(
-            f"branch {name} has commits that HEAD does not have",
-            hint="mean it with --force; `undo` brings it back",
-        )
-    _move(repo, "branch", f"branch --delete {name}", {BRANCHES + name: None}, dry_run=dry_run)
+    with _moving(repo, "branch", f"branch --delete {name}", dry_run=dry_run) as refs:
+        require_branch(repo, name)
+        if repo.revisions.branch() == name:
+            raise Refused(f"{name} is the current branch", hint="switch to another one first")
+        head = repo.revisions.head()
+        tip = repo.revisions.resolve(BRANCHES + name)
+        if not force and (head is None or tip not in repo.revisions.ancestors(head)):
+            raise Refused(
+                f"branch {name} has commits that HEAD does not have",
+                hint="mean it with --force; `undo` brings it back",
+            )
+        refs[BRANCHES + name] = None
 
 
 def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = False, dry_run: bool = False) -> str:
@@ -109,10 +121,11 @@ def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = Fal
         NotFound: there is no such revision.
     """
     ref = TAGS + check_ref_name(name)
-    if repo.store.ref(ref) is not None and not force:
-        raise UsageError(f"there is a tag {name} already", hint="move it with --force")
-    commit = repo.revisions.resolve(revision or HEAD).hex()
-    _move(repo, "tag", f"tag {name}", {ref: commit}, dry_run=dry_run)
+    with _moving(repo, "tag", f"tag {name}", dry_run=dry_run) as refs:
+        if repo.store.ref(ref) is not None and not force:
+            raise UsageError(f"there is a tag {name} already", hint="move it with --force")
+        commit = repo.revisions.resolve(revision or HEAD).hex()
+        refs[ref] = commit
     return commit
 
 
@@ -122,6 +135,7 @@ def delete_tag(repo: Repo, name: str, *, dry_run: bool = False) -> None:
     Raises:
         NotFound: there is none.
     """
-    if repo.store.ref(TAGS + name) is None:
-        raise NotFound(f"no tag {name}", hint="see `epicvc tag`")
-    _move(repo, "tag", f"tag --delete {name}", {TAGS + name: None}, dry_run=dry_run)
+    with _moving(repo, "tag", f"tag --delete {name}", dry_run=dry_run) as refs:
+        if repo.store.ref(TAGS + name) is None:
+            raise NotFound(f"no tag {name}", hint="see `epicvc tag`")
+        refs[TAGS + name] = None

@@ -51,7 +51,10 @@ COMMANDS = {"forward": FORWARD, "pulling": {"sync --json": 1}}
 
 
 def run_forked(
-    root: Path, words: list[str], meddle: Callable[[int], None] = lambda _: None
+    root: Path,
+    words: list[str],
+    meddle: Callable[[int], None] = lambda _: None,
+    prepare: Callable[[], None] = lambda: None,
 ) -> tuple[int | None, str, str]:
     """Run a command in a forked process.
 
@@ -59,6 +62,7 @@ def run_forked(
         root: where.
         words: the command line.
         meddle: called with the process's id while it runs.
+        prepare: called in the process before it runs.
 
     Returns:
         The exit code (``None`` when it was killed), stdout, stderr.
@@ -68,6 +72,7 @@ def run_forked(
     if not child:
         code = 99
         try:
+            prepare()
             os.chdir(root)
             for number, output in enumerate(outputs, 1):
                 os.dup2(output, number)
