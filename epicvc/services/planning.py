@@ -116,10 +116,12 @@ def plan(repo: Repo, request: PlanRequest) -> PlanReport:
         NotFound: no database is configured, or it does not have a selected epic.
         UsageError: the settings name a country or a subdivision that is not known.
         LossyField: the database does not give back what was written; nothing is changed.
+        EpicvcError: a side is invalid or cannot be used; nothing is changed.
     """
     repo.require_backend()
 
     def act(session: Session) -> PlanReport | Later[PlanReport]:
+        session.working.files.require_valid()
         work = _Planning(session, request)
         report = work.survey()
         report.dry_run = request.dry_run

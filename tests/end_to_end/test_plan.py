@@ -162,6 +162,11 @@ def test_unknown_country(repo: EpicRepo) -> None:
 
 
 def test_what_cannot_be_planned(repo: EpicRepo) -> None:
+    broken = repo.directory / "broken.json"
+    broken.write_text('{"epic": {', encoding="utf-8")
+    repo.refused(4, "plan", naming="broken.json")
+    repo.refused(4, "plan", "--schedule", naming="broken.json")
+    broken.unlink()
     repo.refused(3, "plan", "nothing", naming="nothing")
     repo.refused(2, "plan", "5:name")
     repo.refused(2, "plan", "--schedule", "--all")
