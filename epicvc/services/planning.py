@@ -200,8 +200,11 @@ class _Planning:
             after: Core = {} if current else before
             warning = error.message if duration else "it has no duration"
             return EpicPlan(values.id, duration, before, after, None, warning)
-        self._records[values.id] = PlanRecord.made(duration or "", self._repo.config.plan, dates)
-        return EpicPlan(values.id, duration, before, {**before, **self._mapped(show_planned(dates))}, dates)
+        shown = self._mapped(show_planned(dates))
+        record = PlanRecord.made(duration or "", self._repo.config.plan, dates)
+        # What has no column cannot be compared the next time.
+        self._records[values.id] = replace(record, planned=read_planned(shown))
+        return EpicPlan(values.id, duration, before, {**before, **shown}, dates)
 
     def _mapped(self, values: Core) -> Core:
         names = {spec.name for spec in self._layout.epics.map.calculated}

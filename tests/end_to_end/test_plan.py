@@ -84,6 +84,21 @@ def test_a_start_stays_until_the_strategy_changes_or_replan(repo: EpicRepo) -> N
     assert dates(repo)[epic][0] == "2025-12-01"
 
 
+def test_fields_without_a_column_are_left_out(repo: EpicRepo) -> None:
+    configure(repo, "\n[mapping.epics.fields]\nduration_unit = false\ncalculated_duration_days = false\n")
+    repo.ok("plan", "--from", DAY)
+    row = repo.epic_row(repo.facts.epic)
+    assert (row["planned_end_date"], row["duration_unit"], row["calculated_duration_days"]) == (
+        "2025-08-20",
+        None,
+        None,
+    )
+    path = repo.root / "epicvc.toml"
+    path.write_text(path.read_text().replace("[mapping", '[plan]\nstrategy = "immediate"\n\n[mapping'))
+    repo.ok("plan", "--from", LATER)
+    assert repo.epic_row(repo.facts.epic)["planned_start_date"] == LATER
+
+
 def test_losing_the_records_loses_no_start(repo: EpicRepo) -> None:
     repo.ok("plan", "--from", DAY)
     before = dates(repo)
