@@ -111,7 +111,7 @@ def take_pieces(conflict: Conflict, choices: Sequence[How]) -> Chosen:
     """
     found = chunks_of(conflict) if can_pick(conflict) else []
     wanted = sum(isinstance(chunk, Overlap) for chunk in found)
-    if len(choices) != wanted or not found:
+    if len(choices) != wanted or not can_pick(conflict):
         raise UsageError(f"{conflict.label} has {wanted} overlaps to choose for, not {len(choices)}")
     rest = iter(choices)
     pieces: list[Piece] = []
