@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.branches import two_branches
 from support.killing import run_killed
 from support.repos import EpicRepo
 
@@ -26,10 +27,20 @@ def _damage(repo: EpicRepo) -> None:
     repo.sql("DROP VIEW IF EXISTS " + repo.facts.view)
 
 
+def _branches(repo: EpicRepo) -> None:
+    task = {"id": "new", "title": "New"}
+    two_branches(
+        repo,
+        lambda body: (body.update(summary="Theirs"), body["tasks"].append(task)),
+        lambda body: (body.update(name="Ours"), body["tasks"].append({**task, "id": "other"})),
+    )
+
+
 SCENES = {
     "sync": (_edit_both, ("sync",)),
     "rollback": (_damage, ("rollback", "before")),
     "plan": (lambda _: None, ("plan", "--from", "2025-08-13")),
+    "merge": (_branches, ("merge", "theirs")),
 }
 
 
@@ -57,7 +68,7 @@ def test_killed_at_any_step_it_is_the_old_state_or_the_new_one(made: EpicRepo, t
     for at in sorted({1 + round(number * (steps - 1) / SAMPLES) for number in range(SAMPLES + 1)}):
         repo = made.copy_to(tmp_path / f"killed-{at}")
         assert run_killed(repo.root, at, *command) is None, at
-        repo.ok("doctor", "--repair") if scene == "sync" else repo.run("doctor", "--repair")
+        repo.ok("doctor", "--repair") if scene != "rollback" else repo.run("doctor", "--repair")
         assert not [path for path in repo.root.rglob("*") if "epicvc-tmp" in path.name], at
         if _sides(repo) == old:
             outcomes.add("old")
