@@ -216,6 +216,7 @@ def merge(report: MergeReport) -> Shape:
         "fast_forward": report.fast_forward,
         "up_to_date": report.up_to_date,
         "moved": [{"from": str(old), "to": str(new)} for old, new in report.moves],
+        "warnings": list(report.warnings),
         "replayed": [str(label) for label in report.replayed],
     }
 

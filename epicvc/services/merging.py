@@ -46,6 +46,7 @@ class MergeReport:
         fast_forward: the branch only moved forward.
         up_to_date: there was nothing to merge.
         dry_run: nothing was written.
+        warnings: faults of the task graph that one side had already.
     """
 
     command: str
@@ -60,6 +61,7 @@ class MergeReport:
     fast_forward: bool = False
     up_to_date: bool = False
     dry_run: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -318,7 +320,13 @@ def _carry_out(
         return chosen
 
     merged = _merged(session, state, remembering)
-    report = replace(report, epics=merged.epics, conflicts=list(merged.conflicts), moves=merged.moves)
+    report = replace(
+        report,
+        epics=merged.epics,
+        conflicts=list(merged.conflicts),
+        moves=merged.moves,
+        warnings=tuple(map(str, merged.known)),
+    )
     report = replace(report, replayed=tuple(sorted(replayed)))
     if report.dry_run:
         return report

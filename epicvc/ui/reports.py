@@ -67,6 +67,8 @@ def merge_report(console: Console, report: MergeReport) -> None:
         console.print(line(f"{verb} {count(len(report.epics), 'epic')}: {listed}{more}"))
     for old, new in report.moves:
         console.print(line(f"  > {printable(str(old))} moved to {printable(str(new))}"))
+    for warning in report.warnings[:_LINES]:
+        console.print(line((f"warning: {printable(warning)}", "changed")))
     draw_replayed(console, list(report.replayed))
     if report.conflicts:
         what = f"{count(len(report.conflicts), 'conflict')}: ours {'would stay' if would else 'stays'} until settled"

@@ -468,3 +468,41 @@ def test_merging_either_way_gives_the_same_documents(made: EpicRepo, tmp_path: P
             repo.ok("merge", "--continue")
         settled(repo)
     assert _documents(made) == _documents(other)
+
+
+def test_a_circle_that_no_branch_has_blocks_the_merge(repo: EpicRepo) -> None:
+    epic, (first, second, *_) = repo.facts.epic, repo.facts.tasks
+    fork(repo)
+    repo.rewrite(epic, lambda body: (set_task(first, dependencies=[])(body), set_task(second, dependencies=[])(body)))
+    commit(repo)
+    repo.ok("switch", "main")
+    repo.ok("merge", "theirs")
+    repo.ok("switch", "-c", "other")
+    repo.rewrite(epic, set_task(first, dependencies=[second]))
+    commit(repo)
+    repo.ok("switch", "main")
+    repo.rewrite(epic, set_task(second, dependencies=[first]))
+    commit(repo)
+    said = repo.refused(4, "merge", "other")
+    assert f"{epic}:tasks/{first}/dependencies" in said
+    assert "ours" in said
+    assert "theirs" in said
+    settled(repo)
+
+
+def test_a_dependency_on_what_the_other_branch_deleted_blocks_the_merge(made: EpicRepo) -> None:
+    repo = made
+    fork(repo)
+    repo.rewrite("1", lambda body: body["tasks"].append({"id": "1.9", "title": "New", "dependencies": ["2.2"]}))
+    repo.rewrite("2", lambda body: body["tasks"].append({"id": "2.2", "title": "Wanted"}))
+    commit(repo)
+    repo.ok("switch", "main")
+    repo.ok("merge", "theirs")
+    repo.ok("switch", "-c", "other")
+    repo.rewrite("1", lambda body: body["tasks"].append({"id": "1.10", "title": "N", "dependencies": ["2.2"]}))
+    commit(repo)
+    repo.ok("switch", "main")
+    repo.rewrite("1", lambda body: body.update(tasks=[task for task in body["tasks"] if task["id"] != "1.9"]))
+    repo.rewrite("2", lambda body: body.update(tasks=[task for task in body["tasks"] if task["id"] != "2.2"]))
+    commit(repo)
+    assert "2.2" in repo.refused(4, "merge", "other")

@@ -20,7 +20,7 @@ from epicvc.repo.filesside import parse_file
 from epicvc.repo.rows import NamedRow, is_alive
 from epicvc.services.session import Session
 from epicvc.services.threeway.files import Version
-from epicvc.services.threeway.states import Changes, Place, State
+from epicvc.services.threeway.states import Changes, Contents, Place, State
 from epicvc.services.threeway.whole import Names, NaturalRows, living, of_rows, system_names
 from epicvc.store.objects import ObjectType
 
@@ -40,6 +40,7 @@ class Three:
         there: what theirs changed.
         working: what turns the sides as they are now into ours; nothing, as a rule.
         owned: whether the epics that rows belong to can be told, in every state.
+        contents: what files say.
     """
 
     base: State
@@ -49,6 +50,7 @@ class Three:
     there: Changes
     working: Changes
     owned: bool
+    contents: Contents
 
     @property
     def states(self) -> tuple[State, State, State]:
@@ -138,9 +140,9 @@ class Loader:
                 seen[place] = Version(place, Text(raw, parse_file(raw, place[0], self._config)))
             return seen[place]
 
-        return tuple(version(place) for place in self._places(epic))
+        return tuple(version(place) for place in self.places(epic))
 
-    def _places(self, epic: str) -> tuple[Place | None, ...]:
+    def places(self, epic: str) -> tuple[Place | None, ...]:
         """Where the epic's file is in each state, from where it is now."""
         three = self._three
         tracked = self._session.working.files.by_epic.get(epic)
@@ -152,7 +154,8 @@ class Loader:
     # Rows
 
     @cached_property
-    def _layout(self) -> Layout:
+    def layout(self) -> Layout:
+        """The mapped tables as the database has them."""
         reader, database = self._session.reader, self._config.database
         assert reader is not None and database is not None  # rows have owners, so there is a database
         return read_layout(reader, self._mapping, database.display)
@@ -163,7 +166,7 @@ class Loader:
         for task, linked in rows.links:
             links.setdefault(rows.tasks[task][1].get(self._mapping.tasks.id), []).append(linked)
         tasks = [row for _, row in rows.tasks.values()]
-        return settle(epic_of_rows(self._layout, epic, rows.epic[1], tasks, links), reference)
+        return settle(epic_of_rows(self.layout, epic, rows.epic[1], tasks, links), reference)
 
     def _rows(self, epics: Sequence[str]) -> dict[str, tuple[NaturalRows, ...]]:
         """The rows of epics in each state, by natural key."""
@@ -237,7 +240,7 @@ class Loader:
         result: dict[str, KeysByTable] = {epic: {} for epic in epics}
         query = (
             f"SELECT e.{quote(head.id)}, e.{quote(head.key)} FROM {quote(head.table)} e "
-            f"WHERE {self._layout.epics.lookup('e')} IN ({_marks(epics)})"
+            f"WHERE {self.layout.epics.lookup('e')} IN ({_marks(epics)})"
         )
         owners: dict[SQLValue, str] = {}
         for surrogate, key in reader.execute(query, list(epics)):

@@ -15,6 +15,7 @@ from epicvc.database.values import decode
 from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
+from epicvc.merge.graph import Fault
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, same
 from epicvc.model.document import UNAGREED, Core, same_core
 from epicvc.model.labels import Label
@@ -26,11 +27,12 @@ from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.session import Session
 from epicvc.services.targets import reachable
 from epicvc.services.threeway.files import MergedFiles, merged_path
+from epicvc.services.threeway.graph import check_links
 from epicvc.services.threeway.loading import Epic, Loader, Three
 from epicvc.services.threeway.moves import relocate
 from epicvc.services.threeway.rows import DocumentRows, Documents, Emit, Surrogates
 from epicvc.services.threeway.schema import merged_schema
-from epicvc.services.threeway.states import Contents, State, find_changes
+from epicvc.services.threeway.states import Contents, Links, State, find_changes, links_of
 from epicvc.services.threeway.tables import Place, TableMerge
 from epicvc.services.threeway.whole import file_part, joined, shared
 from epicvc.store import tree
@@ -46,12 +48,14 @@ class Merged:
         conflicts: what is undecided, in the order of labels.
         epics: the epics that theirs brought changes to.
         moves: tasks that one side moved to another epic, as labels before and after.
+        known: faults of the task graph that one side had already.
     """
 
     snapshot: Snapshot
     conflicts: tuple[Conflict, ...]
     epics: tuple[str, ...]
     moves: tuple[tuple[Label, Label], ...] = ()
+    known: tuple[Fault, ...] = ()
 
 
 def merge_snapshots(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, decide: Decide) -> Merged:
@@ -66,6 +70,7 @@ def merge_snapshots(session: Session, base: Snapshot, ours: Snapshot, theirs: Sn
 
     Raises:
         Refused: the schema changed on both sides, or a table that one dropped has changes of the other.
+        BrokenGraph: nothing conflicts, and tasks would depend on each other in a circle, or on one that is gone.
         EpicvcError: a file or row of some state cannot be read as a document.
     """
     ours, theirs = reachable(session, ours), reachable(session, theirs)
@@ -82,12 +87,12 @@ def _three(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot) -
     now, *states = (State(sink, found, mapping) for found in (session.working.snapshot(), base, ours, theirs))
     views = [state.captured for state in (now, *states)]
     owned = session.reader is not None and all(view is not None and view.finds_owners(mapping) for view in views)
-    contents = Contents(sink)
+    contents = Contents(sink, mapping.links.field if mapping.links else "")
     here, there, working = (
         find_changes(sink, contents, mapping, old, new, owned=owned)
         for old, new in ((states[0], states[1]), (states[0], states[2]), (now, states[1]))
     )
-    return Three(states[0], states[1], states[2], here, there, working, owned)
+    return Three(states[0], states[1], states[2], here, there, working, owned, contents)
 
 
 class _Decisions:
@@ -149,14 +154,19 @@ class _Merge:
         self._files = MergedFiles(self._sink, three.ours.snapshot.files)
         self._entries: dict[str, BaseEntry | None] = {}
         self._touched: set[str] = set()
+        self._links: dict[str, Links] = {}
 
     def run(self) -> Merged:
         """Merge."""
         schema = self._schema()
         both = self._both_changed()
-        epics = {epic.id: epic for epic in Loader(self._session, self._three).load(sorted(both))}
+        loader = Loader(self._session, self._three)
+        epics = {epic.id: epic for epic in loader.load(sorted(both))}
         moves = relocate(epics, self._three.here.moved, self._three.there.moved, self._decisions.ask_place)
         documents = [self._merge_epic(epic) for epic in epics.values()]
+        known: tuple[Fault, ...] = ()
+        if self._mapping.links and not self._decisions.undecided:
+            known = check_links(self._session, self._three, loader, self._links)
         database = self._three.ours.snapshot.database
         if schema is not None:
             database = self._database(schema, both, documents)
@@ -173,6 +183,7 @@ class _Merge:
             tuple(sorted(self._decisions.undecided.values(), key=lambda conflict: conflict.label)),
             tuple(sorted(self._touched)),
             moves,
+            known,
         )
 
     def _schema(self) -> ObjectId | None:
@@ -199,6 +210,9 @@ class _Merge:
             file = file_part(rows, epic.names)
         else:
             file, rows = self._merged(epic.id, epic.of_files), self._merged(epic.id, epic.of_rows)
+        if self._mapping.links:
+            whole = rows if file is None else file
+            self._links[epic.id] = links_of(whole or {}, self._mapping.links.field)
         tracked = self._write_file(epic, file, rows)
         self._agree(epic, file, rows, tracked)
         self._touched.add(epic.id)

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
 from epicvc.database.values import key_text
 from epicvc.jsonio import parse
-from epicvc.model.document import epic_body, natural_key, tasks_of
+from epicvc.model.document import Core, epic_body, natural_key, tasks_of
 from epicvc.model.mapping import Mapping
 from epicvc.repo.base import Base, get_mapping
 from epicvc.repo.dbside import COUNTERS, table_root, unpack_row
@@ -151,6 +151,7 @@ class Changes:
         new_rows: the same for those that belong to one now.
         epics: every epic that differs in its file, its rows or its base.
         moved: tasks that left one epic for another, ``(old epic, task) -> new epic``.
+        tasks: the epics that have a task of an id before or after, where either changed.
     """
 
     old_files: dict[str, Place] = field(default_factory=dict)
@@ -160,25 +161,47 @@ class Changes:
     new_rows: dict[str, dict[str, set[bytes]]] = field(default_factory=dict)
     epics: set[str] = field(default_factory=set)
     moved: dict[tuple[str, str], str] = field(default_factory=dict)
+    tasks: dict[str, set[str]] = field(default_factory=dict)
+
+
+Links = dict[str, tuple[str, ...]]
+"""Tasks, and what each depends on."""
 
 
 class Contents:
-    """What stored files say, each parsed once."""
+    """What stored files say of epics, tasks and their links, each file parsed once.
 
-    def __init__(self, sink: ObjectSink) -> None:
+    Args:
+        sink: holds the files.
+        field: the field of a task that holds what it depends on.
+    """
+
+    def __init__(self, sink: ObjectSink, field: str) -> None:
         self._sink = sink
-        self._seen: dict[ObjectId, tuple[str | None, frozenset[str]]] = {}
+        self._field = field
+        self._seen: dict[ObjectId, tuple[str | None, Links]] = {}
 
-    def epic(self, blob: ObjectId, path: str) -> tuple[str, frozenset[str]]:
-        """A file's epic and the ids of its tasks; a file that is no epic goes by its path."""
+    def epic(self, blob: ObjectId, path: str) -> tuple[str, Links]:
+        """A file's epic and its tasks with their links; a file that is no epic goes by its path."""
         if blob not in self._seen:
             value = parse(self._sink.get(blob, ObjectType.BLOB), source=path)
             body = epic_body(value) if isinstance(value, dict) else {}
-            tasks = tasks_of(body) if isinstance(body.get(Mapping.TASKS), list) else []
-            ids = (natural_key(task.get("id")) for task in tasks if isinstance(task, dict))
-            self._seen[blob] = natural_key(body.get("id")), frozenset(key for key in ids if key is not None)
+            self._seen[blob] = natural_key(body.get("id")), links_of(body, self._field)
         epic, found = self._seen[blob]
         return (path if epic is None else epic), found
+
+
+def links_of(body: Core, field: str) -> Links:
+    """The tasks of an epic and what each depends on."""
+    tasks = tasks_of(body) if isinstance(body.get(Mapping.TASKS), list) else []
+    found: Links = {}
+    for task in tasks:
+        key = natural_key(task.get("id")) if isinstance(task, dict) else None
+        if key is not None:
+            links = task.get(field)
+            keys = map(natural_key, links) if isinstance(links, list) else ()
+            found[key] = tuple(link for link in keys if link is not None)
+    return found
 
 
 def find_changes(
@@ -212,6 +235,9 @@ def find_changes(
     _find_rows(sink, mapping, tables, old, new, changes, lost, gained)
     for key, _, _ in tree.diff(sink, old.snapshot.base, new.snapshot.base):
         changes.epics.add(key.decode())
+    for tasks in (lost, gained):
+        for task, owners in tasks.items():
+            changes.tasks.setdefault(task, set()).update(owners)
     for task, givers in lost.items():
         getters = gained.get(task, set())
         for giver in givers - getters:
