@@ -18,7 +18,7 @@ from epicvc.ui.resolver.help import HELP
 from epicvc.ui.resolver.state import Mode, State, View, said
 from epicvc.ui.resolver.values import excerpt, styled, wrap
 from epicvc.ui.resolver.versions import Look, beside, stacked, when
-from epicvc.ui.text import count, printable
+from epicvc.ui.text import count
 
 BESIDE_FROM = 78
 """Columns from which three versions stand side by side."""
@@ -114,7 +114,7 @@ def _head(state: State, look: Look) -> list[Text]:
     title = Text(left + " " * gap + right, "title")
     if state.mode not in (Mode.ASK, Mode.ITEMS):
         return [title]
-    label = Text(" ").append(printable(str(state.question.conflict.label)), "label")
+    label = Text(" ").append(look.text(str(state.question.conflict.label)), "label")
     label.append(look.dot + _what(state.question), "dim")
     return [title, label, Text(look.rule * look.width, "dim")]
 
@@ -136,7 +136,7 @@ def _foot(state: State, look: Look) -> list[Text]:
     lines = [Text(look.rule * look.width, "dim")]
     if state.mode is Mode.ASK:
         lines.append(_answer(state, look))
-    lines.append(Text(" " + state.message, "message"))
+    lines.append(Text(" " + look.text(state.message), "message"))
     return [*lines, *_keys(state, look)]
 
 
@@ -149,8 +149,8 @@ def _answer(state: State, look: Look) -> Text:
     before = state.remembered.get(state.question.conflict.label)
     if before is not None and before.chosen == answer.chosen:
         how = f"as {before.author} settled it {when(before.time)}"
-    line.append(printable(how), "good").append(": ", "dim")
-    return line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1))
+    line.append(look.text(how), "good").append(": ", "dim")
+    return line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1, plain=look.plain))
 
 
 def _keys(state: State, look: Look) -> list[Text]:
@@ -205,7 +205,7 @@ def _items(state: State, look: Look) -> _Body:
         line.append("! " if pick.group is not None else "  ", "conflict")
         line.append(f"{mark:<{wide}} ", "added" if mark[:1] == "+" else "removed" if mark[:1] == "-" else "dim")
         text = pick.piece if isinstance(pick.piece, str) else excerpt(pick.piece, 10_000)
-        item = Text(printable(text), ("label" if here else "") if pick.taken else "dim")
+        item = Text(look.text(text), ("label" if here else "") if pick.taken else "dim")
         body.lines += wrap(item, look.width - 1, line)
         if here:
             body.last = len(body.lines) - 1
@@ -228,7 +228,7 @@ def _mark(pick: Pick, sides: tuple[str, str]) -> str:
 
 
 def _summary(state: State, look: Look) -> _Body:
-    labels = [printable(str(question.conflict.label)) for question in state.questions]
+    labels = [look.text(str(question.conflict.label)) for question in state.questions]
     wide = min(max(map(len, labels)), max(look.width // 2 - 4, 10))
     body = _Body([Text()])
     for number, (question, label) in enumerate(zip(state.questions, labels, strict=True)):
@@ -240,7 +240,7 @@ def _summary(state: State, look: Look) -> _Body:
             line.append("open", "conflict").append(f"  {_kept(state)}", "dim")
         else:
             line.append(f"{said(answer.how, state.sides):<12} ", "good")
-            line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1), "dim")
+            line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1, plain=look.plain), "dim")
         if number == state.cursor:
             body.first = body.last = len(body.lines)
         body.lines.append(line)

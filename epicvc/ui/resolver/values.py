@@ -28,6 +28,12 @@ _RUN = 5
 """Unchanged lines of an object in a row that are still shown all."""
 
 
+def shown_in(raw: str, *, plain: bool) -> str:
+    """A user's text with what does not print escaped; everything but ASCII, where there is nothing else."""
+    text = printable(raw)
+    return text.encode("ascii", "backslashreplace").decode() if plain else text
+
+
 @dataclass(frozen=True)
 class Paper:
     """What is drawn on.
@@ -35,10 +41,16 @@ class Paper:
     Attributes:
         width: columns.
         colour: whether styles can say what marks would say otherwise.
+        plain: whether only ASCII can be shown.
     """
 
     width: int
     colour: bool
+    plain: bool = False
+
+    def text(self, raw: str) -> str:
+        """A user's text as it can be shown here."""
+        return shown_in(raw, plain=self.plain)
 
 
 def styled(text: str, style: str) -> Text:
@@ -79,7 +91,7 @@ def value_lines(value: Value, against: Value, paper: Paper, *, both: bool = True
         return list(_words(against, value, paper, both=both))
     style = "" if same(value, against) else "new"
     text = value if isinstance(value, str) else dumps_text(value, indent=None)
-    return [part for line in text.split("\n") for part in wrap(Text(printable(line), style), paper.width)]
+    return [part for line in text.split("\n") for part in wrap(Text(paper.text(line), style), paper.width)]
 
 
 def _text(item: JSON) -> str:
@@ -104,7 +116,7 @@ def _words(old: str, new: str, paper: Paper, *, both: bool) -> Iterator[Text]:
                 yield from wrap(line, paper.width)
                 line = Text()
             if part:
-                line.append(opening + printable(part) + closing, _STYLES[mark])
+                line.append(opening + paper.text(part) + closing, _STYLES[mark])
     yield from wrap(line, paper.width)
 
 
@@ -125,7 +137,7 @@ def _items(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool) 
     for tag, i1, i2, j1, j2 in _codes(old, new):
         if tag == "equal":
             for item in new[j1:j2]:
-                yield from wrap(Text(printable(item)), paper.width, Text("  "))
+                yield from wrap(Text(paper.text(item)), paper.width, Text("  "))
             continue
         for position in range(max(i2 - i1, j2 - j1)):
             was = old[i1 + position] if i1 + position < i2 else None
@@ -147,7 +159,7 @@ def _members(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool
             for line in old[i1:i2] if both else ():
                 yield from _removed(line, paper)
             for line in new[j1:j2]:
-                yield from _added(line, paper) if marked else wrap(Text(printable(line)), paper.width, Text("  "))
+                yield from _added(line, paper) if marked else wrap(Text(paper.text(line)), paper.width, Text("  "))
             continue
         head = 1 if number == 0 else _CONTEXT
         tail = 1 if number == len(codes) - 1 else _CONTEXT
@@ -157,9 +169,10 @@ def _members(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool
             lines[head : len(lines) - tail] = [""]
         for position, line in enumerate(lines):
             if left_out > _RUN and len(codes) > 1 and position == head:
-                yield from wrap(Text(f"… {left_out} lines alike", "dim"), paper.width, Text("  "))
+                dots = "..." if paper.plain else "…"
+                yield from wrap(Text(f"{dots} {left_out} lines alike", "dim"), paper.width, Text("  "))
             else:
-                yield from wrap(Text(printable(line)), paper.width, Text("  "))
+                yield from wrap(Text(paper.text(line)), paper.width, Text("  "))
 
 
 def _codes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
@@ -167,21 +180,24 @@ def _codes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, 
 
 
 def _removed(text: str, paper: Paper) -> Iterator[Text]:
-    return wrap(Text(printable(text), "old" if paper.colour else ""), paper.width, styled("- ", "removed"))
+    return wrap(Text(paper.text(text), "old" if paper.colour else ""), paper.width, styled("- ", "removed"))
 
 
 def _added(text: str, paper: Paper) -> Iterator[Text]:
-    return wrap(Text(printable(text), "new"), paper.width, styled("+ ", "added"))
+    return wrap(Text(paper.text(text), "new"), paper.width, styled("+ ", "added"))
 
 
 def _changed(was: str, now: str, paper: Paper) -> Iterator[Text]:
     line = Text()
     for mark, run in _apart(word_marks(was, now, whole=True)):
         opening, closing = ("", "") if paper.colour else _BRACKETS.get(mark, ("", ""))
-        line.append(opening + printable(run) + closing, _STYLES[mark])
+        line.append(opening + paper.text(run) + closing, _STYLES[mark])
     yield from wrap(line, paper.width, styled("~ ", "changed"))
 
 
-def excerpt(value: Value, width: int) -> str:
-    """A value on one line."""
-    return "(absent)" if value is ABSENT else shown(value, max(width, 8))
+def excerpt(value: Value, width: int, *, plain: bool = False) -> str:
+    """A value on one line, shortened in the middle where it is long."""
+    if value is ABSENT:
+        return "(absent)"
+    text = shown_in(shown(value, max(width, 8)), plain=plain)
+    return text if len(text) <= width or not plain else text[: max(width - 3, 5)] + "..."

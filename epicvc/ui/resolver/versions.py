@@ -12,7 +12,7 @@ from rich.text import Text
 from epicvc.merge.threeway import ABSENT, Value
 from epicvc.services.questions import Origin, Question
 from epicvc.ui.resolver.state import State, said
-from epicvc.ui.resolver.values import Paper, styled, value_lines, wrap
+from epicvc.ui.resolver.values import Paper, shown_in, styled, value_lines, wrap
 from epicvc.ui.text import printable
 
 _NAMES = {"files": "in the file", "db": "in the database", "both": "on both sides"}
@@ -35,6 +35,10 @@ class Look:
     colour: bool = False
     plain: bool = False
     numbers: bool = False
+
+    def text(self, raw: str) -> str:
+        """A user's text as it can be shown here."""
+        return shown_in(raw, plain=self.plain)
 
     @property
     def rule(self) -> str:
@@ -90,8 +94,8 @@ def beside(state: State, question: Question, look: Look) -> list[Text]:
     chosen = _chosen(state)
     for version in _versions(state, question):
         head = [_name(version.name, chosen, look)]
-        head += [part for fact in _facts(version) for part in wrap(Text(fact, "dim"), width)]
-        columns.append((head, version.lines(Paper(width, look.colour))))
+        head += [part for fact in _facts(version) for part in wrap(Text(look.text(fact), "dim"), width)]
+        columns.append((head, version.lines(Paper(width, look.colour, look.plain))))
     tall = max(len(head) for head, _ in columns)
     heads = [head + [Text()] * (tall - len(head)) for head, _ in columns]
     cross = "-+-" if look.plain else "─┼─"
@@ -120,11 +124,13 @@ def stacked(state: State, question: Question, look: Look) -> list[Text]:
         if lines:
             lines.append(Text())
         head = _name(version.name, chosen, look)
-        facts = look.dot.join(_facts(version))
+        facts = look.dot.join(map(look.text, _facts(version)))
         if facts:
             head.append(look.dot + facts, "dim")
         lines += wrap(head, look.width - 1, Text(" "))
-        lines += [Text("   ").append_text(line) for line in version.lines(Paper(look.width - 4, look.colour))]
+        lines += [
+            Text("   ").append_text(line) for line in version.lines(Paper(look.width - 4, look.colour, look.plain))
+        ]
     return lines
 
 

@@ -21,7 +21,7 @@ from epicvc.ui.resolver.values import Paper, value_lines
 from epicvc.ui.resolver.versions import Look
 from tests.docs.conftest import ROOT
 from tests.docs.console import fenced
-from tests.ui.resolver.questions import ALL, ESTIMATE, GOALS, NAME, REMOVED, SUMMARY, asking
+from tests.ui.resolver.questions import ALL, ESTIMATE, GOALS, NAME, REMOVED, SUMMARY, asking, question
 
 
 @pytest.fixture(autouse=True)
@@ -78,8 +78,8 @@ def test_a_removed_task_shows_what_the_other_side_changed() -> None:
 
 def test_long_values_scroll_and_say_what_lies_beyond() -> None:
     long = [f"line {number}" for number in range(200)]
-    question = Question(Conflict(Label("1", ("goals",)), [], long[:150], long))
-    state = asking(question)
+    asked = Question(Conflict(Label("1", ("goals",)), [], long[:150], long))
+    state = asking(asked)
     look = Look(80, 24)
     assert "more lines" in plain(state)[-6]
     for key in (keys.PAGE_DOWN, keys.DOWN, "j", " "):
@@ -94,8 +94,8 @@ def test_long_values_scroll_and_say_what_lies_beyond() -> None:
 
 def test_the_item_under_the_cursor_is_always_seen() -> None:
     long: list[JSON] = [f"item {number}" for number in range(200)]
-    question = Question(Conflict(Label("1", ("goals",)), [], long, [*long, "more"]))
-    state = press(asking(question), "i")
+    asked = Question(Conflict(Label("1", ("goals",)), [], long, [*long, "more"]))
+    state = press(asking(asked), "i")
     for _ in range(21):
         shown = [line for line in plain(state, 60, 12) if line.startswith(" >")]
         assert len(shown) == 1
@@ -105,8 +105,12 @@ def test_the_item_under_the_cursor_is_always_seen() -> None:
 
 
 def test_only_ascii_where_nothing_else_can_be_shown() -> None:
-    for state in (asking(*ALL), press(asking(), "i"), press(asking(), "g"), press(asking(), "?")):
-        assert all(line.isascii() for line in plain(state, plain=True))
+    odd = question("ç:name", "coração", "coração ✓", "漢字")
+    goals = question("1:goals", ["é"], ["é", "✓" * 40], ["é", "漢字 " * 30])
+    for state in (asking(*ALL), asking(odd), press(asking(odd), "f"), asking(goals), press(asking(goals), "a")):
+        for now in (state, press(state, "i"), press(state, "g"), press(state, "?"), press(state, "é")):
+            lines = plain(now, plain=True)
+            assert all(line.isascii() and len(line) <= 80 for line in lines)
 
 
 def test_the_prompt_of_a_dumb_terminal_has_numbers_for_a_cursor() -> None:
@@ -134,9 +138,9 @@ def test_every_screen_fits_and_is_safe(
     values: tuple[JSON, JSON, JSON], name: str, width: int, height: int, colour: bool, pressed: list[str]
 ) -> None:
     base, ours, theirs = (ABSENT if value is None else value for value in values)
-    question = Question(Conflict(Label("1", (name,)), base, ours, theirs), spec=Spec())
-    state = asking(question, NAME)
-    look = Look(width, height, colour=colour)
+    asked = Question(Conflict(Label("1", (name,)), base, ours, theirs), spec=Spec())
+    state = asking(asked, NAME)
+    look = Look(width, height, colour=colour, plain=not colour)
     for key in pressed:
         state = fit(press(state, key), look)
         drawn = screen(state, look)
