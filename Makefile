@@ -17,7 +17,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   lint, formatting, types and the import contract"
 	@echo "make soak    run the slow tests"
-	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows;"
+	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows; LONG=1: laws of merging too;"
 	@echo "             GROWTH=1000,10000: what grows with the epics and with the change"
 	@echo "make profile what each second of the slowest works is spent on; WORK=\"status commit\" for others"
 	@echo "make clean   remove the virtual environment, caches and build output"
@@ -41,6 +41,7 @@ soak: $(TOOLS)
 bench: $(MEASURING)
 	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -m tests.benchmarks $(if $(N),--epics $(N)) $(if $(ROWS),--rows $(ROWS)) \
 	  $(if $(RUNS),--runs $(RUNS)) $(if $(GROWTH),--growth $(GROWTH))
+	@$(if $(LONG),PYTHONPATH=tests $(RUN) -m tests.merge.triples --count 100000)
 
 profile: $(MEASURING)
 	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -m tests.benchmarks.profile $(or $(N),10000) \

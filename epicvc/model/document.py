@@ -205,7 +205,7 @@ def same_core(ours: Core | None, theirs: Core | None) -> bool:
     return equal(cast("JSON", ours), cast("JSON", theirs))
 
 
-def settle(rows: RowEpic, reference: Core | None) -> Core:
+def settle(rows: RowEpic, reference: Core | None, file: Core | None = None) -> Core:
     """Read rows against a reference: what is absent in them, and in which order unordered tasks come.
 
     A value that equals its column's default reads as absent where the reference has the document without that
@@ -214,6 +214,7 @@ def settle(rows: RowEpic, reference: Core | None) -> Core:
     Args:
         rows: the epic as the database has it.
         reference: the base; before there is a base, the file's core.
+        file: the file's core; tells of tasks that the reference does not know.
     """
     if reference is None:
         return rows.core
@@ -222,6 +223,8 @@ def settle(rows: RowEpic, reference: Core | None) -> Core:
     if not tasks_of(core):
         return core
     known = {cast("str", task["id"]): task for task in tasks_of(reference)}
+    agreed = list(known)
+    known = {cast("str", task["id"]): task for task in tasks_of(file or {})} | known
     tasks = []
     for task in tasks_of(core):
         key = cast("str", task["id"])
@@ -232,7 +235,7 @@ def settle(rows: RowEpic, reference: Core | None) -> Core:
         else:
             tasks.append(task)
     if rows.unordered:
-        tasks = _in_order(tasks, rows.unordered, list(known))
+        tasks = _in_order(tasks, rows.unordered, agreed)
     core[Mapping.TASKS] = cast("JSON", tasks)
     return core
 

@@ -14,7 +14,8 @@ from typing import Final, Protocol, TypeAlias, cast
 
 from epicvc.jsonio import JSON, equal
 from epicvc.merge.threeway import ABSENT, Direction, Triple, Value
-from epicvc.model.document import Core, Tasks, place, tasks_of
+from epicvc.model.document import UNAGREED, Core, Tasks, place, tasks_of
+from epicvc.model.labels import escape
 from epicvc.model.mapping import Mapping
 
 TaskAt: TypeAlias = tuple[str, str]
@@ -116,6 +117,12 @@ class Moves:
                 self._arrive(item, tasks, direction, merge_task)
         self._cascade(epic, tasks, direction)
         base, ours, theirs = (_with_tasks(core, side) for core, side in zip(cores, tasks, strict=True))
+        # What both sides have brought here has no place among the others on which they agreed.
+        both = [item.target[1] for item in self.of(epic) if item.target[0] == epic and item.by == Direction.BOTH]
+        if base is not None and both:
+            known = cast("list[str]", base.get(UNAGREED) or [])
+            paths = {*known, *(f"{Mapping.TASKS}/{escape(key)}" for key in both)}
+            base = {**base, UNAGREED: cast("JSON", sorted(paths))}
         return base, ours, theirs
 
     def after(self, epic: str, cores: Cores, triple: Triple, direction: Direction, merge_task: MergeTask) -> Triple:

@@ -12,7 +12,7 @@ from epicvc.database.documents import read_epics
 from epicvc.database.epicvalues import read_task_states
 from epicvc.database.layout import Layout, read_layout
 from epicvc.jsonio import JSON, equal
-from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle
+from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle, tasks_of
 from epicvc.planning.progress import progress_fields
 from epicvc.repo.base import Base, BaseEntry, core_id
 from epicvc.repo.dbcache import DatabaseCache
@@ -186,7 +186,10 @@ class Documents:
         """The core that rows stand for."""
         if not rows.defaults and not rows.unordered and not any(rows.task_defaults.values()):
             return rows.core
-        return settle(rows, self.reference(rows.id))
+        reference = self.reference(rows.id)
+        known = {task["id"] for task in tasks_of(reference or {})}
+        new = any(defaults and key not in known for key, defaults in rows.task_defaults.items())
+        return settle(rows, reference, self.file_core(rows.id) if new and reference is not None else None)
 
     def base_core(self, epic: str) -> Core | None:
         """The agreed core of an epic."""

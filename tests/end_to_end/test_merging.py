@@ -245,6 +245,34 @@ def test_one_id_in_two_epics_is_not_a_move(tmp_path: Path) -> None:
     _in_sync(repo)
 
 
+def test_a_task_that_both_sides_add_gets_no_defaults(repo: EpicRepo) -> None:
+    """What the base does not know is read against the file."""
+    epic = repo.facts.epic
+    repo.rewrite(epic, lambda body: body["tasks"].append({"id": "both.1", "title": "On both sides"}))
+    repo.sql(
+        "INSERT INTO framework_tasks (task_key, epic_id, title, task_sequence) VALUES ('both.1', ?, 'On both sides', 9)",
+        repo.epic_row(epic)["id"],
+    )
+    assert repo.json("sync")["conflicts"] == []
+    assert repo.file_task(epic, "both.1") == {"id": "both.1", "title": "On both sides"}
+    _in_sync(repo)
+
+
+def test_a_first_sync_in_parts_is_the_same_as_one(fresh: EpicRepo, tmp_path: Path) -> None:
+    parts = fresh.copy_to(tmp_path / "parts")
+    epic = fresh.facts.epic
+    for repo in (fresh, parts):
+        repo.ok("init")
+        keys = ", ".join(f"('{key}', 1, 'In the database')" for key in fresh.facts.tasks[:2])
+        repo.sql("INSERT INTO framework_epics (id, epic_key, name) VALUES (900, ?, 'n')", epic)
+        repo.sql(f"INSERT INTO framework_tasks (task_key, epic_id, title) VALUES {keys.replace(', 1,', ', 900,')}")
+    parts.ok("push", f"{epic}:name", "--policy", "json_wins")
+    for repo in (fresh, parts):
+        repo.ok("sync", "--policy", "json_wins")
+        _in_sync(repo)
+    assert parts.files() == fresh.files()
+
+
 def test_crossing_moves_conflict_and_others_merge(repo: EpicRepo) -> None:
     facts = repo.facts
     repo.rewrite(facts.epic, lambda body: body["tasks"].extend({"id": f"z.{n}", "title": f"z{n}"} for n in range(4)))
