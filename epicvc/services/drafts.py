@@ -28,19 +28,17 @@ class Drafts:
 
     Args:
         private: the repo's private directory.
+        others: open conflicts that are not asked about now; answers to them stay as they are.
     """
 
-    def __init__(self, private: Path) -> None:
+    def __init__(self, private: Path, others: Iterable[Conflict] = ()) -> None:
         self._private = private
         self._path = private / FILE
+        self._others = frozenset(str(conflict.label) for conflict in others)
 
     def load(self, conflicts: Iterable[Conflict]) -> tuple[dict[Label, Answer], int]:
         """The answers to these conflicts, and how many others there were whose conflicts are gone or others now."""
-        value = privatefile.load(self._path)
-        if not isinstance(value, dict) or value.get("version") != VERSION:
-            return {}, 0
-        entries = value.get("answers")
-        known = entries if isinstance(entries, dict) else {}
+        known = {label: entry for label, entry in self._entries().items() if label not in self._others}
         found = {}
         for conflict in conflicts:
             answer = _read(known.get(str(conflict.label)), conflict)
@@ -49,12 +47,13 @@ class Drafts:
         return found, len(known) - len(found)
 
     def save(self, conflicts: Iterable[Conflict], answers: Mapping[Label, Answer]) -> None:
-        """Keep the answers to these conflicts and nothing else.
+        """Keep the answers to these conflicts and to the others, and nothing else.
 
         Raises:
             FileUnavailable: what was kept before still is.
         """
-        entries: dict[str, JSON] = {
+        entries = {label: entry for label, entry in self._entries().items() if label in self._others}
+        entries |= {
             str(conflict.label): _write(conflict, answers[conflict.label])
             for conflict in conflicts
             if conflict.label in answers
@@ -63,6 +62,13 @@ class Drafts:
             privatefile.save(self._path, {"version": VERSION, "answers": entries}, self._private)
         else:
             remove_file(self._path)
+
+    def _entries(self) -> dict[str, JSON]:
+        value = privatefile.load(self._path)
+        if not isinstance(value, dict) or value.get("version") != VERSION:
+            return {}
+        entries = value.get("answers")
+        return entries if isinstance(entries, dict) else {}
 
 
 def _write(conflict: Conflict, answer: Answer) -> JSON:

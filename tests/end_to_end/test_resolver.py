@@ -342,6 +342,25 @@ def test_only_some_conflicts(made: EpicRepo) -> None:
         assert tty.end() == 3
 
 
+def test_answers_to_other_conflicts_are_kept(made: EpicRepo) -> None:
+    name, goals = _conflict(made)
+    with resolver(made) as tty:
+        tty.until("leave")
+        tty.press("f", "resolve: 2 of 2")
+        tty.send("q")
+        tty.end()
+    with resolver(made, goals) as tty:
+        tty.until("resolve: 1 of 1", goals, "0 answered")
+        tty.press("d", "resolve: summary")
+        tty.send("y")
+        assert tty.end() == 1
+    with resolver(made) as tty:
+        tty.until("resumed with 1 answer", "resolve: summary", name)
+        tty.send("y")
+        assert tty.end() == 0
+    assert _sides(made, "name") == ("name of the files", "name of the files")
+
+
 def test_nothing_to_resolve(made: EpicRepo) -> None:
     with resolver(made) as tty:
         assert tty.end() == 0

@@ -165,10 +165,13 @@ def _ask(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> i
     if not wanted:
         resolve_report(settings.console(), ResolveReport())
         return 0
-    return _converse(settings, repo, dispute, wanted)
+    others = [conflict for conflict in conflicts if conflict not in wanted]
+    return _converse(settings, repo, dispute, wanted, others)
 
 
-def _converse(settings: Settings, repo: Repo, dispute: Dispute, conflicts: Sequence[Conflict]) -> int:
+def _converse(
+    settings: Settings, repo: Repo, dispute: Dispute, conflicts: Sequence[Conflict], others: Sequence[Conflict]
+) -> int:
     from epicvc.services import resolving
     from epicvc.services.drafts import Drafts
     from epicvc.services.remembering import Memory
@@ -176,7 +179,7 @@ def _converse(settings: Settings, repo: Repo, dispute: Dispute, conflicts: Seque
     from epicvc.ui.text import count
 
     variables = environment()
-    drafts = Drafts(repo.config.private)
+    drafts = Drafts(repo.config.private, others)
     colour = settings.color == "always" or (settings.color == "auto" and not variables.get("NO_COLOR"))
     settings.console()  # takes progress away
     outcome = Asking(dispute, drafts, Memory(repo), variables, colour=colour).ask(conflicts)
