@@ -117,11 +117,11 @@ class Moves:
                 self._arrive(item, tasks, direction, merge_task)
         self._cascade(epic, tasks, direction)
         base, ours, theirs = (_with_tasks(core, side) for core, side in zip(cores, tasks, strict=True))
-        # What both sides have brought here has no place among the others on which they agreed.
-        both = [item.target[1] for item in self.of(epic) if item.target[0] == epic and item.by == Direction.BOTH]
-        if base is not None and both:
+        # What came here has no place among the others on which both sides once agreed.
+        new = [item.target[1] for item in self.of(epic) if item.target[0] == epic and item.flows(direction)]
+        if base is not None and new:
             known = cast("list[str]", base.get(UNAGREED) or [])
-            paths = {*known, *(f"{Mapping.TASKS}/{escape(key)}" for key in both)}
+            paths = {*known, *(f"{Mapping.TASKS}/{escape(key)}" for key in new)}
             base = {**base, UNAGREED: cast("JSON", sorted(paths))}
         return base, ours, theirs
 

@@ -249,8 +249,9 @@ def test_a_task_that_both_sides_add_gets_no_defaults(repo: EpicRepo) -> None:
     """What the base does not know is read against the file."""
     epic = repo.facts.epic
     repo.rewrite(epic, lambda body: body["tasks"].append({"id": "both.1", "title": "On both sides"}))
+    columns = "task_key, epic_id, title, task_sequence"
     repo.sql(
-        "INSERT INTO framework_tasks (task_key, epic_id, title, task_sequence) VALUES ('both.1', ?, 'On both sides', 9)",
+        f"INSERT INTO framework_tasks ({columns}) VALUES ('both.1', ?, 'On both sides', 99)",
         repo.epic_row(epic)["id"],
     )
     assert repo.json("sync")["conflicts"] == []
