@@ -205,13 +205,14 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
     if request.continues is not None:
         details["continues"] = request.continues
     intent = Pending(operation_id, request.command, request.database is not None, False, before, None, details)
-    decided = False
+    begun = decided = False
     # What follows the decision must not fail for want of space.
     with Reserve(repo.config.private, _space(before)) as reserve:
         try:
             staging.flush()
             with repo.store.transaction() as txn:
                 txn.set_pending(intent)
+            begun = True
             if request.database is None:
                 intent = _prepare(repo, stage, intent, request, None)
                 decided = True
@@ -229,7 +230,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
             reserve.release()
             if decided:
                 return _end(repo, intent, error)
-            _forget(repo, stage, error)
+            _forget(repo, stage, error, begun=begun)
             raise
     if request.database is not None and intent.database and stage.alone:
         _remember(repo, request.database, staging, operation)
@@ -331,7 +332,7 @@ def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str
     return complete(repo, intent)
 
 
-def _forget(repo: Repo, stage: Stage, error: BaseException) -> None:
+def _forget(repo: Repo, stage: Stage, error: BaseException, *, begun: bool) -> None:
     """Undo everything before the decision.
 
     Raises:
@@ -342,7 +343,7 @@ def _forget(repo: Repo, stage: Stage, error: BaseException) -> None:
         with repo.store.transaction() as txn:
             txn.set_pending(None)
     except EpicvcError as again:
-        if isinstance(error, EpicvcError | Replan):
+        if begun and isinstance(error, EpicvcError | Replan):
             raise Unfinished(str(error) or str(again)) from error
 
 

@@ -18,7 +18,7 @@ from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 from epicvc.services.session import Session, look
 from epicvc.store import tree
-from epicvc.store.objects import ObjectId, ObjectType
+from epicvc.store.objects import ObjectId, ObjectType, is_id
 from epicvc.store.verify import Problem, delete_unreachable, verify_objects
 
 KEEP_DAYS = 90
@@ -52,20 +52,21 @@ class _Walk:
     def run(self) -> None:
         """Walk from refs and from the operation log."""
         store = self._repo.store
-        starts = [bytes.fromhex(value) for value in store.refs().values() if len(value) == 64]
+        starts = [bytes.fromhex(value) for value in store.refs().values() if is_id(value)]
         operations = (operation for operation in store.operations() if operation.time >= self._since)
         views = [view for operation in operations for view in (operation.before, operation.after)]
         pending = store.pending()
         if pending is not None:
             views += [view for view in (pending.before, pending.after) if view is not None]
         for view in views:
-            starts += [bytes.fromhex(value) for value in view.refs.values() if len(value) == 64]
+            starts += [bytes.fromhex(value) for value in view.refs.values() if is_id(value)]
         self._commits(starts)
         for view in views:
-            if view.snapshot:
-                self._guarded(partial(self._snapshot, bytes.fromhex(view.snapshot)))
+            if view.snapshot and is_id(view.snapshot):  # others are found by `verify_objects`
+                self.guarded(partial(self._snapshot, bytes.fromhex(view.snapshot)))
 
-    def _guarded(self, visit: Callable[[], None]) -> None:
+    def guarded(self, visit: Callable[[], None]) -> None:
+        """Visit something; what is wrong with it is a problem."""
         try:
             visit()
         except EpicvcError as error:
@@ -78,7 +79,7 @@ class _Walk:
                 continue
             self.seen.add(oid)
 
-            self._guarded(partial(self._commit, oid, stack))
+            self.guarded(partial(self._commit, oid, stack))
 
     def _commit(self, oid: ObjectId, stack: list[ObjectId]) -> None:
         commit = get_commit(self._repo.store, oid)
@@ -130,7 +131,7 @@ def fsck(repo: Repo, *, full: bool = False) -> FsckReport:
     """
     walk = _Walk(repo)
     problems = list(verify_objects(repo.store, full=full))
-    walk.run()
+    walk.guarded(walk.run)
     known = {problem.object for problem in problems if problem.object}
     for problem in walk.problems:
         if problem.object is None or problem.object not in known:

@@ -22,6 +22,7 @@ from epicvc.errors import (
     NotFound,
     Refused,
 )
+from epicvc.store.rowcheck import crc_of
 
 APPLICATION_ID: Final = 0x65707663  # "epvc"
 FORMAT: Final = 1
@@ -32,21 +33,21 @@ TIMEOUT: Final = 10.0
 # Objects lie in the order of writing and an index holds their ids: ids are random, and data filed under them
 # would be written all over the file.
 TABLES: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE object (
   id BLOB NOT NULL UNIQUE, type INTEGER NOT NULL, codec INTEGER NOT NULL, size INTEGER NOT NULL,
   data BLOB NOT NULL
 );
-CREATE TABLE ref (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE ref (name TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE operation (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time TEXT NOT NULL, command TEXT NOT NULL,
   description TEXT NOT NULL, user TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
-  undoes TEXT, redoes TEXT
+  undoes TEXT, redoes TEXT, crc INTEGER NOT NULL
 );
 CREATE TABLE pending (
   one INTEGER PRIMARY KEY CHECK (one = 1), operation TEXT NOT NULL, command TEXT NOT NULL,
   database INTEGER NOT NULL, prepared INTEGER NOT NULL, before TEXT NOT NULL, after TEXT,
-  details TEXT NOT NULL
+  details TEXT NOT NULL, crc INTEGER NOT NULL
 );
 """
 
@@ -238,7 +239,8 @@ def _create_tables(connection: Connection) -> None:
         if not connection.run("SELECT 1 FROM sqlite_master LIMIT 1"):
             for statement in TABLES.split(";")[:-1]:
                 connection.run(statement)
-            connection.run("INSERT INTO meta VALUES ('repo_id', ?)", (uuid.uuid4().hex,))
+            row = ("repo_id", uuid.uuid4().hex)
+            connection.run("INSERT INTO meta VALUES (?, ?, ?)", (*row, crc_of(*row)))
             connection.run(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.run(f"PRAGMA user_version = {FORMAT}")
         connection.run("COMMIT")

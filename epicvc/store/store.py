@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from epicvc.errors import DamagedObject, DamagedStore, NotFound, UsageError
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed, check_type, is_hex
+from epicvc.store.rowcheck import verified
 from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
 from epicvc.store.transaction import Transaction
 
@@ -70,8 +71,7 @@ class Store:
     @property
     def repo_id(self) -> str:
         """32 hexadecimal digits that tell this store from every other, its clones included."""
-        rows = self._db.run("SELECT value FROM meta WHERE key = 'repo_id'")
-        return self._text(rows[0][0] if rows else None, "the repo id")
+        return self._text(self._meta("repo_id"), "the repo id")
 
     # --- objects ---
 
@@ -98,8 +98,8 @@ class Store:
 
     def dictionary_for(self, type: ObjectType) -> ObjectId | None:  # noqa: A002
         """The dictionary that new objects of a type are compressed with; ``None`` before there is one."""
-        rows = self._db.run("SELECT value FROM meta WHERE key = ?", (f"dictionary.{type.value}",))
-        text = self._text(rows[0][0], "the name of a dictionary") if rows else None
+        found = self._meta(f"dictionary.{type.value}")
+        text = None if found is None else self._text(found, "the name of a dictionary")
         return bytes.fromhex(text) if text is not None and is_hex(text) and len(text) == 2 * ID_SIZE else None
 
     def has(self, oid: ObjectId) -> bool:
@@ -145,15 +145,17 @@ class Store:
 
     def ref(self, name: str) -> str | None:
         """The value of a ref: a commit id in hexadecimal or, for ``HEAD``, possibly ``ref: `` and a name."""
-        rows = self._db.run("SELECT value FROM ref WHERE name = ?", (bindable(name),))
-        return self._text(rows[0][0], name) if rows else None
+        rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
+        return self._text(verified(self._path, name, rows[0])[1], name) if rows else None
 
     def refs(self, prefix: str = "") -> dict[str, str]:
         """The refs whose names begin with ``prefix``, by name."""
         rows = self._db.run(
-            "SELECT name, value FROM ref WHERE substr(name, 1, ?) = ? ORDER BY name", (len(prefix), bindable(prefix))
+            "SELECT name, value, crc FROM ref WHERE substr(name, 1, ?) = ? ORDER BY name",
+            (len(prefix), bindable(prefix)),
         )
-        return {self._text(name, "a ref"): self._text(value, "a ref") for name, value in rows}
+        pairs = (verified(self._path, f"the ref {row[0]!r}", row) for row in rows)
+        return {self._text(name, "a ref"): self._text(value, "a ref") for name, value in pairs}
 
     # --- operations ---
 
@@ -168,6 +170,11 @@ class Store:
         """
         return islice(self._all_operations(), limit)
 
+    def numbers_in_order(self) -> bool:
+        """Whether the next operation's number follows that of the newest one."""
+        (newest,) = self._db.run("SELECT max(seq) FROM operation")[0]
+        return newest is None or self._db.run("SELECT seq FROM sqlite_sequence WHERE name = 'operation'") == [(newest,)]
+
     def operation(self, prefix: str) -> Operation:
         """The operation that an id, or the beginning of one, names.
 
@@ -180,13 +187,13 @@ class Store:
 
         found: list[tuple[Any, ...]] = []
         if prefix and is_hex(prefix):
-            sql = f"SELECT {OPERATION_COLUMNS} FROM operation WHERE id BETWEEN ? AND ? LIMIT 2"
+            sql = f"SELECT seq, {OPERATION_COLUMNS}, crc FROM operation WHERE id BETWEEN ? AND ? LIMIT 2"
             found = self._db.run(sql, (prefix, prefix + "g"))
         if not found:
             raise NotFound(f"there is no operation {prefix!r}", hint="`epicvc op log` lists them")
         if len(found) > 1:
             raise UsageError(f"several operations begin with {prefix!r}", hint="give more digits")
-        return read_operation(self._path, found[0])
+        return read_operation(self._path, verified(self._path, f"operation {prefix}", found[0])[1:])
 
     def pending(self) -> Pending | None:
         """The intent of an unfinished operation.
@@ -199,7 +206,7 @@ class Store:
             return None
         from epicvc.store.records import read_pending
 
-        return read_pending(self._path, rows[0][1:])
+        return read_pending(self._path, verified(self._path, "the unfinished operation", rows[0][1:]))
 
     # --- writing ---
 
@@ -278,11 +285,16 @@ class Store:
 
         # In pages: an open cursor would hold a read lock for as long as the caller takes.
         last = 2**63 - 1
-        sql = f"SELECT seq, {OPERATION_COLUMNS} FROM operation WHERE seq < ? ORDER BY seq DESC LIMIT {_PAGE}"
+        sql = f"SELECT seq, {OPERATION_COLUMNS}, crc FROM operation WHERE seq < ? ORDER BY seq DESC LIMIT {_PAGE}"
         while rows := self._db.run(sql, (last,)):
             for row in rows:
-                yield read_operation(self._path, row[1:])
+                yield read_operation(self._path, verified(self._path, f"operation {row[1]!r}", row)[1:])
             last = rows[-1][0]
+
+    def _meta(self, key: str) -> object:
+        """One of the store's own settings; ``None`` where it is not set."""
+        rows = self._db.run("SELECT key, value, crc FROM meta WHERE key = ?", (key,))
+        return verified(self._path, key, rows[0])[1] if rows else None
 
     def _text(self, value: object, what: str) -> str:
         if not isinstance(value, str):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from epicvc.errors import RefMoved
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed
 from epicvc.store.refs import check_name, check_value
+from epicvc.store.rowcheck import crc_of, verified
 from epicvc.store.sqlite import FORMAT, Connection, bindable
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Transaction:
 
     def set_dictionary(self, type: ObjectType, oid: ObjectId) -> None:  # noqa: A002
         """Have new objects of a type compressed with a dictionary, which is stored in the same transaction."""
-        self._db.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"dictionary.{type.value}", oid.hex()))
+        row = (f"dictionary.{type.value}", oid.hex())
+        self._db.run("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (*row, crc_of(*row)))
 
     def delete_unused_dictionaries(self) -> int:
         """Delete the dictionaries that no object needs and that new ones do not use, for ``gc`` alone."""
@@ -63,20 +65,23 @@ class Transaction:
         if new is not None:  # whatever is there can be deleted
             check_name(name)
             check_value(name, new)
-        rows = self._db.run("SELECT value FROM ref WHERE name = ?", (bindable(name),))
-        if (rows[0][0] if rows else None) != expected:
+        rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
+        if (verified(str(self._db.path), name, rows[0])[1] if rows else None) != expected:
             raise RefMoved(name)
         if new is None:
             self._db.run("DELETE FROM ref WHERE name = ?", (name,))
             return
-        self._db.run("INSERT OR REPLACE INTO ref VALUES (?, ?)", (name, new))
+        self._db.run("INSERT OR REPLACE INTO ref VALUES (?, ?, ?)", (name, new, crc_of(name, new)))
 
     def add_operation(self, operation: Operation) -> None:
         """Add an entry to the operation log, as the newest."""
         from epicvc.store.records import OPERATION_COLUMNS, operation_row
 
-        sql = f"INSERT INTO operation ({OPERATION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        self._db.run(sql, operation_row(operation))
+        # As AUTOINCREMENT would number it; the number is part of what is checked.
+        last = self._db.run("SELECT seq FROM sqlite_sequence WHERE name = 'operation'")
+        row = (last[0][0] + 1 if last else 1, *operation_row(operation))
+        sql = f"INSERT INTO operation (seq, {OPERATION_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.run(sql, (*row, crc_of(*row)))
 
     def forget_operations(self, before: str) -> int:
         """Drop the log's entries from before a time (UTC, as the log has it), for ``gc`` alone; how many there were."""
@@ -93,7 +98,8 @@ class Transaction:
         if pending is not None:
             from epicvc.store.records import pending_row
 
-            self._db.run("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?, ?)", pending_row(pending))
+            row = pending_row(pending)
+            self._db.run("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, crc_of(*row)))
 
     def touch(self) -> None:
         """Have something to commit, and change nothing."""

@@ -13,7 +13,7 @@ from typing import Final
 
 from epicvc.errors import DamagedObject, EpicvcError, InvalidData, Unavailable
 from epicvc.store.codec import unpack
-from epicvc.store.objects import ObjectId, ObjectType, is_id
+from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, is_id
 from epicvc.store.refs import HEAD, SYMBOLIC, check_name, check_value
 from epicvc.store.store import Store, packed_row
 
@@ -98,9 +98,13 @@ def _refs(store: Store, _full: bool) -> Iterator[Problem]:
 def _log(store: Store, _full: bool) -> Iterator[Problem]:
     for operation in store.operations():
         for view in (operation.before, operation.after):
+            if any(len(value) == 2 * ID_SIZE and not is_id(value) for value in view.refs.values()):
+                yield Problem(None, "operation", f"operation {operation.id} names no commit")
             if view.snapshot is not None and not is_id(view.snapshot):
                 yield Problem(None, "operation", f"operation {operation.id} names no snapshot")
     store.pending()
+    if not store.numbers_in_order():
+        yield Problem(None, "operation", "the operation log's numbers do not go on from its newest entry")
 
 
 def delete_unreachable(store: Store, reachable: set[ObjectId], oldest: str = "") -> tuple[int, int]:

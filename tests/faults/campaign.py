@@ -161,7 +161,7 @@ def lose_power(server: Server, stage: Stage, count: int, work: Path, tally: Tall
             tally.add(
                 "states after a power loss",
                 label,
-                _verdict(server, stage, end, "", work, direct=len(known) % 4 == 0, mutant=""),
+                verdict(server, stage, end, "", work, direct=len(known) % 4 == 0, mutant=""),
             )
 
 
@@ -172,12 +172,15 @@ def _judge(server: Server, stage: Stage, fault: Fault, answer: Answer, work: Pat
         return
     if end in (End.ERROR, End.FAILING):
         yield from _message(answer)
-    for problem in _verdict(server, stage, end, answer.err, work, direct=fault.at % 4 == 0, mutant=mutant):
+    for problem in verdict(server, stage, end, answer.err, work, direct=fault.at % 4 == 0, mutant=mutant):
         yield f"{problem}{f' (it said: {answer.err.strip()})' if answer.err else ''}"
 
 
-def _verdict(server: Server, stage: Stage, end: End, said: str, work: Path, *, direct: bool, mutant: str) -> list[str]:
-    verdict = server.call(
+def verdict(
+    server: Server, stage: Stage, end: End, said: str, work: Path, *, direct: bool = False, mutant: str = ""
+) -> list[str]:
+    """Everything that the oracle finds wrong with a repo, which it uses up; see :func:`faults.oracle.judge`."""
+    answer = server.call(
         work,
         "faults.oracle:judge",
         Fault(),
@@ -188,7 +191,7 @@ def _verdict(server: Server, stage: Stage, end: End, said: str, work: Path, *, d
         said=said,
         direct=direct,
     )
-    return [f"the oracle broke: {verdict}"] if verdict.value is None else verdict.value
+    return [f"the oracle broke: {answer}"] if answer.value is None else answer.value
 
 
 def _end(fault: Fault, answer: Answer) -> End | None:

@@ -88,14 +88,15 @@ def _edit_database(repo: EpicRepo) -> None:
     repo.sql("INSERT INTO framework_epics (epic_key, name) VALUES ('APP', 'From the application')")
 
 
-def _edit_both(repo: EpicRepo) -> None:
+def edit_both(repo: EpicRepo) -> None:
+    """Edit both sides of several epics, so that a sync writes files, removes one, and writes rows."""
     _edit_files(repo)
     _edit_database(repo)
 
 
 def _sync_an_edit(repo: EpicRepo) -> None:
     repo.ok("tag", "then")
-    _edit_both(repo)
+    edit_both(repo)
     repo.ok("sync")
 
 
@@ -137,10 +138,10 @@ SCENES: dict[str, Scene] = {
     # `init` a second time finds a repo and says so.
     "init": Scene(("init",), _nothing, again=(5,), bare=True),
     "init a database": Scene(("init", "--db", "fresh.db"), lambda repo: repo.database.unlink(), again=(5,), bare=True),
-    "sync": Scene(("sync",), _edit_both),
+    "sync": Scene(("sync",), edit_both),
     "pull": Scene(("pull",), _edit_database),
     "push": Scene(("push",), _edit_files),
-    "commit": Scene(("commit", "-m", "both sides"), _edit_both),
+    "commit": Scene(("commit", "-m", "both sides"), edit_both),
     "checkout": Scene(("checkout", "then"), _sync_an_edit),
     "rollback": Scene(("rollback", "good"), _checkpoint_and_damage),
     "rollback a database": Scene(("rollback", "good"), _checkpoint_and_drop),

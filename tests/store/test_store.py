@@ -32,6 +32,8 @@ from epicvc.store.objects import ObjectId, ObjectType, object_id
 from epicvc.store.records import Operation, Pending, View
 from epicvc.store.store import Store
 
+from .sealing import seal
+
 # Other processes import what this one does, installed or not and wherever they start.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(epicvc.__file__).parents[1])}
 A, B = "a" * 64, "b" * 64
@@ -378,7 +380,8 @@ def test_a_name_that_is_no_text_is_not_there(store: Store) -> None:
 
 
 def test_a_ref_with_an_unsafe_name_can_be_deleted(store: Store) -> None:
-    store._db.run("INSERT INTO ref VALUES ('refs/heads/a b', ?)", (A,))
+    store._db.run("INSERT INTO ref VALUES ('refs/heads/a b', ?, 0)", (A,))
+    seal(store)
     with store.transaction() as txn:
         txn.set_ref("refs/heads/a b", None, A)
     assert store.refs() == {}
@@ -469,6 +472,7 @@ def test_malformed_records_are_damage(store: Store, column: str, value: str | by
         txn.set_pending(Pending("1" * 32, "c", True, True, View(), View()))
     for table in ("operation", "pending"):
         store._db.run(f"UPDATE {table} SET {column} = ?", (value,))
+    seal(store)
     with pytest.raises(DamagedStore):
         list(store.operations())
     with pytest.raises(DamagedStore):
@@ -476,7 +480,7 @@ def test_malformed_records_are_damage(store: Store, column: str, value: str | by
 
 
 def test_text_that_is_no_utf8_is_damage(store: Store) -> None:
-    store._db.run("INSERT INTO ref VALUES ('HEAD', CAST(x'ff' AS TEXT))")
+    store._db.run("INSERT INTO ref VALUES ('HEAD', CAST(x'ff' AS TEXT), 0)")
     with pytest.raises(DamagedStore):
         store.ref("HEAD")
     store._db.run("UPDATE ref SET value = x'ff'")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from epicvc.errors import DamagedStore
 from epicvc.store import node, tree
 from epicvc.store.codec import pack
 from epicvc.store.objects import ObjectId, ObjectType, object_id
@@ -15,6 +16,8 @@ from epicvc.store.records import Operation, Pending, View
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
 from epicvc.store.verify import Problem, delete_unreachable, verify_objects
+
+from .sealing import seal
 
 MAIN = "refs/heads/main"
 
@@ -71,6 +74,8 @@ def test_a_sound_store_has_no_problem(store: Store, commit: ObjectId) -> None:
 )
 def test_each_kind_of_damage_is_found(store: Store, commit: ObjectId, change: str, kind: str, words: str) -> None:
     store._db.run(change)
+    if change != "DROP TABLE ref":
+        seal(store)
     found = problems(store)
     assert any(problem.kind == kind and words in problem.message for problem in found), found
 
@@ -163,3 +168,25 @@ def test_a_file_that_cannot_shrink_is_no_failure(store: Store, path: Path, commi
         assert delete_unreachable(other, keep)[0] == 1
     reader.close()
     assert not store.has(loose)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ("UPDATE ref SET value = replace(value, substr(value, 5, 1), 'e') WHERE name != 'HEAD'", "ref"),
+        ("UPDATE ref SET name = 'refs/heads/other' WHERE name != 'HEAD'", "ref"),
+        ("UPDATE operation SET description = description || '!'", "operation"),
+        ("UPDATE operation SET seq = seq + 1", "operation"),
+        ("UPDATE sqlite_sequence SET seq = seq + 1", "operation"),
+        ("UPDATE pending SET prepared = 1 - prepared", "operation"),
+    ],
+)
+def test_rows_that_rot_do_not_match_their_checksum(store: Store, commit: ObjectId, change: str, kind: str) -> None:
+    store._db.run(change)
+    assert [problem.kind for problem in problems(store)][:1] == [kind]
+
+
+def test_the_repo_id_is_checked(store: Store) -> None:
+    store._db.run("UPDATE meta SET value = replace(value, substr(value, 1, 1), 'x')")
+    with pytest.raises(DamagedStore):
+        _ = store.repo_id
