@@ -21,6 +21,10 @@ _COUNTER_COLUMNS = ("name", "seq")
 """The columns of the table of AUTOINCREMENT counters, the one captured table that no schema describes."""
 
 
+_OWNERS = 256
+"""How many rows that others belong to are kept: neighbours in a table mostly have the same one."""
+
+
 @dataclass(frozen=True)
 class Owner:
     """The document place that a row of a mapped table belongs to."""
@@ -35,6 +39,7 @@ class CapturedRows:
     def __init__(self, source: ObjectSource, state: DatabaseState) -> None:
         self._source = source
         self._state = state
+        self._owners: dict[tuple[str, bytes], NamedRow | None] = {}  # the last ones that were asked for
 
     @cached_property
     def schema(self) -> Schema:
@@ -58,12 +63,19 @@ class CapturedRows:
 
     def by_surrogate(self, table: TableMap, value: SQLValue) -> NamedRow | None:
         """The row of a mapped table with this surrogate key."""
-        info = self._tables.get(table.table)
-        root = table_root(self._source, self._state, table.table)
-        if info is None or root is None or value is None or not self.finds(table):
+        if value is None or not self.finds(table):
             return None
-        row = tree.get(self._source, root, encode_key((value,)))
-        return None if row is None else self.named(table.table, unpack_row(self._source, row))
+        place = table.table, encode_key((value,))
+        if place not in self._owners:
+            if len(self._owners) >= _OWNERS:
+                self._owners.clear()
+            self._owners[place] = self._row(*place)
+        return self._owners[place]
+
+    def _row(self, table: str, key: bytes) -> NamedRow | None:
+        root = table_root(self._source, self._state, table)
+        row = tree.get(self._source, root, key) if root is not None else None
+        return None if row is None else self.named(table, unpack_row(self._source, row))
 
     def finds(self, table: TableMap) -> bool:
         """Whether rows of a mapped table can be found by their surrogate key: it is the key they are captured by."""

@@ -74,7 +74,10 @@ def _judges(repo: Repo, source: ObjectSource, mapping: Mapping, before: End, aft
     steps = _steps(repo, before.commit, after.commit)
     if steps is not None:
         for old, new in steps:
-            yield _by_commit(source, mapping, old, new, backward=False)
+            if _is_all(old, new, before.snapshot, after.snapshot):
+                yield _everything(_moved(source, old, new))
+            else:
+                yield _by_commit(source, mapping, old, new, backward=False)
         return
     steps = _steps(repo, after.commit, before.commit)
     if steps is not None:
@@ -96,6 +99,17 @@ def _steps(repo: Repo, first: ObjectId | None, last: ObjectId | None) -> list[tu
             found.append(snapshots)
         here = parent
     return found if here == first else None
+
+
+def _is_all(old: Snapshot | None, new: Snapshot, before: Snapshot | None, after: Snapshot | None) -> bool:
+    """Whether nothing but this one commit lies between the databases that are compared."""
+    if old is None or before is None or after is None:
+        return False
+    return (old.database, new.database) == (before.database, after.database)
+
+
+def _everything(versions: str) -> Judge:
+    return lambda _: versions
 
 
 def _by_commit(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new: Snapshot, *, backward: bool) -> Judge:
