@@ -256,7 +256,7 @@ def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: b
             wanted = transplant(session.staging, session.working.snapshot(), state.applied, merged.snapshot)
         except Collision as collision:
             raise ChangedSince("resolve", collision.labels) from collision
-        target = Target(wanted, lambda session, sink, _: {MERGING: put_state(sink, repo, after).hex()})
+        target = Target(wanted, lambda session, sink, _: {MERGING: put_state(sink, repo, after).hex()}, merged.check)
         named = ", ".join(str(label) for label in settled[:3]) + (" and more" if len(settled) > 3 else "")
         return go(session, "resolve", f"resolve {named}", target, lambda _: report)
 
@@ -345,7 +345,13 @@ def _carry_out(
         return replace(report, commit=None if state.conflicts else made[-1])
 
     suffix = f": {len(state.conflicts)} open" if state.conflicts else ""
-    return go(session, state.command, f"{state.command} {state.name}{suffix}", Target(merged.snapshot, refs), result)
+    return go(
+        session,
+        state.command,
+        f"{state.command} {state.name}{suffix}",
+        Target(merged.snapshot, refs, merged.check),
+        result,
+    )
 
 
 def _merged(session: Session, state: MergeState, decide: Decide) -> Merged:

@@ -31,10 +31,12 @@ class Target:
     Attributes:
         snapshot: the state to reach.
         refs: refs to move, given the sink for a commit that they may need.
+        check: looks at the rows once they are written, and raises where they must not stay.
     """
 
     snapshot: Snapshot
     refs: Callable[[Session, ObjectSink, Snapshot], dict[str, str | None]] = lambda _session, _sink, _snapshot: {}
+    check: Callable[[Writer], None] | None = None
 
 
 def go(
@@ -60,6 +62,8 @@ def go(
                 stage.write(path, old, stage.sink.get(new, ObjectType.BLOB))
         if writer is not None and current.database is not None and wanted.database is not None:
             restore(writer, stage.sink, current.database, wanted.database)
+            if target.check is not None:
+                target.check(writer)
         return After(wanted, target.refs(session, stage.sink, wanted))
 
     writes = wanted.database != current.database

@@ -506,3 +506,28 @@ def test_a_dependency_on_what_the_other_branch_deleted_blocks_the_merge(made: Ep
     repo.rewrite("2", lambda body: body.update(tasks=[task for task in body["tasks"] if task["id"] != "2.2"]))
     commit(repo)
     assert "2.2" in repo.refused(4, "merge", "other")
+
+
+def test_a_reference_to_a_row_that_the_other_branch_removed_blocks_the_merge(made: EpicRepo) -> None:
+    repo = made
+    repo.sql("INSERT INTO audit_sessions (session_id, start_time) VALUES ('wanted', 'then')")
+    fork(repo)
+    repo.sql("INSERT INTO audit_results (session_id, file_path) VALUES ('wanted', 'there')")
+    commit(repo)
+    repo.ok("switch", "main")
+    repo.sql("DELETE FROM audit_sessions WHERE session_id = 'wanted'")
+    commit(repo)
+    assert "@audit_results/" in repo.refused(4, "merge", "theirs", naming="audit_sessions")
+    settled(repo)
+
+
+def test_two_rows_with_one_unique_value_block_the_merge(made: EpicRepo) -> None:
+    repo = made
+    fork(repo)
+    repo.sql("INSERT INTO framework_users (id, username) VALUES (800, 'same')")
+    commit(repo)
+    repo.ok("switch", "main")
+    repo.sql("INSERT INTO framework_users (id, username) VALUES (801, 'same')")
+    commit(repo)
+    repo.refused(4, "merge", "theirs")
+    settled(repo)

@@ -7,10 +7,11 @@ that of the changes, whatever the snapshots hold beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
+from epicvc.database.backend import Writer
 from epicvc.database.values import decode
 from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON
@@ -30,6 +31,7 @@ from epicvc.services.threeway.files import MergedFiles, merged_path
 from epicvc.services.threeway.graph import check_links
 from epicvc.services.threeway.loading import Epic, Loader, Three
 from epicvc.services.threeway.moves import relocate
+from epicvc.services.threeway.references import reference_check
 from epicvc.services.threeway.rows import DocumentRows, Documents, Emit, Surrogates
 from epicvc.services.threeway.schema import merged_schema
 from epicvc.services.threeway.states import Contents, Links, State, find_changes, links_of
@@ -49,6 +51,7 @@ class Merged:
         epics: the epics that theirs brought changes to.
         moves: tasks that one side moved to another epic, as labels before and after.
         known: faults of the task graph that one side had already.
+        check: to be made of the rows once they are written; raises ``ConstraintBroken``.
     """
 
     snapshot: Snapshot
@@ -56,6 +59,7 @@ class Merged:
     epics: tuple[str, ...]
     moves: tuple[tuple[Label, Label], ...] = ()
     known: tuple[Fault, ...] = ()
+    check: Callable[[Writer], None] | None = None
 
 
 def merge_snapshots(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, decide: Decide) -> Merged:
@@ -184,6 +188,7 @@ class _Merge:
             tuple(sorted(self._touched)),
             moves,
             known,
+            reference_check(self._session, self._three),
         )
 
     def _schema(self) -> ObjectId | None:

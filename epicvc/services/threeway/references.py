@@ -1,0 +1,50 @@
+"""Rows that a merge would leave without their parent: one branch removed it, the other came to refer to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from epicvc.database.backend import Fault, Writer
+from epicvc.database.rowcodec import encode_key, show_key
+from epicvc.errors import ConstraintBroken
+from epicvc.services.session import Session
+from epicvc.services.threeway.loading import Three
+
+
+def reference_check(session: Session, three: Three) -> Callable[[Writer], None] | None:
+    """A check of the merged rows, for when they are written; nothing where no such row can be.
+
+    Without a row removed from a table that others refer to, whatever a row refers to is there as it was on its branch.
+    The check reads every foreign key of the database, so it is made only where it is needed.
+    """
+    reader, captured = session.reader, three.ours.captured
+    if reader is None or captured is None:
+        return None
+    removed = {
+        table.casefold()
+        for changes in (three.here, three.there)
+        for table, rows in changes.rows.items()
+        if any(change.new is None for change in rows.values())
+    }
+    parents = {found.parent.casefold() for table in captured.schema.tables for found in reader.references(table.name)}
+    if not removed & parents:
+        return None
+    before = reader.faults()
+
+    def check(writer: Writer) -> None:
+        for fault in sorted(writer.faults() - before, key=lambda fault: (fault.table, fault.key)):
+            if not _theirs_too(three, fault):
+                label = f"@{fault.table}/{show_key(fault.key) if fault.key else '*'}"
+                raise ConstraintBroken(
+                    label, f"one branch refers to a row of @{fault.parent} that the other branch removed"
+                )
+
+    return check
+
+
+def _theirs_too(three: Three, fault: Fault) -> bool:
+    """Whether theirs has the row without its parent already."""
+    row = three.theirs.row(fault.table, fault.key) if fault.key else None
+    if row is None or len(fault.columns) != 1 or row.get(fault.columns[0]) is None:
+        return False
+    return three.theirs.packed(fault.parent, encode_key((row[fault.columns[0]],))) is None
