@@ -23,7 +23,7 @@ failing leaves the rest to the next command, and the error says so.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -83,6 +83,7 @@ class Request:
             A restore is then planned again, other work only if it touches what has changed.
         undoes: the operation that this one takes back.
         redoes: the operation that this one brings back.
+        prepare: what of the work needs no lock of the database; done right before it is taken.
         foreign_keys: the database enforces them meanwhile; without, the work itself sees to them.
         continues: the operation, the newest one, of which this is a further step: the log has both as one.
     """
@@ -97,6 +98,7 @@ class Request:
     version: object = None
     undoes: str | None = None
     redoes: str | None = None
+    prepare: Callable[[Stage], None] | None = None
     foreign_keys: bool = True
     continues: str | None = None
 
@@ -213,6 +215,8 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
             with repo.store.transaction() as txn:
                 txn.set_pending(intent)
             begun = True
+            if request.prepare is not None:
+                request.prepare(stage)
             if request.database is None:
                 intent = _prepare(repo, stage, intent, request, None)
                 decided = True

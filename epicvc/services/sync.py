@@ -96,6 +96,7 @@ class _Survey:
 
     report: SyncReport
     epics: list[str] = field(default_factory=list)
+    rows: set[str] = field(default_factory=set)
     fresh: list[str] = field(default_factory=list)
     db_ids: dict[str, ObjectId | None] = field(default_factory=dict)
     removed: dict[str, list[str]] = field(default_factory=dict)
@@ -251,6 +252,7 @@ def _survey(documents: Documents, policy: Policy, linked: frozenset[str] = froze
         survey.moving.new += survey.fresh
         candidates = [epic for epic in candidates if epic not in new]
         survey.epics += survey.fresh
+        survey.rows.update(survey.fresh)
         survey.db_ids.update(dict.fromkeys(survey.fresh))
         report.moves_base |= bool(survey.fresh)
         if survey.watch is not None:
@@ -277,6 +279,8 @@ def _survey(documents: Documents, policy: Policy, linked: frozenset[str] = froze
             survey.files_deleted += three.file is not None and outcome.files is None
             survey.db_deleted += three.db is not None and outcome.db is None
             _note_tasks(survey, three, outcome)
+            if outcome.to_db or policy.moves.of(three.epic):
+                survey.rows.add(three.epic)
     _note_new_tasks(documents, survey)
     return survey
 
@@ -343,14 +347,21 @@ def _later(
 ) -> Later[SyncReport]:
     report = survey.report
     known = {**(survey.moves() if unique_tasks(documents) else {}), **in_database(policy.moves, policy.direction)}
-    agenda = Agenda(tuple(survey.epics), survey.db_ids, known, in_files(policy.moves, policy.direction))
+    agenda = Agenda(
+        tuple(survey.epics), frozenset(survey.rows), survey.db_ids, known, in_files(policy.moves, policy.direction)
+    )
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
     done: list[tuple[SyncWork, Snapshot]] = []
+    begun: list[SyncWork] = []
+
+    def prepare(stage: Stage) -> None:
+        begun.append(SyncWork(documents, agenda, policy, stage))
+        begun[-1].prepare()
 
     def work(writer: Writer | None, stage: Stage) -> After:
-        carried = SyncWork(documents, agenda, policy, stage, writer)
-        snapshot = carried.run()
+        carried = begun[-1]
+        snapshot = carried.run(writer)
         done.append((carried, snapshot))
         return committing(session, stage.sink, snapshot, text, CommitKind.SYNC)
 
@@ -362,6 +373,7 @@ def _later(
         session.backend if report.to_db else None,
         bulk=len(survey.epics) * MANY > len(documents.db_ids()),
         version=session.version,
+        prepare=prepare,
     )
 
     def result(_: object) -> SyncReport:

@@ -44,26 +44,27 @@ class Agenda:
 
     Attributes:
         epics: those with something to do.
+        rows: those of them whose rows change.
         db_ids: the core that the survey saw in the database, by epic.
         moves: tasks that go elsewhere in the database: the place that gets one, and the place that gives it.
         file_moves: the same for the files.
     """
 
     epics: tuple[str, ...]
+    rows: frozenset[str]
     db_ids: Mapping[str, ObjectId | None]
     moves: Mapping[TaskAt, TaskAt]
     file_moves: Mapping[TaskAt, TaskAt]
 
 
 class SyncWork:
-    """The work of one synchronisation, inside the write transaction of the database.
+    """The work of one synchronisation: first :meth:`prepare`, then :meth:`run` in the database's write transaction.
 
     Args:
         documents: the documents as the survey saw them.
         agenda: what it found.
         policy: what it planned by.
         stage: takes the files.
-        writer: the database's transaction; ``None`` when no row changes.
     """
 
     def __init__(
@@ -72,13 +73,12 @@ class SyncWork:
         agenda: Agenda,
         policy: Policy,
         stage: Stage,
-        writer: Writer | None,
     ) -> None:
         self._documents = documents
         self._agenda = agenda
         self._policy = policy
         self._stage = stage
-        self._writer = writer
+        self._writer: Writer | None = None
         self._base: list[tuple[str, BaseEntry | None]] = []
         self.ids: dict[str, tuple[str, str] | None] = {}
         """By epic, the ids of its core in the database and of what that core is settled against from now on."""
@@ -87,8 +87,21 @@ class SyncWork:
         self._namer: Namer | None = None
         self._old_paths: dict[str, str] | None = None
 
-    def run(self) -> Snapshot:
-        """Change both sides and give the new state."""
+    def prepare(self) -> None:
+        """Stage the files of epics whose rows stay as they are, before the application has to wait for anything."""
+        for batch in batches([epic for epic in self._agenda.epics if epic not in self._agenda.rows]):
+            for _ in self._outcomes(batch):
+                pass
+
+    def run(self, writer: Writer | None) -> Snapshot:
+        """Change both sides and give the new state.
+
+        Args:
+            writer: the database's transaction; ``None`` when no row changes.
+        """
+        self._writer = writer
+        if writer is not None and not self._stage.alone:
+            self._confirm(writer)
         working = self._documents.working
         push = self._push()
         done = 0
@@ -117,10 +130,11 @@ class SyncWork:
 
     def _batches(self) -> Iterator[tuple[list[str], Mapping[str, NewRows]]]:
         """The epics in portions, with the rows of those that only files have, where several processes read these."""
-        new = [epic for epic in self._agenda.epics if self._documents.is_new_in_files(epic)]
+        epics = [epic for epic in self._agenda.epics if epic in self._agenda.rows]
+        new = [epic for epic in epics if self._documents.is_new_in_files(epic)]
         layout = self._documents.layout
         if self._writer is None or layout is None or not worth_it(new):
-            yield from ((batch, {}) for batch in batches(self._agenda.epics))
+            yield from ((batch, {}) for batch in batches(epics))
             return
         config, by_epic = self._documents.repo.config, self._documents.working.files.by_epic
         setup = {
@@ -136,7 +150,15 @@ class SyncWork:
                 self._documents.prepared = {epic: core for epic, (core, *_) in found.items()}
                 yield batch, {epic: NewRows(*rows) for epic, (_, *rows) in found.items()}
         done = frozenset(new)
-        yield from ((batch, {}) for batch in batches([epic for epic in self._agenda.epics if epic not in done]))
+        yield from ((batch, {}) for batch in batches([epic for epic in epics if epic not in done]))
+
+    def _confirm(self, writer: Writer) -> None:
+        """Somebody has written since the survey: make sure that it was not to the epics that were prepared."""
+        documents, agenda = self._documents, self._agenda
+        for batch in batches([epic for epic in agenda.epics if epic not in agenda.rows]):
+            for three in documents.load(batch, writer):
+                if three.db_id != agenda.db_ids[three.epic]:
+                    raise Replan
 
     def _push(self) -> Push | None:
         layout = self._documents.layout
