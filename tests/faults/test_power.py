@@ -15,7 +15,7 @@ from faults.powerloss import Disk
 from faults.scenes import SCENES
 
 SAMPLE = 8
-MANY = 850
+MANY = 950
 
 
 @pytest.mark.parametrize("wal", [False, True], ids=["delete", "wal"])
