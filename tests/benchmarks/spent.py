@@ -2,8 +2,8 @@
 
 Samples by processor time, so that a busy machine does not show: every 2 ms the main thread's time since the last sample
 goes to the innermost function of ours on its stack, with all that it calls elsewhere. The interpreter lets a signal in
-only where a function is entered or a loop turns: what C code takes in between goes to the next such place. What other threads and child
-processes took is told apart from it.
+only where a function is entered or a loop turns: what C code takes in between goes to the next such place.
+What other threads and child processes took is told apart from it.
 """
 
 from __future__ import annotations
