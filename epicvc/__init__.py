@@ -9,6 +9,9 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for true; typing's own costs every command 2 ms to import
 if TYPE_CHECKING:
+    from epicvc.cleanup_scripts import CacheCleanup as CacheCleanup
+    from epicvc.cleanup_scripts import DatabaseCleanup as DatabaseCleanup
+    from epicvc.cleanup_scripts import JSONCleanup as JSONCleanup
     from epicvc.data_base_strategy import DataBaseCalculator as DataBaseCalculator
     from epicvc.data_base_strategy import DateBaseStrategy as DateBaseStrategy
     from epicvc.data_base_strategy import PlannedDates as PlannedDates
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "epicvc.cleanup_scripts": ("CacheCleanup", "DatabaseCleanup", "JSONCleanup"),
     "epicvc.data_base_strategy": ("DataBaseCalculator", "DateBaseStrategy", "PlannedDates"),
     "epicvc.errors": ("DurationError", "EpicvcError"),
     "epicvc.json_enrichment": ("JSONEnrichmentEngine",),

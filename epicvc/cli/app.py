@@ -6,6 +6,7 @@ import typer
 
 from epicvc.cli.commands import (
     care,
+    clean,
     enrich,
     history,
     init,
@@ -60,7 +61,7 @@ def application() -> typer.Typer:
         context.obj = settings_of(context) or Settings()
 
     of_history = (history, states, refs, merges, mergefile, operations)
-    for module in (init, status, sync, resolve, *of_history, migrate, plan, enrich, care):
+    for module in (init, status, sync, resolve, *of_history, migrate, plan, enrich, clean, care):
         module.register(app)
     return app
 

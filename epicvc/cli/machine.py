@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from epicvc.plan.filemerge import FileMerge
     from epicvc.services.blaming import Blamed
     from epicvc.services.checking import Finding, FsckReport
+    from epicvc.services.cleaning import CleanReport
     from epicvc.services.commits import CommitReport
     from epicvc.services.compare import Comparison
     from epicvc.services.initialise import Found
@@ -325,6 +326,19 @@ def doctor(findings: Iterable[Finding]) -> Shape:
     return {
         "format": "epicvc.doctor/1",
         "findings": [{"level": f.level, "kind": f.kind, "message": f.message, "hint": f.hint} for f in findings],
+    }
+
+
+def clean(reports: Iterable[CleanReport]) -> Shape:
+    """``epicvc.clean/1``."""
+    found = list(reports)
+    return {
+        "format": "epicvc.clean/1",
+        "dry_run": any(report.dry_run for report in found),
+        "checkpoints": [report.checkpoint for report in found if report.checkpoint],
+        "freed": sum(report.freed for report in found),
+        "done": [{"place": item.place, "what": item.what} for report in found for item in report.done],
+        "kept": [{"place": item.place, "what": item.what} for report in found for item in report.kept],
     }
 
 

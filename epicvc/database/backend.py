@@ -273,6 +273,10 @@ class Backend(Protocol):
         """
         ...
 
+    def vacuum(self) -> int:
+        """Give unused space back to the system; the rows stay as they are. How many bytes that was."""
+        ...
+
     def close(self) -> None:
         """Let go of what is held between transactions. The backend can be used again."""
         ...

@@ -47,7 +47,7 @@ def open_migrator(
     """
     with ExitStack() as stack:
         url = locate(database, start) if database else None
-        repo = _repo_of(start, url, environment, stack)
+        repo = repo_of_database(start, url, environment, stack)
         ground: Ground
         if repo is not None:
             repo.now = now
@@ -87,7 +87,9 @@ def _backend(url: DatabaseURL) -> Backend:
     return open_backend(url, ignore=frozenset(virtual), timeout=WAIT) if virtual else backend
 
 
-def _repo_of(start: Path, url: DatabaseURL | None, environment: Mapping[str, str], stack: ExitStack) -> Repo | None:
+def repo_of_database(
+    start: Path, url: DatabaseURL | None, environment: Mapping[str, str], stack: ExitStack
+) -> Repo | None:
     """The epic repo whose database it is."""
     places = [start] if url is None or url.path is None else [url.path.absolute().parent, start]
     for place in places:

@@ -12,6 +12,7 @@ from epicvc.ui.text import count, printable, shown
 if TYPE_CHECKING:
     from epicvc.model.labels import Label
     from epicvc.services.checking import Finding, FsckReport
+    from epicvc.services.cleaning import CleanReport
     from epicvc.services.initialise import Found
     from epicvc.services.merging import MergeReport
     from epicvc.services.questions import ResolveReport
@@ -166,6 +167,26 @@ def problem_report(console: Console, report: FsckReport) -> None:
     summary = f"{count(report.objects, 'object')}, {count(report.commits, 'commit')} verified: "
     result = ("no problem", "good") if not report.problems else (count(len(report.problems), "problem"), "conflict")
     console.print(line(summary, result))
+
+
+def clean_report(console: Console, reports: Iterable[CleanReport]) -> None:
+    """Draw what a clean-up did, or would do."""
+    nothing = True
+    for report in reports:
+        verb = "would clean" if report.dry_run else "cleaned"
+        for item in report.done:
+            console.print(line(f"{verb} {printable(item.place)}: ", (printable(item.what), "dim")))
+        for item in report.kept:
+            console.print(line(("left ", "changed"), f"{printable(item.place)}: {printable(item.what)}"))
+        if report.freed:
+            console.print(line(f"{report.freed:,} bytes given back"))
+        if report.checkpoint:
+            console.print(
+                line((f"what was there is checkpoint {report.checkpoint}; epicvc undo brings it back", "dim"))
+            )
+        nothing = nothing and not (report.done or report.kept or report.freed)
+    if nothing:
+        console.print(line(("nothing to clean", "good")))
 
 
 def doctor_report(console: Console, findings: Iterable[Finding]) -> None:

@@ -153,6 +153,21 @@ def interruptible(connection: sqlite3.Connection) -> None:
     connection.set_progress_handler(lambda: 0, 1_000_000)
 
 
+def vacuum(path: Path, timeout: float) -> None:
+    """Write the file anew.
+
+    Raises:
+        sqlite3.Error: it is locked, read-only or damaged, or there is no space for a second copy.
+    """
+    connection = _connect(path, "mode=rw", timeout)
+    try:
+        connection.execute("PRAGMA synchronous=EXTRA")
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        connection.close()
+
+
 def begin_writing(path: Path, timeout: float, *, as_restore: bool, foreign_keys: bool = True) -> sqlite3.Connection:
     """A connection inside a write transaction that holds the write lock.
 

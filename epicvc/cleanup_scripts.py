@@ -1,0 +1,191 @@
+"""Clean-ups from Python: the promised names, over the same services as ``epicvc clean``.
+
+Nothing here prints, and nothing is decided here: reports become the promised dicts. Where an epic repo keeps the
+history of what is cleaned, a checkpoint is taken before and ``epicvc undo`` brings everything back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypedDict
+
+from epicvc.errors import NotFound
+from epicvc.repo.repository import Repo, find_root
+from epicvc.services import cleaningcache
+from epicvc.services.cleaning import CleanReport
+from epicvc.services.cleaningdb import DAYS, DatabaseCleaning
+from epicvc.services.cleaningfiles import FileCleaning
+from epicvc.services.cleaningplace import open_database_cleaning, open_file_cleaning
+
+__all__ = ["CacheCleanup", "CleanupItem", "CleanupResult", "DatabaseCleanup", "FileValidation", "JSONCleanup"]
+
+
+class CleanupItem(TypedDict):
+    """One thing that was cleaned or left: a path or a row as ``@table/key``, and what was done or why it was left."""
+
+    place: str
+    what: str
+
+
+class CleanupResult(TypedDict):
+    """What a clean-up did, or with ``dry_run`` would do.
+
+    ``count`` is the number of ``items``; ``kept`` was found and left; ``checkpoint`` is the name of the checkpoint that
+    was taken before, ``None`` without an epic repo or where nothing was done; ``freed`` is in bytes.
+    """
+
+    count: int
+    items: list[CleanupItem]
+    kept: list[CleanupItem]
+    checkpoint: str | None
+    freed: int
+    dry_run: bool
+
+
+class FileValidation(TypedDict):
+    """What is wrong with the files of a directory; ``errors`` are sentences that name the file."""
+
+    valid: bool
+    errors: list[str]
+    checked: int
+
+
+class DatabaseCleanup:
+    """Cleans a database.
+
+    Args:
+        db_path: path or URL of the database.
+
+    Every method takes ``dry_run=True``, which only says what it would do, and raises a subclass of
+    :class:`epicvc.EpicvcError` where the database cannot be used or has no table of tasks.
+    """
+
+    def __init__(self, db_path: str | os.PathLike[str] = "framework.db") -> None:
+        self._database = os.fspath(db_path)
+        self._start = Path.cwd()
+
+    def remove_orphaned_tasks(self, *, dry_run: bool = False) -> CleanupResult:
+        """Remove tasks whose epic does not exist, and dependencies of tasks that do not."""
+        with self._cleaning() as cleaning:
+            return _result(cleaning.orphaned_tasks(dry_run=dry_run))
+
+    def remove_orphaned_timer_sessions(
+        self, *, dry_run: bool = False, tasks_db: str | os.PathLike[str] | None = None
+    ) -> CleanupResult:
+        """Remove recorded sessions (``work_sessions``, ``timer_sessions``) on tasks that do not exist.
+
+        Args:
+            dry_run: only say what would go.
+            tasks_db: the database that has the tasks, where the sessions are in one of their own.
+        """
+        with self._cleaning() as cleaning, ExitStack() as stack:
+            other = stack.enter_context(_cleaning(tasks_db, self._start)) if tasks_db is not None else None
+            return _result(cleaning.orphaned_sessions(dry_run=dry_run, tasks_in=other.backend if other else None))
+
+    def archive_old_records(self, days_old: int = DAYS, *, dry_run: bool = False) -> CleanupResult:
+        """Move rows that were deleted or completed more than ``days_old`` days ago into ``<table>_archive``.
+
+        An epic goes with its tasks, a task with its dependencies; all in one transaction. For the application they are
+        gone, and the next sync takes them for deleted.
+        """
+        with self._cleaning() as cleaning:
+            return _result(cleaning.archive(days_old, dry_run=dry_run))
+
+    def vacuum_database(self, *, dry_run: bool = False) -> CleanupResult:
+        """Give unused space back to the system; ``freed`` says how many bytes."""
+        with self._cleaning() as cleaning:
+            return _result(cleaning.vacuum(dry_run=dry_run))
+
+    @contextmanager
+    def _cleaning(self) -> Iterator[DatabaseCleaning]:
+        with _cleaning(self._database, self._start) as cleaning:
+            yield cleaning
+
+
+class JSONCleanup:
+    """Cleans a directory of epics.
+
+    Args:
+        json_dir: the directory.
+    """
+
+    def __init__(self, json_dir: str | os.PathLike[str] = ".") -> None:
+        self._directory = Path(json_dir).absolute()
+
+    def remove_duplicates(self, *, dry_run: bool = False) -> CleanupResult:
+        """Remove files that say of an epic exactly what another file says; other versions are in ``kept``."""
+        with self._cleaning() as cleaning:
+            return _result(cleaning.duplicates(dry_run=dry_run))
+
+    def validate_all_json_files(self) -> FileValidation:
+        """Read every file as a sync would; nothing is changed."""
+        with self._cleaning() as cleaning:
+            found = cleaning.validate()
+        errors = [text if path in text else f"{path}: {text}" for path, text in found.errors.items()]
+        return {"valid": not errors, "errors": errors, "checked": found.checked}
+
+    def fix_common_issues(self, *, dry_run: bool = False) -> CleanupResult:
+        """Mend byte order marks, Windows' line ends, comments, commas too many, missing wrappers; never a meaning."""
+        with self._cleaning() as cleaning:
+            return _result(cleaning.repair(dry_run=dry_run))
+
+    @contextmanager
+    def _cleaning(self) -> Iterator[FileCleaning]:
+        with open_file_cleaning(self._directory, os.environ) as cleaning:
+            yield cleaning
+
+
+class CacheCleanup:
+    """Cleans what can be made again, in the epic repo around the current directory; without one there is nothing."""
+
+    def __init__(self) -> None:
+        self._start = Path.cwd()
+
+    def clear_temp_files(self, *, dry_run: bool = False) -> CleanupResult:
+        """Remove temporary files of commands that died; those of running commands stay."""
+        with self._repo() as repo:
+            report = cleaningcache.clear_temporaries(repo, dry_run=dry_run) if repo else _nothing(dry_run=dry_run)
+        return _result(report)
+
+    def reset_checksums(self, *, dry_run: bool = False) -> CleanupResult:
+        """Forget what is known of files and rows, so that both sides are read whole the next time."""
+        with self._repo() as repo:
+            report = cleaningcache.reset_caches(repo, dry_run=dry_run) if repo else _nothing(dry_run=dry_run)
+        return _result(report)
+
+    @contextmanager
+    def _repo(self) -> Iterator[Repo | None]:
+        try:
+            root = find_root(self._start)
+        except NotFound:
+            yield None
+            return
+        repo = Repo.open(root, os.environ)
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+
+@contextmanager
+def _cleaning(database: str | os.PathLike[str], start: Path) -> Iterator[DatabaseCleaning]:
+    with open_database_cleaning(start, os.environ, database=os.fspath(database)) as cleaning:
+        yield cleaning
+
+
+def _nothing(*, dry_run: bool) -> CleanReport:
+    return CleanReport("clean cache", dry_run=dry_run)
+
+
+def _result(report: CleanReport) -> CleanupResult:
+    return {
+        "count": len(report.done),
+        "items": [{"place": item.place, "what": item.what} for item in report.done],
+        "kept": [{"place": item.place, "what": item.what} for item in report.kept],
+        "checkpoint": report.checkpoint,
+        "freed": report.freed,
+        "dry_run": report.dry_run,
+    }

@@ -1,0 +1,110 @@
+"""``clean``: orphans, old records, unused space; copies and common faults of files; what can be made again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from epicvc.cli.settings import Command, Group, environment, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from epicvc.services.cleaning import CleanReport
+
+Tasks = Annotated[bool, typer.Option("--orphaned-tasks", help="Tasks without an epic, dependencies without a task.")]
+Sessions = Annotated[bool, typer.Option("--orphaned-sessions", help="Recorded sessions on tasks that do not exist.")]
+TasksIn = Annotated[str | None, typer.Option("--tasks-in", metavar="URL", help="The database that has the tasks.")]
+Archive = Annotated[
+    int | None, typer.Option("--archive", metavar="DAYS", min=0, help="Rows deleted or completed so long ago.")
+]
+Vacuum = Annotated[bool, typer.Option("--vacuum", help="Give unused space back.")]
+Duplicates = Annotated[bool, typer.Option("--duplicates", help="Files that say what another file says.")]
+Repair = Annotated[bool, typer.Option("--repair", help="Faults that can be mended without a guess.")]
+Temporaries = Annotated[bool, typer.Option("--temporaries", help="Temporary files of commands that died.")]
+Checksums = Annotated[bool, typer.Option("--checksums", help="What is remembered of files and rows.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would go.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    group = typer.Typer(cls=Group, help="Clean a database, files or caches.", no_args_is_help=True)
+    group.command(
+        cls=Command, epilog="Examples: [b]epicvc clean db --dry-run[/b] · [b]epicvc clean db --archive 90 --vacuum[/b]"
+    )(db)
+    group.command(cls=Command, epilog="Example: [b]epicvc clean files --dry-run[/b]")(files)
+    group.command(cls=Command, epilog="Example: [b]epicvc clean cache[/b]")(cache)
+    app.add_typer(group, name="clean")
+
+
+def db(
+    context: typer.Context,
+    orphaned_tasks: Tasks = False,
+    orphaned_sessions: Sessions = False,
+    tasks_in: TasksIn = None,
+    archive: Archive = None,
+    vacuum: Vacuum = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Remove orphaned tasks, dependencies and sessions; or only what is named, old records and unused space too."""
+    from epicvc.services.cleaningplace import open_database_cleaning
+
+    settings = settings_of(context)
+    everything = not (orphaned_tasks or orphaned_sessions or archive is not None or vacuum)
+    reports: list[CleanReport] = []
+    with open_database_cleaning(settings.start(), environment(), database=settings.located_database()) as cleaning:
+        if orphaned_tasks or everything:
+            reports.append(cleaning.orphaned_tasks(dry_run=dry_run))
+        if orphaned_sessions or everything:
+            if tasks_in is not None:
+                with open_database_cleaning(settings.start(), environment(), database=tasks_in) as other:
+                    reports.append(cleaning.orphaned_sessions(dry_run=dry_run, tasks_in=other.backend))
+            else:
+                reports.append(cleaning.orphaned_sessions(dry_run=dry_run))
+        if archive is not None:
+            reports.append(cleaning.archive(archive, dry_run=dry_run))
+        if vacuum:
+            reports.append(cleaning.vacuum(dry_run=dry_run))
+    return _tell(context, reports)
+
+
+def files(
+    context: typer.Context, duplicates: Duplicates = False, repair: Repair = False, dry_run: DryRun = False
+) -> int:
+    """Mend common faults of epic files and remove copies; or only what is named."""
+    from epicvc.services.cleaningfiles import FileCleaning
+
+    repo = repo_of(context)
+    cleaning = FileCleaning(repo.config.files, repo.config.mapping, repo)
+    reports: list[CleanReport] = []
+    if repair or not duplicates:
+        reports.append(cleaning.repair(dry_run=dry_run))
+    if duplicates or not repair:
+        reports.append(cleaning.duplicates(dry_run=dry_run))
+    return _tell(context, reports)
+
+
+def cache(
+    context: typer.Context, temporaries: Temporaries = False, checksums: Checksums = False, dry_run: DryRun = False
+) -> int:
+    """Remove temporary files of commands that died, and what is remembered of both sides."""
+    from epicvc.services import cleaningcache
+
+    repo = repo_of(context)
+    reports: list[CleanReport] = []
+    if temporaries or not checksums:
+        reports.append(cleaningcache.clear_temporaries(repo, dry_run=dry_run))
+    if checksums or not temporaries:
+        reports.append(cleaningcache.reset_caches(repo, dry_run=dry_run))
+    return _tell(context, reports)
+
+
+def _tell(context: typer.Context, reports: list[CleanReport]) -> int:
+    from epicvc.cli import machine
+    from epicvc.ui.reports import clean_report
+
+    settings = settings_of(context)
+    if settings.json:
+        settings.emit(machine.clean(reports))
+    else:
+        clean_report(settings.console(), reports)
+    return 0

@@ -1,0 +1,41 @@
+"""Cleaning what can be made again: temporary files of commands that died, and what is remembered of both sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from epicvc.fileio import leftover_temporaries, remove_file
+from epicvc.repo import dbcache, filesside, lastanswer
+from epicvc.repo.recovery import recover
+from epicvc.repo.repository import Repo
+from epicvc.services.cleaning import Cleaned, CleanReport
+
+
+def clear_temporaries(repo: Repo, *, dry_run: bool = False) -> CleanReport:
+    """Remove temporary files that interrupted commands left, once what they left undone is finished."""
+    report = CleanReport("clean cache --temporaries", dry_run=dry_run)
+    with repo.lock():  # whoever holds it may need its own
+        if not dry_run:
+            recover(repo)
+        found = [*leftover_temporaries(repo.config.private), *leftover_temporaries(repo.config.files)]
+        _remove(repo, found, report, "a temporary file of a command that died")
+    return report
+
+
+def reset_caches(repo: Repo, *, dry_run: bool = False) -> CleanReport:
+    """Forget what is known of files and rows: the next command reads both sides whole."""
+    report = CleanReport("clean cache --checksums", dry_run=dry_run)
+    with repo.lock():
+        names = (filesside.CACHE, dbcache.FILE, lastanswer.FILE)
+        found = [path for name in names if (path := repo.config.private / name).exists()]
+        _remove(repo, found, report, "what is remembered of a side")
+    return report
+
+
+def _remove(repo: Repo, paths: list[Path], report: CleanReport, what: str) -> None:
+    for path in paths:
+        report.freed += path.lstat().st_size
+        shown = path.relative_to(repo.config.root) if path.is_relative_to(repo.config.root) else path
+        report.done.append(Cleaned(str(shown), what))
+        if not report.dry_run:
+            remove_file(path)
