@@ -77,6 +77,8 @@ epicvc migrate up --dry-run
 epicvc migrate up
 epicvc migrate verify
 epicvc migrate new "add owner"
+sqlite3 plans.db "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (999, '9.9')"
+epicvc clean db
 epicvc gc
 epicvc fsck
 sqlite3 .epicvc/store.db "DELETE FROM object WHERE type = 3"
