@@ -41,20 +41,19 @@ def _hex(oid: ObjectId | None) -> str | None:
 
 def status(found: Status) -> Shape:
     """``epicvc.status/1``."""
+    merging = found.merging
+    waiting: Shape = {}
+    if merging:
+        labels = [str(conflict.label) for conflict in merging.conflicts]
+        waiting["merging"] = {"command": merging.command, "name": merging.name, "conflicts": labels}
     return {
         "format": "epicvc.status/1",
         "branch": found.branch,
         "head": _hex(found.head),
         "clean": found.clean,
         "in_sync": found.in_sync,
-        "conflicts": len(found.conflicts) + (len(found.merging.conflicts) if found.merging else 0),
-        "merging": {
-            "command": found.merging.command,
-            "name": found.merging.name,
-            "conflicts": [str(conflict.label) for conflict in found.merging.conflicts],
-        }
-        if found.merging
-        else None,
+        "conflicts": len(found.conflicts) + (len(merging.conflicts) if merging else 0),
+        **waiting,
         "epics": [
             {
                 "id": epic.id,

@@ -57,10 +57,10 @@ epicvc restore --at 2999-01-01 --to then
 epicvc rollback here
 epicvc undo
 epicvc switch -c side -q
-sed -i.orig 's/in half a/in a third of a/' epics/search.json
+sed -i.orig 's/"summary": "[^"]*"/"summary": "of the side"/' epics/search.json
 epicvc commit -m side
 epicvc switch main -q
-sed -i.orig 's/in half a/in a tenth of a/' epics/search.json
+sed -i.orig 's/"summary": "[^"]*"/"summary": "of main"/' epics/search.json
 epicvc commit -m main
 epicvc merge side
 epicvc status

@@ -15,7 +15,7 @@ from support.repos import EpicRepo
 def settled(repo: EpicRepo) -> Any:
     """The status after a merge: clean, in sync, nothing open."""
     status = repo.json("status")
-    assert status["clean"] and status["in_sync"] and not status["conflicts"] and status["merging"] is None, status
+    assert status["clean"] and status["in_sync"] and not status["conflicts"] and status.get("merging") is None, status
     repo.ok("fsck")
     return status
 
