@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from epicvc.database.query import Delete, Dialect, Insert, Query, Select, Statement, Update
-from epicvc.database.query.terms import table as _table
+from epicvc.database.query.terms import target as _target
 from epicvc.database.sqlite.failures import translated
 from epicvc.errors import DatabaseUnavailable, InvalidQuery
 from epicvc.repo.repository import Repo
@@ -60,15 +60,15 @@ class SafeQueryBuilder:
 
     def insert(self, table: str) -> Insert:
         """Begin an ``INSERT``; ``values`` says what."""
-        return Insert(self._dialect, target=_table(table))
+        return Insert(self._dialect, target=_target(table))
 
     def update(self, table: str) -> Update:
         """Begin an ``UPDATE``; ``set`` says what, ``where`` which rows."""
-        return Update(self._dialect, target=_table(table))
+        return Update(self._dialect, target=_target(table))
 
     def delete(self, table: str) -> Delete:
         """Begin a ``DELETE``; ``where`` says which rows."""
-        return Delete(self._dialect, target=_table(table))
+        return Delete(self._dialect, target=_target(table))
 
     def execute(self, query: Query | Statement) -> list[dict[str, Any]] | int:
         """Run a statement.

@@ -169,6 +169,12 @@ def table(text: str, alias: str | None = None) -> Table:
     return Table(name, name)
 
 
+def target(text: str) -> Table:
+    """The table that a statement changes: ``name``, ``schema.name``, or any one name; it has no alias."""
+    sql = column(text)
+    return Table(sql, sql)
+
+
 def table_named(name: str) -> Table:
     """The table with exactly this name, as the catalogue has it."""
     sql = identifier(name)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from epicvc.database.query import Delete, Dialect, Insert, Query, Select, Statement, Update
 from epicvc.database.query.conditions import OPERATORS
-from epicvc.database.query.terms import FUNCTIONS, KEYWORDS, identifier, table
+from epicvc.database.query.terms import FUNCTIONS, KEYWORDS, identifier, target
 from epicvc.errors import InvalidQuery, UnsafeName
 
 ATTACKS = (
@@ -32,6 +32,7 @@ ATTACKS = (
     "a AS b; --",
     "?",
     "%s",
+    "A A",
 )
 
 
@@ -43,15 +44,15 @@ def select(*columns: str) -> Select:
 
 
 def insert(name: str) -> Insert:
-    return Insert(target=table(name))
+    return Insert(target=target(name))
 
 
 def update(name: str) -> Update:
-    return Update(target=table(name))
+    return Update(target=target(name))
 
 
 def delete(name: str) -> Delete:
-    return Delete(target=table(name))
+    return Delete(target=target(name))
 
 
 @pytest.mark.parametrize(
