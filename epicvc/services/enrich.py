@@ -8,12 +8,14 @@ so that times in it say when something last changed. A start that was planned on
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from epicvc.database.backend import Reader
 from epicvc.database.epicvalues import read_states, read_values
@@ -34,6 +36,8 @@ HOURS: Final = 8
 
 _TIMES: Final = ("last_calculated", "enriched_at")
 _TELL_EVERY: Final = 64
+_WRITERS: Final = 2  # threads that write files
+_AHEAD: Final = 64  # files that wait for them
 
 
 @dataclass(frozen=True)
@@ -303,28 +307,29 @@ def enrich_files(
     """
     report = EnrichReport()
     originals = {str(source.path) for source in sources}
-    directories: set[Path] = set()
-    for number, source in enumerate(sources):
-        if progress and number % _TELL_EVERY == 0:
-            progress("epics", number, len(sources))
-        if str(source.target) in originals:
-            raise InvalidData(
-                f"{source.shown}: its enriched file would replace an author's file {source.target.name}",
-                hint="choose another directory for enriched files",
-            )
-        try:
-            original = read_original(read_file(source.path), source.shown)
-        except (FileUnavailable, InvalidData) as error:
-            report.problems.append(error)
-            continue
-        if original is None or (epics is not None and original.id not in epics):
-            continue
-        previous = _previous(source.target)
-        found = enricher.enrich(original, previous)
-        state = State.NEW if previous is None else State.CHANGED if found.changed else State.UNCHANGED
-        report.outcomes.append(Outcome(source, original.id, state, found.warning))
-        if write and found.changed:
-            _write(source.target, found.data, directories)
+    with _Writes() as writes:
+        for number, source in enumerate(sources):
+            if progress and number % _TELL_EVERY == 0:
+                progress("epics", number, len(sources))
+            if str(source.target) in originals:
+                raise InvalidData(
+                    f"{source.shown}: its enriched file would replace an author's file {source.target.name}",
+                    hint="choose another directory for enriched files",
+                )
+            try:
+                original = read_original(read_file(source.path), source.shown)
+            except (FileUnavailable, InvalidData) as error:
+                report.problems.append(error)
+                continue
+            if original is None or (epics is not None and original.id not in epics):
+                continue
+            previous = _previous(source.target)
+            found = enricher.enrich(original, previous)
+            state = State.NEW if previous is None else State.CHANGED if found.changed else State.UNCHANGED
+            report.outcomes.append(Outcome(source, original.id, state, found.warning))
+            if write and found.changed:
+                writes.write(source.target, found.data)
+        writes.finish()
     return report
 
 
@@ -332,10 +337,45 @@ def _previous(target: Path) -> bytes | None:
     return read_file(target) if os.path.lexists(target) else None
 
 
-def _write(target: Path, data: bytes, directories: set[Path]) -> None:
-    """Write an enriched file. It can be made again, so that no sync to disk delays it: a damaged one is stale."""
-    if target.parent not in directories:
-        there = next(parent for parent in target.parents if parent.is_dir())
-        make_directories(target.parent, there)
-        directories.add(target.parent)
-    atomic_write(target, data, durable=False)
+class _Writes:
+    """Writes enriched files beside the calculation: the system makes a file without the interpreter's lock.
+
+    They can be made again, so that no sync to disk delays them: a damaged one is stale.
+    """
+
+    def __init__(self) -> None:
+        self._directories: set[Path] = set()
+        self._waiting: deque[Future[None]] = deque()
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+
+    def write(self, target: Path, data: bytes) -> None:
+        """Write a file, soon.
+
+        Raises:
+            FileUnavailable: this one, or one before it, cannot be written.
+        """
+        if target.parent not in self._directories:
+            there = next(parent for parent in target.parents if parent.is_dir())
+            make_directories(target.parent, there)
+            self._directories.add(target.parent)
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(_WRITERS, "epicvc-write")
+        self._waiting.append(self._threads.submit(atomic_write, target, data, durable=False))
+        while len(self._waiting) > _AHEAD:
+            self._waiting.popleft().result()
+
+    def finish(self) -> None:
+        """Wait for all.
+
+        Raises:
+            FileUnavailable: one cannot be written.
+        """
+        while self._waiting:
+            self._waiting.popleft().result()
