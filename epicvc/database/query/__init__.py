@@ -5,7 +5,22 @@ parts depend on a mapping cannot be written down as one text. Here a part is an 
 value, and each is put in by its own function. The builder knows SQL's syntax, not the database: it looks no name up.
 """
 
+from epicvc.database.query.conditions import Condition, all_of, any_of, compare, constant
 from epicvc.database.query.statements import Delete, Insert, Query, Select, Statement, Update
 from epicvc.database.query.terms import Dialect, table_named
 
-__all__ = ["Delete", "Dialect", "Insert", "Query", "Select", "Statement", "Update", "table_named"]
+__all__ = [
+    "Condition",
+    "Delete",
+    "Dialect",
+    "Insert",
+    "Query",
+    "Select",
+    "Statement",
+    "Update",
+    "all_of",
+    "any_of",
+    "compare",
+    "constant",
+    "table_named",
+]

@@ -6,14 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from epicvc.database.query.terms import OWNER, compared, expression
 from epicvc.database.rowcodec import RawText
 from epicvc.errors import InvalidQuery
-
-if TYPE_CHECKING:
-    pass
 
 Param: TypeAlias = "int | float | str | bytes | RawText | None"
 
@@ -30,10 +27,44 @@ MARK: Final = "\0?"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A condition as SQL with a :data:`MARK` for each bound value."""
+    """A condition, or another value, as SQL with a :data:`MARK` for each bound value.
+
+    It stands wherever a condition or a selected column does, beside others: no operator of its own binds looser than
+    ``NOT``.
+    """
 
     text: str
     params: tuple[Param, ...] = ()
+
+    def negated(self) -> Condition:
+        """Its opposite; where SQL cannot tell, neither holds."""
+        return Condition(f"NOT ({self.text})", self.params)
+
+
+def all_of(*conditions: Condition) -> Condition:
+    """All of them hold; always, where there is none."""
+    return _together("AND", conditions) if conditions else Condition("1 = 1")
+
+
+def any_of(*conditions: Condition) -> Condition:
+    """One of them holds; never, where there is none."""
+    return _together("OR", conditions) if conditions else Condition("1 = 0")
+
+
+def _together(word: str, conditions: tuple[Condition, ...]) -> Condition:
+    if len(conditions) == 1:
+        return conditions[0]
+    text = f" {word} ".join(each.text for each in conditions)
+    return Condition(f"({text})", tuple(param for each in conditions for param in each.params))
+
+
+def constant(value: Any) -> Condition:
+    """A bound value in the place of a column.
+
+    Raises:
+        InvalidQuery: it is none that a column can hold.
+    """
+    return Condition(MARK, (bound(value),))
 
 
 def bound(value: Any) -> Param:
@@ -137,17 +168,21 @@ class Conditions:
         if not self.parts:
             return Condition("")
         text = self.parts[0][1].text + "".join(f" {word} {each.text}" for word, each in self.parts[1:])
-        if OWNER in text:
-            if owner is None:
-                raise InvalidQuery("a quoted column stands alone beside a join", hint="say whose it is: alias.name")
-            text = text.replace(OWNER, f"{owner}.")
         params = tuple(param for _, each in self.parts for param in each.params)
-        return Condition(f" {keyword} {text}", params)
+        return Condition(f" {keyword} {owned(text, owner)}", params)
 
-    def any_of(self) -> Condition:
-        """All of them, joined by ``OR``, as one condition."""
-        text = " OR ".join(each.text for _, each in self.parts)
-        return Condition(f"({text})", tuple(param for _, each in self.parts for param in each.params))
+
+def owned(text: str, owner: str | None) -> str:
+    """A condition's text with the table of each quoted column that stands alone.
+
+    Raises:
+        InvalidQuery: there are several tables, and it does not say which of them has the column.
+    """
+    if OWNER not in text:
+        return text
+    if owner is None:
+        raise InvalidQuery("a quoted column stands alone beside a join", hint="say whose it is: alias.name")
+    return text.replace(OWNER, f"{owner}.")
 
 
 NONE: Final = Conditions()

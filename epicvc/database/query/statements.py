@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar, Final, NamedTuple, Self
 
-from epicvc.database.query.conditions import MARK, NONE, Condition, Conditions, Param, bound, compare
+from epicvc.database.query.conditions import (
+    MARK,
+    NONE,
+    Condition,
+    Conditions,
+    Param,
+    all_of,
+    any_of,
+    bound,
+    compare,
+    owned,
+)
 from epicvc.database.query.terms import (
     Dialect,
     Table,
@@ -84,18 +95,23 @@ class Filtered(Statement):
 
     def where_any(self, *alternatives: tuple[str, str, Any]) -> Self:
         """Only rows for which one of these holds, as ``(column, operator, value)``."""
-        if not alternatives:
-            return replace(self, conditions=self.conditions.also(Condition("1 = 0")))
-        inner = Conditions(tuple(("OR", compare(*each)) for each in alternatives))
-        return replace(self, conditions=self.conditions.also(inner.any_of()))
+        return self.where_condition(any_of(*(compare(*each) for each in alternatives)))
+
+    def where_condition(self, condition: Condition) -> Self:
+        """Only rows for which a condition holds that was composed elsewhere."""
+        return replace(self, conditions=self.conditions.also(condition))
 
 
 @dataclass(frozen=True)
 class Select(Filtered):
-    """``SELECT``."""
+    """``SELECT``.
+
+    Attributes:
+        columns: texts, or composed conditions and constants.
+    """
 
     returns_rows: ClassVar[bool] = True
-    columns: tuple[str, ...] = ()
+    columns: tuple[str | Condition, ...] = ()
     source: Table | None = None
     joins: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -157,18 +173,26 @@ class Select(Filtered):
         columns, source = self.columns, self.source
         if source is None:
             lone = columns[0] if len(columns) == 1 else ""
-            if not is_plain(lone):
+            if not isinstance(lone, str) or not is_plain(lone):
                 raise InvalidQuery("a SELECT names no table", hint="name it with from_table")
             columns, source = (), table_reference(lone)
-        names = [name for text in columns for name in selected(text)] or ["*"]
         owner = None if self.joins else source.owner
+        names: list[str] = []
+        params: list[Param] = []
+        for each in columns:
+            if isinstance(each, Condition):
+                names.append(owned(each.text, owner))
+                params += each.params
+            else:
+                names += selected(each)
+        names = names or ["*"]
         where, having = self.conditions.clause("WHERE", owner), self.kept.clause("HAVING", owner)
         text = (
             f"SELECT {'DISTINCT ' if self.unique else ''}{', '.join(names)} FROM {' '.join([source.sql, *self.joins])}"
         )
         text += where.text + (f" GROUP BY {', '.join(self.groups)}" if self.groups else "") + having.text
         text += f" ORDER BY {', '.join(self.orders)}" if self.orders else ""
-        params = [*where.params, *having.params]
+        params += [*where.params, *having.params]
         if self.most is not None or (self.skipped is not None and self.dialect is Dialect.SQLITE):
             text += f" LIMIT {MARK}"  # SQLite has no OFFSET without one
             params.append(-1 if self.most is None else self.most)
@@ -185,6 +209,7 @@ class Insert(Statement):
     target: Table = NOWHERE
     names: tuple[str, ...] = ()
     rows: tuple[tuple[Param, ...], ...] = ()
+    origin: Select | None = None
     clash: str = ""
     back: tuple[str, ...] = ()
 
@@ -207,7 +232,19 @@ class Insert(Statement):
             raise InvalidQuery("the rows of an INSERT have different columns")
         if not names and len(given) > 1:
             raise InvalidQuery("rows without a value are inserted one by one")
-        return replace(self, names=names, rows=tuple(tuple(bound(row[name]) for name in names) for row in given))
+        rows_bound = tuple(tuple(bound(row[name]) for name in names) for row in given)
+        return replace(self, names=names, rows=rows_bound, origin=None)
+
+    def from_select(self, columns: Iterable[str], origin: Select) -> Self:
+        """The rows that a ``SELECT`` gives, for these columns.
+
+        Raises:
+            InvalidQuery: no column is named.
+        """
+        names = tuple(columns)
+        if not names:
+            raise InvalidQuery("an INSERT of selected rows names no columns")
+        return replace(self, names=names, rows=(), origin=origin)
 
     def on_conflict(self, *columns: str, update: Iterable[str] | Values | None = None) -> Self:
         """What becomes of a row whose key is there already: nothing, or an update.
@@ -229,6 +266,8 @@ class Insert(Statement):
 
     def parts(self) -> Condition:
         """See :meth:`Statement.parts`."""
+        if self.origin is not None:
+            return self._copying(self.origin)
         if not self.rows:
             raise InvalidQuery("an INSERT has no rows", hint="give them with values")
         text = f"INSERT INTO {self.target.sql}"
@@ -239,6 +278,13 @@ class Insert(Statement):
             text += " DEFAULT VALUES"
         text += self.clash + (f" RETURNING {', '.join(self.back)}" if self.back else "")
         return Condition(text, tuple(chain.from_iterable(self.rows)))
+
+    def _copying(self, origin: Select) -> Condition:
+        if self.clash and not origin.conditions.parts:
+            origin = origin.where_condition(all_of())  # else SQLite takes ON CONFLICT for the ON of a join
+        inner = origin.parts()
+        text = f"INSERT INTO {self.target.sql} ({', '.join(map(identifier, self.names))}) {inner.text}{self.clash}"
+        return Condition(text + (f" RETURNING {', '.join(self.back)}" if self.back else ""), inner.params)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ _CALL: Final = re.compile(rf"([A-Za-z]+)\(\s*(DISTINCT\s+)?({_PATH}|\*)\s*\)", r
 _ALIASED: Final = re.compile(rf"(.+?)\s+(?:AS\s+)?({_NAME})", re.ASCII | re.IGNORECASE | re.DOTALL)
 _PART: Final = re.compile(_NAME, re.ASCII)
 _ON: Final = re.compile(rf"\s*({_PATH})\s*(=|!=|<>|<=|>=|<|>)\s*({_PATH})\s*", re.ASCII)
-_AND: Final = re.compile(r"\bAND\b", re.IGNORECASE)
+_AND: Final = re.compile(r"AND\b", re.IGNORECASE)
+_CAST: Final = re.compile(rf"CAST\(\s*({_PATH})\s+AS\s+TEXT\s*\)", re.ASCII | re.IGNORECASE)
 
 
 class Dialect(Enum):
@@ -97,6 +98,8 @@ def compared(text: str) -> str:
     SQLite takes a quoted name that is no column for a text: then ``"x" = 'x'`` would hold for every row. Behind a table
     it never does.
     """
+    if cast := _CAST.fullmatch(text):
+        return f"CAST({compared(cast[1])} AS TEXT)"
     sql = column(text)
     alone = sql.startswith('"') and (not _COLUMN.fullmatch(text) or "." not in _PART.sub("", text))
     return OWNER + sql if alone else sql
@@ -104,7 +107,9 @@ def compared(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def expression(text: str) -> str:
-    """A column or a call such as ``COUNT(*)`` or ``MAX(e.id)``, as SQL."""
+    """A column or a call such as ``COUNT(*)``, ``MAX(e.id)`` or ``CAST(e.id AS TEXT)``, as SQL."""
+    if cast := _CAST.fullmatch(text.strip()):
+        return f"CAST({_path(cast[1])} AS TEXT)"
     call = _CALL.fullmatch(text.strip())
     if call and call[1].upper() in FUNCTIONS:
         inner = "*" if call[3] == "*" else _path(call[3])
@@ -126,6 +131,8 @@ def _fits(item: str) -> bool:
 
 
 def _is_call(item: str) -> bool:
+    if _CAST.fullmatch(item):
+        return True
     call = _CALL.fullmatch(item)
     return bool(call and call[1].upper() in FUNCTIONS)
 
@@ -187,10 +194,15 @@ def join_condition(text: str) -> str:
     Raises:
         InvalidQuery: the text is something else.
     """
-    parts = []
-    for comparison in _AND.split(text):
-        found = _ON.fullmatch(comparison)
-        if not found:
-            raise InvalidQuery(f"{text!r} is no join condition", hint="it compares columns: t.epic_id = e.id")
+    parts: list[str] = []
+    at = 0
+    while found := _ON.match(text, at):
         parts.append(f"{_path(found[1])} {found[2]} {_path(found[3])}")
+        word = _AND.match(text, found.end())  # only here: a quoted name may hold the word as well
+        if word is None:
+            at = found.end()
+            break
+        at = word.end()
+    if not found or at < len(text):
+        raise InvalidQuery(f"{text!r} is no join condition", hint="it compares columns: t.epic_id = e.id")
     return " AND ".join(parts)

@@ -13,9 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.database.query import Delete, Dialect, Insert, Query, Select, Statement, Update
+from epicvc.database.query import (
+    Condition,
+    Delete,
+    Dialect,
+    Insert,
+    Query,
+    Select,
+    Statement,
+    Update,
+    all_of,
+    any_of,
+    compare,
+    constant,
+)
 from epicvc.database.query.conditions import OPERATORS
 from epicvc.database.query.terms import FUNCTIONS, KEYWORDS, identifier, target
+from epicvc.database.quoting import quote_identifier
 from epicvc.errors import InvalidQuery, UnsafeName
 
 ATTACKS = (
@@ -39,7 +53,7 @@ ATTACKS = (
 GROUPED = Select(columns=("kind, COUNT(*) AS n",)).from_table("t")
 
 
-def select(*columns: str) -> Select:
+def select(*columns: str | Condition) -> Select:
     return Select(columns=columns)
 
 
@@ -136,6 +150,54 @@ def delete(name: str) -> Delete:
             ["2025-08-17", "2025-08-17 10:30:00+00:00"],
         ),
         (select("t").where("a", "=", Decimal("1.10")), "SELECT * FROM t WHERE a = ?", ["1.10"]),
+        (
+            select("e.name")
+            .from_table("epics", "e")
+            .join('"t and u"', 'e."this AND that"=u.b AnD e.c = u."x and"', alias="u"),
+            'SELECT e.name FROM epics e JOIN "t and u" u ON e."this AND that" = u.b AND e.c = u."x and"',
+            [],
+        ),
+        (
+            select("cast( e.version as text ) AS v").from_table("t e").where('CAST(e."a b" AS TEXT)', "IN", ["1"]),
+            'SELECT CAST(e.version AS TEXT) AS v FROM t e WHERE CAST(e."a b" AS TEXT) IN (?)',
+            ["1"],
+        ),
+        (delete("t").where('CAST("a b" AS TEXT)', "=", 1), 'DELETE FROM t WHERE CAST(t."a b" AS TEXT) = ?', [1]),
+        (
+            select("t").where_condition(all_of()).where_condition(any_of()).where("a", "=", 1),
+            "SELECT * FROM t WHERE 1 = 1 AND 1 = 0 AND a = ?",
+            [1],
+        ),
+        (
+            select(constant("x"), compare("a b", "=", "y").negated(), "c")
+            .from_table("t")
+            .where_condition(any_of(compare("a", "=", 1), all_of(compare("b", "=", 2), compare("c", "=", None))))
+            .having("COUNT(*)", ">", 3)
+            .limit(4),
+            'SELECT ?, NOT (t."a b" = ?), c FROM t WHERE (a = ? OR (b = ? AND c IS NULL)) HAVING COUNT(*) > ? LIMIT ?',
+            ["x", "y", 1, 2, 3, 4],
+        ),
+        (
+            update("t").set({"a": 1}).where_condition(compare("b", "=", 2).negated()),
+            "UPDATE t SET a = ? WHERE NOT (b = ?)",
+            [1, 2],
+        ),
+        (
+            insert("t").from_select(["a", "order"], select("b", constant(5)).from_table("u").where("c", "=", 6)),
+            'INSERT INTO t (a, "order") SELECT b, ? FROM u WHERE c = ?',
+            [5, 6],
+        ),
+        (
+            insert("t").from_select(["a"], select("b").from_table("u")).on_conflict().returning("id"),
+            "INSERT INTO t (a) SELECT b FROM u WHERE 1 = 1 ON CONFLICT DO NOTHING RETURNING id",
+            [],
+        ),
+        (
+            insert("t").from_select(["a"], select("b").from_table("u")).values({"c": 1}),
+            "INSERT INTO t (c) VALUES (?)",
+            [1],
+        ),
+        (insert("t").values({"c": 1}).from_select(["a"], select("u")), "INSERT INTO t (a) SELECT * FROM u", []),
     ],
 )
 def test_what_is_built(statement: Statement, sql: str, params: list[Any]) -> None:
@@ -174,6 +236,15 @@ def test_a_statement_is_a_value_that_never_changes() -> None:
         lambda: select("t").join("u", "1 = 1"),
         lambda: select("t").from_table("t").join("u", "t.a = u.b").where("odd name", "=", 1).build(),
         lambda: select("t").join("u", "a = b OR 1 = 1"),
+        lambda: select("t").join("u", "a = b AND"),
+        lambda: select("t").join("u", "a = b c = d"),
+        lambda: select("t").join("u", "a = b AND c"),
+        lambda: select("t").join("u", ""),
+        lambda: select(constant(1)).build(),
+        lambda: select(compare("a b", "=", 1)).from_table("t").join("u", "t.a = u.b").build(),
+        lambda: constant(object()),
+        lambda: insert("t").from_select([], select("u")),
+        lambda: insert("t").from_select(["a"], select("a", "b")).build(),
         lambda: insert("t").build(),
         lambda: insert("t").values([]),
         lambda: insert("t").values([{"a": 1}, {"b": 1}]),
@@ -214,6 +285,13 @@ def _everywhere(text: str) -> list[Callable[[], Statement]]:
         lambda: select("epics").order_by("name", text),
         lambda: select("epics").limit(text),  # type: ignore[arg-type]
         lambda: select("epics").offset(text),  # type: ignore[arg-type]
+        lambda: select(f"CAST({text} AS TEXT)").from_table("epics"),
+        lambda: select("epics").where(f"CAST({text} AS TEXT)", "=", text),
+        lambda: select(constant(text), compare(text, "=", text)).from_table("epics"),
+        lambda: select("epics").where_condition(any_of(compare(text, "=", text), compare("id", "=", text)).negated()),
+        lambda: insert("epics").from_select([text], select("name").from_table("epics")),
+        lambda: insert("epics").from_select(["name"], select(text).from_table("epics")),
+        lambda: insert("epics").from_select(["name"], select(constant(text)).from_table("epics").where("id", "=", 7)),
         lambda: insert(text).values({"name": 1}),
         lambda: insert("epics").values({text: 1}),
         lambda: insert("epics").values({"name": text}),
@@ -274,6 +352,16 @@ def test_no_value_reaches_the_text(values: list[str | bytes]) -> None:
     assert select("t").where("a", "IN", values).build() == (plain.sql, values)
 
 
+@given(st.text(min_size=8), st.binary(min_size=8))
+def test_no_value_of_a_composed_statement_reaches_the_text(one: str, other: bytes) -> None:
+    def composed(first: str | bytes, second: str | bytes) -> Query:
+        either = any_of(compare("a", "=", first), compare("b", "!=", second).negated())
+        chosen = select(constant(first), either).from_table("u").where_condition(either)
+        return insert("t").from_select(["a", "b"], chosen).build()
+
+    assert composed(one, other) == (composed("x", "x").sql, [one, one, other, one, other])
+
+
 @given(st.text())
 def test_an_identifier_round_trips_or_is_refused(name: str) -> None:
     try:
@@ -287,6 +375,74 @@ def test_an_identifier_round_trips_or_is_refused(name: str) -> None:
     connection.close()
 
 
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_exact_names_stay_exact_in_every_position(name: str, other: str) -> None:
+    try:
+        column, table_name = quote_identifier(name), quote_identifier(other)
+    except UnsafeName:
+        return
+    if other.lower().startswith("sqlite_"):
+        return  # SQLite keeps such names for itself
+    connection = sqlite3.connect(":memory:")
+    connection.execute(f"CREATE TABLE {table_name} ({column})")
+    connection.execute(f"INSERT INTO {table_name} VALUES (5)")
+    names = f"a.{column}", f"CAST(b.{column} AS TEXT)"
+    statement = select(*names).from_table(table_name, "a").join(table_name, f"a.{column} = b.{column}", alias="b")
+    statement = statement.where(names[1], "=", "5").group_by(names[0]).order_by(names[0])
+    assert connection.execute(*statement.build()).fetchall() == [(5, "5")]
+    copied = insert(table_name).from_select([name], select(column).from_table(table_name).where(column, "=", 5))
+    connection.execute(*copied.build())
+    assert connection.execute(*select("COUNT(*)").from_table(table_name).build()).fetchone() == (2,)
+    connection.close()
+
+
+_Truth = tuple[Condition, "bool | None"]
+
+
+def _negated(one: _Truth) -> _Truth:
+    return one[0].negated(), None if one[1] is None else not one[1]
+
+
+def _all(several: list[_Truth]) -> _Truth:
+    truths = [truth for _, truth in several]
+    return all_of(*(each for each, _ in several)), False if False in truths else None if None in truths else True
+
+
+def _any(several: list[_Truth]) -> _Truth:
+    truths = [truth for _, truth in several]
+    return any_of(*(each for each, _ in several)), True if True in truths else None if None in truths else False
+
+
+_TRUTHS = st.recursive(
+    st.sampled_from(
+        [
+            (compare("one", "=", 1), True),
+            (compare("one", "IN", []), False),
+            (compare("none", "=", 1), None),
+            (compare("one", "IN", [2, None]), False),
+            (compare("none", "=", None), True),
+            (compare("one", "BETWEEN", [1, 2]), True),
+        ]
+    ),
+    lambda inner: st.one_of(
+        inner.map(_negated), st.lists(inner, max_size=3).map(_all), st.lists(inner, max_size=3).map(_any)
+    ),
+)
+
+
+@given(_TRUTHS, _TRUTHS)
+def test_a_composed_condition_means_what_its_parts_mean(first: _Truth, second: _Truth) -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE t (one, none)")
+    connection.execute("INSERT INTO t VALUES (1, NULL)")
+    statement = select(first[0], second[0]).from_table("t")
+    found = [None if value is None else bool(value) for value in connection.execute(*statement.build()).fetchone()]
+    assert found == [first[1], second[1]]
+    both = statement.where_condition(first[0]).where_condition(second[0])
+    assert bool(connection.execute(*both.build()).fetchall()) == (first[1] is True and second[1] is True)
+    connection.close()
+
+
 _NAMES = st.sampled_from(["id", "name", "e.id", "order", 'odd "name"', "epics.name"])
 _VALUES = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(), st.floats(allow_nan=False), st.binary())
 
@@ -294,7 +450,12 @@ _VALUES = st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(), st.f
 @st.composite
 def selects(draw: st.DrawFn) -> Select:
     """Any SELECT that can be built."""
-    statement = select(*draw(st.lists(_NAMES, min_size=2, max_size=3))).from_table("epics", "e")
+    columns: list[str | Condition] = list(draw(st.lists(_NAMES, min_size=2, max_size=3)))
+    columns += draw(st.lists(_VALUES.map(constant), max_size=1))
+    statement = select(*columns).from_table("epics", "e")
+    if draw(st.booleans()):
+        nested = all_of(compare(draw(_NAMES), "=", draw(_VALUES)), compare("CAST(e.id AS TEXT)", "!=", "x"))
+        statement = statement.where_condition(any_of(nested.negated(), compare("id", "=", 1)))
     for _ in range(draw(st.integers(0, 3))):
         operator = draw(st.sampled_from(OPERATORS))
         value: Any = draw(_VALUES)
