@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, TypeAlias, cast
 
 from epicvc.database.backend import Reader
 from epicvc.database.layout import Columns, Layout
+from epicvc.database.query import Select, constant
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.values import decode, is_default, key_text, require_key
@@ -100,23 +101,24 @@ def epic_of_rows(
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
     """The keys of all living epics."""
     table = layout.epics
-    query = f"SELECT e.{quote(table.map.key)} FROM {quote(table.map.table)} e WHERE {table.alive('e')}"
-    return [key for (value,) in reader.execute(query, ()) if (key := key_text(value)) is not None]
+    keys = Select(columns=(f"e.{quote(table.map.key)}",)).from_table(quote(table.map.table), "e")
+    found = reader.execute(*keys.where_condition(table.alive("e")).build())
+    return [key for (value,) in found if (key := key_text(value)) is not None]
 
 
 def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Which epics the living tasks with these keys belong to, as ``(task, epic)``."""
     epics, tasks = layout.epics, layout.tasks
-    parent, key = quote(cast("str", tasks.map.parent)), quote(tasks.map.key)
+    owned = (
+        Select(columns=(f"t.{quote(tasks.map.key)}", f"e.{quote(epics.map.key)}"))
+        .from_table(quote(tasks.map.table), "t")
+        .join(quote(epics.map.table), _belongs(layout), alias="e")
+        .where_condition(tasks.alive("t"))
+        .where_condition(epics.alive("e"))
+    )
     remaining = iter(keys)
     while chunk := list(islice(remaining, BATCH)):
-        query = (
-            f"SELECT t.{key}, e.{quote(epics.map.key)} FROM {quote(tasks.map.table)} t "
-            f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{parent} "
-            f"WHERE {tasks.lookup('t')} IN ({', '.join('?' * len(chunk))}) "
-            f"AND {tasks.alive('t')} AND {epics.alive('e')}"
-        )
-        for task, epic in reader.execute(query, chunk):
+        for task, epic in reader.execute(*owned.where(tasks.lookup("t"), "IN", chunk).build()):
             found, owner = key_text(task), key_text(epic)
             if found is not None and owner is not None and found in chunk:
                 yield found, owner
@@ -125,19 +127,28 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
 def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[str]:
     """The epics whose living tasks depend on one of these task ids."""
     links, epics, tasks = layout.links, layout.epics, layout.tasks
+    if links is None:
+        return
+    linked = (
+        Select(columns=(f"e.{quote(epics.map.key)}",))
+        .distinct()
+        .from_table(quote(links.table), "l")
+        .join(quote(tasks.map.table), f"t.{quote(tasks.map.id)} = l.{quote(links.parent)}", alias="t")
+        .join(quote(epics.map.table), _belongs(layout), alias="e")
+        .where_condition(tasks.alive("t"))
+        .where_condition(epics.alive("e"))
+    )
     remaining = iter(keys)
-    while links is not None and (chunk := list(islice(remaining, BATCH))):
-        query = (
-            f"SELECT DISTINCT e.{quote(epics.map.key)} FROM {quote(links.table)} l "
-            f"JOIN {quote(tasks.map.table)} t ON t.{quote(tasks.map.id)} = l.{quote(links.parent)} "
-            f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{quote(cast('str', tasks.map.parent))} "
-            f"WHERE l.{quote(links.column)} IN ({', '.join('?' * len(chunk))}) "
-            f"AND {tasks.alive('t')} AND {epics.alive('e')}"
-        )
-        for (value,) in reader.execute(query, chunk):
+    while chunk := list(islice(remaining, BATCH)):
+        for (value,) in reader.execute(*linked.where(f"l.{quote(links.column)}", "IN", chunk).build()):
             key = key_text(value)
             if key is not None:
                 yield key
+
+
+def _belongs(layout: Layout) -> str:
+    """What joins a task ``t`` with its epic ``e``."""
+    return f"e.{quote(layout.epics.map.id)} = t.{quote(cast('str', layout.tasks.map.parent))}"
 
 
 _Head: TypeAlias = "tuple[SQLValue, str, Sequence[SQLValue]]"
@@ -152,18 +163,20 @@ def epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) -> 
     """
     table = layout.epics
     columns = [table.map.id, table.map.key, *(field.column for field in table.fields)]
-    select = f"SELECT {', '.join(f'e.{quote(c)}' for c in columns)} FROM {quote(table.map.table)} e"
-    condition = f"{table.alive('e')} AND e.{quote(table.map.key)} IS NOT NULL"
-    order = f"ORDER BY e.{quote(table.map.id)}"
+    heads = (
+        Select(columns=tuple(f"e.{quote(column)}" for column in columns))
+        .from_table(quote(table.map.table), "e")
+        .where_condition(table.alive("e"))
+        .where(f"e.{quote(table.map.key)}", "!=", None)
+        .order_by(f"e.{quote(table.map.id)}")
+    )
     if keys is None:
-        rows = reader.execute(f"{select} WHERE {condition} {order}", ())
-        yield from _heads(rows, table)
+        yield from _heads(reader.execute(*heads.build()), table)
         return
     remaining = iter(sorted(keys))
     while chunk := list(islice(remaining, BATCH)):
-        marks = ", ".join("?" * len(chunk))
-        query = f"{select} WHERE {condition} AND {table.lookup('e')} IN ({marks}) {order}"
-        yield from _heads(reader.execute(query, chunk), table, frozenset(chunk))
+        rows = reader.execute(*heads.where(table.lookup("e"), "IN", chunk).build())
+        yield from _heads(rows, table, frozenset(chunk))
 
 
 def _heads(
@@ -189,44 +202,47 @@ def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = Non
     """
     heads = epic_heads(reader, layout, keys)
     while batch := list(islice(heads, BATCH)):
-        marks = ", ".join("?" * len(batch))
-        parents = [surrogate for surrogate, _, _ in batch]
-        tasks = _read_tasks(reader, layout, marks, parents)
-        links = _read_links(reader, layout, marks, parents)
+        parents = [surrogate for surrogate, _, _ in batch if surrogate is not None]  # nothing belongs to NULL
+        tasks = _read_tasks(reader, layout, parents)
+        links = _read_links(reader, layout, parents)
         for surrogate, key, values in batch:
             yield EpicRows(surrogate, key, values, sorted(tasks.get(surrogate, ()), key=_sort_key), links)
 
 
 def _read_tasks(
-    reader: Reader, layout: Layout, marks: str, parents: Sequence[SQLValue]
+    reader: Reader, layout: Layout, parents: Sequence[SQLValue]
 ) -> dict[SQLValue, list[Sequence[SQLValue]]]:
     table = layout.tasks
     columns = [table.map.parent, table.map.id, table.map.key, *(field.column for field in table.fields)]
-    selected = ", ".join(f"t.{quote(cast('str', column))}" for column in columns)
-    sequence = f"t.{quote(table.map.sequence)}" if table.map.sequence else "NULL"
+    selected = (f"t.{quote(cast('str', column))}" for column in columns)
+    sequence = f"t.{quote(table.map.sequence)}" if table.map.sequence else constant(None)
     query = (
-        f"SELECT {sequence}, {selected} FROM {quote(table.map.table)} t "
-        f"WHERE t.{quote(cast('str', table.map.parent))} IN ({marks}) AND {table.alive('t')}"
+        Select(columns=(sequence, *selected))
+        .from_table(quote(table.map.table), "t")
+        .where(f"t.{quote(cast('str', table.map.parent))}", "IN", parents)
+        .where_condition(table.alive("t"))
     )
     result: dict[SQLValue, list[Sequence[SQLValue]]] = {}
-    for row in reader.execute(query, parents):
+    for row in reader.execute(*query.build()):
         if row[3] is not None:  # a row without a key is no task
             result.setdefault(row[1], []).append(row)
     return result
 
 
-def _read_links(reader: Reader, layout: Layout, marks: str, parents: Sequence[SQLValue]) -> dict[SQLValue, list[str]]:
+def _read_links(reader: Reader, layout: Layout, parents: Sequence[SQLValue]) -> dict[SQLValue, list[str]]:
     links = layout.links
     if links is None:
         return {}
     table = layout.tasks
     query = (
-        f"SELECT l.{quote(links.parent)}, l.{quote(links.column)} FROM {quote(links.table)} l "
-        f"JOIN {quote(table.map.table)} t ON t.{quote(table.map.id)} = l.{quote(links.parent)} "
-        f"WHERE t.{quote(cast('str', table.map.parent))} IN ({marks}) AND {table.alive('t')}"
+        Select(columns=(f"l.{quote(links.parent)}", f"l.{quote(links.column)}"))
+        .from_table(quote(links.table), "l")
+        .join(quote(table.map.table), f"t.{quote(table.map.id)} = l.{quote(links.parent)}", alias="t")
+        .where(f"t.{quote(cast('str', table.map.parent))}", "IN", parents)
+        .where_condition(table.alive("t"))
     )
     result: dict[SQLValue, list[str]] = {}
-    for parent, key in reader.execute(query, parents):
+    for parent, key in reader.execute(*query.build()):
         if key is not None:
             result.setdefault(parent, []).append(require_key(key, links.table, links.column))
     return result

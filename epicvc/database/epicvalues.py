@@ -13,6 +13,7 @@ from typing import cast
 from epicvc.database.backend import Reader
 from epicvc.database.documents import BATCH, epic_heads
 from epicvc.database.layout import Layout
+from epicvc.database.query import Select
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.values import decode, key_text
@@ -82,15 +83,20 @@ def _states(
     if tasks.status is None:
         return
     owner, state = f"e.{quote(epics.map.key)}", f"t.{quote(tasks.status)}"
+    belongs = f"e.{quote(epics.map.id)} = t.{quote(cast('str', tasks.map.parent))}"
     query = (
-        f"SELECT {owner}, {state}, {what} FROM {quote(tasks.map.table)} t "
-        f"JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = t.{quote(cast('str', tasks.map.parent))} "
-        f"WHERE {tasks.alive('t')} AND {epics.alive('e')} AND t.{quote(tasks.map.key)} IS NOT NULL"
+        Select(columns=(owner, state, what))
+        .from_table(quote(tasks.map.table), "t")
+        .join(quote(epics.map.table), belongs, alias="e")
+        .where_condition(tasks.alive("t"))
+        .where_condition(epics.alive("e"))
+        .where(f"t.{quote(tasks.map.key)}", "!=", None)
     )
-    group = f" GROUP BY {owner}, {state}" if grouped else ""
+    if grouped:
+        query = query.group_by(owner, state)
     for chunk in _chunks(keys):
-        chosen = f" AND {epics.lookup('e')} IN ({', '.join('?' * len(chunk))})" if chunk else ""
-        for epic, status, value in reader.execute(query + chosen + group, chunk):
+        chosen = query.where(epics.lookup("e"), "IN", chunk) if chunk else query
+        for epic, status, value in reader.execute(*chosen.build()):
             key = key_text(epic)
             if key is not None and (keys is None or key in keys):
                 yield key, str(status or ""), value

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import cast
 
 from epicvc.database.backend import Reader
+from epicvc.database.query import Condition, all_of, any_of, compare
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.tables import ColumnInfo
@@ -49,23 +50,23 @@ class Columns:
         )
 
     def lookup(self, alias: str) -> str:
-        """The key as a condition compares it with texts.
+        """The key as a condition of a statement compares it with texts.
 
         In a column of no type a text never equals an integer; there the key is made a text, at the cost of its index.
         """
         column = f"{alias}.{quote(self.map.key)}"
         return column if self.plain_keys else f"CAST({column} AS TEXT)"
 
-    def alive(self, alias: str) -> str:
+    def alive(self, alias: str) -> Condition:
         """The condition under which a row is alive."""
         parts = []
         if self.deleted_at:
             column = f"{alias}.{quote(self.deleted_at)}"
-            parts.append(f"({column} IS NULL OR {column} = '')")
+            parts.append(any_of(compare(column, "=", None), compare(column, "=", "")))
         if self.status:
             column = f"{alias}.{quote(self.status)}"
-            parts.append(f"({column} IS NULL OR {column} <> '{DELETED}')")
-        return " AND ".join(parts) or "1 = 1"
+            parts.append(any_of(compare(column, "=", None), compare(column, "!=", DELETED)))
+        return all_of(*parts)
 
 
 @dataclass(frozen=True)

@@ -47,11 +47,15 @@ class LinkWrites:
         links, tasks = self._layout.links, self._layout.tasks.map
         if links is None:
             return frozenset()
+        parent, owner = f"l.{quote(links.parent)}", f"t.{quote(tasks.id)}"
         query = (
-            f"SELECT DISTINCT l.{quote(links.parent)} FROM {quote(links.table)} l WHERE NOT EXISTS "
-            f"(SELECT 1 FROM {quote(tasks.table)} t WHERE t.{quote(tasks.id)} = l.{quote(links.parent)})"
+            Select(columns=(parent,))
+            .distinct()
+            .from_table(quote(links.table), "l")
+            .left_join(quote(tasks.table), f"{owner} = {parent}", alias="t")
+            .where(owner, "=", None)
         )
-        return frozenset(parent for (parent,) in self._writer.execute(query))
+        return frozenset(at for (at,) in self._writer.execute(*query.build()))
 
     def stored(self, surrogate: SQLValue) -> list[str]:
         """The links that the rows of a task say now."""

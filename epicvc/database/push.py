@@ -20,6 +20,7 @@ from epicvc.database.fingerprint import Fingerprint, expected_fingerprint
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
 from epicvc.database.ordering import numbered, says_order
+from epicvc.database.query import Select, constant
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import Assignments, RowWrites, all_values, changed_values, inserted_values, revival
@@ -156,15 +157,12 @@ class Push:
 
     def _find_rows(self, keys: Sequence[str]) -> None:
         epics, tasks = self._layout.epics, self._layout.tasks
+        columns = (f"e.{quote(epics.map.id)}", f"e.{quote(epics.map.key)}", epics.alive("e"))
+        query = Select(columns=columns).from_table(quote(epics.map.table), "e")
         remaining = iter(keys)
         while chunk := list(islice(remaining, BATCH)):
-            marks = ", ".join("?" * len(chunk))
-            query = (
-                f"SELECT e.{quote(epics.map.id)}, e.{quote(epics.map.key)}, {epics.alive('e')} "
-                f"FROM {quote(epics.map.table)} e WHERE {epics.lookup('e')} IN ({marks})"
-            )
             found: dict[SQLValue, str] = {}
-            for surrogate, key, alive in self._writer.execute(query, chunk):
+            for surrogate, key, alive in self._writer.execute(*query.where(epics.lookup("e"), "IN", chunk).build()):
                 text = key_text(key)
                 if text is not None and text in chunk and (alive or not self._epics.get(text, (None, False))[1]):
                     self._epics[text] = (surrogate, bool(alive))
@@ -172,16 +170,14 @@ class Push:
             self._find_tasks(list(found), tasks)
 
     def _find_tasks(self, parents: list[SQLValue], tasks: Columns) -> None:
-        if not parents:
+        known = [parent for parent in parents if parent is not None]  # nothing belongs to NULL
+        if not known:
             return
-        marks = ", ".join("?" * len(parents))
-        sequence = f"t.{quote(tasks.map.sequence)}" if tasks.map.sequence else "NULL"
-        parent = quote(cast("str", tasks.map.parent))
-        query = (
-            f"SELECT t.{quote(tasks.map.id)}, t.{parent}, {tasks.alive('t')}, {sequence}, t.{quote(tasks.map.key)} "
-            f"FROM {quote(tasks.map.table)} t WHERE t.{parent} IN ({marks})"
-        )
-        for surrogate, owner, alive, order, key in self._writer.execute(query, parents):
+        sequence = f"t.{quote(tasks.map.sequence)}" if tasks.map.sequence else constant(None)
+        parent = f"t.{quote(cast('str', tasks.map.parent))}"
+        columns = (f"t.{quote(tasks.map.id)}", parent, tasks.alive("t"), sequence, f"t.{quote(tasks.map.key)}")
+        query = Select(columns=columns).from_table(quote(tasks.map.table), "t").where(parent, "IN", known)
+        for surrogate, owner, alive, order, key in self._writer.execute(*query.build()):
             rows = self._tasks.setdefault(owner, {})
             text = key_text(key)
             if text is not None and (alive or text not in rows):
@@ -312,10 +308,12 @@ class Push:
         if not self._may_have_dead_namesakes:
             return None
         query = (
-            f"SELECT t.{quote(columns.map.id)}, t.{quote(cast('str', columns.map.parent))} "
-            f"FROM {quote(columns.map.table)} t WHERE {columns.lookup('t')} = ? AND NOT ({columns.alive('t')})"
+            Select(columns=(f"t.{quote(columns.map.id)}", f"t.{quote(cast('str', columns.map.parent))}"))
+            .from_table(quote(columns.map.table), "t")
+            .where(columns.lookup("t"), "=", key)
+            .where_condition(columns.alive("t").negated())
         )
-        for surrogate, owner in self._writer.execute(query, (key,)):
+        for surrogate, owner in self._writer.execute(*query.build()):
             return _Row(surrogate, owner, False, None)
         return None
 
@@ -345,8 +343,8 @@ class Push:
         columns = self._layout.tasks
         if (columns.map.key,) not in self._writer.unique_keys(columns.map.table):
             return False
-        query = f"SELECT 1 FROM {quote(columns.map.table)} t WHERE NOT ({columns.alive('t')}) LIMIT 1"
-        return bool(list(self._writer.execute(query)))
+        dead = Select(columns=(constant(1),)).from_table(quote(columns.map.table), "t").limit(1)
+        return bool(list(self._writer.execute(*dead.where_condition(columns.alive("t").negated()).build())))
 
     def _remove_row(self, columns: Columns, surrogate: SQLValue, label: Label) -> None:
         if self._rows.mark_deleted(columns, surrogate, label):

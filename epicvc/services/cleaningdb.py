@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final, TypeAlias
 
 from epicvc.database.backend import Backend, Reader, Writer
-from epicvc.database.query import Delete, Query, Select, table_named
+from epicvc.database.query import Delete, Insert, Query, Select, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue, show_value
 from epicvc.errors import ConstraintBroken, NoMappedTable, UsageError
@@ -248,13 +248,12 @@ def _delete(writer: Writer, row: Row) -> None:
 
 def _archive(writer: Writer, row: Row) -> None:
     """Copy a row to the table's archive, made if need be, and delete it."""
-    source, target = quote(row.table), quote(row.table + ARCHIVE)
+    archive = row.table + ARCHIVE
     names = [column.name for column in writer.columns(row.table)]
-    if not writer.columns(row.table + ARCHIVE):
-        _do(writer, Query(f"CREATE TABLE {target} AS SELECT * FROM {source} WHERE 0", []))
-    columns = ", ".join(map(quote, names))
-    copy = f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {source} WHERE {quote(row.column)} = ?"
-    _do(writer, Query(copy, [row.key]))
+    if not writer.columns(archive):
+        _do(writer, Query(f"CREATE TABLE {quote(archive)} AS SELECT * FROM {quote(row.table)} WHERE 0", []))
+    old = Select(columns=tuple(map(quote, names))).from_table(quote(row.table)).where(quote(row.column), "=", row.key)
+    _do(writer, Insert(target=table_named(archive)).from_select(names, old).build())
     _delete(writer, row)
 
 

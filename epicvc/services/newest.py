@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from epicvc.database.query import Select
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.merge.threeway import Chosen, Conflict
@@ -99,15 +100,13 @@ class Newest:
         columns, epics = (layout.tasks if in_task else layout.epics), layout.epics
         if all(column.name != UPDATED_AT for column in reader.columns(columns.map.table)):
             return None
-        selected = f"SELECT t.{quote(columns.map.id)}, t.{quote(UPDATED_AT)} FROM {quote(columns.map.table)} t"
+        query = Select(columns=(f"t.{quote(columns.map.id)}", f"t.{quote(UPDATED_AT)}"))
+        query = query.from_table(quote(columns.map.table), "t")
         if in_task:
-            query = (
-                f"{selected} JOIN {quote(epics.map.table)} e ON e.{quote(epics.map.id)} = "
-                f"t.{quote(columns.map.parent or '')} WHERE {epics.lookup('e')} = ? AND {columns.lookup('t')} = ?"
-            )
-            rows = list(reader.execute(query, (label.root, label.path[1])))
-        else:
-            rows = list(reader.execute(f"{selected} WHERE {columns.lookup('t')} = ?", (label.root,)))
+            belongs = f"e.{quote(epics.map.id)} = t.{quote(columns.map.parent or '')}"
+            query = query.join(quote(epics.map.table), belongs, alias="e").where(epics.lookup("e"), "=", label.root)
+        key = label.path[1] if in_task else label.root
+        rows = list(reader.execute(*query.where(columns.lookup("t"), "=", key).build()))
         if len(rows) != 1:
             return None
         surrogate, stamp = rows[0]

@@ -14,7 +14,7 @@ from typing import Final
 
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.migrations.migration import VERSION
-from epicvc.database.query import Insert, Select, table_named
+from epicvc.database.query import Delete, Insert, Select, table_named
 from epicvc.database.quoting import quote_identifier
 from epicvc.errors import InvalidData
 
@@ -161,6 +161,8 @@ def add_records(writer: Writer, records: Iterable[Record]) -> None:
 def drop_record(writer: Writer, record: Record) -> None:
     """Remove a record, and the table with the last one: it came with the first."""
     # other tools have kept versions as numbers
-    writer.execute(f"DELETE FROM {TABLE} WHERE CAST(version AS TEXT) = ?", [record.version])
-    if next(writer.execute(f"SELECT count(*) FROM {TABLE}"))[0] == 0:
+    recorded = Delete(target=table_named(TABLE)).where("CAST(version AS TEXT)", "=", record.version)
+    writer.execute(*recorded.build())
+    left = Select(columns=("COUNT(*)",)).from_table(TABLE)
+    if next(writer.execute(*left.build()))[0] == 0:
         writer.execute(f"DROP TABLE {TABLE}")

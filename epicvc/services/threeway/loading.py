@@ -10,6 +10,7 @@ from typing import cast
 
 from epicvc.database.documents import BATCH, epic_of_rows
 from epicvc.database.layout import Layout, read_layout
+from epicvc.database.query import Select
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue, encode_key
 from epicvc.database.values import key_text
@@ -239,34 +240,36 @@ class Loader:
         assert reader is not None  # the caller made sure
         result: dict[str, KeysByTable] = {epic: {} for epic in epics}
         query = (
-            f"SELECT e.{quote(head.id)}, e.{quote(head.key)} FROM {quote(head.table)} e "
-            f"WHERE {self.layout.epics.lookup('e')} IN ({_marks(epics)})"
+            Select(columns=(f"e.{quote(head.id)}", f"e.{quote(head.key)}"))
+            .from_table(quote(head.table), "e")
+            .where(self.layout.epics.lookup("e"), "IN", epics)
         )
         owners: dict[SQLValue, str] = {}
-        for surrogate, key in reader.execute(query, list(epics)):
+        for surrogate, key in reader.execute(*query.build()):
             epic = key_text(key)
             if epic in result:
                 owners[surrogate] = epic
                 result[epic].setdefault(head.table, set()).add(encode_key((surrogate,)))
-        for query, table in self._child_queries(_marks(owners)) if owners else ():
-            for owner, *values in reader.execute(query, list(owners)):
+        parents = [surrogate for surrogate in owners if surrogate is not None]  # nothing belongs to NULL
+        for query, table in self._child_queries(parents) if parents else ():
+            for owner, *values in reader.execute(*query.build()):
                 result[owners[owner]].setdefault(table, set()).add(encode_key(values))
         return result
 
-    def _child_queries(self, marks: str) -> Iterator[tuple[str, str]]:
+    def _child_queries(self, parents: Sequence[SQLValue]) -> Iterator[tuple[Select, str]]:
         tasks, links = self._mapping.tasks, self._mapping.links
         parent = f"t.{quote(cast('str', tasks.parent))}"
-        yield (
-            f"SELECT {parent}, t.{quote(tasks.id)} FROM {quote(tasks.table)} t WHERE {parent} IN ({marks})",
-            tasks.table,
-        )
+        own = Select(columns=(parent, f"t.{quote(tasks.id)}")).from_table(quote(tasks.table), "t")
+        yield own.where(parent, "IN", parents), tasks.table
         captured = self._three.ours.captured
         info = captured.table(links.table) if links and captured else None
         if links is not None and info is not None:
-            columns = ", ".join(f"l.{quote(column)}" for column in info.key or ("rowid",))
+            columns = (f"l.{quote(column)}" for column in info.key or ("rowid",))
             query = (
-                f"SELECT {parent}, {columns} FROM {quote(links.table)} l JOIN {quote(tasks.table)} t "
-                f"ON t.{quote(tasks.id)} = l.{quote(links.parent)} WHERE {parent} IN ({marks})"
+                Select(columns=(parent, *columns))
+                .from_table(quote(links.table), "l")
+                .join(quote(tasks.table), f"t.{quote(tasks.id)} = l.{quote(links.parent)}", alias="t")
+                .where(parent, "IN", parents)
             )
             yield query, links.table
 
@@ -313,7 +316,3 @@ def _chosen(rows: RowsByTable, table: str, keys: KeysByTable) -> Iterator[tuple[
 
 def _lives_instead(row: NamedRow, other: NamedRow, table: TableMap) -> bool:
     return is_alive(row, table) and not is_alive(other, table)
-
-
-def _marks(values: object) -> str:
-    return ", ".join("?" * len(cast("Sequence[object]", values)))
