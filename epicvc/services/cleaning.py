@@ -12,7 +12,7 @@ from epicvc.repo.filesside import update_files
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import CHECKPOINTS
-from epicvc.services.commits import CommitReport, commit_later
+from epicvc.services.commits import CommitReport, commit_later, free_checkpoint_name
 from epicvc.services.session import Later, Session, change
 
 
@@ -56,9 +56,7 @@ Work = Callable[[Session, Writer | None, Stage], object]
 
 def take_checkpoint(repo: Repo, what: str) -> str:
     """Record both sides as they are before a clean-up, faulty files included, and give the checkpoint's name."""
-    stem = f"before-{what.replace(' ', '-')}-{repo.now():%Y%m%dT%H%M%SZ}"
-    taken = {name.removeprefix(CHECKPOINTS) for name in repo.store.refs(CHECKPOINTS)}
-    name = next(each for each in (stem, *(f"{stem}-{n}" for n in range(2, len(taken) + 3))) if each not in taken)
+    name = free_checkpoint_name(repo, f"before-{what}-{repo.now():%Y%m%dT%H%M%SZ}")
 
     def act(session: Session) -> CommitReport | Later[CommitReport]:
         snapshot = session.working.snapshot()

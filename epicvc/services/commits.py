@@ -131,6 +131,15 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
     return change(repo, act)
 
 
+def free_checkpoint_name(repo: Repo, name: str) -> str:
+    """The name, with a number behind it where there is a checkpoint of that name."""
+    number, found = 1, name
+    while repo.store.ref(CHECKPOINTS + found) is not None:
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
 def commit_later(
     session: Session, snapshot: Snapshot, message: str, kind: CommitKind, command: str, extra: dict[str, str]
 ) -> Later[CommitReport]:

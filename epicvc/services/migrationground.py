@@ -22,7 +22,7 @@ from epicvc.repo.dbside import capture
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import CHECKPOINTS
-from epicvc.services.commits import CommitReport, commit_later, committing, head_ref
+from epicvc.services.commits import CommitReport, commit_later, committing, free_checkpoint_name, head_ref
 from epicvc.services.session import Later, Session, act_held, holding
 from epicvc.store.objects import ObjectId
 from epicvc.store.records import Operation
@@ -136,7 +136,7 @@ class RepoGround:
 
     def begin(self, what: str) -> None:
         """Take a checkpoint."""
-        name = _free_name(self._repo, f"before-{what}-{self.now():%Y%m%dT%H%M%SZ}")
+        name = free_checkpoint_name(self._repo, f"before-{what}-{self.now():%Y%m%dT%H%M%SZ}")
 
         def act(session: Session) -> CommitReport | Later[CommitReport]:
             session.working.files.require_valid()
@@ -176,12 +176,3 @@ class RepoGround:
         operation = act_held(repo, act, may_create=True)
         self._operation = operation.id
         self.commit = bytes.fromhex(operation.after.refs[head_ref(repo)])
-
-
-def _free_name(repo: Repo, name: str) -> str:
-    """The name, with a number behind it where there is a checkpoint of that name."""
-    number, found = 1, name
-    while repo.store.ref(CHECKPOINTS + found) is not None:
-        number += 1
-        found = f"{name}-{number}"
-    return found
