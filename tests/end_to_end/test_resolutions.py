@@ -7,23 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.disputes import make_conflicts, sides_of
 from support.repos import EpicRepo
-
-
-def _conflict(repo: EpicRepo) -> tuple[str, str]:
-    """Make the epic's name and its goals conflict; gives both labels."""
-    epic = repo.facts.epic
-    goals = repo.body(epic)["goals"]
-    repo.rewrite(epic, lambda body: body.update(name="name of the files", goals=["mine", *goals[1:], "files' own"]))
-    query = "UPDATE framework_epics SET name = 'name of the db', goals = ? WHERE epic_key = ?"
-    repo.sql(query, json.dumps(["theirs", *goals[1:], "db's own"], ensure_ascii=False), epic)
-    return f"{epic}:name", f"{epic}:goals"
-
-
-def _sides(repo: EpicRepo, field: str) -> tuple[Any, Any]:
-    epic = repo.facts.epic
-    value = repo.epic_row(epic)[field]
-    return repo.body(epic)[field], json.loads(value) if field == "goals" else value
 
 
 def _answer(repo: EpicRepo, value: Any, *arguments: str, code: int = 0) -> Any:
@@ -32,7 +17,7 @@ def _answer(repo: EpicRepo, value: Any, *arguments: str, code: int = 0) -> Any:
 
 
 def test_the_listing_has_what_a_script_needs(repo: EpicRepo) -> None:
-    name, goals = _conflict(repo)
+    name, goals = make_conflicts(repo)
     with repo.unchanged():
         listing = repo.json("resolve", code=1)
         one = repo.json("resolve", name, code=1)
@@ -52,7 +37,7 @@ def test_the_listing_has_what_a_script_needs(repo: EpicRepo) -> None:
 
 
 def test_the_listing_filled_in_is_the_answer(repo: EpicRepo) -> None:
-    _conflict(repo)
+    make_conflicts(repo)
     listing = repo.json("resolve", code=1)
     for conflict in listing["conflicts"]:
         if conflict["overlaps"]:
@@ -60,8 +45,8 @@ def test_the_listing_filled_in_is_the_answer(repo: EpicRepo) -> None:
         else:
             conflict["take"] = "files"
     assert _answer(repo, listing)["merged"] == 2
-    assert _sides(repo, "name") == ("name of the files", "name of the files")
-    file, row = _sides(repo, "goals")
+    assert sides_of(repo, "name") == ("name of the files", "name of the files")
+    file, row = sides_of(repo, "goals")
     assert file == row
     assert file[0] == "theirs"
     assert file[-2:] == ["files' own", "db's own"]
@@ -69,33 +54,33 @@ def test_the_listing_filled_in_is_the_answer(repo: EpicRepo) -> None:
 
 
 def test_values_and_the_rest(repo: EpicRepo) -> None:
-    name, _ = _conflict(repo)
+    name, _ = make_conflicts(repo)
     report = _answer(repo, {"conflicts": [{"label": name, "value": "settled ✓"}], "otherwise": "theirs"})
     assert report["merged"] == 2
-    assert _sides(repo, "name") == ("settled ✓", "settled ✓")
-    assert _sides(repo, "goals")[0][0] == "theirs"
+    assert sides_of(repo, "name") == ("settled ✓", "settled ✓")
+    assert sides_of(repo, "goals")[0][0] == "theirs"
 
 
 def test_what_is_not_answered_stays_open(repo: EpicRepo) -> None:
-    name, goals = _conflict(repo)
+    name, goals = make_conflicts(repo)
     report = _answer(repo, {"conflicts": [{"label": name, "take": "base"}, {"label": goals}]}, code=1)
     assert report["merged"] == 1
     assert [conflict["label"] for conflict in report["conflicts"]] == [goals]
 
 
 def test_a_script_settles_nothing_that_it_has_not_seen(repo: EpicRepo) -> None:
-    name, _ = _conflict(repo)
+    name, _ = make_conflicts(repo)
     listing = repo.json("resolve", name, code=1)
     repo.sql("UPDATE framework_epics SET name = 'later' WHERE epic_key = ?", repo.facts.epic)
     listing["conflicts"][0]["take"] = "theirs"
     for value in (listing, {**listing, "otherwise": "ours"}):
         report = _answer(repo, value, "--dry-run", code=1)
         assert name in [conflict["label"] for conflict in report["conflicts"]]
-    assert _sides(repo, "name") == ("name of the files", "later")
+    assert sides_of(repo, "name") == ("name of the files", "later")
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(repo: EpicRepo) -> None:
-    _conflict(repo)
+    make_conflicts(repo)
     with repo.unchanged():
         (repo.root / "answers.json").write_text('{"conflicts": [], "otherwise": "ours"}')
         dry = repo.json("resolve", "--from", "answers.json", "--dry-run")
@@ -125,13 +110,13 @@ def test_a_dry_run_says_the_same_and_changes_nothing(repo: EpicRepo) -> None:
     ],
 )
 def test_answers_that_cannot_be(made: EpicRepo, text: str, code: int, naming: str) -> None:
-    name, _ = _conflict(made)
+    name, _ = make_conflicts(made)
     (made.root / "answers.json").write_text(text.replace("NAME", name))
     made.refused(code, "resolve", "--from", "answers.json", naming=naming.replace("NAME", name))
 
 
 def test_answer_files_that_are_not_there(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     made.refused(3, "resolve", "--from", "nowhere.json", naming="nowhere.json")
     made.refused(6, "resolve", "--from", "epics", naming="epics")
     made.refused(2, "resolve", "--forget", "--prefer", "db", naming="--forget")
@@ -141,10 +126,10 @@ def test_answer_files_that_are_not_there(made: EpicRepo) -> None:
 def _again(repo: EpicRepo) -> tuple[str, str]:
     """Settle a conflict, go back to before it, and have it again."""
     repo.ok("checkpoint", "before")
-    labels = _conflict(repo)
+    labels = make_conflicts(repo)
     repo.ok("resolve", "--prefer", "files")
     repo.ok("rollback", "before")
-    _conflict(repo)
+    make_conflicts(repo)
     return labels
 
 
@@ -156,7 +141,7 @@ def test_synchronising_settles_what_was_settled_before(repo: EpicRepo, command: 
     assert sorted(report["replayed"]) == sorted(preview["replayed"]) == sorted(labels)
     assert report["conflicts"] == []
     assert all("settled it" in item["reason"] for item in report["decided"])
-    file, row = _sides(repo, "name")
+    file, row = sides_of(repo, "name")
     assert file == "name of the files"
     assert row == ("name of the db" if command == "pull" else file)  # a pull changes the files alone
 
@@ -174,7 +159,7 @@ def test_replay_on_demand(repo: EpicRepo) -> None:
         assert sorted(repo.json("resolve", "--replay", "--dry-run")["replayed"]) == sorted([name, goals])
     report = repo.json("resolve", "--replay")
     assert (sorted(report["replayed"]), report["merged"]) == (sorted([name, goals]), 2)
-    assert _sides(repo, "name") == ("name of the files", "name of the files")
+    assert sides_of(repo, "name") == ("name of the files", "name of the files")
     assert repo.json("resolve", "--replay")["replayed"] == []
 
 
@@ -203,7 +188,7 @@ def test_the_same_conflict_in_another_task_is_the_same(repo: EpicRepo) -> None:
 
 
 def test_what_was_undone_is_not_replayed_until_it_is_redone(repo: EpicRepo) -> None:
-    name, goals = _conflict(repo)
+    name, goals = make_conflicts(repo)
     repo.ok("resolve", "--prefer", "files")
     repo.ok("undo")
     report = repo.json("sync", code=1)
@@ -218,7 +203,7 @@ def test_a_policy_comes_first_and_never_auto_stays_a_persons(repo: EpicRepo) -> 
     report = repo.json("sync", "--policy", "database_wins", code=1)
     assert report["replayed"] == []
     assert [conflict["label"] for conflict in report["conflicts"]] == [name]
-    assert _sides(repo, "goals")[0][0] == "theirs"
+    assert sides_of(repo, "goals")[0][0] == "theirs"
     assert goals not in [conflict["label"] for conflict in report["conflicts"]]
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import shlex
 import signal
 import sys
-from typing import Any
 
 import pytest
+from support.disputes import make_conflicts, sides_of
 from support.repos import EpicRepo
 from support.terminal import DOWN, ENTER, ESCAPE, INTERRUPT, PAGE_DOWN, STOP, Tty, terminal
 
@@ -22,22 +21,6 @@ def resolver(
 ) -> contextlib.AbstractContextManager[Tty]:
     command = [*EPICVC, "resolve", *arguments]
     return terminal(command, repo.root, columns=columns, lines=lines, **environment)
-
-
-def _conflict(repo: EpicRepo) -> tuple[str, str]:
-    """Make the epic's name and its goals conflict; gives both labels."""
-    epic = repo.facts.epic
-    goals = repo.body(epic)["goals"]
-    repo.rewrite(epic, lambda body: body.update(name="name of the files", goals=["mine", *goals[1:], "files' own"]))
-    query = "UPDATE framework_epics SET name = 'name of the db', goals = ? WHERE epic_key = ?"
-    repo.sql(query, json.dumps(["theirs", *goals[1:], "db's own"], ensure_ascii=False), epic)
-    return f"{epic}:name", f"{epic}:goals"
-
-
-def _sides(repo: EpicRepo, field: str) -> tuple[Any, Any]:
-    epic = repo.facts.epic
-    value = repo.epic_row(epic)[field]
-    return repo.body(epic)[field], json.loads(value) if field == "goals" else value
 
 
 def _editor(repo: EpicRepo, *texts: str) -> str:
@@ -58,7 +41,7 @@ def _editor(repo: EpicRepo, *texts: str) -> str:
 
 
 def test_walk_through_and_apply(repo: EpicRepo) -> None:
-    name, goals = _conflict(repo)
+    name, goals = make_conflicts(repo)
     with resolver(repo) as tty:
         shown = tty.until("resolve: 1 of 2", "leave")
         assert name in shown
@@ -76,8 +59,8 @@ def test_walk_through_and_apply(repo: EpicRepo) -> None:
         assert tty.restored()
         assert "settled" in tty.text
     assert repo.everything() != before
-    assert _sides(repo, "name") == ("name of the files", "name of the files")
-    file, row = _sides(repo, "goals")
+    assert sides_of(repo, "name") == ("name of the files", "name of the files")
+    file, row = sides_of(repo, "goals")
     assert file == row
     assert {"mine", "theirs", "files' own", "db's own"} <= set(file)
     status = repo.json("status")
@@ -85,11 +68,11 @@ def test_walk_through_and_apply(repo: EpicRepo) -> None:
     assert not (repo.root / ".epicvc" / "resolve.json").exists()
     # One operation, which can be taken back as a whole.
     repo.ok("undo")
-    assert _sides(repo, "name") == ("name of the files", "name of the db")
+    assert sides_of(repo, "name") == ("name of the files", "name of the db")
 
 
 def test_leaving_keeps_answers_and_changes_nothing(repo: EpicRepo) -> None:
-    _name, _ = _conflict(repo)
+    _name, _ = make_conflicts(repo)
     before = repo.everything()
     with resolver(repo) as tty:
         tty.until("resolve: 1 of 2", "leave")
@@ -108,11 +91,11 @@ def test_leaving_keeps_answers_and_changes_nothing(repo: EpicRepo) -> None:
         tty.press("b", "resolve: summary")
         tty.send("y")
         assert tty.end() == 0
-    assert _sides(repo, "name") == ("name of the db", "name of the db")
+    assert sides_of(repo, "name") == ("name of the db", "name of the db")
 
 
 def test_an_answer_to_what_has_changed_since_is_dropped(made: EpicRepo) -> None:
-    _name, _ = _conflict(made)
+    _name, _ = make_conflicts(made)
     with resolver(made) as tty:
         tty.until("leave")
         tty.press("f", "resolve: 2 of 2")
@@ -124,7 +107,7 @@ def test_an_answer_to_what_has_changed_since_is_dropped(made: EpicRepo) -> None:
 
 
 def test_what_changes_while_it_is_open_stays_open(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made) as tty:
         tty.until("leave")
         tty.press("f", "resolve: 2 of 2")
@@ -132,12 +115,12 @@ def test_what_changes_while_it_is_open_stays_open(made: EpicRepo) -> None:
         made.sql("UPDATE framework_epics SET name = 'later' WHERE epic_key = ?", made.facts.epic)
         tty.send("y")
         assert tty.end() == 1
-    assert _sides(made, "name") == ("name of the files", "later")
+    assert sides_of(made, "name") == ("name of the files", "later")
     assert made.json("status")["conflicts"] == 1
 
 
 def test_edit_with_validation(repo: EpicRepo) -> None:
-    name, _goals = _conflict(repo)
+    name, _goals = make_conflicts(repo)
     editor = _editor(repo, "mine ✓\n", "[1, 2", '["edited"]')
     with resolver(repo, VISUAL=editor, EDITOR="false") as tty:
         tty.until("leave")
@@ -147,8 +130,8 @@ def test_edit_with_validation(repo: EpicRepo) -> None:
         tty.send("y")
         assert tty.end() == 0
         assert tty.restored()
-    assert _sides(repo, "name") == ("mine ✓", "mine ✓")
-    assert _sides(repo, "goals") == (["edited"], ["edited"])
+    assert sides_of(repo, "name") == ("mine ✓", "mine ✓")
+    assert sides_of(repo, "goals") == (["edited"], ["edited"])
     first, second, third = (path.read_text().split("\n") for path in sorted((repo.root / "edited").iterdir()))
     assert first[0].endswith(".txt")
     assert first[2] == "name of the files"
@@ -181,14 +164,14 @@ def test_an_edited_value_must_fit_its_field(repo: EpicRepo) -> None:
     ],
 )
 def test_editors_that_give_nothing(made: EpicRepo, editor: str, said: str) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made, EDITOR=editor) as tty:
         tty.until("leave")
         tty.press("e", said, "0 answered")
 
 
 def test_the_editor_is_run_without_a_shell(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made, EDITOR="echo ; touch hacked") as tty:
         tty.until("leave")
         tty.press("e", "nothing was changed", "0 answered")
@@ -196,7 +179,7 @@ def test_the_editor_is_run_without_a_shell(made: EpicRepo) -> None:
 
 
 def test_interrupt_leaves_everything_as_it_was(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     before = made.everything()
     with resolver(made) as tty:
         tty.until("leave")
@@ -211,7 +194,7 @@ def test_interrupt_leaves_everything_as_it_was(made: EpicRepo) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_signals_put_the_terminal_right(made: EpicRepo, number: signal.Signals) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made) as tty:
         tty.until("leave")
         tty.press("f", "resolve: 2 of 2")
@@ -223,7 +206,7 @@ def test_signals_put_the_terminal_right(made: EpicRepo, number: signal.Signals) 
 
 
 def test_a_lost_connection_loses_no_answer(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made) as tty:
         tty.until("leave")
         tty.press("f", "resolve: 2 of 2")
@@ -234,7 +217,7 @@ def test_a_lost_connection_loses_no_answer(made: EpicRepo) -> None:
 
 
 def test_stop_and_continue(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     shell = ["bash", "--norc", "--noprofile", "-i"]
     with terminal(shell, made.root, PS1="ready> ", HISTFILE="") as tty:
         tty.until("ready>")
@@ -248,7 +231,7 @@ def test_stop_and_continue(made: EpicRepo) -> None:
 
 
 def test_a_narrower_window_stacks_the_values(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made, columns=100) as tty:
         assert "│" in tty.until("leave")
         tty.resize(56, 20)
@@ -261,7 +244,7 @@ def test_a_narrower_window_stacks_the_values(made: EpicRepo) -> None:
 
 
 def test_without_colour_and_with(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made, NO_COLOR="1") as tty:
         assert "{+" in tty.until("leave")
         assert _styles(tty) <= {"", "0", "1", "2", "4", "7", "9"}
@@ -289,7 +272,7 @@ def test_hostile_values_do_not_reach_the_terminal(repo: EpicRepo) -> None:
 
 
 def test_stray_keys_and_pastes_do_no_harm(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made) as tty:
         tty.until("leave")
         tty.press("é", "é does nothing here")
@@ -301,7 +284,7 @@ def test_stray_keys_and_pastes_do_no_harm(made: EpicRepo) -> None:
 
 
 def test_a_dumb_terminal_gets_questions_line_by_line(repo: EpicRepo) -> None:
-    name, goals = _conflict(repo)
+    name, goals = make_conflicts(repo)
     with resolver(repo, columns=100, lines=60, TERM="dumb") as tty:
         tty.until(name, "answer>")
         tty.press("x\n", "x does nothing here")
@@ -315,14 +298,14 @@ def test_a_dumb_terminal_gets_questions_line_by_line(repo: EpicRepo) -> None:
         tty.send("y\n")
         assert tty.end() == 0
         assert b"\x1b" not in tty.raw
-    file, row = _sides(repo, "goals")
+    file, row = sides_of(repo, "goals")
     assert file == row
     assert "files' own" not in file
     assert "db's own" in file
 
 
 def test_the_end_of_input_leaves(made: EpicRepo) -> None:
-    _conflict(made)
+    make_conflicts(made)
     with resolver(made, TERM="dumb") as tty:
         tty.until("answer>")
         tty.send(b"\x04")
@@ -331,7 +314,7 @@ def test_the_end_of_input_leaves(made: EpicRepo) -> None:
 
 
 def test_only_some_conflicts(made: EpicRepo) -> None:
-    name, _ = _conflict(made)
+    name, _ = make_conflicts(made)
     with resolver(made, name) as tty:
         tty.until("resolve: 1 of 1", name)
         tty.press("f", "resolve: summary")
@@ -343,7 +326,7 @@ def test_only_some_conflicts(made: EpicRepo) -> None:
 
 
 def test_answers_to_other_conflicts_are_kept(made: EpicRepo) -> None:
-    name, goals = _conflict(made)
+    name, goals = make_conflicts(made)
     with resolver(made) as tty:
         tty.until("leave")
         tty.press("f", "resolve: 2 of 2")
@@ -358,7 +341,7 @@ def test_answers_to_other_conflicts_are_kept(made: EpicRepo) -> None:
         tty.until("resumed with 1 answer", "resolve: summary", name)
         tty.send("y")
         assert tty.end() == 0
-    assert _sides(made, "name") == ("name of the files", "name of the files")
+    assert sides_of(made, "name") == ("name of the files", "name of the files")
 
 
 def test_nothing_to_resolve(made: EpicRepo) -> None:
@@ -369,18 +352,18 @@ def test_nothing_to_resolve(made: EpicRepo) -> None:
 
 def test_the_same_conflict_again_is_answered_already(repo: EpicRepo) -> None:
     repo.ok("checkpoint", "before")
-    _conflict(repo)
+    make_conflicts(repo)
     repo.ok("resolve", "--prefer", "files")
     repo.ok("rollback", "before")
-    _conflict(repo)
+    make_conflicts(repo)
     with resolver(repo) as tty:
         tty.until("resolve: summary", "2 answered as before", "as before")
         tty.press(ENTER, "resolve: 1 of 2", "settled it")
         tty.press("d", "resolve: summary")
         tty.send("y")
         assert tty.end() == 0
-    assert _sides(repo, "name") == ("name of the db", "name of the db")
-    file, row = _sides(repo, "goals")
+    assert sides_of(repo, "name") == ("name of the db", "name of the db")
+    file, row = sides_of(repo, "goals")
     assert file == row
     assert file[0] == "mine"
 
@@ -407,8 +390,8 @@ def test_a_merge_of_branches_waits_for_the_same_screens(repo: EpicRepo) -> None:
         assert tty.end() == 0
         assert "next: finish it with epicvc merge --continue" in tty.text
     repo.ok("merge", "--continue")
-    assert _sides(repo, "name") == ("name of theirs", "name of theirs")
-    assert _sides(repo, "summary") == ("ours", "ours")
+    assert sides_of(repo, "name") == ("name of theirs", "name of theirs")
+    assert sides_of(repo, "summary") == ("ours", "ours")
     # The same merge, tried again, is settled as it was.
     repo.ok("undo")
     repo.ok("undo")
@@ -417,7 +400,7 @@ def test_a_merge_of_branches_waits_for_the_same_screens(repo: EpicRepo) -> None:
     report = repo.json("merge", "theirs")
     assert report["replayed"] == preview["replayed"] == [f"{epic}:name", f"{epic}:summary"]
     assert report["conflicts"] == []
-    assert _sides(repo, "name") == ("name of theirs", "name of theirs")
+    assert sides_of(repo, "name") == ("name of theirs", "name of theirs")
     status = repo.json("status")
     assert (status["clean"], status["in_sync"], status.get("merging")) == (True, True, None)
 
@@ -437,5 +420,5 @@ def test_what_was_replayed_stays_settled_while_the_rest_is_answered(repo: EpicRe
     assert repo.json("merge", "theirs", code=1)["replayed"] == [f"{epic}:name"]
     repo.ok("resolve", f"{epic}:summary", "--prefer", "ours")
     repo.ok("merge", "--continue")
-    assert _sides(repo, "name") == ("name of theirs", "name of theirs")
-    assert _sides(repo, "summary") == ("ours", "ours")
+    assert sides_of(repo, "name") == ("name of theirs", "name of theirs")
+    assert sides_of(repo, "summary") == ("ours", "ours")

@@ -1,0 +1,25 @@
+"""Two conflicts in one epic, a text and a list, and what became of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from support.repos import EpicRepo
+
+
+def make_conflicts(repo: EpicRepo) -> tuple[str, str]:
+    """Make the epic's name and its goals conflict; gives both labels."""
+    epic = repo.facts.epic
+    goals = repo.body(epic)["goals"]
+    repo.rewrite(epic, lambda body: body.update(name="name of the files", goals=["mine", *goals[1:], "files' own"]))
+    query = "UPDATE framework_epics SET name = 'name of the db', goals = ? WHERE epic_key = ?"
+    repo.sql(query, json.dumps(["theirs", *goals[1:], "db's own"], ensure_ascii=False), epic)
+    return f"{epic}:name", f"{epic}:goals"
+
+
+def sides_of(repo: EpicRepo, field: str) -> tuple[Any, Any]:
+    """What files and database say of a field, as values."""
+    epic = repo.facts.epic
+    value = repo.epic_row(epic)[field]
+    return repo.body(epic)[field], json.loads(value) if field == "goals" else value
