@@ -6,8 +6,7 @@ table, views, triggers); tables are sorted by name. Nothing here reads or writes
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -119,7 +118,9 @@ class Schema:
 
     def to_json_bytes(self) -> bytes:
         """The canonical form: JSON with sorted keys and no spaces, in UTF-8."""
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        import msgspec  # takes longer to import than a fast command may run
+
+        return msgspec.json.encode(self, order="sorted")
 
     @classmethod
     def from_json_bytes(cls, data: bytes) -> Schema:

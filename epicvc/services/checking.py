@@ -102,8 +102,9 @@ class _Walk:
             self._leaf(entry.file or entry.core, ObjectType.BLOB if entry.file else ObjectType.CORE)
             get_core(store, epic.decode(), entry, mapping)
         if snapshot.database is not None:
-            self.seen.add(snapshot.database.schema)
-            get_schema(store, snapshot.database)
+            if snapshot.database.schema not in self.seen:
+                self.seen.add(snapshot.database.schema)
+                get_schema(store, snapshot.database)
             for _, root in self._entries(snapshot.database.tables):
                 for _, row in self._entries(root):
                     if row[:1] == b"\xc1":

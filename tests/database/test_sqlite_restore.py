@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -313,6 +315,15 @@ def test_changes_may_be_an_iterator(nasty: Path) -> None:
 def test_bytes_that_are_no_schema(data: bytes) -> None:
     with pytest.raises(InvalidData):
         Schema.from_json_bytes(data)
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_schema_has_the_canonical_form_of_the_format_document(text: str) -> None:
+    table = TableInfo(text, text, ("id",), ("id",), KeyKind.PRIMARY, False, (Definition(text, "x"),))
+    schema = Schema((table,), (Definition("v", text),), (Definition(text, text),), 7)
+    assert schema.by_name[text].key_indexes == (0,)  # what is remembered of it is no part of it
+    form = json.dumps(asdict(schema), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    assert schema.to_json_bytes() == form.encode()
 
 
 @given(data=st.data())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from epicvc.database.quoting import quote_identifier
@@ -36,6 +37,7 @@ class _Entry:
     sql: str | None
 
 
+@cache
 def fold(name: str) -> str:
     """The name as SQLite compares it: ASCII letters without case."""
     if name.isascii():
