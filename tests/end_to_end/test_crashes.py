@@ -9,8 +9,10 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from support.disputes import make_conflicts, sides_of
 from support.guard import ROOT
 from support.repos import EpicRepo
+from support.terminal import terminal
 
 from epicvc.errors import FileUnavailable
 from epicvc.repo import apply, recovery
@@ -140,6 +142,18 @@ def test_resolve_finishes_first_what_a_crash_left(repo: EpicRepo) -> None:
     repo.ok("resolve", "--prefer", "files")
     assert repo.json("status")["clean"] is True
     assert repo.epic_row(repo.facts.epic)["name"] == "of the files"
+
+
+def test_the_resolver_finishes_first_what_a_crash_left(repo: EpicRepo) -> None:
+    """The database has the answer already, the file not yet: a conflict that nobody made is not asked about."""
+    name, goals = make_conflicts(repo)
+    values = [f'{name}="settled"', f'{goals}=["settled"]']
+    _die(repo, "after the database's commit", "resolve", *(word for value in values for word in ("--set", value)))
+    with terminal([sys.executable, "-m", "epicvc", "resolve"], repo.root, columns=80, lines=24) as tty:
+        assert tty.end() == 0
+        assert "there are no conflicts" in tty.text
+    assert repo.json("status")["clean"] is True
+    assert sides_of(repo, "name") == ("settled", "settled")
 
 
 @pytest.mark.parametrize("left", ["nothing", "an empty store", "a half-made database"])

@@ -144,6 +144,7 @@ def _ask(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> i
     from epicvc.errors import NotFound, UsageError
     from epicvc.services import resolving
     from epicvc.services.questions import ResolveReport, questions_of
+    from epicvc.services.session import finish_interrupted
     from epicvc.ui.reports import resolve_report
 
     settings = settings_of(context)
@@ -153,6 +154,8 @@ def _ask(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> i
             "say how to settle the conflicts", hint="--prefer files|db|base, --set LABEL=JSON or --from FILE"
         )
     repo = repo_of(context)
+    if not settings.json:
+        finish_interrupted(repo)  # halves of two states have conflicts of their own, or none
     dispute = resolving.open_dispute(repo)
     conflicts = dispute.conflicts()
     for label in labels:
