@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
-from epicvc.errors import EpicvcError, Refused
+from epicvc.errors import DamagedStore, EpicvcError, Refused
 from epicvc.fileio import leftover_temporaries, remove_file
 from epicvc.model.document import tasks_of
 from epicvc.repo.base import BaseEntry, get_core, get_mapping
@@ -53,7 +54,9 @@ class _Walk:
         """Walk from refs and from the operation log."""
         store = self._repo.store
         starts = [bytes.fromhex(value) for value in store.refs().values() if is_id(value)]
-        operations = (operation for operation in store.operations() if operation.time >= self._since)
+        operations = list(store.operations())
+        while operations and operations[-1].time < self._since:
+            operations.pop()  # as gc drops them: from the oldest on, whatever the clock did in between
         views = [view for operation in operations for view in (operation.before, operation.after)]
         pending = store.pending()
         if pending is not None:
@@ -138,7 +141,15 @@ def fsck(repo: Repo, *, full: bool = False) -> FsckReport:
         if problem.object is None or problem.object not in known:
             problems.append(problem)
             known.update((problem.object,) if problem.object else ())
-    return FsckReport(problems, walk.commits, sum(1 for _ in repo.store.objects()))
+    return FsckReport(problems, walk.commits, _count_objects(repo))
+
+
+def _count_objects(repo: Repo) -> int:
+    count = 0
+    with suppress(DamagedStore):  # is among the problems
+        for _ in repo.store.objects():
+            count += 1
+    return count
 
 
 @dataclass(frozen=True)

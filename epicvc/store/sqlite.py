@@ -22,6 +22,7 @@ from epicvc.errors import (
     NotFound,
     Refused,
 )
+from epicvc.store.census import CENSUS, EMPTY, dump_census
 from epicvc.store.rowcheck import crc_of
 
 APPLICATION_ID: Final = 0x65707663  # "epvc"
@@ -32,24 +33,34 @@ TIMEOUT: Final = 10.0
 
 # Objects lie in the order of writing and an index holds their ids: ids are random, and data filed under them
 # would be written all over the file.
-TABLES: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+TABLES: Final = {
+    "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID",
+    "object": """
 CREATE TABLE object (
   id BLOB NOT NULL UNIQUE, type INTEGER NOT NULL, codec INTEGER NOT NULL, size INTEGER NOT NULL,
   data BLOB NOT NULL
-);
-CREATE TABLE ref (name TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID;
+)""",
+    "ref": "CREATE TABLE ref (name TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID",
+    "operation": """
 CREATE TABLE operation (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, time TEXT NOT NULL, command TEXT NOT NULL,
   description TEXT NOT NULL, user TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL,
   undoes TEXT, redoes TEXT, crc INTEGER NOT NULL
-);
+)""",
+    "pending": """
 CREATE TABLE pending (
   one INTEGER PRIMARY KEY CHECK (one = 1), operation TEXT NOT NULL, command TEXT NOT NULL,
   database INTEGER NOT NULL, prepared INTEGER NOT NULL, before TEXT NOT NULL, after TEXT,
   details TEXT NOT NULL, crc INTEGER NOT NULL
-);
-"""
+)""",
+}
+
+_CATALOGUE: Final = {
+    *(("table", name, name, statement.strip()) for name, statement in TABLES.items()),
+    ("table", "sqlite_sequence", "sqlite_sequence", "CREATE TABLE sqlite_sequence(name,seq)"),
+    *(("index", f"sqlite_autoindex_{table}_1", table, None) for table in ("object", "operation")),
+}
+"""What SQLite's own catalogue says of a sound store."""
 
 Values = Sequence[bytes | str | int | None]
 
@@ -222,6 +233,8 @@ def _check_format(connection: Connection, *, create: bool) -> None:
         raise NewerFormat(f"the store {connection.path}", version, FORMAT)
     if version < 1:
         raise DamagedStore(str(connection.path), f"it has format {version}")
+    if set(connection.run("SELECT type, name, tbl_name, sql FROM sqlite_master")) != _CATALOGUE:
+        raise DamagedStore(str(connection.path), "its tables are not those of this format")
 
 
 def _format(connection: Connection) -> tuple[int, int]:
@@ -237,10 +250,10 @@ def _create_tables(connection: Connection) -> None:
     try:
         # Another process may have been faster, and a database of someone else must stay as it is.
         if not connection.run("SELECT 1 FROM sqlite_master LIMIT 1"):
-            for statement in TABLES.split(";")[:-1]:
+            for statement in TABLES.values():
                 connection.run(statement)
-            row = ("repo_id", uuid.uuid4().hex)
-            connection.run("INSERT INTO meta VALUES (?, ?, ?)", (*row, crc_of(*row)))
+            for row in (("repo_id", uuid.uuid4().hex), (CENSUS, dump_census(EMPTY))):
+                connection.run("INSERT INTO meta VALUES (?, ?, ?)", (*row, crc_of(*row)))
             connection.run(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.run(f"PRAGMA user_version = {FORMAT}")
         connection.run("COMMIT")

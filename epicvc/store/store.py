@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from epicvc.errors import DamagedObject, DamagedStore, NotFound, UsageError
+from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, check_count, next_number, read_census
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed, check_type, is_hex
 from epicvc.store.rowcheck import verified
 from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from epicvc.store.records import Operation, Pending
 
 _CHUNK: Final = 500  # values bound in one statement; SQLite before 3.32 takes 999
-_PAGE: Final = 64  # operations read at once
+_PAGE: Final = 64  # rows read at once
 
 
 class Store:
@@ -127,11 +128,7 @@ class Store:
 
     def objects(self) -> Iterator[tuple[ObjectId, int, int]]:
         """Id, type and stored bytes of every object, read in bulk and in no order."""
-        last = -1
-        sql = "SELECT rowid, id, type, length(data) FROM object WHERE rowid > ? ORDER BY rowid LIMIT 10000"
-        while rows := self._db.run(sql, (last,)):
-            yield from ((oid, object_type, stored) for _, oid, object_type, stored in rows)
-            last = rows[-1][0]
+        yield from self._by_position("id, type, length(data)", 10_000)
 
     def resolve_prefix(self, prefix: str, type: ObjectType = ObjectType.COMMIT) -> list[ObjectId]:  # noqa: A002
         """The objects of a type whose id begins with the given hexadecimal digits, in order."""
@@ -146,16 +143,22 @@ class Store:
     def ref(self, name: str) -> str | None:
         """The value of a ref: a commit id in hexadecimal or, for ``HEAD``, possibly ``ref: `` and a name."""
         rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
-        return self._text(verified(self._path, name, rows[0])[1], name) if rows else None
+        if not rows:
+            return self.refs().get(name)  # it may be missing because a row is lost
+        return self._text(verified(self._path, name, rows[0])[1], name)
 
     def refs(self, prefix: str = "") -> dict[str, str]:
-        """The refs whose names begin with ``prefix``, by name."""
-        rows = self._db.run(
-            "SELECT name, value, crc FROM ref WHERE substr(name, 1, ?) = ? ORDER BY name",
-            (len(prefix), bindable(prefix)),
-        )
+        """The refs whose names begin with ``prefix``, by name.
+
+        Raises:
+            DamagedStore: a row is malformed or lost.
+        """
+        found = self._db.run(f"{CENSUS_ROW} UNION ALL SELECT name, value, crc FROM ref")
+        rows = found[1:]
+        check_count(self._path, found[0] if found else None, "ref", len(rows))
         pairs = (verified(self._path, f"the ref {row[0]!r}", row) for row in rows)
-        return {self._text(name, "a ref"): self._text(value, "a ref") for name, value in pairs}
+        refs = {self._text(name, "a ref"): self._text(value, "a ref") for name, value in pairs}
+        return {name: refs[name] for name in sorted(refs) if name.startswith(prefix)}
 
     # --- operations ---
 
@@ -170,10 +173,15 @@ class Store:
         """
         return islice(self._all_operations(), limit)
 
-    def numbers_in_order(self) -> bool:
-        """Whether the next operation's number follows that of the newest one."""
-        (newest,) = self._db.run("SELECT max(seq) FROM operation")[0]
-        return newest is None or self._db.run("SELECT seq FROM sqlite_sequence WHERE name = 'operation'") == [(newest,)]
+    def check_settings(self) -> None:
+        """Verify the store's own settings.
+
+        Raises:
+            DamagedStore: one is malformed or lost.
+        """
+        rows = self._db.run("SELECT key, value, crc FROM meta")
+        settings = {verified(self._path, repr(row[0]), row)[0]: row for row in rows}
+        check_count(self._path, settings.get(CENSUS), "meta", len(rows))
 
     def operation(self, prefix: str) -> Operation:
         """The operation that an id, or the beginning of one, names.
@@ -201,12 +209,14 @@ class Store:
         Raises:
             DamagedStore: it is malformed.
         """
-        rows = self._db.run("SELECT * FROM pending")
-        if not rows:
+        rows = self._db.run(f"SELECT m.*, p.* FROM ({CENSUS_ROW}) AS m LEFT JOIN pending AS p") or [(None,) * 4]
+        found = [row[3:] for row in rows if row[3] is not None]
+        check_count(self._path, rows[0][:3], "pending", len(found))
+        if not found:
             return None
         from epicvc.store.records import read_pending
 
-        return read_pending(self._path, verified(self._path, "the unfinished operation", rows[0][1:]))
+        return read_pending(self._path, verified(self._path, "the unfinished operation", found[0][1:]))
 
     # --- writing ---
 
@@ -230,6 +240,7 @@ class Store:
         try:
             transaction = Transaction(self._db)
             yield transaction
+            transaction.finish()
             self._db.run("COMMIT")
         finally:
             self._db.rollback()
@@ -263,15 +274,24 @@ class Store:
         rows = self._db.run(f"PRAGMA {'integrity_check' if full else 'quick_check'}(100)")
         return [str(row[0]) for row in rows if row[0] != "ok"]
 
-    def rows(self, after: int, limit: int) -> list[tuple[int, tuple[Any, ...]]]:
-        """Rows of objects as they are, unchecked, with their position: for checking them all.
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """The rows of all objects as they are, unchecked, in the order of writing: for checking them all.
 
-        Args:
-            after: the position after which to begin; -1 for the first.
-            limit: how many at most.
+        Raises:
+            DamagedStore: the file is too damaged to go from one to the next.
         """
-        sql = "SELECT rowid, id, type, codec, size, data FROM object WHERE rowid > ? ORDER BY rowid LIMIT ?"
-        return [(row[0], row[1:]) for row in self._db.run(sql, (after, limit))]
+        yield from self._by_position("id, type, codec, size, data", _PAGE)
+
+    def _by_position(self, columns: str, page: int) -> Iterator[tuple[Any, ...]]:
+        # In pages: an open cursor would hold a read lock for as long as the caller takes.
+        last = -1
+        sql = f"SELECT rowid, {columns} FROM object WHERE rowid > ? ORDER BY rowid LIMIT {page}"
+        while rows := self._db.run(sql, (last,)):
+            for position, *row in rows:
+                if position <= last:  # where a page refers to the wrong one, SQLite may go round in circles
+                    raise DamagedStore(self._path, "its objects are out of order")
+                last = position
+                yield tuple(row)
 
     def _prepare_to_write(self) -> None:
         if not self._prepared_to_write:
@@ -284,12 +304,18 @@ class Store:
         from epicvc.store.records import OPERATION_COLUMNS, read_operation
 
         # In pages: an open cursor would hold a read lock for as long as the caller takes.
-        last = 2**63 - 1
         sql = f"SELECT seq, {OPERATION_COLUMNS}, crc FROM operation WHERE seq < ? ORDER BY seq DESC LIMIT {_PAGE}"
+        last = next_number(self._db)
         while rows := self._db.run(sql, (last,)):
             for row in rows:
+                if row[0] != last - 1:
+                    raise DamagedStore(self._path, f"operation number {last - 1} is lost")
                 yield read_operation(self._path, verified(self._path, f"operation {row[1]!r}", row)[1:])
-            last = rows[-1][0]
+                last = row[0]
+        census = self._db.run(CENSUS_ROW)
+        # Others may have dropped the oldest entries since.
+        if read_census(self._path, census[0] if census else None)[OLDEST] < last:
+            raise DamagedStore(self._path, f"operation number {last - 1} is lost")
 
     def _meta(self, key: str) -> object:
         """One of the store's own settings; ``None`` where it is not set."""

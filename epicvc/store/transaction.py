@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from epicvc.errors import RefMoved
+from epicvc.errors import NotFound, RefMoved
+from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, dump_census, next_number, read_census
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed
 from epicvc.store.refs import check_name, check_value
 from epicvc.store.rowcheck import crc_of, verified
@@ -27,6 +28,25 @@ class Transaction:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
         self._after: list[Callable[[], None]] = []
+        self._census: dict[str, int] | None = None
+
+    def _count(self, table: str, more: int) -> None:
+        """Note that a table has more rows, or fewer."""
+        self._counted()[table] += more
+
+    def _counted(self) -> dict[str, int]:
+        if self._census is None:
+            rows = self._db.run(CENSUS_ROW)
+            self._census = read_census(str(self._db.path), rows[0] if rows else None)
+        return self._census
+
+    def finish(self) -> None:
+        """Write down how many rows there are now; the last step before the commit."""
+        if self._census is not None:
+            self._set(CENSUS, dump_census(self._census))
+
+    def _set(self, key: str, value: str) -> None:
+        self._db.run("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, value, crc_of(key, value)))
 
     def put_packed(self, objects: Iterable[Packed]) -> None:
         """Store objects; those that are there stay as they are. Nothing is verified: see ``codec.unpack``."""
@@ -34,8 +54,9 @@ class Transaction:
 
     def set_dictionary(self, type: ObjectType, oid: ObjectId) -> None:  # noqa: A002
         """Have new objects of a type compressed with a dictionary, which is stored in the same transaction."""
-        row = (f"dictionary.{type.value}", oid.hex())
-        self._db.run("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (*row, crc_of(*row)))
+        key = f"dictionary.{type.value}"
+        self._count("meta", not self._db.run("SELECT 1 FROM meta WHERE key = ?", (key,)))
+        self._set(key, oid.hex())
 
     def delete_unused_dictionaries(self) -> int:
         """Delete the dictionaries that no object needs and that new ones do not use, for ``gc`` alone."""
@@ -68,6 +89,8 @@ class Transaction:
         rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
         if (verified(str(self._db.path), name, rows[0])[1] if rows else None) != expected:
             raise RefMoved(name)
+        if (new is None) != (expected is None):
+            self._count("ref", -1 if new is None else 1)
         if new is None:
             self._db.run("DELETE FROM ref WHERE name = ?", (name,))
             return
@@ -75,26 +98,46 @@ class Transaction:
 
     def add_operation(self, operation: Operation) -> None:
         """Add an entry to the operation log, as the newest."""
+        self._insert_operation(next_number(self._db), operation)
+
+    def _insert_operation(self, number: int, operation: Operation) -> None:
         from epicvc.store.records import OPERATION_COLUMNS, operation_row
 
-        # As AUTOINCREMENT would number it; the number is part of what is checked.
-        last = self._db.run("SELECT seq FROM sqlite_sequence WHERE name = 'operation'")
-        row = (last[0][0] + 1 if last else 1, *operation_row(operation))
+        row = (number, *operation_row(operation))
         sql = f"INSERT INTO operation (seq, {OPERATION_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._db.run(sql, (*row, crc_of(*row)))
 
     def forget_operations(self, before: str) -> int:
-        """Drop the log's entries from before a time (UTC, as the log has it), for ``gc`` alone; how many there were."""
-        return len(self._db.run("DELETE FROM operation WHERE time < ? RETURNING seq", (before,)))
+        """Drop the log's oldest entries, for ``gc`` alone.
+
+        Args:
+            before: all that are older than the first entry from this time on (UTC, as the log has it) go.
+
+        Returns:
+            How many there were.
+        """
+        kept = self._db.run("SELECT min(seq) FROM operation WHERE time >= ?", (before,))[0][0]
+        oldest = next_number(self._db) if kept is None else int(kept)
+        dropped = len(self._db.run("DELETE FROM operation WHERE seq < ? RETURNING seq", (oldest,)))
+        self._counted()[OLDEST] += dropped
+        self.finish()  # who adds an entry in the same transaction has to find the number
+        return dropped
 
     def replace_operation(self, old: str, operation: Operation) -> None:
-        """Put an entry into the log, as the newest, and take another one out that it includes."""
-        self._db.run("DELETE FROM operation WHERE id = ?", (old,))
-        self.add_operation(operation)
+        """Put an entry into the place of the newest one of the log, which it includes.
+
+        Raises:
+            NotFound: that one is not the newest.
+        """
+        number = next_number(self._db) - 1
+        if not self._db.run("DELETE FROM operation WHERE seq = ? AND id = ? RETURNING seq", (number, old)):
+            raise NotFound(f"operation {old} is not the newest")
+        self._insert_operation(number, operation)
 
     def set_pending(self, pending: Pending | None) -> None:
         """Put the intent of an unfinished operation in the place of what was there; ``None`` removes it."""
         self._db.run("DELETE FROM pending")
+        self._counted()["pending"] = int(pending is not None)
         if pending is not None:
             from epicvc.store.records import pending_row
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from epicvc.errors import DamagedObject, InvalidData, NewerFormat
 from epicvc.store import codec, node, objects, tree
+from epicvc.store.census import EMPTY, dump_census
 from epicvc.store.codec import Codec, pack, unpack
 from epicvc.store.objects import ObjectType, Packed, is_id, object_id
 from epicvc.store.store import Store
@@ -168,5 +169,7 @@ def test_the_worked_examples_of_the_format_hold() -> None:
 def test_the_tables_of_the_format_are_those_of_the_store() -> None:
     from epicvc.store import sqlite
 
-    assert sqlite.TABLES.strip() in FORMAT.read_text("utf-8")
+    tables = "".join(f"{statement.strip()};\n" for statement in sqlite.TABLES.values())
+    assert tables in FORMAT.read_text("utf-8")
+    assert f"`{dump_census(EMPTY)}`" in FORMAT.read_text("utf-8")
     assert f"`0x{sqlite.APPLICATION_ID:x}`" in FORMAT.read_text("utf-8")

@@ -44,7 +44,7 @@ def damage(store: Store) -> list[str | None]:
 
 def codecs(store: Store) -> dict[int, int]:
     found: dict[int, int] = {}
-    for _, row in store.rows(-1, 10_000):
+    for row in store.rows():
         found[row[2]] = found.get(row[2], 0) + 1
     return found
 

@@ -152,16 +152,20 @@ def test_a_store_without_its_tables_is_damage(path: Path) -> None:
     for table in ("object", "ref", "meta", "operation", "pending"):
         raw.execute(f"DROP TABLE {table}")
     raw.close()
-    with Store.open(path) as store:
-        for read in (
-            lambda: store.repo_id,
-            lambda: store.has(b""),
-            store.refs,
-            store.pending,
-            lambda: list(store.operations()),
-        ):
-            with pytest.raises(DamagedStore):
-                read()
+    with pytest.raises(DamagedStore):
+        Store.open(path)
+
+
+@pytest.mark.parametrize("old, new", [("CHECK (one = 1)", "CHECK (one = 3)"), ("size INTEGER", "sizd INTEGER")])
+def test_a_store_with_another_definition_is_damage(path: Path, old: str, new: str) -> None:
+    Store.open(path, create=True).close()
+    raw = sqlite3.connect(path)
+    raw.execute("PRAGMA writable_schema = ON")
+    raw.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", (old, new))
+    raw.commit()
+    raw.close()
+    with pytest.raises(DamagedStore):
+        Store.open(path)
 
 
 def test_a_damaged_page_is_damage(path: Path) -> None:
@@ -425,6 +429,67 @@ def test_an_operation_takes_the_place_of_the_one_that_it_includes(store: Store) 
             txn.add_operation(operation(number))
         txn.replace_operation(operation(2).id, operation(3))
     assert [each.id for each in store.operations()] == [operation(number).id for number in (3, 1, 0)]
+
+
+def test_only_the_newest_operation_is_replaced(store: Store) -> None:
+    with store.transaction() as txn:
+        for number in range(3):
+            txn.add_operation(operation(number))
+        with pytest.raises(NotFound):
+            txn.replace_operation(operation(1).id, operation(3))
+
+
+@pytest.mark.parametrize("lost", [1, 100, 199, 200])
+def test_a_lost_operation_is_damage(store: Store, lost: int) -> None:
+    with store.transaction() as txn:
+        for number in range(200):
+            txn.add_operation(operation(number))
+    store._db.run("DELETE FROM operation WHERE seq = ?", (lost,))
+    with pytest.raises(DamagedStore):
+        list(store.operations())
+
+
+@pytest.mark.parametrize("sequence", [0, 5, 300])
+def test_a_log_that_does_not_go_on_where_it_ended_is_damage(store: Store, sequence: int) -> None:
+    with store.transaction() as txn:
+        for number in range(9):
+            txn.add_operation(operation(number))
+    store._db.run("UPDATE sqlite_sequence SET seq = ?", (sequence,))
+    with pytest.raises(DamagedStore):
+        next(store.operations())
+    with pytest.raises(DamagedStore), store.transaction() as txn:
+        txn.add_operation(operation(9))
+
+
+def test_the_log_goes_on_where_gc_has_left_nothing(store: Store) -> None:
+    with store.transaction() as txn:
+        for number in range(3):
+            txn.add_operation(operation(number))
+    for number in (3, 4):
+        with store.transaction() as txn:
+            txn.forget_operations("9")
+        assert list(store.operations()) == []
+        with store.transaction() as txn:
+            txn.add_operation(operation(number))
+        assert [each.id for each in store.operations()] == [operation(number).id]
+
+
+@pytest.mark.parametrize("table", ["ref", "pending", "meta", "operation"])
+def test_a_table_that_has_lost_its_rows_is_damage(store: Store, table: str) -> None:
+    with store.transaction() as txn:
+        txn.set_ref(MAIN, A, None)
+        txn.set_pending(Pending("1" * 32, "c", True, True, View(), View()))
+        txn.add_operation(operation(0))
+    store._db.run(f"DELETE FROM {table}")
+    reads = {
+        "ref": (store.refs, lambda: store.ref(MAIN)),
+        "pending": (store.pending,),
+        "meta": (store.check_settings, lambda: store.ref("HEAD"), store.refs),
+        "operation": (lambda: list(store.operations()),),
+    }
+    for read in reads[table]:
+        with pytest.raises(DamagedStore):
+            read()
 
 
 def test_reading_operations_slowly_does_not_stop_others_from_writing(store: Store, path: Path) -> None:

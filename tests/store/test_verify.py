@@ -121,6 +121,23 @@ def test_pages_that_sqlite_cannot_read_are_problems(store: Store, path: Path, co
         assert any(problem.kind == "store" for problem in verify_objects(damaged, full=True))
 
 
+def test_pages_in_a_circle_are_a_problem(store: Store, path: Path, commit: ObjectId) -> None:
+    """Where a page refers to one before it, SQLite finds nothing wrong with the rows that it gives again and again."""
+    with store.transaction() as txn:
+        payloads = [os.urandom(3000) for _ in range(90)]
+        txn.put_packed(pack(object_id(1, p), ObjectType.BLOB, p) for p in payloads)
+    root = store._db.run("SELECT rootpage FROM sqlite_master WHERE name = 'object'")[0][0]
+    store.close()
+    content = bytearray(path.read_bytes())
+    at = (root - 1) * 4096
+    assert content[at] == 5  # an inner page
+    first = at + int.from_bytes(content[at + 12 : at + 14], "big")
+    content[at + 8 : at + 12] = content[first : first + 4]  # the last child becomes the first one
+    path.write_bytes(content)
+    with Store.open(path) as damaged:
+        assert any("out of order" in problem.message for problem in verify_objects(damaged, full=False))
+
+
 # --- deleting ---
 
 
