@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from epicvc.errors import DurationError, UsageError
 from epicvc.planning.inputs import Day, read_day, read_strategy

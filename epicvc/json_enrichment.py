@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
+
+from msgspec import Struct
 
 from epicvc.database.layout import Layout, read_layout
 from epicvc.database.url import open_backend
@@ -69,8 +70,7 @@ class AccuracyReport(TypedDict):
     mismatches: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class _Surroundings:
+class _Surroundings(Struct, frozen=True):
     """The epic repo that the epics lie in, where they lie in one."""
 
     config: Config | None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _COLORS = ("auto", "always", "never")
 
 
-@dataclass(eq=False, repr=False)  # what else it could generate takes 4 ms, in every command
 class Settings:
     """What the common flags say.
 
@@ -38,13 +36,20 @@ class Settings:
         bars: progress that is being drawn; it goes before anything else is.
     """
 
-    directory: Path = Path()
-    database: str | None = None
-    json: bool = False
-    quiet: bool = False
-    verbose: bool = False
-    color: str = "auto"
-    bars: list[ProgressBar] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.directory = Path()
+        self.database: str | None = None
+        self.json = False
+        self.quiet = False
+        self.verbose = False
+        self.color = "auto"
+        self.bars: list[ProgressBar] = []
+
+    def with_flags(self, flags: dict[str, Any]) -> Settings:
+        """The same with some flags set."""
+        found = Settings()
+        vars(found).update({**vars(self), **flags})
+        return found
 
     def repo(self) -> Repo:
         """The repo that the command is about."""
@@ -162,7 +167,7 @@ def _merge(settings: Settings, params: dict[str, Any]) -> Settings:
     changes: dict[str, Any] = {name: value for name, value in given.items() if value}
     if "directory" in changes:
         changes["directory"] = settings.directory / changes["directory"]
-    return replace(settings, **changes)
+    return settings.with_flags(changes)
 
 
 class Command(LaidCommand):

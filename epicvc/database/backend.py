@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.tables import CatalogueEntry, ColumnInfo, Schema, TableInfo
@@ -23,8 +24,7 @@ Change: TypeAlias = tuple[bytes, bytes | None, bytes | None]  # key, old row, ne
 RowSource: TypeAlias = Callable[[str], Iterator[tuple[bytes, bytes]]]
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """A row whose foreign key finds no parent.
 
     Attributes:
@@ -40,8 +40,7 @@ class Fault:
     columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A declared foreign key.
 
     Attributes:

@@ -6,9 +6,11 @@ No tasks are read, so that this is quick where whole documents would not be.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.backend import Reader
 from epicvc.database.documents import BATCH, epic_heads
@@ -20,8 +22,7 @@ from epicvc.database.values import decode, key_text
 from epicvc.model.document import Core
 
 
-@dataclass(frozen=True)
-class EpicValues:
+class EpicValues(Struct, frozen=True):
     """Some fields of an epic's own row.
 
     Attributes:

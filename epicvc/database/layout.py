@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
+
+from msgspec import Struct
 
 from epicvc.database.backend import Reader
 from epicvc.database.query import Condition, all_of, any_of, compare
@@ -28,8 +29,7 @@ _TYPED = re.compile(r"CHAR|TEXT|CLOB|INT|UUID", re.IGNORECASE)
 """Declared types under which a key compares with a text as one would expect."""
 
 
-@dataclass(frozen=True)
-class Columns:
+class Columns(Struct, frozen=True, dict=True):
     """A mapped table as the database really has it."""
 
     map: TableMap
@@ -69,8 +69,7 @@ class Columns:
         return all_of(*parts)
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(Struct, frozen=True):
     """All mapped tables as the database really has them."""
 
     mapping: Mapping

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, repeat
 from typing import Final, NamedTuple, TypeAlias, cast
+
+from msgspec import Struct
 
 from epicvc.database.backend import Writer
 from epicvc.database.documents import BATCH
@@ -39,8 +40,7 @@ class NewRows(NamedTuple):
     fingerprint: Fingerprint
 
 
-@dataclass(frozen=True)
-class DocumentChange:
+class DocumentChange(Struct, frozen=True):
     """What becomes of one epic in the database; ``None`` is an epic that is not there.
 
     Attributes:
@@ -56,8 +56,7 @@ class DocumentChange:
     rows: NewRows | None = None
 
 
-@dataclass
-class _Row:
+class _Row(Struct):
     """A task's row as the push finds it."""
 
     surrogate: SQLValue
@@ -66,8 +65,7 @@ class _Row:
     sequence: SQLValue
 
 
-@dataclass(frozen=True, slots=True)
-class _Insertion:
+class _Insertion(Struct, frozen=True):
     """A task that gets a row of its own."""
 
     parent: SQLValue

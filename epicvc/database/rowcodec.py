@@ -50,7 +50,7 @@ _NUMBER_SIZE: Final = 9
 class RawText:
     """TEXT whose bytes are no valid UTF-8.
 
-    Not a dataclass: MessagePack encoders write one as a map of its own accord.
+    Not a struct: MessagePack encoders write one as a map of its own accord.
     """
 
     __slots__ = ("data",)

@@ -6,9 +6,11 @@ table, views, triggers); tables are sorted by name. Nothing here reads or writes
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+
+from msgspec import Struct
+from msgspec.json import decode, encode
 
 from epicvc.errors import InvalidData
 
@@ -21,16 +23,14 @@ class KeyKind(StrEnum):
     ROWID = "rowid"  # the hidden row number
 
 
-@dataclass(frozen=True)
-class Definition:
+class Definition(Struct, frozen=True):
     """A named index, view or trigger."""
 
     name: str
     sql: str
 
 
-@dataclass(frozen=True)
-class ColumnInfo:
+class ColumnInfo(Struct, frozen=True):
     """A column as the catalogue describes it.
 
     Attributes:
@@ -46,8 +46,7 @@ class ColumnInfo:
     nullable: bool = True
 
 
-@dataclass(frozen=True)
-class CatalogueEntry:
+class CatalogueEntry(Struct, frozen=True):
     """Something that is defined in a database.
 
     Attributes:
@@ -63,8 +62,7 @@ class CatalogueEntry:
     sql: str
 
 
-@dataclass(frozen=True)
-class TableInfo:
+class TableInfo(Struct, frozen=True, dict=True):
     """A table whose rows are captured.
 
     Attributes:
@@ -91,8 +89,7 @@ class TableInfo:
         return tuple(map(self.columns.index, self.key))
 
 
-@dataclass(frozen=True)
-class Schema:
+class Schema(Struct, frozen=True, dict=True):
     """Everything of a database that is not a row.
 
     Attributes:
@@ -118,9 +115,7 @@ class Schema:
 
     def to_json_bytes(self) -> bytes:
         """The canonical form: JSON with sorted keys and no spaces, in UTF-8."""
-        import msgspec  # takes longer to import than a fast command may run
-
-        return msgspec.json.encode(self, order="sorted")
+        return encode(self, order="sorted")
 
     @classmethod
     def from_json_bytes(cls, data: bytes) -> Schema:
@@ -129,10 +124,8 @@ class Schema:
         Raises:
             InvalidData: it is no schema, or not in canonical form.
         """
-        import msgspec  # takes longer to import than a fast command may run
-
         try:
-            schema = msgspec.json.decode(data, type=cls)
+            schema = decode(data, type=cls)
         except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             raise InvalidData(f"damaged schema: {error}") from error
         for table in schema.tables:

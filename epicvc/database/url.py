@@ -7,9 +7,10 @@ reference that cannot be parsed is not repeated in the error.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
 
 from epicvc.errors import Unavailable, UsageError
 
@@ -26,8 +27,7 @@ _ALMOST_A_URL: Final = re.compile(r"^postgres|://|:[^/]*@|\bpwd\s*=|password", r
 _HINT: Final = "name a file, sqlite:///PATH, or postgresql://USER@HOST/NAME"
 
 
-@dataclass(frozen=True)
-class DatabaseURL:
+class DatabaseURL(Struct, frozen=True):
     """A parsed reference to a database.
 
     Attributes:
@@ -41,8 +41,11 @@ class DatabaseURL:
     kind: Literal["sqlite", "postgresql"]
     display: str
     path: Path | None = None
-    dsn: str | None = field(default=None, repr=False)
+    dsn: str | None = None
     has_password: bool = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.kind!r}, {self.display!r})"  # the rest may show a password
 
 
 def parse_url(text: str) -> DatabaseURL:

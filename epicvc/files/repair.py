@@ -7,8 +7,9 @@ where others lie below ``epic``. Whatever else is wrong stays as it is, for its 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.errors import InvalidJSON
 from epicvc.jsonio import JSON, equal, parse
@@ -24,8 +25,7 @@ _TOKEN: Final = re.compile(
 _INDENT: Final = b"  "
 
 
-@dataclass(frozen=True)
-class Repair:
+class Repair(Struct, frozen=True):
     """A mended file.
 
     Attributes:

@@ -6,8 +6,9 @@ import re
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from epicvc.files.spans import Item, Node, spans
 from epicvc.jsonio import JSON, dumps_text, parse
@@ -15,8 +16,7 @@ from epicvc.jsonio import JSON, dumps_text, parse
 _ESCAPED_LETTER: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\u(?!00[0-7])")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     r"""The habits of a file.
 
     Args:
@@ -121,8 +121,7 @@ def _with_slashes(text: str, style: Style) -> str:
     return text.replace("/", "\\/") if style.escape_slash else text  # a slash stands in strings only
 
 
-@dataclass(slots=True)
-class _Habits:
+class _Habits(Struct):
     """What one file shows; ``None`` and empty lists where it shows nothing."""
 
     multiline: bool | None = None

@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
+
+from msgspec import Struct
 
 from epicvc.jsonio import JSON, dumps_canonical
 from epicvc.model.subsequence import common
@@ -38,15 +39,13 @@ class By(Enum):
     BOTH = "both"
 
 
-@dataclass(frozen=True, slots=True)
-class Stable(Generic[T]):
+class Stable(Struct, Generic[T], frozen=True):
     """A run that nobody changed."""
 
     items: tuple[T, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Changed(Generic[T]):
+class Changed(Struct, Generic[T], frozen=True):
     """A run that changed without contradiction.
 
     Attributes:
@@ -64,8 +63,7 @@ class Changed(Generic[T]):
     items: tuple[T, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap(Generic[T]):
+class Overlap(Struct, Generic[T], frozen=True):
     """A run that the sides changed differently: what each of the three has there."""
 
     base: tuple[T, ...]
@@ -76,8 +74,7 @@ class Overlap(Generic[T]):
 Chunk: TypeAlias = "Stable[T] | Changed[T] | Overlap[T]"
 
 
-@dataclass(frozen=True, slots=True)
-class _Edit:
+class _Edit(Struct, frozen=True):
     """``base[start:stop]`` became ``side[first:last]``."""
 
     start: int

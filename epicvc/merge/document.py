@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias, cast
+
+from msgspec import Struct
 
 from epicvc.jsonio import JSON
 from epicvc.merge.keyed import merge_keyed, merge_optional
@@ -51,8 +52,7 @@ class DocumentMerge:
         return merge_optional(merge.epic, context, Label(epic), *values)
 
 
-@dataclass(frozen=True, slots=True)
-class _EpicMerge:
+class _EpicMerge(Struct, frozen=True):
     """The merge of one epic.
 
     Attributes:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
@@ -49,8 +50,7 @@ class FaultKind(StrEnum):
     DUPLICATE = "duplicate_task"
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something that must not be.
 
     Attributes:

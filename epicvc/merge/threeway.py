@@ -8,9 +8,10 @@ conflict can be derived again by anyone at any time, and nothing has to be store
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum, Flag, auto
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
 
 from epicvc.errors import UsageError
 from epicvc.jsonio import JSON, equal
@@ -38,9 +39,8 @@ class Direction(Flag):
     BOTH = TO_OURS | TO_THEIRS
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a policy or a person decided for a conflict.
+class Chosen(Struct, frozen=True):
+    """What a policy or a person decided for a conflict; two are equal that decided alike, whatever their reasons.
 
     Attributes:
         value: what it becomes.
@@ -48,11 +48,16 @@ class Chosen:
     """
 
     value: Value
-    reason: str = field(default="", compare=False)
+    reason: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Chosen) and type(other) is type(self) and other.value == self.value
+
+    def __hash__(self) -> int:
+        return hash(self.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Conflict:
+class Conflict(Struct, frozen=True):
     """A place where base, ours and theirs all differ and no rule merges them."""
 
     label: Label
@@ -61,8 +66,7 @@ class Conflict:
     theirs: Value
 
 
-@dataclass(frozen=True, slots=True)
-class Triple:
+class Triple(Struct, frozen=True):
     """What ours, theirs and base are after a merge."""
 
     ours: Value
@@ -94,8 +98,7 @@ def preferring(side: str | None) -> Decide:
     return lambda conflict: Chosen({"ours": conflict.ours, "theirs": conflict.theirs, "base": conflict.base}[side])
 
 
-@dataclass(slots=True)
-class Context:
+class Context(Struct):
     """What a merge may do, and the conflicts that it finds.
 
     Attributes:

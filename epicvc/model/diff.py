@@ -7,9 +7,10 @@ other list and any other value as a whole.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
+
+from msgspec import Struct
 
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import natural_key
@@ -26,8 +27,7 @@ class Op(StrEnum):
     MOVE = "move"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One difference.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeAlias, cast
+
+from msgspec import Struct, field
 
 from epicvc.errors import InvalidField, InvalidFile
 from epicvc.jsonio import JSON, dumps_canonical, equal
@@ -39,8 +40,7 @@ _PLAIN_TYPE = {Kind.TEXT: str, Kind.DATE: str, Kind.BOOL: bool}
 """The type whose every value fits a kind, where there is one."""
 
 
-@dataclass(frozen=True)
-class FileEpic:
+class FileEpic(Struct, frozen=True):
     """An epic as a file has it.
 
     Attributes:
@@ -59,8 +59,7 @@ class FileEpic:
         return epic_body(self.whole)
 
 
-@dataclass(frozen=True)
-class RowEpic:
+class RowEpic(Struct, frozen=True):
     """An epic as rows have it, before what is absent in them is known.
 
     Attributes:

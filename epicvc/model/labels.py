@@ -11,7 +11,8 @@ The keys beside ``epic`` in a wrapped file (``_metadata``, say) are named below 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from epicvc.errors import UsageError
 
@@ -34,8 +35,7 @@ def unescape(text: str) -> str:
     return text.replace("~3", "@").replace("~2", ":").replace("~1", "/").replace("~0", "~")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Label:
+class Label(Struct, frozen=True, order=True):
     """A place in the document set.
 
     Attributes:
@@ -84,8 +84,7 @@ def parse_label(text: str) -> Label:
     return Label(unescape(root), path)
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which places a command is about.
 
     Attributes:

@@ -8,10 +8,12 @@ the rules under which it was agreed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 
 class Layer(StrEnum):
@@ -42,8 +44,7 @@ class Rule(StrEnum):
     OBJECT = "object"
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """One field and the column that holds it."""
 
     name: str
@@ -53,8 +54,7 @@ class Field:
     rule: Rule = Rule.SCALAR
 
 
-@dataclass(frozen=True)
-class TableMap:
+class TableMap(Struct, frozen=True, dict=True):
     """A table whose rows are epics or tasks.
 
     Attributes:
@@ -108,8 +108,7 @@ class TableMap:
         return replace(self, fields=tuple(field for field in self.fields if field.name not in dropped))
 
 
-@dataclass(frozen=True)
-class LinkMap:
+class LinkMap(Struct, frozen=True):
     """A child table that holds a set of keys per task, as ``task_dependencies`` does."""
 
     field: str
@@ -118,8 +117,7 @@ class LinkMap:
     column: str
 
 
-@dataclass(frozen=True)
-class Mapping:
+class Mapping(Struct, frozen=True, dict=True):
     """How documents lie in tables."""
 
     epics: TableMap
@@ -131,7 +129,8 @@ class Mapping:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value from which :meth:`from_json` makes the same mapping."""
-        return asdict(self)
+        value: dict[str, Any] = to_builtins(self)
+        return value
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Mapping:

@@ -7,8 +7,9 @@ always JSON.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from epicvc.errors import InvalidData
 from epicvc.files.rewrite import rewrite
@@ -22,8 +23,7 @@ from epicvc.model.mapping import BUILTIN
 from epicvc.plan.wholefile import Text, merged_bytes, of_file
 
 
-@dataclass(frozen=True)
-class FileMerge:
+class FileMerge(Struct, frozen=True):
     """The merge of three files.
 
     Attributes:

@@ -9,8 +9,9 @@ lets it, and where it may not, the other side's edits still reach the task in it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias, cast
+
+from msgspec import Struct
 
 from epicvc.jsonio import JSON, equal
 from epicvc.merge.threeway import ABSENT, Direction, Triple, Value
@@ -28,8 +29,7 @@ MergeTask: TypeAlias = "Callable[[str, Core | None, Core | None, Core | None], T
 """Merges three versions of one task, given its epic."""
 
 
-@dataclass(frozen=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """One task that is elsewhere now.
 
     Attributes:
@@ -226,8 +226,7 @@ def alike(one: Core, other: Core, links: str | None) -> bool:
 # Finding them
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(Struct, frozen=True):
     """The tasks of one epic that not all three copies have, and whether each copy has the epic."""
 
     epic: str

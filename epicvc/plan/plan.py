@@ -7,9 +7,10 @@ Pure and per document, so that a caller can stream any number of epics through i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
+
+from msgspec import Struct, field
 
 from epicvc.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
@@ -23,8 +24,7 @@ from epicvc.plan.policies import Policies
 from epicvc.plan.unagreed import Notes
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """What a synchronisation may do.
 
     Attributes:
@@ -42,8 +42,7 @@ class Policy:
     moves: Moves = field(default_factory=Moves)
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What becomes of one epic; ``None`` is an epic that does not exist there.
 
     Attributes:

@@ -7,8 +7,9 @@ Which value is newer cannot be told from the values. Whoever can tell gives :cla
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from epicvc.merge.threeway import Chosen, Conflict, Decide, undecided
 from epicvc.model.labels import Label
@@ -27,8 +28,7 @@ KINDS: Final = ("list", "set", "tasks")
 _KIND_OF: Final = {Rule.LIST: "list", Rule.SET: "set"}
 
 
-@dataclass(frozen=True)
-class Policies:
+class Policies(Struct, frozen=True):
     """The policies of a repo.
 
     Attributes:

@@ -10,8 +10,9 @@ one side only: the conflict would settle itself.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import Conflict
@@ -20,8 +21,7 @@ from epicvc.model.labels import Label, Selection, escape, unescape
 from epicvc.model.mapping import Mapping
 
 
-@dataclass(frozen=True, slots=True)
-class Notes:
+class Notes(Struct, frozen=True):
     """Makes the note of one epic's new base.
 
     Attributes:

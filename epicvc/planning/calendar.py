@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
+
+from msgspec import Struct, field
 
 from epicvc.errors import InvalidData
 from epicvc.planning.country import Country
@@ -19,8 +20,7 @@ EVERY_DAY: Final[frozenset[int]] = frozenset()
 SATURDAY_AND_SUNDAY: Final = frozenset({5, 6})
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(Struct, frozen=True):
     """Days in a row, most of which count or not by their weekday.
 
     Attributes:
@@ -56,8 +56,7 @@ class Span:
         return low
 
 
-@dataclass
-class Calendar:
+class Calendar(Struct):
     """Which days count.
 
     Args:
@@ -69,8 +68,8 @@ class Calendar:
     country: Country | None = None
     business: bool = False
     holidays: bool = False
-    _spans: dict[int, Span] = field(default_factory=dict, repr=False)
-    _totals: dict[int, int] = field(default_factory=dict, repr=False)
+    _spans: dict[int, Span] = field(default_factory=dict)
+    _totals: dict[int, int] = field(default_factory=dict)
 
     def counts(self, day: date) -> bool:
         """Whether a day counts."""

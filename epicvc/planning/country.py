@@ -7,10 +7,11 @@ releases, so its version goes wherever its answers decide something.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from epicvc.errors import InvalidData, UsageError
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 PUBLIC: Final = "public"
 
 
-@dataclass(frozen=True)
-class CountryDays:
+class CountryDays(Struct, frozen=True):
     """What one year of a country is made of.
 
     Attributes:

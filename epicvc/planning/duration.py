@@ -29,11 +29,13 @@ No clock, no calendar: which days count is :mod:`epicvc.planning.strategy`'s to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from typing import Final
 from unicodedata import normalize
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.errors import DurationError
 from epicvc.planning.terms import Term, Terms, Unreadable
@@ -60,8 +62,7 @@ MAX_TEXT: Final = 10_000
 """Characters; a longer text is no description of a duration."""
 
 
-@dataclass(frozen=True)
-class Duration:
+class Duration(Struct, frozen=True):
     """A length of time.
 
     Attributes:

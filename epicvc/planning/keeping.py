@@ -5,16 +5,16 @@ A start is kept until the duration or the strategy changes. Pure: what was plann
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from epicvc.errors import DurationError
 from epicvc.planning.settings import BUSINESS_DAYS, DAYS, Settings
 from epicvc.planning.strategy import PlannedDates, Planner
 
 
-@dataclass(frozen=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """What is planned now.
 
     Attributes:
@@ -35,8 +35,7 @@ class Planned:
         return cls(dates.start_date, dates.end_date, dates.duration_days, dates.unit)
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Struct, frozen=True):
     """How something was planned.
 
     Attributes:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 K = TypeVar("K", bound="object")
 
 
-@dataclass(frozen=True)
-class Task(Generic[K]):
+class Task(Struct, Generic[K], frozen=True):
     """Something to do.
 
     Attributes:
@@ -28,8 +28,7 @@ class Task(Generic[K]):
     needs: Collection[K] = ()
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """When a task can be done, in working minutes from the plan's start.
 
     Attributes:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 DAYS: Final = "days"
 BUSINESS_DAYS: Final = "business_days"
@@ -24,8 +25,7 @@ class DateBaseStrategy(Enum):
     """A date that is given."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How dates are planned; two equal settings plan alike.
 
     Attributes:

@@ -7,9 +7,10 @@ what it read with the place behind it, or ``None``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.planning.tokens import Kind, Token
 from epicvc.planning.words import (
@@ -39,8 +40,7 @@ from epicvc.planning.words import (
 HALF: Final = Fraction(1, 2)
 
 
-@dataclass
-class Term:
+class Term(Struct):
     """A number of units, where in the text it ends, and which days it says it counts."""
 
     unit: Unit

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.planning.words import GLYPHS
 
@@ -26,8 +27,7 @@ class Kind(Enum):
     MARK = "mark"
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Struct, frozen=True):
     """One piece of a text.
 
     Attributes:

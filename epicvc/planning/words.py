@@ -6,10 +6,11 @@ A table, so that a word is added by adding it. Words are lower case and without 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from typing import Final
+
+from msgspec import Struct
 
 
 class Counting(Enum):
@@ -19,8 +20,7 @@ class Counting(Enum):
     CALENDAR = "calendar"
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(Struct, frozen=True):
     """A unit of time.
 
     Attributes:

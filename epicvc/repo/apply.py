@@ -24,9 +24,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.backend import Backend, Writer
 from epicvc.errors import EpicvcError, NotFound, Refused, Unfinished
@@ -47,8 +49,7 @@ class Replan(Exception):  # not an error: the caller plans again
     """Somebody changed a side between reading and writing; nothing was done."""
 
 
-@dataclass(frozen=True)
-class After:
+class After(Struct, frozen=True):
     """The state that an operation leads to.
 
     Attributes:
@@ -67,8 +68,7 @@ class Work(Protocol):
         """Change the database through ``writer``, files through ``stage``, and say what the new state is."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """An operation to carry out.
 
     Attributes:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, cast
+
+from msgspec import Struct
 
 from epicvc.errors import DamagedObject
 from epicvc.jsonio import parse
@@ -20,8 +21,7 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType,
 _OWN, _FILE = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class BaseEntry:
+class BaseEntry(Struct, frozen=True):
     """What was agreed for one epic.
 
     Attributes:

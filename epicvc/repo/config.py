@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.url import DatabaseURL, parse_url
 from epicvc.errors import FileUnavailable, InvalidConfig
@@ -29,8 +31,7 @@ DEFAULT_INCLUDE: Final = ("**/*.json",)
 DEFAULT_EXCLUDE: Final = ("enriched/**", "**/enriched/**", "enriched_*.json", "**/enriched_*.json")
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(Struct, frozen=True):
     """What a repo is configured to be.
 
     Attributes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from epicvc.errors import FileUnavailable
 from epicvc.fileio import atomic_write
@@ -20,8 +21,7 @@ FILE: Final = "database.cache"
 VERSION: Final = 1
 
 
-@dataclass(frozen=True)
-class DatabaseCache:
+class DatabaseCache(Struct, frozen=True):
     """What is remembered.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.tables import Schema
@@ -104,8 +105,7 @@ MANY: Final = 4
 RowChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
 
 
-@dataclass(frozen=True)
-class RowChanges:
+class RowChanges(Struct, frozen=True):
     """The rows that differ between two trees of one table, as ``(key, old, new)``; can be read again and again."""
 
     source: ObjectSource

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field, replace
 from typing import cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.backend import Reader
 from epicvc.database.documents import read_epics
@@ -24,8 +26,7 @@ from epicvc.repo.rows import CapturedRows, mapped_tables
 from epicvc.store.objects import ObjectId, ObjectSink
 
 
-@dataclass(frozen=True)
-class Three:
+class Three(Struct, frozen=True):
     """What the three say of one epic; ``None`` where it does not exist.
 
     Attributes:

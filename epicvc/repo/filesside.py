@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
+
+from msgspec import Struct, field
 
 from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile, InvalidJSON
 from epicvc.fileio import read_file
@@ -37,8 +38,7 @@ _CALCULATED: Final = 1
 """Flag of a cached file whose epic has a calculated field."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackedFile:
+class TrackedFile(Struct, frozen=True):
     """A tracked file.
 
     Attributes:
@@ -69,8 +69,7 @@ class Skipped(NamedTuple):
     reason: str
 
 
-@dataclass
-class FilesState:
+class FilesState(Struct):
     """All tracked files at one moment."""
 
     root: ObjectId

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
+
+from msgspec import Struct
 
 from epicvc.errors import DamagedObject, NewerFormat
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
@@ -24,16 +25,14 @@ class CommitKind(StrEnum):
     BACKUP = "backup"
 
 
-@dataclass(frozen=True, slots=True)
-class DatabaseState:
+class DatabaseState(Struct, frozen=True):
     """The db side, whole: its schema and the tree of its tables' row trees."""
 
     schema: ObjectId
     tables: ObjectId
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The complete state: both sides, the base, and the mapping under which the base was agreed.
 
     ``database`` is ``None`` where no database exists.
@@ -49,8 +48,7 @@ class Snapshot:
         return self.files == other.files and self.database == other.database
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """A snapshot with its history.
 
     Attributes:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.fileio import fsync_directory, leftover_temporaries, read_file, remove_file, temporary_of
 from epicvc.publish import create, put_back, remove_known, replace_known
@@ -23,8 +25,7 @@ from epicvc.store.records import Pending, View
 from epicvc.store.staging import Staging
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(Struct, frozen=True):
     """A file that becomes another; ``None`` is a file that is not there."""
 
     path: str

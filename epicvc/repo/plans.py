@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
+
+from msgspec import field
 
 from epicvc.fileio import atomic_write
 from epicvc.planning.keeping import Planned, Record
@@ -22,8 +23,7 @@ FILE: Final = "plans.json"
 FORMAT: Final = 1
 
 
-@dataclass(frozen=True)
-class PlanRecord(Record):
+class PlanRecord(Record, frozen=True):
     """A record with what decided it.
 
     Attributes:

@@ -6,10 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as MappingABC
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.backend import Backend, Reader
 from epicvc.database.url import open_backend
@@ -69,8 +71,7 @@ def author_of(environment: MappingABC[str, str]) -> str:
         return "unknown"
 
 
-@dataclass
-class Working:
+class Working(Struct):
     """Both sides as they are at one moment.
 
     Attributes:

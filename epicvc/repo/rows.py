@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from epicvc.database.rowcodec import SQLValue, decode_row, encode_key
 from epicvc.database.tables import Schema, TableInfo
@@ -25,8 +26,7 @@ _OWNERS = 256
 """How many rows that others belong to are kept: neighbours in a table mostly have the same one."""
 
 
-@dataclass(frozen=True)
-class Owner:
+class Owner(Struct, frozen=True):
     """The document place that a row of a mapped table belongs to."""
 
     epic: str

@@ -9,8 +9,10 @@ of columns and tables that only one of both states has.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.migrations.history import TABLE
 from epicvc.jsonio import JSON
@@ -26,8 +28,7 @@ from epicvc.store.objects import ObjectId, ObjectSource
 Judge: TypeAlias = Callable[[SideChange], str | None]
 
 
-@dataclass(frozen=True)
-class End:
+class End(Struct, frozen=True):
     """One end of a comparison.
 
     Attributes:

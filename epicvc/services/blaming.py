@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.errors import NotFound
 from epicvc.jsonio import JSON, equal
@@ -21,8 +23,7 @@ from epicvc.services.tracing import BOTH, SIDES, Place, Tracer, descend
 IDENTITY = "id"
 
 
-@dataclass(frozen=True, slots=True)
-class Blamed:
+class Blamed(Struct, frozen=True):
     """Who changed a field last.
 
     Attributes:

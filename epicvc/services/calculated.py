@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import cast
+
+from msgspec.structs import replace
 
 from epicvc.jsonio import JSON
 from epicvc.model.diff import Change, Op, diff

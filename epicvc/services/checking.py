@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+
+from msgspec import Struct, field
 
 from epicvc.errors import DamagedStore, EpicvcError, Refused
 from epicvc.fileio import leftover_temporaries, remove_file
@@ -26,8 +27,7 @@ KEEP_DAYS = 90
 """How long ``gc`` keeps operations, as git keeps its reflog."""
 
 
-@dataclass
-class FsckReport:
+class FsckReport(Struct):
     """What ``fsck`` verified and found."""
 
     problems: list[Problem] = field(default_factory=list)
@@ -152,8 +152,7 @@ def _count_objects(repo: Repo) -> int:
     return count
 
 
-@dataclass(frozen=True)
-class GcReport:
+class GcReport(Struct, frozen=True):
     """What ``gc`` dropped, or would drop."""
 
     objects: int
@@ -190,8 +189,7 @@ def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcRe
         return GcReport(count, size, len(temporaries))
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that ``doctor`` tells.
 
     Attributes:

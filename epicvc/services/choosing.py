@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias, cast
+
+from msgspec import Struct
 
 from epicvc.errors import UsageError
 from epicvc.jsonio import JSON, dumps_canonical
@@ -22,8 +23,7 @@ Piece: TypeAlias = JSON
 """An item of a list, or a line of a text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(Struct, frozen=True):
     """One item or line that some version has, and whether the answer has it.
 
     Attributes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.repo.apply import After, Request, Stage
@@ -16,8 +18,7 @@ from epicvc.services.commits import CommitReport, commit_later, free_checkpoint_
 from epicvc.services.session import Later, Session, change
 
 
-@dataclass(frozen=True)
-class Cleaned:
+class Cleaned(Struct, frozen=True):
     """One thing that a clean-up did, would do, or left.
 
     Attributes:
@@ -29,8 +30,7 @@ class Cleaned:
     what: str
 
 
-@dataclass
-class CleanReport:
+class CleanReport(Struct):
     """What a clean-up did, or would do.
 
     Attributes:

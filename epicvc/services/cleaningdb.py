@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from epicvc.database.backend import Backend, Reader, Writer
 from epicvc.database.query import Delete, Insert, Query, Select, table_named
@@ -29,8 +30,7 @@ DAYS: Final = 90
 _SAVEPOINT: Final = "epicvc_clean"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(Struct, frozen=True):
     """A row that a clean-up is about."""
 
     table: str

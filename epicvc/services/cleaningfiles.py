@@ -6,9 +6,10 @@ What to do is decided from bytes alone; doing it is one operation in an epic rep
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from epicvc.database.backend import Writer
 from epicvc.errors import EpicvcError
@@ -32,8 +33,7 @@ Changes: TypeAlias = dict[str, bytes | None]
 Decide: TypeAlias = Callable[[Files, CleanReport], Changes]
 
 
-@dataclass(frozen=True)
-class Validated:
+class Validated(Struct, frozen=True):
     """What is wrong with some files.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.errors import UsageError
@@ -66,8 +67,7 @@ def committing(
     return After(snapshot, refs)
 
 
-@dataclass(frozen=True)
-class CommitReport:
+class CommitReport(Struct, frozen=True):
     """What ``commit`` and ``checkpoint`` did.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from epicvc.errors import NotFound, UsageError
 from epicvc.model.labels import Label, Selection
@@ -22,8 +23,7 @@ from epicvc.store.objects import ObjectId, ObjectSource
 WORKING = "working"
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """The differences between two states; ``after`` is ``working`` for both sides as they are."""
 
     before: str | None

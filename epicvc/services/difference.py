@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from epicvc.database.rowcodec import SQLValue, decode_key
 from epicvc.database.values import decode
@@ -22,8 +23,7 @@ from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.tree import EMPTY
 
 
-@dataclass(frozen=True)
-class SideChange:
+class SideChange(Struct, frozen=True):
     """A change of one side.
 
     Attributes:

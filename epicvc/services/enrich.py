@@ -11,11 +11,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Self
+
+from msgspec import Struct, field
 
 from epicvc.database.backend import Reader
 from epicvc.database.epicvalues import read_states, read_values
@@ -40,8 +41,7 @@ _WRITERS: Final = 2  # threads that write files
 _AHEAD: Final = 64  # files that wait for them
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What the database knows of an epic.
 
     Attributes:
@@ -62,8 +62,7 @@ def read_facts(reader: Reader, layout: Layout, epics: Collection[str] | None = N
     }
 
 
-@dataclass(frozen=True)
-class Enriched:
+class Enriched(Struct, frozen=True):
     """What enriching an epic came to.
 
     Attributes:
@@ -234,8 +233,7 @@ class State(StrEnum):
     UNCHANGED = "unchanged"
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """An author's file and where its enriched file is.
 
     Attributes:
@@ -249,8 +247,7 @@ class Source:
     shown: str
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What enriching a file did, or would do."""
 
     source: Source
@@ -259,8 +256,7 @@ class Outcome:
     warning: str | None
 
 
-@dataclass
-class EnrichReport:
+class EnrichReport(Struct):
     """What enriching many files did, or would do.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final, cast
+
+from msgspec import Struct, field
 
 from epicvc.database.backend import Reader
 from epicvc.database.epicvalues import read_values
@@ -80,8 +81,7 @@ def _differences(parts: Parts, calculated: Mapping[str, JSON], metadata: Mapping
     return found
 
 
-@dataclass
-class Accuracy:
+class Accuracy(Struct):
     """How many planned dates came true.
 
     Attributes:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
 
 from epicvc.errors import InvalidFile
 from epicvc.jsonio import JSON, dumps_text, parse
@@ -29,8 +30,7 @@ MOST_MINUTES: Final = 10**9
 """Minutes in some two thousand years; a larger estimate is none."""
 
 
-@dataclass(frozen=True)
-class Original:
+class Original(Struct, frozen=True):
     """What is needed of an author's file.
 
     Attributes:
@@ -48,8 +48,7 @@ class Original:
     siblings: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """An enriched file taken apart.
 
     Attributes:
@@ -65,8 +64,7 @@ class Parts:
     metadata: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Decoders:
+class _Decoders(Struct, frozen=True):
     """Parsers for just what is needed."""
 
     members: msgspec.json.Decoder[dict[str, msgspec.Raw]]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, field
 
 from epicvc.database.backend import Backend
 from epicvc.database.layout import read_layout
@@ -22,8 +23,7 @@ DIRECTORY: Final = "enriched"
 USER_EPICS: Final = "user_epics"
 
 
-@dataclass
-class RepoEnrichment:
+class RepoEnrichment(Struct):
     """What ``enrich`` did, or would do.
 
     Attributes:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from epicvc.database.url import open_backend, parse_url
 from epicvc.errors import Refused
@@ -15,8 +16,7 @@ from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
 
 
-@dataclass(frozen=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """What was written.
 
     Attributes:

@@ -9,9 +9,11 @@ import shutil
 from collections.abc import Callable
 from collections.abc import Mapping as MappingABC
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.backend import Backend, Reader
 from epicvc.database.builtin import create_schema
@@ -46,8 +48,7 @@ DATABASE_GUESS = "framework.db"
 _CREDENTIALS = re.compile(r"passw|secret|salt|api_?key|credential|(^|_)token$", re.IGNORECASE)
 
 
-@dataclass
-class Found:
+class Found(Struct):
     """What ``init`` found.
 
     Attributes:

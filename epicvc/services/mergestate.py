@@ -8,8 +8,9 @@ and undo and redo, which know refs and snapshots, need no special case. Values a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, cast
+
+from msgspec import Struct
 
 from epicvc.errors import DamagedObject, EpicvcError, Refused
 from epicvc.jsonio import JSON, dumps_text, parse
@@ -23,8 +24,7 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource
 VERSION: Final = 1
 
 
-@dataclass(frozen=True)
-class MergeState:
+class MergeState(Struct, frozen=True):
     """A merge or revert in progress.
 
     Attributes:

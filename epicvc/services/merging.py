@@ -8,7 +8,9 @@ else is applied, ours stays in the conflicting places, and a record in the store
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.errors import ChangedSince, NotFound, Refused, UsageError
@@ -29,8 +31,7 @@ from epicvc.store.objects import ObjectId, ObjectSink
 from epicvc.store.records import Operation
 
 
-@dataclass
-class MergeReport:
+class MergeReport(Struct):
     """What a merge or revert did, or would do.
 
     Attributes:
@@ -64,8 +65,7 @@ class MergeReport:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass
-class AnswerReport:
+class AnswerReport(Struct):
     """What answers settled, and what is left."""
 
     settled: list[Label] = field(default_factory=list)

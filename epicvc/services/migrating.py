@@ -8,8 +8,9 @@ database then says, so that of several runners each finds only what is left.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from epicvc.database.backend import Reader
 from epicvc.database.migrations import fit
@@ -28,8 +29,7 @@ ATTEMPTS = 100
 """How often a run plans again because others migrate the same database."""
 
 
-@dataclass(frozen=True)
-class _Seen:
+class _Seen(Struct, frozen=True):
     """Migrations and database as they are at one moment."""
 
     found: MigrationSet

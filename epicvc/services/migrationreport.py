@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from epicvc.database.migrations.checks import Findings
 from epicvc.database.migrations.history import History
@@ -10,8 +10,7 @@ from epicvc.database.migrations.migration import Migration
 from epicvc.store.objects import ObjectId
 
 
-@dataclass(frozen=True)
-class MigrationStatus:
+class MigrationStatus(Struct, frozen=True):
     """Where a database stands.
 
     Attributes:
@@ -33,8 +32,7 @@ class MigrationStatus:
     fits: str | None = None
 
 
-@dataclass(frozen=True)
-class MigrationReport:
+class MigrationReport(Struct, frozen=True):
     """What a run did, or would do.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.documents import linked_epics
 from epicvc.merge.threeway import Direction
@@ -13,8 +14,7 @@ from epicvc.plan.moves import Cores, Moved, Moves, Places, TaskAt, find_moves
 from epicvc.repo.documents import Documents, Three
 
 
-@dataclass
-class MoveWatch:
+class MoveWatch(Struct):
     """Notes, epic by epic, where tasks are that not all three have in one place.
 
     Attributes:

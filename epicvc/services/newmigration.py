@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from epicvc.database.migrations.directory import NAME, builtin_directory, holds_migrations, read_directory
 from epicvc.errors import InvalidMigration, UsageError
@@ -22,8 +23,7 @@ _DOWN = """-- Takes back {version}: {title}
 """
 
 
-@dataclass(frozen=True)
-class NewMigration:
+class NewMigration(Struct, frozen=True):
     """What was made.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.rowcodec import SQLValue, encode_row
 from epicvc.database.values import decode, encode
@@ -29,8 +31,7 @@ from epicvc.store.objects import ObjectSink, ObjectType
 Object = dict[str, JSON]
 
 
-@dataclass(frozen=True)
-class Picked:
+class Picked(Struct, frozen=True):
     """What ``restore LABEL`` changed, or would change."""
 
     files: int

@@ -7,10 +7,12 @@ for them (``[sync] calculated``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import Final, cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.epicvalues import EpicValues, read_values
@@ -45,8 +47,7 @@ _NEAR: Final = 0.005
 """How far a column with two decimals may be off."""
 
 
-@dataclass(frozen=True)
-class EpicPlan:
+class EpicPlan(Struct, frozen=True):
     """What planning came to for one epic.
 
     Attributes:
@@ -71,8 +72,7 @@ class EpicPlan:
         return any(not equal(self.before.get(name), self.after.get(name)) for name in WRITTEN)
 
 
-@dataclass
-class PlanReport:
+class PlanReport(Struct):
     """What ``plan`` did, or would do.
 
     Attributes:
@@ -90,8 +90,7 @@ class PlanReport:
     dry_run: bool = False
 
 
-@dataclass(frozen=True)
-class PlanRequest:
+class PlanRequest(Struct, frozen=True):
     """Which epics to plan, and how.
 
     Attributes:

@@ -7,11 +7,12 @@ former resolutions know nothing else. This module holds values and that one seam
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
+
+from msgspec import Struct, field
 
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
 from epicvc.model.labels import Label
@@ -19,8 +20,7 @@ from epicvc.model.mapping import Kind, Mapping, Rule
 from epicvc.store.objects import ObjectId
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Who made a value what it is.
 
     Attributes:
@@ -36,8 +36,7 @@ class Origin:
     time: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Origins:
+class Origins(Struct, frozen=True):
     """Who made the three values; ``None`` where history does not say."""
 
     base: Origin | None = None
@@ -45,8 +44,7 @@ class Origins:
     theirs: Origin | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Spec:
+class Spec(Struct, frozen=True):
     """How a field's values are: what fits, and how two are merged.
 
     Attributes:
@@ -70,16 +68,14 @@ class How(StrEnum):
     REMEMBERED = "remembered"  # as it was settled before
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a conflict shall be settled by, and how that was chosen."""
 
     how: How
     chosen: Chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """One conflict as a person is asked about it."""
 
     conflict: Conflict
@@ -87,8 +83,7 @@ class Question:
     spec: Spec = Spec()
 
 
-@dataclass
-class ResolveReport:
+class ResolveReport(Struct):
     """What was settled and what is left.
 
     Attributes:

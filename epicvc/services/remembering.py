@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.errors import EpicvcError
 from epicvc.fileio import remove_file
@@ -32,8 +33,7 @@ DIRECTORY: Final = "resolutions"
 VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """How a conflict was settled.
 
     Attributes:
@@ -56,10 +56,8 @@ class Remembered:
         return f"as {self.author} settled it at {self.label}, {self.time:%Y-%m-%d}; resolve --forget forgets that"
 
 
-class Replayed(Chosen):
+class Replayed(Chosen, frozen=True):
     """A decision that was made before, for the same conflict."""
-
-    __slots__ = ()
 
 
 def shape(label: Label) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
+
+from msgspec import Struct
 
 from epicvc.errors import FileUnavailable, NotFound, UsageError
 from epicvc.jsonio import JSON
@@ -26,8 +27,7 @@ from epicvc.services.sync import synchronise
 from epicvc.services.tracing import Tracer, base_origin
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What a user wants for the conflicts at or below a label; ``None`` is every conflict."""
 
     label: Label | None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.errors import Refused, UsageError
 from epicvc.repo.filesside import changed_files
@@ -27,8 +28,7 @@ def check_side(side: str | None) -> None:
         raise UsageError(f"--side takes files or db, not {side!r}")
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(Struct, frozen=True):
     """Where a command has led.
 
     Attributes:

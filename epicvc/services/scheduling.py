@@ -7,11 +7,12 @@ Reads only. An epic is taken from its file, and from the database where it has n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final, TypeAlias, cast
+
+from msgspec import Struct, field
 
 from epicvc.errors import DependencyCycle, NotFound
 from epicvc.jsonio import JSON
@@ -39,8 +40,7 @@ _DONE: Final = ""
 _BEGUN: Final = " "
 
 
-@dataclass(frozen=True)
-class ScheduledTask:
+class ScheduledTask(Struct, frozen=True):
     """A task on the calendar.
 
     Attributes:
@@ -62,8 +62,7 @@ class ScheduledTask:
     needs: tuple[Label, ...] = ()
 
 
-@dataclass(frozen=True)
-class ScheduledEpic:
+class ScheduledEpic(Struct, frozen=True):
     """An epic on the calendar, from its first task to its last."""
 
     epic: str
@@ -75,8 +74,7 @@ class ScheduledEpic:
     critical: bool
 
 
-@dataclass
-class Timetable:
+class Timetable(Struct):
     """All that is planned, on the calendar.
 
     Attributes:

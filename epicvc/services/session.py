@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.backend import Backend, Reader
 from epicvc.errors import EpicvcError, Unavailable, Unfinished
@@ -25,8 +27,7 @@ UNDISTURBED = 2
 T = TypeVar("T")
 
 
-@dataclass
-class Session:
+class Session(Struct):
     """One attempt of a command: both sides as they are, and where new objects go."""
 
     repo: Repo
@@ -37,8 +38,7 @@ class Session:
     version: object
 
 
-@dataclass(frozen=True)
-class Later(Generic[T]):
+class Later(Struct, Generic[T], frozen=True):
     """An operation to perform once the read transaction has ended, since SQLite's writers wait for readers.
 
     Attributes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
+
+from msgspec import Struct, field
 
 from epicvc.database.values import key_text
 from epicvc.errors import EpicvcError
@@ -44,16 +45,14 @@ class Since(StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True)
-class FieldStatus:
+class FieldStatus(Struct, frozen=True):
     """A field that is out of sync."""
 
     label: Label
     state: State
 
 
-@dataclass(frozen=True)
-class EpicStatus:
+class EpicStatus(Struct, frozen=True):
     """An epic that changed since HEAD or is out of sync."""
 
     id: str
@@ -64,8 +63,7 @@ class EpicStatus:
     fields: tuple[FieldStatus, ...] = ()
 
 
-@dataclass(frozen=True)
-class TableStatus:
+class TableStatus(Struct, frozen=True):
     """A captured table that differs from HEAD, in rows."""
 
     name: str
@@ -74,8 +72,7 @@ class TableStatus:
     deleted: int
 
 
-@dataclass
-class Status:
+class Status(Struct):
     """The whole state of a repo.
 
     Attributes:

@@ -6,8 +6,10 @@ no number of epics is ever in memory at once. The second time the rows are read 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.database.documents import living_tasks
@@ -38,24 +40,21 @@ from epicvc.services.syncwork import Agenda, SyncWork, batches
 from epicvc.store.objects import ObjectId
 
 
-@dataclass(frozen=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """One change that a synchronisation brings to a side."""
 
     label: Label
     op: Op
 
 
-@dataclass(frozen=True)
-class Allow:
+class Allow(Struct, frozen=True):
     """Which guards the user has lifted."""
 
     mass_delete: bool = False
     empty_side: bool = False
 
 
-@dataclass
-class SyncReport:
+class SyncReport(Struct):
     """What a synchronisation did, or would do.
 
     Attributes:
@@ -90,8 +89,7 @@ class SyncReport:
         return bool(self.to_files or self.to_db or self.moves_base)
 
 
-@dataclass
-class _Survey:
+class _Survey(Struct):
     """What the first planning found: the report, and what the second one needs."""
 
     report: SyncReport

@@ -7,8 +7,9 @@ may take part in a fault, so that the price goes with the changes, not with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Final, TypeAlias, cast
+
+from msgspec import Struct, field
 
 from epicvc.database.documents import living_tasks
 from epicvc.errors import BrokenGraph
@@ -27,8 +28,7 @@ DATABASE: Final = "database"
 _Planned: TypeAlias = Callable[[Three], Outcome]
 
 
-@dataclass
-class GraphWatch:
+class GraphWatch(Struct):
     """Notes, epic by epic, what a synchronisation does to the graph of tasks.
 
     Attributes:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.database.documents import BATCH, read_epics
@@ -38,8 +40,7 @@ SAMPLES = 5
 """How many files are looked at for the directory's style."""
 
 
-@dataclass(frozen=True)
-class Agenda:
+class Agenda(Struct, frozen=True):
     """What the survey found to do.
 
     Attributes:

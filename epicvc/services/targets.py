@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.database.rowcodec import encode_key
@@ -24,8 +26,7 @@ from epicvc.store.records import Operation
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where an operation leads.
 
     Attributes:

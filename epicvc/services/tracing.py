@@ -7,10 +7,11 @@ for. At a merge a place goes on to a parent that has it as it is, as `git blame`
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from epicvc.errors import EpicvcError
 from epicvc.jsonio import JSON, equal
@@ -35,8 +36,7 @@ Place: TypeAlias = tuple[str, Label]
 """A side and a label."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(Struct, frozen=True):
     """What changed from one state of a history to the next, by side."""
 
     changes: dict[str, list[Change]]

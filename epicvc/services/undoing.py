@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from epicvc.errors import ChangedSince, NotFound
 from epicvc.repo.objects import Snapshot, get_snapshot
@@ -14,8 +15,7 @@ from epicvc.services.targets import Collision, Target, go, transplant
 from epicvc.store.records import Operation, View
 
 
-@dataclass(frozen=True)
-class Stacks:
+class Stacks(Struct, frozen=True):
     """Which operations can be undone and redone, the next one last."""
 
     done: tuple[Operation, ...]

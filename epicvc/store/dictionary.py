@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from epicvc.errors import DamagedObject
 from epicvc.store.objects import ObjectId, ObjectType, Packed, check_type
@@ -36,8 +37,7 @@ _LEAST: Final = 8 * SIZE  # bytes of samples: with less, most of the dictionary 
 _LONGEST: Final = 128 << 10  # bytes of one sample
 
 
-@dataclass(frozen=True, eq=False)
-class Dictionary:
+class Dictionary(Struct, frozen=True, eq=False):
     """A dictionary and the object that it is."""
 
     id: ObjectId
@@ -87,8 +87,7 @@ class Dictionaries:
         self._known[dictionary.id] = dictionary
 
 
-@dataclass
-class Samples:
+class Samples(Struct):
     """Objects of one type, gathered until there are enough to learn from."""
 
     payloads: list[bytes] = field(default_factory=list)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from epicvc.errors import DamagedStore
 from epicvc.store.sqlite import bindable
@@ -17,8 +18,7 @@ OPERATION_COLUMNS: Final = "id, time, command, description, user, before, after,
 PENDING_COLUMNS: Final = "operation, command, database, prepared, before, after, details"
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """What an operation finds and leaves.
 
     Attributes:
@@ -30,8 +30,7 @@ class View:
     snapshot: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """One run of a command that changed something.
 
     Attributes:
@@ -57,8 +56,7 @@ class Operation:
     redoes: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """The durable intent of an operation that is not finished.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.errors import DamagedObject, EpicvcError, InvalidData, Unavailable
 from epicvc.store.codec import unpack
@@ -20,8 +21,7 @@ from epicvc.store.store import Store, packed_row
 _TYPES: Final = frozenset(ObjectType)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong with a store.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from difflib import SequenceMatcher
+
+from msgspec.structs import replace
 
 from epicvc.jsonio import JSON, dumps_canonical
 from epicvc.model.diff import Change, Op

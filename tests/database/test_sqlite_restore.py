@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from epicvc.database.backend import Change
 from epicvc.database.rowcodec import encode_key, encode_row
@@ -322,7 +322,7 @@ def test_a_schema_has_the_canonical_form_of_the_format_document(text: str) -> No
     table = TableInfo(text, text, ("id",), ("id",), KeyKind.PRIMARY, False, (Definition(text, "x"),))
     schema = Schema((table,), (Definition("v", text),), (Definition(text, text),), 7)
     assert schema.by_name[text].key_indexes == (0,)  # what is remembered of it is no part of it
-    form = json.dumps(asdict(schema), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    form = json.dumps(to_builtins(schema), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     assert schema.to_json_bytes() == form.encode()
 
 

@@ -116,7 +116,7 @@ def _run(
     mass: bool,
     empty: bool,
 ) -> int:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from epicvc.cli import machine
     from epicvc.errors import UsageError

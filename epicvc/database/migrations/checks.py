@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from epicvc.database.migrations.history import History
 from epicvc.database.migrations.migration import Migration
 from epicvc.errors import InvalidMigration
 
 
-@dataclass(frozen=True)
-class Findings:
+class Findings(Struct, frozen=True):
     """What the checks found.
 
     Attributes:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import stat
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.database.migrations.migration import Migration
 from epicvc.errors import FileUnavailable, InvalidMigration, NotFound
@@ -25,8 +26,7 @@ _FILE: Final = re.compile(r"(?P<version>[0-9]{1,18})_(?P<name>.+)\.sql", re.DOTA
 _ROLLBACK: Final = "rollback"
 
 
-@dataclass(frozen=True)
-class MigrationSet:
+class MigrationSet(Struct, frozen=True):
     """The migrations of a directory.
 
     Attributes:

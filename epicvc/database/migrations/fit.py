@@ -7,8 +7,9 @@ index that is missing only makes look-ups slower, and a type of another affinity
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from epicvc.database.backend import Backend, Reader
 from epicvc.database.migrations.history import TABLE, History
@@ -19,8 +20,7 @@ from epicvc.database.migrations.running import run_step
 _NEVER: Final = "1970-01-01 00:00:00"
 
 
-@dataclass(frozen=True)
-class TableShape:
+class TableShape(Struct, frozen=True):
     """What a table is for those who use it; names in lower case.
 
     Attributes:
@@ -32,8 +32,7 @@ class TableShape:
     unique: frozenset[frozenset[str]]
 
 
-@dataclass(frozen=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A schema as far as it is compared; names in lower case.
 
     Attributes:
@@ -54,8 +53,7 @@ class Shape:
         return frozenset({*(f"table {name}" for name in self.tables), *columns, *indexes, *self.others})
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(Struct, frozen=True):
     """How a database fits migrations.
 
     Attributes:

@@ -8,9 +8,11 @@ tool's and is refused.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.migrations.migration import VERSION
@@ -35,8 +37,7 @@ CREATE: Final = f"""CREATE TABLE {TABLE} (
 )"""
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Struct, frozen=True):
     """What the database says of one migration.
 
     Attributes:
@@ -68,11 +69,10 @@ class Record:
         return f"{self.version} {self.name}".strip()
 
 
-COLUMNS: Final = tuple(field.name for field in fields(Record))
+COLUMNS: Final = Record.__struct_fields__
 
 
-@dataclass(frozen=True)
-class History:
+class History(Struct, frozen=True, dict=True):
     """The record of a database.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from epicvc.database.migrations.checks import Findings, no_rollback
 from epicvc.database.migrations.history import BASELINE, NOTHING, History, Record
@@ -19,16 +20,14 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Struct, frozen=True):
     """One migration to apply or to take back."""
 
     migration: Migration
     direction: Direction
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Steps in their order.
 
     Attributes:

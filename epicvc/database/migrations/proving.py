@@ -8,7 +8,8 @@ they break shows here and not in the database.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from epicvc.database.backend import Backend, Reader
 from epicvc.database.migrations.history import BASELINE, TABLE, History, read_history
@@ -23,8 +24,7 @@ _NEVER = "1970-01-01 00:00:00"
 Definitions = dict[str, str]
 
 
-@dataclass(frozen=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """What was tried.
 
     Attributes:

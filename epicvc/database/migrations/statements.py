@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 _TOKEN: Final = re.compile(
     r"""
@@ -41,8 +42,7 @@ class UnreadableSQL(Exception):
         self.reason, self.line = reason, line
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Struct, frozen=True):
     """A piece of SQL that means something: no white space and no comment.
 
     Attributes:
@@ -56,8 +56,7 @@ class Token:
     start: int
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """One statement.
 
     Attributes:

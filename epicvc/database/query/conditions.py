@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
 
 from epicvc.database.query.terms import OWNER, compared, expression
 from epicvc.database.rowcodec import RawText
@@ -25,8 +26,7 @@ MARK: Final = "\0?"
 """Stands for a bound value until the statement is built for a dialect; no identifier can hold it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """A condition, or another value, as SQL with a :data:`MARK` for each bound value.
 
     It stands wherever a condition or a selected column does, beside others: no operator of its own binds looser than
@@ -141,8 +141,7 @@ def _two(word: str, value: Any) -> tuple[Any, Any]:
     return value[0], value[1]
 
 
-@dataclass(frozen=True)
-class Conditions:
+class Conditions(Struct, frozen=True):
     """Conditions in a row. ``AND`` binds before ``OR``, as in SQL."""
 
     parts: tuple[tuple[str, Condition], ...] = ()

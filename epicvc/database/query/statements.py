@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, ClassVar, Final, NamedTuple, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.query.conditions import (
     MARK,
@@ -49,8 +51,7 @@ class Query(NamedTuple):
     params: list[Param]
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(Struct, frozen=True):
     """What all statements share.
 
     Attributes:
@@ -79,8 +80,7 @@ class Statement:
         return Query(text.replace(MARK, self.dialect.value), list(found.params))
 
 
-@dataclass(frozen=True)
-class Filtered(Statement):
+class Filtered(Statement, frozen=True):
     """A statement with a ``WHERE``."""
 
     conditions: Conditions = NONE
@@ -102,8 +102,7 @@ class Filtered(Statement):
         return replace(self, conditions=self.conditions.also(condition))
 
 
-@dataclass(frozen=True)
-class Select(Filtered):
+class Select(Filtered, frozen=True):
     """``SELECT``.
 
     Attributes:
@@ -202,8 +201,7 @@ class Select(Filtered):
         return Condition(text, tuple(params))
 
 
-@dataclass(frozen=True)
-class Insert(Statement):
+class Insert(Statement, frozen=True):
     """``INSERT``."""
 
     target: Table = NOWHERE
@@ -287,8 +285,7 @@ class Insert(Statement):
         return Condition(text + (f" RETURNING {', '.join(self.back)}" if self.back else ""), inner.params)
 
 
-@dataclass(frozen=True)
-class Changing(Filtered):
+class Changing(Filtered, frozen=True):
     """A statement that changes rows: all of them only when that is said."""
 
     target: Table = NOWHERE
@@ -304,8 +301,7 @@ class Changing(Filtered):
         return self.conditions.clause("WHERE", self.target.owner)
 
 
-@dataclass(frozen=True)
-class Update(Changing):
+class Update(Changing, frozen=True):
     """``UPDATE``."""
 
     assignments: tuple[tuple[str, Param], ...] = ()
@@ -325,8 +321,7 @@ class Update(Changing):
         return Condition(f"UPDATE {self.target.sql} SET {changes}{where.text}", params)
 
 
-@dataclass(frozen=True)
-class Delete(Changing):
+class Delete(Changing, frozen=True):
     """``DELETE``."""
 
     def parts(self) -> Condition:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.sqlite.definitions import PREFIX
@@ -26,8 +27,7 @@ _SHADOWS: Final = (
 )
 
 
-@dataclass(frozen=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """One row of ``sqlite_master``."""
 
     kind: str

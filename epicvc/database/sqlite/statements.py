@@ -6,8 +6,9 @@ Every identifier comes from the catalogue and passes the one quoting function; e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import RawText, SQLValue, decode_key, encode_integer_key, encode_key
@@ -16,8 +17,7 @@ from epicvc.database.tables import KeyKind, TableInfo
 from epicvc.errors import InvalidData, InvalidRow
 
 
-@dataclass(frozen=True)
-class TableSQL:
+class TableSQL(Struct, frozen=True, dict=True):
     """The statements of one table.
 
     Attributes:

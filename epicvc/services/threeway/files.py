@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from epicvc.files.names import Namer, check_collisions, check_name
 from epicvc.jsonio import JSON
@@ -16,8 +17,7 @@ from epicvc.store.objects import ObjectId, ObjectSink
 Object = dict[str, JSON]
 
 
-@dataclass(frozen=True)
-class Version:
+class Version(Struct, frozen=True):
     """An epic's file in one state."""
 
     place: Place

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
+
+from msgspec import Struct
 
 from epicvc.database.documents import BATCH, epic_of_rows
 from epicvc.database.layout import Layout, read_layout
@@ -29,8 +30,7 @@ KeysByTable = dict[str, set[bytes]]
 RowsByTable = dict[str, dict[bytes, NamedRow]]
 
 
-@dataclass(frozen=True)
-class Three:
+class Three(Struct, frozen=True):
     """The states of a merge and what differs between them.
 
     Attributes:
@@ -59,8 +59,7 @@ class Three:
         return self.base, self.ours, self.theirs
 
 
-@dataclass
-class Epic:
+class Epic(Struct):
     """An epic in the three states: base, ours, theirs; ``None`` where it does not exist.
 
     Attributes:

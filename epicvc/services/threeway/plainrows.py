@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
+
+from msgspec import Struct
 
 from epicvc.database.rowcodec import SQLValue
 from epicvc.jsonio import JSON, equal
@@ -13,8 +14,7 @@ from epicvc.repo.rows import NamedRow
 from epicvc.services.threeway.whole import is_touch_time, plain
 
 
-@dataclass(frozen=True)
-class Versions:
+class Versions(Struct, frozen=True):
     """One row in the three states; ``None`` where it is not."""
 
     base: NamedRow | None

@@ -7,8 +7,9 @@ row, and whatever refers to it follows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import cast
+
+from msgspec import Struct, field
 
 from epicvc.database.backend import Reader
 from epicvc.database.ordering import numbered, says_order
@@ -130,8 +131,7 @@ class Surrogates:
                     yield column, parent
 
 
-@dataclass(frozen=True)
-class Documents:
+class Documents(Struct, frozen=True):
     """One epic in the three states, and merged.
 
     Attributes:

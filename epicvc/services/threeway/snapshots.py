@@ -8,8 +8,10 @@ that of the changes, whatever the snapshots hold beside them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.database.values import decode
@@ -41,8 +43,7 @@ from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """The outcome of a merge.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property, partial
+
+from msgspec import Struct, field
 
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
 from epicvc.database.values import key_text
@@ -131,16 +132,14 @@ Differing = Callable[[], Iterator[tuple[bytes, bytes | None, bytes | None]]]
 """Gives the rows of a table that differ, with both values."""
 
 
-@dataclass(frozen=True)
-class RowChange:
+class RowChange(Struct, frozen=True):
     """A row that differs, as the trees have it."""
 
     old: bytes | None
     new: bytes | None
 
 
-@dataclass
-class Changes:
+class Changes(Struct):
     """What differs between two states, by epic where it belongs to one.
 
     Attributes:

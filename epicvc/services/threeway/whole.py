@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final, cast
+
+from msgspec import Struct, field
 
 from epicvc.database.rowcodec import SQLValue
 from epicvc.jsonio import JSON, equal
@@ -29,8 +30,7 @@ def is_touch_time(column: str) -> bool:
     return bool(_TOUCHED.search(column))
 
 
-@dataclass
-class NaturalRows:
+class NaturalRows(Struct):
     """The rows of one epic, by natural key; each with the key that it is captured by.
 
     Attributes:
@@ -50,8 +50,7 @@ class NaturalRows:
         yield from (key for key, _ in self.tasks.values())
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Struct, frozen=True):
     """Which members of a whole document are system columns: the column of each, for epics and for tasks."""
 
     epic: dict[str, str]

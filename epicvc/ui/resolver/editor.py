@@ -11,9 +11,10 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from epicvc.errors import InvalidJSON
 from epicvc.jsonio import JSON, dumps_text, parse
@@ -38,8 +39,7 @@ class EditFailed(Exception):
         self.reason, self.text = reason, text
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A text to be edited: the value itself, or its JSON."""
 
     text: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
+
+from msgspec.structs import replace
 
 from epicvc.services.choosing import Pick, can_pick, picked, picks_of, take
 from epicvc.services.questions import How

@@ -7,8 +7,9 @@ is said by marks, so that nothing is lost without it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.text import Text
 
 from epicvc.merge.threeway import ABSENT
@@ -59,8 +60,7 @@ def document(state: State, look: Look) -> list[Text]:
     return [*top, *body.lines, *(line for line in bottom if line.plain.strip())]
 
 
-@dataclass
-class _Body:
+class _Body(Struct):
     """The part that scrolls; ``first`` and ``last`` are the lines that must be seen."""
 
     lines: list[Text]

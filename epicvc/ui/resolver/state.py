@@ -7,9 +7,11 @@ out and tells the state how it went.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.merge.threeway import ABSENT, Chosen, Value
 from epicvc.model.labels import Label
@@ -47,8 +49,7 @@ class View(Enum):
     STACKED = auto()
 
 
-@dataclass(frozen=True)
-class State:
+class State(Struct, frozen=True):
     """Where the resolver is.
 
     Attributes:

@@ -6,10 +6,10 @@ Without colour the marks are ``[-removed-]`` and ``{+added+}``, as git writes th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from io import StringIO
 
+from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
@@ -34,8 +34,7 @@ def shown_in(raw: str, *, plain: bool) -> str:
     return text.encode("ascii", "backslashreplace").decode() if plain else text
 
 
-@dataclass(frozen=True)
-class Paper:
+class Paper(Struct, frozen=True):
     """What is drawn on.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
 
+from msgspec import Struct
 from rich.text import Text
 
 from epicvc.merge.threeway import ABSENT, Value
@@ -18,8 +18,7 @@ from epicvc.ui.text import printable
 _NAMES = {"files": "in the file", "db": "in the database", "both": "on both sides"}
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(Struct, frozen=True):
     """How it is drawn.
 
     Attributes:
@@ -56,8 +55,7 @@ class Look:
         return " - " if self.plain else " · "
 
 
-@dataclass(frozen=True)
-class _Version:
+class _Version(Struct, frozen=True):
     """One of the three values: what it is marked against, and whether removals and marks show."""
 
     name: str
