@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 DONE, USAGE, BUG, INTERRUPTED = 0, 2, 70, 130
 
+_COMPLETION = "_EPICVC_COMPLETE"
+"""The variable by which a shell asks the command line library how a line could go on."""
+
 
 class Interrupted(Exception):  # the command line library answers KeyboardInterrupt by itself, without a word
     """The person at the keyboard stopped the command."""
@@ -88,25 +91,29 @@ def _is_text(argument: str) -> bool:
 
 def run_application(arguments: Sequence[str]) -> int:
     """Run the full command line."""
-    from epicvc.cli.app import ClickException, application
-    from epicvc.cli.help import command_line
-
     as_json = "--json" in arguments
     speak_safely()
     for argument in arguments:
         if not _is_text(argument):
             report("usage", f"{argument!r} is no text in this terminal's encoding", None, USAGE, as_json=as_json)
             return USAGE
+    return guarded(lambda: _run(arguments, as_json=as_json), as_json=as_json)
 
-    def run() -> int:
-        try:
-            result = command_line(application())(args=list(arguments), prog_name="epicvc", standalone_mode=False)
-        except ClickException as error:
-            if as_json:
-                report("usage", error.format_message(), None, USAGE, as_json=True)  # type: ignore[attr-defined]
-            else:
-                error.show()  # type: ignore[attr-defined]
-            return USAGE
-        return result if isinstance(result, int) else DONE
 
-    return guarded(run, as_json=as_json)
+def _run(arguments: Sequence[str], *, as_json: bool) -> int:
+    from epicvc.cli.plain import read_plainly
+
+    call = None if _COMPLETION in os.environ else read_plainly(arguments)
+    if call is not None:
+        return call.run()
+    from epicvc.cli.app import ClickException, command_line
+
+    try:
+        result = command_line()(args=list(arguments), prog_name="epicvc", standalone_mode=False)
+    except ClickException as error:
+        if as_json:
+            report("usage", error.format_message(), None, USAGE, as_json=True)  # type: ignore[attr-defined]
+        else:
+            error.show()  # type: ignore[attr-defined]
+        return USAGE
+    return result if isinstance(result, int) else DONE

@@ -9,30 +9,21 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, MutableMapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command, get_command_from_info, get_command_name, get_group_from_info
 
-if TYPE_CHECKING:
-    from typer.models import CommandInfo, TyperInfo
-
-COMMON: Final = "Common"
+COMMON_SECTION: Final = "Common"
 """The section of the flags that every command has."""
 
-_SECTIONS: Final = ("Arguments", "Options", COMMON)
-_EXAMPLES: Final = ("Examples: ", "Example: ")
+_SECTIONS: Final = ("Arguments", "Options", COMMON_SECTION)
 
 
 def _bold(text: str) -> str:
     """Bold where help goes to a terminal; the library takes it out elsewhere."""
     return text if os.environ.get("NO_COLOR") else typer.style(text, bold=True)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[b]", "").replace("[/b]", "")
 
 
 class _Laid:
@@ -53,21 +44,11 @@ class _Laid:
         for name, records in sections.items():
             _write_section(formatter, name, records)
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Examples line by line, other text as it is."""
-        text = _plain(inspect.cleandoc(self.epilog or ""))  # type: ignore[attr-defined]
-        word = next((word for word in _EXAMPLES if text.startswith(word)), None)
-        if word is None:
-            formatter.write(f"\n{text}\n" if text else "")
-            return
-        formatter.write(f"\n{_bold(word.strip(': '))}:\n")
-        formatter.write("".join(f"  {example}\n" for example in text.removeprefix(word).split(" · ")))
-
 
 def _section_of(param: Any) -> str:
     if param.param_type_name == "argument":
         return "Arguments"
-    return COMMON if getattr(param, "rich_help_panel", None) == COMMON else "Options"
+    return COMMON_SECTION if getattr(param, "rich_help_panel", None) == COMMON_SECTION else "Options"
 
 
 def _write_section(formatter: Any, name: str, records: list[tuple[str, str]]) -> None:
@@ -77,11 +58,17 @@ def _write_section(formatter: Any, name: str, records: list[tuple[str, str]]) ->
 
 
 class LaidCommand(_Laid, TyperCommand):
-    """A command with that help."""
+    """A command with that help. Its epilog is examples, one a line."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Examples line by line."""
+        examples = (self.epilog or "").splitlines()
+        formatter.write(f"\n{_bold('Examples' if examples[1:] else 'Example')}:\n")
+        formatter.write("".join(f"  {example}\n" for example in examples))
 
 
 class LaidGroup(_Laid, TyperGroup):
-    """A group with that help, which does not build its commands to list them."""
+    """A group with that help, which does not build its commands to list them. Its epilog stands as it is."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order in which a newcomer meets them."""
@@ -92,10 +79,13 @@ class LaidGroup(_Laid, TyperGroup):
         super().format_options(ctx, formatter)
         _write_section(formatter, "Commands", [(name, self._summary(name)) for name in self.commands])
 
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Text as it is."""
+        formatter.write(f"\n{self.epilog}" if self.epilog else "")
+
     def _summary(self, name: str) -> str:
-        if isinstance(self.commands, Commands):
-            return self.commands.summary(name)
-        return _first_words(self.commands[name].help)
+        assert isinstance(self.commands, Commands)
+        return self.commands.summary(name)
 
 
 def _first_words(text: str | None) -> str:
@@ -103,64 +93,31 @@ def _first_words(text: str | None) -> str:
     return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
 
 
-class Commands(MutableMapping[str, Any]):
+class Commands(Mapping[str, Any]):
     """Name -> command, built when it is first asked for.
 
     Args:
-        commands: what the commands are made of.
-        groups: what the groups are made of; they have names.
+        names: in their order.
+        build: makes a command.
+        summary: what a command does, without building it.
     """
 
-    def __init__(self, commands: list[CommandInfo], groups: list[TyperInfo]) -> None:
-        self._commands = {info.name or get_command_name(_callback_of(info).__name__): info for info in commands}
-        self._groups = {str(info.name): info for info in groups}
-        self._built: dict[str, Any] = {}
+    def __init__(self, names: Iterable[str], build: Callable[[str], Any], summary: Callable[[str], str]) -> None:
+        self._built: dict[str, Any] = dict.fromkeys(names)
+        self._build = build
+        self._summary = summary
 
     def summary(self, name: str) -> str:
-        """A command in one sentence, without building it."""
-        info = self._commands.get(name)
-        return _first_words(info.help or _callback_of(info).__doc__ if info else self[name].help)
+        """What a command does, in one sentence, without building it."""
+        return _first_words(self._summary(name))
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self._built:
+        if self._built[name] is None:
             self._built[name] = self._build(name)
         return self._built[name]
 
-    def _build(self, name: str) -> Any:
-        if name in self._commands:
-            return get_command_from_info(self._commands[name], pretty_exceptions_short=False, rich_markup_mode=None)
-        return get_group_from_info(
-            self._groups[name], pretty_exceptions_short=False, suggest_commands=True, rich_markup_mode=None
-        )
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._built[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        known = [found for found in (self._built, self._commands, self._groups) if found.pop(name, None) is not None]
-        if not known:
-            raise KeyError(name)
-
     def __iter__(self) -> Iterator[str]:
-        return iter({**self._commands, **self._groups, **self._built})
+        return iter(self._built)
 
     def __len__(self) -> int:
-        return len({**self._commands, **self._groups, **self._built})
-
-
-def _callback_of(info: CommandInfo) -> Any:
-    assert info.callback is not None, "a command without a function"
-    return info.callback
-
-
-def command_line(app: typer.Typer) -> Any:
-    """The command line of an application: what the library makes of it, with commands built as they are needed."""
-    commands, groups = app.registered_commands, app.registered_groups
-    app.registered_commands, app.registered_groups = [], []
-    try:
-        group = get_command(app)
-    finally:
-        app.registered_commands, app.registered_groups = commands, groups
-    assert isinstance(group, LaidGroup)
-    group.commands = Commands(commands, groups)
-    return group
+        return len(self._built)

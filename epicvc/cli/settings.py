@@ -1,18 +1,15 @@
-"""The flags that every command has, and what they amount to."""
+"""What the common flags of a command amount to, and the run of a command."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self
 
-import typer
-from typer.core import TyperOption
-
-from epicvc.cli.edge import Interrupted, write_json
-from epicvc.cli.help import COMMON, LaidCommand, LaidGroup
+from epicvc.cli.edge import write_json
 from epicvc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -45,10 +42,20 @@ class Settings:
         self.color = "auto"
         self.bars: list[ProgressBar] = []
 
-    def with_flags(self, flags: dict[str, Any]) -> Settings:
-        """The same with some flags set."""
+    def with_flags(self, flags: Mapping[str, Any]) -> Settings:
+        """The same with the flags that are set in a command's or group's parameters, behind those before it.
+
+        Raises:
+            UsageError: there is no such way to colour.
+        """
+        color = flags.get("color")
+        if color is not None and color not in _COLORS:
+            raise UsageError(f"--color takes {', '.join(_COLORS)}, not {color!r}")
+        changes = {name: value for name, value in flags.items() if value}
+        if "directory" in changes:
+            changes["directory"] = self.directory / changes["directory"]
         found = Settings()
-        vars(found).update({**vars(self), **flags})
+        vars(found).update({**vars(self), **changes})
         return found
 
     def repo(self) -> Repo:
@@ -110,101 +117,34 @@ class Settings:
         write_json(value)
 
 
-def common_options() -> list[TyperOption]:
-    """The flags of :class:`Settings`, fresh for one command."""
-    return [
-        TyperOption(
-            param_decls=["-C", "directory"],
-            metavar="DIR",
-            help="Run as if started in DIR.",
-            rich_help_panel=COMMON,
-        ),
-        TyperOption(
-            param_decls=["--db", "database"],
-            metavar="URL",
-            help="Use this database instead of the configured one.",
-            rich_help_panel=COMMON,
-        ),
-        TyperOption(
-            param_decls=["--json"],
-            is_flag=True,
-            default=False,
-            help="Machine output on stdout.",
-            rich_help_panel=COMMON,
-        ),
-        TyperOption(
-            param_decls=["--quiet", "-q"],
-            is_flag=True,
-            default=False,
-            help="No messages.",
-            rich_help_panel=COMMON,
-        ),
-        TyperOption(
-            param_decls=["--verbose", "-v"],
-            is_flag=True,
-            default=False,
-            help="More detail.",
-            rich_help_panel=COMMON,
-        ),
-        TyperOption(
-            param_decls=["--color"],
-            metavar="auto|always|never",
-            help="Colour the output (NO_COLOR is obeyed).",
-            rich_help_panel=COMMON,
-        ),
-    ]
+class Context:
+    """One run of a command: what the common flags say, and what is to be closed when it ends.
+
+    Args:
+        settings: what the common flags say.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._ending = ExitStack()
+
+    def call_on_close(self, close: Callable[[], None]) -> None:
+        """Call something when the command ends, however it does; the last comes first."""
+        self._ending.callback(close)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.close()
 
 
-_NAMES = ("directory", "database", "json", "quiet", "verbose", "color")
-
-
-def _merge(settings: Settings, params: dict[str, Any]) -> Settings:
-    """Take the common flags out of a command's parameters, on top of those before the command."""
-    given = {name: params.pop(name) for name in _NAMES if name in params}
-    color = given.get("color")
-    if color is not None and color not in _COLORS:
-        raise UsageError(f"--color takes {', '.join(_COLORS)}, not {color!r}")
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value}
-    if "directory" in changes:
-        changes["directory"] = settings.directory / changes["directory"]
-    return settings.with_flags(changes)
-
-
-class Command(LaidCommand):
-    """A command that also takes the common flags."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(cast("list[Any]", common_options()))
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run it with the flags merged."""
-        ctx.obj = _merge(ctx.obj or Settings(), ctx.params)
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as error:
-            raise Interrupted from error
-
-
-class Group(LaidGroup):
-    """A group that also takes the common flags, before the command."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.params.extend(cast("list[Any]", common_options()))
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run it with the flags merged."""
-        ctx.obj = _merge(ctx.obj or Settings(), ctx.params)
-        return super().invoke(ctx)
-
-
-def settings_of(context: typer.Context) -> Settings:
+def settings_of(context: Context) -> Settings:
     """The settings of the running command."""
-    return cast("Settings", context.obj)
+    return context.settings
 
 
-def repo_of(context: typer.Context) -> Repo:
+def repo_of(context: Context) -> Repo:
     """The repo of the running command, closed when the command ends."""
     settings = settings_of(context)
     repo = settings.repo()

@@ -1,4 +1,4 @@
-"""Help is complete, plain where it is piped, and the same whether commands are built at once or when asked for."""
+"""Help is complete, plain where it is piped, and commands are built when asked for."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import io
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from epicvc.cli.app import application
+from epicvc.cli.app import command_line
 from epicvc.cli.edge import run_application
-from epicvc.cli.help import Commands, command_line
+from epicvc.cli.help import Commands
+from epicvc.cli.table import EPICVC, Family
 
 
 def everything(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
@@ -22,7 +22,7 @@ def everything(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], 
     return found
 
 
-LAZY, EAGER = command_line(application()), get_command(application())
+ALL = everything(command_line())
 
 
 def said(*arguments: str) -> str:
@@ -32,15 +32,23 @@ def said(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_same_commands_in_the_same_order() -> None:
-    assert list(everything(LAZY)) == list(everything(EAGER))
-    assert LAZY.list_commands(None) == list(EAGER.commands)
+def names(family: Family, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command and group of the table by its words."""
+    found = [path]
+    for name, entry in family.commands.items():
+        found += names(entry, (*path, name)) if isinstance(entry, Family) else [(*path, name)]
+    return found
 
 
-@pytest.mark.parametrize("words", list(everything(EAGER)), ids=" ".join)
+def test_the_commands_of_the_table_in_its_order() -> None:
+    assert list(ALL) == names(EPICVC)
+    assert all(words[-1:] == (command.name,) for words, command in ALL.items() if words)
+
+
+@pytest.mark.parametrize("words", list(ALL), ids=" ".join)
 def test_help_is_complete(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    command = everything(EAGER)[words]
+    command = ALL[words]
     text = " ".join(said(*words, "--help").split())
     assert text.startswith(f"Usage: {' '.join(('epicvc', *words))} ")
     assert " ".join(command.help.split()) in text
@@ -86,20 +94,30 @@ def test_headings_are_bold_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_command_is_built_once_and_only_when_asked_for() -> None:
-    group = command_line(application())
-    commands = group.commands
+    commands = command_line().commands
     assert isinstance(commands, Commands)
     assert (len(commands), "sync" in list(commands)) == (len(list(commands)), True)
-    commands.summary("sync")
-    assert not commands._built
+    assert commands.summary("sync").startswith("Bring both sides together")
+    assert not any(commands._built.values())
     assert commands["sync"] is commands["sync"]
-    assert list(commands._built) == ["sync"]
+    assert [name for name, built in commands._built.items() if built] == ["sync"]
     with pytest.raises(KeyError):
         commands["nothing"]
-    del commands["sync"]
-    assert "sync" not in commands
-    with pytest.raises(KeyError):
-        del commands["sync"]
+
+
+@pytest.mark.parametrize(
+    ("line", "place", "found"),
+    [("epicvc br", 1, ["branch"]), ("epicvc migrate ", 2, ["status", "up", "down", "new", "verify", "baseline"])],
+)
+def test_completion(
+    line: str, place: int, found: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_EPICVC_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(place))
+    with pytest.raises(SystemExit):
+        run_application([])
+    assert capsys.readouterr().out.split() == found
 
 
 def test_a_mistyped_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:

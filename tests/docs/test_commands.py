@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from typer.main import get_command
 
-from epicvc.cli.app import application
-from epicvc.cli.settings import common_options
+from epicvc.cli.app import command_line, common_options
 from tests.docs.conftest import ROOT
 from tests.docs.console import fenced
 
@@ -24,7 +22,7 @@ _FLAG = re.compile(r"^\| (`-.*?) \| ", re.MULTILINE)
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Every command with its full name."""
-    for name, command in (group or get_command(application())).commands.items():
+    for name, command in (group or command_line()).commands.items():
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:

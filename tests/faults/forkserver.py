@@ -57,17 +57,9 @@ def main() -> None:
 
 def _warm_up() -> None:
     """Have the children find imported what they need: most of a command's time on a repo as small as these."""
-    import functools
-
-    import typer.main
-
-    import epicvc.cli.app
     from epicvc.cli.edge import run_application
 
     importlib.import_module("faults.oracle")
-    # Declaring the command line takes as long as running a command.
-    epicvc.cli.app.application = functools.cache(epicvc.cli.app.application)
-    typer.main.get_command = functools.cache(typer.main.get_command)
     with tempfile.TemporaryDirectory() as directory, contextlib.chdir(directory):
         os.mkdir("epics")
         with open("epics/epic.json", "w") as file:

@@ -4,29 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from epicvc.cli.parameters import Option, examples
+from epicvc.cli.settings import Context, repo_of, settings_of
 
-from epicvc.cli.settings import Command, repo_of, settings_of
+Full = Annotated[bool, Option("--full", help="Verify the store's pages and indexes too.")]
+Repair = Annotated[bool, Option("--repair", help="Finish or forget an interrupted operation.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 
-Full = Annotated[bool, typer.Option("--full", help="Verify the store's pages and indexes too.")]
-Repair = Annotated[bool, typer.Option("--repair", help="Finish or forget an interrupted operation.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
-
-Keep = Annotated[
-    int, typer.Option("--keep-operations", metavar="DAYS", min=0, help="Older operations leave the log first.")
-]
+Keep = Annotated[int, Option("--keep-operations", metavar="DAYS", min=0, help="Older operations leave the log first.")]
 
 _INVALID = 4
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(cls=Command, epilog="Examples: [b]epicvc fsck[/b] · [b]epicvc fsck --full[/b]")(fsck)
-    app.command(cls=Command, epilog="Examples: [b]epicvc gc --dry-run[/b] · [b]epicvc gc[/b]")(gc)
-    app.command(cls=Command, epilog="Examples: [b]epicvc doctor[/b] · [b]epicvc doctor --repair[/b]")(doctor)
-
-
-def fsck(context: typer.Context, full: Full = False) -> int:
+@examples("epicvc fsck", "epicvc fsck --full")
+def fsck(context: Context, full: Full = False) -> int:
     """Verify every object, every ref, and that everything referred to is there."""
     from epicvc.cli import machine
     from epicvc.services import checking
@@ -41,7 +32,8 @@ def fsck(context: typer.Context, full: Full = False) -> int:
     return _INVALID if report.problems else 0
 
 
-def gc(context: typer.Context, keep_operations: Keep = 90, dry_run: DryRun = False) -> int:
+@examples("epicvc gc --dry-run", "epicvc gc")
+def gc(context: Context, keep_operations: Keep = 90, dry_run: DryRun = False) -> int:
     """Drop what no ref and no operation refers to."""
     from epicvc.services import checking
     from epicvc.ui.text import count
@@ -58,7 +50,8 @@ def gc(context: typer.Context, keep_operations: Keep = 90, dry_run: DryRun = Fal
     return 0
 
 
-def doctor(context: typer.Context, repair: Repair = False) -> int:
+@examples("epicvc doctor", "epicvc doctor --repair")
+def doctor(context: Context, repair: Repair = False) -> int:
     """Look both sides and the store over, and explain what is odd."""
     from epicvc.cli import machine
     from epicvc.services import checking

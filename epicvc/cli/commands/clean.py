@@ -4,40 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, Group, environment, repo_of, settings_of
+from epicvc.cli.parameters import Option, examples
+from epicvc.cli.settings import Context, environment, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.services.cleaning import CleanReport
 
-Tasks = Annotated[bool, typer.Option("--orphaned-tasks", help="Tasks without an epic, dependencies without a task.")]
-Sessions = Annotated[bool, typer.Option("--orphaned-sessions", help="Recorded sessions on tasks that do not exist.")]
-TasksIn = Annotated[str | None, typer.Option("--tasks-in", metavar="URL", help="The database that has the tasks.")]
+Tasks = Annotated[bool, Option("--orphaned-tasks", help="Tasks without an epic, dependencies without a task.")]
+Sessions = Annotated[bool, Option("--orphaned-sessions", help="Recorded sessions on tasks that do not exist.")]
+TasksIn = Annotated[str | None, Option("--tasks-in", metavar="URL", help="The database that has the tasks.")]
 Archive = Annotated[
-    int | None, typer.Option("--archive", metavar="DAYS", min=0, help="Rows deleted or completed so long ago.")
+    int | None, Option("--archive", metavar="DAYS", min=0, help="Rows deleted or completed so long ago.")
 ]
-Vacuum = Annotated[bool, typer.Option("--vacuum", help="Give unused space back.")]
-Duplicates = Annotated[bool, typer.Option("--duplicates", help="Files that say what another file says.")]
-Repair = Annotated[bool, typer.Option("--repair", help="Faults that can be mended without a guess.")]
-Temporaries = Annotated[bool, typer.Option("--temporaries", help="Temporary files of commands that died.")]
-Checksums = Annotated[bool, typer.Option("--checksums", help="What is remembered of files and rows.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would go.")]
+Vacuum = Annotated[bool, Option("--vacuum", help="Give unused space back.")]
+Duplicates = Annotated[bool, Option("--duplicates", help="Files that say what another file says.")]
+Repair = Annotated[bool, Option("--repair", help="Faults that can be mended without a guess.")]
+Temporaries = Annotated[bool, Option("--temporaries", help="Temporary files of commands that died.")]
+Checksums = Annotated[bool, Option("--checksums", help="What is remembered of files and rows.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would go.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(cls=Group, help="Clean a database, files or caches.", no_args_is_help=True)
-    group.command(
-        cls=Command, epilog="Examples: [b]epicvc clean db --dry-run[/b] · [b]epicvc clean db --archive 90 --vacuum[/b]"
-    )(db)
-    group.command(cls=Command, epilog="Example: [b]epicvc clean files --dry-run[/b]")(files)
-    group.command(cls=Command, epilog="Example: [b]epicvc clean cache[/b]")(cache)
-    app.add_typer(group, name="clean")
-
-
+@examples("epicvc clean db --dry-run", "epicvc clean db --archive 90 --vacuum")
 def db(
-    context: typer.Context,
+    context: Context,
     orphaned_tasks: Tasks = False,
     orphaned_sessions: Sessions = False,
     tasks_in: TasksIn = None,
@@ -67,9 +56,8 @@ def db(
     return _tell(context, reports)
 
 
-def files(
-    context: typer.Context, duplicates: Duplicates = False, repair: Repair = False, dry_run: DryRun = False
-) -> int:
+@examples("epicvc clean files --dry-run")
+def files(context: Context, duplicates: Duplicates = False, repair: Repair = False, dry_run: DryRun = False) -> int:
     """Mend common faults of epic files and remove copies; or only what is named."""
     from epicvc.services.cleaningfiles import FileCleaning
 
@@ -83,8 +71,9 @@ def files(
     return _tell(context, reports)
 
 
+@examples("epicvc clean cache")
 def cache(
-    context: typer.Context, temporaries: Temporaries = False, checksums: Checksums = False, dry_run: DryRun = False
+    context: Context, temporaries: Temporaries = False, checksums: Checksums = False, dry_run: DryRun = False
 ) -> int:
     """Remove temporary files of commands that died, and what is remembered of both sides."""
     from epicvc.services import cleaningcache
@@ -98,7 +87,7 @@ def cache(
     return _tell(context, reports)
 
 
-def _tell(context: typer.Context, reports: list[CleanReport]) -> int:
+def _tell(context: Context, reports: list[CleanReport]) -> int:
     from epicvc.cli import machine
     from epicvc.ui.reports import clean_report
 

@@ -5,31 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, complete_epics, repo_of, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 Epics = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics, show_default=False),
+    Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics),
 ]
-To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="The directory of the enriched files.")]
-Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 when an enriched file is stale.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be written.")]
-From = Annotated[
-    str | None, typer.Option("--from", metavar="DATE", help="Reckon starts from this day instead of today.")
-]
+To = Annotated[Path | None, Option("--to", metavar="DIR", help="The directory of the enriched files.")]
+Check = Annotated[bool, Option("--check", help="Write nothing; exit with 1 when an enriched file is stale.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would be written.")]
+From = Annotated[str | None, Option("--from", metavar="DATE", help="Reckon starts from this day instead of today.")]
 
 _STALE, _INVALID = 1, 4
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(cls=Command, epilog="Examples: [b]epicvc enrich[/b] · [b]epicvc enrich --check[/b]")(enrich)
-
-
+@examples("epicvc enrich", "epicvc enrich --check")
 def enrich(
-    context: typer.Context,
+    context: Context,
     epics: Epics = None,
     to: To = None,
     check: Check = False,

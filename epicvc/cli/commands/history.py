@@ -5,45 +5,29 @@ from __future__ import annotations
 from itertools import islice
 from typing import Annotated
 
-import typer
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_epics, complete_refs, repo_of, settings_of
 
-from epicvc.cli.settings import Command, complete_epics, complete_refs, repo_of, settings_of
-
-Message = Annotated[str, typer.Option("--message", "-m", metavar="MESSAGE", help="Why.")]
+Message = Annotated[str, Option("--message", "-m", metavar="MESSAGE", help="Why.")]
 Epics = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[EPIC]...", help="Only these epics.", autocompletion=complete_epics),
+    Argument(metavar="[EPIC]...", help="Only these epics.", autocompletion=complete_epics),
 ]
-AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Commit even when nothing changed.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
-Range = Annotated[
-    str | None, typer.Argument(metavar="[REV]", help="A revision, or A..B.", autocompletion=complete_refs)
-]
-Number = Annotated[int | None, typer.Option("--max-count", "-n", metavar="N", min=0, help="At most N commits.")]
-OneLine = Annotated[bool, typer.Option("--oneline", help="One line a commit.")]
-Revision = Annotated[str, typer.Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
+AllowEmpty = Annotated[bool, Option("--allow-empty", help="Commit even when nothing changed.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
+Range = Annotated[str | None, Argument(metavar="[REV]", help="A revision, or A..B.", autocompletion=complete_refs)]
+Number = Annotated[int | None, Option("--max-count", "-n", metavar="N", min=0, help="At most N commits.")]
+OneLine = Annotated[bool, Option("--oneline", help="One line a commit.")]
+Revision = Annotated[str, Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
 Place = Annotated[
-    str, typer.Argument(metavar="LABEL", help="An epic, task or field: 5, 5:name.", autocompletion=complete_epics)
+    str, Argument(metavar="LABEL", help="An epic, task or field: 5, 5:name.", autocompletion=complete_epics)
 ]
-Labels = Annotated[list[str] | None, typer.Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.")]
+Labels = Annotated[list[str] | None, Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc commit -m 'before the review'[/b] · [b]epicvc commit -m x 5[/b]",
-    )(commit)
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc log[/b] · [b]epicvc log --oneline -n 5[/b] · [b]epicvc log a..b[/b]",
-    )(log)
-    app.command(cls=Command, epilog="Examples: [b]epicvc show[/b] · [b]epicvc show HEAD~1 5[/b]")(show)
-    app.command(cls=Command, epilog="Examples: [b]epicvc blame 5[/b] · [b]epicvc blame 5:tasks/5.1a[/b]")(blame)
-
-
+@examples("epicvc commit -m 'before the review'", "epicvc commit -m x 5")
 def commit(
-    context: typer.Context,
+    context: Context,
     message: Message,
     epics: Epics = None,
     allow_empty: AllowEmpty = False,
@@ -69,7 +53,8 @@ def commit(
     return 0
 
 
-def log(context: typer.Context, revision: Range = None, max_count: Number = None, oneline: OneLine = False) -> int:
+@examples("epicvc log", "epicvc log --oneline -n 5", "epicvc log a..b")
+def log(context: Context, revision: Range = None, max_count: Number = None, oneline: OneLine = False) -> int:
     """Show the history, newest first."""
     from epicvc.cli import machine
     from epicvc.services.refs import names_by_commit
@@ -93,7 +78,8 @@ def log(context: typer.Context, revision: Range = None, max_count: Number = None
     return 0
 
 
-def show(context: typer.Context, revision: Revision = "HEAD", labels: Labels = None) -> int:
+@examples("epicvc show", "epicvc show HEAD~1 5")
+def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -> int:
     """Show a commit and what it changed."""
     from epicvc.cli import machine
     from epicvc.model.labels import Selection
@@ -116,7 +102,8 @@ def show(context: typer.Context, revision: Revision = "HEAD", labels: Labels = N
     return 0
 
 
-def blame(context: typer.Context, label: Place) -> int:
+@examples("epicvc blame 5", "epicvc blame 5:tasks/5.1a")
+def blame(context: Context, label: Place) -> int:
     """Show who changed each field last: the commit, its author and time, and the side."""
     from epicvc.cli import machine
     from epicvc.model.labels import parse_label

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from epicvc.cli.parameters import Option, examples
+from epicvc.cli.settings import Context, environment, settings_of
 
-from epicvc.cli.settings import Command, environment, settings_of
+Files = Annotated[str | None, Option("--files", metavar="DIR", help="The directory of JSON epics.")]
 
-Files = Annotated[str | None, typer.Option("--files", metavar="DIR", help="The directory of JSON epics.")]
-
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would be found.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc init[/b] · [b]epicvc init --files plans --db app/framework.db[/b]",
-    )(init)
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would be found.")]
 
 
-def init(context: typer.Context, files: Files = None, dry_run: DryRun = False) -> int:
+@examples("epicvc init", "epicvc init --files plans --db app/framework.db")
+def init(context: Context, files: Files = None, dry_run: DryRun = False) -> int:
     """Make an epic repo here: find the files and the database, take the first snapshot.
 
     Looks for epics/user_epics, then epics, and for framework.db. A database named with --db that does not exist yet

@@ -5,34 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, settings_of
 
-from epicvc.cli.settings import Command, settings_of
-
-Ours = Annotated[Path, typer.Argument(metavar="OURS", help="Your version; gets the result.")]
-Base = Annotated[Path, typer.Argument(metavar="BASE", help="What both come from.")]
-Theirs = Annotated[Path, typer.Argument(metavar="THEIRS", help="The other version.")]
-Stdout = Annotated[bool, typer.Option("--stdout", "-p", help="Write the result to standard output; OURS stays.")]
+Ours = Annotated[Path, Argument(metavar="OURS", help="Your version; gets the result.")]
+Base = Annotated[Path, Argument(metavar="BASE", help="What both come from.")]
+Theirs = Annotated[Path, Argument(metavar="THEIRS", help="The other version.")]
+Stdout = Annotated[bool, Option("--stdout", "-p", help="Write the result to standard output; OURS stays.")]
 Prefer = Annotated[
-    str | None, typer.Option("--prefer", metavar="ours|theirs|base", help="Settle every conflict by this value.")
+    str | None, Option("--prefer", metavar="ours|theirs|base", help="Settle every conflict by this value.")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what conflicts.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what conflicts.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        "merge-file",
-        cls=Command,
-        epilog=(
-            "Examples: [b]epicvc merge-file mine.json old.json yours.json[/b] · "
-            "[b]epicvc merge-file -p --prefer theirs mine.json old.json yours.json[/b]"
-        ),
-    )(merge_file)
-
-
+@examples(
+    "epicvc merge-file mine.json old.json yours.json",
+    "epicvc merge-file -p --prefer theirs mine.json old.json yours.json",
+)
 def merge_file(
-    context: typer.Context,
+    context: Context,
     ours: Ours,
     base: Base,
     theirs: Theirs,

@@ -4,39 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.services.merging import MergeReport
 
-Revision = Annotated[str | None, typer.Argument(metavar="[REV]", help="A revision.", autocompletion=complete_refs)]
-Message = Annotated[str | None, typer.Option("--message", "-m", metavar="MESSAGE", help="Why.")]
+Revision = Annotated[str | None, Argument(metavar="[REV]", help="A revision.", autocompletion=complete_refs)]
+Message = Annotated[str | None, Option("--message", "-m", metavar="MESSAGE", help="Why.")]
 Prefer = Annotated[
-    str | None, typer.Option("--prefer", metavar="ours|theirs|base", help="Settle every conflict by this value.")
+    str | None, Option("--prefer", metavar="ours|theirs|base", help="Settle every conflict by this value.")
 ]
-NoFastForward = Annotated[bool, typer.Option("--no-ff", help="Make a commit even where the branch could only move.")]
-Mainline = Annotated[int | None, typer.Option("--mainline", metavar="N", help="Which parent of a merge to go back to.")]
-Abort = Annotated[bool, typer.Option("--abort", help="Give it up: both sides as they were before.")]
-Continue = Annotated[bool, typer.Option("--continue", help="Commit it, now that its conflicts are settled.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+NoFastForward = Annotated[bool, Option("--no-ff", help="Make a commit even where the branch could only move.")]
+Mainline = Annotated[int | None, Option("--mainline", metavar="N", help="Which parent of a merge to go back to.")]
+Abort = Annotated[bool, Option("--abort", help="Give it up: both sides as they were before.")]
+Continue = Annotated[bool, Option("--continue", help="Commit it, now that its conflicts are settled.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc merge review[/b] · [b]epicvc merge --continue[/b] · [b]epicvc merge --abort[/b]",
-    )(merge)
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc revert HEAD[/b] · [b]epicvc revert HEAD~3 -n[/b] · [b]epicvc revert --abort[/b]",
-    )(revert)
-
-
+@examples("epicvc merge review", "epicvc merge --continue", "epicvc merge --abort")
 def merge(
-    context: typer.Context,
+    context: Context,
     revision: Revision = None,
     message: Message = None,
     no_ff: NoFastForward = False,
@@ -62,8 +50,9 @@ def merge(
     return _tell(context, report)
 
 
+@examples("epicvc revert HEAD", "epicvc revert HEAD~3 -n", "epicvc revert --abort")
 def revert(
-    context: typer.Context,
+    context: Context,
     revision: Revision = None,
     message: Message = None,
     mainline: Mainline = None,
@@ -90,7 +79,7 @@ def revert(
 
 
 def _finishes(
-    context: typer.Context,
+    context: Context,
     command: str,
     revision: str | None,
     message: str | None,
@@ -122,7 +111,7 @@ def _finishes(
     return abort or proceed
 
 
-def _tell(context: typer.Context, report: MergeReport) -> int:
+def _tell(context: Context, report: MergeReport) -> int:
     from epicvc.cli import machine
     from epicvc.ui.reports import merge_report
 

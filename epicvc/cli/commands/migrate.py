@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, Group, environment, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, environment, settings_of
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -15,40 +14,21 @@ if TYPE_CHECKING:
     from epicvc.services.migrating import Migrator
     from epicvc.services.migrationreport import MigrationReport
 
-Dir = Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="Where the migrations are.")]
-Version = Annotated[str | None, typer.Argument(metavar="[VERSION]", help="The last version to apply; all by default.")]
-Kept = Annotated[
-    str | None, typer.Argument(metavar="[VERSION]", help="The version that stays; none for an empty database.")
-]
+Dir = Annotated[Path | None, Option("--dir", metavar="DIR", help="Where the migrations are.")]
+Version = Annotated[str | None, Argument(metavar="[VERSION]", help="The last version to apply; all by default.")]
+Kept = Annotated[str | None, Argument(metavar="[VERSION]", help="The version that stays; none for an empty database.")]
 Adopted = Annotated[
     str | None,
-    typer.Argument(metavar="[VERSION]", help="The last version that is there; found out by default, none for nothing."),
+    Argument(metavar="[VERSION]", help="The last version that is there; found out by default, none for nothing."),
 ]
-Title = Annotated[str, typer.Argument(metavar="NAME", help="What it does, in a few words.")]
-Number = Annotated[int | None, typer.Option("--count", metavar="N", help="Take back so many.")]
-Pending = Annotated[bool, typer.Option("--exit-code", help="Exit with 1 when migrations are pending.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+Title = Annotated[str, Argument(metavar="NAME", help="What it does, in a few words.")]
+Number = Annotated[int | None, Option("--count", metavar="N", help="Take back so many.")]
+Pending = Annotated[bool, Option("--exit-code", help="Exit with 1 when migrations are pending.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    group = typer.Typer(cls=Group, help="Schema migrations of the database.", no_args_is_help=True)
-    group.command(cls=Command, epilog="Example: [b]epicvc migrate status[/b]")(status)
-    group.command(cls=Command, epilog="Examples: [b]epicvc migrate up[/b] · [b]epicvc migrate up 002 --dry-run[/b]")(up)
-    group.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc migrate down[/b] · [b]epicvc migrate down 001[/b] · "
-        "[b]epicvc migrate down --count 2[/b]",
-    )(down)
-    group.command(cls=Command, epilog="Example: [b]epicvc migrate new 'add owner to epics'[/b]")(new)
-    group.command(cls=Command, epilog="Example: [b]epicvc migrate verify[/b]")(verify)
-    group.command(
-        cls=Command, epilog="Examples: [b]epicvc migrate baseline[/b] · [b]epicvc migrate baseline 002 --dry-run[/b]"
-    )(baseline)
-    app.add_typer(group, name="migrate")
-
-
-def status(context: typer.Context, migrations: Dir = None, exit_code: Pending = False) -> int:
+@examples("epicvc migrate status")
+def status(context: Context, migrations: Dir = None, exit_code: Pending = False) -> int:
     """Show at which version the database is, what is pending, and what is wrong with the migrations."""
     from epicvc.cli import machine
     from epicvc.ui.migrations import draw_migrations
@@ -65,14 +45,16 @@ def status(context: typer.Context, migrations: Dir = None, exit_code: Pending = 
     return 1 if exit_code and found.pending else 0
 
 
-def up(context: typer.Context, version: Version = None, migrations: Dir = None, dry_run: DryRun = False) -> int:
+@examples("epicvc migrate up", "epicvc migrate up 002 --dry-run")
+def up(context: Context, version: Version = None, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Apply what is pending, each migration in a transaction of its own."""
     with _migrator(context, migrations) as migrator:
         return _tell(context, migrator.up(version, dry_run=dry_run))
 
 
+@examples("epicvc migrate down", "epicvc migrate down 001", "epicvc migrate down --count 2")
 def down(
-    context: typer.Context,
+    context: Context,
     version: Kept = None,
     count: Number = None,
     migrations: Dir = None,
@@ -87,7 +69,8 @@ def down(
         return _tell(context, migrator.down(version, count, dry_run=dry_run))
 
 
-def new(context: typer.Context, name: Title, migrations: Dir = None, dry_run: DryRun = False) -> int:
+@examples("epicvc migrate new 'add owner to epics'")
+def new(context: Context, name: Title, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Make the files of a new migration and its rollback, with the next number."""
     from epicvc.cli import machine
     from epicvc.errors import NotFound
@@ -116,7 +99,8 @@ def new(context: typer.Context, name: Title, migrations: Dir = None, dry_run: Dr
     return 0
 
 
-def verify(context: typer.Context, migrations: Dir = None) -> int:
+@examples("epicvc migrate verify")
+def verify(context: Context, migrations: Dir = None) -> int:
     """Apply, take back and apply again, on a copy of the database: the schema must come back each time."""
     from epicvc.cli import machine
     from epicvc.ui.migrations import draw_proof
@@ -131,13 +115,14 @@ def verify(context: typer.Context, migrations: Dir = None) -> int:
     return 4 if found.errors else 0
 
 
-def baseline(context: typer.Context, version: Adopted = None, migrations: Dir = None, dry_run: DryRun = False) -> int:
+@examples("epicvc migrate baseline", "epicvc migrate baseline 002 --dry-run")
+def baseline(context: Context, version: Adopted = None, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Adopt a database that has its schema already, after comparing it with what the migrations make."""
     with _migrator(context, migrations) as migrator:
         return _tell(context, migrator.baseline(version, dry_run=dry_run))
 
 
-def _migrator(context: typer.Context, directory: Path | None) -> AbstractContextManager[Migrator]:
+def _migrator(context: Context, directory: Path | None) -> AbstractContextManager[Migrator]:
     from epicvc.services.migrationplace import open_migrator
 
     settings = settings_of(context)
@@ -146,7 +131,7 @@ def _migrator(context: typer.Context, directory: Path | None) -> AbstractContext
     return open_migrator(start, environment(), database=settings.located_database(), directory=where)
 
 
-def _tell(context: typer.Context, report: MigrationReport) -> int:
+def _tell(context: Context, report: MigrationReport) -> int:
     from epicvc.cli import machine
     from epicvc.ui.migrations import draw_report
 

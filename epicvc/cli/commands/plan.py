@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, complete_epics, repo_of, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -17,24 +16,18 @@ if TYPE_CHECKING:
 
 Epics = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics, show_default=False),
+    Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics),
 ]
-All = Annotated[bool, typer.Option("--all", help="Calculate also where nothing changed, since holidays may have.")]
-Replan = Annotated[bool, typer.Option("--replan", help="Give new starts to what is planned already.")]
-Schedule = Annotated[bool, typer.Option("--schedule", help="Show when each task can be done, and the critical path.")]
-From = Annotated[
-    str | None, typer.Option("--from", metavar="DATE", help="Reckon starts from this day instead of today.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would change.")]
+All = Annotated[bool, Option("--all", help="Calculate also where nothing changed, since holidays may have.")]
+Replan = Annotated[bool, Option("--replan", help="Give new starts to what is planned already.")]
+Schedule = Annotated[bool, Option("--schedule", help="Show when each task can be done, and the critical path.")]
+From = Annotated[str | None, Option("--from", metavar="DATE", help="Reckon starts from this day instead of today.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would change.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(cls=Command, epilog="Examples: [b]epicvc plan[/b] · [b]epicvc plan --schedule[/b]")(plan)
-
-
+@examples("epicvc plan", "epicvc plan --schedule")
 def plan(
-    context: typer.Context,
+    context: Context,
     epics: Epics = None,
     all_: All = False,
     replan: Replan = False,

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.repo.repository import Repo
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The name; without it, list.")]
-Needed = Annotated[str, typer.Argument(metavar="BRANCH", help="The branch.", autocompletion=complete_refs)]
+Name = Annotated[str | None, Argument(metavar="[NAME]", help="The name; without it, list.")]
+Needed = Annotated[str, Argument(metavar="BRANCH", help="The branch.", autocompletion=complete_refs)]
 Revision = Annotated[
-    str | None, typer.Argument(metavar="[REV]", help="Where; HEAD by default.", autocompletion=complete_refs)
+    str | None, Argument(metavar="[REV]", help="Where; HEAD by default.", autocompletion=complete_refs)
 ]
-Delete = Annotated[bool, typer.Option("--delete", "-d", help="Remove it.")]
-Force = Annotated[bool, typer.Option("--force", "-f", help="Even if it exists, or is not merged.")]
-Create = Annotated[bool, typer.Option("--create", "-c", help="Make the branch at HEAD first.")]
-Discard = Annotated[bool, typer.Option("--discard-changes", help="Overwrite what no commit has.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+Delete = Annotated[bool, Option("--delete", "-d", help="Remove it.")]
+Force = Annotated[bool, Option("--force", "-f", help="Even if it exists, or is not merged.")]
+Create = Annotated[bool, Option("--create", "-c", help="Make the branch at HEAD first.")]
+Discard = Annotated[bool, Option("--discard-changes", help="Overwrite what no commit has.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(cls=Command, epilog="Examples: [b]epicvc branch[/b] · [b]epicvc branch review HEAD~1[/b]")(branch)
-    app.command(cls=Command, epilog="Examples: [b]epicvc switch main[/b] · [b]epicvc switch -c review[/b]")(switch)
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc tag[/b] · [b]epicvc tag v1 HEAD~2[/b] · [b]epicvc tag -d v1[/b]",
-    )(tag)
-
-
+@examples("epicvc branch", "epicvc branch review HEAD~1")
 def branch(
-    context: typer.Context,
+    context: Context,
     name: Name = None,
     revision: Revision = None,
     delete: Delete = False,
@@ -61,8 +51,9 @@ def branch(
     return 0
 
 
+@examples("epicvc switch main", "epicvc switch -c review")
 def switch(
-    context: typer.Context,
+    context: Context,
     name: Needed,
     create: Create = False,
     discard_changes: Discard = False,
@@ -76,8 +67,9 @@ def switch(
     return tell_arrival(context, arrival, "switch", dry_run=dry_run)
 
 
+@examples("epicvc tag", "epicvc tag v1 HEAD~2", "epicvc tag -d v1")
 def tag(
-    context: typer.Context,
+    context: Context,
     name: Name = None,
     revision: Revision = None,
     delete: Delete = False,

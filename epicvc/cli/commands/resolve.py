@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, complete_epics, environment, repo_of, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_epics, environment, repo_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,29 +20,24 @@ if TYPE_CHECKING:
 
 Labels = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
+    Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
 ]
-Prefer = Annotated[str | None, typer.Option("--prefer", metavar="files|db|base", help="Take this side's value.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="LABEL=JSON", help="Take this value; null removes.")]
-From = Annotated[str | None, typer.Option("--from", metavar="FILE", help="Take a script's answers; - for stdin.")]
-Replay = Annotated[bool, typer.Option("--replay", help="Settle what was settled before as it was then.")]
-Forget = Annotated[bool, typer.Option("--forget", help="Forget how conflicts were settled (for the labels, or all).")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
+Prefer = Annotated[str | None, Option("--prefer", metavar="files|db|base", help="Take this side's value.")]
+Set = Annotated[list[str] | None, Option("--set", metavar="LABEL=JSON", help="Take this value; null removes.")]
+From = Annotated[str | None, Option("--from", metavar="FILE", help="Take a script's answers; - for stdin.")]
+Replay = Annotated[bool, Option("--replay", help="Settle what was settled before as it was then.")]
+Forget = Annotated[bool, Option("--forget", help="Forget how conflicts were settled (for the labels, or all).")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        cls=Command,
-        epilog=(
-            "Examples: [b]epicvc resolve[/b] · [b]epicvc resolve 5:name --prefer files[/b] · "
-            "[b]epicvc resolve --prefer db[/b] · [b]epicvc resolve --set '5:name=\"New\"'[/b]"
-        ),
-    )(resolve)
-
-
+@examples(
+    "epicvc resolve",
+    "epicvc resolve 5:name --prefer files",
+    "epicvc resolve --prefer db",
+    "epicvc resolve --set '5:name=\"New\"'",
+)
 def resolve(
-    context: typer.Context,
+    context: Context,
     labels: Labels = None,
     prefer: Prefer = None,
     set_: Set = None,
@@ -124,7 +118,7 @@ def _tell(settings: Settings, report: ResolveReport) -> int:
     return int(bool(report.left))
 
 
-def _forget(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> int:
+def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
     from epicvc.cli import machine
     from epicvc.services.remembering import Memory
     from epicvc.ui.text import count
@@ -138,7 +132,7 @@ def _forget(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -
     return 0
 
 
-def _ask(context: typer.Context, labels: Sequence[Label], *, dry_run: bool) -> int:
+def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
     """List the conflicts for a script, or ask a person."""
     from epicvc.cli import machine
     from epicvc.errors import NotFound, UsageError

@@ -5,52 +5,33 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, complete_refs, repo_of, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.repo.repository import Repo
     from epicvc.services.restoring import Arrival
     from epicvc.store.objects import ObjectId
 
-Revision = Annotated[str, typer.Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
-Side = Annotated[str | None, typer.Option("--side", metavar="files|db", help="Only this side; HEAD stays.")]
-Discard = Annotated[bool, typer.Option("--discard-changes", help="Overwrite what no commit has.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The checkpoint's name.")]
-Force = Annotated[bool, typer.Option("--force", help="Move a checkpoint of this name.")]
+Revision = Annotated[str, Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
+Side = Annotated[str | None, Option("--side", metavar="files|db", help="Only this side; HEAD stays.")]
+Discard = Annotated[bool, Option("--discard-changes", help="Overwrite what no commit has.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
+Name = Annotated[str, Argument(metavar="NAME", help="The checkpoint's name.")]
+Force = Annotated[bool, Option("--force", help="Move a checkpoint of this name.")]
 Labels = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[LABEL]...", help="What to restore: 5, 5:tasks/5.1a/title, @table/key."),
+    Argument(metavar="[LABEL]...", help="What to restore: 5, 5:tasks/5.1a/title, @table/key."),
 ]
-Source = Annotated[str, typer.Option("--source", "-s", metavar="REV", help="Take it from this revision.")]
-At = Annotated[str | None, typer.Option("--at", metavar="TIME", help="The last commit at or before this time.")]
-To = Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Write that state into a new directory.")]
-InPlace = Annotated[bool, typer.Option("--in-place", help="Bring both sides here to that state.")]
+Source = Annotated[str, Option("--source", "-s", metavar="REV", help="Take it from this revision.")]
+At = Annotated[str | None, Option("--at", metavar="TIME", help="The last commit at or before this time.")]
+To = Annotated[Path | None, Option("--to", metavar="DIR", help="Write that state into a new directory.")]
+InPlace = Annotated[bool, Option("--in-place", help="Bring both sides here to that state.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc checkout HEAD~1[/b] · [b]epicvc checkout --side db before-review[/b]",
-    )(checkout)
-    app.command(
-        cls=Command,
-        epilog=(
-            "Examples: [b]epicvc restore --source HEAD~2 5:tasks/5.1a/title[/b] · "
-            "[b]epicvc restore --at 2025-08-17T10:00 --to /tmp/then[/b] · [b]epicvc restore 5[/b]"
-        ),
-    )(restore)
-    app.command(cls=Command, epilog="Example: [b]epicvc checkpoint before-review[/b]")(checkpoint)
-    app.command(cls=Command, epilog="Examples: [b]epicvc rollback before-review[/b] · [b]epicvc rollback HEAD~1[/b]")(
-        rollback
-    )
-
-
+@examples("epicvc checkout HEAD~1", "epicvc checkout --side db before-review")
 def checkout(
-    context: typer.Context,
+    context: Context,
     revision: Revision,
     side: Side = None,
     discard_changes: Discard = False,
@@ -63,8 +44,13 @@ def checkout(
     return tell_arrival(context, arrival, "checkout", dry_run=dry_run)
 
 
+@examples(
+    "epicvc restore --source HEAD~2 5:tasks/5.1a/title",
+    "epicvc restore --at 2025-08-17T10:00 --to /tmp/then",
+    "epicvc restore 5",
+)
 def restore(
-    context: typer.Context,
+    context: Context,
     labels: Labels = None,
     source: Source = "HEAD",
     at: At = None,
@@ -105,7 +91,7 @@ def restore(
     return 0
 
 
-def _export(context: typer.Context, repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool) -> int:
+def _export(context: Context, repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool) -> int:
     from epicvc.cli import machine
     from epicvc.services.exporting import export
     from epicvc.ui.text import count
@@ -122,7 +108,8 @@ def _export(context: typer.Context, repo: Repo, commit: ObjectId, directory: Pat
     return 0
 
 
-def checkpoint(context: typer.Context, name: Name, force: Force = False, dry_run: DryRun = False) -> int:
+@examples("epicvc checkpoint before-review")
+def checkpoint(context: Context, name: Name, force: Force = False, dry_run: DryRun = False) -> int:
     """Record both sides under a name that rollback takes."""
     from epicvc.cli import machine
     from epicvc.services import commits
@@ -138,7 +125,8 @@ def checkpoint(context: typer.Context, name: Name, force: Force = False, dry_run
     return 0
 
 
-def rollback(context: typer.Context, revision: Revision, dry_run: DryRun = False) -> int:
+@examples("epicvc rollback before-review", "epicvc rollback HEAD~1")
+def rollback(context: Context, revision: Revision, dry_run: DryRun = False) -> int:
     """Go back to a checkpoint or commit, by a new commit; undo brings back what was there."""
     from epicvc.services import restoring
 
@@ -147,7 +135,7 @@ def rollback(context: typer.Context, revision: Revision, dry_run: DryRun = False
     )
 
 
-def tell_arrival(context: typer.Context, arrival: Arrival, command: str, *, dry_run: bool) -> int:
+def tell_arrival(context: Context, arrival: Arrival, command: str, *, dry_run: bool) -> int:
     """Say where a command has led."""
     from epicvc.cli import machine
     from epicvc.ui.text import count

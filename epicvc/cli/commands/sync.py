@@ -4,40 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from epicvc.cli.settings import Command, complete_epics, repo_of, settings_of
+from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.merge.threeway import Direction
 
 Labels = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
+    Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Only say what would happen.")]
-MassDelete = Annotated[bool, typer.Option("--allow-mass-delete", help="Delete more than half of the epics of a side.")]
-EmptySide = Annotated[bool, typer.Option("--allow-empty-side", help="Go on though a side has become empty.")]
+DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
+MassDelete = Annotated[bool, Option("--allow-mass-delete", help="Delete more than half of the epics of a side.")]
+EmptySide = Annotated[bool, Option("--allow-empty-side", help="Go on though a side has become empty.")]
 PolicyName = Annotated[
     str | None,
-    typer.Option(
-        "--policy", metavar="NAME", help="What settles conflicts: manual, json_wins, database_wins or newest_wins."
-    ),
+    Option("--policy", metavar="NAME", help="What settles conflicts: manual, json_wins, database_wins or newest_wins."),
 ]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(
-        cls=Command,
-        epilog="Examples: [b]epicvc sync[/b] · [b]epicvc sync --dry-run[/b] · [b]epicvc sync 5[/b]",
-    )(sync)
-    app.command(cls=Command, epilog="Examples: [b]epicvc pull[/b] · [b]epicvc pull 5:name[/b]")(pull)
-    app.command(cls=Command, epilog="Examples: [b]epicvc push[/b] · [b]epicvc push 5 7[/b]")(push)
-
-
+@examples("epicvc sync", "epicvc sync --dry-run", "epicvc sync 5")
 def sync(
-    context: typer.Context,
+    context: Context,
     labels: Labels = None,
     dry_run: DryRun = False,
     policy: PolicyName = None,
@@ -59,8 +47,9 @@ def sync(
     )
 
 
+@examples("epicvc pull", "epicvc pull 5:name")
 def pull(
-    context: typer.Context,
+    context: Context,
     labels: Labels = None,
     dry_run: DryRun = False,
     policy: PolicyName = None,
@@ -82,8 +71,9 @@ def pull(
     )
 
 
+@examples("epicvc push", "epicvc push 5 7")
 def push(
-    context: typer.Context,
+    context: Context,
     labels: Labels = None,
     dry_run: DryRun = False,
     policy: PolicyName = None,
@@ -106,7 +96,7 @@ def push(
 
 
 def _run(
-    context: typer.Context,
+    context: Context,
     command: str,
     direction: Direction,
     labels: list[str] | None,
