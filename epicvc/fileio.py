@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import stat
 import time
@@ -263,6 +262,8 @@ def temporary_of(target: Path, tag: str) -> Path:
     """The temporary file that :func:`stage_file` makes for a file under a tag."""
     full = f".{target.name}.{tag}{TEMPORARY_SUFFIX}"
     if len(os.fsencode(full)) > _MAX_NAME:
+        import hashlib
+
         full = f".{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:32]}.{tag}{TEMPORARY_SUFFIX}"
     return target.with_name(full)
 

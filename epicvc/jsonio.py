@@ -33,11 +33,11 @@ _PLAIN_DIGITS: Final = 40  # integers up to this length are written out in canon
 _BOM: Final = b"\xef\xbb\xbf"
 _TOO_DEEP: Final = b"\n" + b" " * MAX_DEPTH
 
-_SPACE = re.compile(r"[ \t\n\r]*+")
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?")
-_STRING_BODY = re.compile(r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+')
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
-_WORD = re.compile(r"[-+.\w]+")
+_SPACE: Final = r"[ \t\n\r]*+"
+_NUMBER: Final = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?"
+_STRING_BODY: Final = r'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+'
+_ESCAPE: Final = r"\\(?:u([0-9a-fA-F]{4})|.)"
+_WORD: Final = r"[-+.\w]+"
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 
 # What may begin an odd number is mapped to one rare byte first: a pattern with a literal start is ten times
@@ -155,6 +155,12 @@ _Open: TypeAlias = "list[tuple[dict[str, JSON] | list[JSON], str]]"
 """Open containers, each with the key being read."""
 
 
+@cache
+def _pattern(expression: str) -> re.Pattern[str]:
+    """Compiled when the exact reader is first needed: most commands never do."""
+    return re.compile(expression)
+
+
 class _Reader:
     """The exact reader: slow, without recursion, and it knows where it is."""
 
@@ -216,14 +222,14 @@ class _Reader:
         start = self.position
         if self.peek() == '"':
             return self.string()
-        word = _WORD.match(self.text, start)
+        word = _pattern(_WORD).match(self.text, start)
         if word is None:
             self.fail("a value expected" if self.peek() else "the text ends too early")
         self.position = word.end()
         token = word.group()
         if token in _WORDS:
             return _WORDS[token]
-        if not _NUMBER.fullmatch(token):
+        if not _pattern(_NUMBER).fullmatch(token):
             self.fail(f"{token[:40]!r} is no JSON value", start)
         try:
             return number(token)
@@ -231,7 +237,7 @@ class _Reader:
             self.fail("number out of range", start)
 
     def string(self) -> str:
-        body = _STRING_BODY.match(self.text, self.position)
+        body = _pattern(_STRING_BODY).match(self.text, self.position)
         if body is None or (end := body.end()) == len(self.text):
             self.fail("string without end")
         if self.text[end] != '"':
@@ -239,7 +245,7 @@ class _Reader:
             fault = f"control character U+{bad:04X}" if bad < 0x20 else "invalid escape"
             self.fail(f"{fault} in a string", end)
         high = None  # the place of a high surrogate that waits for its other half
-        for escape in _ESCAPE.finditer(self.text, self.position, end):
+        for escape in _pattern(_ESCAPE).finditer(self.text, self.position, end):
             code = int(escape[1] or "0", 16)
             if high is not None and (not 0xDC00 <= code < 0xE000 or escape.start() != high + 6):
                 self.fail("lone surrogate", high)
@@ -254,7 +260,7 @@ class _Reader:
 
     def peek(self) -> str:
         """Skip white space; the next character, or nothing at the end."""
-        space = _SPACE.match(self.text, self.position)
+        space = _pattern(_SPACE).match(self.text, self.position)
         self.position = space.end() if space else self.position
         return self.text[self.position : self.position + 1]
 

@@ -11,7 +11,6 @@ truncate and write at once.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 from collections.abc import Callable
@@ -156,6 +155,8 @@ def _identity(path: Path) -> tuple[int, int]:
 
 @cache
 def _renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
+    import ctypes
+
     try:
         function = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
@@ -172,6 +173,8 @@ def _rename(old: Path, new: Path, flags: int) -> bool:
         return False
     if function(_AT_FDCWD, os.fsencode(old), _AT_FDCWD, os.fsencode(new), flags) == 0:
         return True
+    import ctypes
+
     number = ctypes.get_errno()
     if number in _UNSUPPORTED:
         return False

@@ -21,8 +21,7 @@ _HIDDEN: Final = "***"
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "options", "passfile"})
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):(?://)?")
 _POSTGRESQL: Final = frozenset({"postgresql", "postgres"})
-_HOSTS: Final = re.compile(r"[A-Za-z0-9._\-%]*(\[[0-9A-Fa-f:.%]+\])?(:[0-9]*)?(,[A-Za-z0-9._\-%]*(:[0-9]*)?)*")
-_KEY_VALUE_DSN: Final = re.compile(r"(^|.*\s)(ssl)?password\s*=", re.IGNORECASE | re.DOTALL)
+_HOSTS: Final = r"[A-Za-z0-9._\-%]*(\[[0-9A-Fa-f:.%]+\])?(:[0-9]*)?(,[A-Za-z0-9._\-%]*(:[0-9]*)?)*"
 _ALMOST_A_URL: Final = re.compile(r"^postgres|://|:[^/]*@|\bpwd\s*=|password", re.IGNORECASE)
 _HINT: Final = "name a file, sqlite:///PATH, or postgresql://USER@HOST/NAME"
 
@@ -71,8 +70,6 @@ def parse_url(text: str) -> DatabaseURL:
     if _ALMOST_A_URL.search(text):
         # Taken for a path it would be shown, password and all.
         raise UsageError("the database's reference is neither a path nor a URL", hint=_HINT)
-    if _KEY_VALUE_DSN.match(text):
-        raise UsageError("a connection string of keywords is not taken", hint=_HINT)
     return _file(text)
 
 
@@ -87,7 +84,7 @@ def _parse_postgresql(url: str, rest: str) -> DatabaseURL:
     authority, slash, name = location.partition("/")
     user_info, at, hosts = authority.rpartition("@")
     # an unescaped / or @ in a password would move the border between what is hidden and what is shown
-    if not _HOSTS.fullmatch(hosts) or "@" in name:
+    if not re.fullmatch(_HOSTS, hosts) or "@" in name:
         raise UsageError("not a valid PostgreSQL URL", hint="percent-encode / ? @ : in the password")
     user, colon, password = user_info.partition(":")
     shown_user = user + (f":{_HIDDEN}" if colon else "")

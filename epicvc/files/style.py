@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -203,9 +202,14 @@ def _prevailing(files: list[_Habits]) -> Style:
         escape_slash=_majority([h.escape_slash for h in files], default=default.escape_slash),
         key_sep=key_sep,
         item_gap=usual([usual(h.gaps, "") for h in files if h.gaps], gap),
-        inline_array=statistics.median_low(widths[list]) if widths[list] else 0,
-        inline_object=statistics.median_low(widths[dict]) if widths[dict] else 0,
+        inline_array=_median(widths[list]),
+        inline_object=_median(widths[dict]),
     )
+
+
+def _median(lengths: list[int]) -> int:
+    """The middle length, of two the lower one, of none 0; to import ``statistics`` takes as long as ten modules."""
+    return sorted(lengths)[(len(lengths) - 1) // 2] if lengths else 0
 
 
 def _majority(votes: list[bool | None], *, default: bool) -> bool:

@@ -7,13 +7,15 @@ Which value is newer cannot be told from the values. Whoever can tell gives :cla
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 
-from epicvc.merge.threeway import Chosen, Conflict, Decide, undecided
-from epicvc.model.labels import Label
 from epicvc.model.mapping import BUILTIN, Mapping, Rule
+
+if TYPE_CHECKING:
+    from epicvc.merge.threeway import Chosen, Conflict, Decide
+    from epicvc.model.labels import Label
 
 POLICIES: Final = ("manual", "json_wins", "database_wins", "newest_wins")
 """Policies for all conflicts."""
@@ -51,12 +53,13 @@ class Policies(Struct, frozen=True):
         """Whether a place is never merged inside."""
         return self._own(label) == NEVER_AUTO
 
-    def decide(self, newest: Decide = undecided) -> Decide:
+    def decide(self, newest: Decide | None = None) -> Decide:
         """What the policies decide for a conflict.
 
         Args:
             newest: decides by what is newer, and gives the evidence as its reason.
         """
+        from epicvc.merge.threeway import Chosen  # the configuration is read by commands that merge nothing
 
         def decide(conflict: Conflict) -> Chosen | None:
             name = self.of(conflict.label)
@@ -64,15 +67,15 @@ class Policies(Struct, frozen=True):
                 return Chosen(conflict.ours, "json_wins took the files' value")
             if name == "database_wins":
                 return Chosen(conflict.theirs, "database_wins took the database's value")
-            return newest(conflict) if name == "newest_wins" else None
+            return newest(conflict) if newest is not None and name == "newest_wins" else None
 
         return decide
 
-    def decide_between_branches(self, newest: Decide = undecided) -> Decide:
+    def decide_between_branches(self, newest: Decide | None = None) -> Decide:
         """The same for two branches: neither is the files or the database, so that only ``newest_wins`` decides."""
 
         def decide(conflict: Conflict) -> Chosen | None:
-            return newest(conflict) if self.of(conflict.label) == "newest_wins" else None
+            return newest(conflict) if newest is not None and self.of(conflict.label) == "newest_wins" else None
 
         return decide
 

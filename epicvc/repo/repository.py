@@ -8,26 +8,24 @@ from collections.abc import Mapping as MappingABC
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.database.backend import Backend, Reader
 from epicvc.database.url import open_backend
 from epicvc.errors import DatabaseUnavailable, NotFound
-from epicvc.fileio import RepoLock
-from epicvc.repo.base import Base, detached, get_mapping, put_mapping
 from epicvc.repo.config import CONFIG, PRIVATE, Config, load_config
-from epicvc.repo.dbcache import DatabaseCache
-from epicvc.repo.dbside import capture
-from epicvc.repo.filesside import FilesSide, FilesState
-from epicvc.repo.objects import DatabaseState, Snapshot, get_commit, get_snapshot
 from epicvc.repo.revisions import Revisions
-from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink
-from epicvc.store.staging import Staging
 from epicvc.store.store import Store
+
+if TYPE_CHECKING:
+    from epicvc.database.backend import Backend, Reader
+    from epicvc.fileio import RepoLock
+    from epicvc.repo.filesside import FilesSide, FilesState
+    from epicvc.repo.objects import DatabaseState, Snapshot
+    from epicvc.store.staging import Staging
 
 STORE: Final = "store.db"
 LOCK: Final = "lock"
@@ -88,11 +86,15 @@ class Working(Struct):
 
     def snapshot(self) -> Snapshot:
         """This moment as a snapshot."""
+        from epicvc.repo.objects import Snapshot
+
         return Snapshot(self.files.root, self.database, self.base_root, self.mapping)
 
 
 class Repo:
     """An epic repo.
+
+    What reads sides or objects is imported by the methods that do: commands that only look at names need none of it.
 
     Args:
         config: its configuration.
@@ -149,10 +151,14 @@ class Repo:
 
     def lock(self, timeout: float = 10.0) -> RepoLock:
         """The lock of commands that write; it dies with its process."""
+        from epicvc.fileio import RepoLock
+
         return RepoLock(self.config.private / LOCK, timeout=timeout)
 
     def staging(self, *, writable: bool) -> Staging:
         """Where new objects go: into the store in portions, or nowhere (commands that only look)."""
+        from epicvc.store.staging import Staging
+
         return Staging(self.store, flush_bytes=FLUSH_BYTES if writable else None)
 
     def backend(self) -> Backend | None:
@@ -197,10 +203,15 @@ class Repo:
 
     def snapshot_of(self, commit: ObjectId) -> Snapshot:
         """The snapshot of a commit."""
+        from epicvc.repo.objects import get_commit, get_snapshot
+
         return get_snapshot(self.store, get_commit(self.store, commit).snapshot)
 
     def _base_root(self, sink: ObjectSink, head: Snapshot | None, mapping: ObjectId) -> ObjectId:
         """HEAD's base, readable under the mapping in force."""
+        from epicvc.repo.base import Base, detached, get_mapping
+        from epicvc.store import tree
+
         if head is None:
             return tree.empty(sink)
         if head.mapping == mapping:
@@ -211,6 +222,9 @@ class Repo:
 
     def files_side(self, sink: ObjectSink) -> FilesSide:
         """The reader of the files side."""
+        from epicvc.repo.base import put_mapping
+        from epicvc.repo.filesside import FilesSide
+
         return FilesSide(self.config, put_mapping(sink, self.config.mapping, self.config.ignore))
 
     def scan_files(self, sink: ObjectSink) -> FilesState:
@@ -228,6 +242,9 @@ class Repo:
         """
         if reader is None:
             return None
+        from epicvc.repo.dbcache import DatabaseCache
+        from epicvc.repo.dbside import capture
+
         cache = DatabaseCache.load(self.config.private)
         if token is not None and cache.token == token and cache.ignore == self.config.ignore:
             state = cache.state
@@ -246,6 +263,9 @@ class Repo:
             sink: where captured objects go.
             backend: the database, where the caller goes on to write to it.
         """
+        from epicvc.repo.base import put_mapping
+        from epicvc.repo.filesside import FilesSide
+
         head = self.head_snapshot()
         with ExitStack() as stack:
             if backend is None and (backend := self.backend()) is not None:

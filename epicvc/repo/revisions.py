@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from itertools import islice
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from epicvc.errors import NotFound, UsageError
-from epicvc.repo.objects import Commit, get_commit
 from epicvc.store.objects import ObjectId, ObjectType
 from epicvc.store.store import Store
+
+if TYPE_CHECKING:
+    from epicvc.repo.objects import Commit
 
 HEAD: Final = "HEAD"
 BRANCHES: Final = "refs/heads/"
@@ -25,9 +27,10 @@ SYMBOLIC: Final = "ref: "
 
 _MANY_DIGITS: Final = 15
 _NAMESPACES: Final = (TAGS, CHECKPOINTS, BRANCHES, REMOTES)
-_SUFFIX: Final = re.compile(r"(~\d*|\^\d*)")
-_HEX: Final = re.compile(r"[0-9a-f]{4,64}")
-_BAD_NAME: Final = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|^[-/.]|[/.]$|/\.|^@$|^HEAD$")
+# Compiled when they are needed, which is not in every command.
+_SUFFIX: Final = r"(~\d*|\^\d*)"
+_HEX: Final = r"[0-9a-f]{4,64}"
+_BAD_NAME: Final = r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|^[-/.]|[/.]$|/\.|^@$|^HEAD$"
 
 
 def check_ref_name(name: str) -> str:
@@ -36,7 +39,7 @@ def check_ref_name(name: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    if not name or _BAD_NAME.search(name):
+    if not name or re.search(_BAD_NAME, name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - _ . and /")
     return name
 
@@ -88,11 +91,16 @@ class Revisions:
             NotFound: there is none.
             UsageError: the prefix fits several commits, or the text cannot be a revision.
         """
-        return get_commit(self._store, self.resolve(text))
+        return self._get(self.resolve(text))
+
+    def _get(self, oid: ObjectId) -> Commit:
+        from epicvc.repo.objects import get_commit  # not needed by who looks at refs alone
+
+        return get_commit(self._store, oid)
 
     def resolve(self, text: str) -> ObjectId:
         """The id of the commit that a revision names; raises as :meth:`commit`."""
-        name, *rest = _SUFFIX.split(text)
+        name, *rest = re.split(_SUFFIX, text)
         if not name:
             raise UsageError(f"{text!r} is no revision", hint="HEAD, HEAD~1, a branch, tag or checkpoint, an id")
         oid = self._resolve_name(name)
@@ -105,14 +113,14 @@ class Revisions:
     def _step(self, oid: ObjectId, suffix: str, text: str) -> ObjectId:
         number = _count(suffix[1:] or "1")
         if suffix.startswith("^"):
-            parents = get_commit(self._store, oid).parents
+            parents = self._get(oid).parents
             if number == 0:
                 return oid
             if number > len(parents):
                 raise NotFound(f"{text}: the commit has no parent {number}", hint="see `epicvc log`")
             return parents[number - 1]
         for _ in range(number):
-            parents = get_commit(self._store, oid).parents
+            parents = self._get(oid).parents
             if not parents:
                 raise NotFound(f"{text}: history does not go back that far", hint="see `epicvc log`")
             oid = parents[0]
@@ -130,7 +138,7 @@ class Revisions:
             value = self._store.ref(namespace + name)
             if value and not value.startswith(SYMBOLIC) and (namespace or name.startswith("refs/")):
                 return bytes.fromhex(value)
-        if _HEX.fullmatch(name):
+        if re.fullmatch(_HEX, name):
             found = self._store.resolve_prefix(name, ObjectType.COMMIT)
             if len(found) > 1:
                 listed = ", ".join(oid.hex()[:12] for oid in found[:4])
@@ -187,7 +195,7 @@ class Revisions:
         def push(oid: ObjectId) -> None:
             if oid not in seen:
                 seen.add(oid)
-                commits[oid] = get_commit(self._store, oid)
+                commits[oid] = self._get(oid)
                 heappush(queue, (-commits[oid].time.timestamp(), oid))
 
         for oid in starts:

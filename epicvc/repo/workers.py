@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import os
 import struct
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from queue import SimpleQueue
-from typing import Any, BinaryIO, Final, Self, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
+
+if TYPE_CHECKING:
+    import subprocess
+    from concurrent.futures import Future
+    from queue import SimpleQueue
 
 LEAST: Final = 500
 """Files below which starting workers takes longer than they save."""
@@ -67,6 +69,9 @@ class Workers:
     """
 
     def __init__(self, chore: str, setup: object) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+        from queue import SimpleQueue
+
         self._greeting = (chore, setup)
         self._count = min(_MOST, processors())
         self._idle: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
@@ -97,6 +102,8 @@ class Workers:
             yield from running.popleft().result()
 
     def _start(self) -> subprocess.Popen[bytes] | None:
+        import subprocess
+
         command = [sys.executable, "-S", "-c", _START, json.dumps([path for path in sys.path if path])]
         try:
             process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.database.migrations.history import TABLE
+from epicvc.database.migrations import TABLE
 from epicvc.jsonio import JSON
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping, TableMap

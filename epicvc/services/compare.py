@@ -15,8 +15,8 @@ from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.attribution import End, attribute
 from epicvc.services.difference import SideChange, differences
-from epicvc.services.restoring import check_side
 from epicvc.services.session import look
+from epicvc.services.sides import check_side
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from epicvc.database.backend import Reader
-from epicvc.database.migrations import fit
+from epicvc.database.migrations import TABLE, fit
 from epicvc.database.migrations.checks import Findings, check
 from epicvc.database.migrations.directory import MigrationSet, read_directory
-from epicvc.database.migrations.history import NOTHING, TABLE, History, read_history
+from epicvc.database.migrations.history import NOTHING, History, read_history
 from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Plan, Step, plan_baseline, plan_down, plan_up
 from epicvc.database.migrations.proving import Proof, prove

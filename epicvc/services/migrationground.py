@@ -15,7 +15,7 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from epicvc.database.backend import Backend, Writer
-from epicvc.database.migrations.history import TABLE
+from epicvc.database.migrations import TABLE
 from epicvc.errors import InvalidConfig
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.config import CONFIG

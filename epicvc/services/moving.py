@@ -9,8 +9,8 @@ from epicvc.database.documents import linked_epics
 from epicvc.merge.threeway import Direction
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
-from epicvc.plan import Policy
 from epicvc.plan.moves import Cores, Moved, Moves, Places, TaskAt, find_moves
+from epicvc.plan.plan import Policy
 from epicvc.repo.documents import Documents, Three
 
 

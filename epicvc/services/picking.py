@@ -22,8 +22,8 @@ from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of
 from epicvc.services.difference import key_text
-from epicvc.services.restoring import check_side
 from epicvc.services.session import Later, Session, change
+from epicvc.services.sides import check_side
 from epicvc.services.targets import Target, go, reachable
 from epicvc.store import tree
 from epicvc.store.objects import ObjectSink, ObjectType

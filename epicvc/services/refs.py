@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from epicvc.errors import NotFound, Refused, UsageError
-from epicvc.repo.apply import record_refs
-from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BRANCHES, CHECKPOINTS, HEAD, SYMBOLIC, TAGS, check_ref_name
-from epicvc.services.mergestate import require_no_merge
-from epicvc.services.restoring import Arrival
+
+if TYPE_CHECKING:
+    from epicvc.services.restoring import Arrival
 
 
 def branches(repo: Repo) -> dict[str, str]:
@@ -49,6 +49,9 @@ def _moving(repo: Repo, command: str, description: str, *, dry_run: bool) -> Ite
 
     What is asked before they move is asked under the lock: of two that want one name, only one finds it free.
     """
+    from epicvc.repo.apply import record_refs
+    from epicvc.repo.recovery import recover
+
     refs: dict[str, str | None] = {}
     if dry_run:
         yield refs
@@ -75,6 +78,9 @@ def create_branch(
         NotFound: there is no such revision.
         Refused: it is the current branch, and moving it would leave both sides behind.
     """
+    from epicvc.services.mergestate import require_no_merge
+    from epicvc.services.restoring import Arrival
+
     ref = BRANCHES + check_ref_name(name)
     with _moving(repo, "switch" if switch else "branch", f"branch {name}", dry_run=dry_run) as refs:
         if switch:

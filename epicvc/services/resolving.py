@@ -11,8 +11,7 @@ from epicvc.errors import FileUnavailable, NotFound, UsageError
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
 from epicvc.model.labels import Label, Selection
-from epicvc.plan import Policy
-from epicvc.plan.plan import decide_labels
+from epicvc.plan.plan import Policy, decide_labels
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import MERGING
 from epicvc.services.answers import read_answers, side_named

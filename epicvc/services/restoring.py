@@ -5,27 +5,16 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.errors import Refused, UsageError
+from epicvc.errors import Refused
 from epicvc.repo.filesside import changed_files
 from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC
 from epicvc.services.commits import committing
 from epicvc.services.session import Later, Session, change
+from epicvc.services.sides import check_side
 from epicvc.services.targets import Target, go, reachable
 from epicvc.store.objects import ObjectId, ObjectSink
-
-SIDES = ("files", "db")
-
-
-def check_side(side: str | None) -> None:
-    """Stop where ``--side`` names none.
-
-    Raises:
-        UsageError: it does.
-    """
-    if side is not None and side not in SIDES:
-        raise UsageError(f"--side takes files or db, not {side!r}")
 
 
 class Arrival(Struct, frozen=True):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.database.backend import Backend, Reader
 from epicvc.errors import EpicvcError, Unavailable, Unfinished
-from epicvc.repo.apply import Replan, Request, perform
-from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo, Working
-from epicvc.services.mergestate import require_no_merge
-from epicvc.store.records import Operation
-from epicvc.store.staging import Staging
+
+if TYPE_CHECKING:
+    from epicvc.database.backend import Backend, Reader
+    from epicvc.repo.apply import Request
+    from epicvc.store.records import Operation
+    from epicvc.store.staging import Staging
 
 ATTEMPTS = 8
 """How often a command plans again before it gives up on sides that never stand still."""
@@ -108,6 +108,9 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
     Raises:
         Refused: an unfinished merge would be mixed up with this.
     """
+    from epicvc.repo.recovery import recover
+    from epicvc.services.mergestate import require_no_merge
+
     with repo.lock(timeout):
         recover(repo)
         if not while_merging:
@@ -117,6 +120,8 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
 
 def act_held(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False) -> T:
     """What :func:`change` does, for a command that holds the lock over several operations."""
+    from epicvc.repo.apply import Replan
+
     for attempt in range(ATTEMPTS):
         try:
             return _attempt(repo, act, may_create=may_create, beside_others=attempt >= UNDISTURBED)
@@ -126,6 +131,8 @@ def act_held(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: 
 
 
 def _attempt(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool, beside_others: bool) -> T:
+    from epicvc.repo.apply import perform
+
     with repo.staging(writable=True) as staging, _backend(repo, may_create=may_create) as backend:
         with repo.reading(staging, backend) as (working, reader):
             session = Session(repo, working, staging, reader, backend, reader.version() if reader else None)

@@ -13,7 +13,7 @@ from epicvc.database.values import key_text
 from epicvc.errors import EpicvcError
 from epicvc.merge.threeway import Conflict
 from epicvc.model.labels import Label
-from epicvc.plan import Outcome, Policy, plan_epic
+from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.dbside import row_changes
 from epicvc.repo.documents import Documents, affected_epics
 from epicvc.repo.filesside import Skipped, changed_files, epic_id_of

@@ -22,8 +22,8 @@ from epicvc.model.diff import Op
 from epicvc.model.document import tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
-from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.plan.moves import Moves
+from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY
 from epicvc.repo.documents import Documents, Three

@@ -17,7 +17,7 @@ from epicvc.merge.graph import Fault, check, duplicates
 from epicvc.model.diff import Change
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.mapping import Mapping as DocumentMapping
-from epicvc.plan import Outcome
+from epicvc.plan.plan import Outcome
 from epicvc.repo.documents import Documents, Three
 
 Links: TypeAlias = "dict[str, tuple[str, ...]]"

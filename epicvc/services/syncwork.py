@@ -25,7 +25,7 @@ from epicvc.model.document import UNAGREED, Core, natural_key, tasks_of
 from epicvc.model.edit import new_file, with_core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as Document
-from epicvc.plan import Outcome, Policy, plan_epic
+from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import Replan, Stage
 from epicvc.repo.base import Base, BaseEntry, core_id, put_entry, update_base
 from epicvc.repo.dbside import recapture

@@ -6,7 +6,6 @@ commit, and a later naming can never collide with this one.
 
 from __future__ import annotations
 
-import hashlib
 from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
@@ -73,7 +72,9 @@ class ObjectSink(ObjectSource, Protocol):
 
 @cache
 def _started(object_type: int) -> _Hash:
-    return hashlib.sha256(_MAGIC + bytes((object_type, NAMING_VERSION)))
+    from hashlib import sha256  # takes as long to import as all else here; who reads refs alone hashes nothing
+
+    return sha256(_MAGIC + bytes((object_type, NAMING_VERSION)))
 
 
 def object_id(object_type: int, payload: bytes) -> ObjectId:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from epicvc.store.codec import check_size, pack, unpack
 from epicvc.store.dictionary import LEARNT, Dictionary, Samples, read_dictionary
 from epicvc.store.objects import ObjectId, ObjectType, Packed, check_type, object_id
 from epicvc.store.store import Store
 from epicvc.store.transaction import Transaction
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 FLUSH_BYTES: Final = 32 << 20
 """A good ``flush_bytes``: each flush costs a few syncs of the disk."""
@@ -144,6 +146,8 @@ class Staging:
         size, jobs = self._batch_bytes, self._take_batch()
         if jobs:  # reading a side again gives little that the store does not have
             if self._pool is None:
+                from concurrent.futures import ThreadPoolExecutor  # with logging, half as long as a start of Python
+
                 self._pool = ThreadPoolExecutor(_THREADS, "epicvc-pack")
             self._running.append((self._pool.submit(_pack_all, jobs), size))
             self._running_bytes += size

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from difflib import SequenceMatcher
 
 from msgspec.structs import replace
 
@@ -168,6 +167,8 @@ def _text(head: Line, old: str, new: str) -> Iterator[Line]:
 
 
 def _list(old: list[JSON], new: list[JSON]) -> Iterator[Line]:
+    from difflib import SequenceMatcher
+
     keys = [[dumps_canonical(item) for item in items] for items in (old, new)]
     matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():

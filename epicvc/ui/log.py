@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from epicvc.jsonio import JSON
 from epicvc.model.labels import escape
-from epicvc.repo.objects import Commit
-from epicvc.services.blaming import Blamed
-from epicvc.store.objects import ObjectId
-from epicvc.store.records import Operation
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import printable, shown
+
+if TYPE_CHECKING:
+    from epicvc.jsonio import JSON
+    from epicvc.repo.objects import Commit
+    from epicvc.services.blaming import Blamed
+    from epicvc.store.objects import ObjectId
+    from epicvc.store.records import Operation
 
 _NAMES = 48
 _EXCERPT = 40

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from epicvc.jsonio import JSON, dumps_text
+TYPE_CHECKING = False  # not typing's: errors pass here
+if TYPE_CHECKING:
+    from epicvc.jsonio import JSON
 
 _KEEP = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x1B: "\\e"}
 
@@ -28,6 +30,8 @@ def _escape(code: int) -> str:
 
 def shown(value: JSON, width: int = 80) -> str:
     """A value on one line, shortened in the middle where it is long."""
+    from epicvc.jsonio import dumps_text
+
     text = (
         printable(value)
         if isinstance(value, str)

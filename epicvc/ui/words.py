@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from enum import StrEnum
 
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
@@ -23,6 +22,8 @@ class Mark(StrEnum):
 
 def word_marks(old: str, new: str, *, whole: bool = False) -> Iterator[tuple[Mark, str]]:
     """Runs of text with what became of them; long unchanged ones shortened to ``…`` unless ``whole`` is wanted."""
+    from difflib import SequenceMatcher  # needed where something changed
+
     before, after = _TOKENS.findall(old), _TOKENS.findall(new)
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     codes = [code for code in matcher.get_opcodes() if code[0] != "equal" or code[1] != code[2]]

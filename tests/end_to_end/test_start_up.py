@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from support.guard import ROOT
 from support.repos import EpicRepo
 
@@ -72,6 +73,68 @@ def test_the_script_that_is_installed_imports_nothing_first(made: EpicRepo) -> N
 def modules_in(report: str) -> set[str]:
     """The modules in what ``-X importtime`` says."""
     return {line.rsplit("|", 1)[1].strip() for line in report.splitlines()}
+
+
+NEVER = {
+    "typer",
+    "rich",
+    "holidays",
+    "deepdiff",
+    "dataclasses",
+    "difflib",
+    "statistics",
+    "logging",
+    "concurrent.futures",
+    "subprocess",
+    "shutil",
+    "tempfile",
+    "ctypes",
+    "epicvc.cli.app",
+    "epicvc.cli.machine",
+}
+"""What no command needs that finds nothing to do."""
+
+WRITING = {"epicvc.repo.apply", "epicvc.repo.recovery", "epicvc.publish", "epicvc.database.sqlite.writer"}
+WRITING |= {"epicvc.database.push", "epicvc.services.sync"}
+SIDES = {"epicvc.repo.filesside", "epicvc.repo.dbside", "epicvc.database.sqlite.backend", "epicvc.store.staging"}
+MERGING = {"epicvc.merge.threeway", "epicvc.plan.plan", "epicvc.jsonio"}
+OBJECTS = {"hashlib", "json", "backports.zstd", "compression.zstd", "epicvc.repo.objects"}
+
+
+@pytest.mark.parametrize(
+    ("words", "unneeded"),
+    [
+        (("branch",), WRITING | SIDES | MERGING | OBJECTS),
+        (("tag",), WRITING | SIDES | MERGING | OBJECTS),
+        (("log", "-n", "1"), WRITING | SIDES | MERGING),
+        (("op", "log", "-n", "1"), WRITING | SIDES | MERGING),
+        (("status",), WRITING),
+        (("diff",), WRITING | {"epicvc.plan.plan", "epicvc.database.query"}),
+        (("commit", "-m", "nothing"), {"epicvc.plan.plan", "epicvc.database.query", "epicvc.database.sqlite.writer"}),
+        (("sync",), {"epicvc.database.sqlite.writer"}),
+    ],
+)
+def test_commands_that_have_nothing_to_do(made: EpicRepo, words: tuple[str, ...], unneeded: set[str]) -> None:
+    made.ok("sync")
+    made.ok("commit", "-m", "all", "--allow-empty")
+    found = imported(made, *words)
+    assert not found & NEVER
+    assert not found & unneeded
+
+
+@pytest.mark.parametrize(("words", "module"), [(("branch",), "refs"), (("op", "log"), "operations"), (("gc",), "care")])
+def test_only_the_module_of_the_command(made: EpicRepo, words: tuple[str, ...], module: str) -> None:
+    found = {name for name in imported(made, *words) if name.startswith("epicvc.cli.commands.")}
+    assert found == {f"epicvc.cli.commands.{module}"}
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("diff",), ("log",), ("sync",), ("commit", "-m", "a"), ("checkpoint", "a")]
+)
+def test_work_is_done_without_the_command_line_library(made: EpicRepo, words: tuple[str, ...]) -> None:
+    made.ok("commit", "-m", "all")
+    made.sql("UPDATE framework_epics SET summary = 'of two sides'")
+    assert not imported(made, *words) & {"typer", "rich", "epicvc.cli.app"}
 
 
 def test_status_that_is_remembered(made: EpicRepo) -> None:

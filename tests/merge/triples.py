@@ -22,8 +22,8 @@ from epicvc.model.document import UNAGREED, Core, read_file_epic, same_core, tas
 from epicvc.model.edit import new_file
 from epicvc.model.labels import Label
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.plan.moves import Places, find_moves
+from epicvc.plan.plan import Outcome, Policy, plan_epic
 
 Cores: TypeAlias = "tuple[Core | None, Core | None, Core | None]"
 State: TypeAlias = "dict[str, Core]"

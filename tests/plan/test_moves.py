@@ -10,8 +10,8 @@ from epicvc.jsonio import JSON
 from epicvc.merge.threeway import Direction
 from epicvc.model.document import Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan import Outcome, Policy, plan_epic
 from epicvc.plan.moves import Places, find_moves
+from epicvc.plan.plan import Outcome, Policy, plan_epic
 
 State = dict[str, Core]
 """A document set: cores by epic."""

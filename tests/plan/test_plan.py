@@ -11,8 +11,7 @@ from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction
 from epicvc.model.document import UNAGREED, Core
 from epicvc.model.labels import Selection, parse_label
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan import Outcome, Policy, plan_epic
-from epicvc.plan.plan import decide_labels
+from epicvc.plan.plan import Outcome, Policy, decide_labels, plan_epic
 from epicvc.plan.policies import POLICIES, decide_by_policy
 
 

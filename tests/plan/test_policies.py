@@ -6,8 +6,8 @@ import pytest
 
 from epicvc.merge.threeway import Chosen, Conflict
 from epicvc.model.labels import parse_label
-from epicvc.plan import Policies, Policy, plan_epic
-from epicvc.plan.policies import NEVER_AUTO
+from epicvc.plan.plan import Policy, plan_epic
+from epicvc.plan.policies import NEVER_AUTO, Policies
 
 POLICIES = Policies(
     "json_wins",

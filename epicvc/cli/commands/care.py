@@ -19,13 +19,14 @@ _INVALID = 4
 @examples("epicvc fsck", "epicvc fsck --full")
 def fsck(context: Context, full: Full = False) -> int:
     """Verify every object, every ref, and that everything referred to is there."""
-    from epicvc.cli import machine
     from epicvc.services import checking
     from epicvc.ui.reports import problem_report
 
     settings = settings_of(context)
     report = checking.fsck(repo_of(context), full=full)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.fsck(report))
     else:
         problem_report(settings.console(), report)
@@ -53,13 +54,14 @@ def gc(context: Context, keep_operations: Keep = 90, dry_run: DryRun = False) ->
 @examples("epicvc doctor", "epicvc doctor --repair")
 def doctor(context: Context, repair: Repair = False) -> int:
     """Look both sides and the store over, and explain what is odd."""
-    from epicvc.cli import machine
     from epicvc.services import checking
     from epicvc.ui.reports import doctor_report
 
     settings = settings_of(context)
     findings = checking.doctor(repo_of(context), repair=repair)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.doctor(findings))
     else:
         doctor_report(settings.console(), findings)

@@ -88,11 +88,12 @@ def cache(
 
 
 def _tell(context: Context, reports: list[CleanReport]) -> int:
-    from epicvc.cli import machine
     from epicvc.ui.reports import clean_report
 
     settings = settings_of(context)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.clean(reports))
     else:
         clean_report(settings.console(), reports)

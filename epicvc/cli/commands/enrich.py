@@ -30,7 +30,6 @@ def enrich(
     dry_run: DryRun = False,
 ) -> int:
     """Write every epic with its calculated fields into a file of its own; the authors' files stay as they are."""
-    from epicvc.cli import machineplans as machine
     from epicvc.planning.inputs import read_day
     from epicvc.services.enriching import enrich_repo
     from epicvc.ui.plans import enrich_report
@@ -44,6 +43,8 @@ def enrich(
         check=check or dry_run,
     )
     if settings.json:
+        from epicvc.cli import machineplans as machine
+
         settings.emit(machine.enrich(found))
     elif not settings.quiet:
         enrich_report(settings.console(), found, repo.config.root, verbose=settings.verbose)

@@ -34,7 +34,6 @@ def commit(
     dry_run: DryRun = False,
 ) -> int:
     """Record both sides as they are, agreeing or not."""
-    from epicvc.cli import machine
     from epicvc.model.labels import Selection
     from epicvc.services import commits
 
@@ -43,6 +42,8 @@ def commit(
         repo_of(context), message, Selection.of(epics or []), allow_empty=allow_empty, dry_run=dry_run
     )
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.commit(report))
     elif not report.changed:
         settings.say("nothing to commit: both sides equal HEAD")
@@ -56,7 +57,6 @@ def commit(
 @examples("epicvc log", "epicvc log --oneline -n 5", "epicvc log a..b")
 def log(context: Context, revision: Range = None, max_count: Number = None, oneline: OneLine = False) -> int:
     """Show the history, newest first."""
-    from epicvc.cli import machine
     from epicvc.services.refs import names_by_commit
     from epicvc.ui.log import draw_log
 
@@ -65,6 +65,8 @@ def log(context: Context, revision: Range = None, max_count: Number = None, onel
     commits = islice(repo.revisions.range(revision), max_count)
     names = names_by_commit(repo)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.log(commits, names))
     else:
         draw_log(
@@ -81,7 +83,6 @@ def log(context: Context, revision: Range = None, max_count: Number = None, onel
 @examples("epicvc show", "epicvc show HEAD~1 5")
 def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -> int:
     """Show a commit and what it changed."""
-    from epicvc.cli import machine
     from epicvc.model.labels import Selection
     from epicvc.services.compare import compare_commit
     from epicvc.services.refs import names_by_commit
@@ -94,6 +95,8 @@ def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -
     comparison = compare_commit(repo, found, Selection.of(labels or []))
     names = names_by_commit(repo)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.show(found, names, comparison))
     else:
         console = settings.console()
@@ -105,7 +108,6 @@ def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -
 @examples("epicvc blame 5", "epicvc blame 5:tasks/5.1a")
 def blame(context: Context, label: Place) -> int:
     """Show who changed each field last: the commit, its author and time, and the side."""
-    from epicvc.cli import machine
     from epicvc.model.labels import parse_label
     from epicvc.services import blaming
     from epicvc.ui.log import draw_blame
@@ -113,6 +115,8 @@ def blame(context: Context, label: Place) -> int:
     settings = settings_of(context)
     found = blaming.blame(repo_of(context), parse_label(label))
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.blame(label, found))
     else:
         draw_blame(settings.console(), found)

@@ -19,7 +19,6 @@ def init(context: Context, files: Files = None, dry_run: DryRun = False) -> int:
     Looks for epics/user_epics, then epics, and for framework.db. A database named with --db that does not exist yet
     is made with the built-in schema; where none is found, init asks whether to make one.
     """
-    from epicvc.cli import machine
     from epicvc.services.initialise import initialise
     from epicvc.ui.reports import init_report
 
@@ -33,6 +32,8 @@ def init(context: Context, files: Files = None, dry_run: DryRun = False) -> int:
         offer=lambda name: settings.ask(f"no database found; make {name} with the built-in schema?"),
     )
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.init(found))
     elif not settings.quiet:
         init_report(settings.console(), found, verbose=settings.verbose)

@@ -112,11 +112,12 @@ def _finishes(
 
 
 def _tell(context: Context, report: MergeReport) -> int:
-    from epicvc.cli import machine
     from epicvc.ui.reports import merge_report
 
     settings = settings_of(context)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.merge(report))
     elif not settings.quiet:
         merge_report(settings.console(), report)

@@ -30,13 +30,14 @@ DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would hap
 @examples("epicvc migrate status")
 def status(context: Context, migrations: Dir = None, exit_code: Pending = False) -> int:
     """Show at which version the database is, what is pending, and what is wrong with the migrations."""
-    from epicvc.cli import machine
     from epicvc.ui.migrations import draw_migrations
 
     settings = settings_of(context)
     with _migrator(context, migrations) as migrator:
         found = migrator.status()
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.migrations(found))
     else:
         draw_migrations(settings.console(), found)
@@ -72,7 +73,6 @@ def down(
 @examples("epicvc migrate new 'add owner to epics'")
 def new(context: Context, name: Title, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Make the files of a new migration and its rollback, with the next number."""
-    from epicvc.cli import machine
     from epicvc.errors import NotFound
     from epicvc.repo.repository import find_root
     from epicvc.services.migrationplace import DIRECTORY
@@ -89,6 +89,8 @@ def new(context: Context, name: Title, migrations: Dir = None, dry_run: DryRun =
     else:
         made = new_migration(start / migrations, name, with_builtin=False, dry_run=dry_run)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.new_migration(made, dry_run=dry_run))
         return 0
     verb = "would make" if dry_run else "made"
@@ -102,13 +104,14 @@ def new(context: Context, name: Title, migrations: Dir = None, dry_run: DryRun =
 @examples("epicvc migrate verify")
 def verify(context: Context, migrations: Dir = None) -> int:
     """Apply, take back and apply again, on a copy of the database: the schema must come back each time."""
-    from epicvc.cli import machine
     from epicvc.ui.migrations import draw_proof
 
     settings = settings_of(context)
     with _migrator(context, migrations) as migrator:
         found = migrator.verify()
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.proof(found))
     else:
         draw_proof(settings.console(), found)
@@ -132,11 +135,12 @@ def _migrator(context: Context, directory: Path | None) -> AbstractContextManage
 
 
 def _tell(context: Context, report: MigrationReport) -> int:
-    from epicvc.cli import machine
     from epicvc.ui.migrations import draw_report
 
     settings = settings_of(context)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.migrate(report))
     elif not settings.quiet:
         draw_report(settings.console(), report, verbose=settings.verbose)

@@ -35,12 +35,13 @@ def redo(context: Context, dry_run: DryRun = False) -> int:
 @examples("epicvc op log -n 5")
 def log(context: Context, max_count: Number = None) -> int:
     """Show the operations, newest first."""
-    from epicvc.cli import machine
     from epicvc.ui.log import draw_operations
 
     settings, repo = settings_of(context), repo_of(context)
     operations = islice(repo.store.operations(), max_count)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.operations(operations))
     else:
         draw_operations(settings.console(), operations)

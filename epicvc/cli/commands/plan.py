@@ -62,12 +62,13 @@ def _plan(
     replan: bool,
     dry_run: bool,
 ) -> int:
-    from epicvc.cli import machineplans as machine
     from epicvc.services.planning import PlanRequest, plan
     from epicvc.ui.plans import plan_report
 
     report = plan(repo, PlanRequest(selection, today, everything, replan, dry_run))
     if settings.json:
+        from epicvc.cli import machineplans as machine
+
         settings.emit(machine.plan(report))
     elif not settings.quiet:
         plan_report(settings.console(), report, verbose=settings.verbose)
@@ -75,12 +76,13 @@ def _plan(
 
 
 def _schedule(settings: Settings, repo: Repo, today: date | None, selection: Selection) -> int:
-    from epicvc.cli import machineplans as machine
     from epicvc.services.scheduling import timetable
     from epicvc.ui.timeline import draw_timetable
 
     table = timetable(repo, today=today, selection=selection)
     if settings.json:
+        from epicvc.cli import machineplans as machine
+
         settings.emit(machine.schedule(table))
     else:
         draw_timetable(settings.console(), table, tasks=settings.verbose or not selection.all)

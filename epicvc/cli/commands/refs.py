@@ -32,7 +32,6 @@ def branch(
     dry_run: DryRun = False,
 ) -> int:
     """List branches, make one, or remove one."""
-    from epicvc.cli import machine
     from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
@@ -47,6 +46,8 @@ def branch(
         refs.create_branch(repo, name, revision, force=force, dry_run=dry_run)
         settings.say(f"branch {name} {'would be' if dry_run else 'is'} at {_at(repo, revision)}")
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.branches(refs.branches(repo), repo.revisions.branch()))
     return 0
 
@@ -77,7 +78,6 @@ def tag(
     dry_run: DryRun = False,
 ) -> int:
     """List tags, name a commit, or remove a name."""
-    from epicvc.cli import machine
     from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
@@ -92,6 +92,8 @@ def tag(
         refs.create_tag(repo, name, revision, force=force, dry_run=dry_run)
         settings.say(f"tag {name} {'would be' if dry_run else 'is'} {_at(repo, revision)}")
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.tags(refs.tags(repo)))
     return 0
 

@@ -106,10 +106,11 @@ def _answers(settings: Settings, source: str | None) -> tuple[str, bytes] | None
 
 
 def _tell(settings: Settings, report: ResolveReport) -> int:
-    from epicvc.cli import machine
     from epicvc.ui.reports import resolve_report
 
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.resolve(report))
     elif not settings.quiet:
         resolve_report(settings.console(), report)
@@ -119,13 +120,14 @@ def _tell(settings: Settings, report: ResolveReport) -> int:
 
 
 def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
-    from epicvc.cli import machine
     from epicvc.services.remembering import Memory
     from epicvc.ui.text import count
 
     settings = settings_of(context)
     forgotten = Memory(repo_of(context)).forget(labels, dry_run=dry_run)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.forgotten(forgotten))
     else:
         settings.say(f"{'would forget' if dry_run else 'forgot'} {count(len(forgotten), 'resolution')}")
@@ -134,7 +136,6 @@ def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
 
 def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
     """List the conflicts for a script, or ask a person."""
-    from epicvc.cli import machine
     from epicvc.errors import NotFound, UsageError
     from epicvc.services import resolving
     from epicvc.services.questions import ResolveReport, questions_of
@@ -157,6 +158,8 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
             raise NotFound(f"{label} is no conflict", hint="see `epicvc status`")
     wanted = [item for item in conflicts if not labels or any(label.covers(item.label) for label in labels)]
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.questions(questions_of(dispute, wanted)))
         return int(bool(wanted))
     if not wanted:

@@ -60,7 +60,6 @@ def restore(
     dry_run: DryRun = False,
 ) -> int:
     """Restore an epic, a task, a field or a row from a commit; or everything from a point in time."""
-    from epicvc.cli import machine
     from epicvc.errors import UsageError
     from epicvc.model.labels import Selection
     from epicvc.repo.revisions import parse_when
@@ -82,6 +81,8 @@ def restore(
     picked = picking.pick(repo, source, Selection.of(labels), side=side, dry_run=dry_run)
     if settings.json:
         commit = repo.revisions.resolve(source)
+        from epicvc.cli import machine
+
         settings.emit(machine.restore(commit, picked.files, database=picked.database))
     else:
         verb = "would restore" if dry_run else "restored"
@@ -92,7 +93,6 @@ def restore(
 
 
 def _export(context: Context, repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool) -> int:
-    from epicvc.cli import machine
     from epicvc.services.exporting import export
     from epicvc.ui.text import count
 
@@ -100,6 +100,8 @@ def _export(context: Context, repo: Repo, commit: ObjectId, directory: Path, *, 
     exported = export(repo, commit, directory, dry_run=dry_run)
     if settings.json:
         has_database = exported.database is not None
+        from epicvc.cli import machine
+
         settings.emit(machine.restore(commit, exported.files, database=has_database, to=directory))
     else:
         verb = "would write" if dry_run else "wrote"
@@ -111,12 +113,13 @@ def _export(context: Context, repo: Repo, commit: ObjectId, directory: Path, *, 
 @examples("epicvc checkpoint before-review")
 def checkpoint(context: Context, name: Name, force: Force = False, dry_run: DryRun = False) -> int:
     """Record both sides under a name that rollback takes."""
-    from epicvc.cli import machine
     from epicvc.services import commits
 
     settings = settings_of(context)
     report = commits.checkpoint(repo_of(context), name, force=force, dry_run=dry_run)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.commit(report))
     elif report.commit is None:
         settings.say(f"would record checkpoint {name}")
@@ -137,11 +140,12 @@ def rollback(context: Context, revision: Revision, dry_run: DryRun = False) -> i
 
 def tell_arrival(context: Context, arrival: Arrival, command: str, *, dry_run: bool) -> int:
     """Say where a command has led."""
-    from epicvc.cli import machine
     from epicvc.ui.text import count
 
     settings = settings_of(context)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.arrival(arrival, command))
         return 0
     changed = [count(arrival.changed_files, "file")] if arrival.changed_files else []

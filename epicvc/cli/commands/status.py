@@ -20,7 +20,6 @@ Side = Annotated[str | None, Option("--side", metavar="files|db", help="Only thi
 @examples("epicvc status", "epicvc status --json --exit-code")
 def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode = False) -> int:
     """Show what each side changed since HEAD, and what is out of sync."""
-    from epicvc.cli import machine
     from epicvc.cli.porcelain import porcelain_lines
     from epicvc.services.status import read_status
     from epicvc.ui.status import draw_status
@@ -28,6 +27,8 @@ def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode =
     settings = settings_of(context)
     found = read_status(repo_of(context))
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.status(found))
     elif porcelain:
         for line in porcelain_lines(found):
@@ -44,13 +45,14 @@ def diff(context: Context, words: Words = None, side: Side = None, exit_code: Ex
     Without a revision, what both sides changed since HEAD. A..B is the same as A B; A...B is
     what B changed since the merge base of the two.
     """
-    from epicvc.cli import machine
     from epicvc.services.compare import compare
     from epicvc.ui.changes import draw_changes
 
     settings = settings_of(context)
     comparison = compare(repo_of(context), words or [], side=side)
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.diff(comparison))
     else:
         draw_changes(settings.console(), comparison.changes, verbose=settings.verbose)

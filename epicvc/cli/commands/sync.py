@@ -108,10 +108,9 @@ def _run(
 ) -> int:
     from msgspec.structs import replace
 
-    from epicvc.cli import machine
     from epicvc.errors import UsageError
     from epicvc.model.labels import Selection
-    from epicvc.plan import Policy
+    from epicvc.plan.plan import Policy
     from epicvc.plan.policies import POLICIES
     from epicvc.services.sync import Allow, synchronise
     from epicvc.ui.reports import sync_report
@@ -130,6 +129,8 @@ def _run(
         dry_run=dry_run,
     )
     if settings.json:
+        from epicvc.cli import machine
+
         settings.emit(machine.sync(report))
     elif not settings.quiet:
         sync_report(settings.console(), report, verbose=settings.verbose)

@@ -8,3 +8,8 @@ SQLite's rules are in :mod:`.statements`, :mod:`.rules` and in what a backend do
 ``definitions`` and ``scratch``; another database needs its own of these, and definitions that are made and
 dropped inside transactions.
 """
+
+from typing import Final
+
+TABLE: Final = "schema_migrations"
+"""The table in which migrations are recorded. Here, where to know its name costs nothing else."""

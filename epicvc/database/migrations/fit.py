@@ -12,7 +12,8 @@ from typing import Final
 from msgspec import Struct, field
 
 from epicvc.database.backend import Backend, Reader
-from epicvc.database.migrations.history import TABLE, History
+from epicvc.database.migrations import TABLE
+from epicvc.database.migrations.history import History
 from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.running import run_step

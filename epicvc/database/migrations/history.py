@@ -15,12 +15,12 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from epicvc.database.backend import Reader, Writer
+from epicvc.database.migrations import TABLE
 from epicvc.database.migrations.migration import VERSION
 from epicvc.database.query import Delete, Insert, Select, table_named
 from epicvc.database.quoting import quote_identifier
 from epicvc.errors import InvalidData
 
-TABLE: Final = "schema_migrations"
 APPLIED: Final = "applied"
 BASELINE: Final = "baseline"
 NOTHING: Final = "none"

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from epicvc.database.backend import Backend, Reader
-from epicvc.database.migrations.history import BASELINE, TABLE, History, read_history
+from epicvc.database.migrations import TABLE
+from epicvc.database.migrations.history import BASELINE, History, read_history
 from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.running import foreign_keys, run_step

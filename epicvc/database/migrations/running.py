@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epicvc.database.backend import Fault, Writer
+from epicvc.database.migrations import TABLE
 from epicvc.database.migrations.history import (
     APPLIED,
     BASELINE,
     NOTHING,
-    TABLE,
     History,
     Record,
     add_records,

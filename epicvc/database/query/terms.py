@@ -37,17 +37,18 @@ KEYWORDS: Final = frozenset(_WORDS.split())
 FUNCTIONS: Final = frozenset({"AVG", "COALESCE", "COUNT", "LENGTH", "LOWER", "MAX", "MIN", "SUM", "UPPER"})
 """The functions that a caller's text may name: those that both databases have."""
 
-_PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Texts, which `re` compiles when they are first used, and keeps: all at once would take as long as ten imports.
+_PLAIN: Final = r"(?a)[A-Za-z_][A-Za-z0-9_]*"
 _NAME: Final = r'(?:[A-Za-z_][A-Za-z0-9_]*|"(?:[^"\0]|"")+")'
 _PATH: Final = rf"{_NAME}(?:\.{_NAME}){{0,2}}"
-_COLUMN: Final = re.compile(_PATH, re.ASCII)
-_STAR: Final = re.compile(rf"\*|{_NAME}\.\*", re.ASCII)
-_CALL: Final = re.compile(rf"([A-Za-z]+)\(\s*(DISTINCT\s+)?({_PATH}|\*)\s*\)", re.ASCII | re.IGNORECASE)
-_ALIASED: Final = re.compile(rf"(.+?)\s+(?:AS\s+)?({_NAME})", re.ASCII | re.IGNORECASE | re.DOTALL)
-_PART: Final = re.compile(_NAME, re.ASCII)
-_ON: Final = re.compile(rf"\s*({_PATH})\s*(=|!=|<>|<=|>=|<|>)\s*({_PATH})\s*", re.ASCII)
-_AND: Final = re.compile(r"AND\b", re.IGNORECASE)
-_CAST: Final = re.compile(rf"CAST\(\s*({_PATH})\s+AS\s+TEXT\s*\)", re.ASCII | re.IGNORECASE)
+_COLUMN: Final = rf"(?a){_PATH}"
+_STAR: Final = rf"(?a)\*|{_NAME}\.\*"
+_CALL: Final = rf"(?ai)([A-Za-z]+)\(\s*(DISTINCT\s+)?({_PATH}|\*)\s*\)"
+_ALIASED: Final = rf"(?ais)(.+?)\s+(?:AS\s+)?({_NAME})"
+_PART: Final = rf"(?a){_NAME}"
+_ON: Final = rf"(?a)\s*({_PATH})\s*(=|!=|<>|<=|>=|<|>)\s*({_PATH})\s*"
+_AND: Final = r"(?i)AND\b"
+_CAST: Final = rf"(?ai)CAST\(\s*({_PATH})\s+AS\s+TEXT\s*\)"
 
 
 class Dialect(Enum):
@@ -67,14 +68,14 @@ def identifier(name: str) -> str:
     """
     if not name:
         raise InvalidQuery("an identifier is empty")
-    if _PLAIN.fullmatch(name) and name.upper() not in KEYWORDS:
+    if re.fullmatch(_PLAIN, name) and name.upper() not in KEYWORDS:
         return name
     return quote_identifier(name)
 
 
 def _path(text: str) -> str:
     """A dotted path that fits the grammar, as SQL."""
-    return ".".join(identifier(_unquoted(part)) for part in _PART.findall(text))
+    return ".".join(identifier(_unquoted(part)) for part in re.findall(_PART, text))
 
 
 def _unquoted(part: str) -> str:
@@ -84,7 +85,7 @@ def _unquoted(part: str) -> str:
 @lru_cache(maxsize=4096)
 def column(text: str) -> str:
     """A column, ``name`` or ``alias.name``, as SQL; a text that is neither is one identifier."""
-    return _path(text) if _COLUMN.fullmatch(text) else identifier(text)
+    return _path(text) if re.fullmatch(_COLUMN, text) else identifier(text)
 
 
 OWNER: Final = "\0."
@@ -98,19 +99,19 @@ def compared(text: str) -> str:
     SQLite takes a quoted name that is no column for a text: then ``"x" = 'x'`` would hold for every row. Behind a table
     it never does.
     """
-    if cast := _CAST.fullmatch(text):
+    if cast := re.fullmatch(_CAST, text):
         return f"CAST({compared(cast[1])} AS TEXT)"
     sql = column(text)
-    alone = sql.startswith('"') and (not _COLUMN.fullmatch(text) or "." not in _PART.sub("", text))
+    alone = sql.startswith('"') and (not re.fullmatch(_COLUMN, text) or "." not in re.sub(_PART, "", text))
     return OWNER + sql if alone else sql
 
 
 @lru_cache(maxsize=4096)
 def expression(text: str) -> str:
     """A column or a call such as ``COUNT(*)``, ``MAX(e.id)`` or ``CAST(e.id AS TEXT)``, as SQL."""
-    if cast := _CAST.fullmatch(text.strip()):
+    if cast := re.fullmatch(_CAST, text.strip()):
         return f"CAST({_path(cast[1])} AS TEXT)"
-    call = _CALL.fullmatch(text.strip())
+    call = re.fullmatch(_CALL, text.strip())
     if call and call[1].upper() in FUNCTIONS:
         inner = "*" if call[3] == "*" else _path(call[3])
         return f"{call[1].upper()}({'DISTINCT ' if call[2] else ''}{inner})"
@@ -124,31 +125,31 @@ def selected(text: str) -> Iterator[str]:
 
 
 def _fits(item: str) -> bool:
-    if _STAR.fullmatch(item) or _COLUMN.fullmatch(item) or _is_call(item):
+    if re.fullmatch(_STAR, item) or re.fullmatch(_COLUMN, item) or _is_call(item):
         return True
-    aliased = _ALIASED.fullmatch(item)
-    return bool(aliased and (_COLUMN.fullmatch(aliased[1]) or _is_call(aliased[1])))
+    aliased = re.fullmatch(_ALIASED, item)
+    return bool(aliased and (re.fullmatch(_COLUMN, aliased[1]) or _is_call(aliased[1])))
 
 
 def _is_call(item: str) -> bool:
-    if _CAST.fullmatch(item):
+    if re.fullmatch(_CAST, item):
         return True
-    call = _CALL.fullmatch(item)
+    call = re.fullmatch(_CALL, item)
     return bool(call and call[1].upper() in FUNCTIONS)
 
 
 def _selected(item: str) -> str:
-    if _STAR.fullmatch(item):
+    if re.fullmatch(_STAR, item):
         return item if item == "*" else f"{_path(item[:-2])}.*"
-    aliased = _ALIASED.fullmatch(item)
-    if aliased and not _COLUMN.fullmatch(item) and _fits(item):
+    aliased = re.fullmatch(_ALIASED, item)
+    if aliased and not re.fullmatch(_COLUMN, item) and _fits(item):
         return f"{expression(aliased[1])} AS {identifier(_unquoted(aliased[2]))}"
     return expression(item)
 
 
 def is_plain(text: str) -> bool:
     """Whether a text is one plain word, as a table's name usually is."""
-    return bool(_PLAIN.fullmatch(text))
+    return bool(re.fullmatch(_PLAIN, text))
 
 
 class Table(NamedTuple):
@@ -169,8 +170,8 @@ def table(text: str, alias: str | None = None) -> Table:
     if alias is not None:
         owner = identifier(alias)
         return Table(f"{name} {owner}", owner)
-    aliased = _ALIASED.fullmatch(text.strip())
-    if aliased and _COLUMN.fullmatch(aliased[1]) and not _COLUMN.fullmatch(text):
+    aliased = re.fullmatch(_ALIASED, text.strip())
+    if aliased and re.fullmatch(_COLUMN, aliased[1]) and not re.fullmatch(_COLUMN, text):
         owner = identifier(_unquoted(aliased[2]))
         return Table(f"{_path(aliased[1])} {owner}", owner)
     return Table(name, name)
@@ -194,11 +195,12 @@ def join_condition(text: str) -> str:
     Raises:
         InvalidQuery: the text is something else.
     """
+    pair, conjunction = re.compile(_ON), re.compile(_AND)
     parts: list[str] = []
     at = 0
-    while found := _ON.match(text, at):
+    while found := pair.match(text, at):
         parts.append(f"{_path(found[1])} {found[2]} {_path(found[3])}")
-        word = _AND.match(text, found.end())  # only here: a quoted name may hold the word as well
+        word = conjunction.match(text, found.end())  # only here: a quoted name may hold the word as well
         if word is None:
             at = found.end()
             break

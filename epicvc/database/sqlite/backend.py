@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from epicvc.database.sqlite import connection as opening
 from epicvc.database.sqlite.changetoken import change_token, wait_until_calm
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.reader import SQLiteReader
 from epicvc.database.sqlite.watch import Watch, data_version
-from epicvc.database.sqlite.writer import SQLiteWriter
 from epicvc.errors import DatabaseUnavailable
 from epicvc.fileio import fsync_directory
+
+if TYPE_CHECKING:
+    from epicvc.database.sqlite.writer import SQLiteWriter
 
 _WORTH_WAITING: Final = 16 << 20
 """Bytes of a database that take longer to read again than its time stamps take to grow old."""
@@ -138,6 +139,8 @@ class SQLiteBackend:
         self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True
     ) -> Iterator[SQLiteWriter]:
         """One write transaction; rolled back unless the writer commits."""
+        from epicvc.database.sqlite.writer import SQLiteWriter
+
         opening.require_file(self._path, self.display)
         with translated(self.display, self._timeout):
             connection = opening.begin_writing(
@@ -191,6 +194,8 @@ class SQLiteBackend:
     @contextmanager
     def scratch(self, *, copy: bool) -> Iterator[SQLiteBackend]:
         """A database in a temporary directory."""
+        import tempfile  # brings shutil, bz2, lzma and random
+
         with ExitStack() as stack:
             try:
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epicvc-scratch-"))
