@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
-from msgspec import Struct
-
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.tables import Schema
 from epicvc.errors import DamagedObject
@@ -105,19 +103,42 @@ MANY: Final = 4
 RowChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
 
 
-class RowChanges(Struct, frozen=True):
-    """The rows that differ between two trees of one table, as ``(key, old, new)``; can be read again and again."""
+KEPT_BYTES: Final = 4 << 20
+"""Bytes of differing rows up to which they are kept, so that who asks again need not compare again."""
 
-    source: ObjectSource
-    before: ObjectId
-    after: ObjectId
+
+class RowChanges:
+    """The rows that differ between two trees of one table, as ``(key, old, new)``; can be read again and again.
+
+    Args:
+        source: holds both trees.
+        before: the root of one.
+        after: the root of the other.
+    """
+
+    def __init__(self, source: ObjectSource, before: ObjectId, after: ObjectId) -> None:
+        self._source = source
+        self._roots = before, after
+        self._known: list[RowChange] | None = None
 
     def __iter__(self) -> Iterator[RowChange]:
-        for key, old, new in tree.diff(self.source, self.before, self.after):
-            yield key, self._row(old), self._row(new)
+        return iter(self._known) if self._known is not None else self._compare()
+
+    def _compare(self) -> Iterator[RowChange]:
+        found: list[RowChange] | None = []
+        size = 0
+        for key, old, new in tree.diff(self._source, *self._roots):
+            change = key, self._row(old), self._row(new)
+            if found is not None:
+                size += sum(len(row) for row in change[1:] if row is not None)
+                found.append(change)
+                if size > KEPT_BYTES:
+                    found = None
+            yield change
+        self._known = found
 
     def _row(self, value: bytes | None) -> bytes | None:
-        return None if value is None else unpack_row(self.source, value)
+        return None if value is None else unpack_row(self._source, value)
 
 
 def row_changes(

@@ -162,3 +162,9 @@ def children(node: Node, after: bytes | None = None) -> list[Ref]:
     before = [after, *node.keys[:-1]]
     columns = zip(node.values, node.keys, node.counts, before, strict=True)
     return [Ref(oid, height, last, total, floor) for oid, last, total, floor in columns]
+
+
+def child(node: Node, position: int, after: bytes | None = None) -> Ref:
+    """One of :func:`children`, for who needs no other."""
+    floor = node.keys[position - 1] if position else after
+    return Ref(node.values[position], node.height - 1, node.keys[position], node.counts[position], floor)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 from epicvc.store.codec import check_size, pack, unpack
 from epicvc.store.dictionary import LEARNT, Dictionary, Samples, read_dictionary
 from epicvc.store.objects import ObjectId, ObjectType, Packed, check_type, object_id
+from epicvc.store.recent import Recent
 from epicvc.store.store import Store
 from epicvc.store.transaction import Transaction
 
@@ -52,6 +53,7 @@ class Staging:
         self._samples: dict[ObjectType, Samples] = {}
         self._dictionaries: dict[ObjectType, Dictionary | None] = {}  # by type, as far as they were looked up
         self._trained: dict[ObjectType, ObjectId] = {}  # to be noted in the store
+        self._recent = Recent()
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +70,7 @@ class Staging:
         self._packed.clear()
         self._batch.clear()
         self._running.clear()
+        self._recent.clear()
         self._packed_bytes = self._batch_bytes = self._running_bytes = 0
 
     def put(self, type: ObjectType, payload: bytes) -> ObjectId:  # noqa: A002  (the word of the format)
@@ -100,7 +103,12 @@ class Staging:
         if oid in self._packed:
             check_type(oid, self._packed[oid].type, type)
             return unpack(self._packed[oid], self._store.dictionaries)
-        return self._store.get(oid, type)
+        if (known := self._recent.get(oid)) is not None:
+            check_type(oid, known[0], type)
+            return known[1]
+        payload = self._store.get(oid, type)
+        self._recent.keep(oid, type, payload)
+        return payload
 
     def has(self, oid: ObjectId) -> bool:
         """Whether the object was put or the store has it."""

@@ -13,7 +13,7 @@ from epicvc.errors import DamagedObject
 from epicvc.store.build import build
 from epicvc.store.difference import diff
 from epicvc.store.edit import update
-from epicvc.store.node import EMPTY, EMPTY_PAYLOAD, Node, children, load, load_root
+from epicvc.store.node import EMPTY, EMPTY_PAYLOAD, Node, child, children, load, load_root
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
 
 __all__ = [
@@ -60,7 +60,7 @@ def get(source: ObjectSource, root: ObjectId, key: bytes) -> bytes | None:
             return None
         if not node.height:
             return node.values[position] if node.keys[position] == key else None
-        ref = children(node, after)[position]
+        ref = child(node, position, after)
         node, after = load(source, ref), ref.after
 
 

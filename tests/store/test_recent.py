@@ -1,0 +1,51 @@
+"""Objects that were read a moment ago: given again without being read, and never more of them than allowed."""
+
+from __future__ import annotations
+
+import pytest
+
+from epicvc.errors import DamagedObject
+from epicvc.store.objects import ObjectType, Packed
+from epicvc.store.recent import Recent
+from epicvc.store.staging import Staging
+from epicvc.store.store import Store
+
+
+def test_what_nobody_asked_for_longest_goes_first() -> None:
+    recent = Recent(most=30)
+    for name in (b"a", b"b", b"c"):
+        recent.keep(name, ObjectType.NODE, name * 10)
+    assert recent.get(b"a") == (ObjectType.NODE, b"a" * 10)
+    recent.keep(b"d", ObjectType.NODE, b"d" * 10)
+    assert [recent.get(name) is not None for name in (b"a", b"b", b"c", b"d")] == [True, False, True, True]
+    recent.clear()
+    assert recent.get(b"a") is None
+
+
+def test_what_is_larger_than_all_that_is_kept_is_not_kept() -> None:
+    recent = Recent(most=30)
+    recent.keep(b"a", ObjectType.BLOB, bytes(31))
+    assert recent.get(b"a") is None
+    recent.keep(b"b", ObjectType.BLOB, bytes(30))
+    assert recent.get(b"b") is not None
+
+
+def test_an_object_is_read_from_the_store_once_and_its_type_checked_each_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Staging(store, flush_bytes=None) as first:
+        oid = first.put(ObjectType.BLOB, b"x")
+        first.flush()
+    read: list[bytes] = []
+    packed = store.packed
+
+    def reading(oid: bytes) -> Packed:
+        read.append(oid)
+        return packed(oid)
+
+    monkeypatch.setattr(store, "packed", reading)
+    with Staging(store, flush_bytes=None) as sink:
+        assert [sink.get(oid, ObjectType.BLOB) for _ in range(3)] == [b"x"] * 3
+        with pytest.raises(DamagedObject, match="type 1"):
+            sink.get(oid, ObjectType.COMMIT)
+    assert read == [oid]
