@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 from epicvc.errors import InvalidJSON
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import msgspec
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | Decimal | bool | None"
@@ -51,6 +53,13 @@ def _encoder() -> msgspec.json.Encoder:
     import msgspec  # as long to import as a fast command may run; most of those meet no JSON
 
     return msgspec.json.Encoder(order="deterministic", decimal_format="number")
+
+
+@cache
+def _plain_encoder() -> msgspec.json.Encoder:
+    import msgspec
+
+    return msgspec.json.Encoder(decimal_format="number")
 
 
 @cache
@@ -287,6 +296,20 @@ def dumps_canonical(value: JSON) -> bytes:
     except ValueError:  # an integer beyond the interpreter's limit of digits
         return _encoder().encode(_canonical(value))
     return encoded if _is_plain(encoded) else _encoder().encode(_canonical(value))
+
+
+def join_canonical(members: Mapping[str, bytes]) -> bytes:
+    """The canonical form of an object, from those of its members, none of which is null."""
+    raw = _raw()
+    return _encoder().encode({name: raw(value) for name, value in members.items()})
+
+
+def to_the_letter(value: JSON) -> bytes:
+    """Bytes that two values have in common only where they differ in nothing that a text could say.
+
+    Other than in :func:`dumps_canonical` the order of members counts, and how a number is written.
+    """
+    return _plain_encoder().encode(value)
 
 
 def equal(a: JSON, b: JSON) -> bool:

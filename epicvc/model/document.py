@@ -15,7 +15,7 @@ from typing import TypeAlias, cast
 from msgspec import Struct, field
 
 from epicvc.errors import InvalidField, InvalidFile
-from epicvc.jsonio import JSON, dumps_canonical, equal
+from epicvc.jsonio import JSON, dumps_canonical, equal, join_canonical
 from epicvc.model.labels import Label, escape
 from epicvc.model.mapping import Field, Kind, Mapping
 
@@ -195,6 +195,17 @@ def misfit(value: JSON, kind: Kind) -> str | None:
 def core_bytes(epic: str, core: Core) -> bytes:
     """The canonical form of a core; its SHA-256 as an object of the store is the core id."""
     return dumps_canonical({**core, "id": epic})
+
+
+def join_core(epic: str, core: Core, tasks: Sequence[bytes]) -> bytes:
+    """:func:`core_bytes` of a core whose tasks are given in their canonical form, for who has most of them at hand."""
+    own = {**core, "id": epic}
+    members = {
+        name: dumps_canonical(value) for name, value in own.items() if value is not None and name != Mapping.TASKS
+    }
+    if tasks:
+        members[Mapping.TASKS] = b"[" + b",".join(tasks) + b"]"
+    return join_canonical(members)
 
 
 def same_core(ours: Core | None, theirs: Core | None) -> bool:

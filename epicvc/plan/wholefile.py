@@ -6,6 +6,7 @@ what has to change. Pure.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import NamedTuple, cast
 
 from epicvc.files.rewrite import rewrite
@@ -19,10 +20,19 @@ Object = dict[str, JSON]
 
 
 class Text(NamedTuple):
-    """A version of an epic's file: its bytes, and what they say."""
+    """A version of an epic's file.
+
+    Attributes:
+        raw: its bytes.
+        file: what they say.
+        left_out: tasks that ``file`` has by their ids alone, since they are the same in all versions.
+        value: what the bytes say with these; ``None`` where none is left out.
+    """
 
     raw: bytes
     file: FileEpic
+    left_out: Container[str] = frozenset()
+    value: JSON = None
 
 
 def of_file(file: FileEpic, mapping: Mapping) -> Core:
@@ -105,7 +115,19 @@ def merged_bytes(
         whole.pop(CALCULATED, None)
         if calculated:
             whole[CALCULATED] = cast("JSON", calculated)
-    return rewrite(start.raw, cast("JSON", whole), cast("JSON", start.file.whole))
+    content = start.file.whole if start.value is None else cast("Object", start.value)
+    if content is not start.file.whole:
+        _put_back(whole, start.left_out, epic_body(content))
+    return rewrite(start.raw, cast("JSON", whole), cast("JSON", content))
+
+
+def _put_back(whole: Object, left_out: Container[str], before: Object) -> None:
+    """Give a new file the tasks that were left out of it."""
+    body = epic_body(whole)
+    known = {natural_key(item["id"]): item for item in tasks_of(before)}
+    tasks = [known[key] if (key := natural_key(item["id"])) in left_out else item for item in tasks_of(body)]
+    filled = {**body, Mapping.TASKS: cast("JSON", tasks)} if tasks else body
+    whole.update({WRAPPER: cast("JSON", filled)} if body is not whole else filled)
 
 
 def _with_whole(start: FileEpic, merged: Core, donors: list[FileEpic], mapping: Mapping) -> Object:

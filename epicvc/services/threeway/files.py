@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from msgspec import Struct
-
 from epicvc.files.names import Namer, check_collisions, check_name
-from epicvc.jsonio import JSON
-from epicvc.plan.wholefile import Text
 from epicvc.repo.filesside import update_files
-from epicvc.services.threeway.states import Place
+from epicvc.services.threeway.epicfiles import Version
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink
-
-Object = dict[str, JSON]
-
-
-class Version(Struct, frozen=True):
-    """An epic's file in one state."""
-
-    place: Place
-    text: Text
 
 
 class MergedFiles:
@@ -70,8 +57,9 @@ class MergedFiles:
         Raises:
             UnsafeName: two of its paths are one on other systems.
         """
-        changes = {path: blob for path, blob in self._changes.items() if self._blob(path) != blob}
-        if any(blob is not None and self._blob(path) is None for path, blob in changes.items()):
+        known = tree.get_many(self._sink, self._ours, [path.encode() for path in self._changes])
+        changes = {path: blob for path, blob in self._changes.items() if known.get(path.encode()) != blob}
+        if any(blob is not None and path.encode() not in known for path, blob in changes.items()):
             gone = {path for path, blob in changes.items() if blob is None}
             check_collisions(sorted({*self._paths(), *changes} - gone))
         return update_files(self._sink, self._ours, changes.items())
@@ -96,7 +84,7 @@ def merged_path(base: Version | None, ours: Version | None, theirs: Version | No
     """Where the merged file goes: where one side moved it; ours, where both did."""
     if ours is None:
         found = theirs or base
-        return found.place[0] if found else None
-    if base is not None and theirs is not None and ours.place[0] == base.place[0]:
-        return theirs.place[0]
-    return ours.place[0]
+        return found.path if found else None
+    if base is not None and theirs is not None and ours.path == base.path:
+        return theirs.path
+    return ours.path

@@ -13,8 +13,9 @@ from epicvc.database.documents import living_tasks
 from epicvc.errors import BrokenGraph
 from epicvc.merge.graph import Fault, check, duplicates
 from epicvc.services.session import Session
-from epicvc.services.threeway.loading import Loader, Three
-from epicvc.services.threeway.states import Links
+from epicvc.services.threeway.contents import Links
+from epicvc.services.threeway.loading import Loader
+from epicvc.services.threeway.three import Three
 
 OURS: Final = "ours"
 THEIRS: Final = "theirs"

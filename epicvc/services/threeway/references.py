@@ -8,7 +8,7 @@ from epicvc.database.backend import Fault, Writer
 from epicvc.database.rowcodec import encode_key, show_key
 from epicvc.errors import ConstraintBroken
 from epicvc.services.session import Session
-from epicvc.services.threeway.loading import Three
+from epicvc.services.threeway.three import Three
 
 
 def reference_check(session: Session, three: Three) -> Callable[[Writer], None] | None:

@@ -16,9 +16,10 @@ from epicvc.repo.objects import DatabaseState
 from epicvc.repo.rows import CapturedRows, NamedRow, mapped_tables
 from epicvc.services.difference import key_text
 from epicvc.services.session import Session
-from epicvc.services.threeway.loading import Three
+from epicvc.services.threeway.merged import Emit
 from epicvc.services.threeway.plainrows import Versions, merge_row
-from epicvc.services.threeway.rows import Emit, Surrogates
+from epicvc.services.threeway.surrogates import Surrogates
+from epicvc.services.threeway.three import Three
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId
 

@@ -1,0 +1,145 @@
+"""The merge of an epic as one document: its file, its rows and what was agreed on come out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+from epicvc.database.values import decode
+from epicvc.errors import InvalidRow
+from epicvc.jsonio import JSON, parse
+from epicvc.merge.document import DocumentMerge
+from epicvc.merge.threeway import ABSENT, Context
+from epicvc.model.document import UNAGREED, Core, same_core
+from epicvc.model.mapping import Mapping
+from epicvc.plan.wholefile import core_part, merged_bytes
+from epicvc.repo.base import BaseEntry, put_entry
+from epicvc.repo.config import Config
+from epicvc.services.threeway.contents import Links, links_of
+from epicvc.services.threeway.decisions import Decisions
+from epicvc.services.threeway.epicfiles import Parsed, Still, Version, holds, read_version
+from epicvc.services.threeway.files import MergedFiles, merged_path
+from epicvc.services.threeway.loading import Epic
+from epicvc.services.threeway.merged import Documents
+from epicvc.services.threeway.untouched import full_core
+from epicvc.services.threeway.whole import file_part, joined, shared
+from epicvc.store.objects import ObjectSink, ObjectType
+
+
+@dataclass
+class EpicMerge:
+    """Merges epics, one after the other.
+
+    Attributes:
+        sink: takes files and what was agreed.
+        config: the repo's.
+        decisions: settle conflicts.
+        files: take the merged files.
+        owned: whether it is known which rows belong to which epic.
+        entries: what is agreed then, by epic.
+        links: what the tasks depend on then, by epic.
+    """
+
+    sink: ObjectSink
+    config: Config
+    decisions: Decisions
+    files: MergedFiles
+    owned: bool
+    entries: dict[str, BaseEntry | None] = field(default_factory=dict)
+    links: dict[str, Links] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._mapping: Mapping = self.config.mapping
+        self._engine = DocumentMerge(self._mapping)
+
+    def merge(self, epic: Epic) -> Documents:
+        """Merge an epic; gives what its rows are made of.
+
+        Raises:
+            InvalidData: the merged file is no epic, which no text of it should lead to.
+        """
+        if epic.in_sync:
+            rows = self._merged(epic.id, [joined(*pair) for pair in zip(epic.of_files, epic.of_rows, strict=True)])
+            file = file_part(rows, epic.names)
+        else:
+            file, rows = self._merged(epic.id, epic.of_files), self._merged(epic.id, epic.of_rows)
+        if self._mapping.links:
+            whole = full_core((rows if file is None else file) or {}, epic.still.cores)
+            self.links[epic.id] = links_of(whole, self._mapping.links.field)
+        self._agree(epic, file, rows, self._write_file(epic, file, rows))
+        base, ours, theirs = epic.rows
+        still = frozenset(epic.still.items)
+        return Documents(epic.id, base, ours, theirs, rows, epic.names, self.decisions.kept(epic.id), still)
+
+    def _merged(self, epic: str, wholes: Iterable[Core | None]) -> Core | None:
+        base, ours, theirs = shared(wholes)
+        value = self._engine.merge(self.decisions.context(), epic, base, ours, theirs).ours
+        return None if value is ABSENT else cast("Core", value)
+
+    # Files
+
+    def _write_file(self, epic: Epic, merged: Core | None, rows: Core | None) -> Version | None:
+        base, ours, theirs = epic.files
+        data = path = None
+        if merged is not None:
+            calculated = self._calculated(epic) if rows is not None else None
+            texts = (version.text if version else None for version in epic.files)
+            data = merged_bytes(self._mapping, merged, *texts, calculated=calculated)
+            path = merged_path(base, ours, theirs)
+        if data is None or path is None:
+            if ours is not None:
+                self.files.remove(ours.path)
+            return None
+        blob = self.sink.put(ObjectType.BLOB, data)
+        path = self.files.put(epic.id, path, blob, ours.path if ours else None)
+        known = next((version for version in epic.files if version is not None and version.blob == blob), None)
+        if known is not None:
+            return known
+        parsed = Parsed(data, parse(data, source=path))
+        still = epic.still if holds(parsed.value, epic.still) else Still()
+        return read_version(epic.id, (path, blob), parsed, still, self._mapping)
+
+    def _calculated(self, epic: Epic) -> Core | None:
+        """The calculated fields for a file that has a place for them: those of the row on our side."""
+        found = epic.rows[1].epic or epic.rows[2].epic
+        if self.config.calculated != "inline" or found is None:
+            return None
+        result: Core = {}
+        for spec in self._mapping.epics.calculated:
+            try:
+                value = decode(found[1].get(spec.column), spec, self._mapping.epics.table, epic.id)
+            except InvalidRow:
+                continue  # the next synchronisation names it
+            if value is not None:
+                result[spec.name] = value
+        return result
+
+    # The base
+
+    def _agree(self, epic: Epic, file: Core | None, rows: Core | None, written: Version | None) -> None:
+        """The agreed core: what both sides say, where they say the same; else the agreed ones, merged themselves."""
+        agreed, other = core_part(file, self._mapping), core_part(rows, self._mapping)
+        if not self.owned or not epic.still_in_sync or not same_core(agreed, other):
+            agreed = self._merged_base(epic)
+        entry: BaseEntry | None = None
+        if agreed is not None and written is not None and same_core(agreed, written.text.file.core):
+            entry = BaseEntry(written.core, written.blob)
+        elif agreed is not None:
+            place = None if written is None else (written.blob, written.core)
+            entry = put_entry(self.sink, epic.id, full_core(agreed, epic.still.cores), place)
+        self.entries[epic.id] = entry
+
+    def _merged_base(self, epic: Epic) -> Core | None:
+        base, ours, theirs = epic.agreed
+        if same_core(ours, theirs) or same_core(theirs, base):
+            return ours
+        if same_core(ours, base):
+            return theirs
+        plain = [None if core is None else {n: v for n, v in core.items() if n != UNAGREED} for core in epic.agreed]
+        value = self._engine.merge(Context(), epic.id, *plain).ours
+        if value is ABSENT:
+            return None
+        marks = {path for core in (ours, theirs) for path in cast("list[str]", (core or {}).get(UNAGREED) or ())}
+        merged = cast("Core", value)
+        return {**merged, UNAGREED: cast("JSON", sorted(marks))} if marks else merged
