@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -85,13 +85,7 @@ def create_branch(
     with _moving(repo, "switch" if switch else "branch", f"branch {name}", dry_run=dry_run) as refs:
         if switch:
             require_no_merge(repo)
-        if repo.store.ref(ref) is not None:
-            if not force:
-                raise UsageError(f"there is a branch {name} already", hint="move it with --force")
-            if repo.revisions.branch() == name:
-                raise Refused(
-                    f"{name} is the current branch", hint="`epicvc rollback` moves it, and both sides with it"
-                )
+        _require_free(repo, name, force=force)
         refs[ref] = repo.revisions.resolve(revision or HEAD).hex()
         if switch:
             refs[HEAD] = SYMBOLIC + ref
@@ -117,6 +111,82 @@ def delete_branch(repo: Repo, name: str, *, force: bool = False, dry_run: bool =
                 hint="mean it with --force; `undo` brings it back",
             )
         refs[BRANCHES + name] = None
+
+
+def rename_branch(repo: Repo, old: str | None, new: str, *, force: bool = False, dry_run: bool = False) -> str:
+    """Give a branch another name; the current one stays the current one.
+
+    Args:
+        repo: the repo.
+        old: the branch; the current one by default.
+        new: the name.
+        force: even if another branch has it, which is gone then.
+        dry_run: only say what would happen.
+
+    Returns:
+        The name that the branch had.
+
+    Raises:
+        UsageError: the name cannot be one, or is taken.
+        NotFound: there is no such branch, or no current one.
+        Refused: the name is the current branch's, which would be gone.
+    """
+    ref = BRANCHES + check_ref_name(new)
+    with _moving(repo, "branch", f"branch --move {f'{old} ' if old else ''}{new}", dry_run=dry_run) as refs:
+        current = repo.revisions.branch()
+        name = old or current
+        if name is None:
+            raise NotFound("HEAD is at no branch", hint=f"say which: `epicvc branch -m OLD {new}`")
+        if name != current:  # one without a commit yet is there in HEAD alone
+            require_branch(repo, name)
+        if name != new:
+            _require_free(repo, new, force=force)
+            commit = repo.store.ref(BRANCHES + name)
+            refs.update({BRANCHES + name: None, ref: commit} if commit else {})
+            if name == current:
+                refs[HEAD] = SYMBOLIC + ref
+    return name
+
+
+def _require_free(repo: Repo, name: str, *, force: bool) -> None:
+    if repo.store.ref(BRANCHES + name) is None:
+        return
+    if not force:
+        raise UsageError(f"there is a branch {name} already", hint="move it with --force")
+    if repo.revisions.branch() == name:
+        raise Refused(f"{name} is the current branch", hint="`epicvc rollback` moves it, and both sides with it")
+
+
+def previous_branch(repo: Repo) -> str:
+    """The branch that was the current one before this one, by the name that it has now.
+
+    Raises:
+        NotFound: there was none, it is gone, or HEAD was at no branch.
+    """
+    names: dict[str, str] = {}  # names that branches had, and those that they got
+    for operation in repo.store.operations():
+        before, after = operation.before.refs, operation.after.refs
+        renamed = _renamed(before, after)
+        if renamed:
+            names[renamed[0]] = names.get(renamed[1], renamed[1])
+        elif before.get(HEAD) not in (None, after.get(HEAD)):
+            value = before[HEAD]
+            if not value.startswith(SYMBOLIC):
+                raise NotFound(
+                    f"HEAD was at {value[:12]} before, which is no branch", hint=f"`epicvc checkout {value[:12]}`"
+                )
+            name = value.removeprefix(SYMBOLIC + BRANCHES)
+            return names.get(name, name)
+    raise NotFound("no other branch was the current one before", hint="see `epicvc branch`")
+
+
+def _renamed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, str] | None:
+    """The branch that an operation gave another name, with both."""
+    gone = [name for name in before if name.startswith(BRANCHES) and name not in after]
+    come = [name for name in after if name.startswith(BRANCHES) and before.get(name) != after[name]]
+    if len(gone) == len(come) == 1 and before[gone[0]] == after[come[0]]:
+        return gone[0].removeprefix(BRANCHES), come[0].removeprefix(BRANCHES)
+    return None
 
 
 def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = False, dry_run: bool = False) -> str:

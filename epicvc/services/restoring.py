@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -15,6 +17,9 @@ from epicvc.services.session import Later, Session, change
 from epicvc.services.sides import check_side
 from epicvc.services.targets import Target, go, reachable
 from epicvc.store.objects import ObjectId, ObjectSink
+
+PREVIOUS: Final = "-"
+"""How ``switch`` is told to go back to the branch before."""
 
 
 class Arrival(Struct, frozen=True):
@@ -68,14 +73,23 @@ def checkout(
 def switch(repo: Repo, name: str, *, create: bool = False, discard: bool = False, dry_run: bool = False) -> Arrival:
     """Make a branch the current one, both sides included.
 
+    Args:
+        repo: the repo.
+        name: the branch; ``-`` is the one before this.
+        create: make it at HEAD first.
+        discard: overwrite what no commit has.
+        dry_run: only say what would happen.
+
     Raises:
         NotFound: there is no such branch.
         Refused: changes that no commit has would be lost.
     """
-    from epicvc.services.refs import create_branch, require_branch
+    from epicvc.services.refs import create_branch, previous_branch, require_branch
 
     if create:
         return create_branch(repo, name, None, switch=True, dry_run=dry_run)
+    if name == PREVIOUS:
+        name = previous_branch(repo)
     require_branch(repo, name)
     return checkout(repo, name, discard=discard, dry_run=dry_run)
 

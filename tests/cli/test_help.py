@@ -69,10 +69,11 @@ def test_sections_come_in_order() -> None:
 
 
 def test_examples_stand_on_lines_of_their_own() -> None:
-    assert said("branch", "--help").splitlines()[-3:] == [
+    assert said("branch", "--help").splitlines()[-4:] == [
         "Examples:",
         "  epicvc branch",
         "  epicvc branch review HEAD~1",
+        "  epicvc branch -m later",
     ]
 
 

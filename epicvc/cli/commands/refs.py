@@ -11,34 +11,45 @@ if TYPE_CHECKING:
     from epicvc.repo.repository import Repo
 
 Name = Annotated[str | None, Argument(metavar="[NAME]", help="The name; without it, list.")]
-Needed = Annotated[str, Argument(metavar="BRANCH", help="The branch.", autocompletion=complete_refs)]
+Needed = Annotated[
+    str, Argument(metavar="BRANCH", help="The branch; - for the one before this.", autocompletion=complete_refs)
+]
 Revision = Annotated[
     str | None, Argument(metavar="[REV]", help="Where; HEAD by default.", autocompletion=complete_refs)
 ]
 Delete = Annotated[bool, Option("--delete", "-d", help="Remove it.")]
+Move = Annotated[bool, Option("--move", "-m", help="Rename NAME to REV, or the current branch to NAME.")]
 Force = Annotated[bool, Option("--force", "-f", help="Even if it exists, or is not merged.")]
 Create = Annotated[bool, Option("--create", "-c", help="Make the branch at HEAD first.")]
 Discard = Annotated[bool, Option("--discard-changes", help="Overwrite what no commit has.")]
 DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 
 
-@examples("epicvc branch", "epicvc branch review HEAD~1")
+@examples("epicvc branch", "epicvc branch review HEAD~1", "epicvc branch -m later")
 def branch(
     context: Context,
     name: Name = None,
     revision: Revision = None,
     delete: Delete = False,
+    move: Move = False,
     force: Force = False,
     dry_run: DryRun = False,
 ) -> int:
-    """List branches, make one, or remove one."""
+    """List branches, make one, rename one, or remove one."""
+    from epicvc.errors import UsageError
     from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
     settings, repo = settings_of(context), repo_of(context)
+    if move and (delete or name is None):
+        raise UsageError("what is to be renamed?", hint="epicvc branch -m [OLD] NEW")
     if name is None:
         if not settings.json:
             draw_refs(settings.console(), refs.branches(repo), repo.revisions.branch())
+    elif move:
+        old, new = (None, name) if revision is None else (name, revision)
+        old = refs.rename_branch(repo, old, new, force=force, dry_run=dry_run)
+        settings.say(f"branch {old} {'would be' if dry_run else 'is'} {new} now")
     elif delete:
         refs.delete_branch(repo, name, force=force, dry_run=dry_run)
         settings.say(f"{'would remove' if dry_run else 'removed'} branch {name}")
@@ -52,7 +63,7 @@ def branch(
     return 0
 
 
-@examples("epicvc switch main", "epicvc switch -c review")
+@examples("epicvc switch main", "epicvc switch -c review", "epicvc switch -")
 def switch(
     context: Context,
     name: Needed,
