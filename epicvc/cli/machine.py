@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from epicvc.database.migrations.proving import Proof
-    from epicvc.merge.threeway import Conflict
+    from epicvc.merge.threeway import Chosen, Conflict
     from epicvc.model.labels import Label
     from epicvc.plan.filemerge import FileMerge
     from epicvc.services.blaming import Blamed
@@ -135,11 +135,7 @@ def sync(report: SyncReport) -> Shape:
         "to_files": len(report.to_files),
         "to_db": len(report.to_db),
         "conflicts": [_conflict(conflict, "files", "db") for conflict in report.conflicts],
-        "decided": [
-            {"label": str(conflict.label), "reason": chosen.reason}
-            for conflict, chosen in report.decided
-            if chosen.reason
-        ],
+        "decided": _decided(report.decided),
         "tasks_moved": [{"from": str(source), "to": str(target)} for source, target in report.tasks_moved],
         "warnings": [str(fault) for fault in report.warnings],
         "replayed": [str(label) for label in report.replayed],
@@ -215,10 +211,15 @@ def merge(report: MergeReport) -> Shape:
         "bases": report.bases,
         "fast_forward": report.fast_forward,
         "up_to_date": report.up_to_date,
+        "decided": _decided(report.decided),
         "moved": [{"from": str(old), "to": str(new)} for old, new in report.moves],
         "warnings": list(report.warnings),
         "replayed": [str(label) for label in report.replayed],
     }
+
+
+def _decided(decided: Iterable[tuple[Conflict, Chosen]]) -> list[Shape]:
+    return [{"label": str(conflict.label), "reason": chosen.reason} for conflict, chosen in decided if chosen.reason]
 
 
 def file_merge(merged: FileMerge, ours: bytes) -> Shape:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
-from epicvc.model.labels import Label
 from epicvc.repo.repository import Repo
 from epicvc.services.fitting import fitting
 from epicvc.services.mergestate import MergeState, read_state, what_next
-from epicvc.services.merging import answer, open_conflicts
-from epicvc.services.questions import Origin, Origins, ResolveReport, Spec, spec_of
+from epicvc.services.mergewaiting import answer, open_conflicts
+from epicvc.services.questions import Origins, ResolveReport, Spec, spec_of
 from epicvc.services.session import Session, look
-from epicvc.services.tracing import SIDES, Tracer
-from epicvc.store.objects import ObjectId
+from epicvc.services.tracing import origin_in
 
 
 class BranchesDispute:
@@ -63,12 +61,5 @@ class BranchesDispute:
 def _origins(session: Session, state: MergeState, conflict: Conflict) -> Origins:
     commits = ((state.base, conflict.base), (state.ours, conflict.ours), (state.theirs, conflict.theirs))
     return Origins(
-        *(None if value is ABSENT else _origin(session, commit, conflict.label) for commit, value in commits)
+        *(None if value is ABSENT else origin_in(session, commit, conflict.label) for commit, value in commits)
     )
-
-
-def _origin(session: Session, commit: ObjectId, label: Label) -> Origin | None:
-    """Who made a place what it is in a commit: the side that had it first, which the other was brought to."""
-    root = Label(label.root, label.path[:1], table=True) if label.table else Label(label.root)
-    found = Tracer(session, root).origins_in(commit, [(side, label) for side in SIDES])
-    return min(found.values(), key=lambda origin: origin.time.timestamp() if origin.time else 0.0, default=None)

@@ -7,25 +7,24 @@ else is applied, ours stays in the conflicting places, and a record in the store
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.database.backend import Writer
-from epicvc.errors import ChangedSince, NotFound, Refused, UsageError
+from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.merge.threeway import Chosen, Conflict, Decide, undecided
 from epicvc.model.labels import Label
-from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.mergebase import merge_bases
 from epicvc.repo.objects import Commit, CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import MERGING
 from epicvc.services.commits import committing, head_ref
-from epicvc.services.mergestate import MergeState, put_state, read_state, what_next
+from epicvc.services.mergestate import MergeState, put_state
+from epicvc.services.newer import Newer
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change
-from epicvc.services.targets import Collision, Target, go, transplant
+from epicvc.services.targets import Target, go
 from epicvc.services.threeway import Merged, merge_snapshots
 from epicvc.store.objects import ObjectId, ObjectSink
 from epicvc.store.records import Operation
@@ -43,7 +42,7 @@ class MergeReport(Struct):
         epics: the epics that it brought changes to.
         conflicts: what is open.
         moves: tasks that changed their epic, as labels before and after.
-        replayed: conflicts that were settled as the same ones were before.
+        decided: conflicts that a policy, the memory or ``--prefer`` settled, and how.
         fast_forward: the branch only moved forward.
         up_to_date: there was nothing to merge.
         dry_run: nothing was written.
@@ -58,18 +57,16 @@ class MergeReport(Struct):
     epics: tuple[str, ...] = ()
     conflicts: list[Conflict] = field(default_factory=list)
     moves: tuple[tuple[Label, Label], ...] = ()
-    replayed: tuple[Label, ...] = ()
+    decided: tuple[tuple[Conflict, Chosen], ...] = ()
     fast_forward: bool = False
     up_to_date: bool = False
     dry_run: bool = False
     warnings: tuple[str, ...] = ()
 
-
-class AnswerReport(Struct):
-    """What answers settled, and what is left."""
-
-    settled: list[Label] = field(default_factory=list)
-    left: list[Conflict] = field(default_factory=list)
+    @property
+    def replayed(self) -> list[Label]:
+        """The conflicts that were settled as the same ones were before."""
+        return [conflict.label for conflict, chosen in self.decided if isinstance(chosen, Replayed)]
 
 
 def merge(
@@ -152,117 +149,6 @@ def revert(
     return change(repo, act)
 
 
-def abort(repo: Repo, command: str, *, dry_run: bool = False) -> MergeReport:
-    """Give a merge or revert up: both sides as they were before it, exactly.
-
-    Raises:
-        NotFound: none is in progress.
-    """
-
-    def act(session: Session) -> MergeReport | Later[MergeReport]:
-        state = _in_progress(session, command)
-        report = MergeReport(command, state.name, commit=state.ours, base=state.base, dry_run=dry_run)
-        if dry_run:
-            return report
-        target = Target(repo.snapshot_of(state.ours), lambda *_: {MERGING: None})
-        return go(session, command, f"{command} --abort", target, lambda _: report)
-
-    return change(repo, act, while_merging=True)
-
-
-def finish(repo: Repo, command: str, *, message: str | None = None, dry_run: bool = False) -> MergeReport:
-    """Make the commit of a merge or revert whose conflicts are all settled; it takes both sides as they are.
-
-    Raises:
-        NotFound: none is in progress.
-        Refused: something is still open.
-    """
-    made: list[ObjectId] = []
-
-    def act(session: Session) -> MergeReport | Later[MergeReport]:
-        session.working.files.require_valid()
-        state = _in_progress(session, command)
-        if state.conflicts:
-            raise Refused(f"the {command} of {state.name} still has conflicts", hint=what_next(state))
-        report = MergeReport(command, state.name, base=state.base, dry_run=dry_run)
-        if dry_run:
-            return report
-        current = session.working.snapshot()
-        snapshot = replace(current, base=state.applied.base, mapping=state.applied.mapping)
-
-        def work(writer: Writer | None, stage: Stage) -> After:
-            refs = _commit(session, snapshot, replace(state, message=message or state.message))
-            made.append(bytes.fromhex(refs[head_ref(repo)] or ""))
-            return After(snapshot, {**refs, MERGING: None})
-
-        request = Request(command, f"{command} --continue", current, work)
-        return Later(request, lambda _: replace(report, commit=made[-1]))
-
-    return change(repo, act, while_merging=True)
-
-
-# What waits for answers
-
-
-def in_progress(repo: Repo) -> MergeState | None:
-    """The merge or revert that waits for answers or for ``--continue``; ``None`` where there is none."""
-    return read_state(repo.store, repo)
-
-
-def open_conflicts(repo: Repo) -> list[Conflict] | None:
-    """What an unfinished merge or revert waits for; ``None`` when none is in progress.
-
-    The list is empty once everything is answered and ``--continue`` can make the commit.
-    """
-    state = in_progress(repo)
-    return None if state is None else list(state.conflicts)
-
-
-def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> AnswerReport:
-    """Settle open conflicts of a merge or revert, in one operation, and bring the values to both sides.
-
-    Args:
-        repo: the repo.
-        answers: conflicts as :func:`open_conflicts` gave them, with the values to take.
-        dry_run: only say what would be settled.
-
-    Raises:
-        NotFound: nothing is in progress, or a place is no open conflict.
-        ChangedSince: a place that an answer changes was changed by someone else since the merge.
-    """
-    chosen = {conflict.label: choice for conflict, choice in answers}
-
-    def act(session: Session) -> AnswerReport | Later[AnswerReport]:
-        state = read_state(session.staging, repo)
-        if state is None:
-            raise NotFound("no merge or revert is in progress", hint="see `epicvc status`")
-        known = {conflict.label for conflict in state.conflicts}
-        for label in chosen:
-            if label not in known:
-                raise NotFound(f"{label} is no open conflict", hint="see `epicvc status`")
-        merged = _merged(session, replace(state, answers={**state.answers, **chosen}), undecided)
-        left = {conflict.label for conflict in merged.conflicts}
-        settled = [label for label in chosen if label not in left]
-        report = AnswerReport(settled, list(merged.conflicts))
-        if dry_run or not settled:
-            return report
-        after = replace(
-            state,
-            answers={**state.answers, **{label: chosen[label] for label in settled}},
-            conflicts=merged.conflicts,
-            applied=merged.snapshot,
-        )
-        try:
-            wanted = transplant(session.staging, session.working.snapshot(), state.applied, merged.snapshot)
-        except Collision as collision:
-            raise ChangedSince("resolve", collision.labels) from collision
-        target = Target(wanted, lambda session, sink, _: {MERGING: put_state(sink, repo, after).hex()}, merged.check)
-        named = ", ".join(str(label) for label in settled[:3]) + (" and more" if len(settled) > 3 else "")
-        return go(session, "resolve", f"resolve {named}", target, lambda _: report)
-
-    return change(repo, act, while_merging=True)
-
-
 # Parts
 
 
@@ -310,34 +196,26 @@ def _carry_out(
     session: Session, report: MergeReport, state: MergeState, decide: Decide
 ) -> MergeReport | Later[MergeReport]:
     """Merge, and commit or wait for answers."""
-    before = Memory(session.repo).deciding(decide, session.repo.config.policies.whole)
-    replayed: dict[Label, Chosen] = {}
-
-    def remembering(conflict: Conflict) -> Chosen | None:
-        chosen = before(conflict)
-        if isinstance(chosen, Replayed):
-            replayed[conflict.label] = chosen
-        return chosen
-
-    merged = _merged(session, state, remembering)
+    merged = merged_state(session, state, _settling(session, state, decide))
     report = replace(
         report,
         epics=merged.epics,
         conflicts=list(merged.conflicts),
         moves=merged.moves,
+        decided=merged.decided,
         warnings=tuple(map(str, merged.known)),
     )
-    report = replace(report, replayed=tuple(sorted(replayed)))
     if report.dry_run:
         return report
-    # What was replayed is an answer like others, for when the rest is answered.
-    state = replace(state, answers=replayed, conflicts=merged.conflicts, applied=merged.snapshot)
+    # What was decided is an answer like others, for when the rest is answered.
+    answers = {conflict.label: chosen for conflict, chosen in merged.decided}
+    state = replace(state, answers=answers, conflicts=merged.conflicts, applied=merged.snapshot)
     made: list[ObjectId] = []
 
     def refs(session: Session, sink: ObjectSink, snapshot: Snapshot) -> dict[str, str | None]:
         if state.conflicts:
             return {MERGING: put_state(sink, session.repo, state).hex()}
-        moved = _commit(session, snapshot, state)
+        moved = commit_refs(session, snapshot, state)
         made.append(bytes.fromhex(moved[head_ref(session.repo)] or ""))
         return moved
 
@@ -354,7 +232,26 @@ def _carry_out(
     )
 
 
-def _merged(session: Session, state: MergeState, decide: Decide) -> Merged:
+def _settling(session: Session, state: MergeState, decide: Decide) -> Decide:
+    """What settles conflicts without being asked for each: what the caller prefers, then policies, then memory."""
+    policies = session.repo.config.policies
+    # A revert asks for the older value; that the other one is newer is no reason against it.
+    newest = Newer(session, state.ours, state.theirs).decide if state.command == "merge" else undecided
+    by_policy = policies.decide_between_branches(newest)
+    return Memory(session.repo).deciding(lambda conflict: decide(conflict) or by_policy(conflict), policies.whole)
+
+
+def merged_state(session: Session, state: MergeState, decide: Decide) -> Merged:
+    """What a merge gives.
+
+    Args:
+        session: the running command.
+        state: what is merged, and what was answered.
+        decide: settles the other conflicts.
+
+    Raises:
+        EpicvcError: as :func:`~epicvc.services.threeway.merge_snapshots`.
+    """
     repo = session.repo
     base, ours, theirs = (repo.snapshot_of(commit) for commit in (state.base, state.ours, state.theirs))
     return merge_snapshots(session, base, ours, theirs, _answering(state.answers, decide))
@@ -364,16 +261,8 @@ def _answering(answers: Mapping[Label, Chosen], otherwise: Decide) -> Decide:
     return lambda conflict: answers[conflict.label] if conflict.label in answers else otherwise(conflict)
 
 
-def _commit(session: Session, snapshot: Snapshot, state: MergeState) -> dict[str, str | None]:
+def commit_refs(session: Session, snapshot: Snapshot, state: MergeState) -> dict[str, str | None]:
+    """Make the commit of a merge or revert; gives the refs to move."""
     merging = state.command == "merge"
     kind, parents = (CommitKind.MERGE, (state.theirs,)) if merging else (CommitKind.COMMIT, ())
     return dict(committing(session, session.staging, snapshot, state.message, kind, merged=parents).refs)
-
-
-def _in_progress(session: Session, command: str) -> MergeState:
-    state = read_state(session.staging, session.repo)
-    if state is None:
-        raise NotFound(f"no {command} is in progress", hint="see `epicvc status`")
-    if state.command != command:
-        raise UsageError(f"a {state.command} is in progress, no {command}", hint=what_next(state))
-    return state

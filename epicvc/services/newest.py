@@ -71,10 +71,8 @@ class Newest:
             return "files", f"changed since commit {_named(db)}, which has the other"
         if db.commit is None:
             return "db", f"changed since commit {_named(files)}, which has the other"
-        if files.commit == db.commit or files.time is None or db.time is None or files.time == db.time:
-            return None
-        older, newer, side = (files, db, "db") if files.time < db.time else (db, files, "files")
-        return side, f"commit {_named(newer)} is later than {_named(older)}"
+        evidence = later(files, db)
+        return ("files" if evidence[0] else "db", evidence[1]) if evidence else None
 
     def _by_clock(self, label: Label, files: Origin) -> tuple[str, str] | None:
         """The file's time against the row's."""
@@ -118,6 +116,19 @@ class Newest:
         return _time(stamp)
 
 
+def later(one: Origin, other: Origin) -> tuple[bool, str] | None:
+    """Which of two committed changes came later, by which evidence; ``None`` where that cannot be told.
+
+    Returns:
+        Whether it was the first one, and why.
+    """
+    if one.commit == other.commit or one.time is None or other.time is None or one.time == other.time:
+        return None
+    first = one.time > other.time
+    newer, older = (one, other) if first else (other, one)
+    return first, f"commit {_named(newer)} is later than {_named(older)}"
+
+
 def _time(stamp: SQLValue) -> datetime | None:
     if not isinstance(stamp, str):
         return None
@@ -130,7 +141,8 @@ def _time(stamp: SQLValue) -> datetime | None:
 
 def _named(origin: Origin) -> str:
     assert origin.commit is not None  # callers have looked
-    return origin.commit.hex()[:12] + (f" of {_shown(origin.time)}" if origin.time else "")
+    author = f" by {origin.author}" if origin.author else ""
+    return origin.commit.hex()[:12] + author + (f" of {_shown(origin.time)}" if origin.time else "")
 
 
 def _shown(time: datetime) -> str:

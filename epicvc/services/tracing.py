@@ -190,6 +190,24 @@ class Tracer:
         return pair
 
 
+def origin_in(session: Session, commit: ObjectId, label: Label, tracer: Tracer | None = None) -> Origin | None:
+    """Who made a place what it is in a commit: the side that had it first, which the other was brought to.
+
+    Args:
+        session: the running command.
+        commit: the commit.
+        label: the place.
+        tracer: that of :func:`tracer_of`, where it is at hand.
+    """
+    found = (tracer or tracer_of(session, label)).origins_in(commit, [(side, label) for side in SIDES])
+    return min(found.values(), key=lambda origin: origin.time.timestamp() if origin.time else 0.0, default=None)
+
+
+def tracer_of(session: Session, label: Label) -> Tracer:
+    """The tracer for a place."""
+    return Tracer(session, Label(label.root, label.path[:1], table=True) if label.table else Label(label.root))
+
+
 def base_origin(session: Session, label: Label, value: Value) -> Origin | None:
     """The first commit of the current line of history in which the base has a value that it still has.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from epicvc.merge.threeway import ABSENT, Conflict, Value
@@ -10,6 +10,7 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable, shown
 
 if TYPE_CHECKING:
+    from epicvc.merge.threeway import Chosen
     from epicvc.model.labels import Label
     from epicvc.services.checking import Finding, FsckReport
     from epicvc.services.cleaning import CleanReport
@@ -37,9 +38,7 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
             _draw_moved(console, moved, verbose=verbose)
     if report.moves_base and not (report.to_db or report.to_files):
         console.print(line("both sides agree already; recorded it"))
-    reasons = [(conflict, chosen) for conflict, chosen in report.decided if chosen.reason]
-    for conflict, chosen in reasons if verbose else reasons[:_LINES]:
-        console.print(line("  = ", printable(str(conflict.label)), (f": {printable(chosen.reason)}", "dim")))
+    _draw_decided(console, report.decided, verbose=verbose)
     for source, target in report.tasks_moved if verbose else report.tasks_moved[:_LINES]:
         console.print(line(f"  > {printable(str(source))} is {printable(str(target))} now"))
     for fault in report.warnings:
@@ -70,7 +69,7 @@ def merge_report(console: Console, report: MergeReport) -> None:
         console.print(line(f"  > {printable(str(old))} moved to {printable(str(new))}"))
     for warning in report.warnings[:_LINES]:
         console.print(line((f"warning: {printable(warning)}", "changed")))
-    draw_replayed(console, list(report.replayed))
+    _draw_decided(console, report.decided)
     if report.conflicts:
         what = f"{count(len(report.conflicts), 'conflict')}: ours {'would stay' if would else 'stays'} until settled"
         console.print(line((what, "conflict")))
@@ -81,6 +80,13 @@ def merge_report(console: Console, report: MergeReport) -> None:
             console.print(line((text, "label")))
     elif report.commit is not None and not report.fast_forward:
         console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
+
+
+def _draw_decided(console: Console, decided: Sequence[tuple[Conflict, Chosen]], *, verbose: bool = False) -> None:
+    """Draw which conflicts were settled by a policy or as they were before, and why."""
+    reasons = [(conflict, chosen) for conflict, chosen in decided if chosen.reason]
+    for conflict, chosen in reasons if verbose else reasons[:_LINES]:
+        console.print(line("  = ", printable(str(conflict.label)), (f": {printable(chosen.reason)}", "dim")))
 
 
 def _draw_moved(console: Console, moved: list[Moved], *, verbose: bool) -> None:

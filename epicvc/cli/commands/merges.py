@@ -94,16 +94,16 @@ def _finishes(
         UsageError: not exactly one of a revision and these two is given.
     """
     from epicvc.errors import UsageError
-    from epicvc.services import merging
+    from epicvc.services import mergewaiting
 
     if (revision is not None) + abort + proceed != 1:
         hint = f"epicvc {command} REV, epicvc {command} --continue or epicvc {command} --abort"
         raise UsageError(f"what to {command}, or how to go on?", hint=hint)
     if proceed:
-        _tell(context, merging.finish(repo_of(context), command, message=message, dry_run=dry_run))
+        _tell(context, mergewaiting.finish(repo_of(context), command, message=message, dry_run=dry_run))
     elif abort:
         settings = settings_of(context)
-        report = merging.abort(repo_of(context), command, dry_run=dry_run)
+        report = mergewaiting.abort(repo_of(context), command, dry_run=dry_run)
         if settings.json:
             _tell(context, report)
         else:

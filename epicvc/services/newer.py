@@ -1,0 +1,40 @@
+"""``newest_wins`` between branches: whose commit changed a value last, by the evidence of history alone.
+
+A working copy has nothing to say here: both branches are as they were committed.
+"""
+
+from __future__ import annotations
+
+from epicvc.merge.threeway import Chosen, Conflict
+from epicvc.model.labels import Label
+from epicvc.services.newest import later
+from epicvc.services.session import Session
+from epicvc.services.tracing import Tracer, origin_in, tracer_of
+from epicvc.store.objects import ObjectId
+
+
+class Newer:
+    """Decides conflicts of a merge by what was changed later.
+
+    Args:
+        session: the running command.
+        ours: the commit of one branch.
+        theirs: that of the other.
+    """
+
+    def __init__(self, session: Session, ours: ObjectId, theirs: ObjectId) -> None:
+        self._session = session
+        self._commits = ours, theirs
+        self._tracers: dict[Label, Tracer] = {}
+
+    def decide(self, conflict: Conflict) -> Chosen | None:
+        """The later value with the evidence as its reason; ``None`` where there is no evidence, or a tie."""
+        label = conflict.label
+        root = Label(label.root, label.path[:1] if label.table else (), table=label.table)
+        tracer = self._tracers.setdefault(root, tracer_of(self._session, label))
+        ours, theirs = (origin_in(self._session, commit, label, tracer) for commit in self._commits)
+        found = later(ours, theirs) if ours is not None and theirs is not None else None
+        if found is None:
+            return None
+        value, whose = (conflict.ours, "our") if found[0] else (conflict.theirs, "their")
+        return Chosen(value, f"newest_wins took {whose} value: {found[1]}")
