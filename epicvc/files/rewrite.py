@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from epicvc.files.align import align
 from epicvc.files.spans import Item, Node, spans
-from epicvc.files.style import Style, line_margin, render_key, render_value, spelling_of, style_of, usual
+from epicvc.files.style import Style, line_margin, render_key, render_value, style_of, usual
 from epicvc.jsonio import JSON, equal, parse
 
 
@@ -53,11 +53,6 @@ class _Editor:
     def style(self) -> Style:
         return style_of(self.text, self.root)
 
-    @cached_property
-    def spelling(self) -> Style:
-        """The style as far as texts and numbers have one: nothing of it is learnt from how values are laid out."""
-        return spelling_of(self.text)
-
     def document(self, target: JSON) -> str:
         margin = line_margin(self.text, self.root.start)
         return self.text[: self.root.start] + self.value(self.root, target, margin) + self.text[self.root.end :]
@@ -74,9 +69,7 @@ class _Editor:
             keep = type(target) is type(node.content) and not target and not node.items
         else:
             keep = equal(node.content, target)
-        if keep:
-            return self.text[node.start : node.end]
-        return render_value(target, self.style if isinstance(target, (dict, list)) else self.spelling, margin)
+        return self.text[node.start : node.end] if keep else render_value(target, self.style, margin)
 
     def members(self, node: Node, target: dict[str, JSON]) -> str:
         known = {item.key for item in node.items}

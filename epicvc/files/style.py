@@ -99,11 +99,6 @@ def style_of(text: str, root: Node) -> Style:
     return _prevailing([_Habits.of(text, root)])
 
 
-def spelling_of(text: str) -> Style:
-    """The habits of one file as far as single texts and numbers show them; the rest takes a look at every value."""
-    return _prevailing([_Habits.of_text(text)])
-
-
 def usual(texts: Iterable[str], default: str) -> str:
     """The most frequent text, the first of equally frequent ones."""
     ranked = Counter(texts).most_common(1)
@@ -139,7 +134,7 @@ class _Habits(Struct):
     flat: dict[type, list[tuple[int, bool]]] = field(default_factory=lambda: {list: [], dict: []})
 
     @classmethod
-    def of_text(cls, text: str) -> _Habits:
+    def of(cls, text: str, root: Node) -> _Habits:
         habits = cls(final_newline=text.endswith("\n"))
         if not text.isascii():
             habits.ensure_ascii = False
@@ -147,11 +142,6 @@ class _Habits(Struct):
             habits.ensure_ascii = True
         if "/" in text:
             habits.escape_slash = "\\/" in text and text.count("/") == text.count("\\/")
-        return habits
-
-    @classmethod
-    def of(cls, text: str, root: Node) -> _Habits:
-        habits = cls.of_text(text)
         for node in _containers(root):
             habits.look_at(text, node)
         if root.items:

@@ -13,6 +13,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.results import BEYOND
+
 FORMAT = "epicvc.bench/1"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 _HEAD = ("work", "epicvc", "cpu", "peak", "reference", "takes", "cpu", "ratio", "by cpu", "bar", "beyond", "holds")
@@ -23,7 +25,8 @@ Written by `make bench`; the figures are also in `benchmarks.json`, run by run. 
 reference in the same run, in turns, so that what else the machine does hits both. Times are medians of wall time,
 *cpu* is user and system time over all threads, *peak* the most memory of any run. *ratio* is epicvc's wall time (or
 size) over the reference's, and is what the bar is about; *by cpu* is the same of processor time, which tells what
-is the program's from what else the machine was doing (its load average). A bar that does not hold says **missed**.
+is the program's from what else the machine was doing (its load average). A bar with a plus is about the processor time
+beyond the reference's. A bar that does not hold says **missed**.
 `make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows (and writes nothing here). What
 the time goes to, and what it would take to go further, is in [Performance](performance.md).
 """
@@ -71,7 +74,8 @@ def table(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     shown = _megabytes if row["unit"] == "bytes" else _seconds
     ours, theirs = row["epicvc"], row["measured_against"]
-    absolute = row["unit"] == "bytes" and row["ratio"] is None
+    beyond = row["unit"] == BEYOND
+    absolute = beyond or (row["unit"] == "bytes" and row["ratio"] is None)
     limit = shown if absolute else _times
     verdict = f"**{row['verdict']}**" if row["verdict"] == "missed" else row["verdict"]
     if row.get("cpu_verdict", row["verdict"]) != row["verdict"]:
@@ -81,9 +85,9 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         *_figures(ours, shown),
         row["reference"],
         *_figures(theirs, shown)[:2],
-        _times(row["ratio"]),
-        _times(row.get("cpu_ratio")),
-        f"≤ {limit(row['bar'])}",
+        "–" if beyond else _times(row["ratio"]),
+        f"+{shown(row['excess'])}" if beyond and row["excess"] is not None else _times(row.get("cpu_ratio")),
+        f"≤ {'+' if beyond else ''}{limit(row['bar'])}",
         f"≤ {limit(row['beyond'])}" if row["beyond"] is not None else "–",
         f"{verdict}; {row['note']}" if row["note"] else verdict,
     )

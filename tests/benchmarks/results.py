@@ -7,6 +7,8 @@ from typing import Any
 
 from tests.benchmarks.measure import Sample, median
 
+BEYOND = "s beyond"
+
 
 @dataclass(frozen=True)
 class Row:
@@ -18,7 +20,8 @@ class Row:
         reference: what it is measured against.
         bar: the most that epicvc may take, in times of the reference (or in ``unit``, without a reference).
         beyond: where it is as good as it can get; ``None`` where the bar is that already.
-        unit: ``s`` or ``bytes``.
+        unit: ``s`` or ``bytes``; ``s beyond``: the bar is in seconds of processor time beyond the reference, which is
+            then a start that every command has.
     """
 
     name: str
@@ -74,8 +77,15 @@ class Result:
         return median(self.ours).cpu / median(self.theirs).cpu
 
     @property
+    def excess(self) -> float | None:
+        """Seconds of processor time beyond the reference's."""
+        return median(self.ours).cpu - median(self.theirs).cpu if self.ours and self.theirs else None
+
+    @property
     def verdict(self) -> str:
         """``beyond``, ``bar``, ``missed``; ``-`` where there is nothing to judge."""
+        if self.row.unit == BEYOND:
+            return self.row.judge(self.excess)
         value = self.ratio
         if self.row.unit == "bytes" and self.their_size is None and self.size is not None:
             value = float(self.size)
@@ -86,7 +96,10 @@ class Result:
         value: dict[str, Any] = {**asdict(self.row), "verdict": self.verdict, "ratio": self.ratio, "note": self.note}
         if self.row.unit == "bytes":
             return {**value, "epicvc": self.size, "measured_against": self.their_size}
-        value |= {"cpu_ratio": self.cpu_ratio, "cpu_verdict": self.row.judge(self.cpu_ratio)}
+        if self.row.unit == BEYOND:
+            value |= {"excess": self.excess}
+        else:
+            value |= {"cpu_ratio": self.cpu_ratio, "cpu_verdict": self.row.judge(self.cpu_ratio)}
         for name, samples in (("epicvc", self.ours), ("measured_against", self.theirs)):
             value[name] = {**asdict(median(samples)), "runs": [asdict(s) for s in samples]} if samples else None
         return value

@@ -9,9 +9,10 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.load import path_of
 from tests.benchmarks.measure import Command, Sample
@@ -173,12 +174,16 @@ class Scene:
         """Change the first task's title in ``count`` files."""
         self._edits += 1
         for number in self._spread(count, self._edits):
-            path = self.synced / "epics" / path_of(number)
-            text = path.read_text("utf-8")
-            end = "\n" if text.endswith("\n") else ""
-            whole = json.loads(text)
-            whole["epic"]["tasks"][0]["title"] = f"edited {self._edits}"
-            path.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + end, encoding="utf-8")
+            self._rewrite(number, lambda task: task.update(title=f"edited {self._edits}"))
+
+    def _rewrite(self, number: int, edit: Callable[[dict[str, Any]], None]) -> None:
+        """Change the first task in an epic's file."""
+        path = self.synced / "epics" / path_of(number)
+        text = path.read_text("utf-8")
+        end = "\n" if text.endswith("\n") else ""
+        whole = json.loads(text)
+        edit(whole["epic"]["tasks"][0])
+        path.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + end, encoding="utf-8")
 
     def edit_database(self, count: int, path: Path | None = None) -> None:
         """Change the third task's title in ``count`` epics of the database."""
@@ -188,6 +193,37 @@ class Scene:
         database.executemany("UPDATE framework_tasks SET title = ? WHERE task_key = ?", rows)
         database.commit()
         database.close()
+
+    def edit_tasks(self, numbers: Sequence[int], field: str) -> None:
+        """Change a field of the first task of these epics, half of them in files and half in the database."""
+        self._edits += 1
+        half = len(numbers) // 2
+        text = f"{field} {self._edits}"
+        for number in numbers[:half]:
+            self._rewrite(number, lambda task: task.update({field: text}))
+        database = sqlite3.connect(self.synced / "framework.db")
+        rows = [(text, f"{number}.1") for number in numbers[half:]]
+        database.executemany(f"UPDATE framework_tasks SET {field} = ? WHERE task_key = ?", rows)
+        database.commit()
+        database.close()
+
+    def two_branches(self, changes: int) -> str:
+        """Change epics on the current branch and on a new one, half of them on both and there in another field.
+
+        Returns:
+            The new branch; both are synced.
+        """
+        common = changes // 2
+        numbers = self._spread(2 * changes - common, self._edits + 1)
+        name = f"b{self._edits}"
+        self.run_in(self.synced, "switch", "-c", name)
+        self.edit_tasks(numbers[changes - common :], "title")
+        self.run_in(self.synced, "sync")
+        self.run_in(self.synced, "switch", "-")
+        self.edit_tasks(numbers[:changes], "description")
+        self.run_in(self.synced, "sync")
+        self.run_in(self.synced, "status")
+        return name
 
     @cached_property
     def changed_copy(self) -> Path:

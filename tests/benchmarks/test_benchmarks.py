@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import statistics
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,29 @@ def test_verdicts() -> None:
     assert measured.as_json()["cpu_verdict"] == "beyond"
     size = Result(Row("x", "memory", "-", 400, 150, "bytes"), size=200)
     assert (size.ratio, size.verdict) == (None, "bar")
+
+
+def test_seconds_beyond_a_start() -> None:
+    row = Row("x", "work", "start", 1, unit="s beyond")
+    measured = Result(row, [Sample(9, 1.3, 1)], [Sample(9, 0.2, 1)])
+    assert (round(measured.excess or 0, 6), measured.verdict) == (1.1, "missed")
+    (_, cells) = report.table([measured.as_json()])
+    assert cells[7:] == ("–", "+1.10 s", "≤ +1.00 s", "–", "**missed**")
+
+
+def test_two_branches_have_half_of_their_changes_in_common(scene: Scene) -> None:
+    """In other fields, so that they merge, and half in files and half in the database."""
+    name = scene.two_branches(8)
+    merge = [sys.executable, "-m", "epicvc", "merge", name, "--json"]
+    done = subprocess.run(merge, cwd=scene.synced, env=scene.environment, check=True, capture_output=True)
+    said = json.loads(done.stdout)
+    assert (said["merged"], said["conflicts"], said["fast_forward"]) == (8, [], False)
+    changed = [epic["tasks"][0] for epic in epics(scene.synced / "epics")]
+    titles, descriptions = (
+        {number for number, task in enumerate(changed) if task[field].startswith(f"{field} ")}
+        for field in ("title", "description")
+    )
+    assert (len(titles), len(descriptions), len(titles & descriptions)) == (8, 8, 4)
 
 
 def test_rows_have_names_of_their_own() -> None:

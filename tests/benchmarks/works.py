@@ -27,6 +27,8 @@ GIT_COMMIT = "`git add` + `git commit` of the files"
 GIT_ADD = "`.git` with the files alone after `git add`"
 HELLO = "lazy Typer 0.28 hello"
 HELP = "`epicvc --help`"
+BRANCH = "`epicvc branch`, small repo"
+MERGED = 100
 
 ROWS = (
     Row("version", "`--version`", PYTHON, 1.5),
@@ -41,6 +43,9 @@ ROWS = (
     Row("sync", "`sync` after 10 edits in files, 10 in the database", SQLDIFF, 4, 1),
     Row("first-sync", "first `sync` into an empty database", BARE_INSERT, 2.5, 1.3),
     Row("checkout", "`checkout HEAD~1` after 10 + 10 changes", "the `sync` that made them", 2, 1),
+    Row("merge", f"`merge`, {MERGED} epics changed on each branch, half of them on both", BRANCH, 1, unit="s beyond"),
+    Row("merge-10", "`merge`, 10 epics changed on each branch, half of them on both", BRANCH, 0.4, unit="s beyond"),
+    Row("revert", f"`revert` of a commit of {MERGED} epics, half of them changed since", BRANCH, 1, unit="s beyond"),
     Row("diff", "`diff HEAD~1` after 10 changes", HELP, 1.5, 1.1),
     Row("enrich", "`enrich` of all epics, for the first time", PARSE_WRITE, 1.5, 1),
     Row("store", "store after the first commit of both sides", GIT_ADD, 1.5, 0.6, "bytes"),
@@ -217,6 +222,40 @@ def _syncing(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     yield from (result for result in (sync, checkout) if result.row.name in wanted)
 
 
+def merging(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
+    """Two branches brought together, and a commit taken back: what goes with the changes, beyond the start."""
+    sizes = {"merge-10": EDITS, "merge": MERGED}
+    for name, changes in sizes.items():
+        if name in wanted and 2 * changes <= scene.count:
+            yield _merging(scene, BY_NAME[name], changes, runs)
+    if "revert" in wanted and scene.count >= 2 * MERGED:
+        yield _reverting(scene, runs)
+
+
+def _merging(scene: Scene, row: Row, changes: int, runs: int) -> Result:
+    result, start = Result(row), scene.epicvc("branch", repo=scene.small)
+    for turn in range(runs + 1):
+        name = scene.two_branches(changes)
+        done = scene.run_in(scene.synced, "merge", name)
+        if turn:  # the first is not measured
+            result.ours.append(done)
+            result.theirs.append(start.run())
+    return result
+
+
+def _reverting(scene: Scene, runs: int) -> Result:
+    result, start = Result(BY_NAME["revert"]), scene.epicvc("branch", repo=scene.small)
+    for turn in range(runs + 1):
+        for first, field in ((0, "title"), (MERGED // 2, "description")):
+            scene.edit_tasks(range(first, first + MERGED), field)
+            scene.run_in(scene.synced, "sync")
+        done = scene.run_in(scene.synced, "revert", "HEAD~1")
+        if turn:  # the first is not measured
+            result.ours.append(done)
+            result.theirs.append(start.run())
+    return result
+
+
 def enriching(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     """All calculated fields into files of their own."""
     if "enrich" not in wanted:
@@ -236,7 +275,7 @@ def enriching(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
 
 
 Group = Callable[[Scene, Wanted, int], Iterator[Result]]
-GROUPS: tuple[Group, ...] = (start_up, first_sync, first_commit, looking, enriching, daily)
+GROUPS: tuple[Group, ...] = (start_up, first_sync, first_commit, looking, enriching, daily, merging)
 
 
 def measure(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
