@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from decimal import Decimal
@@ -11,7 +12,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from epicvc.errors import InvalidJSON
-from epicvc.jsonio import JSON, MAX_DEPTH, _Reader, dumps_canonical, dumps_text, equal, parse
+from epicvc.jsonio import (
+    JSON,
+    MAX_DEPTH,
+    _Reader,
+    dumps_canonical,
+    dumps_text,
+    equal,
+    join_canonical,
+    parse,
+    to_the_letter,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     [
@@ -287,3 +298,25 @@ def test_damaged_text_is_read_exactly_or_refused(value: JSON, data: st.DataObjec
             assert again.value.args == error.args
     else:
         assert identical(found, _Reader(bytes(raw).decode(), None).document())
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, True),
+        (1, 1.0),
+        ("1.5", Decimal("1.5")),
+        (None, "null"),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        ({"a": None}, {}),
+    ],
+)
+def test_to_the_letter_is_more_than_equal(one: JSON, other: JSON) -> None:
+    assert to_the_letter(one) == to_the_letter(copy.deepcopy(one))
+    assert to_the_letter(one) != to_the_letter(other)
+
+
+def test_a_canonical_object_is_joined_from_its_members() -> None:
+    value: dict[str, JSON] = {"b": [1.50, 10**50], "a\u00e9": {"z": 1, "y": "x"}, "B": "text"}
+    members = {name: dumps_canonical(member) for name, member in value.items()}
+    assert join_canonical(members) == dumps_canonical(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Mapping as MappingABC
 from typing import Final, TypeAlias
 
 from epicvc.database.backend import Reader, Writer
@@ -124,6 +125,14 @@ class RowChanges:
     def __iter__(self) -> Iterator[RowChange]:
         return iter(self._known) if self._known is not None else self._compare()
 
+    def keep(self) -> None:
+        """Compare now: a tree that was just made need not be read back from the store, where it will be by then."""
+        size = 0
+        for _, old, new in self:
+            size += len(old or b"") + len(new or b"")
+            if size > KEPT_BYTES:
+                return
+
     def _compare(self) -> Iterator[RowChange]:
         found: list[RowChange] | None = []
         size = 0
@@ -150,8 +159,21 @@ def row_changes(
         yield key.decode(), RowChanges(source, old or tree.EMPTY, new or tree.EMPTY)
 
 
-def restore(writer: Writer, source: ObjectSource, current: DatabaseState, target: DatabaseState) -> None:
+def restore(
+    writer: Writer,
+    source: ObjectSource,
+    current: DatabaseState,
+    target: DatabaseState,
+    changes: MappingABC[str, RowChanges] | None = None,
+) -> None:
     """Bring the database from one captured state to another, as a restore does.
+
+    Args:
+        writer: a transaction of a restore.
+        source: holds both states.
+        current: how the database is.
+        target: how it is to be.
+        changes: :func:`row_changes` of the two, where they are at hand.
 
     Raises:
         InvalidRow: a row would not come back exactly.
@@ -163,4 +185,5 @@ def restore(writer: Writer, source: ObjectSource, current: DatabaseState, target
             for key, value in tree.items(source, root):
                 yield key, unpack_row(source, value)
 
-    writer.restore(get_schema(source, target), dict(row_changes(source, current, target)), rows)
+    found = dict(row_changes(source, current, target)) if changes is None else changes
+    writer.restore(get_schema(source, target), found, rows)

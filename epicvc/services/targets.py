@@ -14,7 +14,7 @@ from epicvc.database.rowcodec import encode_key
 from epicvc.database.tables import Schema
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.base import get_ignored
-from epicvc.repo.dbside import COUNTERS, get_schema, restore, table_root
+from epicvc.repo.dbside import COUNTERS, get_schema, restore, row_changes, table_root
 from epicvc.repo.filesside import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.difference import key_text
@@ -53,6 +53,9 @@ def go(
     """Bring both sides to a state as a restore does: exactly, with no trigger fired."""
     current = session.working.snapshot()
     wanted = reachable(session, target.snapshot)
+    rows = dict(row_changes(session.staging, current.database, wanted.database))
+    for changes in rows.values():
+        changes.keep()
 
     def work(writer: Writer | None, stage: Stage) -> After:
         for path, old, new in changed_files(stage.sink, current.files, wanted.files):
@@ -62,7 +65,7 @@ def go(
             else:
                 stage.write(path, old, stage.sink.get(new, ObjectType.BLOB))
         if writer is not None and current.database is not None and wanted.database is not None:
-            restore(writer, stage.sink, current.database, wanted.database)
+            restore(writer, stage.sink, current.database, wanted.database, rows)
             if target.check is not None:
                 target.check(writer)
         return After(wanted, target.refs(session, stage.sink, wanted))

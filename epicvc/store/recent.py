@@ -1,4 +1,4 @@
-"""Objects that were read a moment ago. Trees share most of their nodes, and whoever compares them reads these again."""
+"""Nodes that were read a moment ago. Trees share most of them, and whoever compares trees reads these again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Final
 
 from epicvc.store.objects import ObjectId, ObjectType
 
-MOST_BYTES: Final = 16 << 20
-"""Bytes of payload to keep: a few hundred nodes, on the way to as many entries."""
+MOST_BYTES: Final = 32 << 20
+"""Bytes of payload to keep: the nodes on the way to a few hundred entries of three states."""
 
 
 class Recent:

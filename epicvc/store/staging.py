@@ -107,7 +107,8 @@ class Staging:
             check_type(oid, known[0], type)
             return known[1]
         payload = self._store.get(oid, type)
-        self._recent.keep(oid, type, payload)
+        if type is ObjectType.NODE:
+            self._recent.keep(oid, type, payload)
         return payload
 
     def has(self, oid: ObjectId) -> bool:

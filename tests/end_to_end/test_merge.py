@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.branches import commit, fork, set_task, two_branches
+from support.branches import commit, fork, random_edits, set_task, two_branches
 from support.repos import EpicRepo
 
 
@@ -403,34 +402,6 @@ def test_several_merge_bases_the_newest_is_taken_and_named(made: EpicRepo) -> No
     settled(repo)
 
 
-def _random_edits(repo: EpicRepo, seed: int) -> None:
-    """Edits of both sides that touch places of their own kind, and some that another seed touches too."""
-    chance = random.Random(seed)
-    for number in range(8):
-        epic = chance.choice(["1", "2", "3"])
-        body = repo.body(epic)
-        keys = [task["id"] for task in body["tasks"]]
-        task = chance.choice(keys)
-        kind = chance.randrange(7)
-        if kind == 0:
-            repo.rewrite(epic, set_task(task, title=f"{seed} {number}"))
-        elif kind == 1:
-            new = {"id": f"n{seed}.{number}", "title": "New", "dependencies": [task], "note": seed}
-            repo.rewrite(epic, lambda body, new=new: body["tasks"].append(new))
-        elif kind == 2:
-            repo.rewrite(epic, lambda body: body.update({f"extra{chance.randrange(3)}": seed}))
-        elif kind == 3:
-            goal = f"goal {seed} {number}"
-            repo.rewrite(epic, lambda body, goal=goal: body.setdefault("goals", []).insert(0, goal))
-        elif kind == 4:
-            repo.sql("UPDATE framework_epics SET points_earned = ? WHERE epic_key = ?", seed * 100 + number, epic)
-        elif kind == 5:
-            repo.sql("INSERT INTO settings VALUES (?, ?, 'v')", f"s{seed}", str(number))
-        elif len(keys) > 2:
-            gone = [item for item in body["tasks"] if item["id"] != task]
-            repo.rewrite(epic, lambda body, gone=gone: body.update(tasks=gone))
-
-
 def _documents(repo: EpicRepo) -> Any:
     """What both sides say, without surrogate keys and the times of writing."""
     epics = {epic: repo.body(epic) for epic in ("1", "2", "3")}
@@ -452,10 +423,10 @@ def _documents(repo: EpicRepo) -> Any:
 @pytest.mark.parametrize("seed", [1, 3, 5, 7])
 def test_merging_either_way_gives_the_same_documents(made: EpicRepo, tmp_path: Path, seed: int) -> None:
     fork(made)
-    _random_edits(made, seed)
+    random_edits(made, seed)
     commit(made)
     made.ok("switch", "main")
-    _random_edits(made, seed + 1)
+    random_edits(made, seed + 1)
     commit(made)
     other = made.copy_to(tmp_path / "other")
     other.ok("switch", "theirs")

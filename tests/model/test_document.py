@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.errors import InvalidData, InvalidField, InvalidFile
-from epicvc.jsonio import JSON, parse
+from epicvc.jsonio import JSON, dumps_canonical, parse
 from epicvc.model.document import (
     UNAGREED,
     Core,
     RowEpic,
     core_bytes,
+    join_core,
     misfit,
     natural_key,
     place,
@@ -205,6 +206,12 @@ ROWS = RowEpic(
     defaults=frozenset({"tdd_enabled"}),
     task_defaults={"1": frozenset({"story_points"})},
 )
+
+
+@given(cores())
+def test_a_core_joined_from_its_tasks_is_the_same_bytes(core: Core) -> None:
+    tasks = [dumps_canonical(cast("JSON", task)) for task in tasks_of(core)]
+    assert join_core("5", core, tasks) == core_bytes("5", core)
 
 
 def test_without_a_reference_every_value_counts() -> None:

@@ -1,4 +1,4 @@
-"""Objects that were read a moment ago: given again without being read, and never more of them than allowed."""
+"""Nodes that were read a moment ago: given again without being read, and never more of them than allowed."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_what_is_larger_than_all_that_is_kept_is_not_kept() -> None:
     assert recent.get(b"b") is not None
 
 
-def test_an_object_is_read_from_the_store_once_and_its_type_checked_each_time(
+def test_a_node_is_read_from_the_store_once_and_its_type_checked_each_time(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Staging(store, flush_bytes=None) as first:
-        oid = first.put(ObjectType.BLOB, b"x")
+        oid, blob = first.put(ObjectType.NODE, b"x"), first.put(ObjectType.BLOB, b"y")
         first.flush()
     read: list[bytes] = []
     packed = store.packed
@@ -45,7 +45,8 @@ def test_an_object_is_read_from_the_store_once_and_its_type_checked_each_time(
 
     monkeypatch.setattr(store, "packed", reading)
     with Staging(store, flush_bytes=None) as sink:
-        assert [sink.get(oid, ObjectType.BLOB) for _ in range(3)] == [b"x"] * 3
-        with pytest.raises(DamagedObject, match="type 1"):
+        assert [sink.get(oid, ObjectType.NODE) for _ in range(3)] == [b"x"] * 3
+        with pytest.raises(DamagedObject, match="type 2"):
             sink.get(oid, ObjectType.COMMIT)
-    assert read == [oid]
+        assert [sink.get(blob, ObjectType.BLOB) for _ in range(2)] == [b"y"] * 2  # files are large, and read once
+    assert read == [oid, blob, blob]

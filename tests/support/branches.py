@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from support.repos import EpicRepo
@@ -38,3 +39,31 @@ def two_branches(repo: EpicRepo, theirs: Any, ours: Any, epic: str | None = None
     repo.ok("switch", "main")
     repo.rewrite(epic, ours)
     commit(repo, "ours")
+
+
+def random_edits(repo: EpicRepo, seed: int) -> None:
+    """Edits of both sides that touch places of their own kind, and some that another seed touches too."""
+    chance = random.Random(seed)
+    for number in range(8):
+        epic = chance.choice(["1", "2", "3"])
+        body = repo.body(epic)
+        keys = [task["id"] for task in body["tasks"]]
+        task = chance.choice(keys)
+        kind = chance.randrange(7)
+        if kind == 0:
+            repo.rewrite(epic, set_task(task, title=f"{seed} {number}"))
+        elif kind == 1:
+            new = {"id": f"n{seed}.{number}", "title": "New", "dependencies": [task], "note": seed}
+            repo.rewrite(epic, lambda body, new=new: body["tasks"].append(new))
+        elif kind == 2:
+            repo.rewrite(epic, lambda body: body.update({f"extra{chance.randrange(3)}": seed}))
+        elif kind == 3:
+            goal = f"goal {seed} {number}"
+            repo.rewrite(epic, lambda body, goal=goal: body.setdefault("goals", []).insert(0, goal))
+        elif kind == 4:
+            repo.sql("UPDATE framework_epics SET points_earned = ? WHERE epic_key = ?", seed * 100 + number, epic)
+        elif kind == 5:
+            repo.sql("INSERT INTO settings VALUES (?, ?, 'v')", f"s{seed}", str(number))
+        elif len(keys) > 2:
+            gone = [item for item in body["tasks"] if item["id"] != task]
+            repo.rewrite(epic, lambda body, gone=gone: body.update(tasks=gone))

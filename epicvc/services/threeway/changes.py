@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from epicvc.model.mapping import Mapping
 from epicvc.repo.filesside import changed_files
 from epicvc.repo.rows import mapped_tables
 from epicvc.services.threeway.contents import Contents
+from epicvc.services.threeway.owners import Owners
 from epicvc.services.threeway.states import State
 from epicvc.store import tree
-from epicvc.store.objects import ObjectId, ObjectSink
+from epicvc.store.objects import ObjectId, ObjectSource
 
 Place = tuple[str, ObjectId]
 """Where an epic's file is: path and blob."""
 
 
-@dataclass(frozen=True)
-class RowChange:
+class RowChange(Struct, frozen=True):
     """A row that differs, as the trees have it."""
 
     old: bytes | None
     new: bytes | None
 
 
-@dataclass
-class Changes:
+class Changes(Struct):
     """What differs between two states, by epic where it belongs to one.
 
     Attributes:
@@ -50,58 +48,70 @@ class Changes:
     tasks: dict[str, set[str]] = field(default_factory=dict)
 
 
-def find_changes(
-    sink: ObjectSink,
-    contents: Contents,
-    mapping: Mapping,
-    old: State,
-    new: State,
-    *,
-    owned: bool,
-) -> Changes:
-    """What differs between two states.
+Rows = dict[str, dict[bytes, RowChange]]
+"""Changed rows of every table, by key."""
+
+
+def changed_rows(source: ObjectSource, old: State, new: State) -> Rows:
+    """The rows that differ between two states."""
+    before, after = (state.snapshot.database.tables if state.snapshot.database else tree.EMPTY for state in (old, new))
+    found: Rows = {}
+    for key, was, now in tree.diff(source, before, after):
+        rows = tree.diff(source, was or tree.EMPTY, now or tree.EMPTY)
+        found[key.decode()] = {key: RowChange(one, other) for key, one, other in rows}
+    return found
+
+
+class Comparison:
+    """The comparison of two states.
 
     Args:
-        sink: holds them.
+        source: holds them.
         contents: reads changed files.
         mapping: the mapping in force.
         old: the earlier state.
         new: the later one.
-        owned: whether the epics that rows belong to can be told; else all are rows like any other.
-
-    Raises:
-        InvalidJSON: a changed file is no JSON.
+        owners: whose rows are whose, in the earlier state and in the later one; without them all are rows like any
+            other.
     """
-    return _Comparison(sink, contents, mapping, old, new, owned=owned).run()
-
-
-class _Comparison:
-    """The comparison of two states."""
 
     def __init__(
-        self, sink: ObjectSink, contents: Contents, mapping: Mapping, old: State, new: State, *, owned: bool
+        self,
+        source: ObjectSource,
+        contents: Contents,
+        mapping: Mapping,
+        old: State,
+        new: State,
+        owners: tuple[Owners, Owners] | None,
     ) -> None:
-        self._sink = sink
+        self._source = source
         self._contents = contents
         self._mapping = mapping
         self._old, self._new = old, new
-        self._tables = frozenset(mapped_tables(mapping)) if owned else frozenset()
+        self._owners = owners
         self._changes = Changes()
         self._lost: dict[str, set[str]] = {}
         self._gained: dict[str, set[str]] = {}
 
-    def run(self) -> Changes:
-        """Compare files, rows and bases."""
+    def run(self, rows: Rows) -> Changes:
+        """Compare the states, whose rows are compared already.
+
+        Raises:
+            InvalidJSON: a changed file is no JSON.
+        """
+        self._changes.rows = rows
         self._find_files()
-        self._find_rows()
-        for key, _, _ in tree.diff(self._sink, self._old.snapshot.base, self._new.snapshot.base):
+        if self._owners is not None:
+            for table in mapped_tables(self._mapping):
+                self._find_owners(*self._owners, table, rows.get(table, {}))
+        for key, _, _ in tree.diff(self._source, self._old.snapshot.base, self._new.snapshot.base):
             self._changes.epics.add(key.decode())
         self._find_moves()
         return self._changes
 
     def _find_files(self) -> None:
         changes = self._changes
-        for path, was, now in changed_files(self._sink, self._old.snapshot.files, self._new.snapshot.files):
+        for path, was, now in changed_files(self._source, self._old.snapshot.files, self._new.snapshot.files):
             for blob, places, tasks in ((was, changes.old_files, self._lost), (now, changes.new_files, self._gained)):
                 if blob is not None:
                     epic, found = self._contents.epic(blob, path)
@@ -110,35 +120,18 @@ class _Comparison:
                         tasks.setdefault(task, set()).add(epic)
                     changes.epics.add(epic)
 
-    def _find_rows(self) -> None:
-        changed = dict(self._changed_tables())
-        if self._tables:
-            self._new.follow(self._old, changed.get(self._mapping.epics.table, {}))
-        for table, rows in changed.items():
-            self._changes.rows[table] = rows
-            if table in self._tables:
-                self._find_owners(table, rows)
-
-    def _changed_tables(self) -> Iterator[tuple[str, dict[bytes, RowChange]]]:
-        before, after = (
-            state.snapshot.database.tables if state.snapshot.database else tree.EMPTY
-            for state in (self._old, self._new)
-        )
-        for key, was, now in tree.diff(self._sink, before, after):
-            rows = tree.diff(self._sink, was or tree.EMPTY, now or tree.EMPTY)
-            yield key.decode(), {key: RowChange(old, new) for key, old, new in rows}
-
-    def _find_owners(self, table: str, rows: dict[bytes, RowChange]) -> None:
-        changes, of_tasks = self._changes, table == self._mapping.tasks.table
-        for state, index, owned, tasks in (
-            (self._old, "old", changes.old_rows, self._lost),
-            (self._new, "new", changes.new_rows, self._gained),
+    def _find_owners(self, before: Owners, after: Owners, table: str, rows: dict[bytes, RowChange]) -> None:
+        changes = self._changes
+        old = {key: row for key, change in rows.items() if (row := self._old.named(table, change.old))}
+        new = {key: row for key, change in rows.items() if (row := self._new.named(table, change.new))}
+        for owners, named, owned, tasks in (
+            (before, old, changes.old_rows, self._lost),
+            (after, new, changes.new_rows, self._gained),
         ):
-            named = {key: row for key, change in rows.items() if (row := state.named(table, getattr(change, index)))}
-            for key, owner in state.owners(table, named):
+            for key, owner in owners.of(table, named):
                 owned.setdefault(owner.epic, {}).setdefault(table, set()).add(key)
                 changes.epics.add(owner.epic)
-                if of_tasks and owner.task is not None:
+                if owner.task is not None and table == self._mapping.tasks.table:
                     tasks.setdefault(owner.task, set()).add(owner.epic)
 
     def _find_moves(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import cast
 
 from epicvc.database.values import decode
@@ -27,31 +26,29 @@ from epicvc.services.threeway.whole import file_part, joined, shared
 from epicvc.store.objects import ObjectSink, ObjectType
 
 
-@dataclass
 class EpicMerge:
     """Merges epics, one after the other.
 
-    Attributes:
+    Args:
         sink: takes files and what was agreed.
         config: the repo's.
         decisions: settle conflicts.
         files: take the merged files.
         owned: whether it is known which rows belong to which epic.
-        entries: what is agreed then, by epic.
-        links: what the tasks depend on then, by epic.
     """
 
-    sink: ObjectSink
-    config: Config
-    decisions: Decisions
-    files: MergedFiles
-    owned: bool
-    entries: dict[str, BaseEntry | None] = field(default_factory=dict)
-    links: dict[str, Links] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._mapping: Mapping = self.config.mapping
+    def __init__(
+        self, sink: ObjectSink, config: Config, decisions: Decisions, files: MergedFiles, *, owned: bool
+    ) -> None:
+        self._sink = sink
+        self._config = config
+        self._decisions = decisions
+        self._files = files
+        self._owned = owned
+        self._mapping: Mapping = config.mapping
         self._engine = DocumentMerge(self._mapping)
+        self.entries: dict[str, BaseEntry | None] = {}
+        self.links: dict[str, Links] = {}
 
     def merge(self, epic: Epic) -> Documents:
         """Merge an epic; gives what its rows are made of.
@@ -70,11 +67,11 @@ class EpicMerge:
         self._agree(epic, file, rows, self._write_file(epic, file, rows))
         base, ours, theirs = epic.rows
         still = frozenset(epic.still.items)
-        return Documents(epic.id, base, ours, theirs, rows, epic.names, self.decisions.kept(epic.id), still)
+        return Documents(epic.id, base, ours, theirs, rows, epic.names, self._decisions.kept(epic.id), still)
 
     def _merged(self, epic: str, wholes: Iterable[Core | None]) -> Core | None:
         base, ours, theirs = shared(wholes)
-        value = self._engine.merge(self.decisions.context(), epic, base, ours, theirs).ours
+        value = self._engine.merge(self._decisions.context(), epic, base, ours, theirs).ours
         return None if value is ABSENT else cast("Core", value)
 
     # Files
@@ -89,10 +86,10 @@ class EpicMerge:
             path = merged_path(base, ours, theirs)
         if data is None or path is None:
             if ours is not None:
-                self.files.remove(ours.path)
+                self._files.remove(ours.path)
             return None
-        blob = self.sink.put(ObjectType.BLOB, data)
-        path = self.files.put(epic.id, path, blob, ours.path if ours else None)
+        blob = self._sink.put(ObjectType.BLOB, data)
+        path = self._files.put(epic.id, path, blob, ours.path if ours else None)
         known = next((version for version in epic.files if version is not None and version.blob == blob), None)
         if known is not None:
             return known
@@ -103,7 +100,7 @@ class EpicMerge:
     def _calculated(self, epic: Epic) -> Core | None:
         """The calculated fields for a file that has a place for them: those of the row on our side."""
         found = epic.rows[1].epic or epic.rows[2].epic
-        if self.config.calculated != "inline" or found is None:
+        if self._config.calculated != "inline" or found is None:
             return None
         result: Core = {}
         for spec in self._mapping.epics.calculated:
@@ -120,14 +117,14 @@ class EpicMerge:
     def _agree(self, epic: Epic, file: Core | None, rows: Core | None, written: Version | None) -> None:
         """The agreed core: what both sides say, where they say the same; else the agreed ones, merged themselves."""
         agreed, other = core_part(file, self._mapping), core_part(rows, self._mapping)
-        if not self.owned or not epic.still_in_sync or not same_core(agreed, other):
+        if not self._owned or not epic.still_in_sync or not same_core(agreed, other):
             agreed = self._merged_base(epic)
         entry: BaseEntry | None = None
         if agreed is not None and written is not None and same_core(agreed, written.text.file.core):
             entry = BaseEntry(written.core, written.blob)
         elif agreed is not None:
             place = None if written is None else (written.blob, written.core)
-            entry = put_entry(self.sink, epic.id, full_core(agreed, epic.still.cores), place)
+            entry = put_entry(self._sink, epic.id, full_core(agreed, epic.still.cores), place)
         self.entries[epic.id] = entry
 
     def _merged_base(self, epic: Epic) -> Core | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
 from typing import NamedTuple, cast
+
+from msgspec import Struct, field
 
 from epicvc.jsonio import JSON, dumps_canonical, to_the_letter
 from epicvc.model.document import Core, join_core, read_file_epic, tasks_of
@@ -21,8 +22,7 @@ class Parsed(NamedTuple):
     value: JSON
 
 
-@dataclass(frozen=True)
-class Still:
+class Still(Struct, frozen=True):
     """The tasks of an epic that nobody touched.
 
     Attributes:

@@ -135,7 +135,7 @@ class EpicRows:
     def _rows_of(self, table: str, keys: set[bytes]) -> tuple[dict[bytes, NamedRow], ...]:
         three = self._three
         here, there = three.here.rows.get(table, {}), three.there.rows.get(table, {})
-        packed = three.ours.packed_rows(table, keys)
+        packed = self._packed(table, keys)
         alike = [state.columns(table) == three.base.columns(table) for state in three.states]
         result: tuple[dict[bytes, NamedRow], ...] = ({}, {}, {})
         for key in keys:
@@ -153,6 +153,14 @@ class EpicRows:
                     if row is not None:
                         rows[key] = row
         return result
+
+    def _packed(self, table: str, keys: set[bytes]) -> dict[bytes, bytes]:
+        """Rows of ours. An epic's is large and far from the next one's, so that the database gives it at less cost."""
+        if table != self._mapping.epics.table:
+            return self._three.ours.packed_rows(table, keys)
+        changed = self._three.working.rows.get(table, {})
+        rows = ((key, changed[key].new if key in changed else self._reader.row(table, key)) for key in keys)
+        return {key: row for key, row in rows if row is not None}
 
     def _natural(self, rows: RowsByTable, keys: KeysByTable) -> NaturalRows:
         """Rows by natural key; a living one before one that is marked as deleted."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+
+from msgspec import Struct
 
 from epicvc.database.documents import BATCH, epic_of_rows
 from epicvc.database.layout import Layout, read_layout
@@ -24,8 +25,7 @@ from epicvc.services.threeway.whole import Names, NaturalRows, living, of_rows, 
 from epicvc.store.objects import ObjectType
 
 
-@dataclass
-class Epic:
+class Epic(Struct):
     """An epic in the three states: base, ours, theirs; ``None`` where it does not exist.
 
     Attributes:

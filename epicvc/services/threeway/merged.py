@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from epicvc.model.document import Core
 from epicvc.model.mapping import Mapping as DocumentMapping
@@ -14,8 +15,7 @@ Emit = dict[str, dict[bytes, NamedRow | None]]
 """Rows to write, by table and key; ``None`` deletes."""
 
 
-@dataclass(frozen=True)
-class Documents:
+class Documents(Struct, frozen=True):
     """One epic in the three states, and merged.
 
     Attributes:

@@ -8,8 +8,8 @@ that of the changes, whatever the snapshots hold beside them.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
@@ -40,8 +40,7 @@ from epicvc.store import tree
 from epicvc.store.objects import ObjectId
 
 
-@dataclass(frozen=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """The outcome of a merge.
 
     Attributes:
@@ -96,7 +95,7 @@ class _Merge:
         self._three = three
         self._decisions = Decisions(decide, config.policies.whole)
         self._files = MergedFiles(self._sink, three.ours.snapshot.files)
-        self._documents = EpicMerge(self._sink, config, self._decisions, self._files, three.owned)
+        self._documents = EpicMerge(self._sink, config, self._decisions, self._files, owned=three.owned)
 
     def run(self) -> Merged:
         """Merge."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
 
 from epicvc.repo.objects import Snapshot
 from epicvc.services.session import Session
-from epicvc.services.threeway.changes import Changes, Place, find_changes
+from epicvc.services.threeway.changes import Changes, Comparison, Place, Rows, changed_rows
 from epicvc.services.threeway.contents import Contents
+from epicvc.services.threeway.owners import LiveKeys, Owners
 from epicvc.services.threeway.states import State
 
 
-@dataclass(frozen=True)
-class Three:
+class Three(Struct, frozen=True):
     """The states of a merge and what differs between them.
 
     Attributes:
@@ -60,16 +61,34 @@ def three_of(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot)
     Raises:
         InvalidJSON: a changed file is no JSON.
     """
-    sink, mapping = session.staging, session.repo.config.mapping
-    now, *states = (State(sink, found, mapping) for found in (session.working.snapshot(), base, ours, theirs))
-    views = [state.captured for state in (now, *states)]
-    owned = session.reader is not None and all(view is not None and view.finds_owners(mapping) for view in views)
+    sink = session.staging
+    now, *states = (State(sink, found) for found in (session.working.snapshot(), base, ours, theirs))
+    pairs = ((states[0], states[1]), (states[0], states[2]), (now, states[1]))
+    rows = [changed_rows(sink, *pair) for pair in pairs]
+    owners = _owners(session, now, states, rows)
+    mapping = session.repo.config.mapping
     contents = Contents(sink, mapping.links.field if mapping.links else "")
     here, there, working = (
-        find_changes(sink, contents, mapping, old, new, owned=owned)
-        for old, new in ((states[0], states[1]), (states[0], states[2]), (now, states[1]))
+        Comparison(sink, contents, mapping, *pair, (owners[pair[0]], owners[pair[1]]) if owners else None).run(found)
+        for pair, found in zip(pairs, rows, strict=True)
     )
-    return Three(states[0], states[1], states[2], here, there, working, owned, contents)
+    return Three(states[0], states[1], states[2], here, there, working, owners is not None, contents)
+
+
+def _owners(session: Session, now: State, states: Sequence[State], rows: Sequence[Rows]) -> dict[State, Owners] | None:
+    """Whose rows are whose in each state; ``None`` where that cannot be told in all of them."""
+    mapping, reader = session.repo.config.mapping, session.reader
+    base, ours, theirs = states
+    if reader is None or not all(
+        state.captured is not None and state.captured.finds_owners(mapping) for state in (now, *states)
+    ):
+        return None
+    here, there, working = (found.get(mapping.epics.table, {}) for found in rows)
+    of_now = Owners(now, mapping, LiveKeys(reader, mapping), {})
+    of_ours = Owners(ours, mapping, of_now, {key: change.new for key, change in working.items()})
+    of_base = Owners(base, mapping, of_ours, {key: change.old for key, change in here.items()})
+    of_theirs = Owners(theirs, mapping, of_base, {key: change.new for key, change in there.items()})
+    return {now: of_now, base: of_base, ours: of_ours, theirs: of_theirs}
 
 
 def _place(epic: str, old: dict[str, Place], new: dict[str, Place], otherwise: Place | None) -> Place | None:
