@@ -37,6 +37,10 @@ ROWS = (
     Row("help", "`--help`", HELLO, 1.5, 1.1),
     Row("branch", "`branch`, small repo", HELLO, 1.5, 1.1),
     Row("log", "`log -n 1`, small repo", HELLO, 1.5, 1.1),
+    Row("small-status", "`status`, small repo, in sync", HELLO, 1.5, 1.1),
+    Row("small-diff", "`diff`, small repo, no difference", HELLO, 1.5, 1.1),
+    Row("small-commit", "`commit`, small repo, nothing to commit", HELLO, 1.5, 1.1),
+    Row("small-sync", "`sync`, small repo, in sync", HELLO, 1.5, 1.1),
     Row("status", "clean `status`", DUMP, 0.4, 0.15),
     Row("first-commit", "first `commit` of both sides", GIT_COMMIT, 1.2, 0.5),
     Row("commit", "`commit` after editing 10 files", RESTIC, 0.6, 0.2),
@@ -70,6 +74,10 @@ def start_up(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
         "help": (("--help",), hello),
         "branch": (("branch",), hello),
         "log": (("log", "-n", "1"), hello),
+        "small-status": (("status",), hello),
+        "small-diff": (("diff",), hello),
+        "small-commit": (("commit", "-m", "nothing"), hello),
+        "small-sync": (("sync",), hello),
     }
     for name, (arguments, reference) in commands.items():
         if name in wanted:
