@@ -97,7 +97,7 @@ def _split(
     given: Values = {}
     rest: list[str] = []
     for word in words:
-        if not word.startswith("-"):
+        if not _is_flag(word):
             rest.append(word)
             if until_word:
                 break
@@ -116,6 +116,11 @@ def _split(
     return given, rest
 
 
+def _is_flag(word: str) -> bool:
+    """Whether a word can be no value; a lone dash is one, as in ``switch -``."""
+    return word.startswith("-") and word != "-"
+
+
 def _placed(parameters: Iterable[Parameter], words: Sequence[str]) -> Values:
     """The values of arguments by their parameters' names."""
     given: Values = {}
@@ -132,7 +137,7 @@ def _placed(parameters: Iterable[Parameter], words: Sequence[str]) -> Values:
 
 def _value(parameter: Parameter, word: str) -> object:
     """What a word means as a value of a parameter."""
-    if not word or word.startswith("-"):
+    if not word or _is_flag(word):
         raise _Doubt  # a flag in the place of a value, or a value that looks like one
     if parameter.type is Path:
         return Path(word)

@@ -170,11 +170,19 @@ def test_declarations_are_such_as_are_understood(command: Callable[..., int]) ->
         "branch -df x",
         "branch --force=1",
         "branch -- -x",
+        "resolve --from --json",
         "gc --keep-operations 99999999999999999999",
     ],
 )
 def test_every_doubt_is_for_the_library(line: str) -> None:
     assert read_plainly(line.split()) is None
+
+
+def test_a_lone_dash_is_a_word() -> None:
+    switch, resolve = read_plainly(["switch", "-"]), read_plainly(["resolve", "--from", "-"])
+    assert switch is not None
+    assert resolve is not None
+    assert (switch.values, resolve.values) == ({"name": "-"}, {"from_": "-"})
 
 
 def test_flags_of_all_levels_come_together() -> None:
