@@ -20,7 +20,6 @@ Side = Annotated[str | None, Option("--side", metavar="files|db", help="Only thi
 @examples("epicvc status", "epicvc status --json --exit-code")
 def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode = False) -> int:
     """Show what each side changed since HEAD, and what is out of sync."""
-    from epicvc.cli.porcelain import porcelain_lines
     from epicvc.services.status import read_status
     from epicvc.ui.status import draw_status
 
@@ -31,6 +30,8 @@ def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode =
 
         settings.emit(machine.status(found))
     elif porcelain:
+        from epicvc.cli.porcelain import porcelain_lines
+
         for line in porcelain_lines(found):
             sys.stdout.write(line + "\n")
     else:
