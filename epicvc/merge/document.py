@@ -119,7 +119,8 @@ def _merge_fields(
     results: tuple[Core, Core, Core] = ({}, {}, {})
     for name, rule in _all_rules(rules, structure, cores).items():
         base, ours, theirs = (member(core, name) for core in cores)
-        if base is ABSENT and ours is ABSENT and theirs is ABSENT:
+        if base is ours and ours is theirs:
+            _put(results, name, Triple(ours, theirs, base))
             continue
         if rule is Rule.SET and not agreed(name):
             rule = Rule.SCALAR  # a three-way set merge needs to know what there was

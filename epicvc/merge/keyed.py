@@ -61,8 +61,11 @@ def merge_keyed(
     before, mine, other = ({cast("str", item["id"]): item for item in side} for side in (base, ours, theirs))
     after: tuple[dict[str, JSON], dict[str, JSON], dict[str, JSON]] = ({}, {}, {})
     for key in dict.fromkeys([*mine, *other, *before]):
-        values = (cast("Value", side.get(key, ABSENT)) for side in (before, mine, other))
-        triple = merge_optional(merge_item, context, label.child(key), *values)
+        was, one, two = (cast("Value", side.get(key, ABSENT)) for side in (before, mine, other))
+        if was is one and one is two:  # the same on any terms, so that nothing need be made to say so
+            triple = Triple(one, two, was)
+        else:
+            triple = merge_optional(merge_item, context, label.child(key), was, one, two)
         for result, value in zip(after, (triple.ours, triple.theirs, triple.base), strict=True):
             if value is not ABSENT:
                 result[key] = value

@@ -108,6 +108,8 @@ def weave(keys: Iterable[str], order: Sequence[str], ours: Sequence[str], theirs
     """
     wanted = dict.fromkeys(keys)
     result = [key for key in order if key in wanted]
+    if len(result) == len(wanted):
+        return result
     present = set(result)
     groups: dict[str | None, list[list[str]]] = {}
     done: set[str] = set()

@@ -108,7 +108,8 @@ def _diff_keyed(label: Label, old: Keyed, new: Keyed) -> Iterator[Change]:
             yield Change(label.child(key), Op.REMOVE, cast("JSON", old[key]), None)
     for key, item in new.items():
         if key in old:
-            yield from _diff_objects(label.child(key), old[key], item)
+            if item is not old[key]:
+                yield from _diff_objects(label.child(key), old[key], item)
         else:
             yield Change(label.child(key), Op.ADD, None, cast("JSON", item))
     before = [key for key in old if key in new]

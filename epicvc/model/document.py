@@ -215,6 +215,47 @@ def same_core(ours: Core | None, theirs: Core | None) -> bool:
     return equal(cast("JSON", ours), cast("JSON", theirs))
 
 
+def sharing(core: Core, like: Core | None) -> Core:
+    """The same core made of the other's parts, epic, tasks and fields, wherever these are equal.
+
+    Whoever compares the two afterwards finds that out by looking at identity, however often.
+    """
+    if like is None or core is like:
+        return core
+    fields = _sharing_fields(core, like)
+    if Mapping.TASKS in core and Mapping.TASKS in like:
+        fields[Mapping.TASKS] = _sharing_tasks(core[Mapping.TASKS], like[Mapping.TASKS])
+    return like if _made_of(fields, like) else fields
+
+
+def _sharing_tasks(tasks: JSON, like: JSON) -> JSON:
+    ours, theirs = cast("Tasks", tasks), cast("Tasks", like)
+    known = {task["id"]: task for task in theirs}
+    result = [_sharing_task(task, known.get(task["id"])) for task in ours]
+    same = len(result) == len(theirs) and all(one is other for one, other in zip(result, theirs, strict=True))
+    return like if same else cast("JSON", result)
+
+
+def _sharing_task(task: dict[str, JSON], like: dict[str, JSON] | None) -> dict[str, JSON]:
+    """The same for one task."""
+    if like is None or task is like:
+        return task
+    fields = _sharing_fields(task, like)
+    return like if _made_of(fields, like) else fields
+
+
+def _sharing_fields(core: Core, like: Core) -> Core:
+    get = like.get
+    return {
+        name: other if (other := get(name)) is not None and equal(value, other) else value
+        for name, value in core.items()
+    }
+
+
+def _made_of(core: Core, like: Core) -> bool:
+    return len(core) == len(like) and all(value is like.get(name) for name, value in core.items())
+
+
 def settle(rows: RowEpic, reference: Core | None, file: Core | None = None) -> Core:
     """Read rows against a reference: what is absent in them, and in which order unordered tasks come.
 

@@ -14,9 +14,9 @@ from msgspec import Struct, field
 
 from epicvc.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, Triple, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, Triple, Value, undecided
 from epicvc.model.diff import Change, diff_epic
-from epicvc.model.document import Core, same_core, tasks_of
+from epicvc.model.document import Core, same_core, sharing, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
 from epicvc.plan.moves import Cores, Moves
@@ -94,9 +94,8 @@ def plan_epic(
         triple = _merge_moved(merge, policy, context, epic, (base, files, db))
     else:
         triple = merge.merge(context, epic, base, files, db)
-    new_files, new_db, new_base = (
-        None if value is ABSENT else cast("Core", value) for value in (triple.ours, triple.theirs, triple.base)
-    )
+    new_files, new_db = _recognised(triple.ours, files, db), _recognised(triple.theirs, db, files)
+    new_base = _recognised(triple.base, new_files, new_db, base)
     label = Label(epic)
     if new_base is not None:
         new_base = Notes(label, selection, base, context.conflicts).note(new_base, new_files, new_db)
@@ -111,6 +110,16 @@ def plan_epic(
         not same_core(base, new_base),
         tuple(context.decided),
     )
+
+
+def _recognised(value: Value, *known: Core | None) -> Core | None:
+    """A core of an outcome, being one of the known ones where it equals it: these have been named, and compared."""
+    if value is ABSENT:
+        return None
+    core = cast("Core", value)
+    for like in known:
+        core = sharing(core, like)
+    return core
 
 
 def _context(policy: Policy) -> Context:
