@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from epicvc.files.align import align
 from epicvc.files.spans import Item, Node, spans
-from epicvc.files.style import Style, line_margin, render_key, render_value, style_of, usual
+from epicvc.files.style import Style, line_margin, notation_of, render_key, render_value, style_of, usual
 from epicvc.jsonio import JSON, equal, parse
 
 
@@ -53,6 +53,10 @@ class _Editor:
     def style(self) -> Style:
         return style_of(self.text, self.root)
 
+    @cached_property
+    def notation(self) -> Style:
+        return notation_of(self.text)
+
     def document(self, target: JSON) -> str:
         margin = line_margin(self.text, self.root.start)
         return self.text[: self.root.start] + self.value(self.root, target, margin) + self.text[self.root.end :]
@@ -69,7 +73,10 @@ class _Editor:
             keep = type(target) is type(node.content) and not target and not node.items
         else:
             keep = equal(node.content, target)
-        return self.text[node.start : node.end] if keep else render_value(target, self.style, margin)
+        return self.text[node.start : node.end] if keep else self.rendered(target, margin)
+
+    def rendered(self, value: JSON, margin: str | None) -> str:
+        return render_value(value, self.style if isinstance(value, (dict, list)) else self.notation, margin)
 
     def members(self, node: Node, target: dict[str, JSON]) -> str:
         known = {item.key for item in node.items}
@@ -82,7 +89,7 @@ class _Editor:
                 run = added[key]
             else:
                 name = render_key(key, self.style) + layout.usual_colon
-                run.append(_Slot(name + render_value(value, self.style, layout.margin(None)), None))
+                run.append(_Slot(name + self.rendered(value, layout.margin(None)), None))
         slots = first
         for item in node.items:
             if item.key in target:
@@ -99,7 +106,7 @@ class _Editor:
             item = None if index is None else node.items[index]
             margin = layout.margin(item)
             if item is None:
-                slots.append(_Slot(render_value(value, self.style, margin), None))
+                slots.append(_Slot(self.rendered(value, margin), None))
             else:
                 slots.append(_Slot(self.value(item.value, value, margin), item))
         return layout.compose(slots)

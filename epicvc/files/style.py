@@ -99,6 +99,11 @@ def style_of(text: str, root: Node) -> Style:
     return _prevailing([_Habits.of(text, root)])
 
 
+def notation_of(text: str) -> Style:
+    """How one file writes values that hold no others; all that can be told without a look at its structure."""
+    return _prevailing([_Habits.of_text(text)])
+
+
 def usual(texts: Iterable[str], default: str) -> str:
     """The most frequent text, the first of equally frequent ones."""
     ranked = Counter(texts).most_common(1)
@@ -134,7 +139,7 @@ class _Habits(Struct):
     flat: dict[type, list[tuple[int, bool]]] = field(default_factory=lambda: {list: [], dict: []})
 
     @classmethod
-    def of(cls, text: str, root: Node) -> _Habits:
+    def of_text(cls, text: str) -> _Habits:
         habits = cls(final_newline=text.endswith("\n"))
         if not text.isascii():
             habits.ensure_ascii = False
@@ -142,6 +147,11 @@ class _Habits(Struct):
             habits.ensure_ascii = True
         if "/" in text:
             habits.escape_slash = "\\/" in text and text.count("/") == text.count("\\/")
+        return habits
+
+    @classmethod
+    def of(cls, text: str, root: Node) -> _Habits:
+        habits = cls.of_text(text)
         for node in _containers(root):
             habits.look_at(text, node)
         if root.items:
