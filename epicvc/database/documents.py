@@ -19,7 +19,7 @@ from epicvc.database.values import decode, is_default, key_text, require_key
 from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON
 from epicvc.model.document import Core, RowEpic, Tasks
-from epicvc.model.mapping import Mapping
+from epicvc.model.mapping import Layer, Mapping
 
 BATCH = 200
 """Epics read at a time: bounds memory, and the number of bound values in one statement."""
@@ -64,7 +64,7 @@ def read_epics(reader: Reader, layout: Layout, keys: Collection[str] | None = No
         InvalidRow: a value cannot be a field's value, or two living rows have one key.
     """
     for rows in read_rows(reader, layout, keys):
-        yield _epic(layout, rows)
+        yield decode_epic(layout, rows)
 
 
 def epic_of_rows(
@@ -95,7 +95,7 @@ def epic_of_rows(
         for row in tasks
     ]
     values = [epic.get(field.column) for field in layout.epics.fields]
-    return _epic(layout, EpicRows(epic.get(table.id), key, values, sorted(rows, key=_sort_key), links))
+    return decode_epic(layout, EpicRows(epic.get(table.id), key, values, sorted(rows, key=_sort_key), links))
 
 
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
@@ -255,7 +255,12 @@ def _sort_key(row: Sequence[SQLValue]) -> tuple[bool, float, str]:
     return (known, float(cast("float", sequence)) if known else 0.0, str(row[3]))
 
 
-def _epic(layout: Layout, rows: EpicRows) -> RowEpic:
+def decode_epic(layout: Layout, rows: EpicRows) -> RowEpic:
+    """The epic that rows stand for.
+
+    Raises:
+        InvalidRow: a value cannot be a field's value, or two tasks have one key.
+    """
     core, calculated, defaults = _fields(layout.epics, rows.values, rows.key)
     tasks: Tasks = []
     task_defaults: dict[str, frozenset[str]] = {}
@@ -275,6 +280,17 @@ def _epic(layout: Layout, rows: EpicRows) -> RowEpic:
     if tasks:
         core[Mapping.TASKS] = cast("JSON", tasks)
     return RowEpic(rows.key, core, calculated, defaults, task_defaults, frozenset(unordered))
+
+
+def decode_calculated(layout: Layout, rows: EpicRows) -> Core:
+    """The calculated fields of an epic that have a value.
+
+    Raises:
+        InvalidRow: a value cannot be a field's value.
+    """
+    table, found = layout.epics.map, zip(layout.epics.fields, rows.values, strict=True)
+    decoded = {f.name: decode(v, f, table.table, rows.key) for f, v in found if f.layer is Layer.CALCULATED}
+    return {name: value for name, value in decoded.items() if value is not None}
 
 
 def _fields(columns: Columns, values: Sequence[SQLValue], row: str) -> tuple[Core, Core, frozenset[str]]:

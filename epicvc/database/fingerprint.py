@@ -8,18 +8,15 @@ with the same meaning, and the epic has to be decoded and compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2b
-from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from epicvc.database.backend import Reader
-from epicvc.database.documents import FIRST_FIELD, read_rows
-from epicvc.database.layout import Columns, Layout
+from epicvc.database.documents import FIRST_FIELD, EpicRows
+from epicvc.database.layout import Layout
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import Assignments
-from epicvc.model.document import Core, tasks_of
 
 if TYPE_CHECKING:
     import msgspec
@@ -49,46 +46,29 @@ def fingerprint(cells: Sequence[SQLValue], tasks: Sequence[TaskCells]) -> Finger
     return blake2b(_encoder().encode((cells, tasks)), digest_size=16).digest()
 
 
-def expected_fingerprint(
-    epic: Cells, task: Cells, links: str | None, core: Core, values: Assignments, tasks: Sequence[Assignments]
-) -> Fingerprint:
-    """The digest of an epic that is inserted with all its tasks.
+def cells_of(defaults: Cells, values: Assignments) -> Sequence[SQLValue]:
+    """The core cells of a row that is inserted with these values.
 
     Args:
-        epic: what an epic's row gets in each core column that is left out of its insertion.
-        task: the same for a task's.
-        links: the field that is kept in a child table.
-        core: the epic.
-        values: its row.
-        tasks: the rows of its tasks.
+        defaults: each core column, with what is in it where nothing is written.
+        values: what is written.
     """
-    rows = [
-        TaskCells(cast("str", item["id"]), _expected(task, row), cast("list[str]", item.get(links or "") or []))
-        for item, row in zip(tasks_of(core), tasks, strict=True)
-    ]
-    return fingerprint(_expected(epic, values), rows)
-
-
-def _expected(defaults: Cells, values: Assignments) -> list[SQLValue]:
-    """The core cells of a row that is inserted with these values."""
     cells = [values.get(column, default) for column, default in defaults]
     if True in cells or False in cells:  # 1 and 0 as well, which stay what they are
         return [int(cell) if isinstance(cell, bool) else cell for cell in cells]
     return cells
 
 
-def read_fingerprints(reader: Reader, layout: Layout, epics: Collection[str]) -> Iterator[tuple[str, Fingerprint]]:
-    """The digests of living epics as the rows say them now."""
-    own = _cells_of(layout.epics, 0)
-    inner = _cells_of(layout.tasks, FIRST_FIELD)
-    for rows in read_rows(reader, layout, epics):
-        tasks = [TaskCells(row[3], inner(row), rows.links_of(row)) for row in rows.tasks]
-        yield rows.key, fingerprint(own(rows.values), tasks)
+def rows_said(layout: Layout, rows: EpicRows) -> Fingerprint:
+    """The digest of an epic as its rows say it."""
+    inner = layout.tasks.core_cells
+    tasks = [TaskCells(row[3], inner(row[FIRST_FIELD:]), rows.links_of(row)) for row in rows.tasks]
+    return fingerprint(layout.epics.core_cells(rows.values), tasks)
 
 
-def _cells_of(columns: Columns, offset: int) -> Callable[[Sequence[SQLValue]], Sequence[SQLValue]]:
-    """Takes the core cells out of a row whose mapped columns begin at ``offset``."""
-    places = {field: position for position, field in enumerate(columns.fields, offset)}
-    wanted = [places[field] for field in columns.map.core]
-    # itemgetter gives a lone item bare
-    return itemgetter(*wanted) if len(wanted) > 1 else lambda row: [row[at] for at in wanted]
+def rows_seen(layout: Layout, rows: EpicRows) -> Fingerprint:
+    """The digest of everything that a change of an epic is worked out from: surrogate keys and order are part of it."""
+    inner = layout.tasks.core_cells
+    tasks = [(row[0], row[2], row[3], inner(row[FIRST_FIELD:]), rows.links_of(row)) for row in rows.tasks]
+    seen = (rows.surrogate, layout.epics.core_cells(rows.values), tasks)
+    return blake2b(_encoder().encode(seen), digest_size=16).digest()

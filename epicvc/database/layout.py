@@ -6,8 +6,9 @@ Alive: a row whose ``deleted_at`` is empty and whose ``status`` is not ``deleted
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
+from operator import itemgetter
 from typing import cast
 
 from msgspec import Struct
@@ -48,6 +49,14 @@ class Columns(Struct, frozen=True, dict=True):
             for field in self.map.core
             for default in (self.defaults[field.name],)
         )
+
+    @cached_property
+    def core_cells(self) -> Callable[[Sequence[SQLValue]], Sequence[SQLValue]]:
+        """Takes the core columns, in the order of :attr:`default_cells`, out of the mapped columns of a row."""
+        places = {field: position for position, field in enumerate(self.fields)}
+        wanted = [places[field] for field in self.map.core]
+        # itemgetter gives a lone item bare
+        return itemgetter(*wanted) if len(wanted) > 1 else lambda row: [row[at] for at in wanted]
 
     def lookup(self, alias: str) -> str:
         """The key as a condition of a statement compares it with texts.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import cast
 
 from epicvc.database.backend import Writer
 from epicvc.database.layout import Layout
@@ -12,7 +11,6 @@ from epicvc.database.query import Delete, Select, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import RowWrites
-from epicvc.model.document import Core
 from epicvc.model.labels import Label
 
 
@@ -30,13 +28,6 @@ class LinkWrites:
         self._layout = layout
         self._rows = rows
         self._new: list[tuple[tuple[SQLValue, str], Label]] = []
-
-    def of(self, task: Core | None) -> list[str]:
-        """The links of a task's core."""
-        links = self._layout.links
-        if links is None or task is None:
-            return []
-        return cast("list[str]", task.get(links.field) or [])
 
     @cached_property
     def orphaned(self) -> frozenset[SQLValue]:
@@ -88,6 +79,5 @@ class LinkWrites:
         if links is None or not new:
             return
         self._new = []
-        self._rows.insert_all(
-            links.table, (({links.parent: parent, links.column: key}, place) for (parent, key), place in new)
-        )
+        columns = (links.parent, links.column)
+        self._rows.insert_all(links.table, ((columns, pair, place) for pair, place in new))

@@ -2,7 +2,7 @@
 
 Only changed columns of changed rows are written; rows are never replaced, so that surrogate ids and columns that no
 field maps to survive. Deleting marks the row where the schema has marks, re-adding revives it, and a task that moves
-to another epic keeps its row.
+to another epic keeps its row. What to write has been worked out before (:mod:`epicvc.database.changes`).
 """
 
 from __future__ import annotations
@@ -10,50 +10,24 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import islice
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from msgspec import Struct
 
 from epicvc.database.backend import Writer
+from epicvc.database.changes import ChangedTask, EpicChange, NewTask
 from epicvc.database.documents import BATCH
-from epicvc.database.fingerprint import Fingerprint, expected_fingerprint
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
-from epicvc.database.ordering import numbered, says_order
 from epicvc.database.query import Select, constant
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.rowwrites import Assignments, RowWrites, all_values, changed_values, inserted_values, revival
+from epicvc.database.rowwrites import Assignments, RowWrites, revival
 from epicvc.database.values import key_text
 from epicvc.errors import LossyField
-from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
-
-
-class NewRows(NamedTuple):
-    """What new rows for an epic and for each of its tasks say of their core fields, and what must be read back."""
-
-    epic: Assignments
-    tasks: Sequence[Assignments]
-    fingerprint: Fingerprint
-
-
-class DocumentChange(Struct, frozen=True):
-    """What becomes of one epic in the database; ``None`` is an epic that is not there.
-
-    Attributes:
-        epic: its id.
-        before: its core until now.
-        after: its core from now on.
-        rows: the values of new rows for it, where somebody has already worked them out.
-    """
-
-    epic: str
-    before: Core | None
-    after: Core | None
-    rows: NewRows | None = None
 
 
 class _Row(Struct):
@@ -62,28 +36,25 @@ class _Row(Struct):
     surrogate: SQLValue
     parent: SQLValue
     alive: bool
-    sequence: SQLValue
 
 
-class _Insertion(Struct, frozen=True):
+class _Insertion(NamedTuple):
     """A task that gets a row of its own."""
 
     parent: SQLValue
-    key: str
-    values: Assignments
-    links: list[str]
+    task: NewTask
+    columns: tuple[str, ...]
     label: Label
 
 
 TaskAt: TypeAlias = tuple[str, str]
 """An epic's id and a task's id within it."""
 
-_EMPTY: Final[Core] = {}
 _NO_MOVES: Final[MappingABC[TaskAt, TaskAt]] = {}
 
 
 class Push:
-    """One push inside one write transaction.
+    """One push inside one write transaction, in which every living row is as the changes saw it.
 
     Changes come in any number of batches; :meth:`finish` ends the push.
 
@@ -102,34 +73,28 @@ class Push:
         self._leaving = frozenset(moves.values())
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
-        self._removed: list[str] = []
+        self._removed: list[EpicChange] = []
         self._inserted: list[_Insertion] = []
-        self._whole: dict[str, Assignments] = {}
-        """The rows of epics that are being inserted, until their tasks are known."""
-        self.fingerprints: dict[str, Fingerprint] = {}
-        """What the rows of each epic must say that was inserted whole."""
         self._rows = RowWrites(writer, now)
         self._links = LinkWrites(writer, layout, self._rows)
 
-    def apply(self, changes: Sequence[DocumentChange]) -> None:
+    def apply(self, changes: Sequence[EpicChange]) -> None:
         """Write the changes.
 
         Raises:
             ConstraintBroken: the database refuses a value, a key or a reference.
-            InvalidField: a value cannot be stored in its column.
         """
+        unknown = [change.epic for change in changes if change.new or change.surrogate is None]
         givers = [self._moves[at][0] for change in changes for at in self._arrivals(change)]
-        self._find_rows(list(dict.fromkeys([*(change.epic for change in changes), *givers])))
-        for change in changes:
-            if change.after is not None:
-                self._write_epic(change, change.after)
+        self._find_rows(list(dict.fromkeys([*unknown, *givers])))
+        parents = [self._write_epic(change) if change.stays else None for change in changes]
         for change in changes:
             self._remove_tasks(change)
-        for change in changes:
-            if change.after is not None:
-                self._write_tasks(change, change.after)
+        for change, parent in zip(changes, parents, strict=True):
+            if change.stays:
+                self._write_tasks(change, parent)
             else:
-                self._removed.append(change.epic)
+                self._removed.append(change)
         self._insert_tasks()
         self._links.flush()
         self._tasks.clear()
@@ -140,16 +105,14 @@ class Push:
         Raises:
             ConstraintBroken: something still refers to one of them.
         """
-        for epic in self._removed:
-            surrogate, alive = self._epics.get(epic, (None, False))
-            if surrogate is not None and alive:
-                self._remove_row(self._layout.epics, surrogate, Label(epic))
+        for change in self._removed:
+            if change.surrogate is not None:
+                self._remove_row(self._layout.epics, change.surrogate, Label(change.epic))
 
-    def _arrivals(self, change: DocumentChange) -> list[TaskAt]:
+    def _arrivals(self, change: EpicChange) -> list[TaskAt]:
         if not self._moves:
             return []
-        places = ((change.epic, cast("str", task["id"])) for task in tasks_of(change.after or _EMPTY))
-        return [at for at in places if at in self._moves]
+        return [at for task in change.new if (at := (change.epic, task.key)) in self._moves]
 
     # Finding rows
 
@@ -171,15 +134,14 @@ class Push:
         known = [parent for parent in parents if parent is not None]  # nothing belongs to NULL
         if not known:
             return
-        sequence = f"t.{quote(tasks.map.sequence)}" if tasks.map.sequence else constant(None)
         parent = f"t.{quote(cast('str', tasks.map.parent))}"
-        columns = (f"t.{quote(tasks.map.id)}", parent, tasks.alive("t"), sequence, f"t.{quote(tasks.map.key)}")
+        columns = (f"t.{quote(tasks.map.id)}", parent, tasks.alive("t"), f"t.{quote(tasks.map.key)}")
         query = Select(columns=columns).from_table(quote(tasks.map.table), "t").where(parent, "IN", known)
-        for surrogate, owner, alive, order, key in self._writer.execute(*query.build()):
+        for surrogate, owner, alive, key in self._writer.execute(*query.build()):
             rows = self._tasks.setdefault(owner, {})
             text = key_text(key)
             if text is not None and (alive or text not in rows):
-                rows[text] = _Row(surrogate, owner, bool(alive), order)
+                rows[text] = _Row(surrogate, owner, bool(alive))
 
     def _row(self, epic: str, key: str) -> _Row | None:
         surrogate, _ = self._epics.get(epic, (None, False))
@@ -187,89 +149,58 @@ class Push:
 
     # Epics
 
-    def _write_epic(self, change: DocumentChange, after: Core) -> None:
+    def _write_epic(self, change: EpicChange) -> SQLValue:
+        """Write an epic's own row and give its surrogate key."""
         columns, label = self._layout.epics, Label(change.epic)
-        surrogate, alive = self._epics.get(change.epic, (None, False))
+        if change.surrogate is not None:
+            self._rows.update(columns, change.surrogate, change.values, label)
+            return change.surrogate
+        surrogate, _ = self._epics.get(change.epic, (None, False))
         if surrogate is None:
-            values = change.rows.epic if change.rows else inserted_values(columns.map, after, label)
-            values[columns.map.key] = change.epic
-            surrogate = self._rows.insert(columns, values, label)
-            self._epics[change.epic] = (surrogate, True)
-            self._whole[change.epic] = values
-        elif not alive:
-            values = revival(columns) | all_values(columns, after, label)
-            self._rows.update(columns, surrogate, values, label)
-            self._epics[change.epic] = (surrogate, True)
+            surrogate = self._rows.insert(columns, change.values | {columns.map.key: change.epic}, label)
         else:
-            self._rows.update(columns, surrogate, changed_values(columns, change.before, after, label), label)
+            self._rows.update(columns, surrogate, revival(columns) | dict(columns.default_cells) | change.values, label)
+        self._epics[change.epic] = (surrogate, True)
+        return surrogate
 
     # Tasks
 
-    def _write_tasks(self, change: DocumentChange, after: Core) -> None:
-        parent, _ = self._epics[change.epic]
-        before = {cast("str", task["id"]): task for task in tasks_of(change.before or _EMPTY)}
-        tasks = tasks_of(after)
-        sequences = self._sequences(change, [cast("str", task["id"]) for task in tasks], before)
+    def _write_tasks(self, change: EpicChange, parent: SQLValue) -> None:
         label = Label(change.epic, (Mapping.TASKS,))
-        inserted: list[_Insertion] = []
-        known = change.rows.tasks if change.rows else repeat(None, len(tasks))
-        for task, values in zip(tasks, known, strict=True):
-            key = cast("str", task["id"])
-            order: Assignments = {}
-            if key in sequences:
-                order[cast("str", self._layout.tasks.map.sequence)] = sequences[key]
-            added = self._write_task(parent, label.child(key), key, before.get(key), task, order, values)
-            if added:
-                inserted.append(added)
-        self._inserted += inserted
-        own = self._whole.pop(change.epic, None)
-        if own is not None and len(inserted) == len(tasks):
-            self.fingerprints[change.epic] = (
-                change.rows.fingerprint if change.rows else self._fingerprint(after, own, inserted)
-            )
-
-    def _fingerprint(self, core: Core, values: Assignments, tasks: Sequence[_Insertion]) -> Fingerprint:
-        layout = self._layout
-        defaults = layout.epics.default_cells, layout.tasks.default_cells
-        links = layout.links.field if layout.links else None
-        return expected_fingerprint(*defaults, links, core, values, [task.values for task in tasks])
-
-    def _write_task(
-        self,
-        parent: SQLValue,
-        label: Label,
-        key: str,
-        before: Core | None,
-        task: Core,
-        order: Assignments,
-        new: Assignments | None,
-    ) -> _Insertion | None:
-        """Write a task into the row that it has or takes over; one that gets a new row is given back for it."""
-        columns = self._layout.tasks
-        row = self._tasks.get(parent, {}).get(key)
-        links_before = self._links.of(before)
-        if row is not None and row.alive and before is not None:
-            values = changed_values(columns, before, task, label) | order
-            self._rows.update(columns, row.surrogate, values, label)
-        else:
-            row = self._take_over(label, key, row)
+        for task in change.changed:
+            self._write_task(task, label.child(task.key))
+        if not change.new:
+            return
+        own = cast("str", self._layout.tasks.map.parent)
+        shapes = [(own, *columns) for columns in change.shapes]
+        rows = self._tasks.get(parent, {})
+        for added in change.new:
+            place = label.child(added.key)
+            row = self._take_over(place, added.key, rows.get(added.key))
             if row is None:
-                values = (inserted_values(columns.map, task, label) if new is None else new) | order
-                values |= {cast("str", columns.map.parent): parent, columns.map.key: key}
-                return _Insertion(parent, key, values, self._links.of(task), label)
-            values = all_values(columns, task, label) | order
-            if not row.alive:
-                values |= revival(columns)
-            if row.parent != parent:
-                values[cast("str", columns.map.parent)] = parent
-            if self._moves.get((label.root, key), (None, key))[1] != key:
-                values[columns.map.key] = key
-            self._rows.update(columns, row.surrogate, values, label)
-            links_before = self._links.stored(row.surrogate)
-            row.parent, row.alive = parent, True
-            self._tasks.setdefault(parent, {})[key] = row
-        self._links.write(row.surrogate, links_before, self._links.of(task), label)
-        return None
+                self._inserted.append(_Insertion(parent, added, shapes[added.shape], place))
+            else:
+                self._revive(row, parent, added, shapes[added.shape], place)
+
+    def _write_task(self, task: ChangedTask, label: Label) -> None:
+        self._rows.update(self._layout.tasks, task.surrogate, task.values, label)
+        self._links.write(task.surrogate, task.links_before, task.links, label)
+
+    def _revive(self, row: _Row, parent: SQLValue, task: NewTask, shape: tuple[str, ...], label: Label) -> None:
+        """Write a task into the row that it takes over."""
+        columns = self._layout.tasks
+        values: Assignments = dict(columns.default_cells) | dict(zip(shape, (parent, *task.values), strict=True))
+        if not row.alive:
+            values |= revival(columns)
+        if row.parent == parent:
+            del values[shape[0]]
+        if self._moves.get((label.root, task.key), (None, task.key))[1] == task.key:
+            del values[columns.map.key]
+        self._rows.update(columns, row.surrogate, values, label)
+        stored = self._links.stored(row.surrogate)
+        row.parent, row.alive = parent, True
+        self._tasks.setdefault(parent, {})[task.key] = row
+        self._links.write(row.surrogate, stored, task.links, label)
 
     def _insert_tasks(self) -> None:
         """Insert the tasks that need a row of their own, find the rows, and write their links."""
@@ -277,16 +208,17 @@ class Push:
         if not new:
             return
         columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
-        self._rows.insert_all(columns.map.table, ((task.values, task.label) for task in new), columns)
+        rows = ((task.columns, (task.parent, *task.task.values), task.label) for task in new)
+        self._rows.insert_all(columns.map.table, rows, columns)
         parents = iter(dict.fromkeys(task.parent for task in new))
         while chunk := list(islice(parents, BATCH)):
             self._find_tasks(chunk, columns)
         for task in new:
-            row = self._tasks.get(task.parent, {}).get(task.key)
+            row = self._tasks.get(task.parent, {}).get(task.task.key)
             if row is None:
                 raise LossyField(str(task.label), "a new row", "none with this key")
             stored = self._links.stored(row.surrogate) if row.surrogate in orphaned else ()
-            self._links.write(row.surrogate, stored, task.links, task.label)
+            self._links.write(row.surrogate, stored, task.task.links, task.label)
 
     def _take_over(self, label: Label, key: str, row: _Row | None) -> _Row | None:
         """The row that an added task gets: its own dead one, else one that leaves another place now, else any dead one.
@@ -312,28 +244,13 @@ class Push:
             .where_condition(columns.alive("t").negated())
         )
         for surrogate, owner in self._writer.execute(*query.build()):
-            return _Row(surrogate, owner, False, None)
+            return _Row(surrogate, owner, False)
         return None
 
-    def _remove_tasks(self, change: DocumentChange) -> None:
-        stay = {task["id"] for task in tasks_of(change.after or _EMPTY)}
-        for task in tasks_of(change.before or _EMPTY):
-            key = cast("str", task["id"])
-            row = self._row(change.epic, key)
-            if key not in stay and row is not None and row.alive and (change.epic, key) not in self._leaving:
-                self._remove_row(self._layout.tasks, row.surrogate, Label(change.epic, (Mapping.TASKS, key)))
-
-    def _sequences(self, change: DocumentChange, order: list[str], before: dict[str, Core]) -> dict[str, int]:
-        """The sequence numbers to write: none while the rows already say this order, else as few as possible."""
-        sequence = self._layout.tasks.map.sequence
-        if sequence is None or [key for key in before if key in set(order)] == order:
-            return {}
-        current: dict[str, SQLValue] = dict.fromkeys(order)
-        for key in before:
-            row = self._row(change.epic, key)
-            if key in current and row is not None:
-                current[key] = row.sequence
-        return {} if before and says_order(order, current) else numbered(order, current)
+    def _remove_tasks(self, change: EpicChange) -> None:
+        for key, surrogate in change.left:
+            if (change.epic, key) not in self._leaving:
+                self._remove_row(self._layout.tasks, surrogate, Label(change.epic, (Mapping.TASKS, key)))
 
     @cached_property
     def _may_have_dead_namesakes(self) -> bool:

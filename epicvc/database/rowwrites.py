@@ -21,6 +21,9 @@ from epicvc.model.mapping import Field, TableMap
 Assignments: TypeAlias = dict[str, SQLValue]
 """Column values by column."""
 
+NewRow: TypeAlias = tuple[tuple[str, ...], tuple[SQLValue, ...], Label]
+"""Columns, values, and what to name where the database refuses them."""
+
 _EMPTY: Final[Core] = {}
 
 
@@ -42,11 +45,6 @@ def inserted_values(table: TableMap, core: Core, label: Label) -> Assignments:
         else:
             values[column] = encode(value, field, label)
     return values
-
-
-def all_values(columns: Columns, core: Core, label: Label) -> Assignments:
-    """Every mapped column: what a row gets that is taken over from something else."""
-    return {field.column: _value(columns, field, core.get(field.name), label) for field in columns.map.core}
 
 
 def changed_values(columns: Columns, before: Core | None, after: Core, label: Label) -> Assignments:
@@ -90,6 +88,7 @@ class RowWrites:
         self._writer = writer
         self._now = now
         self._insertions: dict[tuple[str, tuple[str, ...]], str] = {}  # by table and columns
+        self._updates: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def mark_deleted(self, columns: Columns, surrogate: SQLValue, label: Label) -> bool:
         """Mark a row as deleted, where the schema has marks; otherwise nothing is done."""
@@ -110,8 +109,11 @@ class RowWrites:
         """Write some columns of a row; none, and nothing is done."""
         if not values:
             return
-        statement = Update(target=table_named(columns.map.table)).set(values)
-        self.run(statement.where(quote(columns.map.id), "=", surrogate).build(), label, columns)
+        form = (columns.map.table, tuple(values))
+        if form not in self._updates:
+            statement = Update(target=table_named(columns.map.table)).set(dict.fromkeys(values))
+            self._updates[form] = statement.where(quote(columns.map.id), "=", 0).build().sql
+        self.run(Query(self._updates[form], [*values.values(), surrogate]), label, columns)
 
     def insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
         """Insert a row and give its surrogate key."""
@@ -119,7 +121,7 @@ class RowWrites:
         ((surrogate,),) = self.run(statement.build(), label, columns)
         return surrogate
 
-    def insert_all(self, table: str, rows: Iterable[tuple[Assignments, Label]], columns: Columns | None = None) -> None:
+    def insert_all(self, table: str, rows: Iterable[NewRow], columns: Columns | None = None) -> None:
         """Insert rows in their order, without asking for their surrogate keys.
 
         Raises:
@@ -129,8 +131,8 @@ class RowWrites:
 
         def statements() -> Iterator[tuple[str, tuple[SQLValue, ...]]]:
             nonlocal at
-            for values, at in rows:  # noqa: B007  (what is refused is what was taken last)
-                yield self._insertion(table, tuple(values)), tuple(values.values())
+            for names, values, at in rows:  # noqa: B007  (what is refused is what was taken last)
+                yield self._insertion(table, names), values
 
         try:
             self._writer.execute_all(statements())

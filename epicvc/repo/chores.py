@@ -12,13 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from epicvc.database.fingerprint import expected_fingerprint
-from epicvc.database.rowwrites import inserted_values
+from epicvc.database.changes import new_epic
 from epicvc.errors import EpicvcError
 from epicvc.fileio import read_file
 from epicvc.jsonio import parse
-from epicvc.model.document import FileEpic, read_file_epic, tasks_of
-from epicvc.model.labels import Label
+from epicvc.model.document import FileEpic, read_file_epic
 from epicvc.model.mapping import Mapping
 from epicvc.repo.base import core_id
 from epicvc.repo.filesside import blob_id, has_calculated, is_template
@@ -48,20 +46,15 @@ def identify(setup: dict[str, Any]) -> Chore:
 
 
 def encode(setup: dict[str, Any]) -> Chore:
-    """Files to rows: (path, blob) -> core, the epic's column values, its tasks' column values, their fingerprint."""
+    """Files to rows: (path, blob) -> the change that adds the epic to a database that knows nothing of it."""
     root, mapping = Path(setup["root"]), Mapping.from_json(setup["mapping"])
-    links = mapping.links.field if mapping.links else None
 
     def do(item: tuple[str, bytes]) -> Any:
         path, wanted = item
         found = _epic(root, mapping, path)
         if found is None or found[0] != wanted:
             return None
-        epic = found[1]
-        tasks = [inserted_values(mapping.tasks, task, Label("")) for task in tasks_of(epic.core)]
-        values = inserted_values(mapping.epics, epic.core, Label(""))
-        proof = expected_fingerprint(setup["epics"], setup["tasks"], links, epic.core, values, tasks)
-        return epic.core, values, tasks, proof
+        return new_epic(mapping, setup["epics"], setup["tasks"], found[1].id, found[1].core)
 
     return do
 

@@ -10,16 +10,16 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.database.backend import Reader
-from epicvc.database.documents import read_epics
+from epicvc.database.documents import EpicRows, decode_calculated, decode_epic, read_epics, read_rows
 from epicvc.database.epicvalues import read_task_states
 from epicvc.database.layout import Layout, read_layout
 from epicvc.jsonio import JSON, equal
-from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle, tasks_of
+from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle, sharing, tasks_of
 from epicvc.planning.progress import progress_fields
-from epicvc.repo.base import Base, BaseEntry, core_id
+from epicvc.repo.base import Base, BaseEntry, core_id, get_core
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import row_changes
-from epicvc.repo.filesside import read_epic
+from epicvc.repo.filesside import TrackedFile, read_epic
 from epicvc.repo.objects import DatabaseState
 from epicvc.repo.repository import Repo, Working
 from epicvc.repo.rows import CapturedRows, mapped_tables
@@ -36,13 +36,17 @@ class Three(Struct, frozen=True):
         db: the core that the database has.
         db_id: the id of that core.
         file_id: the id of the core that the files have.
+        base_id: the id of the agreed core.
         calculated: the calculated fields that the database has.
         states: the states of its tasks in the database, where they have a place in the file.
         beside: what belongs beside the file's epic: ``calculated``, and how far the tasks are.
         written: the calculated fields beside the file's epic, where files have them; else ``None``.
         inline: the file is a place for calculated fields.
         stray: calculated fields that somebody wrote into the epic itself.
-        task_defaults: the fields of each task that have the column's default in the database.
+        task_defaults: the fields of each task that have the column's default in the database; nothing where all three
+            have the same tasks.
+        whole: the parsed file.
+        rows: the rows that ``db`` was read from.
     """
 
     epic: str
@@ -51,6 +55,7 @@ class Three(Struct, frozen=True):
     db: Core | None
     db_id: ObjectId | None
     file_id: ObjectId | None = None
+    base_id: ObjectId | None = None
     calculated: Core = field(default_factory=dict)
     states: MappingABC[str, str] = field(default_factory=dict)
     beside: Core = field(default_factory=dict)
@@ -58,6 +63,8 @@ class Three(Struct, frozen=True):
     inline: bool = False
     stray: Core = field(default_factory=dict)
     task_defaults: MappingABC[str, frozenset[str]] = field(default_factory=dict)
+    whole: dict[str, JSON] | None = None
+    rows: EpicRows | None = None
 
     def cores(self) -> dict[str, Core | None]:
         """The three cores, as the plan takes them."""
@@ -69,6 +76,8 @@ class Three(Struct, frozen=True):
             return self.file_id
         if core is self.db and self.db_id:
             return self.db_id
+        if core is self.base and self.base_id:
+            return self.base_id
         return core_id(self.epic, core)
 
     @property
@@ -100,8 +109,6 @@ class Documents:
         self.layout: Layout | None = None
         if reader is not None and repo.config.database is not None:
             self.layout = read_layout(reader, repo.config.mapping, repo.config.database.display)
-        self.prepared: dict[str, Core] = {}
-        """Cores of files that somebody has already read; each is taken once."""
         self._db_ids: dict[str, ObjectId] | None = None
         self._cached_ids: dict[str, tuple[str, str]] = {}
 
@@ -185,12 +192,18 @@ class Documents:
 
     def settled(self, rows: RowEpic) -> Core:
         """The core that rows stand for."""
-        if not rows.defaults and not rows.unordered and not any(rows.task_defaults.values()):
+        if _says_all(rows):
             return rows.core
         reference = self.reference(rows.id)
         known = {task["id"] for task in tasks_of(reference or {})}
         new = any(defaults and key not in known for key, defaults in rows.task_defaults.items())
         return settle(rows, reference, self.file_core(rows.id) if new and reference is not None else None)
+
+    def _settled(self, rows: RowEpic, base: Core | None, file: Core | None) -> Core:
+        """The same, where base and file have been read."""
+        if _says_all(rows):
+            return rows.core
+        return settle(rows, file if base is None else base, file)
 
     def base_core(self, epic: str) -> Core | None:
         """The agreed core of an epic."""
@@ -201,47 +214,71 @@ class Documents:
         tracked = self.working.files.by_epic.get(epic)
         return read_epic(self.sink, tracked, self.repo.config).core if tracked else None
 
-    def load(self, epics: Collection[str], reader: Reader | None = None) -> Iterator[Three]:
-        """Load epics, in bounded batches; those that the database does not have come last.
-
-        Args:
-            epics: which.
-            reader: reads the database as another transaction sees it; by default as it was captured.
-        """
+    def load(self, epics: Collection[str]) -> Iterator[Three]:
+        """Load epics, in bounded batches; those that the database does not have come last."""
         remaining = dict.fromkeys(sorted(epics))
-        active = reader or self.reader
-        if active is not None and self.layout is not None and remaining:
+        if self.reader is not None and self.layout is not None and remaining:
             inline = self.repo.config.calculated == "inline"
-            states = read_task_states(active, self.layout, list(remaining)) if inline else {}
-            for rows in read_epics(active, self.layout, list(remaining)):
-                remaining.pop(rows.id, None)
-                yield self._three(rows.id, rows, states.get(rows.id))
+            states = read_task_states(self.reader, self.layout, list(remaining)) if inline else {}
+            for rows in read_rows(self.reader, self.layout, list(remaining)):
+                remaining.pop(rows.key, None)
+                yield self._three(rows.key, rows, states.get(rows.key))
         for epic in remaining:
             yield self._three(epic, None)
 
-    def _three(self, epic: str, rows: RowEpic | None, states: MappingABC[str, str] | None = None) -> Three:
-        tracked = self.working.files.by_epic.get(epic)
-        core = self.prepared.pop(epic, None)
-        if core is not None and rows is None and tracked is not None:
-            return Three(epic, self.base_core(epic), core, None, None, tracked.core)
-        db = self.settled(rows) if rows else None
+    def _three(self, epic: str, rows: EpicRows | None, states: MappingABC[str, str] | None = None) -> Three:
+        tracked, entry = self.working.files.by_epic.get(epic), self.entries.get(epic)
         file = read_epic(self.sink, tracked, self.repo.config) if tracked else None
+        base = self._agreed(epic, entry, tracked, file)
+        core = sharing(file.core, base) if file else None
+        db, db_id, defaults = self._read(epic, rows, entry, base, core) if rows else (None, None, {})
+        calculated = decode_calculated(self._tables, rows) if rows else {}
         inline = self.repo.config.calculated == "inline" and file is not None and file.body is not file.whole
         return Three(
             epic,
-            self.base_core(epic),
-            file.core if file else None,
+            base,
+            core,
             db,
-            core_id(epic, db) if db is not None else None,
+            db_id,
             tracked.core if tracked else None,
-            rows.calculated if rows else {},
+            entry.core if entry else None,
+            calculated,
             states or {},
-            {**rows.calculated, **progress_fields((states or {}).values())} if rows else {},
+            {**calculated, **progress_fields((states or {}).values())} if rows else {},
             file.whole.get(CALCULATED) if file and inline else None,
             inline,
             self._stray(file) if file else {},
-            rows.task_defaults if rows else {},
+            defaults,
+            file.whole if file else None,
+            rows,
         )
+
+    @property
+    def _tables(self) -> Layout:
+        assert self.layout is not None  # there are rows
+        return self.layout
+
+    def _agreed(
+        self, epic: str, entry: BaseEntry | None, tracked: TrackedFile | None, file: FileEpic | None
+    ) -> Core | None:
+        """The agreed core, which is the file's where the base refers to the very bytes that were just read."""
+        if entry is None:
+            return None
+        if file is not None and tracked is not None and (entry.file, entry.core) == (tracked.blob, tracked.core):
+            return file.core
+        return get_core(self.sink, epic, entry, self.base.mapping)
+
+    def _read(
+        self, epic: str, rows: EpicRows, entry: BaseEntry | None, base: Core | None, file: Core | None
+    ) -> tuple[Core, ObjectId, MappingABC[str, frozenset[str]]]:
+        """The core that rows stand for, its id, and what in its tasks is a default."""
+        known = None if self._db_ids is None else self._db_ids.get(epic)
+        agreed = known is not None and entry is not None and known == entry.core
+        if agreed and base is not None and file is not None and _task_ids(file) == _task_ids(base):
+            return base, cast("ObjectId", known), {}  # who gave them this id has read what they say
+        epic_rows = decode_epic(self._tables, rows)
+        core = sharing(sharing(self._settled(epic_rows, base, file), base), file)
+        return core, core_id(epic, core), epic_rows.task_defaults
 
     def _stray(self, file: FileEpic) -> Core:
         """Calculated fields in an author's epic; with ``calculated = "off"`` the names have no meaning."""
@@ -277,6 +314,15 @@ class Documents:
             if inline or stray or not (base == file == rows):
                 result.append(epic)
         return sorted(result)
+
+
+def _says_all(rows: RowEpic) -> bool:
+    """Whether rows need no reference to be understood."""
+    return not rows.defaults and not rows.unordered and not any(rows.task_defaults.values())
+
+
+def _task_ids(core: Core) -> set[JSON]:
+    return {task["id"] for task in tasks_of(core)}
 
 
 def affected_epics(

@@ -6,7 +6,10 @@ no number of epics is ever in memory at once. The second time the rows are read 
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import TypeAlias, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -25,18 +28,20 @@ from epicvc.model.mapping import Mapping
 from epicvc.plan.moves import Moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
-from epicvc.repo.dbside import MANY
+from epicvc.repo.dbside import MANY, table_root
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes, foreseen
 from epicvc.services.commits import committing
-from epicvc.services.moving import MoveWatch, carried_out, in_database, in_files, unique_tasks, with_moves
+from epicvc.services.decisions import Decisions
+from epicvc.services.moving import MoveWatch, carried_out, in_database, unique_tasks, with_moves
 from epicvc.services.newest import Newest
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change, look
 from epicvc.services.syncgraph import DATABASE, GraphWatch, check_graph
 from epicvc.services.syncwork import Agenda, SyncWork, batches
+from epicvc.store import tree
 from epicvc.store.objects import ObjectId
 
 
@@ -89,14 +94,16 @@ class SyncReport(Struct):
         return bool(self.to_files or self.to_db or self.moves_base)
 
 
+_Decide: TypeAlias = Callable[[Policy], Decisions]
+"""Begins to note what is decided by a policy; nobody does in a dry run."""
+
+
 class _Survey(Struct):
     """What the first planning found: the report, and what the second one needs."""
 
     report: SyncReport
-    epics: list[str] = field(default_factory=list)
-    rows: set[str] = field(default_factory=set)
+    decisions: Decisions | None = None
     fresh: list[str] = field(default_factory=list)
-    db_ids: dict[str, ObjectId | None] = field(default_factory=dict)
     removed: dict[str, list[str]] = field(default_factory=dict)
     added: dict[str, list[str]] = field(default_factory=dict)
     files_deleted: int = 0
@@ -139,24 +146,32 @@ def synchronise(
         EpicvcError: a side is invalid or cannot be used; nothing was written.
     """
     allowed = allow or Allow()
+    opened = ExitStack()
     repo.require_backend()
 
     def act(session: Session) -> SyncReport | Later[SyncReport]:
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
-        chosen, survey = _surveyed(documents, _deciding(policy, session, documents))
+        decide = None if dry_run else partial(_begun, opened, documents)
+        chosen, survey = _surveyed(documents, _deciding(policy, session, documents), decide)
         _guard(documents, survey, allowed)
         _check(documents, survey, chosen)
         report = survey.report
         report.dry_run = dry_run
-        if dry_run or not report.moves_anything:
+        if survey.decisions is None or not report.moves_anything:
             return report
-        return _later(session, documents, survey, chosen, command, message)
+        return _later(session, documents, survey, survey.decisions, chosen, command, message)
 
-    if dry_run:
-        with look(repo) as session:
-            return cast("SyncReport", act(session))
-    return change(repo, act)
+    with opened:
+        if dry_run:
+            with look(repo) as session:
+                return cast("SyncReport", act(session))
+        return change(repo, act)
+
+
+def _begun(opened: ExitStack, documents: Documents, policy: Policy) -> Decisions:
+    """Decisions that are forgotten when the command ends."""
+    return opened.enter_context(closing(Decisions(documents, policy)))
 
 
 def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
@@ -171,22 +186,22 @@ def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
 # First planning
 
 
-def _surveyed(documents: Documents, policy: Policy) -> tuple[Policy, _Survey]:
+def _surveyed(documents: Documents, policy: Policy, decide: _Decide | None) -> tuple[Policy, _Survey]:
     """Plan everything, without what a task that lives in another epic stands in the way of.
 
     Where a task's key is unique on its own, no second row may have it. Such a task was moved on one side and kept on
     the other: it stays where it is on both, and is a conflict.
     """
-    survey = _survey(documents, policy)
+    survey = _survey(documents, policy, decide)
     moves, linked = _moves(documents, survey, policy), frozenset[str]()
     if moves:
         policy, linked = with_moves(policy, moves, documents)
-        survey = _survey(documents, policy, linked)
+        survey = _survey(documents, policy, decide, linked)
     held = _blocked(documents, survey)
     if not held:
         return policy, survey
     chosen = replace(policy, selection=replace(policy.selection, held=tuple(held)))
-    survey = _survey(documents, chosen, linked)
+    survey = _survey(documents, chosen, decide, linked)
     known = {conflict.label.path[1:2] for conflict in survey.report.conflicts}
     for label in held:
         if label.path[1:] not in known:
@@ -234,9 +249,15 @@ def _check(documents: Documents, survey: _Survey, policy: Policy) -> None:
     survey.report.warnings = check_graph(documents, survey.watch, plan, survey.added, unique=unique)
 
 
-def _survey(documents: Documents, policy: Policy, linked: frozenset[str] = frozenset()) -> _Survey:
+def _survey(
+    documents: Documents, policy: Policy, decide: _Decide | None, linked: frozenset[str] = frozenset()
+) -> _Survey:
     links = documents.repo.config.mapping.links
-    survey = _Survey(SyncReport(tasks_moved=carried_out(policy)), watch=GraphWatch(links.field) if links else None)
+    survey = _Survey(
+        SyncReport(tasks_moved=carried_out(policy)),
+        decide(policy) if decide else None,
+        watch=GraphWatch(links.field) if links else None,
+    )
     report = survey.report
     chosen = policy.selection.epics()
     candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()
@@ -249,9 +270,6 @@ def _survey(documents: Documents, policy: Policy, linked: frozenset[str] = froze
         new = frozenset(survey.fresh)
         survey.moving.new += survey.fresh
         candidates = [epic for epic in candidates if epic not in new]
-        survey.epics += survey.fresh
-        survey.rows.update(survey.fresh)
-        survey.db_ids.update(dict.fromkeys(survey.fresh))
         report.moves_base |= bool(survey.fresh)
         if survey.watch is not None:
             survey.watch.changed[DATABASE][DATABASE].update(survey.fresh)
@@ -269,26 +287,23 @@ def _survey(documents: Documents, policy: Policy, linked: frozenset[str] = froze
             report.to_files.extend(Moved(change.label, change.op) for change in stale)
             if not outcome.changes_anything and not stale:
                 continue
-            survey.epics.append(three.epic)
-            survey.db_ids[three.epic] = three.db_id
+            if survey.decisions is not None:
+                survey.decisions.add(soon, outcome)
             report.moves_base |= outcome.moves_base
             report.to_files.extend(Moved(change.label, change.op) for change in outcome.to_files)
             report.to_db.extend(Moved(change.label, change.op) for change in outcome.to_db)
             survey.files_deleted += three.file is not None and outcome.files is None
             survey.db_deleted += three.db is not None and outcome.db is None
             _note_tasks(survey, three, outcome)
-            if outcome.to_db or policy.moves.of(three.epic):
-                survey.rows.add(three.epic)
     _note_new_tasks(documents, survey)
     return survey
 
 
 def _note_new_tasks(documents: Documents, survey: _Survey) -> None:
     """Remember the tasks of epics that only the files have, where one of them may come from another epic."""
-    fresh, survey.fresh = survey.fresh, []
-    if not fresh or not (survey.removed or unique_tasks(documents)):
+    if not survey.fresh or not (survey.removed or unique_tasks(documents)):
         return
-    for epic in fresh:
+    for epic in survey.fresh:
         for task in tasks_of(documents.file_core(epic) or {}):
             survey.added.setdefault(cast("str", task["id"]), []).append(epic)
 
@@ -332,29 +347,28 @@ def _guard(documents: Documents, survey: _Survey, allow: Allow) -> None:
             )
 
 
-# Second planning, while it happens
+# While it happens
 
 
 def _later(
     session: Session,
     documents: Documents,
     survey: _Survey,
+    decisions: Decisions,
     policy: Policy,
     command: str,
     message: str | None,
 ) -> Later[SyncReport]:
     report = survey.report
-    known = {**(survey.moves() if unique_tasks(documents) else {}), **in_database(policy.moves, policy.direction)}
-    agenda = Agenda(
-        tuple(survey.epics), frozenset(survey.rows), survey.db_ids, known, in_files(policy.moves, policy.direction)
-    )
+    moves = {**(survey.moves() if unique_tasks(documents) else {}), **in_database(policy.moves, policy.direction)}
+    agenda = Agenda(decisions, survey.fresh, moves)
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
     done: list[tuple[SyncWork, Snapshot]] = []
     begun: list[SyncWork] = []
 
     def prepare(stage: Stage) -> None:
-        begun.append(SyncWork(documents, agenda, policy, stage))
+        begun.append(SyncWork(documents, agenda, stage))
         begun[-1].prepare()
 
     def work(writer: Writer | None, stage: Stage) -> After:
@@ -369,7 +383,7 @@ def _later(
         session.working.snapshot(),
         work,
         session.backend if report.to_db else None,
-        bulk=len(survey.epics) * MANY > len(documents.db_ids()),
+        bulk=_is_bulk(documents, agenda),
         version=session.version,
         prepare=prepare,
     )
@@ -381,3 +395,12 @@ def _later(
         return report
 
     return Later(request, result)
+
+
+def _is_bulk(documents: Documents, agenda: Agenda) -> bool:
+    """Whether so many rows are written that reading all of them afterwards is quicker than those that were touched."""
+    if len(agenda.fresh) * MANY > len(documents.db_ids()):
+        return True
+    database, tasks = documents.working.database, documents.repo.config.mapping.tasks.table
+    root = table_root(documents.sink, database, tasks) if database is not None else None
+    return root is None or agenda.decisions.rows * MANY > tree.count(documents.sink, root)

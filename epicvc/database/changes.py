@@ -1,0 +1,291 @@
+"""What becomes of the rows of one epic, worked out before the transaction that writes it. Pure.
+
+A change holds column values and nothing that has to be decoded, so that it can be kept outside of memory or come from
+another process, and little is left to do while the database is locked. Which surrogate keys new rows get, and which
+dead row a task takes over, is only known there (:mod:`epicvc.database.push`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, cast
+
+from epicvc.database.documents import FIRST_FIELD, EpicRows
+from epicvc.database.fingerprint import Cells, Fingerprint, TaskCells, cells_of, fingerprint, rows_seen
+from epicvc.database.layout import Columns, Layout
+from epicvc.database.ordering import numbered, says_order
+from epicvc.database.rowcodec import SQLValue
+from epicvc.database.rowwrites import Assignments, changed_values, inserted_values
+from epicvc.model.document import Core, tasks_of
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping, TableMap
+
+
+class ChangedTask(NamedTuple):
+    """A task that the epic has already.
+
+    Attributes:
+        key: its id.
+        surrogate: its row.
+        values: the columns that become others.
+        links: the keys that it is linked to from now on.
+        links_before: those until now.
+    """
+
+    key: str
+    surrogate: SQLValue
+    values: Assignments
+    links: Sequence[str]
+    links_before: Sequence[str]
+
+
+class NewTask(NamedTuple):
+    """A task that the epic gets.
+
+    Attributes:
+        shape: which of the change's shapes says what ``values`` are for.
+        values: its key, its sequence number if it gets one, and every core field that it has.
+        links: the keys that it is linked to.
+    """
+
+    shape: int
+    values: Sequence[SQLValue]
+    links: Sequence[str]
+
+    @property
+    def key(self) -> str:
+        """Its id."""
+        return cast("str", self.values[0])
+
+
+class EpicChange(NamedTuple):
+    """What becomes of one epic.
+
+    Attributes:
+        epic: its id.
+        surrogate: its row; ``None`` where it has none that is alive.
+        seen: what its rows said when this was worked out (:func:`epicvc.database.fingerprint.rows_seen`); ``None``
+            where there were none.
+        stays: it is there from now on.
+        values: columns of its own row: those that become others, for a new row every field that there is.
+        changed: tasks that become others.
+        new: tasks that it gets.
+        left: ids and rows of the tasks that leave it.
+        shapes: lists of columns.
+        proof: the digest of its rows as they are to be, where cells alone can tell.
+    """
+
+    epic: str
+    surrogate: SQLValue
+    seen: Fingerprint | None
+    stays: bool
+    values: Assignments
+    changed: Sequence[ChangedTask] = ()
+    new: Sequence[NewTask] = ()
+    left: Sequence[tuple[str, SQLValue]] = ()
+    shapes: Sequence[Sequence[str]] = ()
+    proof: Fingerprint | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it is about."""
+        return 1 + len(self.changed) + len(self.new) + len(self.left)
+
+
+_NO_TASKS: Final[Core] = {}
+
+
+def new_epic(mapping: Mapping, epics: Cells, tasks: Cells, epic: str, core: Core) -> EpicChange:
+    """The change that adds an epic of which the database knows nothing.
+
+    Args:
+        mapping: how documents lie in tables.
+        epics: what an epic's row gets in each core column that is left out of its insertion.
+        tasks: the same for a task's.
+        epic: its id.
+        core: it.
+
+    Raises:
+        InvalidField: a value cannot be stored in its column.
+    """
+    label = Label(epic)
+    values = inserted_values(mapping.epics, core, label)
+    shapes = _Shapes(mapping.tasks)
+    numbers = (
+        numbered([cast("str", task["id"]) for task in tasks_of(core)], _Nothing()) if mapping.tasks.sequence else {}
+    )
+    new, cells = [], []
+    links = mapping.links.field if mapping.links else ""
+    for task in tasks_of(core):
+        key = cast("str", task["id"])
+        own = inserted_values(mapping.tasks, task, label.child(Mapping.TASKS).child(key))
+        linked = cast("list[str]", task.get(links) or [])
+        new.append(shapes.task(key, numbers.get(key), own, linked))
+        cells.append(TaskCells(key, cells_of(tasks, own), linked))
+    proof = fingerprint(cells_of(epics, values), cells)
+    return EpicChange(epic, None, None, True, values, (), new, (), shapes.known, proof)
+
+
+class _Nothing(dict[str, SQLValue]):
+    """Says of every key that it has no number yet."""
+
+    def __missing__(self, key: str) -> SQLValue:
+        return None
+
+
+class _Shapes:
+    """The lists of columns that new tasks have values for, each once."""
+
+    def __init__(self, table: TableMap) -> None:
+        self.known: list[list[str]] = []
+        self._table = table
+        self._numbers: dict[tuple[str, ...], int] = {}
+
+    def task(self, key: str, number: int | None, values: Assignments, links: Sequence[str]) -> NewTask:
+        """A new task with these core columns."""
+        first: Assignments = {self._table.key: key}
+        if number is not None:
+            first[cast("str", self._table.sequence)] = number
+        columns = (*first, *values)
+        shape = self._numbers.setdefault(columns, len(self.known))
+        if shape == len(self.known):
+            self.known.append(list(columns))
+        return NewTask(shape, [*first.values(), *values.values()], links)
+
+
+def epic_change(
+    layout: Layout, epic: str, rows: EpicRows | None, before: Core | None, after: Core | None
+) -> EpicChange:
+    """The change that makes an epic another.
+
+    Args:
+        layout: the mapped tables.
+        epic: its id.
+        rows: its rows; ``None`` where none is alive.
+        before: the core that they stand for.
+        after: the core that they are to stand for; ``None`` where the epic goes.
+
+    Raises:
+        InvalidField: a value cannot be stored in its column.
+    """
+    if rows is None or before is None:
+        core = after if after is not None else _NO_TASKS
+        change = new_epic(layout.mapping, layout.epics.default_cells, layout.tasks.default_cells, epic, core)
+        return change if after is not None else change._replace(stays=False)
+    seen = rows_seen(layout, rows)
+    if after is None:
+        left = [(cast("str", row[3]), row[2]) for row in rows.tasks]
+        return EpicChange(epic, rows.surrogate, seen, False, {}, left=left)
+    return _Difference(layout, epic, rows, before, after).change(seen)
+
+
+class _Difference:
+    """What differs between an epic that is there and what it becomes."""
+
+    def __init__(self, layout: Layout, epic: str, rows: EpicRows, before: Core, after: Core) -> None:
+        self._layout = layout
+        self._label = Label(epic)
+        self._rows = rows
+        self._before = before
+        self._after = after
+        self._old = {cast("str", task["id"]): task for task in tasks_of(before)}
+        self._found = {str(row[3]): row for row in rows.tasks}
+        self._shapes = _Shapes(layout.mapping.tasks)
+        links = layout.links
+        self._links = links.field if links else ""
+
+    def change(self, seen: Fingerprint) -> EpicChange:
+        """The change, given what the rows said."""
+        columns = self._layout.epics
+        values = changed_values(columns, self._before, self._after, self._label)
+        tasks = tasks_of(self._after)
+        numbers = self._numbers([cast("str", task["id"]) for task in tasks])
+        changed: list[ChangedTask] = []
+        new: list[NewTask] = []
+        for task in tasks:
+            key = cast("str", task["id"])
+            old = self._old.get(key)
+            if old is None:
+                new.append(self._new(key, task, numbers.get(key)))
+            elif old is not task or key in numbers:
+                found = self._changed(key, old, task, numbers.get(key))
+                if found.values or found.links != found.links_before:
+                    changed.append(found)
+        stay = {task["id"] for task in tasks}
+        left = [(key, self._found[key][2]) for key in self._old if key not in stay]
+        proof = self._proof(values, changed, new)
+        row = self._rows.surrogate
+        return EpicChange(self._label.root, row, seen, True, values, changed, new, left, self._shapes.known, proof)
+
+    def _place(self, key: str) -> Label:
+        return Label(self._label.root, (Mapping.TASKS, key))
+
+    def _linked(self, task: Core) -> list[str]:
+        return cast("list[str]", task.get(self._links) or [])
+
+    def _new(self, key: str, task: Core, number: int | None) -> NewTask:
+        values = inserted_values(self._layout.mapping.tasks, task, self._place(key))
+        return self._shapes.task(key, number, values, self._linked(task))
+
+    def _changed(self, key: str, old: Core, task: Core, number: int | None) -> ChangedTask:
+        columns = self._layout.tasks
+        values = changed_values(columns, old, task, self._place(key))
+        if number is not None:
+            values[cast("str", columns.map.sequence)] = number
+        return ChangedTask(key, self._found[key][2], values, self._linked(task), self._linked(old))
+
+    def _numbers(self, order: list[str]) -> MappingABC[str, int]:
+        """The sequence numbers to write: none while the rows already say this order, else as few as possible."""
+        kept = set(order)
+        if self._layout.tasks.map.sequence is None or [key for key in self._old if key in kept] == order:
+            return {}
+        current: dict[str, SQLValue] = dict.fromkeys(order)
+        for key in self._old:
+            if key in current:
+                current[key] = self._found[key][0]
+        return {} if self._old and says_order(order, current) else numbered(order, current)
+
+    def _proof(self, values: Assignments, changed: Sequence[ChangedTask], new: Sequence[NewTask]) -> Fingerprint:
+        """The digest of the cells that were read, with those in their places that are written."""
+        layout = self._layout
+        others = {task.key: task for task in changed}
+        added = {task.key: task for task in new}
+        tasks: list[TaskCells] = []
+        for task in tasks_of(self._after):
+            key = cast("str", task["id"])
+            if key in added:
+                columns = self._shapes.known[added[key].shape]
+                fields = dict(zip(columns, added[key].values, strict=True))
+                tasks.append(TaskCells(key, cells_of(layout.tasks.default_cells, fields), added[key].links))
+                continue
+            row, other = self._found[key], others.get(key)
+            cells = layout.tasks.core_cells(row[FIRST_FIELD:])
+            if other is None:
+                tasks.append(TaskCells(row[3], cells, self._rows.links_of(row)))
+            else:
+                tasks.append(TaskCells(row[3], _written(layout.tasks, cells, other.values), other.links))
+        return fingerprint(_written(layout.epics, layout.epics.core_cells(self._rows.values), values), tasks)
+
+
+def _written(columns: Columns, cells: Sequence[SQLValue], values: Assignments) -> Sequence[SQLValue]:
+    """The core cells of a row after some of its columns were written."""
+    if not values:
+        return cells
+    places = [(column, cell) for (column, _), cell in zip(columns.default_cells, cells, strict=True)]
+    return cells_of(places, values)
+
+
+def revived(parts: Sequence[Any]) -> EpicChange:
+    """A change out of the plain lists that MessagePack makes of it."""
+    epic, surrogate, seen, stays, values, changed, new, *rest = parts
+    return EpicChange(
+        epic,
+        surrogate,
+        seen,
+        stays,
+        values,
+        [ChangedTask(*task) for task in changed],
+        [NewTask(*task) for task in new],
+        *rest,
+    )

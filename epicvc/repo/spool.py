@@ -1,0 +1,68 @@
+"""Values that wait for their turn: in memory while they are few, in a nameless file once they are many."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from epicvc.fileio import reporting
+
+IN_MEMORY: Final = 8 << 20
+"""Bytes that wait in memory."""
+
+_LENGTH: Final = struct.Struct(">I")
+
+T = TypeVar("T")
+
+
+class Spool(Generic[T]):
+    """Takes values in an order and gives them back in it, any number of times.
+
+    Args:
+        directory: where the file goes; the system forgets it when it is closed, or with the process.
+        revived: makes a value of the lists, texts, bytes and numbers that it was taken apart into.
+    """
+
+    def __init__(self, directory: Path, revived: Callable[[Any], T]) -> None:
+        import msgspec
+
+        self._directory = directory
+        self._revived = revived
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder().decode
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(directory))  # noqa: SIM115  (closed by close)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, value: T) -> None:
+        """Take a value.
+
+        Raises:
+            FileUnavailable: there is no space for it.
+        """
+        data = self._encode(value)
+        with reporting(self._directory):
+            self._file.write(_LENGTH.pack(len(data)) + data)
+        self._count += 1
+
+    def __iter__(self) -> Iterator[T]:
+        """All values; none may be added before the last one is read.
+
+        Raises:
+            FileUnavailable: they cannot be read.
+        """
+        with reporting(self._directory):
+            self._file.seek(0)
+        for _ in range(self._count):
+            with reporting(self._directory):
+                data = self._file.read(_LENGTH.unpack(self._file.read(_LENGTH.size))[0])
+            yield self._revived(self._decode(data))
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self._file.close()

@@ -1,0 +1,137 @@
+"""The files that a synchronisation writes: their paths and their bytes, worked out from the captured ones."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import islice
+from typing import Final, cast
+
+from msgspec.structs import replace
+
+from epicvc.errors import InvalidField, LossyField
+from epicvc.files.names import Namer, check_name
+from epicvc.files.rewrite import rewrite
+from epicvc.files.style import Style, detect_style, render
+from epicvc.jsonio import JSON
+from epicvc.merge.threeway import Direction
+from epicvc.model.document import Core, natural_key, tasks_of
+from epicvc.model.edit import new_file, with_core
+from epicvc.model.mapping import Mapping
+from epicvc.plan.plan import Outcome, Policy
+from epicvc.repo.base import core_id
+from epicvc.repo.documents import Documents, Three
+from epicvc.repo.filesside import TrackedFile, changed_files, epic_id_of, is_template, parse_file, read_epic
+from epicvc.repo.placing import FileChange
+from epicvc.services.calculated import with_calculated
+from epicvc.services.moving import in_files
+from epicvc.store.objects import ObjectId, ObjectType
+
+SAMPLES: Final = 5
+"""How many files are looked at for the directory's style."""
+
+
+class FileDrafts:
+    """Works out one file after the other; their bytes go among the captured objects.
+
+    Args:
+        documents: the documents as they are.
+        policy: what is planned by.
+
+    Attributes:
+        paths: the files that there are once all drafts are in place.
+    """
+
+    def __init__(self, documents: Documents, policy: Policy) -> None:
+        self.paths = set(documents.working.files.files)
+        self._documents = documents
+        self._config = documents.repo.config
+        self._pulls = Direction.TO_OURS in policy.direction
+        self._moves = in_files(policy.moves, policy.direction)
+
+    def draft(self, three: Three, outcome: Outcome) -> tuple[tuple[ObjectId, ObjectId] | None, FileChange | None]:
+        """Work out an epic's file.
+
+        Returns:
+            The blob and the core that the files side then has, and what becomes of the file if it does not stay.
+
+        Raises:
+            InvalidField: the epic would be taken for a template.
+            LossyField: the file would say something else than was planned.
+        """
+        tracked = self._documents.working.files.by_epic.get(three.epic)
+        if not outcome.to_files and not (self._pulls and three.stale_calculated):
+            return (tracked.blob, cast("ObjectId", tracked.core)) if tracked else None, None
+        if outcome.files is None:
+            assert tracked is not None  # something can only be removed where it is
+            self.paths.remove(tracked.path)
+            return None, FileChange(tracked.path, tracked.blob, None)
+        path = tracked.path if tracked else self._new_path(three.epic)
+        data = self._changed(three, tracked, outcome.files) if tracked else self._new(three, outcome.files)
+        # What was written must say what was meant: the files' half of the round-trip certificate.
+        epic = parse_file(data, path, self._config)
+        if is_template(cast("JSON", epic.whole)):
+            raise InvalidField(three.epic, "a file with this id would be taken for a template")
+        written = core_id(three.epic, epic.core)
+        if written != three.id_of(outcome.files):
+            raise LossyField(three.epic, "the planned epic", f"another one from {path}")
+        self.paths.add(path)
+        blob = self._documents.sink.put(ObjectType.BLOB, data)
+        return (blob, written), FileChange(path, tracked.blob if tracked else None, blob)
+
+    def _new(self, three: Three, core: Core) -> bytes:
+        whole = with_core(new_file(three.epic, {}), {}, core, self._config.mapping, self._carried(three.epic))
+        inline = replace(three, inline=self._config.calculated == "inline")
+        return render(cast("JSON", with_calculated(whole, inline)), self._style)
+
+    def _changed(self, three: Three, tracked: TrackedFile, core: Core) -> bytes:
+        raw = self._documents.sink.get(tracked.blob, ObjectType.BLOB)
+        old = cast("dict[str, JSON]", three.whole)
+        whole = with_core(old, three.file or {}, core, self._config.mapping, self._carried(three.epic))
+        return rewrite(raw, cast("JSON", with_calculated(whole, three)), cast("JSON", old))
+
+    def _carried(self, epic: str) -> dict[str, tuple[dict[str, JSON], Core]]:
+        """The tasks that come to an epic's file from elsewhere, with everything that they have there."""
+        result: dict[str, tuple[dict[str, JSON], Core]] = {}
+        for (owner, key), (giver, old) in self._moves.items():
+            tracked = self._documents.working.files.by_epic.get(giver) if owner == epic else None
+            if tracked is None:
+                continue
+            file = read_epic(self._documents.sink, tracked, self._config)
+            items = cast("list[dict[str, JSON]]", file.body.get(Mapping.TASKS) or [])
+            core = next(task for task in tasks_of(file.core) if task["id"] == old)
+            result[key] = next(item for item in items if natural_key(item["id"]) == old), core
+        return result
+
+    def _new_path(self, epic: str) -> str:
+        """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""
+        path = self.old_path(epic)
+        if path is None or path in self.paths:
+            path = self._namer.name(epic)
+        check_name(path)
+        return path
+
+    def old_path(self, epic: str) -> str | None:
+        """Where the file of an epic was at HEAD that is gone now."""
+        return self._old_paths.get(epic)
+
+    @cached_property
+    def _namer(self) -> Namer:
+        files = self._documents.working.files.files
+        return Namer({path: file.epic or "" for path, file in files.items()})
+
+    @cached_property
+    def _old_paths(self) -> dict[str, str]:
+        """By epic, the paths at HEAD of files that are gone now."""
+        documents = self._documents
+        head = documents.repo.head_snapshot()
+        if head is None:
+            return {}
+        changed = changed_files(documents.sink, head[1].files, documents.working.files.root)
+        gone = ((path, old) for path, old, new in changed if old is not None and new is None)
+        return {epic_id_of(documents.sink, old, path): path for path, old in gone}
+
+    @cached_property
+    def _style(self) -> Style:
+        files = self._documents.working.files.files.values()
+        samples = islice((file for file in files if file.epic is not None), SAMPLES)
+        return detect_style(self._documents.sink.get(file.blob, ObjectType.BLOB) for file in samples)
