@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from epicvc.database.documents import FIRST_FIELD, EpicRows
-from epicvc.database.fingerprint import Cells, Fingerprint, TaskCells, cells_of, fingerprint, rows_seen
+from epicvc.database.fingerprint import Cells, Fingerprint, TaskCells, cells_of, fingerprint, row_said, rows_seen
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.ordering import numbered, says_order
 from epicvc.database.rowcodec import SQLValue
@@ -31,6 +31,8 @@ class ChangedTask(NamedTuple):
         values: the columns that become others.
         links: the keys that it is linked to from now on.
         links_before: those until now.
+        was: what the row said (:func:`epicvc.database.fingerprint.row_said`).
+        becomes: what it is to say.
     """
 
     key: str
@@ -38,6 +40,8 @@ class ChangedTask(NamedTuple):
     values: Assignments
     links: Sequence[str]
     links_before: Sequence[str]
+    was: Fingerprint
+    becomes: Fingerprint
 
 
 class NewTask(NamedTuple):
@@ -74,6 +78,8 @@ class EpicChange(NamedTuple):
         left: ids and rows of the tasks that leave it.
         shapes: lists of columns.
         proof: the digest of its rows as they are to be, where cells alone can tell.
+        was: what its own row said, if there was one (:func:`epicvc.database.fingerprint.row_said`).
+        becomes: what its own row is to say.
     """
 
     epic: str
@@ -86,6 +92,8 @@ class EpicChange(NamedTuple):
     left: Sequence[tuple[str, SQLValue]] = ()
     shapes: Sequence[Sequence[str]] = ()
     proof: Fingerprint | None = None
+    was: Fingerprint | None = None
+    becomes: Fingerprint | None = None
 
     @property
     def rows(self) -> int:
@@ -215,8 +223,15 @@ class _Difference:
         stay = {task["id"] for task in tasks}
         left = [(key, self._found[key][2]) for key in self._old if key not in stay]
         proof = self._proof(values, changed, new)
-        row = self._rows.surrogate
-        return EpicChange(self._label.root, row, seen, True, values, changed, new, left, self._shapes.known, proof)
+        row, own = self._rows.surrogate, self._own(values)
+        parts = (changed, new, left, self._shapes.known)
+        return EpicChange(self._label.root, row, seen, True, values, *parts, proof, *own)
+
+    def _own(self, values: Assignments) -> tuple[Fingerprint, Fingerprint]:
+        """What the epic's own row says, and what it is to say."""
+        columns, key = self._layout.epics, self._rows.key
+        cells = columns.core_cells(self._rows.values)
+        return row_said(None, key, cells), row_said(None, key, _written(columns, cells, values))
 
     def _place(self, key: str) -> Label:
         return Label(self._label.root, (Mapping.TASKS, key))
@@ -233,7 +248,11 @@ class _Difference:
         values = changed_values(columns, old, task, self._place(key))
         if number is not None:
             values[cast("str", columns.map.sequence)] = number
-        return ChangedTask(key, self._found[key][2], values, self._linked(task), self._linked(old))
+        row = self._found[key]
+        cells = columns.core_cells(row[FIRST_FIELD:])
+        was = row_said(row[0], key, cells)
+        becomes = row_said(row[0] if number is None else number, key, _written(columns, cells, values))
+        return ChangedTask(key, row[2], values, self._linked(task), self._linked(old), was, becomes)
 
     def _numbers(self, order: list[str]) -> MappingABC[str, int]:
         """The sequence numbers to write: none while the rows already say this order, else as few as possible."""

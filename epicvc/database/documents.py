@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from itertools import islice
+from operator import lt
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from epicvc.database.backend import Reader
@@ -54,7 +55,10 @@ class EpicRows(NamedTuple):
 
     def links_of(self, task: TaskRow) -> list[str]:
         """What a task is linked to, each once, sorted."""
-        return sorted(set(self.links.get(task[2], ())))
+        found = self.links.get(task[2])
+        if found is None or len(found) == 1:
+            return list(found or ())
+        return sorted(set(found))
 
 
 def read_epics(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> Iterator[RowEpic]:
@@ -95,7 +99,7 @@ def epic_of_rows(
         for row in tasks
     ]
     values = [epic.get(field.column) for field in layout.epics.fields]
-    return decode_epic(layout, EpicRows(epic.get(table.id), key, values, sorted(rows, key=_sort_key), links))
+    return decode_epic(layout, EpicRows(epic.get(table.id), key, values, _in_order(rows), links))
 
 
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
@@ -206,7 +210,7 @@ def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = Non
         tasks = _read_tasks(reader, layout, parents)
         links = _read_links(reader, layout, parents)
         for surrogate, key, values in batch:
-            yield EpicRows(surrogate, key, values, sorted(tasks.get(surrogate, ()), key=_sort_key), links)
+            yield EpicRows(surrogate, key, values, _in_order(tasks.get(surrogate, [])), links)
 
 
 def _read_tasks(
@@ -224,8 +228,13 @@ def _read_tasks(
     )
     result: dict[SQLValue, list[Sequence[SQLValue]]] = {}
     for row in reader.execute(*query.build()):
-        if row[3] is not None:  # a row without a key is no task
-            result.setdefault(row[1], []).append(row)
+        if row[3] is None:
+            continue  # a row without a key is no task
+        parent = row[1]
+        if parent in result:
+            result[parent].append(row)
+        else:
+            result[parent] = [row]
     return result
 
 
@@ -243,9 +252,23 @@ def _read_links(reader: Reader, layout: Layout, parents: Sequence[SQLValue]) -> 
     )
     result: dict[SQLValue, list[str]] = {}
     for parent, key in reader.execute(*query.build()):
-        if key is not None:
-            result.setdefault(parent, []).append(require_key(key, links.table, links.column))
+        if type(key) is not str or not key:
+            if key is None:
+                continue
+            key = require_key(key, links.table, links.column)
+        if parent in result:
+            result[parent].append(key)
+        else:
+            result[parent] = [key]
     return result
+
+
+def _in_order(rows: list[TaskRow]) -> list[TaskRow]:
+    """Tasks by sequence, then key; mostly they come so."""
+    numbers = [row[0] for row in rows]
+    if set(map(type, numbers)) == {int} and all(map(lt, numbers, numbers[1:])):  # type: ignore[arg-type]
+        return rows
+    return sorted(rows, key=_sort_key)
 
 
 def _sort_key(row: Sequence[SQLValue]) -> tuple[bool, float, str]:

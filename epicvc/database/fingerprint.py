@@ -66,6 +66,11 @@ def rows_said(layout: Layout, rows: EpicRows) -> Fingerprint:
     return fingerprint(layout.epics.core_cells(rows.values), tasks)
 
 
+def row_said(number: SQLValue, key: SQLValue, cells: Sequence[SQLValue]) -> Fingerprint:
+    """The digest of one row: its sequence number, its key, its core cells."""
+    return blake2b(_encoder().encode((number, key, cells)), digest_size=16).digest()
+
+
 def rows_seen(layout: Layout, rows: EpicRows) -> Fingerprint:
     """The digest of everything that a change of an epic is worked out from: surrogate keys and order are part of it."""
     inner = layout.tasks.core_cells

@@ -10,7 +10,7 @@ from epicvc.database.layout import Layout
 from epicvc.database.query import Delete, Select, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.rowwrites import RowWrites
+from epicvc.database.rowwrites import NewRow, RowWrites
 from epicvc.model.labels import Label
 
 
@@ -27,7 +27,7 @@ class LinkWrites:
         self._writer = writer
         self._layout = layout
         self._rows = rows
-        self._new: list[tuple[tuple[SQLValue, str], Label]] = []
+        self._new: list[NewRow] = []
 
     @cached_property
     def orphaned(self) -> frozenset[SQLValue]:
@@ -67,7 +67,20 @@ class LinkWrites:
             if key not in after:
                 statement = Delete(target=table_named(links.table)).where(quote(links.parent), "=", surrogate)
                 self._rows.run(statement.where(quote(links.column), "=", key).build(), place)
-        self._new += [((surrogate, key), place) for key in after if key not in before]
+        self.add(surrogate, [key for key in after if key not in before], (label.root, *label.path))
+
+    def add(self, surrogate: SQLValue, keys: Sequence[str], at: tuple[str, ...]) -> None:
+        """Link a task to more; that waits for :meth:`flush`.
+
+        Args:
+            surrogate: its row.
+            keys: what it is linked to.
+            at: its place, as an epic and the names below it.
+        """
+        links = self._layout.links
+        if links is not None and keys:
+            columns, place = (links.parent, links.column), (*at, links.field)
+            self._new += [(columns, (surrogate, key), place) for key in keys]
 
     def flush(self) -> None:
         """Insert the links of a whole batch.
@@ -79,5 +92,4 @@ class LinkWrites:
         if links is None or not new:
             return
         self._new = []
-        columns = (links.parent, links.column)
-        self._rows.insert_all(links.table, ((columns, pair, place) for pair, place in new))
+        self._rows.insert_all(links.table, new)

@@ -42,9 +42,11 @@ class _Insertion(NamedTuple):
     """A task that gets a row of its own."""
 
     parent: SQLValue
-    task: NewTask
+    key: str
     columns: tuple[str, ...]
-    label: Label
+    values: tuple[SQLValue, ...]
+    links: Sequence[str]
+    at: tuple[str, ...]
 
 
 TaskAt: TypeAlias = tuple[str, str]
@@ -139,7 +141,7 @@ class Push:
         query = Select(columns=columns).from_table(quote(tasks.map.table), "t").where(parent, "IN", known)
         for surrogate, owner, alive, key in self._writer.execute(*query.build()):
             rows = self._tasks.setdefault(owner, {})
-            text = key_text(key)
+            text = key if type(key) is str and key else key_text(key)
             if text is not None and (alive or text not in rows):
                 rows[text] = _Row(surrogate, owner, bool(alive))
 
@@ -174,13 +176,16 @@ class Push:
         own = cast("str", self._layout.tasks.map.parent)
         shapes = [(own, *columns) for columns in change.shapes]
         rows = self._tasks.get(parent, {})
+        strangers = bool(rows or self._moves) or self._may_have_dead_namesakes
         for added in change.new:
-            place = label.child(added.key)
-            row = self._take_over(place, added.key, rows.get(added.key))
+            number, values, links = added
+            key = cast("str", values[0])
+            row = self._take_over(label.child(key), key, rows.get(key)) if strangers else None
             if row is None:
-                self._inserted.append(_Insertion(parent, added, shapes[added.shape], place))
+                place = (change.epic, Mapping.TASKS, key)
+                self._inserted.append(_Insertion(parent, key, shapes[number], (parent, *values), links, place))
             else:
-                self._revive(row, parent, added, shapes[added.shape], place)
+                self._revive(row, parent, added, shapes[number], label.child(key))
 
     def _write_task(self, task: ChangedTask, label: Label) -> None:
         self._rows.update(self._layout.tasks, task.surrogate, task.values, label)
@@ -208,17 +213,20 @@ class Push:
         if not new:
             return
         columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
-        rows = ((task.columns, (task.parent, *task.task.values), task.label) for task in new)
+        rows = ((task.columns, task.values, task.at) for task in new)
         self._rows.insert_all(columns.map.table, rows, columns)
         parents = iter(dict.fromkeys(task.parent for task in new))
         while chunk := list(islice(parents, BATCH)):
             self._find_tasks(chunk, columns)
         for task in new:
-            row = self._tasks.get(task.parent, {}).get(task.task.key)
+            row = self._tasks.get(task.parent, {}).get(task.key)
             if row is None:
-                raise LossyField(str(task.label), "a new row", "none with this key")
-            stored = self._links.stored(row.surrogate) if row.surrogate in orphaned else ()
-            self._links.write(row.surrogate, stored, task.task.links, task.label)
+                raise LossyField(str(_label(task.at)), "a new row", "none with this key")
+            if row.surrogate in orphaned:
+                label = _label(task.at)
+                self._links.write(row.surrogate, self._links.stored(row.surrogate), task.links, label)
+            else:
+                self._links.add(row.surrogate, task.links, task.at)
 
     def _take_over(self, label: Label, key: str, row: _Row | None) -> _Row | None:
         """The row that an added task gets: its own dead one, else one that leaves another place now, else any dead one.
@@ -267,3 +275,7 @@ class Push:
         if columns is self._layout.tasks:
             self._links.write(surrogate, self._links.stored(surrogate), (), label)
         self._rows.delete(columns, surrogate, label)
+
+
+def _label(at: tuple[str, ...]) -> Label:
+    return Label(at[0], at[1:])

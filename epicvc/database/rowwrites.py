@@ -21,8 +21,8 @@ from epicvc.model.mapping import Field, TableMap
 Assignments: TypeAlias = dict[str, SQLValue]
 """Column values by column."""
 
-NewRow: TypeAlias = tuple[tuple[str, ...], tuple[SQLValue, ...], Label]
-"""Columns, values, and what to name where the database refuses them."""
+NewRow: TypeAlias = tuple[tuple[str, ...], tuple[SQLValue, ...], tuple[str, ...]]
+"""Columns, values, and the place to name where the database refuses them: an epic and the names below it."""
 
 _EMPTY: Final[Core] = {}
 
@@ -127,7 +127,7 @@ class RowWrites:
         Raises:
             ConstraintBroken: the database refuses one; named as by :meth:`run`.
         """
-        at = Label("")
+        at: tuple[str, ...] = ("",)
 
         def statements() -> Iterator[tuple[str, tuple[SQLValue, ...]]]:
             nonlocal at
@@ -137,7 +137,7 @@ class RowWrites:
         try:
             self._writer.execute_all(statements())
         except ConstraintBroken as error:
-            raise ConstraintBroken(str(_named(error, at, columns)), error.constraint) from error
+            raise ConstraintBroken(str(_named(error, Label(at[0], at[1:]), columns)), error.constraint) from error
 
     def _insertion(self, table: str, names: tuple[str, ...]) -> str:
         query = self._insertions.get((table, names))

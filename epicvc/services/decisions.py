@@ -31,6 +31,13 @@ class Agreed(NamedTuple):
         return BaseEntry(self.core, self.file)
 
 
+class ToProve(NamedTuple):
+    """What must be read back of an epic: the digest of its rows, where that proves it, and the id of its core."""
+
+    proof: Fingerprint | None
+    expected: ObjectId | None
+
+
 class Decision(NamedTuple):
     """What becomes of one epic.
 
@@ -58,6 +65,12 @@ class Decision(NamedTuple):
     def file_change(self) -> FileChange | None:
         """What becomes of its file."""
         return FileChange(*self.file) if self.file else None
+
+    @property
+    def to_prove(self) -> ToProve:
+        """What must be read back. Absence is told by the base: a digest proves only what is agreed on as a whole."""
+        agreed = self.agreed is not None and self.agreed.core == self.expected
+        return ToProve(self.change.proof if self.change is not None and agreed else None, self.expected)
 
 
 def _revived(parts: list[Any]) -> Decision:

@@ -6,7 +6,7 @@ no number of epics is ever in memory at once. The second time the rows are read 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
 from typing import TypeAlias, cast
@@ -361,7 +361,7 @@ def _later(
 ) -> Later[SyncReport]:
     report = survey.report
     moves = {**(survey.moves() if unique_tasks(documents) else {}), **in_database(policy.moves, policy.direction)}
-    agenda = Agenda(decisions, survey.fresh, moves)
+    agenda = Agenda(decisions, survey.fresh, moves, _is_bulk(documents, decisions, survey.fresh))
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
     done: list[tuple[SyncWork, Snapshot]] = []
@@ -383,7 +383,7 @@ def _later(
         session.working.snapshot(),
         work,
         session.backend if report.to_db else None,
-        bulk=_is_bulk(documents, agenda),
+        bulk=agenda.bulk,
         version=session.version,
         prepare=prepare,
     )
@@ -397,10 +397,10 @@ def _later(
     return Later(request, result)
 
 
-def _is_bulk(documents: Documents, agenda: Agenda) -> bool:
+def _is_bulk(documents: Documents, decisions: Decisions, fresh: Sequence[str]) -> bool:
     """Whether so many rows are written that reading all of them afterwards is quicker than those that were touched."""
-    if len(agenda.fresh) * MANY > len(documents.db_ids()):
+    if len(fresh) * MANY > len(documents.db_ids()):
         return True
     database, tasks = documents.working.database, documents.repo.config.mapping.tasks.table
     root = table_root(documents.sink, database, tasks) if database is not None else None
-    return root is None or agenda.decisions.rows * MANY > tree.count(documents.sink, root)
+    return root is None or decisions.rows * MANY > tree.count(documents.sink, root)

@@ -12,9 +12,10 @@ from msgspec import Struct
 from epicvc.database.backend import Writer
 from epicvc.database.changes import EpicChange, new_epic, revived
 from epicvc.database.documents import BATCH, read_epics, read_rows
-from epicvc.database.fingerprint import Fingerprint, rows_said, rows_seen
+from epicvc.database.fingerprint import rows_said, rows_seen
 from epicvc.database.layout import Layout
 from epicvc.database.push import Push, TaskAt
+from epicvc.database.rowproof import RowProof
 from epicvc.errors import LossyField
 from epicvc.files.names import check_collisions
 from epicvc.jsonio import JSON, dumps_canonical
@@ -28,7 +29,7 @@ from epicvc.repo.documents import Documents
 from epicvc.repo.filesside import TrackedFile, update_files
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.workers import Workers, worth_it
-from epicvc.services.decisions import Decision, Decisions
+from epicvc.services.decisions import Decision, Decisions, ToProve
 from epicvc.store.objects import ObjectId, ObjectType
 
 T = TypeVar("T")
@@ -41,21 +42,16 @@ class Agenda(Struct, frozen=True):
         decisions: by epic.
         fresh: epics that the files alone have, all of them to go into the database as they are.
         moves: tasks that go elsewhere in the database: the place that gets one, and the place that gives it.
+        bulk: so many rows are written that nobody notes which ones are touched.
     """
 
     decisions: Decisions
     fresh: Sequence[str]
     moves: Mapping[TaskAt, TaskAt]
+    bulk: bool
 
     def __len__(self) -> int:
         return len(self.decisions) + len(self.fresh)
-
-
-class _Pushed(Struct, frozen=True):
-    """What must be read back of an epic: the digest of its rows where that proves it, and the id of its core."""
-
-    proof: Fingerprint | None
-    expected: ObjectId | None
 
 
 class SyncWork:
@@ -72,7 +68,10 @@ class SyncWork:
         self._agenda = agenda
         self._stage = stage
         self._entries: dict[str, BaseEntry | None] = {}
-        self._pushed: dict[str, _Pushed] = {}
+        self._pushed: dict[str, ToProve] = {}
+        self._single: dict[str, ToProve] = {}
+        """Of epics whose rows are proven one by one, and which fall back to the other proof."""
+        self._rows: RowProof | None = None
         self._files_root = documents.working.files.root
         self._base_root = documents.working.base_root
         self._done = 0
@@ -139,18 +138,41 @@ class SyncWork:
 
     def _write(self, writer: Writer, layout: Layout, push: Push, decisions: Sequence[Decision]) -> None:
         """Write the rows of some epics, if they are still what they were."""
-        concerned = [each for each in decisions if each.change is not None or not self._stage.alone]
-        found = {rows.key: rows_seen(layout, rows) for rows in read_rows(writer, layout, [d.epic for d in concerned])}
-        if any(found.get(decision.epic) != decision.seen for decision in concerned):
+        rows = self._rows = self._rows or RowProof(writer, layout)
+        single, whole = self._parted(rows, decisions)
+        if not rows.accept([change for _, change in single]):
+            single, whole = [], [*whole, *(decision for decision, _ in single)]
+        found = {rows.key: rows_seen(layout, rows) for rows in read_rows(writer, layout, [d.epic for d in whole])}
+        if any(found.get(decision.epic) != decision.seen for decision in whole):
             raise Replan
-        for decision in decisions:
-            if decision.change is not None:
-                # what is absent is told by the base: here it must be the very core that is pushed
-                agreed = decision.agreed is not None and decision.agreed.core == decision.expected
-                proof = decision.change.proof if agreed else None
-                self._pushed[decision.epic] = _Pushed(proof, decision.expected)
+        self._single.update((decision.epic, decision.to_prove) for decision, _ in single)
+        self._pushed.update((decision.epic, decision.to_prove) for decision in whole if decision.change is not None)
         self._apply(push, [decision.change for decision in decisions if decision.change is not None])
         self._tell(len(decisions))
+
+    def _parted(
+        self, rows: RowProof, decisions: Sequence[Decision]
+    ) -> tuple[list[tuple[Decision, EpicChange]], list[Decision]]:
+        """The decisions whose single rows are looked at, and those whose epics are; nobody need look at the others.
+
+        Single rows are enough where nobody else has written since all rows of the epics were read.
+        """
+        single: list[tuple[Decision, EpicChange]] = []
+        whole: list[Decision] = []
+        for decision in decisions:
+            change = decision.change
+            if change is None:
+                whole += [] if self._stage.alone else [decision]
+            elif (
+                self._stage.alone
+                and not self._agenda.bulk
+                and decision.to_prove.proof is not None
+                and rows.covers(change)
+            ):
+                single.append((decision, change))
+            else:
+                whole.append(decision)
+        return single, whole
 
     def _apply(self, push: Push, changes: Sequence[EpicChange]) -> None:
         if changes:
@@ -189,7 +211,7 @@ class SyncWork:
         for _ in read_rows(writer, layout, [change.epic for change in changes]):
             raise Replan
         for change in changes:
-            self._pushed[change.epic] = _Pushed(change.proof, self._tracked(change.epic).core)
+            self._pushed[change.epic] = ToProve(change.proof, self._tracked(change.epic).core)
         self._tell(len(changes))
 
     # Certificate
@@ -197,8 +219,11 @@ class SyncWork:
     def _certify(self, writer: Writer, layout: Layout) -> None:
         """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate").
 
-        Where the cells are those that were written, nothing need be decoded.
+        Where the cells are those that were written, nothing need be decoded; and where nothing else of an epic has been
+        touched, only the rows that were written need be read.
         """
+        if self._rows is not None and not self._rows.holds():
+            self._pushed |= self._single
         for batch in batches([epic for epic, pushed in self._pushed.items() if pushed.proof is not None]):
             for rows in read_rows(writer, layout, batch):
                 if rows_said(layout, rows) == self._pushed[rows.key].proof:

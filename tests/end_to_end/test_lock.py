@@ -75,6 +75,19 @@ def test_an_epic_more_is_one_statement_more(many: EpicRepo, monkeypatch: pytest.
     assert len(found[1]) - len(found[0]) == 2 * (4 - 1)
 
 
+def test_only_rows_that_are_written_are_read(many: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    many.sql(
+        "CREATE TRIGGER stamp AFTER UPDATE ON framework_tasks BEGIN"
+        " UPDATE framework_epics SET points_earned = points_earned + 1 WHERE id = NEW.epic_id; END"
+    )
+    many.ok("commit", "-m", "a trigger")
+    retitle(many, 3)
+    seen = synced(many, monkeypatch)
+    assert seen.locked["rows_seen"] == seen.locked["rows_said"] == 0, "no whole epic is read"
+    assert seen.locked["row_said"] == 2 * 2 * 3, "an epic's own row and one task of each, before and after"
+    assert many.json("status")["clean"]
+
+
 def test_new_epics_are_planned_by_nobody(many: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(EPICS, EPICS + 3):
         (many.directory / f"{number}.json").write_text(json.dumps(epic(number), indent=2), encoding="utf-8")

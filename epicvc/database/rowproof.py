@@ -1,0 +1,107 @@
+"""Proof that single rows are what they were, and become what they were to be, without reading the epics around them.
+
+Good for changes that write columns of rows that are there, and nothing else. Whoever uses it has to know that nobody
+else has written since the rows were read: what no statement touched is then what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice
+from typing import TypeAlias
+
+from epicvc.database.backend import Writer
+from epicvc.database.changes import EpicChange
+from epicvc.database.documents import BATCH
+from epicvc.database.fingerprint import Fingerprint, row_said
+from epicvc.database.layout import Columns, Layout
+from epicvc.database.query import Select, constant
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue, encode_key
+from epicvc.database.values import key_text
+
+Said: TypeAlias = dict[SQLValue, Fingerprint]
+"""By surrogate key, what a row says."""
+
+
+class RowProof:
+    """The proof of one transaction's single rows.
+
+    Args:
+        writer: the transaction.
+        layout: the mapped tables.
+    """
+
+    def __init__(self, writer: Writer, layout: Layout) -> None:
+        self._writer = writer
+        self._layout = layout
+        self._becomes: dict[str, tuple[Columns, Said]] = {
+            columns.map.table: (columns, {}) for columns in (layout.epics, layout.tasks)
+        }
+
+    @cached_property
+    def _by_surrogate(self) -> bool:
+        """Whether the rows of both tables are known by their surrogate keys."""
+        keys = {info.name: info.key for info in self._writer.tables()}
+        return all(keys.get(columns.map.table) == (columns.map.id,) for columns, _ in self._becomes.values())
+
+    def covers(self, change: EpicChange) -> bool:
+        """Whether a change can be proven row by row."""
+        linked = any(task.links != task.links_before for task in change.changed)
+        there = change.stays and change.surrogate is not None
+        return there and not (change.new or change.left or linked) and self._by_surrogate
+
+    def accept(self, changes: Sequence[EpicChange]) -> bool:
+        """Whether the rows that these changes write say what they said; then remember what they are to say.
+
+        The epics' own rows are among them, written or not: many applications touch these when a task changes.
+        """
+        epics: Said = {}
+        tasks: Said = {}
+        for change in changes:
+            if change.was is not None:
+                epics[change.surrogate] = change.was
+            tasks.update((task.surrogate, task.was) for task in change.changed)
+        if not (self._says(self._layout.epics, epics) and self._says(self._layout.tasks, tasks)):
+            return False
+        for change in changes:
+            if change.becomes is not None:
+                self._becomes[self._layout.epics.map.table][1][change.surrogate] = change.becomes
+            written = ((task.surrogate, task.becomes) for task in change.changed)
+            self._becomes[self._layout.tasks.map.table][1].update(written)
+        return True
+
+    def holds(self) -> bool:
+        """Whether all of them say what they were to say, and no other row of a document has been touched."""
+        touched = self._writer.touched()
+        links = self._layout.links
+        if links is not None and touched.get(links.table, frozenset()) != frozenset():
+            return False
+        return all(
+            self._only(touched, table, said) and self._says(columns, said)
+            for table, (columns, said) in self._becomes.items()
+        )
+
+    def _only(self, touched: Mapping[str, frozenset[bytes] | None], table: str, said: Said) -> bool:
+        keys = touched.get(table, frozenset())
+        return keys is not None and keys <= {encode_key((surrogate,)) for surrogate in said}
+
+    def _says(self, columns: Columns, said: Said) -> bool:
+        return dict(self._read(columns, said)) == said
+
+    def _read(self, columns: Columns, wanted: Iterable[SQLValue]) -> Iterator[tuple[SQLValue, Fingerprint]]:
+        table = columns.map
+        sequence = f"t.{quote(table.sequence)}" if table.sequence else constant(None)
+        fields = (f"t.{quote(field.column)}" for field in columns.fields)
+        query = (
+            Select(columns=(f"t.{quote(table.id)}", sequence, f"t.{quote(table.key)}", *fields))
+            .from_table(quote(table.table), "t")
+            .where_condition(columns.alive("t"))
+        )
+        remaining = iter(wanted)
+        while chunk := list(islice(remaining, BATCH)):
+            for surrogate, number, key, *values in self._writer.execute(
+                *query.where(f"t.{quote(table.id)}", "IN", chunk).build()
+            ):
+                yield surrogate, row_said(number, key_text(key), columns.core_cells(values))
