@@ -57,13 +57,15 @@ def go(
     for changes in rows.values():
         changes.keep()
 
-    def work(writer: Writer | None, stage: Stage) -> After:
+    def prepare(stage: Stage) -> None:
         for path, old, new in changed_files(stage.sink, current.files, wanted.files):
             if new is None:
                 assert old is not None  # a difference has at least one side
                 stage.remove(path, old)
             else:
                 stage.write(path, old, stage.sink.get(new, ObjectType.BLOB))
+
+    def work(writer: Writer | None, stage: Stage) -> After:
         if writer is not None and current.database is not None and wanted.database is not None:
             restore(writer, stage.sink, current.database, wanted.database, rows)
             if target.check is not None:
@@ -80,6 +82,7 @@ def go(
             session.backend if writes else None,
             as_restore=True,
             version=session.version,
+            prepare=prepare,
             undoes=undoes,
             redoes=redoes,
         ),

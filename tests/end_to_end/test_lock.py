@@ -98,6 +98,15 @@ def test_new_epics_are_planned_by_nobody(many: EpicRepo, monkeypatch: pytest.Mon
     assert many.json("status")["clean"]
 
 
+def test_a_checkout_stages_its_files_before_the_lock(many: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    retitle(many, 3)
+    many.ok("sync")
+    with watching(monkeypatch) as seen:
+        many.ok("checkout", "HEAD~1")
+    assert (seen.free["stage_file"], seen.locked["stage_file"]) == (3, 0)
+    assert many.one("SELECT title FROM framework_tasks WHERE task_key = '2.2'") == "task 2"
+
+
 def interfering(monkeypatch: pytest.MonkeyPatch, repo: EpicRepo, statements: Iterator[str]) -> None:
     """Let the application commit a statement whenever the lock is about to be taken, until there are no more."""
     begin = opening.begin_writing
