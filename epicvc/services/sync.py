@@ -1,7 +1,7 @@
 """Synchronise: plan every epic on which files, database and base do not agree, and bring both sides there.
 
-Epics are planned twice, once to see what will happen (guards, dry runs, reports) and once while it happens, so that
-no number of epics is ever in memory at once. The second time the rows are read again, inside the write transaction.
+Each epic is planned once, for guards, dry runs and reports as for what is done; what comes of it waits as a decision
+(:mod:`epicvc.services.decisions`), so that no number of epics is ever in memory at once.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ _Decide: TypeAlias = Callable[[Policy], Decisions]
 
 
 class _Survey(Struct):
-    """What the first planning found: the report, and what the second one needs."""
+    """What the planning found: the report, and what carrying it out needs."""
 
     report: SyncReport
     decisions: Decisions | None = None
@@ -183,7 +183,7 @@ def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
     return replace(policy, decide=Memory(session.repo).deciding(decide, policies.whole))
 
 
-# First planning
+# Planning
 
 
 def _surveyed(documents: Documents, policy: Policy, decide: _Decide | None) -> tuple[Policy, _Survey]:
