@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, Generic, TypeVar
+from typing import IO, Any, Final, Generic, TypeVar
+
+from msgspec import msgpack
 
 from epicvc.fileio import reporting
 
@@ -27,14 +28,20 @@ class Spool(Generic[T]):
     """
 
     def __init__(self, directory: Path, revived: Callable[[Any], T]) -> None:
-        import msgspec
-
         self._directory = directory
         self._revived = revived
-        self._encode = msgspec.msgpack.Encoder().encode
-        self._decode = msgspec.msgpack.Decoder().decode
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(directory))  # noqa: SIM115  (closed by close)
+        self._encode = msgpack.Encoder().encode
+        self._decode = msgpack.Decoder().decode
+        self._opened: IO[bytes] | None = None
         self._count = 0
+
+    @property
+    def _file(self) -> IO[bytes]:
+        if self._opened is None:
+            import tempfile  # most commands have nothing that waits
+
+            self._opened = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self._directory))  # noqa: SIM115
+        return self._opened
 
     def __len__(self) -> int:
         return self._count
@@ -56,8 +63,9 @@ class Spool(Generic[T]):
         Raises:
             FileUnavailable: they cannot be read.
         """
-        with reporting(self._directory):
-            self._file.seek(0)
+        if self._count:
+            with reporting(self._directory):
+                self._file.seek(0)
         for _ in range(self._count):
             with reporting(self._directory):
                 data = self._file.read(_LENGTH.unpack(self._file.read(_LENGTH.size))[0])
@@ -65,4 +73,5 @@ class Spool(Generic[T]):
 
     def close(self) -> None:
         """Forget all of them."""
-        self._file.close()
+        if self._opened is not None:
+            self._opened.close()
