@@ -54,6 +54,19 @@ class Reference(Struct, frozen=True):
     targets: tuple[str | None, ...]
 
 
+class ChangedKeys(Struct, frozen=True):
+    """Where rows may differ from those that an earlier transaction saw; everywhere else they are the same.
+
+    Attributes:
+        tables: by table, ranges of keys, ascending, both ends included; none where nothing changed. Nothing is known
+            of a table that is missing.
+        worn: so much has changed since that a new mark is due.
+    """
+
+    tables: Mapping[str, Sequence[tuple[bytes, bytes]]]
+    worn: bool
+
+
 class Reader(Protocol):
     """One consistent view of the database, for as long as its transaction lasts."""
 
@@ -71,6 +84,24 @@ class Reader(Protocol):
 
     def rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """Every row as (key, row), in the order of the keys' bytes, streamed."""
+        ...
+
+    def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of one of the ranges that :meth:`comparing` gave, as :meth:`rows` gives them."""
+        ...
+
+    def marking(self) -> AbstractContextManager[Callable[[], bytes | None]]:
+        """Note, while other work goes on, what a later transaction needs to tell what has changed since this one.
+
+        What is given waits for the mark; ``None``: there is none, since it is not worth it or cannot be had.
+        """
+        ...
+
+    def comparing(self, mark: bytes) -> AbstractContextManager[Callable[[], ChangedKeys | None]]:
+        """Find out, while other work goes on, what may have changed since a transaction made a mark.
+
+        What is given waits for it; ``None``: all may have, or it would take as long as reading it.
+        """
         ...
 
     def row(self, table: str, key: bytes) -> bytes | None:
@@ -216,6 +247,13 @@ class Backend(Protocol):
         """The token of the state that this backend's last write transaction left, after it was committed.
 
         ``None``: somebody has written since, or it cannot be told. May take a tenth of a second.
+        """
+        ...
+
+    def mark_left(self) -> bytes | None:
+        """A mark (:meth:`Reader.marking`) of the state that this backend's last write transaction left.
+
+        ``None``: somebody has written since, or there is none.
         """
         ...
 

@@ -73,6 +73,29 @@ class BackendConformance:
             assert reader.faults() == frozenset()
             assert reader.state("repo") is None
 
+    def test_what_is_told_of_changes_is_true(self, backend: Backend) -> None:
+        before = capture(backend)
+        with backend.read() as reader, reader.marking() as wait:
+            mark = wait()
+        if mark is None:
+            pytest.skip("this backend makes no marks")
+        with backend.write() as writer:
+            writer.execute("UPDATE epics SET size = 7 WHERE id = 2")
+            writer.execute("DELETE FROM tasks WHERE id = 11")
+            writer.commit()
+        after = capture(backend)
+        with backend.read() as reader, reader.comparing(mark) as told:
+            changed = told()
+            assert changed is not None
+            for table, ranges in changed.tables.items():
+                old, new = before.rows[table], after.rows[table]
+                for key_, _ in old.items() ^ new.items():
+                    assert any(first <= key_ <= last for first, last in ranges)
+                for first, last in ranges:
+                    inside = [item for item in sorted(new.items()) if first <= item[0] <= last]
+                    assert list(reader.rows_between(table, first, last)) == inside
+        assert changed.tables["tasks"]
+
     def test_creating_again_changes_nothing(self, backend: Backend) -> None:
         before = capture(backend)
         backend.create()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from epicvc.database.sqlite import marking
 from epicvc.database.sqlite.backend import SQLiteBackend
 
 from .conformance import BackendConformance, NewBackend
@@ -11,6 +12,10 @@ from .helpers import run_script
 
 
 class TestSQLite(BackendConformance):
+    @pytest.fixture(autouse=True)
+    def any_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(marking, "WORTH_MARKING", 0)
+
     @pytest.fixture(params=["delete", "wal"])
     def new_backend(self, tmp_path: Path, request: pytest.FixtureRequest) -> NewBackend:
         def make(name: str, **options: object) -> SQLiteBackend:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from epicvc.database.sqlite import connection as opening
+from epicvc.database.sqlite import marking
 from epicvc.database.sqlite.changetoken import change_token, wait_until_calm
 from epicvc.database.sqlite.failures import translated
+from epicvc.database.sqlite.marking import HeldFile
 from epicvc.database.sqlite.reader import SQLiteReader
 from epicvc.database.sqlite.watch import Watch, data_version
-from epicvc.errors import DatabaseUnavailable
+from epicvc.errors import DatabaseUnavailable, EpicvcError
 from epicvc.fileio import fsync_directory
 
 if TYPE_CHECKING:
@@ -97,13 +99,15 @@ class SQLiteBackend:
         self._made_wal = self._made_wal or opening.wal_size(self._path) is None
         with translated(self.display, self._timeout):
             before = self._watch.version()  # before the transaction: a write in between must count as one
+            identity = self._identity()
             connection, guard = self._begin_reading()
+        held = None if guard is not None else self._held(identity)
 
         def version() -> object:
             return self._watch.adopt(connection) if before is None else before
 
         try:
-            yield SQLiteReader(connection, self.display, self._timeout, self._ignore, version)
+            yield SQLiteReader(connection, self.display, self._timeout, self._ignore, version, held)
         finally:
             self._finish(connection)
         if guard is not None and guard != self._stat():
@@ -123,6 +127,19 @@ class SQLiteBackend:
             if connection is None:
                 raise
             return connection, state
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _held(self, before: tuple[int, int] | None) -> HeldFile | None:
+        """The file of a transaction that has begun, if it is the one that was there before and worth marking."""
+        if before is None or before != self._identity():
+            return None
+        return HeldFile(self._path, before) if self._path.stat().st_size >= marking.WORTH_MARKING else None
 
     def _stat(self) -> tuple[int, ...]:
         found = self._path.stat()
@@ -175,6 +192,14 @@ class SQLiteBackend:
             token = change_token(self._path)
             return token if token is not None and self._left == self._watch.version() else None
         except (OSError, sqlite3.Error):  # locked, removed: it cannot be told
+            return None
+
+    def mark_left(self) -> bytes | None:
+        """A mark of the state that the last write transaction left, if the file still has it."""
+        try:
+            with self.read() as reader, reader.marking() as wait:
+                return wait() if self._left == self._watch.version() else None
+        except (EpicvcError, OSError, sqlite3.Error):  # locked, removed: it cannot be told
             return None
 
     def settle(self) -> None:

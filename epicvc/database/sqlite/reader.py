@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
-from epicvc.database.backend import Fault, Reference, Row
-from epicvc.database.rowcodec import SQLValue
+from epicvc.database.backend import ChangedKeys, Fault, Reference, Row
+from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
 from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
 from epicvc.database.sqlite.definitions import create
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.foreign import find_faults, missing_parents, references_of
-from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows
-from epicvc.database.sqlite.schema import SEQUENCE, captured_schema, left_out_tables, schema_stamp
+from epicvc.database.sqlite.marking import HeldFile
+from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows, read_rows_between
+from epicvc.database.sqlite.schema import SEQUENCE, captured_schema, left_out_tables, root_pages, schema_stamp
 from epicvc.database.sqlite.statements import TableSQL
-from epicvc.database.tables import CatalogueEntry, ColumnInfo, Definition, Schema, TableInfo
+from epicvc.database.tables import CatalogueEntry, ColumnInfo, Definition, KeyKind, Schema, TableInfo
 from epicvc.errors import InvalidData, NotFound
+
+if TYPE_CHECKING:
+    from epicvc.database.sqlite.btree import Root
+    from epicvc.database.sqlite.marks import Changes
 
 STATE_TABLE = "_epicvc_state"
 
@@ -30,6 +36,7 @@ class SQLiteReader:
         timeout: seconds that were waited for a lock; for messages.
         ignore: tables that are not captured.
         version: gives what :meth:`version` returns; called once, when it is asked for.
+        held: the file, where the transaction holds it still.
     """
 
     def __init__(
@@ -39,6 +46,7 @@ class SQLiteReader:
         timeout: float,
         ignore: frozenset[str],
         version: Callable[[], object],
+        held: HeldFile | None = None,
     ) -> None:
         self._connection = connection
         self._display = display
@@ -46,6 +54,7 @@ class SQLiteReader:
         self._ignore = ignore
         self._ask_version = version
         self._version: object = None
+        self._held = held
         self._seen: tuple[tuple[int, ...], Schema, dict[str, TableSQL]] | None = None
 
     def schema(self) -> Schema:
@@ -63,6 +72,12 @@ class SQLiteReader:
             return
         with translated(self._display, self._timeout):
             yield from read_rows(self._connection, sql)
+
+    def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of a range of keys that :meth:`comparing` gave."""
+        sql = self.statements(table)
+        with translated(self._display, self._timeout):
+            yield from read_rows_between(self._connection, sql, decode_key(first), decode_key(last))
 
     def row(self, table: str, key: bytes) -> bytes | None:
         """One row, or ``None``."""
@@ -148,6 +163,37 @@ class SQLiteReader:
                 self._version = self._ask_version()
         return self._version
 
+    @contextmanager
+    def marking(self) -> Iterator[Callable[[], bytes | None]]:
+        """Note what a later transaction needs to tell what has changed since this one."""
+        if self._held is None:
+            yield lambda: None
+            return
+        with self._held.marking(self._roots()) as wait:
+            yield wait
+
+    @contextmanager
+    def comparing(self, mark: bytes) -> Iterator[Callable[[], ChangedKeys | None]]:
+        """Find out what may have changed since a transaction made a mark."""
+        if self._held is None:
+            yield lambda: None
+            return
+        with self._held.comparing(self._roots(), mark) as wait:
+            yield lambda: _by_key(wait())
+
+    def _roots(self) -> dict[str, Root]:
+        """Where the trees of captured tables begin, but of those without row numbers."""
+        from epicvc.database.sqlite.btree import Root
+
+        captured = self._captured()[1]
+        with translated(self._display, self._timeout):
+            pages = root_pages(self._connection)
+        return {
+            name: Root(pages[name], sql.stamp, numbered=sql.table.kind is not KeyKind.PRIMARY)
+            for name, sql in captured.items()
+            if name in pages and not sql.table.without_rowid
+        }
+
     def _has_sequence(self) -> bool:
         return self._exists(SEQUENCE.name)
 
@@ -177,3 +223,13 @@ class SQLiteReader:
                 statements[SEQUENCE.name] = TableSQL(SEQUENCE, skip)
                 self._seen = stamp, schema, statements
         return self._seen[1], self._seen[2]
+
+
+def _by_key(found: Changes | None) -> ChangedKeys | None:
+    if found is None:
+        return None
+    tables = {
+        table: [(encode_integer_key(first), encode_integer_key(last)) for first, last in ranges]
+        for table, ranges in found.tables.items()
+    }
+    return ChangedKeys(tables, worn=found.worn)

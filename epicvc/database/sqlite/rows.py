@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -16,18 +16,27 @@ _BATCH: Final = 256
 
 def read_rows(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[tuple[bytes, bytes]]:
     """Every row of a table as (key, row), in the order of the keys' bytes, streamed."""
-    rows = _encoded(connection, sql)
+    rows = _encoded(connection, sql, sql.ordered, sql.skip)
     if sql.mixes_numbers and connection.execute(sql.mixes_numbers).fetchone()[0]:
         return iter(sorted(rows))
     return rows
 
 
-def _encoded(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[tuple[bytes, bytes]]:
+def read_rows_between(
+    connection: sqlite3.Connection, sql: TableSQL, first: Sequence[SQLValue], last: Sequence[SQLValue]
+) -> Iterator[tuple[bytes, bytes]]:
+    """The rows of a range of keys, both ends included, of a table that is keyed by the row number."""
+    return _encoded(connection, sql, sql.between, (*first, *last))
+
+
+def _encoded(
+    connection: sqlite3.Connection, sql: TableSQL, query: str, values: Sequence[SQLValue]
+) -> Iterator[tuple[bytes, bytes]]:
     """The rows in SQLite's order. Text is decoded by the driver until a value turns out to be no UTF-8."""
     encode = _row_of(sql)
     done = 0
     try:
-        for pair in encode(connection.execute(sql.ordered, sql.skip)):
+        for pair in encode(connection.execute(query, values)):
             yield pair
             done += 1
     except sqlite3.OperationalError as error:
@@ -36,7 +45,7 @@ def _encoded(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[tuple[by
     else:
         return
     # the same query within the same transaction gives the same order
-    yield from islice(encode(_exact(connection, sql)), done, None)
+    yield from islice(encode(_exact(connection, query, values)), done, None)
 
 
 def _row_of(sql: TableSQL) -> Callable[[Iterator[tuple[SQLValue, ...]]], Iterator[tuple[bytes, bytes]]]:
@@ -61,9 +70,9 @@ def _row_of(sql: TableSQL) -> Callable[[Iterator[tuple[SQLValue, ...]]], Iterato
     return {KeyKind.INTEGER: by_column, KeyKind.ROWID: by_number, KeyKind.PRIMARY: by_columns}[kind]
 
 
-def _exact(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[tuple[SQLValue, ...]]:
+def _exact(connection: sqlite3.Connection, query: str, values: Sequence[SQLValue]) -> Iterator[tuple[SQLValue, ...]]:
     """The rows with every text tried for UTF-8 one by one."""
-    cursor = connection.execute(sql.ordered, sql.skip)
+    cursor = connection.execute(query, values)
     while batch := _fetch_exact(connection, cursor):
         yield from batch
 

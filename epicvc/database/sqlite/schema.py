@@ -172,3 +172,8 @@ def schema_stamp(connection: sqlite3.Connection) -> tuple[int, int, int]:
     names = ("schema_version", "user_version", "application_id")
     version, user, application = (int(str(_pragma(connection, name))) for name in names)
     return version, user, application
+
+
+def root_pages(connection: sqlite3.Connection) -> dict[str, int]:
+    """By table, the page where its tree begins."""
+    return dict(connection.execute("SELECT name, rootpage FROM main.sqlite_master WHERE type = 'table'"))

@@ -5,8 +5,10 @@ Every identifier comes from the catalogue and passes the one quoting function; e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
+from hashlib import sha256
 
 from msgspec import Struct
 
@@ -59,6 +61,19 @@ class TableSQL(Struct, frozen=True, dict=True):
         # a key's own collation may be another, and bytes are what keys are compared by
         terms = [f"{quote_identifier(column)} COLLATE BINARY" for column in self.table.key]
         return f"{self.select} ORDER BY {', '.join([*terms, *([self.rowid] if self.rowid else [])])}"
+
+    @cached_property
+    def between(self) -> str:
+        """The rows whose numbers are in a range, in their order; for a table that is keyed by the row number."""
+        number = self.rowid or quote_identifier(self.table.key[0])
+        return f"{self.select} WHERE {number} BETWEEN ? AND ? ORDER BY {number}"
+
+    @cached_property
+    def stamp(self) -> bytes:
+        """Stands for all of the table's definition that decides how a row is read and keyed."""
+        table = self.table
+        text = json.dumps([table.sql, table.columns, table.key, table.kind, table.without_rowid, self.skip])
+        return sha256(text.encode()).digest()
 
     @cached_property
     def mixes_numbers(self) -> str | None:
