@@ -237,18 +237,23 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
             _forget(repo, stage, error, begun=begun)
             raise
     if request.database is not None and intent.database and stage.alone:
-        _remember(repo, request.database, staging, operation)
+        _remember(repo, request.database, staging, operation, bulk=request.bulk)
     return operation
 
 
-def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Operation) -> None:
+def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Operation, *, bulk: bool) -> None:
     """Note what the database is now, so that the next command need not read it to know."""
-    token = backend.token_left()
-    if token is None or operation.after.snapshot is None:
+    if operation.after.snapshot is None:
         return
     state = get_snapshot(source, bytes.fromhex(operation.after.snapshot)).database
-    cache = DatabaseCache.load(repo.config.private)
-    replace(cache, token=token, state=state, ignore=repo.config.ignore).save(repo.config.private)
+    token = backend.token_left()
+    if token is not None:
+        cache = DatabaseCache.load(repo.config.private)
+        replace(cache, token=token, state=state, ignore=repo.config.ignore).save(repo.config.private)
+    if bulk and state is not None:
+        from epicvc.repo.dbcapture import remember_mark
+
+        remember_mark(repo.config, backend, state)
 
 
 def _space(before: View) -> int:

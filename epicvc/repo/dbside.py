@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
 from typing import Final, TypeAlias
 
-from epicvc.database.backend import Reader, Writer
+from epicvc.database.backend import ChangedKeys, Reader, Writer
 from epicvc.database.tables import Schema
 from epicvc.errors import DamagedObject
 from epicvc.repo.objects import DatabaseState
@@ -22,6 +22,8 @@ TELL_EVERY: Final = 4096
 COUNTERS: Final = "sqlite_sequence"
 """Where a captured database keeps how far its automatic keys have come."""
 
+Entry: TypeAlias = tuple[bytes, bytes]
+
 _SPILLED: Final = b"\xc1"  # the one byte that MessagePack never uses, so that no row begins with it
 
 
@@ -35,22 +37,29 @@ def unpack_row(source: ObjectSource, value: bytes) -> bytes:
     return source.get(value[1:], ObjectType.BLOB) if value[:1] == _SPILLED else value
 
 
-def capture(reader: Reader, sink: ObjectSink, told: Callable[[int], None] = lambda _: None) -> DatabaseState:
+def capture(
+    reader: Reader,
+    sink: ObjectSink,
+    told: Callable[[int], None] = lambda _: None,
+    since: tuple[DatabaseState, ChangedKeys] | None = None,
+) -> DatabaseState:
     """Capture the whole database in the reader's transaction.
 
     Args:
         reader: the transaction.
         sink: where rows and schema go.
         told: told, now and then, how many rows are captured.
+        since: an earlier state that ``sink`` holds, and where this one may differ from it: nothing else is read.
 
     Raises:
         UnsupportedSchema: it holds something that cannot be captured exactly.
         InvalidRow: so does a row.
+        DamagedObject: the earlier state is missing or damaged.
     """
     schema = reader.schema()
     done = 0
 
-    def packed(rows: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+    def packed(rows: Iterator[Entry]) -> Iterator[Entry]:
         nonlocal done
         for key, row in rows:
             yield key, row if len(row) <= SPILL else pack_row(sink, row)
@@ -58,11 +67,29 @@ def capture(reader: Reader, sink: ObjectSink, told: Callable[[int], None] = lamb
             if done % TELL_EVERY == 0:
                 told(done)
 
-    roots = (
-        (name, tree.build(sink, packed(reader.rows(name.decode()))))
-        for name in sorted(table.name.encode() for table in reader.tables())
-    )
+    def root(table: str) -> ObjectId:
+        before = since and table_root(sink, since[0], table)
+        ranges = since and since[1].tables.get(table)
+        if before is None or ranges is None:
+            return tree.build(sink, packed(reader.rows(table)))
+        return tree.update(sink, before, _differing(reader, sink, table, before, ranges))
+
+    names = sorted(table.name.encode() for table in reader.tables())
+    roots = [(name, root(name.decode())) for name in names]
     return DatabaseState(sink.put(ObjectType.SCHEMA, schema.to_json_bytes()), tree.build(sink, roots))
+
+
+def _differing(
+    reader: Reader, sink: ObjectSink, table: str, before: ObjectId, ranges: Iterable[tuple[bytes, bytes]]
+) -> Iterator[tuple[bytes, bytes | None]]:
+    """What to change in a table's tree where its rows may differ from it."""
+    for first, last in ranges:
+        old = dict(tree.items(sink, before, first, last + b"\0"))
+        for key, row in reader.rows_between(table, first, last):
+            value = pack_row(sink, row)
+            if old.pop(key, None) != value:
+                yield key, value
+        yield from dict.fromkeys(old).items()
 
 
 def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> DatabaseState:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from epicvc.database.url import open_backend
 from epicvc.errors import DatabaseUnavailable, NotFound
@@ -232,31 +231,8 @@ class Repo:
         head = self.head_snapshot()
         return self.files_side(sink).scan(sink, head[1].files if head else None)
 
-    def read_database(self, sink: ObjectSink, reader: Reader | None, token: str | None) -> DatabaseState | None:
-        """The db side as it is in a read transaction.
-
-        Args:
-            sink: where its rows go.
-            reader: the transaction; ``None`` where there is no database.
-            token: the change token from before the transaction began; ``None`` when it cannot be trusted.
-        """
-        if reader is None:
-            return None
-        from epicvc.repo.dbcache import DatabaseCache
-        from epicvc.repo.dbside import capture
-
-        cache = DatabaseCache.load(self.config.private)
-        if token is not None and cache.token == token and cache.ignore == self.config.ignore:
-            state = cache.state
-            if state is not None and sink.has(state.tables) and sink.has(state.schema):
-                return state
-        state = capture(reader, sink, lambda rows: self.progress("rows", rows, None))
-        if token is not None:
-            replace(cache, token=token, state=state, ignore=self.config.ignore).save(self.config.private)
-        return state
-
     @contextmanager
-    def reading(self, sink: ObjectSink, backend: Backend | None = None) -> Iterator[tuple[Working, Reader | None]]:
+    def reading(self, sink: Staging, backend: Backend | None = None) -> Iterator[tuple[Working, Reader | None]]:
         """Both sides as they are, and the read transaction in which the database was read.
 
         Args:
@@ -264,6 +240,7 @@ class Repo:
             backend: the database, where the caller goes on to write to it.
         """
         from epicvc.repo.base import put_mapping
+        from epicvc.repo.dbcapture import capturing
         from epicvc.repo.filesside import FilesSide
 
         head = self.head_snapshot()
@@ -274,7 +251,11 @@ class Repo:
             if backend is not None and backend.exists():
                 token = backend.token()
                 reader = stack.enter_context(backend.read())
+            captured = stack.enter_context(capturing(self.config, sink, reader, token, self._told)) if reader else None
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
             files = FilesSide(self.config, mapping, self.progress).scan(sink, head[1].files if head else None)
-            database = self.read_database(sink, reader, token)
+            database = captured() if captured else None
             yield Working(files, database, self._base_root(sink, head[1] if head else None, mapping), mapping), reader
+
+    def _told(self, rows: int) -> None:
+        self.progress("rows", rows, None)

@@ -61,6 +61,11 @@ class Staging:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def keeps(self) -> bool:
+        """Whether what is put here is meant for the store."""
+        return self._flush_bytes is not None
+
     def close(self) -> None:
         """Forget what was not flushed, and end the threads."""
         if self._pool is not None:

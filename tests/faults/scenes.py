@@ -203,7 +203,9 @@ def expect(server: Server, scene: Scene, root: Path, scratch: Path, *, wal: bool
         before,
         after or 0,
         (status, new_status),
-        frozenset({*paths, ".epicvc/database.cache", ".epicvc/files.cache", ".epicvc/clock"}),
+        frozenset(
+            {*paths, *(f".epicvc/{name}" for name in ("database.cache", "database.mark", "files.cache", "clock"))}
+        ),
         wal,
     )
     target = root.parent / f"{root.name}.expected"

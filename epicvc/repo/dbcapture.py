@@ -1,0 +1,99 @@
+"""The db side of a command: what is remembered of it where that holds, else captured, and as little of it as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from epicvc.errors import DamagedObject
+from epicvc.repo.dbcache import DatabaseCache
+
+if TYPE_CHECKING:
+    from epicvc.database.backend import Backend, ChangedKeys, Reader
+    from epicvc.repo.config import Config
+    from epicvc.repo.objects import DatabaseState
+    from epicvc.store.staging import Staging
+
+
+@contextmanager
+def capturing(
+    config: Config, sink: Staging, reader: Reader, token: str | None, told: Callable[[int], None]
+) -> Iterator[Callable[[], DatabaseState]]:
+    """Begin to find out what the database is in a read transaction; what is given does the rest.
+
+    Args:
+        config: the repo's configuration.
+        sink: where rows go.
+        reader: the transaction.
+        token: the change token from before the transaction began; ``None`` when it cannot be trusted.
+        told: told, now and then, how many rows are captured.
+    """
+    cache = DatabaseCache.load(config.private)
+    known = cache.state if cache.token == token and cache.ignore == config.ignore else None
+    if token is not None and known is not None and sink.has(known.tables) and sink.has(known.schema):
+        yield lambda: known
+        return
+    run = _Capture(config, sink, reader, told)
+    with run.comparing() as since:
+
+        def finish() -> DatabaseState:
+            state = run.state(since())
+            if token is not None:
+                fresh = replace(cache, token=token, state=state, ignore=config.ignore)
+                fresh.save(config.private)
+            return state
+
+        yield finish
+
+
+def remember_mark(config: Config, backend: Backend, state: DatabaseState) -> None:
+    """Have the next capture read only what has changed since the last write transaction left ``state``."""
+    from epicvc.repo.dbmark import MarkedState
+
+    mark = backend.mark_left()
+    if mark is not None:
+        MarkedState.of(state, config.ignore, mark).save(config.private)
+
+
+class _Capture:
+    """One capture, on top of an earlier state where the store has one."""
+
+    def __init__(self, config: Config, sink: Staging, reader: Reader, told: Callable[[int], None]) -> None:
+        self._config, self._sink, self._reader, self._told = config, sink, reader, told
+
+    @contextmanager
+    def comparing(self) -> Iterator[Callable[[], tuple[DatabaseState, ChangedKeys] | None]]:
+        """Look for what has changed since the last mark; what is given waits for it."""
+        from epicvc.repo.dbmark import MarkedState
+
+        marked = MarkedState.load(self._config.private, self._config.ignore)
+        if marked is None or not (self._sink.has(marked.tables) and self._sink.has(marked.schema)):
+            yield lambda: None
+            return
+        before = marked.state
+        with self._reader.comparing(marked.mark) as wait:
+            yield lambda: (before, changed) if (changed := wait()) is not None else None
+
+    def state(self, since: tuple[DatabaseState, ChangedKeys] | None) -> DatabaseState:
+        """Capture, and make a new mark where one is due and the state will be in the store."""
+        if not self._sink.keeps or (since is not None and not since[1].worn):
+            return self._read(since)
+        from epicvc.repo.dbmark import MarkedState
+
+        with self._reader.marking() as wait:
+            state = self._read(since)
+            mark = wait()
+        if mark is not None:
+            MarkedState.of(state, self._config.ignore, mark).save(self._config.private)
+        return state
+
+    def _read(self, since: tuple[DatabaseState, ChangedKeys] | None) -> DatabaseState:
+        from epicvc.repo.dbside import capture
+
+        if since is not None:
+            with suppress(DamagedObject):  # what is remembered must not stand in the way
+                return capture(self._reader, self._sink, self._told, since)
+        return capture(self._reader, self._sink, self._told)
