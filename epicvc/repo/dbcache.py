@@ -7,18 +7,18 @@ that each is kept together with it.
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct, field
+from msgspec.msgpack import decode, encode
 
 from epicvc.errors import FileUnavailable
 from epicvc.fileio import atomic_write
 from epicvc.repo.objects import DatabaseState
 
 FILE: Final = "database.cache"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class DatabaseCache(Struct, frozen=True):
@@ -51,7 +51,7 @@ class DatabaseCache(Struct, frozen=True):
         if digest != hashlib.sha256(body).hexdigest().encode():
             return cls()
         try:
-            return cls._decode(json.loads(body))
+            return cls._decode(decode(body))
         except (ValueError, KeyError, TypeError, IndexError):
             return cls()  # another version's
 
@@ -79,7 +79,7 @@ class DatabaseCache(Struct, frozen=True):
             "mapping": self.mapping.hex() if self.mapping else None,
             "ids": self.ids,
         }
-        body = json.dumps(value, separators=(",", ":")).encode()
+        body = encode(value)
         try:
             atomic_write(directory / FILE, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, mode=0o600)
         except FileUnavailable:
