@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+import struct
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -13,27 +14,43 @@ from epicvc.errors import FileUnavailable, UnsafeName
 from epicvc.fileio import TEMPORARY_SUFFIX
 
 DEFAULT_INCLUDE: Final = ("**/*.json",)
+STAT_SIZE: Final = 32
+
+_KEY: Final = struct.Struct("<qqqQ")
+_pack = _KEY.pack
+_WORD: Final = 1 << 64
+_BELOW: Final = "/**"
+"""The end of a pattern that matches all that is below some directories, and nothing else."""
 
 
-class StatKey(NamedTuple):
-    """What changes when a file does."""
+class FoundFiles(NamedTuple):
+    """The tracked files, sorted by the bytes of their paths.
 
-    mtime_ns: int
-    ctime_ns: int
-    size: int
-    inode: int
+    Attributes:
+        paths: relative to the root, with ``/``.
+        stats: the :func:`stat_key` of each, one after the other.
+    """
 
-    @classmethod
-    def of(cls, found: os.stat_result) -> StatKey:
-        """The key in a result of ``stat``."""
-        return cls(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    paths: list[str]
+    stats: bytes
+
+    def stat(self, row: int) -> bytes:
+        """The :func:`stat_key` of one file."""
+        return self.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE]
 
 
-class FoundFile(NamedTuple):
-    """A tracked file: its path relative to the root, with ``/``, and its stat."""
+def stat_key(found: os.stat_result) -> bytes:
+    """What changes when a file does, in :data:`STAT_SIZE` bytes: its times, its size and its inode."""
+    try:
+        return _pack(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    except struct.error:  # a time beyond the year 2262
+        return _pack(found.st_mtime_ns % _WORD >> 1, found.st_ctime_ns % _WORD >> 1, found.st_size, found.st_ino)
 
-    path: str
-    stat: StatKey
+
+def times_of(key: bytes) -> tuple[int, int]:
+    """When a file was modified and when anything of it was changed, in nanoseconds since 1970, by its key."""
+    mtime_ns, ctime_ns, _, _ = _KEY.unpack(key)
+    return mtime_ns, ctime_ns
 
 
 def scan(
@@ -43,8 +60,8 @@ def scan(
     *,
     skipped: Callable[[str, str], None] | None = None,
     entered: Callable[[str], None] | None = None,
-) -> Iterator[FoundFile]:
-    """Find regular files below a directory, sorted by the bytes of their paths.
+) -> FoundFiles:
+    """Find regular files below a directory.
 
     Hidden files and directories and epicvc's own temporary files are passed over; no symlink is followed.
 
@@ -59,27 +76,75 @@ def scan(
         FileUnavailable: a directory cannot be read.
         UnsafeName: a tracked file's name is not UTF-8.
     """
-    wanted, unwanted = compile_patterns(include), compile_patterns(exclude)
-    found: list[FoundFile] = []
+    walk = _Walk(root, include, exclude, skipped)
     directories = [""]
     while directories:
         prefix = directories.pop()
         if entered is not None:
             entered(prefix)
-        for entry in _entries(root / prefix):
-            name = entry.name
-            if name.startswith(".") or name.endswith(TEMPORARY_SUFFIX):
-                continue
-            path = prefix + name
-            if entry.is_dir(follow_symlinks=False):
-                if not unwanted(path):
-                    directories.append(path + "/")
-            elif wanted(path) and not unwanted(path):
-                file = _examine(entry, path, skipped)
-                if file is not None:
-                    found.append(file)
-    found.sort()  # the order of code points is that of UTF-8
-    return iter(found)
+        directories.extend(reversed(walk.read(prefix)))
+    return walk.found()
+
+
+class _Walk:
+    """Collects the tracked files of one directory after the other."""
+
+    def __init__(
+        self,
+        root: Path,
+        include: Sequence[str],
+        exclude: Sequence[str],
+        skipped: Callable[[str, str], None] | None,
+    ) -> None:
+        self._root = os.fspath(root)
+        self._wanted = compile_patterns(include)
+        # What lies below an excluded directory is never looked at, so that these patterns are none of the files'.
+        whole = [pattern for pattern in exclude if pattern.endswith(_BELOW)]
+        others = [pattern for pattern in exclude if not pattern.endswith(_BELOW)]
+        self._closed = compile_patterns([*exclude, *(pattern.removesuffix(_BELOW) for pattern in whole)])
+        self._unwanted = compile_patterns(others)
+        self._suspect = tuple(map(_literal_start, others))
+        self._skipped = skipped
+        self._paths: list[str] = []
+        self._stats = bytearray()
+
+    def read(self, prefix: str) -> list[str]:
+        """Collect the files of a directory; the directories in it, in order."""
+        below: list[str] = []
+        descriptor, names = _listed(f"{self._root}/{prefix[:-1]}" if prefix else self._root, follow=not prefix)
+        try:
+            for name in names:
+                if name.startswith(".") or name.endswith(TEMPORARY_SUFFIX):
+                    continue
+                found = _looked_at(name, descriptor, f"{self._root}/{prefix}{name}")
+                if found is None:
+                    continue
+                kind, path = stat.S_IFMT(found.st_mode), prefix + name
+                if kind == stat.S_IFDIR:
+                    if not self._closed(path):
+                        below.append(path + "/")
+                elif self._wanted(path) and not (name.startswith(self._suspect) and self._unwanted(path)):
+                    if kind == stat.S_IFREG:
+                        self._paths.append(path)
+                        self._stats += stat_key(found)
+                    elif self._skipped is not None:
+                        self._skipped(path, "a symlink" if kind == stat.S_IFLNK else "not a regular file")
+        finally:
+            os.close(descriptor)
+        return below
+
+    def found(self) -> FoundFiles:
+        """Everything that was collected."""
+        paths, stats = self._paths, bytes(self._stats)
+        for path in paths:
+            if not path.isascii():
+                _check_encoding(path)
+        ordered = sorted(paths)  # the order of code points is that of UTF-8
+        if ordered == paths:
+            return FoundFiles(paths, stats)
+        found = FoundFiles(paths, stats)
+        rows = sorted(range(len(paths)), key=paths.__getitem__)  # a directory's files stand among its directories
+        return FoundFiles(ordered, b"".join(map(found.stat, rows)))
 
 
 def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -107,28 +172,33 @@ def _segment(segment: str) -> str:
     return "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in re.sub(r"\*+", "*", segment))
 
 
-def _entries(directory: Path) -> list[os.DirEntry[str]]:
+def _literal_start(pattern: str) -> str:
+    """What the names begin with that a pattern can match: a quick look before the slow one."""
+    return re.split(r"[*?]", pattern.rpartition("/")[2], maxsplit=1)[0]
+
+
+def _listed(directory: str, *, follow: bool) -> tuple[int, list[str]]:
+    """A directory, open, and the names in it in order."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
-        with os.scandir(directory) as entries:
-            return list(entries)
+        descriptor = os.open(directory, flags)
     except OSError as error:
-        raise FileUnavailable(str(directory), error.strerror or str(error)) from error
-
-
-def _examine(entry: os.DirEntry[str], path: str, skipped: Callable[[str, str], None] | None) -> FoundFile | None:
+        raise FileUnavailable(directory, error.strerror or str(error)) from error
     try:
-        found = entry.stat(follow_symlinks=False)
+        return descriptor, sorted(os.listdir(descriptor))  # noqa: PTH208  # pathlib lists no open directory
+    except OSError as error:
+        os.close(descriptor)
+        raise FileUnavailable(directory, error.strerror or str(error)) from error
+
+
+def _looked_at(name: str, directory: int, path: str) -> os.stat_result | None:
+    """The stat of a name in an open directory, so that the way there is not gone for each; ``None`` if it is gone."""
+    try:
+        return os.lstat(name, dir_fd=directory)
     except FileNotFoundError:
         return None  # gone since the directory was read
     except OSError as error:
-        raise FileUnavailable(entry.path, error.strerror or str(error)) from error
-    if not stat.S_ISREG(found.st_mode):
-        if skipped is not None:
-            skipped(path, "a symlink" if stat.S_ISLNK(found.st_mode) else "not a regular file")
-        return None
-    if not path.isascii():
-        _check_encoding(path)
-    return FoundFile(path, StatKey(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
+        raise FileUnavailable(path, error.strerror or str(error)) from error
 
 
 def _check_encoding(path: str) -> None:

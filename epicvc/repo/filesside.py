@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
 
-from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile, InvalidJSON
 from epicvc.fileio import read_file
-from epicvc.files.cache import CacheEntry, StatCache, clock_ns
+from epicvc.files.cache import clock_ns, is_settled, load_index, save_index
+from epicvc.files.index import NEVER, Edit, FileIndex, Row
 from epicvc.files.names import check_collisions, check_name
-from epicvc.files.scan import FoundFile, StatKey, scan
+from epicvc.files.scan import FoundFiles, scan
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
 from epicvc.model.mapping import Mapping
 from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
+from epicvc.repo.tracked import CALCULATED, CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile
 from epicvc.repo.workers import Workers, worth_it
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
@@ -31,61 +33,10 @@ _ATTEMPTS: Final = 8
 """How often the files are read again because somebody saved or moved one while they were read."""
 
 _PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
-_ROOT: Final = "root"
-_MAPPING: Final = "mapping"
-_COUNT: Final = "count"
-_CALCULATED: Final = 1
-"""Flag of a cached file whose epic has a calculated field."""
-
-
-class TrackedFile(Struct, frozen=True):
-    """A tracked file.
-
-    Attributes:
-        path: relative to the files directory.
-        blob: the id of its bytes.
-        epic: its epic's id; ``None`` for a file that is no valid epic.
-        core: the id of its epic's core.
-        stat: what the file system said when it was read.
-        calculated: its epic has a field that the database calculates.
-    """
-
-    path: str
-    blob: ObjectId
-    epic: str | None
-    core: ObjectId | None
-    stat: StatKey
-    calculated: bool = False
 
 
 class _Moved(Exception):  # not an error: the files are read again
     """Somebody saved, moved or removed a file while it was read."""
-
-
-class Skipped(NamedTuple):
-    """A file that looks tracked and is not, and why."""
-
-    path: str
-    reason: str
-
-
-class FilesState(Struct):
-    """All tracked files at one moment."""
-
-    root: ObjectId
-    files: dict[str, TrackedFile]
-    problems: list[EpicvcError] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    by_epic: dict[str, TrackedFile] = field(default_factory=dict)
-
-    def require_valid(self) -> None:
-        """Stop where a file is no valid epic: it must never be taken for a deleted one.
-
-        Raises:
-            EpicvcError: the first problem found, by path.
-        """
-        if self.problems:
-            raise self.problems[0]
 
 
 _Identity: TypeAlias = tuple[ObjectId, str, ObjectId, bool]
@@ -106,7 +57,7 @@ class FilesSide:
     ) -> None:
         self._config = config
         self._progress = progress
-        self._mapping_id = mapping_id.hex()
+        self._basis = mapping_id.hex()
         self._cache_path = config.private / CACHE
 
     def scan(self, sink: ObjectSink, known: ObjectId | None) -> FilesState:
@@ -128,37 +79,25 @@ class FilesSide:
         raise FileUnavailable(path, "it changes whenever it is read", hint="try again when the files are quieter")
 
     def _scan(self, sink: ObjectSink, known: ObjectId | None, *, first: bool) -> FilesState:
-        cache = StatCache.load(self._cache_path)
-        if cache.header.get(_MAPPING) != self._mapping_id:
-            cache = StatCache()
+        before = load_index(self._cache_path, self._basis)
         skipped: list[Skipped] = []
         problems: list[EpicvcError] = []
-        observed = clock_ns(self._config.private)
-        found = self._find(cache, skipped, problems)
-        files: dict[str, TrackedFile] = {}
-        for number, (item, identity) in enumerate(self._identified(found, cache)):
-            tracked = self._track(item, identity, cache, sink, problems)
-            if tracked is not None:
-                files[item.path] = tracked
-            else:
-                skipped.append(Skipped(item.path, "a template"))
-            if self._progress and number % TELL_EVERY == 0:
-                self._progress("files", number, len(found))
-        # Most scans find what the cache knows, to the last file: then there is nothing to work out anew.
-        unchanged = len(files) == len(cache.entries) and all(
-            cache.lookup(path, file.stat) is not None for path, file in files.items()
-        )
-        root = self._root(sink, cache, files, unchanged)
+        found = self._find(skipped, problems)
+        edits = before.edits(found)
+        self._check_names(found, edits)
+        rows = list(zip(edits, self._read_rows(found, edits, sink, problems), strict=True)) if edits else []
+        index = before.edited(rows)
+        root = _root(sink, before, index, rows)
+        skipped += (Skipped(index.paths[row], "a template") for row in index.flagged(TEMPLATE))
+        kept = {}
         if known is not None and known != root:
             kept = dict(self._still_there(sink, known, root, dict(skipped), problems, first=first))
-            files |= kept
-            root = update_files(sink, root, ((path, file.blob) for path, file in kept.items()))
-        state = FilesState(root, files, problems, skipped)
-        for tracked in files.values():
-            if tracked.epic is not None:
-                self._claim(state, tracked)
+        index = self._claimed(before, index if index.root == root else replace(index, root=root), rows, problems)
+        working = update_files(sink, root, ((path, file.blob) for path, file in kept.items()))
+        state = FilesState(working, index, kept, problems, skipped)
         self._ensure_stored(sink, known, state)
-        self._remember(cache, state, observed, unchanged)
+        if index != before:
+            self._remember(index)
         return state
 
     def _still_there(
@@ -190,67 +129,72 @@ class FilesSide:
             if target.is_file() and not target.is_symlink():
                 data = read_file(target, root=self._config.files)
                 blob = sink.put(ObjectType.BLOB, data)
-                yield path, TrackedFile(path, blob, None, None, StatKey.of(target.lstat()))
+                yield path, TrackedFile(path, blob)
 
-    def _find(self, cache: StatCache, skipped: list[Skipped], problems: list[EpicvcError]) -> list[FoundFile]:
+    def _find(self, skipped: list[Skipped], problems: list[EpicvcError]) -> FoundFiles:
         """The files that look tracked, by name; a files directory that is not there is a problem, and empty."""
         config = self._config
         if not config.files.exists():
             problems.append(FileUnavailable(config.shown(""), "the files directory does not exist"))
-            return []
+            return FoundFiles([], b"")
+        return scan(config.files, config.include, config.exclude, skipped=lambda *what: skipped.append(Skipped(*what)))
 
-        def skip(path: str, reason: str) -> None:
-            skipped.append(Skipped(path, reason))
-
-        found = list(scan(config.files, config.include, config.exclude, skipped=skip))
-        # What the cache knows has passed these before, all of it together.
-        strangers = [item.path for item in found if item.path not in cache.entries]
+    @staticmethod
+    def _check_names(found: FoundFiles, edits: Iterable[Edit]) -> None:
+        """Refuse unsafe names. What the index knows has passed before, all of it together."""
+        strangers = [found.paths[edit.found] for edit in edits if edit.low == edit.high and edit.found is not None]
         for path in strangers:
             check_name(path)
         if strangers:
-            check_collisions(item.path for item in found)
-        return found
+            check_collisions(found.paths)
 
-    def _identified(self, found: list[FoundFile], cache: StatCache) -> Iterator[tuple[FoundFile, _Identity | None]]:
-        """The files, with what worker processes say of those that have to be read, where these are many."""
-        unknown = [item.path for item in found if cache.lookup(item.path, item.stat) is None]
+    def _read_rows(
+        self, found: FoundFiles, edits: Sequence[Edit], sink: ObjectSink, problems: list[EpicvcError]
+    ) -> Iterator[Row | None]:
+        """What stands in the places where something else was found; ``None`` where nothing is there any more."""
+        observed = clock_ns(self._config.private)
+        for number, (place, identity) in enumerate(self._identified(found, edits)):
+            if place is None:
+                yield None
+                continue
+            path, stat = found.paths[place], found.stat(place)
+            row = self._read_row(path, identity, sink, problems)
+            # What is not valid is looked at, and reported, each time.
+            settled = (row.epic or row.flags == TEMPLATE) and is_settled(stat, observed)
+            yield row._replace(stat=stat) if settled else row
+            if self._progress and number % TELL_EVERY == 0:
+                self._progress("files", number, len(edits))
+
+    def _identified(self, found: FoundFiles, edits: Sequence[Edit]) -> Iterator[tuple[int | None, _Identity | None]]:
+        """The files to read, with what worker processes say of them, where these are many."""
+        unknown = [found.paths[edit.found] for edit in edits if edit.found is not None]
         if not worth_it(unknown):
-            yield from ((item, None) for item in found)
+            yield from ((edit.found, None) for edit in edits)
             return
         setup = {"root": os.fspath(self._config.files), "mapping": self._config.mapping.to_json()}
         with Workers("identify", setup) as workers:
-            pending, answers = frozenset(unknown), workers.map(unknown)
-            for item in found:
-                yield item, next(answers) if item.path in pending else None
+            answers = workers.map(unknown)
+            for edit in edits:
+                yield edit.found, None if edit.found is None else next(answers)
 
-    def _track(
-        self,
-        item: FoundFile,
-        identity: _Identity | None,
-        cache: StatCache,
-        sink: ObjectSink,
-        problems: list[EpicvcError],
-    ) -> TrackedFile | None:
-        """Read a file, or take what is known of it; ``None`` for a template, which is no epic yet."""
-        entry = cache.lookup(item.path, item.stat)
-        if entry is not None and entry.epic_id is not None:
-            flag = bool(entry.flags & _CALCULATED)
-            return TrackedFile(item.path, entry.blob_id, entry.epic_id, entry.core_id, item.stat, flag)
-        data = self._read(item.path)
+    def _read_row(self, path: str, identity: _Identity | None, sink: ObjectSink, problems: list[EpicvcError]) -> Row:
+        """Read a file."""
+        data = self._read(path)
         if identity is not None and sink.put(ObjectType.BLOB, data) == identity[0]:
-            return TrackedFile(item.path, *identity[:3], item.stat, identity[3])
-        shown = self._config.shown(item.path)
+            blob, epic_id, core, calculated = identity
+            return Row(path, NEVER, blob, epic_id, core, CALCULATED if calculated else 0)
+        shown = self._config.shown(path)
         try:
             value = parse(data, source=shown)
             epic = None if is_template(value) else read_file_epic(value, self._config.mapping, shown)
         except InvalidData as error:
             problems.append(error)
-            return TrackedFile(item.path, sink.put(ObjectType.BLOB, data), None, None, item.stat)
+            return Row(path, NEVER, sink.put(ObjectType.BLOB, data))
         if epic is None:
-            return None
+            return Row(path, NEVER, blob_id(data), flags=TEMPLATE)
         blob = sink.put(ObjectType.BLOB, data)
-        calculated = has_calculated(epic, self._config.mapping)
-        return TrackedFile(item.path, blob, epic.id, core_id(epic.id, epic.core), item.stat, calculated)
+        flags = CALCULATED if has_calculated(epic, self._config.mapping) else 0
+        return Row(path, NEVER, blob, epic.id, core_id(epic.id, epic.core), flags)
 
     def _read(self, path: str) -> bytes:
         target = self._config.files / path
@@ -261,29 +205,24 @@ class FilesSide:
                 raise
             raise _Moved(path) from None
 
-    def _claim(self, state: FilesState, tracked: TrackedFile) -> None:
-        assert tracked.epic is not None  # the caller asked
-        other = state.by_epic.setdefault(tracked.epic, tracked)
-        if other is not tracked:
-            reason = f"epic {tracked.epic} is already in {self._config.shown(other.path)}; an epic lives in one file"
-            state.problems.append(InvalidFile(self._config.shown(tracked.path), reason))
+    def _claimed(
+        self, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]], problems: list[EpicvcError]
+    ) -> FileIndex:
+        """The index with a flag at each file whose epic is in an earlier one, which is a problem.
 
-    @staticmethod
-    def _root(sink: ObjectSink, cache: StatCache, files: dict[str, TrackedFile], unchanged: bool) -> ObjectId:
-        """The tree of all files: the remembered one with what changed, where that one is stored."""
-        recorded = cache.header.get(_ROOT)
-        root = bytes.fromhex(recorded) if recorded else None
-        if root is None or not sink.has(root):
-            return tree.build(sink, sorted((path.encode(), file.blob) for path, file in files.items()))
-        # The cache leaves out files that were too new to be remembered; its tree does not.
-        if unchanged and cache.header.get(_COUNT) == str(len(cache.entries)):
-            return root
-        known = {key.decode(): blob for key, blob in tree.items(sink, root)}
-        changes: list[tuple[bytes, bytes | None]] = [
-            (path.encode(), file.blob) for path, file in files.items() if known.get(path) != file.blob
-        ]
-        changes += [(path.encode(), None) for path in known if path not in files]
-        return tree.update(sink, root, sorted(changes)) if changes else root
+        Where no file was such, only an epic that came to a file can make it one.
+        """
+        came = any(row and row.epic and (e.low == e.high or row.epic != before.epics[e.low]) for e, row in rows)
+        if not came and not any(flag & CLAIMED for flag in set(before.flags)):
+            return index
+        flags, first = bytearray(index.flags), dict[str, int]()
+        for row, epic in enumerate(index.epics):
+            flags[row] &= ~CLAIMED
+            if epic and (owner := first.setdefault(epic, row)) != row:
+                flags[row] |= CLAIMED
+                other, path = (self._config.shown(index.paths[at]) for at in (owner, row))
+                problems.append(InvalidFile(path, f"epic {epic} is already in {other}; an epic lives in one file"))
+        return replace(index, flags=bytes(flags))
 
     def _ensure_stored(self, sink: ObjectSink, known: ObjectId | None, state: FilesState) -> None:
         """Put the bytes of every file that the known tree has not: the cache may know ids that no store has."""
@@ -296,22 +235,28 @@ class FilesSide:
                 if sink.put(ObjectType.BLOB, self._read(path)) != blob:
                     raise _Moved(path)
 
-    def _remember(self, cache: StatCache, state: FilesState, observed: int, unchanged: bool) -> None:
-        """Refresh the stat cache where it has become another; failing to is no failure, it is only a cache."""
-        header = {_ROOT: state.root.hex(), _MAPPING: self._mapping_id, _COUNT: str(len(state.files))}
-        if unchanged and header == cache.header:
-            return
-        fresh = StatCache(header)
-        for path, file in state.files.items():
-            if file.epic is not None:
-                entry = CacheEntry(file.stat, file.blob, file.epic, file.core, _CALCULATED if file.calculated else 0)
-                fresh.record(path, entry, observed_ns=observed)
-        if fresh.entries == cache.entries and fresh.header == cache.header:
-            return
+    def _remember(self, index: FileIndex) -> None:
+        """Refresh the stat cache; failing to is no failure, it is only a cache."""
         try:
-            fresh.save(self._cache_path)
+            save_index(self._cache_path, index)
         except FileUnavailable:
             return
+
+
+def _root(sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]]) -> ObjectId:
+    """The tree of the files in an index: that of the index before with what changed, where that one is stored."""
+    if not before.root or not sink.has(before.root):
+        tracked = (row for row in range(len(index)) if index.flags[row] != TEMPLATE)
+        return tree.build(sink, ((index.paths[row].encode(), index.blob(row)) for row in tracked))
+    changes: list[tuple[bytes, bytes | None]] = []
+    for edit, row in rows:
+        known = edit.high > edit.low and before.flags[edit.low] != TEMPLATE
+        old = before.blob(edit.low) if known else None
+        new = row.blob if row is not None and row.flags != TEMPLATE else None
+        if old != new:
+            path = row.path if row is not None else before.paths[edit.low]
+            changes.append((path.encode(), new))
+    return tree.update(sink, before.root, changes)
 
 
 def is_template(value: JSON) -> bool:

@@ -81,7 +81,7 @@ def observe(config: Config, environment: Mapping[str, str], asked_ns: int) -> Ob
     paths = [CONFIG, f"{PRIVATE}/{PRIVATE_CONFIG}", f"{PRIVATE}/{STORE}"]
     try:
         tracked = scan(config.files, config.include, config.exclude, entered=lambda at: paths.append(f"{files}/{at}."))
-        paths += [f"{files}/{file.path}" for file in tracked]
+        paths += [f"{files}/{path}" for path in tracked.paths]
         return Observation(_places(root, str(config.files), database), token, paths, asked_ns)
     except (EpicvcError, OSError):
         return None  # the command itself says what is wrong

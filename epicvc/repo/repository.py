@@ -22,8 +22,9 @@ from epicvc.store.store import Store
 if TYPE_CHECKING:
     from epicvc.database.backend import Backend, Reader
     from epicvc.fileio import RepoLock
-    from epicvc.repo.filesside import FilesSide, FilesState
+    from epicvc.repo.filesside import FilesSide
     from epicvc.repo.objects import DatabaseState, Snapshot
+    from epicvc.repo.tracked import FilesState
     from epicvc.store.staging import Staging
 
 STORE: Final = "store.db"

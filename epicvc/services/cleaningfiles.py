@@ -85,7 +85,7 @@ class FileCleaning:
     def _files(self) -> dict[str, bytes]:
         if self._repo is None:
             root = self._directory
-            return {item.path: read_file(root / item.path, root=root) for item in scan(root)}
+            return {path: read_file(root / path, root=root) for path in scan(root).paths}
         with look(self._repo) as session:
             return _captured(session)
 

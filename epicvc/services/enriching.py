@@ -93,7 +93,7 @@ def database_facts(backend: Backend, mapping: TableMapping, epics: Collection[st
 
 def authors_files(files: Path, to: Path, include: Collection[str], exclude: Collection[str]) -> list[Source]:
     """The authors' files below a directory, which enriched ones never are."""
-    found = [item.path for item in scan(files, tuple(include), tuple(exclude))]
+    found = scan(files, tuple(include), tuple(exclude)).paths
     inside = f"{to.relative_to(files).as_posix()}/" if to.is_relative_to(files) and to != files else None
     own = [
         path
@@ -108,5 +108,5 @@ def orphans_of(to: Path, sources: Collection[Source]) -> list[str]:
     if not to.is_dir():
         return []
     known = {source.target for source in sources}
-    found = (item.path for item in scan(to, (f"**/{PREFIX}*.json", f"{PREFIX}*.json")))
+    found = scan(to, (f"**/{PREFIX}*.json", f"{PREFIX}*.json")).paths
     return [path for path in found if to / path not in known]

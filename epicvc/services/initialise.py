@@ -168,7 +168,7 @@ def _shown(root: Path, url: DatabaseURL) -> str:
 
 def _look(root: Path, directory: str, url: DatabaseURL | None, found: Found) -> Found:
     """What a dry run can say without making anything."""
-    found.epics = sum(1 for _ in scan(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE))
+    found.epics = len(scan(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE).paths)
     if url is not None:
         backend = open_backend(url)
         found.created_database = not backend.exists()

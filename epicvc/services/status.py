@@ -16,10 +16,11 @@ from epicvc.model.labels import Label
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.dbside import row_changes
 from epicvc.repo.documents import Documents, affected_epics
-from epicvc.repo.filesside import Skipped, changed_files, epic_id_of
+from epicvc.repo.filesside import changed_files, epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, is_alive, rows_of
+from epicvc.repo.tracked import Skipped
 from epicvc.services.mergestate import MergeState, read_state
 from epicvc.services.moving import MoveWatch, with_moves
 from epicvc.services.session import Session, look

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from heapq import heappop, heappush
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from msgspec import Struct
@@ -74,6 +75,14 @@ def descend(value: JSON, path: tuple[str, ...]) -> JSON:
     return value
 
 
+def _modified_ns(path: Path) -> int | None:
+    """When a file was written; ``None`` where it has just gone."""
+    try:
+        return path.lstat().st_mtime_ns
+    except OSError:
+        return None
+
+
 class Tracer:
     """Finds origins in a history.
 
@@ -87,7 +96,7 @@ class Tracer:
         self._session = session
         tracked = None if root.table else session.working.files.by_epic.get(root.root)
         path = tracked.path if tracked else None  # a deleted file is found among the changes
-        self._written = tracked.stat.mtime_ns if tracked else None
+        self._written = _modified_ns(self._repo.config.files / path) if path else None
         self._trail = EpicTrail(session.staging, self._repo.config.mapping, root, path)
         self._pairs: dict[tuple[ObjectId | None, ObjectId], _Pair] = {}
         self._made_by: dict[ObjectId, Snapshot] | None = None

@@ -3,86 +3,81 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from epicvc.files.cache import CacheEntry, StatCache, clock_ns
-from epicvc.files.scan import StatKey, scan
+from epicvc.files.cache import VERSION, clock_ns, is_settled, load_index, save_index
+from epicvc.files.index import Edit, FileIndex, Row
+from epicvc.files.scan import scan, stat_key
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND
-ENTRY = CacheEntry(StatKey(NOW + 1, NOW + 2, 3, 4), b"b" * 32, "5", b"c" * 32, 1)
+EMPTY = FileIndex("x")
 
 
-def filled() -> StatCache:
-    cache = StatCache({"config": "x"})
-    assert cache.record("a/é.json", ENTRY, observed_ns=NOW + SECOND)
-    assert cache.record("b.json", CacheEntry(ENTRY.stat, b"d" * 32), observed_ns=NOW + SECOND)
-    return cache
+def filled() -> FileIndex:
+    rows = [Row("a/é.json", b"s" * 32, b"b" * 32, "5", b"c" * 32, 1), Row("b.json", b"t" * 32, b"d" * 32)]
+    index = FileIndex("x", b"r" * 32)
+    return index.edited([(Edit(0, 0, number), row) for number, row in enumerate(rows)])
+
+
+def key(mtime_ns: int, ctime_ns: int) -> bytes:
+    named = {"st_mtime_ns": mtime_ns, "st_ctime_ns": ctime_ns}
+    return stat_key(os.stat_result([0, 1, 0, 0, 0, 0, 1, 0, 0, 0], named))
 
 
 def test_round_trip(tmp_path: Path) -> None:
     path = tmp_path / "cache"
-    filled().save(path)
-    loaded = StatCache.load(path)
-    assert loaded.header == {"config": "x"}
-    assert loaded.entries == filled().entries
-    assert loaded.lookup("a/é.json", ENTRY.stat) == ENTRY
-    assert loaded.lookup("a/é.json", ENTRY.stat._replace(inode=5)) is None
-    assert loaded.lookup("other", ENTRY.stat) is None
+    save_index(path, filled())
+    loaded = load_index(path, "x")
+    assert loaded == filled()
+    assert (loaded.paths, loaded.epics, loaded.root) == (["a/é.json", "b.json"], ["5", ""], b"r" * 32)
     assert path.stat().st_mode & 0o777 == 0o600
+    assert load_index(path, "another configuration") == FileIndex("another configuration")
 
 
 def test_anything_else_is_an_empty_cache(tmp_path: Path) -> None:
     path = tmp_path / "cache"
-    assert StatCache.load(path).entries == {}
-    filled().save(path)
+    assert load_index(path, "x") == EMPTY
+    save_index(path, filled())
     good = path.read_bytes()
-    for length in (0, 1, 64, 65, 66, len(good) // 2, len(good) - 1):
+    for length in (0, 1, 31, 32, 33, len(good) // 2, len(good) - 1):
         path.write_bytes(good[:length])
-        assert StatCache.load(path).entries == {}
-    for place in range(0, len(good), 7):
+        assert load_index(path, "x") == EMPTY
+    for place in range(len(good)):
         path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
-        assert StatCache.load(path).entries == {}
+        assert load_index(path, "x") == EMPTY
     path.unlink()
     path.symlink_to(tmp_path)
-    assert StatCache.load(path).entries == {}
+    assert load_index(path, "x") == EMPTY
 
 
 @pytest.mark.parametrize(
-    "change",
+    "body",
     [
-        {"format": "epicvc.stat-cache/2"},
-        {"blob": ["zz", "zz"]},
-        {"blob": []},
-        {"epic": None},
-        {"mtime": [1]},
-        {"header": []},
-        {"core": [1, 2]},
-        {"path": [[], {}]},
+        b"epicvc.stat-cache" + bytes((VERSION + 1,)) + msgspec.msgpack.encode(filled()),
+        b"epicvc.stat-cache" + bytes((VERSION,)) + msgspec.msgpack.encode({"basis": 1}),
+        b"epicvc.stat-cache" + bytes((VERSION,)) + msgspec.msgpack.encode([]),
+        b"epicvc.stat-cache" + bytes((VERSION,)),
+        b"",
     ],
 )
-def test_a_foreign_cache_is_an_empty_one(tmp_path: Path, change: dict[str, object]) -> None:
+def test_a_foreign_cache_is_an_empty_one(tmp_path: Path, body: bytes) -> None:
     path = tmp_path / "cache"
-    filled().save(path)
-    body = json.dumps(json.loads(path.read_bytes()[:-65]) | change).encode()
-    path.write_bytes(body + b"\n" + hashlib.sha256(body).hexdigest().encode())
-    assert StatCache.load(path).entries == {}
-    body = b"[]"
-    path.write_bytes(body + b"\n" + hashlib.sha256(body).hexdigest().encode())
-    assert StatCache.load(path).entries == {}
+    path.write_bytes(body + hashlib.sha256(body).digest())
+    assert load_index(path, "x") == EMPTY
 
 
 @given(st.binary(max_size=300))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_any_bytes(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "cache").write_bytes(data)
-    assert StatCache.load(tmp_path / "cache").entries == {}
+    assert load_index(tmp_path / "cache", "x") == EMPTY
 
 
 @pytest.mark.parametrize(
@@ -98,28 +93,24 @@ def test_any_bytes(tmp_path: Path, data: bytes) -> None:
     ],
 )
 def test_racily_clean_files_are_not_remembered(mtime: int, ctime: int, observed: int, trusted: bool) -> None:
-    cache = StatCache(entries={"a": ENTRY})
-    entry = CacheEntry(StatKey(mtime, ctime, 1, 1), b"x" * 32)
-    assert cache.record("a", entry, observed_ns=observed) == trusted
-    assert cache.entries == ({"a": entry} if trusted else {})
+    assert is_settled(key(mtime, ctime), observed) == trusted
 
 
 def test_a_change_in_the_same_tick_is_seen(tmp_path: Path) -> None:
-    """However often a file is written with the same size, the cache never takes new bytes for old ones."""
+    """However often a file is written with the same size, what is remembered never takes new bytes for old ones."""
     files = tmp_path / "files"
     files.mkdir()
     file = files / "a.json"
-    cache = StatCache()
+    remembered: dict[bytes, bytes] = {}
     for number in range(300):
         content = f"{number:05}".encode()
         with open(file, "r+b" if number else "wb") as handle:
             handle.write(content)
+        found = scan(files)
         observed = clock_ns(tmp_path)
-        (found,) = scan(files)
-        known = cache.lookup(found.path, found.stat)
-        blob = hashlib.sha256(file.read_bytes()).digest()
-        assert known is None or known.blob_id == blob
-        cache.record(found.path, CacheEntry(found.stat, blob), observed_ns=observed)
+        assert remembered.get(found.stat(0), content) == content
+        if is_settled(found.stat(0), observed):
+            remembered[found.stat(0)] = file.read_bytes()
 
 
 def test_the_clock_leaves_one_file(tmp_path: Path) -> None:

@@ -1,0 +1,185 @@
+"""What is known of files that have not changed, in columns: a few bytes objects, however many files there are.
+
+An index is a value. Comparing it with what a scan found costs nothing where nothing changed; a new one is spliced
+together from the old one and the rows that are others. Reading and writing it is :mod:`epicvc.files.cache`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import msgspec
+
+from epicvc.files.scan import STAT_SIZE, FoundFiles
+
+ID_SIZE: Final = 32
+NEVER: Final = bytes(STAT_SIZE)
+"""The stat of a row that is to be looked at again: no file has it."""
+
+NO_ID: Final = bytes(ID_SIZE)
+_BLOCK: Final = 64
+"""Rows compared at once."""
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[str]).decode
+
+
+class Row(NamedTuple):
+    """What is known of one file.
+
+    Attributes:
+        path: relative to the files directory.
+        stat: its :func:`~epicvc.files.scan.stat_key` when this was learnt, or :data:`NEVER`.
+        blob: the id of its bytes.
+        epic: the epic in it; empty if it is none.
+        core: the id of the epic's core; :data:`NO_ID` if it is none.
+        flags: the caller's, below 256.
+    """
+
+    path: str
+    stat: bytes
+    blob: bytes
+    epic: str = ""
+    core: bytes = NO_ID
+    flags: int = 0
+
+
+class Edit(NamedTuple):
+    """A place where a scan found something else than an index knows.
+
+    Attributes:
+        low: the first row of the index that is out of date.
+        high: the row after the last one; ``low`` where a file is new.
+        found: the row of the scan; ``None`` where a file is gone.
+    """
+
+    low: int
+    high: int
+    found: int | None
+
+
+class FileIndex(msgspec.Struct, frozen=True, dict=True):
+    """Columns, one row a file, sorted by the bytes of the paths.
+
+    Attributes:
+        basis: what the rows depend on, such as the configuration; with another one they are of no use.
+        root: the id of a tree that holds the same files; the caller's.
+        packed_paths: :attr:`paths` in MessagePack.
+        packed_epics: :attr:`epics` in MessagePack.
+        stats: the rows' stats, one after the other.
+        blobs: their blobs.
+        cores: their cores.
+        flags: their flags.
+    """
+
+    basis: str = ""
+    root: bytes = b""
+    packed_paths: bytes = _pack([])
+    packed_epics: bytes = _pack([])
+    stats: bytes = b""
+    blobs: bytes = b""
+    cores: bytes = b""
+    flags: bytes = b""
+
+    def __len__(self) -> int:
+        return len(self.flags)
+
+    @cached_property
+    def paths(self) -> list[str]:
+        """The paths, made when they are asked for."""
+        return _unpack(self.packed_paths)
+
+    @cached_property
+    def epics(self) -> list[str]:
+        """The epics, made when they are asked for."""
+        return _unpack(self.packed_epics)
+
+    def blob(self, row: int) -> bytes:
+        """The blob of one row."""
+        return self.blobs[row * ID_SIZE : (row + 1) * ID_SIZE]
+
+    def core(self, row: int) -> bytes:
+        """The core of one row."""
+        return self.cores[row * ID_SIZE : (row + 1) * ID_SIZE]
+
+    def flagged(self, flag: int) -> Iterator[int]:
+        """The rows with exactly these flags."""
+        row = self.flags.find(flag)
+        while row >= 0:
+            yield row
+            row = self.flags.find(flag, row + 1)
+
+    def edits(self, found: FoundFiles) -> list[Edit]:
+        """Where a scan found something else, in the order of the paths."""
+        if _pack(found.paths) == self.packed_paths:
+            return [Edit(row, row + 1, row) for row in _unequal(self.stats, found.stats)]
+        return list(_merged(self, found))
+
+    def edited(self, edits: Sequence[tuple[Edit, Row | None]]) -> FileIndex:
+        """The index with other rows in some places.
+
+        Args:
+            edits: places in order, each with its row; without one where the file is gone.
+        """
+        if not edits:
+            return self
+        places = [edit for edit, _ in edits]
+        rows = [() if row is None else (row,) for _, row in edits]
+        return FileIndex(
+            self.basis,
+            self.root,
+            _pack(_spliced(self.paths, places, [[r.path for r in row] for row in rows])),
+            _pack(_spliced(self.epics, places, [[r.epic for r in row] for row in rows])),
+            _spliced_bytes(self.stats, STAT_SIZE, places, [b"".join(r.stat for r in row) for row in rows]),
+            _spliced_bytes(self.blobs, ID_SIZE, places, [b"".join(r.blob for r in row) for row in rows]),
+            _spliced_bytes(self.cores, ID_SIZE, places, [b"".join(r.core for r in row) for row in rows]),
+            _spliced_bytes(self.flags, 1, places, [bytes(r.flags for r in row) for row in rows]),
+        )
+
+
+def _unequal(one: bytes, other: bytes) -> Iterator[int]:
+    """The rows whose stats differ in two columns of one length."""
+    block = _BLOCK * STAT_SIZE
+    for start in range(0, len(one), block):
+        if one[start : start + block] != other[start : start + block]:
+            for at in range(start, min(start + block, len(one)), STAT_SIZE):
+                if one[at : at + STAT_SIZE] != other[at : at + STAT_SIZE]:
+                    yield at // STAT_SIZE
+
+
+def _merged(index: FileIndex, found: FoundFiles) -> Iterator[Edit]:
+    """Both lists of paths side by side."""
+    row, last = 0, len(index)
+    for number, path in enumerate(found.paths):
+        while row < last and index.paths[row] < path:
+            yield Edit(row, row + 1, None)
+            row += 1
+        known = row < last and index.paths[row] == path
+        if not known:
+            yield Edit(row, row, number)
+        elif index.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE] != found.stat(number):
+            yield Edit(row, row + 1, number)
+        row += known
+    yield from (Edit(gone, gone + 1, None) for gone in range(row, last))
+
+
+def _spliced(column: list[str], places: Iterable[Edit], pieces: Iterable[list[str]]) -> list[str]:
+    result: list[str] = []
+    at = 0
+    for place, piece in zip(places, pieces, strict=True):
+        result += column[at : place.low]
+        result += piece
+        at = place.high
+    return result + column[at:]
+
+
+def _spliced_bytes(column: bytes, width: int, places: Iterable[Edit], pieces: Iterable[bytes]) -> bytes:
+    result = bytearray()
+    at = 0
+    for place, piece in zip(places, pieces, strict=True):
+        result += column[at * width : place.low * width]
+        result += piece
+        at = place.high
+    return bytes(result + column[at * width :])
