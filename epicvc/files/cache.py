@@ -1,33 +1,22 @@
-"""The stat cache: an index of files kept in a file, so that what has not changed need not be read again.
-
-It only ever saves work: a cache that is missing, damaged, foreign or of another version is an empty one. The file is a
-mark with the version, the index in MessagePack, and the SHA-256 of both.
-"""
+"""The stat cache: an index of files kept in a file, so that what has not changed need not be read again."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from epicvc.errors import FileUnavailable
-from epicvc.fileio import atomic_write, read_file
+from epicvc.cachefile import CacheFile
 from epicvc.files.index import FileIndex
 from epicvc.files.scan import times_of
 
 VERSION: Final = 2
-_MARK: Final = b"epicvc.stat-cache" + bytes((VERSION,))
-_DIGEST: Final = 32
 _CLOCK: Final = "clock"
 _TICK_NS: Final = 20_000_000  # file times advance with the kernel's timer, every 1 to 10 ms
 _COARSE_NS: Final = 2_000_000_000  # and every 2 s on the coarsest file systems
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(FileIndex).decode
+_FILE: Final = CacheFile("epicvc.stat-cache", VERSION, FileIndex)
 
 
 def load_index(path: Path, basis: str) -> FileIndex:
@@ -37,29 +26,13 @@ def load_index(path: Path, basis: str) -> FileIndex:
         path: the cache.
         basis: what its rows have to depend on.
     """
-    empty = FileIndex(basis)
-    try:
-        data = read_file(path)
-    except FileUnavailable:
-        return empty
-    body = memoryview(data)[:-_DIGEST]
-    if not data.startswith(_MARK) or hashlib.sha256(body).digest() != data[-_DIGEST:]:
-        return empty
-    try:
-        index = _decode(body[len(_MARK) :])
-    except msgspec.DecodeError:
-        return empty
-    return index if index.basis == basis else empty
+    index = _FILE.load(path)
+    return index if index is not None and index.basis == basis else FileIndex(basis)
 
 
 def save_index(path: Path, index: FileIndex) -> None:
-    """Write a cache. It is not synced to disk: a cache lost in a crash costs one full scan.
-
-    Raises:
-        FileUnavailable: it could not be written.
-    """
-    body = _MARK + _encode(index)
-    atomic_write(path, body + hashlib.sha256(body).digest(), mode=0o600, durable=False)
+    """Write a cache; failing to is no failure."""
+    _FILE.save(path, index)
 
 
 def is_settled(stat: bytes, observed_ns: int) -> bool:

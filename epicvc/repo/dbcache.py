@@ -1,7 +1,6 @@
-"""What is remembered of the database between commands: its change token, its captured state, its documents' ids.
+"""What is remembered of the database between commands: its change token and its captured state.
 
-Only a cache: damaged or gone, it is made again. Ids are valid for the reference against which they were settled, so
-that each is kept together with it.
+Only a cache: damaged or gone, it is made again.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.msgpack import decode, encode
 
 from epicvc.errors import FileUnavailable
@@ -18,7 +17,7 @@ from epicvc.fileio import atomic_write
 from epicvc.repo.objects import DatabaseState
 
 FILE: Final = "database.cache"
-VERSION: Final = 2
+VERSION: Final = 3
 
 
 class DatabaseCache(Struct, frozen=True):
@@ -28,17 +27,11 @@ class DatabaseCache(Struct, frozen=True):
         token: the change token under which ``state`` was captured.
         state: the captured database.
         ignore: the tables that were left out.
-        documents: the captured database to which ``ids`` belong.
-        mapping: the mapping under which they were made.
-        ids: by epic, the hexadecimal id of its core and of the reference it was settled against.
     """
 
     token: str | None = None
     state: DatabaseState | None = None
     ignore: frozenset[str] = frozenset()
-    documents: DatabaseState | None = None
-    mapping: bytes | None = None
-    ids: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, directory: Path) -> DatabaseCache:
@@ -63,9 +56,6 @@ class DatabaseCache(Struct, frozen=True):
             value["token"],
             _state(value["state"]),
             frozenset(value["ignore"]),
-            _state(value["documents"]),
-            bytes.fromhex(value["mapping"]) if value["mapping"] else None,
-            {epic: (ids[0], ids[1]) for epic, ids in value["ids"].items()},
         )
 
     def save(self, directory: Path) -> None:
@@ -75,9 +65,6 @@ class DatabaseCache(Struct, frozen=True):
             "token": self.token,
             "state": _texts(self.state),
             "ignore": sorted(self.ignore),
-            "documents": _texts(self.documents),
-            "mapping": self.mapping.hex() if self.mapping else None,
-            "ids": self.ids,
         }
         body = encode(value)
         try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from collections.abc import Mapping as MappingABC
+from functools import cached_property
 from typing import cast
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
 from epicvc.database.backend import Reader
 from epicvc.database.documents import EpicRows, decode_calculated, decode_epic, read_epics, read_rows
@@ -16,14 +16,16 @@ from epicvc.database.layout import Layout, read_layout
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle, sharing, tasks_of
 from epicvc.planning.progress import progress_fields
+from epicvc.repo.agreement import Agreement, recall, save_agreement
 from epicvc.repo.base import Base, BaseEntry, core_id, get_core
-from epicvc.repo.dbcache import DatabaseCache
-from epicvc.repo.dbside import row_changes
-from epicvc.repo.filesside import TrackedFile, read_epic
-from epicvc.repo.objects import DatabaseState
+from epicvc.repo.filesside import read_epic
+from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo, Working
-from epicvc.repo.rows import CapturedRows, mapped_tables
+from epicvc.repo.tracked import TrackedFile
 from epicvc.store.objects import ObjectId, ObjectSink
+
+_FEW = 64
+"""How many single looks into the base take as long as reading all of a large one."""
 
 
 class Three(Struct, frozen=True):
@@ -105,12 +107,26 @@ class Documents:
         self.sink = sink
         self.reader = reader
         self.base = Base(sink, working.base_root, repo.config.mapping)
-        self.entries: dict[str, BaseEntry] = dict(self.base.entries())
         self.layout: Layout | None = None
         if reader is not None and repo.config.database is not None:
             self.layout = read_layout(reader, repo.config.mapping, repo.config.database.display)
-        self._db_ids: dict[str, ObjectId] | None = None
-        self._cached_ids: dict[str, tuple[str, str]] = {}
+        self._entries: dict[str, BaseEntry] | None = None
+        self._known: Agreement | None = None
+
+    @property
+    def entries(self) -> dict[str, BaseEntry]:
+        """What was agreed, by epic: read when somebody asks for all of it."""
+        if self._entries is None:
+            self._entries = dict(self.base.entries())
+        return self._entries
+
+    def _entry(self, epic: str) -> BaseEntry | None:
+        return self.base.entry(epic) if self._entries is None else self._entries.get(epic)
+
+    def _expect(self, epics: Collection[str]) -> None:
+        """Read all that was agreed, where that is quicker than to look for each of these epics."""
+        if len(epics) > _FEW:
+            self._entries = self.entries
 
     # Ids
 
@@ -119,64 +135,60 @@ class Documents:
         tracked = self.working.files.by_epic.get(epic)
         return tracked.core if tracked else None
 
-    def db_ids(self) -> dict[str, ObjectId]:
+    def db_ids(self) -> MappingABC[str, ObjectId]:
         """The id of every core that the database has, settled against the base (else the file)."""
-        if self._db_ids is None:
-            self._db_ids = self._load_db_ids()
-        return self._db_ids
+        return self._agreement.ids if self._agreement is not None else {}
 
-    def _reference_id(self, epic: str) -> str:
-        entry = self.entries.get(epic)
-        oid = entry.core if entry else self.file_id(epic)
-        return oid.hex() if oid else ""
+    @property
+    def _basis(self) -> str:
+        return f"{self.working.mapping.hex()} {self.repo.config.calculated}"
 
-    def _load_db_ids(self) -> dict[str, ObjectId]:
-        state, reader, layout = self.working.database, self.reader, self.layout
-        if state is None or reader is None or layout is None:
+    @cached_property
+    def _agreement(self) -> Agreement | None:
+        """What is remembered, brought up to date; ``None`` where there is no database."""
+        state, reader, layout = self.working.snapshot(), self.reader, self.layout
+        if state.database is None or reader is None or layout is None:
+            return None
+        recalled = recall(self.sink, self.repo, self._basis, state)
+        if recalled is None:
+            known, ids = None, self._read_ids(reader, layout, None)
+            epics: Collection[str] = {*self.working.files.by_epic, *ids, *self.entries}
+        else:
+            known, touched = recalled
+            epics = touched.union(known.open)
+            if not epics:
+                return self._remembered(known.moved_to(state), known)
+            self._expect(epics)
+            again = touched.union(epic for epic in known.open if epic not in known.ids)
+            ids = {epic: oid for epic, oid in known.ids.items() if epic not in again}
+            ids |= self._read_ids(reader, layout, again)
+        still_open = [epic for epic in epics if self._disagrees(epic, ids)]
+        return self._remembered(Agreement.of(self._basis, state, ids, still_open), known)
+
+    def _read_ids(self, reader: Reader, layout: Layout, epics: Collection[str] | None) -> dict[str, ObjectId]:
+        if epics is not None and not epics:
             return {}
-        directory = self.repo.config.private
-        cache = DatabaseCache.load(directory)
-        known = cache.ids if cache.mapping == self.working.mapping else {}
-        stale = self._stale(cache, state) if known else None
-        ids: dict[str, tuple[str, str]] = {}
-        keys: Collection[str] | None = None
-        if stale is not None:
-            for epic, (oid, reference) in known.items():
-                if epic not in stale and reference == self._reference_id(epic):
-                    ids[epic] = (oid, reference)
-                else:
-                    stale.add(epic)
-            keys = stale
-        if keys is None or keys:
-            for rows in read_epics(reader, layout, keys):
-                ids[rows.id] = (core_id(rows.id, self.settled(rows)).hex(), self._reference_id(rows.id))
-        if ids != cache.ids or cache.documents != state or cache.mapping != self.working.mapping:
-            fresh = DatabaseCache.load(directory)
-            replace(fresh, documents=state, mapping=self.working.mapping, ids=ids).save(directory)
-        self._cached_ids = ids
-        return {epic: bytes.fromhex(oid) for epic, (oid, _) in ids.items()}
+        return {rows.id: core_id(rows.id, self.settled(rows)) for rows in read_epics(reader, layout, epics)}
 
-    def remember(self, state: DatabaseState | None, changes: MappingABC[str, tuple[str, str] | None]) -> None:
-        """Refresh the cache after an operation, so that the next command need not read what this one wrote.
+    def _remembered(self, agreement: Agreement, known: Agreement | None) -> Agreement:
+        # Once the trees are others that no store keeps, it cannot be told what differs from them.
+        if known is None or (agreement != known and agreement.is_kept(self.repo.store.has)):
+            save_agreement(self.repo.config.private, agreement)
+        self._known = agreement
+        return agreement
+
+    def remember(self, state: Snapshot, changes: MappingABC[str, ObjectId | None]) -> None:
+        """Keep what an operation found out, so that the next command need not read what this one wrote.
 
         Args:
-            state: the database as the operation left it.
-            changes: by epic, the ids of its core and of its new reference; ``None`` where they are not known.
+            state: both sides as the operation left them.
+            changes: by epic, the id of the core that the database has now; ``None`` where it is not known.
         """
-        merged = {**self._cached_ids, **changes}
-        ids = {epic: pair for epic, pair in merged.items() if pair is not None}
-        directory = self.repo.config.private
-        fresh = DatabaseCache.load(directory)
-        replace(fresh, documents=state, mapping=self.working.mapping, ids=ids).save(directory)
-
-    def _stale(self, cache: DatabaseCache, state: DatabaseState) -> set[str] | None:
-        """The epics whose rows changed since the cached ids were made; ``None`` when all must be read again."""
-        before = cache.documents
-        if before is None or before.schema != state.schema or not self.sink.has(before.tables):
-            return None
-        if not CapturedRows(self.sink, state).finds_owners(self.repo.config.mapping):
-            return None
-        return affected_epics(self.sink, self.repo, before, state)
+        if state.database is None or self._agreement is None:
+            return
+        ids = {epic: oid for epic, oid in {**self._agreement.ids, **changes}.items() if oid is not None}
+        found = Agreement.of(self._basis, state, ids, {*self._agreement.open, *changes})
+        save_agreement(self.repo.config.private, found)
 
     # Cores
 
@@ -187,8 +199,7 @@ class Documents:
 
     def reference(self, epic: str) -> Core | None:
         """What rows are settled against: the base; before there is one, the file."""
-        entry = self.entries.get(epic)
-        return self.base_core(epic) if entry else self.file_core(epic)
+        return self.base_core(epic) if self._entry(epic) else self.file_core(epic)
 
     def settled(self, rows: RowEpic) -> Core:
         """The core that rows stand for."""
@@ -207,7 +218,8 @@ class Documents:
 
     def base_core(self, epic: str) -> Core | None:
         """The agreed core of an epic."""
-        return self.base.core(epic) if epic in self.entries else None
+        entry = self._entry(epic)
+        return get_core(self.sink, epic, entry, self.base.mapping) if entry else None
 
     def file_core(self, epic: str) -> Core | None:
         """The core that the files have."""
@@ -217,6 +229,7 @@ class Documents:
     def load(self, epics: Collection[str]) -> Iterator[Three]:
         """Load epics, in bounded batches; those that the database does not have come last."""
         remaining = dict.fromkeys(sorted(epics))
+        self._expect(remaining)
         if self.reader is not None and self.layout is not None and remaining:
             inline = self.repo.config.calculated == "inline"
             states = read_task_states(self.reader, self.layout, list(remaining)) if inline else {}
@@ -227,7 +240,7 @@ class Documents:
             yield self._three(epic, None)
 
     def _three(self, epic: str, rows: EpicRows | None, states: MappingABC[str, str] | None = None) -> Three:
-        tracked, entry = self.working.files.by_epic.get(epic), self.entries.get(epic)
+        tracked, entry = self.working.files.by_epic.get(epic), self._entry(epic)
         file = read_epic(self.sink, tracked, self.repo.config) if tracked else None
         base = self._agreed(epic, entry, tracked, file)
         core = sharing(file.core, base) if file else None
@@ -272,7 +285,7 @@ class Documents:
         self, epic: str, rows: EpicRows, entry: BaseEntry | None, base: Core | None, file: Core | None
     ) -> tuple[Core, ObjectId, MappingABC[str, frozenset[str]]]:
         """The core that rows stand for, its id, and what in its tasks is a default."""
-        known = None if self._db_ids is None else self._db_ids.get(epic)
+        known = None if self._known is None else self._known.ids.get(epic)
         agreed = known is not None and entry is not None and known == entry.core
         if agreed and base is not None and file is not None and _task_ids(file) == _task_ids(base):
             return base, cast("ObjectId", known), {}  # who gave them this id has read what they say
@@ -298,22 +311,28 @@ class Documents:
 
     def candidates(self) -> list[str]:
         """The epics for which files, database and base do not all agree."""
-        db = self.db_ids()
-        epics = dict.fromkeys([*self.working.files.by_epic, *db, *self.entries])
-        result = []
-        for epic in epics:
-            entry = self.entries.get(epic)
-            base, file, rows = entry.core if entry else None, self.file_id(epic), db.get(epic)
-            if self.reader is None:
-                rows = base  # without a database there is nothing to agree with
-            # Calculated fields are no part of the core: where files have them, each has to be looked at.
-            tracked = self.working.files.by_epic.get(epic)
-            mode = self.repo.config.calculated
-            inline = tracked is not None and rows is not None and mode == "inline"
-            stray = tracked is not None and tracked.calculated and mode != "off"
-            if inline or stray or not (base == file == rows):
-                result.append(epic)
-        return sorted(result)
+        if self._agreement is not None and self.repo.config.calculated != "inline":
+            return self._agreement.open
+        ids = self.db_ids()
+        epics = {*self.working.files.by_epic, *ids, *self.entries}
+        return sorted(epic for epic in epics if self._disagrees(epic, ids))
+
+    def _disagrees(self, epic: str, ids: MappingABC[str, ObjectId]) -> bool:
+        """Whether files, database and base do not all agree on an epic.
+
+        Args:
+            epic: which.
+            ids: the ids of the cores that the database has.
+        """
+        tracked, entry = self.working.files.by_epic.get(epic), self._entry(epic)
+        base, file, rows = entry.core if entry else None, tracked.core if tracked else None, ids.get(epic)
+        if self.reader is None:
+            rows = base  # without a database there is nothing to agree with
+        # Calculated fields are no part of the core: where files have them, each has to be looked at.
+        mode = self.repo.config.calculated
+        inline = tracked is not None and rows is not None and mode == "inline"
+        stray = tracked is not None and tracked.calculated and mode != "off"
+        return inline or stray or not (base == file == rows)
 
 
 def _says_all(rows: RowEpic) -> bool:
@@ -323,23 +342,3 @@ def _says_all(rows: RowEpic) -> bool:
 
 def _task_ids(core: Core) -> set[JSON]:
     return {task["id"] for task in tasks_of(core)}
-
-
-def affected_epics(
-    source: ObjectSink, repo: Repo, before: DatabaseState | None, after: DatabaseState | None
-) -> set[str]:
-    """The epics that own a row which differs between two captured databases."""
-    mapping = repo.config.mapping
-    tables = frozenset(mapped_tables(mapping))
-    views = [CapturedRows(source, state) if state else None for state in (before, after)]
-    epics: set[str] = set()
-    for table, rows in row_changes(source, before, after):
-        if table not in tables:
-            continue
-        for _, old, new in rows:
-            for view, row in zip(views, (old, new), strict=True):
-                if view is not None and row is not None:
-                    owner = view.owner(mapping, table, view.named(table, row))
-                    if owner:
-                        epics.add(owner.epic)
-    return epics

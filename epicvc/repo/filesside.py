@@ -97,7 +97,7 @@ class FilesSide:
         state = FilesState(working, index, kept, problems, skipped)
         self._ensure_stored(sink, known, state)
         if index != before:
-            self._remember(index)
+            save_index(self._cache_path, index)
         return state
 
     def _still_there(
@@ -234,13 +234,6 @@ class FilesSide:
                 path = key.decode()
                 if sink.put(ObjectType.BLOB, self._read(path)) != blob:
                     raise _Moved(path)
-
-    def _remember(self, index: FileIndex) -> None:
-        """Refresh the stat cache; failing to is no failure, it is only a cache."""
-        try:
-            save_index(self._cache_path, index)
-        except FileUnavailable:
-            return
 
 
 def _root(sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]]) -> ObjectId:

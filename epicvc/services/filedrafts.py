@@ -20,8 +20,9 @@ from epicvc.model.mapping import Mapping
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.base import core_id
 from epicvc.repo.documents import Documents, Three
-from epicvc.repo.filesside import TrackedFile, changed_files, epic_id_of, is_template, parse_file, read_epic
+from epicvc.repo.filesside import changed_files, epic_id_of, is_template, parse_file, read_epic
 from epicvc.repo.placing import FileChange
+from epicvc.repo.tracked import TrackedFile
 from epicvc.services.calculated import with_calculated
 from epicvc.services.moving import in_files
 from epicvc.store.objects import ObjectId, ObjectType

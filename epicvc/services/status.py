@@ -14,8 +14,9 @@ from epicvc.errors import EpicvcError
 from epicvc.merge.threeway import Conflict
 from epicvc.model.labels import Label
 from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.repo.agreement import affected_epics
 from epicvc.repo.dbside import row_changes
-from epicvc.repo.documents import Documents, affected_epics
+from epicvc.repo.documents import Documents
 from epicvc.repo.filesside import changed_files, epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo

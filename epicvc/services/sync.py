@@ -391,7 +391,7 @@ def _later(
     def result(_: object) -> SyncReport:
         report.commit = session.repo.revisions.head()
         carried, snapshot = done[-1]
-        documents.remember(snapshot.database, carried.ids)
+        documents.remember(snapshot, carried.ids)
         return report
 
     return Later(request, result)

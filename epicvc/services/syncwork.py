@@ -26,8 +26,9 @@ from epicvc.repo.apply import Replan, Stage
 from epicvc.repo.base import Base, BaseEntry, core_id, update_base
 from epicvc.repo.dbside import recapture
 from epicvc.repo.documents import Documents
-from epicvc.repo.filesside import TrackedFile, update_files
+from epicvc.repo.filesside import update_files
 from epicvc.repo.objects import Snapshot
+from epicvc.repo.tracked import TrackedFile
 from epicvc.repo.workers import Workers, worth_it
 from epicvc.services.decisions import Decision, Decisions, ToProve
 from epicvc.store.objects import ObjectId, ObjectType
@@ -75,8 +76,8 @@ class SyncWork:
         self._files_root = documents.working.files.root
         self._base_root = documents.working.base_root
         self._done = 0
-        self.ids: dict[str, tuple[str, str] | None] = {}
-        """By epic, the ids of its core in the database and of what that core is settled against from now on."""
+        self.ids: dict[str, ObjectId | None] = {}
+        """By epic, the id of its core in the database, settled against the base from now on."""
 
     def prepare(self) -> None:
         """Do what the application need not wait for: stage the files, and make the new trees of files and base."""
@@ -87,7 +88,7 @@ class SyncWork:
             tracked = self._tracked(epic)
             entry = BaseEntry(cast("ObjectId", tracked.core), tracked.blob)
             self._entries[epic] = entry
-            self.ids[epic] = (entry.core.hex(), entry.core.hex())
+            self.ids[epic] = entry.core
         check_collisions(agenda.decisions.paths)
         self._files_root = update_files(stage.sink, self._files_root, ((c.path, c.new) for c in stage.changes))
         self._base_root = update_base(stage.sink, self._base_root, self._entries.items())
@@ -105,7 +106,7 @@ class SyncWork:
         agreed, expected = decision.agreed, decision.expected
         if decision.moves_base:
             self._entries[decision.epic] = agreed.entry() if agreed else None
-        self.ids[decision.epic] = (expected.hex(), agreed.core.hex()) if expected and agreed else None
+        self.ids[decision.epic] = expected if agreed else None
 
     def _tracked(self, epic: str) -> TrackedFile:
         return self._documents.working.files.by_epic[epic]
