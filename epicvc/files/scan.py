@@ -19,6 +19,7 @@ STAT_SIZE: Final = 32
 _KEY: Final = struct.Struct("<qqqQ")
 _pack = _KEY.pack
 _WORD: Final = 1 << 64
+_KIND: Final = 0o170000  # the bits of a mode that tell files from directories
 _BELOW: Final = "/**"
 """The end of a pattern that matches all that is below some directories, and nothing else."""
 
@@ -112,18 +113,23 @@ class _Walk:
         """Collect the files of a directory; the directories in it, in order."""
         below: list[str] = []
         descriptor, names = _listed(f"{self._root}/{prefix[:-1]}" if prefix else self._root, follow=not prefix)
+        wanted, suspect = self._wanted, self._suspect
         try:
             for name in names:
                 if name.startswith(".") or name.endswith(TEMPORARY_SUFFIX):
                     continue
-                found = _looked_at(name, descriptor, f"{self._root}/{prefix}{name}")
-                if found is None:
-                    continue
-                kind, path = stat.S_IFMT(found.st_mode), prefix + name
+                path = prefix + name
+                try:
+                    found = os.lstat(name, dir_fd=descriptor)  # from here, so that the way is not gone for each
+                except FileNotFoundError:
+                    continue  # gone since the directory was read
+                except OSError as error:
+                    raise FileUnavailable(f"{self._root}/{path}", error.strerror or str(error)) from error
+                kind = found.st_mode & _KIND
                 if kind == stat.S_IFDIR:
                     if not self._closed(path):
                         below.append(path + "/")
-                elif self._wanted(path) and not (name.startswith(self._suspect) and self._unwanted(path)):
+                elif wanted(path) and not (name.startswith(suspect) and self._unwanted(path)):
                     if kind == stat.S_IFREG:
                         self._paths.append(path)
                         self._stats += stat_key(found)
@@ -189,16 +195,6 @@ def _listed(directory: str, *, follow: bool) -> tuple[int, list[str]]:
     except OSError as error:
         os.close(descriptor)
         raise FileUnavailable(directory, error.strerror or str(error)) from error
-
-
-def _looked_at(name: str, directory: int, path: str) -> os.stat_result | None:
-    """The stat of a name in an open directory, so that the way there is not gone for each; ``None`` if it is gone."""
-    try:
-        return os.lstat(name, dir_fd=directory)
-    except FileNotFoundError:
-        return None  # gone since the directory was read
-    except OSError as error:
-        raise FileUnavailable(path, error.strerror or str(error)) from error
 
 
 def _check_encoding(path: str) -> None:
