@@ -308,6 +308,9 @@ def to_the_letter(value: JSON) -> bytes:
     """Bytes that two values have in common only where they differ in nothing that a text could say.
 
     Other than in :func:`dumps_canonical` the order of members counts, and how a number is written.
+
+    Raises:
+        ValueError: a number cannot be written.
     """
     return _plain_encoder().encode(value)
 

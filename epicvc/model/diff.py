@@ -12,7 +12,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from epicvc.jsonio import JSON, equal
+from epicvc.jsonio import JSON, equal, to_the_letter
 from epicvc.model.document import natural_key
 from epicvc.model.labels import Label
 from epicvc.model.subsequence import longest_increasing
@@ -95,10 +95,22 @@ def diff_epic(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
         yield from diff(label, old, new)
 
 
+def _same(old: JSON, new: JSON) -> bool:
+    """Whether two values are the same to the letter, which most are: told without looking into them one by one."""
+    if old is new or type(old) is not type(new):
+        return old is new
+    if not isinstance(old, (dict, list)):
+        return old == new
+    try:
+        return to_the_letter(old) == to_the_letter(new)
+    except ValueError:  # a number that can be compared, and not written
+        return False
+
+
 def _diff_objects(label: Label, old: dict[str, JSON], new: dict[str, JSON]) -> Iterator[Change]:
     for name in [*old, *(name for name in new if name not in old)]:
         before, after = old.get(name), new.get(name)
-        if before is not after:
+        if not _same(before, after):
             yield from diff(label.child(name), before, after)
 
 
@@ -108,7 +120,7 @@ def _diff_keyed(label: Label, old: Keyed, new: Keyed) -> Iterator[Change]:
             yield Change(label.child(key), Op.REMOVE, cast("JSON", old[key]), None)
     for key, item in new.items():
         if key in old:
-            if item is not old[key]:
+            if not _same(cast("JSON", old[key]), cast("JSON", item)):
                 yield from _diff_objects(label.child(key), old[key], item)
         else:
             yield Change(label.child(key), Op.ADD, None, cast("JSON", item))

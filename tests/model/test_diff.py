@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import combinations
 from typing import cast
 
@@ -150,3 +151,21 @@ def test_lists_of_objects_with_ids_are_told_apart_by_id_everywhere() -> None:
 @pytest.mark.parametrize("value", [None, [], [1], [{"id": "1"}, {"id": 1}], [{"id": None}], [{}], {"id": "1"}])
 def test_what_is_not_keyed(value: JSON) -> None:
     assert keyed(value) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "differ"),
+    [
+        ({"a": [1]}, {"a": [True]}, True),
+        ({"a": [1]}, {"a": [1.0]}, False),
+        ({"a": {"b": "1.5"}}, {"a": {"b": Decimal("1.5")}}, True),
+        ({"a": {"b": Decimal("1.50")}}, {"a": {"b": Decimal("1.5")}}, False),
+        ({"a": {"b": 1, "c": 2}}, {"a": {"c": 2, "b": 1}}, False),
+        ({"a": {"b": None}}, {"a": {}}, False),
+        ({"a": [10**5000]}, {"a": [10**5000 + 1]}, True),
+        ({"a": [10**5000]}, {"a": [10**5000]}, False),
+    ],
+)
+def test_values_are_compared_by_what_they_are(old: JSON, new: JSON, differ: bool) -> None:
+    """However they are written, in which order members stand, and what a number's type is."""
+    assert bool(list(diff(LABEL, old, copy.deepcopy(new)))) == differ
