@@ -49,9 +49,10 @@ class Observation:
         self.stamps: list[tuple[str, bytes]] = []
         self.settled = True
         for path in paths:
-            stamp, newest_ns = _look(f"{places[0]}/{path}")
-            self.stamps.append((path, stamp))
+            found = _look(f"{places[0]}/{path}")
+            self.stamps.append((path, _stamp(found)))
             # What changed while it was being read has a stamp after the question, and is no more settled.
+            newest_ns = max(found.st_mtime_ns, found.st_ctime_ns) if found else 0
             self.settled = self.settled and not is_racy(newest_ns, asked_ns)
 
 
@@ -128,9 +129,8 @@ def recall(environment: Mapping[str, str]) -> str | None:
         _, files, database, *_ = places
         if who != b"%d" % os.geteuid() or places != _places(root, files, database) or _half_written(root):
             return None
-        for path, stamp in zip(stamps[::2], stamps[1::2], strict=True):
-            if _look(os.fsencode(root) + b"/" + path)[0] != stamp:
-                return None
+        if not _all_the_same(root, stamps):
+            return None
         if database and change_token(database) != token.decode():
             return None
         return os.fsdecode(answer)
@@ -169,12 +169,26 @@ def _checksum(data: bytes) -> bytes:
     return b"%08x" % binascii.crc32(data)
 
 
-def _look(path: str | bytes) -> tuple[bytes, int]:
-    """What tells one state of a file from another, and the newest of its stamps."""
+def _all_the_same(root: str, stamps: list[bytes]) -> bool:
+    """Whether each of these paths, which a stamp follows, still has that stamp."""
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # so that the way is not gone for each
     try:
-        found = os.lstat(path)
+        pairs = zip(stamps[::2], stamps[1::2], strict=True)
+        return all(_stamp(_look(path, directory)) == stamp for path, stamp in pairs)
+    finally:
+        os.close(directory)
+
+
+def _look(path: str | bytes, directory: int | None = None) -> os.stat_result | None:
+    try:
+        return os.lstat(path, dir_fd=directory)
     except FileNotFoundError:
-        return b"-", 0
-    newest_ns = max(found.st_mtime_ns, found.st_ctime_ns)
+        return None
+
+
+def _stamp(found: os.stat_result | None) -> bytes:
+    """What tells one state of a file from another."""
+    if found is None:
+        return b"-"
     words = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev, found.st_mode)
-    return b"%d.%d.%d.%d.%d.%d" % words, newest_ns
+    return b"%d.%d.%d.%d.%d.%d" % words
