@@ -32,6 +32,7 @@ class CacheFile(Generic[T]):
     def __init__(self, name: str, version: int, kind: type[T]) -> None:
         self._mark = name.encode() + bytes((version,))
         self._decode = msgspec.msgpack.Decoder(kind).decode
+        self._encode_into = msgspec.msgpack.Encoder().encode_into
 
     def load(self, path: Path) -> T | None:
         """Read a file; ``None`` if it is missing, damaged, foreign or of another version."""
@@ -49,6 +50,8 @@ class CacheFile(Generic[T]):
 
     def save(self, path: Path, value: T) -> None:
         """Write a file; failing to is no failure. It is not synced to disk: after a crash it may be none."""
-        body = self._mark + msgspec.msgpack.encode(value)
+        data = bytearray(self._mark)
+        self._encode_into(value, data, len(data))  # in place: these files are the largest that is held
+        data += hashlib.sha256(data).digest()
         with suppress(FileUnavailable):
-            atomic_write(path, body + hashlib.sha256(body).digest(), mode=0o600, durable=False)
+            atomic_write(path, data, mode=0o600, durable=False)

@@ -39,7 +39,7 @@ def reporting(path: Path) -> Iterator[None]:
 # --- writing ---
 
 
-def atomic_write(path: Path, data: bytes, *, mode: int | None = None, durable: bool = True) -> None:
+def atomic_write(path: Path, data: bytes | bytearray, *, mode: int | None = None, durable: bool = True) -> None:
     """Replace a file: after a crash it holds either the old bytes or the new ones.
 
     Args:
@@ -81,7 +81,7 @@ def stage_file(target: Path, data: bytes, tag: str, *, mode: int | None = None) 
     return _stage(target, data, tag, mode, durable=True)
 
 
-def _stage(target: Path, data: bytes, tag: str, mode: int | None, durable: bool) -> Path:
+def _stage(target: Path, data: bytes | bytearray, tag: str, mode: int | None, durable: bool) -> Path:
     staged = temporary_of(target, tag)
     replaced = _mode_of(target)
     kept = replaced if mode is None else mode
@@ -279,7 +279,7 @@ def _mode_of(target: Path) -> int | None:
     return stat.S_IMODE(found.st_mode)
 
 
-def _write_out(descriptor: int, data: bytes, mode: int | None, durable: bool) -> None:
+def _write_out(descriptor: int, data: bytes | bytearray, mode: int | None, durable: bool) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]

@@ -127,10 +127,13 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
             return self
         places = [edit for edit, _ in edits]
         rows = [() if row is None else (row,) for _, row in edits]
+        paths = self.packed_paths
+        if any(edit.low == edit.high or row is None for edit, row in edits):
+            paths = _pack(_spliced(self.paths, places, [[r.path for r in row] for row in rows]))
         return FileIndex(
             self.basis,
             self.root,
-            _pack(_spliced(self.paths, places, [[r.path for r in row] for row in rows])),
+            paths,
             _pack(_spliced(self.epics, places, [[r.epic for r in row] for row in rows])),
             _spliced_bytes(self.stats, STAT_SIZE, places, [b"".join(r.stat for r in row) for row in rows]),
             _spliced_bytes(self.blobs, ID_SIZE, places, [b"".join(r.blob for r in row) for row in rows]),

@@ -13,7 +13,6 @@ from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile
 from epicvc.fileio import read_file
 from epicvc.files.cache import clock_ns, is_settled, load_index, save_index
 from epicvc.files.index import NEVER, Edit, FileIndex, Row
-from epicvc.files.names import check_collisions, check_name
 from epicvc.files.scan import FoundFiles, scan
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
@@ -82,10 +81,7 @@ class FilesSide:
         before = load_index(self._cache_path, self._basis)
         skipped: list[Skipped] = []
         problems: list[EpicvcError] = []
-        found = self._find(skipped, problems)
-        edits = before.edits(found)
-        self._check_names(found, edits)
-        rows = list(zip(edits, self._read_rows(found, edits, sink, problems), strict=True)) if edits else []
+        rows = self._changes(before, sink, skipped, problems)
         index = before.edited(rows)
         root = _root(sink, before, index, rows)
         skipped += (Skipped(index.paths[row], "a template") for row in index.flagged(TEMPLATE))
@@ -99,6 +95,15 @@ class FilesSide:
         if index != before:
             save_index(self._cache_path, index)
         return state
+
+    def _changes(
+        self, before: FileIndex, sink: ObjectSink, skipped: list[Skipped], problems: list[EpicvcError]
+    ) -> list[tuple[Edit, Row | None]]:
+        """Where the files are others than the index knows, with what is there now."""
+        found = self._find(skipped, problems)
+        edits = before.edits(found)
+        self._check_names(found, edits)
+        return list(zip(edits, self._read_rows(found, edits, sink, problems), strict=True)) if edits else []
 
     def _still_there(
         self,
@@ -143,10 +148,13 @@ class FilesSide:
     def _check_names(found: FoundFiles, edits: Iterable[Edit]) -> None:
         """Refuse unsafe names. What the index knows has passed before, all of it together."""
         strangers = [found.paths[edit.found] for edit in edits if edit.low == edit.high and edit.found is not None]
+        if not strangers:
+            return
+        from epicvc.files.names import check_collisions, check_name
+
         for path in strangers:
             check_name(path)
-        if strangers:
-            check_collisions(found.paths)
+        check_collisions(found.paths)
 
     def _read_rows(
         self, found: FoundFiles, edits: Sequence[Edit], sink: ObjectSink, problems: list[EpicvcError]
