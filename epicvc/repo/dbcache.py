@@ -5,19 +5,15 @@ Only a cache: damaged or gone, it is made again.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
-from msgspec.msgpack import decode, encode
 
-from epicvc.errors import FileUnavailable
-from epicvc.fileio import atomic_write
+from epicvc.cachefile import CacheFile
 from epicvc.repo.objects import DatabaseState
 
 FILE: Final = "database.cache"
-VERSION: Final = 3
 
 
 class DatabaseCache(Struct, frozen=True):
@@ -36,46 +32,11 @@ class DatabaseCache(Struct, frozen=True):
     @classmethod
     def load(cls, directory: Path) -> DatabaseCache:
         """Read the cache; an empty one when there is none or it is damaged."""
-        try:
-            data = (directory / FILE).read_bytes()
-        except OSError:
-            return cls()
-        digest, _, body = data.partition(b"\n")
-        if digest != hashlib.sha256(body).hexdigest().encode():
-            return cls()
-        try:
-            return cls._decode(decode(body))
-        except (ValueError, KeyError, TypeError, IndexError):
-            return cls()  # another version's
-
-    @classmethod
-    def _decode(cls, value: dict[str, Any]) -> DatabaseCache:
-        if value["version"] != VERSION:
-            return cls()
-        return cls(
-            value["token"],
-            _state(value["state"]),
-            frozenset(value["ignore"]),
-        )
+        return _FILE.load(directory / FILE) or cls()
 
     def save(self, directory: Path) -> None:
         """Write the cache; failing to is no failure."""
-        value = {
-            "version": VERSION,
-            "token": self.token,
-            "state": _texts(self.state),
-            "ignore": sorted(self.ignore),
-        }
-        body = encode(value)
-        try:
-            atomic_write(directory / FILE, hashlib.sha256(body).hexdigest().encode() + b"\n" + body, mode=0o600)
-        except FileUnavailable:
-            return
+        _FILE.save(directory / FILE, self)
 
 
-def _texts(state: DatabaseState | None) -> list[str] | None:
-    return [state.schema.hex(), state.tables.hex()] if state else None
-
-
-def _state(texts: list[str] | None) -> DatabaseState | None:
-    return DatabaseState(bytes.fromhex(texts[0]), bytes.fromhex(texts[1])) if texts else None
+_FILE: Final = CacheFile("epicvc.database", 1, DatabaseCache)
