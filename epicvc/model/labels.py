@@ -1,11 +1,7 @@
 """How a field is named everywhere: ``EPIC:FIELD``, as in ``5:tasks/5.1a/title``, or ``@table/key/column``.
 
-Inside a name ``~`` is written ``~0`` and ``/`` is written ``~1`` (RFC 6901). Three more escapes keep a label
-readable back: ``~2`` for a ``:`` inside an epic's id, ``~3`` for an ``@`` at its beginning, and ``~4`` for a name
-without a character, which would leave nothing to read.
-
-The keys beside ``epic`` in a wrapped file (``_metadata``, say) are named below ``@``:
-``5:@/_metadata/author``.
+How a name is written inside one is told by :mod:`epicvc.model.naming`. The keys beside ``epic`` in a wrapped file
+(``_metadata``, say) are named below ``@``: ``5:@/_metadata/author``.
 """
 
 from __future__ import annotations
@@ -15,24 +11,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from epicvc.errors import UsageError
+from epicvc.model.naming import SIBLINGS, escape, escape_root, unescape
 
-SIBLINGS = "@"
-"""The path segment below which the keys beside ``epic`` in a file are named."""
-
-EMPTY = "~4"
-"""How a name without a character is written."""
-
-
-def escape(name: str) -> str:
-    """One name as it stands inside a label."""
-    return name.replace("~", "~0").replace("/", "~1") or EMPTY
-
-
-def unescape(text: str) -> str:
-    """The name that a label's segment stands for."""
-    if text == EMPTY:
-        return ""
-    return text.replace("~3", "@").replace("~2", ":").replace("~1", "/").replace("~0", "~")
+__all__ = ["SIBLINGS", "Label", "Selection", "escape", "parse_label", "unescape"]
 
 
 class Label(Struct, frozen=True, order=True):
@@ -51,9 +32,7 @@ class Label(Struct, frozen=True, order=True):
         inner = "/".join(map(escape, self.path))
         if self.table:
             return "@" + "/".join((escape(self.root), inner) if inner else (escape(self.root),))
-        root = escape(self.root).replace(":", "~2")
-        if root.startswith("@"):
-            root = "~3" + root[1:]
+        root = escape_root(self.root)
         return f"{root}:{inner}" if inner else root
 
     def child(self, name: str) -> Label:
