@@ -13,11 +13,13 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from epicvc.errors import FileUnavailable, Unavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path  # a third of an interpreter's start, for those who only want to know a suffix
+    from types import TracebackType
 
 TEMPORARY_SUFFIX: Final = ".epicvc-tmp"
 
@@ -244,6 +246,8 @@ def leftover_temporaries(root: Path, tag: str | None = None, *, deep: bool = Tru
     Raises:
         FileUnavailable: a directory cannot be read.
     """
+    from pathlib import Path
+
     found: list[Path] = []
     ending = TEMPORARY_SUFFIX if tag is None else f".{tag}{TEMPORARY_SUFFIX}"
     with reporting(root):

@@ -6,8 +6,8 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
 
 from epicvc.errors import UnsafeName
 
@@ -38,6 +38,29 @@ def check_name(relative_path: str) -> None:
             raise UnsafeName(relative_path, reason)
 
 
+class Collision(NamedTuple):
+    """Two paths that some system takes for one.
+
+    Attributes:
+        path: the later one in the order of names.
+        other: the earlier one.
+        how: what they share, with a place for the name of one of them.
+    """
+
+    path: str
+    other: str
+    how: str
+
+    def reason(self, other: str) -> str:
+        """What one of them says of the other."""
+        return self.how.format(repr(other))
+
+
+_SAME_FILE: Final = "the same file as {} on some operating systems"
+_SAME_DIRECTORY: Final = "its directory is the same as that of {} on some operating systems"
+_BOTH: Final = "both a file and a directory, as {} shows"
+
+
 def check_collisions(paths: Iterable[str]) -> None:
     """Refuse paths that some system takes for one: equal but for case or Unicode form, or file and directory.
 
@@ -47,24 +70,31 @@ def check_collisions(paths: Iterable[str]) -> None:
     Raises:
         UnsafeName: naming the second of the two.
     """
+    for found in collisions(paths):
+        raise UnsafeName(found.path, found.reason(found.other))
+
+
+def collisions(paths: Iterable[str]) -> Iterator[Collision]:
+    """The paths that some system takes for one; see :func:`check_collisions`."""
     files: dict[str, str] = {}
-    directories: dict[str, str] = {}
+    directories: dict[str, tuple[str, str]] = {}
     for path in sorted(set(paths)):
         other = files.setdefault(fold(path), path)
         if other != path:
-            raise UnsafeName(path, f"the same file as {other!r} on some operating systems")
+            yield Collision(path, other, _SAME_FILE)
         slash = path.rfind("/")
         while slash > 0:
             directory = path[:slash]
             known = directories.get(folded := fold(directory))
-            if known == directory:
+            if known is not None and known[0] == directory:
                 break  # and so are those above it
             if known is not None:
-                raise UnsafeName(path, f"its directory is the same as {known!r} on some operating systems")
-            directories[folded] = directory
+                yield Collision(path, known[1], _SAME_DIRECTORY)
+                break
+            directories[folded] = directory, path
             slash = path.rfind("/", 0, slash)
     for folded in directories.keys() & files.keys():
-        raise UnsafeName(files[folded], "both a file and a directory")
+        yield Collision(files[folded], directories[folded][1], _BOTH)
 
 
 def fold(path: str) -> str:

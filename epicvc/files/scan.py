@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import struct
 from collections.abc import Callable, Sequence
@@ -12,8 +11,8 @@ from typing import Final, NamedTuple
 
 from epicvc.errors import FileUnavailable, UnsafeName
 from epicvc.fileio import TEMPORARY_SUFFIX
+from epicvc.files.patterns import DEFAULT_INCLUDE, compile_patterns, literal_start
 
-DEFAULT_INCLUDE: Final = ("**/*.json",)
 STAT_SIZE: Final = 32
 
 _KEY: Final = struct.Struct("<qqqQ")
@@ -68,7 +67,7 @@ def scan(
 
     Args:
         root: the files directory.
-        include: patterns, see :func:`compile_patterns`.
+        include: patterns, see :func:`epicvc.files.patterns.compile_patterns`.
         exclude: patterns; one that matches a directory excludes all below it.
         skipped: told of each path that would be tracked if it were a regular file, with the reason.
         entered: told of each directory before it is read; relative to the root, with a ``/`` at the end.
@@ -104,7 +103,7 @@ class _Walk:
         others = [pattern for pattern in exclude if not pattern.endswith(_BELOW)]
         self._closed = compile_patterns([*exclude, *(pattern.removesuffix(_BELOW) for pattern in whole)])
         self._unwanted = compile_patterns(others)
-        self._suspect = tuple(map(_literal_start, others))
+        self._suspect = tuple(map(literal_start, others))
         self._skipped = skipped
         self._paths: list[str] = []
         self._stats = bytearray()
@@ -151,36 +150,6 @@ class _Walk:
         found = FoundFiles(paths, stats)
         rows = sorted(range(len(paths)), key=paths.__getitem__)  # a directory's files stand among its directories
         return FoundFiles(ordered, b"".join(map(found.stat, rows)))
-
-
-def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """A test whether a path matches one of some patterns.
-
-    ``*`` and ``?`` stay within a segment, ``**`` as a segment stands for any number of directories, none
-    included (at the end: for everything below). Every other character stands for itself, ``[`` too, since
-    placeholders such as ``[EPIC-ID]`` occur in names.
-    """
-    if not patterns:
-        return lambda path: False
-    if tuple(patterns) == DEFAULT_INCLUDE:
-        return lambda path: path.endswith(".json")
-    compiled = re.compile("|".join(_expression(pattern) for pattern in patterns), re.DOTALL)
-    return lambda path: compiled.fullmatch(path) is not None
-
-
-def _expression(pattern: str) -> str:
-    *directories, last = pattern.split("/")
-    parts = ["(?:[^/]+/)*" if segment == "**" else _segment(segment) + "/" for segment in directories]
-    return "".join(parts) + (".+" if last == "**" else _segment(last))
-
-
-def _segment(segment: str) -> str:
-    return "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in re.sub(r"\*+", "*", segment))
-
-
-def _literal_start(pattern: str) -> str:
-    """What the names begin with that a pattern can match: a quick look before the slow one."""
-    return re.split(r"[*?]", pattern.rpartition("/")[2], maxsplit=1)[0]
 
 
 def _listed(directory: str, *, follow: bool) -> tuple[int, list[str]]:

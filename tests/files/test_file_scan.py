@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from epicvc.errors import FileUnavailable, UnsafeName
-from epicvc.files.scan import STAT_SIZE, compile_patterns, scan, stat_key, times_of
+from epicvc.files.patterns import compile_patterns, tracking
+from epicvc.files.scan import STAT_SIZE, scan, stat_key, times_of
 
 
 def make(root: Path, *paths: str) -> None:
@@ -152,6 +153,16 @@ def test_patterns(pattern: str, yes: list[str], no: list[str]) -> None:
     assert [p for p in yes if not matches(p)] == []
     assert [p for p in no if matches(p)] == []
     assert compile_patterns(["other", pattern])(yes[0])
+
+
+@pytest.mark.parametrize("exclude", [(), ("x/**",), ("y",), ("**/b.json", "x/y/**")])
+def test_tracking_says_what_a_scan_finds(tmp_path: Path, exclude: tuple[str, ...]) -> None:
+    names = ["a.json", "b.json", "x/a.json", "x/y/b.json", "y/a.json", ".h/a.json", ".a.json", "a.txt", "a.epicvc-tmp"]
+    for name in names:
+        make(tmp_path, name)
+    tracked = tracking(("**/*.json", "a.*"), exclude)
+    found = scan(tmp_path, ("**/*.json", "a.*"), exclude).paths
+    assert sorted(filter(tracked, names)) == found
 
 
 def test_a_name_that_is_no_text(tmp_path: Path) -> None:

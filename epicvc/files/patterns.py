@@ -1,0 +1,55 @@
+"""Patterns of tracked files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from epicvc.fileio import TEMPORARY_SUFFIX
+
+DEFAULT_INCLUDE: Final = ("**/*.json",)
+
+
+def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """A test whether a path matches one of some patterns.
+
+    ``*`` and ``?`` stay within a segment, ``**`` as a segment stands for any number of directories, none
+    included (at the end: for everything below). Every other character stands for itself, ``[`` too, since
+    placeholders such as ``[EPIC-ID]`` occur in names.
+    """
+    if not patterns:
+        return lambda path: False
+    if tuple(patterns) == DEFAULT_INCLUDE:
+        return lambda path: path.endswith(".json")
+    compiled = re.compile("|".join(_expression(pattern) for pattern in patterns), re.DOTALL)
+    return lambda path: compiled.fullmatch(path) is not None
+
+
+def tracking(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:
+    """A test whether :func:`epicvc.files.scan.scan` would find a path, wherever it is: in git's index, say."""
+    wanted, unwanted = compile_patterns(include), compile_patterns(exclude)
+
+    def tracked(path: str) -> bool:
+        names = path.split("/")
+        if any(name.startswith(".") or name.endswith(TEMPORARY_SUFFIX) for name in names):
+            return False
+        above = ("/".join(names[:depth]) for depth in range(1, len(names)))
+        return wanted(path) and not unwanted(path) and not any(map(unwanted, above))
+
+    return tracked
+
+
+def literal_start(pattern: str) -> str:
+    """What the names begin with that a pattern can match: a quick look before the slow one."""
+    return re.split(r"[*?]", pattern.rpartition("/")[2], maxsplit=1)[0]
+
+
+def _expression(pattern: str) -> str:
+    *directories, last = pattern.split("/")
+    parts = ["(?:[^/]+/)*" if segment == "**" else _segment(segment) + "/" for segment in directories]
+    return "".join(parts) + (".+" if last == "**" else _segment(last))
+
+
+def _segment(segment: str) -> str:
+    return "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in re.sub(r"\*+", "*", segment))
