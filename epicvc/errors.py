@@ -8,7 +8,9 @@ The branch below ``EpicvcError`` decides the exit code (design, "The command lin
 
 from __future__ import annotations
 
-from typing import ClassVar
+TYPE_CHECKING = False  # not typing's, which takes as long to import as half an interpreter to start
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 
 class EpicvcError(Exception):
@@ -97,13 +99,14 @@ class InvalidFile(InvalidData):
     Args:
         path: the file, relative to the files directory.
         reason: what is wrong, naming the label where there is one.
+        label: what is wrong; ``None`` for the file as a whole.
     """
 
     kind = "invalid_file"
 
-    def __init__(self, path: str, reason: str) -> None:
+    def __init__(self, path: str, reason: str, label: str | None = None) -> None:
         super().__init__(f"{path}: {reason}", hint="correct the file; nothing was written")
-        self.path, self.reason = path, reason
+        self.path, self.reason, self.label = path, reason, label
 
 
 class InvalidConfig(InvalidData):

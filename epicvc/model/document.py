@@ -132,15 +132,16 @@ def _read_tasks(value: JSON, mapping: Mapping, label: Label, path: str) -> Tasks
     if value is None:
         return []
     if not isinstance(value, list):
-        raise InvalidFile(path, f"{label} is not a list")
+        raise InvalidFile(path, f"{label} is not a list", str(label))
     seen: set[str] = set()
     tasks: Tasks = []
     for position, item in enumerate(value):
         key = natural_key(item.get("id")) if isinstance(item, dict) else None
         if key is None or not isinstance(item, dict):
-            raise InvalidFile(path, f'{label}: task {position + 1} is no object with an "id" (a text or an integer)')
+            reason = f'{label}: task {position + 1} is no object with an "id" (a text or an integer)'
+            raise InvalidFile(path, reason, str(label))
         if key in seen:
-            raise InvalidFile(path, f"{label.child(key)}: two tasks have this id")
+            raise InvalidFile(path, f"{label.child(key)}: two tasks have this id", str(label.child(key)))
         seen.add(key)
         tasks.append(_read_task(item, key, mapping, label, path))
     return tasks
@@ -153,7 +154,7 @@ def _read_task(item: dict[str, JSON], key: str, mapping: Mapping, tasks: Label, 
         keys = [natural_key(link) for link in links] if isinstance(links, list) else [None]
         if None in keys:
             place = tasks.child(key).child(mapping.links.field)
-            raise InvalidFile(path, f"{place} is not a list of task ids")
+            raise InvalidFile(path, f"{place} is not a list of task ids", str(place))
         if keys:
             task[mapping.links.field] = cast("JSON", sorted(set(cast("list[str]", keys))))
     return task

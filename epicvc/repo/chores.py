@@ -18,8 +18,9 @@ from epicvc.fileio import read_file
 from epicvc.jsonio import parse
 from epicvc.model.document import FileEpic, read_file_epic
 from epicvc.model.mapping import Mapping
+from epicvc.model.templates import is_template
 from epicvc.repo.base import core_id
-from epicvc.repo.filesside import blob_id, has_calculated, is_template
+from epicvc.repo.filesside import blob_id, has_calculated
 from epicvc.repo.workers import receive, send
 
 Chore: TypeAlias = Callable[[Any], Any]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
@@ -14,9 +13,10 @@ from epicvc.fileio import read_file
 from epicvc.files.cache import clock_ns, is_settled, load_index, save_index
 from epicvc.files.index import NEVER, Edit, FileIndex, Row
 from epicvc.files.scan import FoundFiles, scan
-from epicvc.jsonio import JSON, parse
+from epicvc.jsonio import parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
 from epicvc.model.mapping import Mapping
+from epicvc.model.templates import is_template
 from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
 from epicvc.repo.tracked import CALCULATED, CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile
@@ -30,8 +30,6 @@ TELL_EVERY: Final = 64
 
 _ATTEMPTS: Final = 8
 """How often the files are read again because somebody saved or moved one while they were read."""
-
-_PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
 
 
 class _Moved(Exception):  # not an error: the files are read again
@@ -258,12 +256,6 @@ def _root(sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[
             path = row.path if row is not None else before.paths[edit.low]
             changes.append((path.encode(), new))
     return tree.update(sink, before.root, changes)
-
-
-def is_template(value: JSON) -> bool:
-    """Whether a file's epic has a placeholder such as ``[EPIC-ID]`` or ``{{id}}`` for an id."""
-    key = epic_body(value).get("id") if isinstance(value, dict) else None
-    return isinstance(key, str) and bool(_PLACEHOLDER.fullmatch(key))
 
 
 def has_calculated(epic: FileEpic, mapping: Mapping) -> bool:

@@ -19,8 +19,8 @@ from epicvc.files.scan import scan
 from epicvc.jsonio import JSON, dumps_canonical, parse
 from epicvc.model.document import epic_body, natural_key, read_file_epic
 from epicvc.model.mapping import Mapping as FieldMapping
+from epicvc.model.templates import is_template
 from epicvc.repo.apply import Stage
-from epicvc.repo.filesside import is_template
 from epicvc.repo.repository import Repo
 from epicvc.services.cleaning import Cleaned, CleanReport, carry_out, take_checkpoint
 from epicvc.services.session import Session, look

@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from epicvc.errors import InvalidFile
 from epicvc.jsonio import JSON, dumps_text, parse
 from epicvc.model.document import CALCULATED, WRAPPER, natural_key
-from epicvc.repo.filesside import is_template
+from epicvc.model.templates import is_template
 
 if TYPE_CHECKING:
     import msgspec

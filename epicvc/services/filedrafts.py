@@ -17,10 +17,11 @@ from epicvc.merge.threeway import Direction
 from epicvc.model.document import Core, natural_key, tasks_of
 from epicvc.model.edit import new_file, with_core
 from epicvc.model.mapping import Mapping
+from epicvc.model.templates import is_template
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.base import core_id
 from epicvc.repo.documents import Documents, Three
-from epicvc.repo.filesside import changed_files, epic_id_of, is_template, parse_file, read_epic
+from epicvc.repo.filesside import changed_files, epic_id_of, parse_file, read_epic
 from epicvc.repo.placing import FileChange
 from epicvc.repo.tracked import TrackedFile
 from epicvc.services.calculated import with_calculated

@@ -1,0 +1,17 @@
+"""Files that are made to be copied: an epic with a placeholder for an id is none yet."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from epicvc.jsonio import JSON
+from epicvc.model.document import epic_body
+
+_PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
+
+
+def is_template(value: JSON) -> bool:
+    """Whether a file's epic has a placeholder such as ``[EPIC-ID]`` or ``{{id}}`` for an id."""
+    key = epic_body(value).get("id") if isinstance(value, dict) else None
+    return isinstance(key, str) and bool(_PLACEHOLDER.fullmatch(key))
