@@ -64,6 +64,17 @@ def write_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=not _speaks_utf8(), default=str) + "\n")
 
 
+def write_bytes(data: bytes) -> None:
+    """Bytes on stdout, as they are."""
+    buffer = getattr(sys.stdout, "buffer", None)
+    if buffer is None:  # a stand-in that takes text alone
+        sys.stdout.write(data.decode(errors="backslashreplace"))
+        return
+    sys.stdout.flush()
+    buffer.write(data)
+    buffer.flush()
+
+
 def report(kind: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
     """Say what went wrong: for people on stderr, for programs on stdout."""
     from epicvc.ui.text import printable

@@ -37,7 +37,7 @@ class FileMerge(Struct, frozen=True):
 
 def merge_files(
     ours: bytes,
-    base: bytes,
+    base: bytes | None,
     theirs: bytes,
     decide: Decide = undecided,
     names: tuple[str, str, str] = ("OURS", "BASE", "THEIRS"),
@@ -46,7 +46,7 @@ def merge_files(
 
     Args:
         ours: one file; its formatting stays.
-        base: what both come from.
+        base: what both come from; ``None`` where both were added.
         theirs: the other.
         decide: settles conflicts.
         names: how messages name the three.
@@ -55,18 +55,20 @@ def merge_files(
         InvalidJSON: one of them is no strict JSON.
     """
     raws = (ours, base, theirs)
-    values = tuple(parse(raw, source=name) for raw, name in zip(raws, names, strict=True))
+    values = [ABSENT if raw is None else parse(raw, source=name) for raw, name in zip(raws, names, strict=True)]
     context = Context(decide=decide)
-    if same_epic(*values):
+    if same_epic(*(value for value in values if value is not ABSENT)):
         try:
-            texts = [
-                Text(raw, read_file_epic(value, BUILTIN, name))
+            mine, before, other = (
+                None if raw is None or value is ABSENT else Text(raw, read_file_epic(value, BUILTIN, name))
                 for raw, value, name in zip(raws, values, names, strict=True)
-            ]
+            )
         except InvalidData:
-            texts = []  # nearly an epic: merged by its shape
-        if texts:
-            return _merge_epics(context, *texts)
+            pass  # nearly an epic: merged by its shape
+        else:
+            assert mine is not None, "ours is always there"
+            assert other is not None, "theirs too"
+            return _merge_epics(context, mine, before, other)
     return _merge_shapes(context, ours, *values)
 
 
@@ -76,26 +78,28 @@ def same_epic(*values: JSON) -> bool:
     return len(keys) == 1 and None not in keys
 
 
-def _merge_epics(context: Context, ours: Text, base: Text, theirs: Text) -> FileMerge:
-    wholes = (of_file(text.file, BUILTIN) for text in (base, ours, theirs))
+def _merge_epics(context: Context, ours: Text, base: Text | None, theirs: Text) -> FileMerge:
+    wholes = (None if text is None else of_file(text.file, BUILTIN) for text in (base, ours, theirs))
     merged = cast("Core", DocumentMerge(BUILTIN).merge(context, ours.file.id, *wholes).ours)
     data = merged_bytes(BUILTIN, merged, base, ours, theirs, form_of_ours=True)
-    assert data is not None  # there are three versions
+    assert data is not None  # there are two versions at least
     return FileMerge(data, tuple((str(conflict.label), conflict) for conflict in context.conflicts))
 
 
 # Any JSON
 
 
-def _merge_shapes(context: Context, raw: bytes, ours: JSON, base: JSON, theirs: JSON) -> FileMerge:
+def _merge_shapes(context: Context, raw: bytes, ours: Value, base: Value, theirs: Value) -> FileMerge:
     """Merge by shape. To the engine a null member is an absent one; here it is a value, so something stands for it."""
+    assert ours is not ABSENT, "ours is always there"
     null = "null\0"
-    taken = {text for value in (ours, base, theirs) for text in _texts(value)}
+    taken = {text for value in (ours, base, theirs) if value is not ABSENT for text in _texts(value)}
     while null in taken:
         null += "\0"
-    values = (cast("Value", _put_null(value, null)) for value in (base, ours, theirs))
+    values = (ABSENT if value is ABSENT else cast("Value", _put_null(value, null)) for value in (base, ours, theirs))
     merged = merge_value(context, Label(""), *values).ours
-    assert merged is not ABSENT  # all three are there
+    if merged is ABSENT:  # what both added was settled as the base has it
+        return FileMerge(b"", ())
     result = _take_null(merged, null)
     conflicts = tuple((_pointer(found.label), _plain(found, null)) for found in context.conflicts)
     data = raw if equal(result, ours) and _same_keys(result, ours) else rewrite(raw, result, ours)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from epicvc.cli.edge import write_bytes
 from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, settings_of
 
@@ -43,7 +44,7 @@ def merge_file(
     mine, old, yours = (_read(path) for path in paths)
     merged = merge_files(mine, old, yours, preferring(prefer), (str(ours), str(base), str(theirs)))
     if stdout:
-        _write_out(merged.data)
+        write_bytes(merged.data)
     elif not dry_run and merged.data != mine:
         _replace(paths[0], merged.data)
     if settings.json:
@@ -71,18 +72,6 @@ def _replace(path: Path, data: bytes) -> None:
     from epicvc.fileio import atomic_write
 
     atomic_write(path.resolve(), data)
-
-
-def _write_out(data: bytes) -> None:
-    import sys
-
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:  # a stand-in that takes text alone
-        sys.stdout.write(data.decode())
-        return
-    sys.stdout.flush()
-    buffer.write(data)
-    buffer.flush()
 
 
 def _say(places: list[str], path: str) -> None:
