@@ -1,0 +1,43 @@
+"""Where in a file something stands, for messages that editors can jump to."""
+
+from __future__ import annotations
+
+from epicvc.files.spans import Item, Node, spans
+from epicvc.jsonio import JSON
+from epicvc.model.document import WRAPPER, natural_key
+from epicvc.model.labels import parse_label
+
+
+def place_of(data: bytes, value: JSON, label: str | None) -> tuple[int, int]:
+    """The line and column, both from 1, of what a label names, or of the innermost thing around it that is there.
+
+    Args:
+        data: an epic's file.
+        value: what it says.
+        label: a place in it; ``None`` for the file as a whole.
+    """
+    text = data.decode()
+    node = spans(text, value)
+    start = node.start
+    if label is not None:
+        body = _named(node, WRAPPER)
+        if body is not None and isinstance(body.value.content, dict):
+            node, start = body.value, body.value.start
+        for name in parse_label(label).path:
+            item = _named(node, name)
+            if item is None:
+                break
+            node, start = item.value, item.start
+    return text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+
+
+def _named(node: Node, name: str) -> Item | None:
+    """A member by its name, or an object of a list by its id; the last of several."""
+    return next((item for item in reversed(node.items) if _name(node, item) == name), None)
+
+
+def _name(node: Node, item: Item) -> str | None:
+    if isinstance(node.content, dict):
+        return item.key
+    inner = item.value.content
+    return natural_key(inner.get("id")) if isinstance(inner, dict) else None

@@ -1,0 +1,63 @@
+"""What a commit is about to change, as git's index has it: not the work tree, which may say something else.
+
+Imports next to nothing, since git starts this for every commit.
+"""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from epicvc.gitlink.git import Git
+
+CONFIG = "epicvc.toml"
+_FILE = b"100"  # the mode of a regular file; links and submodules have others
+
+
+class Change:
+    """A path whose file a commit adds, changes or removes.
+
+    Attributes:
+        path: from the top of the work tree.
+        old: the id of the file's bytes before; ``None`` where there was no file.
+        new: the id afterwards; ``None`` where there is none.
+    """
+
+    __slots__ = ("new", "old", "path")
+
+    def __init__(self, path: str, old: str | None, new: str | None) -> None:
+        self.path, self.old, self.new = path, old, new
+
+
+def staged_changes(git: Git) -> list[Change]:
+    """The changes from HEAD, or from nothing, to the index. A rename is a removal and an addition."""
+    flags = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=all")
+    words = git.run("diff", "--cached", *flags).split(b"\0")
+    return [_change(head, path) for head, path in zip(words[::2], words[1::2], strict=False)]
+
+
+def _change(head: bytes, path: bytes) -> Change:
+    old_mode, new_mode, old, new, _ = head.removeprefix(b":").split(b" ")
+    return Change(
+        os.fsdecode(path),
+        old.decode() if old_mode.startswith(_FILE) else None,
+        new.decode() if new_mode.startswith(_FILE) else None,
+    )
+
+
+def index_files(git: Git, pathspec: str) -> Iterator[tuple[str, str]]:
+    """The files in the index, as path and id; those that a merge has left in conflict have none."""
+    for entry in git.run("ls-files", "--stage", "-z", "--full-name", "--", pathspec).split(b"\0")[:-1]:
+        head, path = entry.split(b"\t", 1)
+        mode, object_id, stage = head.split(b" ")
+        if mode.startswith(_FILE) and stage == b"0":
+            yield os.fsdecode(path), object_id.decode()
+
+
+def index_configs(git: Git) -> dict[str, str]:
+    """Where the index has an ``epicvc.toml``: the directory, from the top, to the id of its bytes."""
+    found = index_files(git, f":(top,glob)**/{CONFIG}")
+    return {path.removesuffix(CONFIG).removesuffix("/"): object_id for path, object_id in found}
