@@ -1,0 +1,97 @@
+"""What git is told in the repository's own configuration, which nobody but its user writes.
+
+A cloned repository cannot name a command to run: its attributes name a driver, and what that is stands here.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from epicvc.gitlink.git import Git
+from epicvc.gitlink.part import INSTALLED, MISSING, STALE, State
+
+DRIVER: Final = "epicvc"
+_ANCESTORS: Final = "epicvc-ancestors"
+_DRIVER_KEY: Final = f"merge.{DRIVER}.driver"
+_VERSIONS: Final = "%O %A %B %L %P"
+_NONE_FOUND: Final = 1
+_UNKNOWN: Final = 5
+
+
+def wanted(command: Sequence[str]) -> dict[str, dict[str, str]]:
+    """The keys and values of each section.
+
+    Args:
+        command: the words that start epicvc.
+    """
+    words = shlex.join(command)
+    merge = words.replace("%", "%%") + " merge-driver"  # git takes % for its own there
+    return {
+        f"merge.{DRIVER}": {
+            "name": "JSON epics, field by field",
+            "driver": f"{merge} {_VERSIONS}",
+            "recursive": _ANCESTORS,
+        },
+        f"merge.{_ANCESTORS}": {
+            "name": "JSON epics in merge bases",
+            "driver": f"{merge} --ancestors {_VERSIONS}",
+        },
+        f"diff.{DRIVER}": {"textconv": f"{words} textconv"},
+    }
+
+
+class ConfigSection:
+    """One section of the repository's configuration."""
+
+    name = "config"
+
+    def __init__(self, git: Git, section: str, values: Mapping[str, str]) -> None:
+        self._git, self._section, self._values = git, section, values
+        self.place = section
+
+    def state(self) -> State:
+        """Whether the section says what it has to."""
+        found = self._found()
+        if not found.keys() & self._values.keys():
+            return State(MISSING)
+        wrong = [key for key, value in self._values.items() if found.get(key) != [value]]
+        return State(STALE, f"{', '.join(wrong)} should be otherwise") if wrong else State(INSTALLED)
+
+    def install(self) -> None:
+        """Set every key."""
+        for key, value in self._values.items():
+            self._git.run("config", "--local", "--replace-all", f"{self._section}.{key}", value)
+
+    def remove(self, *, dry_run: bool = False) -> State:
+        """Unset the keys; the section goes with the last one."""
+        found = self._found()
+        if dry_run:
+            return State(MISSING)
+        if found and not found.keys() - self._values.keys():
+            self._git.run("config", "--local", "--remove-section", self._section)
+        else:
+            for key in found.keys() & self._values.keys():
+                self._git.run("config", "--local", "--unset-all", f"{self._section}.{key}", expect=(0, _UNKNOWN))
+        return State(MISSING)
+
+    def _found(self) -> dict[str, list[str]]:
+        """What the section has, by key."""
+        prefix = self._section + "."
+        found: dict[str, list[str]] = {}
+        for entry in self._git.run("config", "--local", "--null", "--list").decode(errors="replace").split("\0"):
+            name, _, value = entry.partition("\n")
+            if name.startswith(prefix) and "." not in name.removeprefix(prefix):
+                found.setdefault(name.removeprefix(prefix), []).append(value)
+        return found
+
+
+def configured_command(git: Git) -> list[str] | None:
+    """The words that start epicvc, as the configuration has them; ``None`` where it has none that can be read."""
+    value = git.line("config", "--local", "--get", _DRIVER_KEY, expect=(0, _NONE_FOUND))
+    command, found, _ = value.rpartition(" merge-driver ")
+    try:
+        return shlex.split(command.replace("%%", "%")) if found else None
+    except ValueError:
+        return None

@@ -1,0 +1,153 @@
+"""``git install``, ``git uninstall`` and ``git doctor``: the parts of an installation, all together.
+
+Nothing in a repository can name a command to run. So the commands stand in ``.git``: in its configuration and its
+hooks, which only the user writes, by ``git install``. What is shared, ``.gitattributes``, only says which files are
+epics.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from epicvc.errors import NotFound, Refused
+from epicvc.fileio import read_file
+from epicvc.gitlink.attributes import Attributes
+from epicvc.gitlink.git import Git
+from epicvc.gitlink.gitconfig import ConfigSection, configured_command, wanted
+from epicvc.gitlink.hookfile import HOOKS, HookFile
+from epicvc.gitlink.part import INSTALLED, MISSING, STALE, Part, State
+from epicvc.repo.tomlfile import CONFIG, parse_toml
+from epicvc.repo.trackedfiles import read_files
+
+WRITTEN: Final = "written"
+UNCHANGED: Final = "unchanged"
+REMOVED: Final = "removed"
+KEPT: Final = "kept"
+_PATIENCE_S: Final = 30
+
+
+class Line(NamedTuple):
+    """What is said of one part.
+
+    Attributes:
+        part: which kind of part.
+        place: where it is.
+        state: one word.
+        detail: what more there is to say; mostly nothing.
+    """
+
+    part: str
+    place: str
+    state: str
+    detail: str = ""
+
+
+class Place:
+    """Where epics meet git: the files of an epic repo in a git repository.
+
+    Args:
+        start: a directory in it.
+
+    Raises:
+        NotFound: it lies in no epic repo, or not in a git repository.
+        Refused: the files lie in another git repository than the configuration.
+    """
+
+    def __init__(self, start: Path) -> None:
+        root = next((above for above in (start, *start.parents) if (above / CONFIG).is_file()), None)
+        if root is None:
+            raise NotFound(f"{start} is in no epic repo: there is no {CONFIG}", hint="make one with `epicvc init`")
+        tracked = read_files(parse_toml(read_file(root / CONFIG), CONFIG))
+        files = root / tracked.directory
+        self.git = Git(root)
+        top = Path(self.git.line("rev-parse", "--show-toplevel"))
+        if not files.is_dir():
+            raise NotFound(f"{files} does not exist", hint=f"correct [files] dir in {root / CONFIG}")
+        if Path(Git(files).line("rev-parse", "--show-toplevel")) != top:
+            raise Refused(f"{files} is a git repository of its own", hint="install where the files are")
+        self.files, self.include = files, tracked.include
+        self.shown = Path(os.path.realpath(files)).relative_to(top).as_posix().removeprefix(".")
+
+    def hooks(self, command: Sequence[str], *, chain: bool) -> list[HookFile]:
+        """The hooks, where git looks for them."""
+        shared = bool(self.git.line("config", "--get", "core.hooksPath", expect=(0, 1)))
+        directory = Path(self.git.directory or "", self.git.line("rev-parse", "--git-path", "hooks"))
+        return [HookFile(directory, hook, command, chain=chain, shared=shared) for hook in HOOKS]
+
+    def others(self, command: Sequence[str]) -> list[Part]:
+        """All parts but the hooks."""
+        sections = (ConfigSection(self.git, section, values) for section, values in wanted(command).items())
+        return [*sections, Attributes(self.git, self.files, self.shown, self.include)]
+
+
+def own_command() -> list[str]:
+    """The words that start this very epicvc, from any directory."""
+    script = Path(sys.argv[0]).absolute()
+    if script.name == "epicvc" and os.access(script, os.X_OK) and script.is_file():
+        return [str(script)]
+    return [sys.executable, "-m", "epicvc"]
+
+
+def install(place: Place, command: Sequence[str], *, chain: bool, hook: bool, dry_run: bool) -> list[Line]:
+    """Put everything there that is not.
+
+    Args:
+        place: where.
+        command: the words that start epicvc.
+        chain: run a hook of somebody else before ours, where there is one.
+        hook: the hooks too.
+        dry_run: only say what would be done.
+
+    Raises:
+        Refused: a hook's place is taken; nothing is written.
+    """
+    hooks = place.hooks(command, chain=chain) if hook else []
+    for part in hooks:
+        part.check()
+    lines = []
+    for found in [*place.others(command), *hooks]:
+        state = found.state()
+        if state.name != INSTALLED and not dry_run:
+            found.install()
+        lines.append(Line(found.name, found.place, UNCHANGED if state.name == INSTALLED else WRITTEN, state.detail))
+    return lines
+
+
+def uninstall(place: Place, *, dry_run: bool) -> list[Line]:
+    """Take back what ``install`` wrote, and nothing else."""
+    command = configured_command(place.git) or own_command()
+    lines = []
+    for part in [*place.hooks(command, chain=True), *place.others(command)]:
+        before, after = part.state(), part.remove(dry_run=dry_run)
+        word = KEPT if after.name != MISSING else MISSING if before.name == MISSING else REMOVED
+        lines.append(Line(part.name, part.place, word, after.detail))
+    return lines
+
+
+def doctor(place: Place) -> list[Line]:
+    """How each part stands, and whether the epicvc that git would start does start."""
+    configured = configured_command(place.git)
+    command = configured or own_command()
+    parts: list[Part] = [*place.others(command), *place.hooks(command, chain=True)]
+    lines = [Line(part.name, part.place, *part.state()) for part in parts]
+    if configured:
+        lines.insert(0, Line("command", " ".join(configured), *_starts(configured)))
+    return lines
+
+
+def _starts(command: Sequence[str]) -> State:
+    """Whether a command is an epicvc that runs. It comes from the user's own configuration, where git takes it from."""
+    try:
+        done = subprocess.run(  # noqa: S603  # what git would run
+            [*command, "--version"], capture_output=True, check=False, timeout=_PATIENCE_S, text=True
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return State(STALE, f"does not run: {error}")
+    if done.returncode or not done.stdout.startswith("epicvc "):
+        return State(STALE, f"does not run: exit code {done.returncode}")
+    return State(INSTALLED, done.stdout.strip())
