@@ -38,6 +38,15 @@ def size_of(path: Path) -> int:
     return sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
 
 
+def _edit_task(path: Path, task: int, edit: Callable[[dict[str, Any]], None]) -> None:
+    """Change a task in a file."""
+    text = path.read_text("utf-8")
+    end = "\n" if text.endswith("\n") else ""
+    whole = json.loads(text)
+    edit(whole["epic"]["tasks"][task])
+    path.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + end, encoding="utf-8")
+
+
 class Scene:
     """One load and what is made of it.
 
@@ -106,6 +115,28 @@ class Scene:
         settle()
         self.epicvc("status", repo=repo).run()
         return repo
+
+    def under_git(self, name: str, *, staged: bool) -> Path:
+        """A copy of the small repo's files under git, committed; with one epic edited and staged, or another file."""
+        repo = self.scratch / name
+        shutil.copytree(self.small / "epics", repo / "epics")
+        shutil.copyfile(self.small / "epicvc.toml", repo / "epicvc.toml")
+        self.shell("git init -q && git add . && git commit -q -m load && date > notes", repo).run()
+        if staged:
+            _edit_task(repo / "epics" / path_of(1), 0, lambda task: task.update(title="staged"))
+        self.shell("git add .", repo).run()
+        settle()
+        return repo
+
+    def three_versions(self) -> tuple[Path, Path, Path]:
+        """An epic as it was, with a task's title edited, and with that of another."""
+        versions = tuple(self.scratch / f"{name}.json" for name in ("base", "ours", "theirs"))
+        for number, path in enumerate(versions):
+            shutil.copyfile(self.load / path_of(1), path)
+            if number:
+                _edit_task(path, number, lambda task: task.update(title="edited"))
+        base, ours, theirs = versions
+        return base, ours, theirs
 
     @cached_property
     def files(self) -> Path:
@@ -178,12 +209,7 @@ class Scene:
 
     def _rewrite(self, number: int, edit: Callable[[dict[str, Any]], None]) -> None:
         """Change the first task in an epic's file."""
-        path = self.synced / "epics" / path_of(number)
-        text = path.read_text("utf-8")
-        end = "\n" if text.endswith("\n") else ""
-        whole = json.loads(text)
-        edit(whole["epic"]["tasks"][0])
-        path.write_text(json.dumps(whole, ensure_ascii=False, indent=2) + end, encoding="utf-8")
+        _edit_task(self.synced / "epics" / path_of(number), 0, edit)
 
     def edit_database(self, count: int, path: Path | None = None) -> None:
         """Change the third task's title in ``count`` epics of the database."""

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 
-from tests.benchmarks.measure import Command, CommandFailed, Sample, interleave
+from tests.benchmarks.measure import Command, Sample, interleave
 from tests.benchmarks.results import Result, Row
 from tests.benchmarks.scene import REFERENCES, Scene, settle, size_of
 
@@ -34,6 +34,9 @@ ROWS = (
     Row("version", "`--version`", PYTHON, 1.5),
     Row("porcelain", "`status --porcelain`, small repo", PYTHON, 5, 4),
     Row("textconv", "`textconv`, one epic", PYTHON, 5, 4),
+    Row("merge-driver", "`merge-driver`, one epic", PYTHON, 5, 4),
+    Row("hook", "`hook`, one epic staged", PYTHON, 5, 4),
+    Row("hook-idle", "`hook`, no epic staged", PYTHON, 5, 4),
     Row("help", "`--help`", HELLO, 1.5, 1.1),
     Row("branch", "`branch`, small repo", HELLO, 1.5, 1.1),
     Row("log", "`log -n 1`, small repo", HELLO, 1.5, 1.1),
@@ -83,14 +86,30 @@ def start_up(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
         if name in wanted:
             row = BY_NAME[name]
             ours = scene.epicvc(*arguments, repo=scene.small)
-            try:
-                warm(ours, reference)
-            except CommandFailed:
-                if name == "textconv":
-                    yield Result(row, note="epicvc has no such command yet")
-                    continue
-                raise
+            warm(ours, reference)
             yield Result(row, *interleave(5 * runs, ours.run, reference.run), note=note if reference is hello else "")
+
+
+def by_git(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
+    """What git starts for a file or a commit."""
+    bare = scene.python("-c", "pass")
+    if "merge-driver" in wanted:
+        base, ours, theirs = scene.three_versions()
+        fresh = ours.read_bytes()
+        driver = scene.epicvc("merge-driver", str(base), str(ours), str(theirs), "7", "epic.json")
+
+        def merge() -> Sample:
+            ours.write_bytes(fresh)
+            return driver.run()
+
+        merge()
+        assert ours.read_bytes() not in (fresh, theirs.read_bytes())
+        yield Result(BY_NAME["merge-driver"], *interleave(5 * runs, merge, bare.run))
+    for name, staged in (("hook", True), ("hook-idle", False)):
+        if name in wanted:
+            hook = scene.epicvc("hook", "pre-commit", repo=scene.under_git(name, staged=staged))
+            warm(hook, bare)
+            yield Result(BY_NAME[name], *interleave(5 * runs, hook.run, bare.run))
 
 
 def warm(*commands: Command) -> None:
@@ -283,7 +302,7 @@ def enriching(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
 
 
 Group = Callable[[Scene, Wanted, int], Iterator[Result]]
-GROUPS: tuple[Group, ...] = (start_up, first_sync, first_commit, looking, enriching, daily, merging)
+GROUPS: tuple[Group, ...] = (start_up, by_git, first_sync, first_commit, looking, enriching, daily, merging)
 
 
 def measure(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
