@@ -24,12 +24,12 @@ def main() -> int:
         return 0
     gc.set_threshold(_COLLECT_EVERY)
     from epicvc.cli.edge import guarded, run_application, speak_safely
+    from epicvc.cli.fast import fast_command
 
-    if arguments == ["status", "--porcelain"]:
-        from epicvc.cli.porcelain import porcelain_status
-
+    command = fast_command(arguments)
+    if command is not None:
         speak_safely()
-        return guarded(porcelain_status, as_json=False)
+        return guarded(command, as_json=False)
     return run_application(arguments)
 
 

@@ -17,6 +17,11 @@ import pytest
 from support.guard import GUARD, Trespass, foreign
 
 
+def test_git_sees_no_configuration_of_the_user(home: Path) -> None:
+    assert os.environ["GIT_CONFIG_GLOBAL"] == str(home / ".gitconfig")
+    assert os.environ["GIT_CONFIG_NOSYSTEM"] == "1"
+
+
 @pytest.fixture(scope="session")
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("elsewhere")
@@ -108,7 +113,7 @@ def test_home_and_current_directory_are_the_tests_own(tmp_path: Path, home: Path
 
 
 def test_the_developers_own_settings_are_gone() -> None:
-    assert foreign(os.environ) == []
+    assert not set(foreign(os.environ)) - {"GIT_CONFIG_GLOBAL", "GIT_CONFIG_NOSYSTEM"}
     assert foreign({"EPICVC_DATABASE_URL": "", "GIT_DIR": "", "NO_COLOR": "1", "PATH": ""}) == [
         "EPICVC_DATABASE_URL",
         "GIT_DIR",

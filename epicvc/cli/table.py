@@ -53,6 +53,10 @@ EPICVC: Final = Family(
             _in("migrate", "status", "up", "down", "new", "verify", "baseline"),
         ),
         "clean": Family("Clean a database, files or caches.", _in("clean", "db", "files", "cache")),
+        "git": Family(
+            "Epics under git: hook, merge driver and readable diffs.", _in("git", "install", "uninstall", "doctor")
+        ),
+        **_in("git", "hook", "merge-driver", "textconv"),
     },
 )
 """The whole program."""

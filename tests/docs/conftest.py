@@ -33,6 +33,13 @@ def shell(tmp_path: Path) -> Shell:
         "NO_COLOR": "1",
         "EPICVC_AUTHOR": "planner",
         "TZ": "UTC",
+        "TMPDIR": str(tmp_path),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "planner",
+        "GIT_AUTHOR_EMAIL": "planner@localhost",
+        "GIT_COMMITTER_NAME": "planner",
+        "GIT_COMMITTER_EMAIL": "planner@localhost",
     }
     return Shell(home, environment)
 

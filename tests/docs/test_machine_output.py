@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+from support.gitrepo import needs_git
 
 from tests.docs.conftest import ROOT
 from tests.docs.console import Shell, fenced
@@ -84,6 +85,15 @@ epicvc fsck
 sqlite3 .epicvc/store.db "DELETE FROM object WHERE type = 3"
 epicvc fsck
 epicvc show nowhere
+git init -q -b main
+git add epicvc.toml epics
+git commit -q -m plans
+epicvc git install
+epicvc git doctor
+cp epics/search.json epics/again.json
+git add epics
+epicvc hook pre-commit
+epicvc git uninstall
 """
 
 
@@ -129,6 +139,7 @@ def outputs(shell: Shell) -> list[Any]:
     return found
 
 
+@needs_git
 def test_examples_are_what_is_printed(outputs: list[Any]) -> None:
     real = [(value["format"], shape(plain(value))) for value in outputs]
     documented = [(value["format"], shape(plain(value))) for value in EXAMPLES]

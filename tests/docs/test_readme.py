@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.gitrepo import needs_git
 
 from tests.docs.conftest import ROOT
 from tests.docs.console import Shell, fenced, matches, steps
@@ -30,6 +31,11 @@ def test_tour_of_migrations_runs_and_shows_what_it_says(shell: Shell, document: 
     scope: dict[str, object] = {}
     exec(compile(example, "docs/migrations.md", "exec"), scope)
     assert scope["runner"].get_current_version() == "003"  # type: ignore[attr-defined]
+
+
+@needs_git
+def test_tour_of_git_runs_and_shows_what_it_says(shell: Shell, document: Callable[[str], str]) -> None:
+    shell.follow(fenced(document("docs/git.md"), "console"))
 
 
 def test_everyday_commands_exist(document: Callable[[str], str]) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from support.gitrepo import GitRepo, epic, needs_git
 from support.guard import ROOT
 from support.repos import EpicRepo
 
@@ -141,6 +142,66 @@ def test_status_that_is_remembered(made: EpicRepo) -> None:
     time.sleep(0.12)
     made.process("status", "--porcelain")
     assert not imported(made, "status", "--porcelain") & HEAVY
+
+
+def test_textconv(made: EpicRepo) -> None:
+    (file,) = list(made.directory.rglob("*.json"))[:1]
+    assert not imported(made, "textconv", str(file)) & (HEAVY - {"re", "json"})
+
+
+def under_git(made: EpicRepo) -> GitRepo:
+    """The repo with its files committed to git."""
+    git = GitRepo(made.root)
+    git.git("init", "-q")
+    git.git("add", "epicvc.toml", "epics")
+    git.git("-c", "user.name=x", "-c", "user.email=x", "commit", "-q", "-m", "x")
+    return git
+
+
+@needs_git
+def test_hook_where_no_epic_is_staged(made: EpicRepo) -> None:
+    git = under_git(made)
+    git.write("notes", "")
+    git.git("add", "notes")
+    found = imported(made, "hook", "pre-commit")
+    assert not found & (HEAVY - {"re", "epicvc.errors"}), found & HEAVY
+
+
+NO_USE = {"typer", "typing_extensions", "rich", "sqlite3", "hashlib", "holidays", "deepdiff"}
+OF_A_REPO = {"epicvc.repo.config", "epicvc.repo.repository", "epicvc.services", "epicvc.store", "epicvc.database"}
+
+
+@needs_git
+def test_hook_where_an_epic_is_staged(made: EpicRepo) -> None:
+    git = under_git(made)
+    (file,) = list(made.directory.rglob("*.json"))[:1]
+    file.write_bytes(file.read_bytes() + b"\n")
+    git.git("add", "epics")
+    found = imported(made, "hook", "pre-commit")
+    assert "epicvc.gitlink.checking" in found
+    unwanted = NO_USE | OF_A_REPO | {"pathlib", "unicodedata", "epicvc.files.spans"}
+    assert not found & unwanted, found & unwanted
+
+
+def test_merge_driver(made: EpicRepo) -> None:
+    git = GitRepo(made.root)
+    for name, value in {"base": epic(), "ours": epic(name="Ours"), "theirs": epic(goals=[])}.items():
+        git.write(name, value)
+    found = imported(made, "merge-driver", "base", "ours", "theirs", "7", "epics/5.json")
+    assert git.read("ours") == epic(name="Ours", goals=[])
+    unwanted = NO_USE | OF_A_REPO | {"epicvc.plan.plan", "epicvc.plan.moves", "tomllib"}
+    assert not found & unwanted, found & unwanted
+
+
+def test_msgspec_at_a_lower_price_is_msgspec() -> None:
+    """Nothing is left behind: typing_extensions can be imported by whoever needs it."""
+    code = (
+        "import sys; from epicvc.gitlink.lean import import_msgspec; import_msgspec(); import_msgspec(); "
+        "assert 'msgspec' in sys.modules; assert 'typing_extensions' not in sys.modules; import typing_extensions; "
+        "import typing, msgspec; S = msgspec.defstruct('S', [('a', typing.Annotated[int, msgspec.Meta(ge=0)])]); "
+        "assert msgspec.json.decode(b'{\"a\": 1}', type=S).a == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 def test_status_in_earnest(made: EpicRepo) -> None:

@@ -161,6 +161,8 @@ def private_environment(home: Path) -> tuple[dict[str, str], list[str]]:
     for directory in directories.values():
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     variables = {name: str(path) for name, path in directories.items()}
+    variables["GIT_CONFIG_GLOBAL"] = str(home / ".gitconfig")
+    variables["GIT_CONFIG_NOSYSTEM"] = "1"
     # Child processes find the product from any current directory, however the tests were started.
     known = [os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     variables["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(ROOT), *known]))

@@ -1,0 +1,136 @@
+"""What git starts: ``textconv``, ``merge-driver`` and ``hook``. One implementation for both ways to get here.
+
+git starts them for every file or commit, so that :mod:`epicvc.cli.fast` calls these functions before the command line
+library is imported; :mod:`epicvc.cli.commands.git` calls them for flags and help. Each imports only what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from epicvc.cli.edge import write_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from epicvc.gitlink.checking import Finding
+    from epicvc.merge.threeway import Conflict, Value
+
+CONFLICTS = 1
+FINDINGS = 4
+
+
+def textconv(path: str) -> int:
+    """Write a file's text for ``git diff``."""
+    from epicvc.gitlink.textconv import text_of
+
+    write_bytes(text_of(_read(path)))
+    return 0
+
+
+def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
+    """Merge three temporary files of git into ``ours``.
+
+    Any exit code from 1 to 128 makes git leave ``path`` in conflict, with the three versions in its index and what is
+    in ``ours`` in the work tree. Codes above abort the whole merge, which one bad file is no reason for.
+    """
+    from epicvc.gitlink.lean import import_msgspec
+
+    import_msgspec()
+    from epicvc.errors import InvalidData, InvalidJSON
+    from epicvc.gitlink.mergedriver import drive
+
+    mine, old, other = _read(ours), _read(base), _read(theirs)
+    try:
+        merged = drive(mine, old, other, path)
+    except InvalidJSON as error:
+        raise InvalidData(error.message, hint=_way_on("ours stays: correct it", path)) from error
+    _replace(ours, mine, merged.data)
+    if not merged.conflicts:
+        return 0
+    _say_conflicts(path, merged.conflicts)
+    return CONFLICTS
+
+
+def merge_ancestors(base: str, ours: str, theirs: str) -> int:
+    """Merge three temporary files of git into ``ours`` where these are versions in merge bases."""
+    from epicvc.gitlink.lean import import_msgspec
+
+    import_msgspec()
+    from epicvc.gitlink.mergedriver import drive_ancestors
+
+    mine = _read(ours)
+    _replace(ours, mine, drive_ancestors(mine, _read(base), _read(theirs)))
+    return 0
+
+
+def hook() -> int:
+    """Check the epics that are staged: one line a finding."""
+    from epicvc.gitlink.git import Git
+    from epicvc.gitlink.hook import check_staged
+
+    report = check_staged(Git())
+    return say_findings(report.findings) if report else 0
+
+
+def say_findings(findings: Sequence[Finding], *, quiet: bool = False) -> int:
+    """One line a finding, as compilers write them; gives the exit code."""
+    if not findings:
+        return 0
+    from epicvc.ui.text import count, printable
+
+    for path, line, column, message in findings:
+        sys.stdout.write(f"{printable(path)}:{line}:{column}: {printable(message)}\n")
+    sys.stdout.flush()  # git sends both to one place
+    if not quiet:
+        files = count(len({finding.path for finding in findings}), "staged file")
+        sys.stderr.write(f"epicvc: {count(len(findings), 'finding')} in {files}; correct and `git add` what is wrong\n")
+    return FINDINGS
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        from epicvc.errors import FileUnavailable, NotFound
+
+        if isinstance(error, FileNotFoundError):
+            raise NotFound(f"{path} does not exist") from error
+        raise FileUnavailable(path, error.strerror or str(error)) from error
+
+
+def _replace(path: str, before: bytes, data: bytes) -> None:
+    if data == before:
+        return
+    from pathlib import Path
+
+    from epicvc.fileio import atomic_write
+
+    atomic_write(Path(path), data, durable=False)  # git reads it at once and removes it
+
+
+def _say_conflicts(path: str, conflicts: Sequence[tuple[str, Conflict]]) -> None:
+    from epicvc.ui.text import count, printable
+
+    found = count(len(conflicts), "conflict")
+    sys.stderr.write(f"epicvc: {printable(path)}: {found}; ours stays there, the rest is merged\n")
+    for place, conflict in conflicts:
+        where = printable(place) or "(the whole file)"
+        sys.stderr.write(f"  ! {where}: ours {_shown(conflict.ours)}, theirs {_shown(conflict.theirs)}\n")
+    sys.stderr.write(f"  hint: {printable(_way_on('edit it', path))}\n")
+
+
+def _way_on(first: str, path: str) -> str:
+    from shlex import quote
+
+    return f"{first}, then `git add {quote(path)}`; `git show {quote(f':3:{path}')}` has theirs"
+
+
+def _shown(value: Value) -> str:
+    from epicvc.jsonio import dumps_line
+    from epicvc.merge.threeway import ABSENT
+    from epicvc.ui.text import shown
+
+    return "nothing" if value is ABSENT else shown(dumps_line(value))
