@@ -39,15 +39,16 @@ def drive(ours: bytes, base: bytes, theirs: bytes, path: str) -> FileMerge:
 def drive_ancestors(ours: bytes, base: bytes, theirs: bytes) -> bytes:
     """Merge a file's versions in two merge bases; where these conflict, or one is no JSON, the base's value stays."""
     try:
-        return _merge(ours, base, theirs, "", "base").data
+        merged = _merge(ours, base, theirs, "", "base")
     except InvalidJSON:
         return base
+    return base if merged.conflicts else merged.data
 
 
 def _merge(ours: bytes, base: bytes, theirs: bytes, path: str, prefer: str | None) -> FileMerge:
     names = (f"{path} (ours)", f"{path} (base)", f"{path} (theirs)")
     mine, old, other = (raw.removeprefix(_BOM) for raw in (ours, base, theirs))
     decide = preferring(prefer) if prefer else undecided
-    merged = merge_files(mine, old if old.strip() else None, other, decide, names)
+    merged = merge_files(mine, old.strip() and old, other, decide, names)
     marked = theirs if ours.startswith(_BOM) == base.startswith(_BOM) and base else ours
     return FileMerge(_BOM + merged.data, merged.conflicts) if marked.startswith(_BOM) else merged

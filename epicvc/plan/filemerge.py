@@ -6,7 +6,7 @@ always JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from msgspec import Struct
@@ -15,9 +15,9 @@ from epicvc.errors import InvalidData
 from epicvc.files.rewrite import rewrite
 from epicvc.jsonio import JSON, equal, parse
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Conflict, Context, Decide, Value, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Value, undecided
 from epicvc.merge.values import merge_value
-from epicvc.model.document import Core, epic_body, natural_key, read_file_epic
+from epicvc.model.document import Core, epic_body, natural_key, read_file_epic, tasks_of
 from epicvc.model.labels import Label, escape
 from epicvc.model.mapping import BUILTIN
 from epicvc.plan.wholefile import Text, merged_bytes, of_file
@@ -37,7 +37,7 @@ class FileMerge(Struct, frozen=True):
 
 def merge_files(
     ours: bytes,
-    base: bytes | None,
+    base: bytes,
     theirs: bytes,
     decide: Decide = undecided,
     names: tuple[str, str, str] = ("OURS", "BASE", "THEIRS"),
@@ -46,7 +46,8 @@ def merge_files(
 
     Args:
         ours: one file; its formatting stays.
-        base: what both come from; ``None`` where both were added.
+        base: what both come from; without a byte where they have nothing in common, as git has it for a file that
+            both sides added.
         theirs: the other.
         decide: settles conflicts.
         names: how messages name the three.
@@ -55,21 +56,31 @@ def merge_files(
         InvalidJSON: one of them is no strict JSON.
     """
     raws = (ours, base, theirs)
-    values = [ABSENT if raw is None else parse(raw, source=name) for raw, name in zip(raws, names, strict=True)]
-    context = Context(decide=decide)
+    mine, other = parse(ours, source=names[0]), parse(theirs, source=names[2])
+    old: Value = parse(base, source=names[1]) if base else ABSENT
+    values: tuple[Value, ...] = (mine, old, other)
+    context = Context(decide=_something(decide))
     if same_epic(*(value for value in values if value is not ABSENT)):
         try:
-            mine, before, other = (
-                None if raw is None or value is ABSENT else Text(raw, read_file_epic(value, BUILTIN, name))
+            texts = [
+                None if value is ABSENT else Text(raw, read_file_epic(value, BUILTIN, name))
                 for raw, value, name in zip(raws, values, names, strict=True)
-            )
+            ]
         except InvalidData:
-            pass  # nearly an epic: merged by its shape
-        else:
-            assert mine is not None, "ours is always there"
-            assert other is not None, "theirs too"
-            return _merge_epics(context, mine, before, other)
-    return _merge_shapes(context, ours, *values)
+            texts = []  # nearly an epic: merged by its shape
+        if texts:
+            return _merge_epics(context, *texts)
+    return _merge_shapes(context, ours, mine, old, other)
+
+
+def _something(decide: Decide) -> Decide:
+    """A file cannot be absent: where there is no base, nobody can choose it for the whole."""
+
+    def decided(conflict: Conflict) -> Chosen | None:
+        chosen = decide(conflict)
+        return None if chosen is not None and chosen.value is ABSENT and not conflict.label.path else chosen
+
+    return decided
 
 
 def same_epic(*values: JSON) -> bool:
@@ -78,28 +89,51 @@ def same_epic(*values: JSON) -> bool:
     return len(keys) == 1 and None not in keys
 
 
-def _merge_epics(context: Context, ours: Text, base: Text | None, theirs: Text) -> FileMerge:
-    wholes = (None if text is None else of_file(text.file, BUILTIN) for text in (base, ours, theirs))
-    merged = cast("Core", DocumentMerge(BUILTIN).merge(context, ours.file.id, *wholes).ours)
-    data = merged_bytes(BUILTIN, merged, base, ours, theirs, form_of_ours=True)
-    assert data is not None  # there are two versions at least
-    return FileMerge(data, tuple((str(conflict.label), conflict) for conflict in context.conflicts))
+def _merge_epics(context: Context, ours: Text | None, base: Text | None, theirs: Text | None) -> FileMerge:
+    assert ours is not None  # only the base may be missing
+    before, mine, other = (None if text is None else of_file(text.file, BUILTIN) for text in (base, ours, theirs))
+    epic = ours.file.id
+    if _ids(before) == _ids(mine) == _ids(other):
+        merged = DocumentMerge(BUILTIN).merge(context, epic, before, mine, other).ours
+        conflicts: Iterable[Conflict] = context.conflicts
+    else:
+        merged, conflicts = _with_other_ids(context, epic, before, mine, other)
+    data = merged_bytes(BUILTIN, cast("Core", merged), base, ours, theirs, form_of_ours=True)
+    assert data is not None  # there is ours
+    return FileMerge(data, tuple((str(conflict.label), conflict) for conflict in conflicts))
+
+
+def _ids(core: Core | None) -> set[JSON]:
+    return {task["id"] for task in tasks_of(core or {})}
+
+
+def _with_other_ids(
+    context: Context, epic: str, base: Core | None, ours: Core | None, theirs: Core | None
+) -> tuple[Value, Iterable[Conflict]]:
+    """Merge an epic in which tasks came, went, or got other ids."""
+    from epicvc.plan.findmoves import Places, find_moves  # seldom needed, by a command that has to start fast
+    from epicvc.plan.plan import Policy, plan_epic
+
+    cores = (base, ours, theirs)
+    links = BUILTIN.links.field if BUILTIN.links else None
+    moves = find_moves(filter(None, [Places.of(epic, *cores)]), lambda _: cores, links, unique=False)
+    outcome = plan_epic(BUILTIN, Policy(decide=context.decide, moves=moves), epic, *cores)
+    return cast("Value", outcome.files), outcome.conflicts
 
 
 # Any JSON
 
 
-def _merge_shapes(context: Context, raw: bytes, ours: Value, base: Value, theirs: Value) -> FileMerge:
+def _merge_shapes(context: Context, raw: bytes, ours: JSON, base: Value, theirs: JSON) -> FileMerge:
     """Merge by shape. To the engine a null member is an absent one; here it is a value, so something stands for it."""
-    assert ours is not ABSENT, "ours is always there"
     null = "null\0"
-    taken = {text for value in (ours, base, theirs) if value is not ABSENT for text in _texts(value)}
+    known = [value for value in (ours, base, theirs) if value is not ABSENT]
+    taken = {text for value in known for text in _texts(value)}
     while null in taken:
         null += "\0"
     values = (ABSENT if value is ABSENT else cast("Value", _put_null(value, null)) for value in (base, ours, theirs))
     merged = merge_value(context, Label(""), *values).ours
-    if merged is ABSENT:  # what both added was settled as the base has it
-        return FileMerge(b"", ())
+    assert merged is not ABSENT  # two are there, and nobody chose nothing
     result = _take_null(merged, null)
     conflicts = tuple((_pointer(found.label), _plain(found, null)) for found in context.conflicts)
     data = raw if equal(result, ours) and _same_keys(result, ours) else rewrite(raw, result, ours)

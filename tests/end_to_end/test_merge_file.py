@@ -135,8 +135,64 @@ def test_epics_merge_by_the_rules_of_epics(files: dict[str, Path]) -> None:
     assert [found["label"] for found in said.value["conflicts"]] == ["1:tasks/1.1"]
 
 
-@pytest.mark.parametrize("bad", ["ours", "base", "theirs"])
-@pytest.mark.parametrize("text", ["", "{", '{"a": 1, "a": 2}', "NaN", "<<<<<<< ours"])
+def test_a_task_with_another_id_is_one_task(files: dict[str, Path]) -> None:
+    def epic(*tasks: Any) -> str:
+        return json.dumps({"id": "1", "name": "N", "tasks": tasks}, indent=2)
+
+    task, user = {"id": "a", "title": "T", "owner": "x"}, {"id": "b", "title": "U", "dependencies": ["a"]}
+    edited = {**task, "owner": "y"}
+    write(
+        files,
+        base=epic(task, user),
+        ours=epic(edited, user),
+        theirs=epic({**task, "id": "z"}, {**user, "dependencies": ["z"]}),
+    )
+    assert run(files).code == 0
+    assert files["ours"].read_text() == epic({**edited, "id": "z"}, {**user, "dependencies": ["z"]})
+    write(files, ours=epic({**task, "id": "o"}, {**user, "dependencies": ["o"]}))
+    (conflict,) = run(files, "--json").value["conflicts"]
+    assert conflict == {"label": "1:tasks/a", "base": "1:tasks/a", "ours": "1:tasks/o", "theirs": "1:tasks/z"}
+    assert json.loads(files["ours"].read_bytes())["tasks"][1]["dependencies"] == ["o"]
+    assert run(files, "--prefer", "theirs").code == 0
+    assert [item["id"] for item in json.loads(files["ours"].read_bytes())["tasks"]] == ["z", "b"]
+
+
+@pytest.mark.parametrize("base", ["empty", "/dev/null"])
+def test_without_a_base_both_have_added_the_file(files: dict[str, Path], base: str) -> None:
+    """As git calls it for a file that is new on both sides."""
+    write(files, base="", ours='{"a": 1,  "c": [1]}', theirs='{"a": 1, "b": 2}')
+    known = {**files, "base": Path(base)} if base != "empty" else files
+    assert run(known) == Result(0, "", "")
+    assert files["ours"].read_text() == '{"a": 1,  "c": [1],  "b": 2}'
+    write(files, ours='{"a": 1}', theirs='{"a": 2}')
+    (conflict,) = run(known, "--json").value["conflicts"]
+    assert conflict == {"label": "/a", "base": None, "ours": 1, "theirs": 2}
+    assert files["ours"].read_text() == '{"a": 1}'
+    assert run(known, "--prefer", "base").code == 0
+    assert files["ours"].read_text() == "{}"
+    write(files, ours="1", theirs="2")
+    assert run(known, "--prefer", "base").code == 1  # a file cannot be nothing
+    assert run(known, "--prefer", "theirs").code == 0
+    assert files["ours"].read_text() == "2"
+    epic = {"id": "5", "name": "N", "tasks": [{"id": "1", "title": "T"}]}
+    write(files, ours=json.dumps({**epic, "goals": ["x"]}), theirs=json.dumps({**epic, "summary": "S"}))
+    assert run(known).code == 0
+    assert json.loads(files["ours"].read_bytes()) == {**epic, "goals": ["x"], "summary": "S"}
+
+
+def test_one_file_three_times(files: dict[str, Path]) -> None:
+    write(files, ours=BASE)
+    assert run(dict.fromkeys(files, files["ours"])) == Result(0, "", "")
+    assert files["ours"].read_text() == BASE
+
+
+NO_JSON = ["", "{", '{"a": 1, "a": 2}', "NaN", "<<<<<<< ours"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [(bad, text) for bad in ("ours", "base", "theirs") for text in NO_JSON if text or bad != "base"],
+)
 def test_what_is_no_json_is_named_and_nothing_is_written(files: dict[str, Path], bad: str, text: str) -> None:
     write(files, **{name: text if name == bad else "{}" for name in files})
     said = run(files)
