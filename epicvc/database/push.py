@@ -76,6 +76,7 @@ class Push:
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[EpicChange] = []
+        self._revived: set[str] = set()
         self._inserted: list[_Insertion] = []
         self._rows = RowWrites(writer, now)
         self._links = LinkWrites(writer, layout, self._rows)
@@ -162,6 +163,7 @@ class Push:
             surrogate = self._rows.insert(columns, change.values | {columns.map.key: change.epic}, label)
         else:
             self._rows.update(columns, surrogate, revival(columns) | dict(columns.default_cells) | change.values, label)
+            self._revived.add(change.epic)
         self._epics[change.epic] = (surrogate, True)
         return surrogate
 
@@ -256,7 +258,11 @@ class Push:
         return None
 
     def _remove_tasks(self, change: EpicChange) -> None:
-        for key, surrogate in change.left:
+        left = [*change.left]
+        if change.epic in self._revived:  # tasks of an epic that was marked as deleted need no mark of their own
+            rows, stay = self._tasks.get(self._epics[change.epic][0], {}), {task.key for task in change.new}
+            left += [(key, row.surrogate) for key, row in rows.items() if row.alive and key not in stay]
+        for key, surrogate in left:
             if (change.epic, key) not in self._leaving:
                 self._remove_row(self._layout.tasks, surrogate, Label(change.epic, (Mapping.TASKS, key)))
 

@@ -68,11 +68,9 @@ class Selection(Struct, frozen=True):
 
     Attributes:
         labels: the places; none for all.
-        held: places that are left as they are all the same.
     """
 
     labels: tuple[Label, ...] = ()
-    held: tuple[Label, ...] = ()
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Selection:
@@ -86,14 +84,10 @@ class Selection(Struct, frozen=True):
 
     def selects(self, label: Label) -> bool:
         """Whether a change at this label belongs to the command."""
-        if self.held and any(held.covers(label) for held in self.held):
-            return False
         return not self.labels or any(chosen.covers(label) for chosen in self.labels)
 
     def touches(self, label: Label) -> bool:
         """Whether anything at, below or above this label is selected."""
-        if self.held and any(held.covers(label) for held in self.held):
-            return False
         return not self.labels or any(chosen.covers(label) or label.covers(chosen) for chosen in self.labels)
 
     def epics(self) -> frozenset[str] | None:

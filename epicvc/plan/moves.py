@@ -1,66 +1,236 @@
-"""Tasks that a side moved to another epic, or gave another id: the same tasks still, wherever the other side has them.
+"""Tasks that a side moved to another epic, or gave another id: the same tasks still, wherever each side has them.
 
-An epic is planned by itself, so that such a task looks deleted in one place and added in another. What has to be known
-of it is put together here once, and :class:`Moves` then lets the plan of either epic see one task: in all three
-copies where it is now, and in none where it was. A move is a change like others: it flows where the direction
-lets it, and where it may not, the other side's edits still reach the task in its new place.
+An epic is planned by itself, so that such a task looks deleted in one place and added in another. What is known of it
+is put together once (:mod:`epicvc.plan.findmoves`); here is what a task's place is and what becomes of it. A place is a
+field like others: an epic and an id, each of which takes the change of the side that made one. Where both sides
+changed one of the two differently, one moved what the other deleted, or moved it to an epic that the other deleted,
+it is one conflict, at the task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol, TypeAlias, cast
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias, TypeVar, cast
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from epicvc.jsonio import JSON, equal
-from epicvc.merge.threeway import ABSENT, Direction, Triple, Value
-from epicvc.model.document import UNAGREED, Core, Tasks, place, tasks_of
-from epicvc.model.labels import escape
+from epicvc.errors import InvalidField
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction, Value
+from epicvc.model.document import Core
+from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 
 TaskAt: TypeAlias = tuple[str, str]
 """An epic's id and a task's id within it."""
 
+At: TypeAlias = "TaskAt | None"
+"""Where a task is; ``None`` where it is nowhere."""
+
 Cores: TypeAlias = "tuple[Core | None, Core | None, Core | None]"
-"""Base, ours and theirs of one epic."""
+"""Base, ours and theirs, of an epic or a task."""
 
-MergeTask: TypeAlias = "Callable[[str, Core | None, Core | None, Core | None], Triple]"
-"""Merges three versions of one task, given its epic."""
+Ask: TypeAlias = Callable[[Conflict], "Chosen | None"]
+
+_T = TypeVar("_T")
+
+BASE: Final = 0
+OURS: Final = 1
+THEIRS: Final = 2
 
 
-class Moved(Struct, frozen=True):
-    """One task that is elsewhere now.
+def label_at(at: TaskAt) -> Label:
+    """A place as a label."""
+    return Label(at[0], (Mapping.TASKS, at[1]))
+
+
+class Moved(Struct, frozen=True, eq=False):
+    """One task that not all three have in one place.
 
     Attributes:
-        source: where the base has it.
-        target: where it is now.
-        by: the direction in which the move flows: ``TO_THEIRS`` when ours moved it; both when both did.
-        base: the task as the base has it.
-        ours: as ours has it; ``None`` where ours deleted it.
-        theirs: as theirs has it.
+        places: where base, ours and theirs have it.
+        versions: the task as base, ours and theirs have it; ``None`` where it is nowhere.
+        defaults: the fields that theirs has by a column's default alone, and the base lacks.
+        welcome: whether neither side deleted the epic that it came to.
+        alone: whether no other epic has a task of one of its ids, so that dependencies of any epic mean this task.
     """
 
-    source: TaskAt
-    target: TaskAt
-    by: Direction
-    base: Core | None
-    ours: Core | None
-    theirs: Core | None
+    places: tuple[At, At, At]
+    versions: Cores
+    defaults: Core = field(default_factory=dict)
+    welcome: bool = True
+    alone: bool = False
+
+    @property
+    def source(self) -> TaskAt:
+        """Where the base has it; a task that both sides added goes by the place that sorts first."""
+        base, *sides = self.places
+        return base or min(at for at in sides if at is not None)
+
+    @property
+    def label(self) -> Label:
+        """The task, for conflicts about its place."""
+        return label_at(self.home)
+
+    @property
+    def home(self) -> TaskAt:
+        """Where the base has it, under the id that it should have."""
+        return self.source[0], self.name
+
+    @property
+    def agreed(self) -> At:
+        """Where it belongs by the trivial rule; ``None`` where the sides contradict each other."""
+        epic, key = self._part(0), self._part(1)
+        return None if epic is None or key is None else (epic, key)
+
+    @property
+    def follows(self) -> bool:
+        """Whether nobody can merge what it says: it goes with its place, as the chosen side has it."""
+        return None in self.places
+
+    @property
+    def everywhere(self) -> frozenset[TaskAt]:
+        """Every place where it is, or may come to be."""
+        return frozenset(at for at in (*self.places, self.agreed, *self.wanted) if at is not None)
+
+    @property
+    def epics(self) -> frozenset[str]:
+        """The epics of these places."""
+        return frozenset(epic for epic, _ in self.everywhere)
 
     @property
     def renamed(self) -> bool:
-        """Whether it has another id now."""
-        return self.source[1] != self.target[1]
+        """Whether it has, or may get, another id."""
+        return len({key for _, key in self.everywhere}) > 1
 
-    def flows(self, direction: Direction) -> bool:
-        """Whether the side that has it where it was may change."""
-        return self.by == Direction.BOTH or self.by in direction
-
-    def versions(self, key: str) -> Cores:
-        """The three under one id."""
-        base, ours, theirs = (core and {**core, "id": key} for core in (self.base, self.ours, self.theirs))
+    @property
+    def wanted(self) -> tuple[At, At, At]:
+        """What base, ours and theirs say of its place, where what merges is merged."""
+        epic, key = self._part(0), self._part(1)
+        base, ours, theirs = (at and (epic or at[0], key or at[1]) for at in self.places)
         return base, ours, theirs
+
+    @property
+    def name(self) -> str:
+        """The id that it should have: the agreed one, or else the base's."""
+        return self._part(1) or self.source[1]
+
+    def waiting(self, direction: Direction) -> tuple[At, At, At]:
+        """Where base, ours and theirs have it while nobody decided; an id that merges does not wait."""
+        _, ours, theirs = (at[1] if at else "" for at in self.places)
+        name = self._part(1)
+        if name is None:
+            return self.places
+        names = _agree(direction, ours, theirs, name)
+        base, mine, other = (at and (at[0], key) for at, key in zip(self.places, names, strict=True))
+        return base, mine, other
+
+    def conflict(self) -> Conflict:
+        """The conflict about its place: the values are places, as labels."""
+        return Conflict(self.label, *(_value(at) for at in self.wanted))
+
+    def _part(self, number: int) -> str | None:
+        if None in self.places or (number == 0 and not self.welcome):
+            return None
+        base, ours, theirs = (cast("TaskAt", at)[number] for at in self.places)
+        if ours in (theirs, base):
+            return theirs
+        return ours if theirs == base else None
+
+
+def _value(at: At) -> Value:
+    return ABSENT if at is None else str(label_at(at))
+
+
+class Course(Struct, frozen=True, eq=False):
+    """What becomes of a moved task.
+
+    Attributes:
+        item: the task.
+        target: where it goes; ``None`` where it goes away, or nobody said yet.
+        after: where base, ours and theirs have it afterwards.
+        versions: what is to be merged.
+    """
+
+    item: Moved
+    target: At
+    after: tuple[At, At, At]
+    versions: Cores
+
+    @property
+    def everywhere_alike(self) -> bool:
+        """Whether all three have it in one place afterwards, or nowhere."""
+        return len(set(self.after)) == 1
+
+    @property
+    def owner(self) -> TaskAt:
+        """The place by whose label its fields go."""
+        return self.target or self.item.home
+
+    @property
+    def name(self) -> str:
+        """The one id for it while what depends on it is merged."""
+        return self.target[1] if self.target else self.item.name
+
+
+def course(item: Moved, direction: Direction, ask: Ask) -> Course:
+    """Decide what becomes of a moved task.
+
+    Args:
+        item: the task.
+        direction: which sides may change.
+        ask: settles a conflict, or not.
+
+    Raises:
+        InvalidField: somebody chose a place that none of the three has.
+    """
+    target, versions = item.agreed, item.versions
+    if target is None:
+        conflict = item.conflict()
+        chosen = ask(conflict)
+        if chosen is None:
+            return Course(item, None, item.waiting(direction), versions)
+        number = chosen_place(conflict, chosen)
+        target = item.wanted[number]
+        if item.follows:
+            return Course(item, target, *_followed(item, number, direction))
+    _, ours, theirs = item.places
+    return Course(item, target, _agree(direction, ours, theirs, target), versions)
+
+
+def chosen_place(conflict: Conflict, chosen: Chosen) -> int:
+    """Whose place was chosen: that of ours, theirs or the base, by number.
+
+    Raises:
+        InvalidField: it is that of none of them.
+    """
+    for number, value in ((OURS, conflict.ours), (THEIRS, conflict.theirs), (BASE, conflict.base)):
+        if chosen.value == value or chosen.value is value:
+            return number
+    places = dict.fromkeys(value for value in (conflict.ours, conflict.theirs, conflict.base) if isinstance(value, str))
+    raise InvalidField(str(conflict.label), f"a task's place must be one of {', '.join(places)}")
+
+
+def is_place(conflict: Conflict) -> bool:
+    """Whether a conflict is about where a task is; its values are labels of tasks."""
+    path, values = conflict.label.path, (conflict.base, conflict.ours, conflict.theirs)
+    known = [value for value in values if value is not ABSENT]
+    is_task = len(path) == 2 and path[0] == Mapping.TASKS and not conflict.label.table
+    return is_task and len(known) > 1 and all(isinstance(value, str) for value in known)
+
+
+def _followed(item: Moved, number: int, direction: Direction) -> tuple[tuple[At, At, At], Cores]:
+    """Places and versions where a side's task is taken whole."""
+    _, ours, theirs = item.places
+    _, mine, other = item.versions
+    chosen = item.versions[number]
+    return _agree(direction, ours, theirs, item.wanted[number]), _agree(direction, mine, other, chosen)
+
+
+def _agree(direction: Direction, ours: _T, theirs: _T, merged: _T) -> tuple[_T, _T, _T]:
+    """Base, ours and theirs afterwards, as :meth:`epicvc.merge.threeway.Context.agree` has them."""
+    if direction == Direction.BOTH:
+        return merged, merged, merged
+    return (theirs, merged, theirs) if direction == Direction.TO_OURS else (ours, ours, merged)
 
 
 class Moves:
@@ -69,299 +239,36 @@ class Moves:
     Args:
         items: them.
         links: the field of a task that holds ids of others.
-        unique: whether a task's id is its own in the whole document set, so that dependencies of other epics follow.
     """
 
-    def __init__(self, items: Iterable[Moved] = (), links: str | None = None, *, unique: bool = False) -> None:
+    def __init__(self, items: Iterable[Moved] = (), links: str | None = None) -> None:
         self.items: Final = tuple(items)
-        self._links = links
-        self._unique = unique
+        self.links: Final = links
+        self._by_epic: dict[str, list[Moved]] = {}
+        for item in self.items:
+            for epic in item.epics:
+                self._by_epic.setdefault(epic, []).append(item)
+        self._renamed = tuple(item for item in self.items if item.renamed)
 
     def __bool__(self) -> bool:
         return bool(self.items)
 
     def only(self, items: Iterable[Moved]) -> Moves:
         """Some of them."""
-        return Moves(items, self._links, unique=self._unique)
+        return Moves(items, self.links)
 
-    @property
-    def renames(self) -> bool:
-        """Whether a task has another id now, which tasks of any epic may depend on."""
-        return any(item.renamed for item in self.items)
+    def joined(self, items: Iterable[Moved]) -> Moves:
+        """These and others."""
+        return Moves([*self.items, *items], self.links)
 
-    def of(self, epic: str) -> tuple[Moved, ...]:
+    def of(self, epic: str) -> list[Moved]:
         """Those that leave an epic or come to it."""
-        return tuple(item for item in self.items if epic in (item.source[0], item.target[0]))
+        return self._by_epic.get(epic, [])
 
-    def settled(self, epic: str, db: Core | None) -> Core | None:
-        """What the database says of an epic, its new tasks read against the base of where they were."""
-        known = {
-            item.target[1]: item for item in self.of(epic) if item.target[0] == epic and item.by != Direction.TO_THEIRS
-        }
-        if db is None or not known:
-            return db
-        tasks = [
-            {**cast("Core", item.theirs), "id": key} if (item := known.get(key := cast("str", task["id"]))) else task
-            for task in tasks_of(db)
-        ]
-        return {**db, Mapping.TASKS: cast("JSON", tasks)}
-
-    def before(self, epic: str, cores: Cores, direction: Direction, merge_task: MergeTask) -> Cores:
-        """The three copies of an epic as the plan is to see them."""
-        tasks = [None if core is None else list(tasks_of(core)) for core in cores]
-        for item in self.of(epic):
-            if item.source[0] == epic:
-                tasks = [side if side is None else _without(side, item.source[1]) for side in tasks]
-        for item in self.of(epic):
-            if item.target[0] == epic:
-                self._arrive(item, tasks, direction, merge_task)
-        self._cascade(epic, tasks, direction)
-        base, ours, theirs = (_with_tasks(core, side) for core, side in zip(cores, tasks, strict=True))
-        # What came here has no place among the others on which both sides once agreed.
-        new = [item.target[1] for item in self.of(epic) if item.target[0] == epic and item.flows(direction)]
-        if base is not None and new:
-            known = cast("list[str]", base.get(UNAGREED) or [])
-            paths = {*known, *(f"{Mapping.TASKS}/{escape(key)}" for key in new)}
-            base = {**base, UNAGREED: cast("JSON", sorted(paths))}
-        return base, ours, theirs
-
-    def after(self, epic: str, cores: Cores, triple: Triple, direction: Direction, merge_task: MergeTask) -> Triple:
-        """What becomes of the three, given what the plan made of what it saw: a move that does not flow stays open."""
-        held = [item for item in self.of(epic) if item.source[0] == epic and not item.flows(direction)]
-        if not held:
-            return triple
-        values = {"base": triple.base, "ours": triple.ours, "theirs": triple.theirs}
-        for item in held:
-            key = item.source[1]
-            merged = merge_task(epic, *item.versions(key))
-            lagging = "theirs" if item.by == Direction.TO_THEIRS else "ours"
-            originals = dict(zip(("base", "ours", "theirs"), cores, strict=True))
-            for name, task in (("base", merged.base), (lagging, getattr(merged, lagging))):
-                values[name] = _put_back(values[name], originals[name], key, task)
-        return Triple(values["ours"], values["theirs"], values["base"])
-
-    def _arrive(self, item: Moved, tasks: list[Tasks | None], direction: Direction, merge_task: MergeTask) -> None:
-        epic, key = item.target
-        versions = item.versions(key)
-        leader = 2 if item.by == Direction.TO_OURS else 1
-        order = [cast("str", task["id"]) for task in tasks[leader] or ()]
-        if not item.flows(direction):
-            merged = merge_task(epic, *versions)
-            value = merged.ours if leader == 1 else merged.theirs
-            side = cast("Tasks", tasks[leader])
-            tasks[leader] = [task if task["id"] != key else cast("Core", value) for task in side]
-            if value is ABSENT:
-                tasks[leader] = _without(side, key)
-            return
-        for number, version in enumerate(versions):
-            side = tasks[number] or []
-            if version is not None and all(task["id"] != key for task in side):
-                tasks[number] = _insert(side, version, order)
-
-    def _cascade(self, epic: str, tasks: list[Tasks | None], direction: Direction) -> None:
-        """Let dependencies on a renamed task name it by its new id."""
-        field = self._links
-        names = {
-            item.source[1]: item.target[1]
-            for item in self.items
-            if item.renamed and item.flows(direction) and (self._unique or item.source[0] == epic)
-        }
-        if field is None or not names:
-            return
-        for number, side in enumerate(tasks):
-            own = {task["id"] for task in side or ()}
-            wanted = {old: new for old, new in names.items() if old not in own}
-            if side is not None and self._may_change(number, direction):
-                tasks[number] = [_relinked(task, field, wanted) for task in side]
-
-    @staticmethod
-    def _may_change(number: int, direction: Direction) -> bool:
-        """Whether a copy may be seen otherwise than it is: the base always, a side where it may change."""
-        return number == 0 or (Direction.TO_OURS if number == 1 else Direction.TO_THEIRS) in direction
-
-
-def _relinked(task: Core, field: str, names: dict[str, str]) -> Core:
-    keys = cast("list[str]", task.get(field) or [])
-    if not any(key in names for key in keys):
-        return task
-    return {**task, field: cast("JSON", sorted({names.get(key, key) for key in keys}))}
-
-
-def _without(tasks: Tasks, key: str) -> Tasks:
-    return [task for task in tasks if task["id"] != key]
-
-
-def _insert(tasks: Tasks, task: Core, reference: Sequence[str]) -> Tasks:
-    """Put a task in after its nearest predecessor in an order that has it."""
-    by_id = {cast("str", item["id"]): item for item in [*tasks, task]}
-    key = cast("str", task["id"])
-    order = place([cast("str", item["id"]) for item in tasks], [key], reference)
-    return [by_id[name] for name in order]
-
-
-def _put_back(value: Value, original: Core | None, key: str, task: Value) -> Value:
-    if task is ABSENT:
-        return value
-    core = cast("Core", {} if value is ABSENT else value)
-    reference = [cast("str", item["id"]) for item in tasks_of(original or {})]
-    return {**core, Mapping.TASKS: cast("JSON", _insert(tasks_of(core), cast("Core", task), reference))}
-
-
-def _with_tasks(core: Core | None, tasks: Tasks | None) -> Core | None:
-    if tasks is None or (core is not None and tasks == tasks_of(core)):
-        return core
-    rest = {name: value for name, value in (core or {}).items() if name != Mapping.TASKS}
-    return {**rest, Mapping.TASKS: cast("JSON", tasks)} if tasks else rest
-
-
-def alike(one: Core, other: Core, links: str | None) -> bool:
-    """Whether two tasks are one by what they say: they share a title or a description, and half of their fields."""
-    ignored = {"id", links}
-    names = {*one, *other} - ignored
-    same = {name for name in names if name in one and name in other and equal(one[name], other[name])}
-    telling = any(one[name] for name in ("title", "description") if name in same)
-    return telling and len(same) * 2 >= len(names)
-
-
-# Finding them
-
-
-class Places(Struct, frozen=True):
-    """The tasks of one epic that not all three copies have, and whether each copy has the epic."""
-
-    epic: str
-    base: frozenset[str]
-    ours: frozenset[str]
-    theirs: frozenset[str]
-
-    @classmethod
-    def of(cls, epic: str, base: Core | None, ours: Core | None, theirs: Core | None) -> Places | None:
-        """``None`` where all three have the same tasks."""
-        keys = [frozenset(cast("str", task["id"]) for task in tasks_of(core or {})) for core in (base, ours, theirs)]
-        common = keys[0] & keys[1] & keys[2]
-        found = cls(epic, *(side - common for side in keys))
-        return found if found.base or found.ours or found.theirs else None
-
-
-LoadTask: TypeAlias = "Callable[[str], Cores]"
-"""Base, ours and theirs of an epic."""
-
-
-def find_moves(
-    places: Iterable[Places],
-    load: LoadTask,
-    links: str | None,
-    defaults: Callable[[str, str], frozenset[str]] = lambda _epic, _key: frozenset(),
-    *,
-    unique: bool,
-) -> Moves:
-    """Find the tasks that a side, or both, moved or renamed.
-
-    Args:
-        places: of every epic whose tasks differ.
-        load: gives the documents of the few epics that are concerned.
-        links: the field of a task that holds ids of others.
-        defaults: the fields of a task, by epic and id, that in theirs have only a column's default. Where the base has
-            the task without them, they are absent (:func:`epicvc.model.document.settle`).
-        unique: whether a task's id is its own in the whole document set; else two tasks of one id are the same only
-            if they are alike.
-    """
-    found = list(places)
-    loaded: dict[str, Cores] = {}
-
-    def task(epic: str, side: int, key: str, base: Core | None = None) -> Core | None:
-        if epic not in loaded:
-            loaded[epic] = load(epic)
-        found = next((item for item in tasks_of(loaded[epic][side] or {}) if item["id"] == key), None)
-        if found is None or base is None or side != 2:
-            return found
-        nothing = defaults(epic, key) - base.keys()
-        return {name: value for name, value in found.items() if name not in nothing}
-
-    sides = {1: _moves_of(found, 1), 2: _moves_of(found, 2)}
-    items: list[Moved] = []
-    for source in sorted({*sides[1], *sides[2]}):
-        mine, other = sides[1].get(source), sides[2].get(source)
-        if mine is not None and other is not None and mine != other:
-            continue  # to different places: no merge can tell where it belongs
-        target = cast("TaskAt", mine or other)
-        by = Direction.BOTH if mine == other else Direction.TO_THEIRS if mine else Direction.TO_OURS
-        before = task(*_at(source, 0))
-        after = [task(*_at(target if moved is not None else source, n), before) for n, moved in ((1, mine), (2, other))]
-        leader = after[0] if mine is not None else after[1]
-        if before is None or leader is None or not (unique or alike(before, leader, links)):
-            continue
-        if by != Direction.BOTH and (
-            task(*_at(target, 2 if mine else 1)) is not None or not _welcome(loaded[target[0]], by)
-        ):
-            continue
-        items.append(Moved(source, target, by, before, *after))
-    taken = {at for item in items for at in (item.source, item.target)}
-    items += _renames(found, taken, task, links)
-    return Moves(items, links, unique=unique)
-
-
-def _at(place_: TaskAt, side: int) -> tuple[str, int, str]:
-    return place_[0], side, place_[1]
-
-
-def _welcome(cores: Cores, by: Direction) -> bool:
-    """Whether the other side has the epic that a task came to, or never had it."""
-    base, ours, theirs = cores
-    lagging = theirs if by == Direction.TO_THEIRS else ours
-    return (lagging is None) == (base is None)
-
-
-def _moves_of(found: Sequence[Places], side: int) -> dict[TaskAt, TaskAt]:
-    """The tasks that one side has in another epic than the base, where there is one of each."""
-    left: dict[str, list[str]] = {}
-    joined: dict[str, list[str]] = {}
-    for item in found:
-        now = item.ours if side == 1 else item.theirs
-        for key in item.base - now:
-            left.setdefault(key, []).append(item.epic)
-        for key in now - item.base:
-            joined.setdefault(key, []).append(item.epic)
-    return {
-        (epics[0], key): (joined[key][0], key)
-        for key, epics in left.items()
-        if len(epics) == 1 and len(joined.get(key, ())) == 1
-    }
-
-
-class FindTask(Protocol):
-    """Gives a task of an epic on a side; with a base, without what that base makes absent."""
-
-    def __call__(self, epic: str, side: int, key: str, base: Core | None = None) -> Core | None: ...  # noqa: D102
-
-
-def _renames(found: Sequence[Places], taken: set[TaskAt], task: FindTask, links: str | None) -> list[Moved]:
-    """Tasks that have another id within their epic: matched by what they say, where there is no doubt."""
-    items = []
-    for item in found:
-        pairs = {side: _pairs(item, side, taken, task, links) for side in (1, 2)}
-        for old in sorted({*pairs[1], *pairs[2]}):
-            mine, other = pairs[1].get(old), pairs[2].get(old)
-            if mine is not None and other is not None and mine != other:
-                continue
-            new = cast("str", mine or other)
-            by = Direction.BOTH if mine == other else Direction.TO_THEIRS if mine else Direction.TO_OURS
-            base = task(item.epic, 0, old)
-            after = [task(item.epic, n, new if moved else old, base) for n, moved in ((1, mine), (2, other))]
-            if by == Direction.BOTH or new not in (item.theirs if mine else item.ours):
-                items.append(Moved((item.epic, old), (item.epic, new), by, base, *after))
-    return items
-
-
-def _pairs(item: Places, side: int, taken: set[TaskAt], task: FindTask, links: str | None) -> dict[str, str]:
-    now = item.ours if side == 1 else item.theirs
-    gone = [key for key in sorted(item.base - now) if (item.epic, key) not in taken]
-    new = [key for key in sorted(now - item.base) if (item.epic, key) not in taken]
-    if not gone or not new:
-        return {}
-    matches: dict[str, list[str]] = {}
-    for old in gone:
-        base = cast("Core", task(item.epic, 0, old))
-        matches[old] = [key for key in new if alike(base, cast("Core", task(item.epic, side, key, base)), links)]
-    claims = [key for keys in matches.values() for key in keys]
-    return {old: keys[0] for old, keys in matches.items() if len(keys) == 1 and claims.count(keys[0]) == 1}
+    def concerning(self, epic: str) -> tuple[Moved, ...]:
+        """Those, and the renamed ones on which tasks of the epic may depend."""
+        own = self.of(epic)
+        if not self._renamed:
+            return tuple(own)
+        near = {epic for item in own for epic in item.epics}
+        return tuple(dict.fromkeys([*own, *(item for item in self._renamed if item.alone or near & item.epics)]))

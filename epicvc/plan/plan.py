@@ -7,10 +7,10 @@ Pure and per document, so that a caller can stream any number of epics through i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import cast
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
@@ -19,7 +19,8 @@ from epicvc.model.diff import Change, diff_epic
 from epicvc.model.document import Core, same_core, sharing, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
-from epicvc.plan.moves import Cores, Moves
+from epicvc.plan.movedview import MovedView, unmerged
+from epicvc.plan.moves import Moves, course
 from epicvc.plan.policies import Policies
 from epicvc.plan.unagreed import Notes
 
@@ -89,9 +90,10 @@ def plan_epic(
     selection = policy.selection
     context = _context(policy)
     merge = DocumentMerge(mapping)
-    if policy.moves.of(epic) or policy.moves.renames:
-        db = policy.moves.settled(epic, db)
-        triple = _merge_moved(merge, policy, context, epic, (base, files, db))
+    view = _moved_view(policy, context, epic, base, files, db)
+    if view is not None:
+        db = view.cores[2]
+        triple = _merge_moved(merge, policy, context, view)
     else:
         triple = merge.merge(context, epic, base, files, db)
     new_files, new_db = _recognised(triple.ours, files, db), _recognised(triple.theirs, db, files)
@@ -127,20 +129,41 @@ def _context(policy: Policy) -> Context:
     return Context(policy.direction, selection.selects, selection.touches, policy.decide, policy.policies.whole)
 
 
-def _merge_moved(merge: DocumentMerge, policy: Policy, context: Context, epic: str, cores: Cores) -> Triple:
+def _moved_view(
+    policy: Policy, context: Context, epic: str, base: Core | None, files: Core | None, db: Core | None
+) -> MovedView | None:
+    """What there is to know of moved tasks; ``None`` where the epic has nothing to do with any."""
+    moves = policy.moves
+    items = moves.concerning(epic)
+    if not items:
+        return None
+
+    def ask(conflict: Conflict) -> Chosen | None:
+        # The plan of each epic that the task may be in asks; the one of its label reports.
+        where = context if conflict.label.root == epic else _context(policy)
+        if not policy.selection.selects(conflict.label):
+            return None
+        return where.choose(conflict.label, conflict.base, conflict.ours, conflict.theirs)
+
+    courses = [course(item, policy.direction, ask) for item in items]
+    view = MovedView(epic, (base, files, db), courses, policy.direction, moves.links)
+    return replace(view, cores=(base, files, view.settled()))
+
+
+def _merge_moved(merge: DocumentMerge, policy: Policy, context: Context, view: MovedView) -> Triple:
     """Merge an epic that tasks leave or come to, or whose tasks depend on one with another id now."""
 
-    def task(where: Context, owner: str, *versions: Core | None) -> Triple:
+    def task(owner: str, *versions: Core | None) -> Triple:
+        # The fields of a task that stays in several epics are merged in the plan of each, and reported once.
+        where = context if owner == view.epic else _context(policy)
         base, ours, theirs = (_alone(core) for core in versions)
         merged = merge.merge(where, owner, base, ours, theirs)
         found = (tasks_of(cast("Core", side)) for side in (merged.ours, merged.theirs, merged.base))
         return Triple(*(cast("JSON", tasks[0]) if tasks else ABSENT for tasks in found))
 
-    moves, direction = policy.moves, policy.direction
-    seen = moves.before(epic, cores, direction, partial(task, context))
-    triple = merge.merge(context, epic, *seen)
-    # The other epic's plan reports what conflicts in a task that stays where it is on one side.
-    return moves.after(epic, cores, triple, direction, partial(task, _context(policy)))
+    seen = view.before()
+    merged = unmerged(*seen) if view.waits else merge.merge(context, view.epic, *seen)
+    return view.after(merged, task)
 
 
 def _alone(task: Core | None) -> Core:

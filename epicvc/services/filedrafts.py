@@ -25,7 +25,7 @@ from epicvc.repo.filesside import changed_files, epic_id_of, parse_file, read_ep
 from epicvc.repo.placing import FileChange
 from epicvc.repo.tracked import TrackedFile
 from epicvc.services.calculated import with_calculated
-from epicvc.services.moving import in_files
+from epicvc.services.moving import courses, in_files
 from epicvc.store.objects import ObjectId, ObjectType
 
 SAMPLES: Final = 5
@@ -48,7 +48,7 @@ class FileDrafts:
         self._documents = documents
         self._config = documents.repo.config
         self._pulls = Direction.TO_OURS in policy.direction
-        self._moves = in_files(policy.moves, policy.direction)
+        self._moves = in_files(courses(policy))
 
     def draft(self, three: Three, outcome: Outcome) -> tuple[tuple[ObjectId, ObjectId] | None, FileChange | None]:
         """Work out an epic's file.

@@ -9,6 +9,7 @@ from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict
 from epicvc.model.document import Core, misfit, read_file_epic, tasks_of
 from epicvc.model.mapping import Mapping, Rule
+from epicvc.plan.moves import chosen_place, is_place
 from epicvc.services.choosing import is_order
 from epicvc.services.questions import spec_of
 
@@ -17,7 +18,7 @@ def fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
     """The chosen value as a core has it; refused, before anything else is done, where no column could hold it.
 
     Raises:
-        InvalidField: it does not fit its field.
+        InvalidField: it does not fit its field, or is no place where the task is.
         InvalidFile: it is no epic or no task.
     """
     value, path = chosen.value, conflict.label.path
@@ -25,6 +26,9 @@ def fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
         return chosen
     if is_order(conflict):
         return _ordered(conflict, chosen)
+    if is_place(conflict):
+        chosen_place(conflict, chosen)
+        return chosen
     if not path:
         return Chosen(cast("JSON", _core(mapping, conflict.label.root, value)))
     if len(path) == 2 and path[0] == Mapping.TASKS:

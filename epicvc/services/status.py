@@ -23,7 +23,7 @@ from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, is_alive, rows_of
 from epicvc.repo.tracked import Skipped
 from epicvc.services.mergestate import MergeState, read_state
-from epicvc.services.moving import MoveWatch, with_moves
+from epicvc.services.moving import MoveWatch, TaskWatch, contested, with_moves
 from epicvc.services.session import Session, look
 from epicvc.store.objects import ObjectId
 
@@ -143,13 +143,18 @@ def _compare_sides(
     files, db = _changed_epics(session, documents, before, working)
     out_of_sync = set(documents.candidates()) if session.reader is not None else set()
     policy = Policy(policies=documents.repo.config.policies)
-    watch = MoveWatch()
-    found = _planned(documents, policy, out_of_sync, watch)
+    watch, tasks = MoveWatch(), TaskWatch()
+    found = _planned(documents, policy, out_of_sync, watch, tasks)
     moves = watch.moves(documents)
-    if moves:
-        policy, linked = with_moves(policy, moves, documents)
-        out_of_sync |= linked
-        found = _planned(documents, policy, out_of_sync, MoveWatch())
+    known, linked = with_moves(policy, moves, documents)
+    if known.moves:
+        tasks = TaskWatch()
+        found = _planned(documents, known, out_of_sync | linked, MoveWatch(), tasks)
+    others = contested(documents, tasks, TaskWatch())
+    if others:
+        known, linked = with_moves(policy, moves.joined(others), documents)
+        found = _planned(documents, known, out_of_sync | linked, MoveWatch(), TaskWatch())
+    out_of_sync |= linked
     reported: dict[str, EpicStatus] = {}
     for epic, (state, fields, conflicts) in found.items():
         status.conflicts.extend(conflicts)
@@ -163,12 +168,15 @@ def _compare_sides(
     status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
 
 
-def _planned(documents: Documents, policy: Policy, epics: Iterable[str], watch: MoveWatch) -> dict[str, _Found]:
+def _planned(
+    documents: Documents, policy: Policy, epics: Iterable[str], watch: MoveWatch, tasks: TaskWatch
+) -> dict[str, _Found]:
     """How the sides of each epic stand to each other."""
     result = {}
     for three in documents.load(list(epics)):
         watch.note(three)
         outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
+        tasks.note(three, outcome)
         result[three.epic] = (*_state(outcome), outcome.conflicts)
     return result
 

@@ -15,16 +15,11 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import living_tasks
-from epicvc.database.push import TaskAt
 from epicvc.errors import NotFound, Refused
-from epicvc.jsonio import JSON
 from epicvc.merge.graph import Fault
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction, undecided
+from epicvc.merge.threeway import Chosen, Conflict, Direction, undecided
 from epicvc.model.diff import Op
-from epicvc.model.document import tasks_of
 from epicvc.model.labels import Label
-from epicvc.model.mapping import Mapping
 from epicvc.plan.moves import Moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
@@ -35,7 +30,16 @@ from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes, foreseen
 from epicvc.services.commits import committing
 from epicvc.services.decisions import Decisions
-from epicvc.services.moving import MoveWatch, carried_out, in_database, unique_tasks, with_moves
+from epicvc.services.moving import (
+    MoveWatch,
+    TaskWatch,
+    carried_out,
+    contested,
+    courses,
+    in_database,
+    unique_tasks,
+    with_moves,
+)
 from epicvc.services.newest import Newest
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change, look
@@ -104,21 +108,12 @@ class _Survey(Struct):
     report: SyncReport
     decisions: Decisions | None = None
     fresh: list[str] = field(default_factory=list)
-    removed: dict[str, list[str]] = field(default_factory=dict)
-    added: dict[str, list[str]] = field(default_factory=dict)
+    tasks: TaskWatch = field(default_factory=TaskWatch)
+    elsewhere: TaskWatch = field(default_factory=TaskWatch)
     files_deleted: int = 0
     db_deleted: int = 0
     watch: GraphWatch | None = None
     moving: MoveWatch = field(default_factory=MoveWatch)
-
-    def moves(self) -> dict[TaskAt, TaskAt]:
-        """Tasks that one epic gives and another gets."""
-        return {
-            (getter, key): (givers[0], key)
-            for key, givers in self.removed.items()
-            for getter in self.added.get(key, ())[:1]
-            if getter != givers[0]
-        }
 
 
 def synchronise(
@@ -187,28 +182,17 @@ def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
 
 
 def _surveyed(documents: Documents, policy: Policy, decide: _Decide | None) -> tuple[Policy, _Survey]:
-    """Plan everything, without what a task that lives in another epic stands in the way of.
-
-    Where a task's key is unique on its own, no second row may have it. Such a task was moved on one side and kept on
-    the other: it stays where it is on both, and is a conflict.
-    """
+    """Plan everything, and once more with what is known of tasks that are in another place than before."""
     survey = _survey(documents, policy, decide)
-    moves, linked = _moves(documents, survey, policy), frozenset[str]()
-    if moves:
-        policy, linked = with_moves(policy, moves, documents)
-        survey = _survey(documents, policy, decide, linked)
-    held = _blocked(documents, survey)
-    if not held:
-        return policy, survey
-    chosen = replace(policy, selection=replace(policy.selection, held=tuple(held)))
-    survey = _survey(documents, chosen, decide, linked)
-    known = {conflict.label.path[1:2] for conflict in survey.report.conflicts}
-    for label in held:
-        if label.path[1:] not in known:
-            tasks = tasks_of(documents.file_core(label.root) or {})
-            found = [cast("JSON", task) for task in tasks if task["id"] == label.path[1]]
-            survey.report.conflicts.append(Conflict(label, ABSENT, found[0] if found else ABSENT, ABSENT))
-    return chosen, survey
+    moves = _moves(documents, survey, policy)
+    known, linked = with_moves(policy, moves, documents)
+    if known.moves:
+        survey = _survey(documents, known, decide, linked)
+    others = contested(documents, survey.tasks, survey.elsewhere)
+    if others:
+        known, linked = with_moves(policy, moves.joined(others), documents)
+        survey = _survey(documents, known, decide, linked)
+    return known, survey
 
 
 def _moves(documents: Documents, survey: _Survey, policy: Policy) -> Moves:
@@ -217,23 +201,9 @@ def _moves(documents: Documents, survey: _Survey, policy: Policy) -> Moves:
     if chosen is not None and (survey.moving.places or survey.moving.new):
         for three in documents.load([epic for epic in documents.candidates() if epic not in chosen]):
             survey.moving.note(three)
+            if three.db is None and three.base is None:
+                survey.elsewhere.note_new(three.epic, three.file or {})
     return survey.moving.moves(documents)
-
-
-def _blocked(documents: Documents, survey: _Survey) -> list[Label]:
-    """Tasks that would be added to the database while they live there in another epic and stay in it.
-
-    Only where the files have moved them: a task that the files have in two epics is the database's to refuse.
-    """
-    reader, layout = documents.reader, documents.layout
-    if not survey.added or reader is None or layout is None or not unique_tasks(documents):
-        return []
-    blocked = []
-    for key, owner in living_tasks(reader, layout, sorted(survey.added)):
-        stays = owner not in survey.removed.get(key, ())
-        if stays and all(task["id"] != key for task in tasks_of(documents.file_core(owner) or {})):
-            blocked += [Label(epic, (Mapping.TASKS, key)) for epic in survey.added[key] if epic != owner]
-    return sorted(blocked)
 
 
 def _check(documents: Documents, survey: _Survey, policy: Policy) -> None:
@@ -246,7 +216,7 @@ def _check(documents: Documents, survey: _Survey, policy: Policy) -> None:
         return plan_epic(mapping, policy, epic=three.epic, **three.cores())
 
     unique = unique_tasks(documents)
-    survey.report.warnings = check_graph(documents, survey.watch, plan, survey.added, unique=unique)
+    survey.report.warnings = check_graph(documents, survey.watch, plan, survey.tasks.added, unique=unique)
 
 
 def _survey(
@@ -254,7 +224,7 @@ def _survey(
 ) -> _Survey:
     links = documents.repo.config.mapping.links
     survey = _Survey(
-        SyncReport(tasks_moved=carried_out(policy)),
+        SyncReport(tasks_moved=carried_out(courses(policy))),
         decide(policy) if decide else None,
         watch=GraphWatch(links.field) if links else None,
     )
@@ -264,7 +234,7 @@ def _survey(
     if chosen is not None:
         _require_known(documents, chosen)
         candidates = [epic for epic in candidates if epic in chosen]
-    elif Direction.TO_THEIRS in policy.direction and not policy.selection.held:
+    elif Direction.TO_THEIRS in policy.direction:
         # Nothing has to be read to know what becomes of an epic that only the files have.
         survey.fresh = [epic for epic in candidates if documents.is_new_in_files(epic) and not policy.moves.of(epic)]
         new = frozenset(survey.fresh)
@@ -294,18 +264,17 @@ def _survey(
             report.to_db.extend(Moved(change.label, change.op) for change in outcome.to_db)
             survey.files_deleted += three.file is not None and outcome.files is None
             survey.db_deleted += three.db is not None and outcome.db is None
-            _note_tasks(survey, three, outcome)
+            survey.tasks.note(three, outcome)
     _note_new_tasks(documents, survey)
     return survey
 
 
 def _note_new_tasks(documents: Documents, survey: _Survey) -> None:
     """Remember the tasks of epics that only the files have, where one of them may come from another epic."""
-    if not survey.fresh or not (survey.removed or unique_tasks(documents)):
+    if not survey.fresh or not (survey.tasks.removed or unique_tasks(documents)):
         return
     for epic in survey.fresh:
-        for task in tasks_of(documents.file_core(epic) or {}):
-            survey.added.setdefault(cast("str", task["id"]), []).append(epic)
+        survey.tasks.note_new(epic, documents.file_core(epic) or {})
 
 
 def _require_known(documents: Documents, epics: frozenset[str]) -> None:
@@ -313,17 +282,6 @@ def _require_known(documents: Documents, epics: frozenset[str]) -> None:
         known = epic in documents.working.files.by_epic or epic in documents.entries or epic in documents.db_ids()
         if not known:
             raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
-
-
-def _note_tasks(survey: _Survey, three: Three, outcome: Outcome) -> None:
-    """Remember which tasks leave or join the epic in the database, to tell moves from deletions."""
-    if not outcome.to_db:
-        return
-    before, after = ({str(task["id"]) for task in tasks_of(core or {})} for core in (three.db, outcome.db))
-    for key in sorted(before - after):
-        survey.removed.setdefault(key, []).append(three.epic)
-    for key in sorted(after - before):
-        survey.added.setdefault(key, []).append(three.epic)
 
 
 def _guard(documents: Documents, survey: _Survey, allow: Allow) -> None:
@@ -360,7 +318,7 @@ def _later(
     message: str | None,
 ) -> Later[SyncReport]:
     report = survey.report
-    moves = {**(survey.moves() if unique_tasks(documents) else {}), **in_database(policy.moves, policy.direction)}
+    moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(courses(policy))}
     agenda = Agenda(decisions, survey.fresh, moves, _is_bulk(documents, decisions, survey.fresh))
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 

@@ -176,14 +176,15 @@ def test_a_task_deleted_here_and_edited_there_conflicts_once_at_the_task(repo: E
     _in_sync(repo)
 
 
-def test_a_task_that_moved_does_not_come_back_when_it_was_deleted(repo: EpicRepo) -> None:
+def test_a_task_moved_here_and_deleted_there_conflicts_once_at_the_task(repo: EpicRepo) -> None:
     facts = repo.facts
     key = facts.tasks[2]
-    task = repo.file_task(facts.epic, key)
-    repo.rewrite(facts.epic, lambda body: body["tasks"].pop(2))
-    repo.rewrite(facts.other, lambda body: body["tasks"].append(task))
+    _move_in_files(repo, 2)
     repo.sql("UPDATE framework_tasks SET status = 'deleted', deleted_at = '2025-01-01' WHERE task_key = ?", key)
-    assert repo.json("sync")["conflicts"] == []
+    (conflict,) = repo.json("sync", code=1)["conflicts"]
+    place = f"{facts.epic}:tasks/{key}"
+    assert conflict == {"label": place, "base": place, "files": f"{facts.other}:tasks/{key}", "db": None}
+    repo.ok("resolve", "--prefer", "db")
     assert key not in _ids(repo, facts.other)
     _in_sync(repo)
 

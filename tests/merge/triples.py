@@ -12,25 +12,40 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeAlias, cast
 
 from epicvc.jsonio import JSON, dumps_canonical, equal
-from epicvc.merge.threeway import ABSENT, Conflict, Context, Direction, Triple, Value
+from epicvc.merge.document import DocumentMerge
+from epicvc.merge.threeway import (
+    ABSENT,
+    Conflict,
+    Context,
+    Decide,
+    Direction,
+    Triple,
+    Value,
+    preferring,
+    undecided,
+)
 from epicvc.merge.values import merge_value
 from epicvc.model.document import UNAGREED, Core, read_file_epic, same_core, tasks_of
 from epicvc.model.edit import new_file
 from epicvc.model.labels import Label
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.moves import Places, find_moves
+from epicvc.plan.findmoves import Places, find_moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 
 Cores: TypeAlias = "tuple[Core | None, Core | None, Core | None]"
 State: TypeAlias = "dict[str, Core]"
+Outcomes: TypeAlias = "dict[str, Outcome]"
+MergeSet: TypeAlias = Callable[..., "Outcomes"]
 
 WORDS = ["", "a", "b", "c", "Ç ã", "\u0000", "~/", "1", "long " * 9]
 NUMBERS: list[JSON] = [0, 1, 1.0, -1, 0.5, 10**30, True, False]
 SETS = ("labels", "priority_tags")
+EXTRAS = ("_note", "team", "history")
+"""Keys that no field is for."""
 
 
 class Maker:
@@ -121,6 +136,17 @@ class Maker:
             "dependencies": lambda: cast("JSON", sorted(self.pick.sample(["1", "2", "3", "10"], 2))),
         }
         return {"id": key, **{name: make() for name, make in fields.items() if self.chance(0.6)}}
+
+    def with_extras(self, core: Core) -> Core:
+        """The same with keys that no column has, changed here and there."""
+        result = copy.deepcopy(core)
+        for item in (result, *tasks_of(result)):
+            for name in EXTRAS:
+                if self.chance(0.4):
+                    item[name] = self.edited(item[name]) if name in item else self.value(1)
+                    if item[name] is None:
+                        del item[name]
+        return result
 
     def labels(self) -> JSON:
         return cast("JSON", self.pick.sample("abcde", self.pick.randrange(4)))
@@ -283,60 +309,227 @@ def plan(cores: Cores, direction: Direction = Direction.BOTH) -> Outcome:
     return plan_epic(BUILTIN, Policy(direction), "5", *cores)
 
 
+def check_whole(maker: Maker) -> None:
+    """Laws for documents with more than their mapping knows: what no field is for is merged, and never lost."""
+    base = maker.with_extras(maker.core())
+    ours, theirs = (maker.with_extras(maker.edited_core(base)) for _ in range(2))
+
+    def merge(b: Core, o: Core, t: Core) -> tuple[Triple, list[Conflict]]:
+        context = Context()
+        return DocumentMerge(BUILTIN).merge(context, "5", b, o, t), context.conflicts
+
+    for found, conflicts in (merge(base, ours, base), merge(base, base, ours), merge(base, ours, ours)):
+        require(not conflicts and equal(plain(found.ours), cast("JSON", ours)), "extra keys: one side alone changed")
+    found, conflicts = merge(base, ours, theirs)
+    mirrored, others = merge(base, theirs, ours)
+    require(equal(plain(found.ours), plain(mirrored.theirs)), "symmetry: extra keys")
+    labels = [sorted(str(conflict.label) for conflict in found) for found in (conflicts, others)]
+    require(labels[0] == labels[1], "symmetry: conflicts of extra keys")
+    merged = cast("Core", found.ours)
+    for name in EXTRAS:
+        for mine, other in ((ours, theirs), (theirs, ours)):
+            if equal(other.get(name), base.get(name)):
+                require(equal(merged.get(name), mine.get(name)), "an extra key survives")
+    known = [{task["id"]: task for task in tasks_of(core)} for core in (base, ours, theirs, merged)]
+    for key in known[0].keys() & known[1].keys() & known[2].keys():
+        before, mine, other, after = (tasks[key] for tasks in known)
+        for name in EXTRAS:
+            for one, two in ((mine, other), (other, mine)):
+                if equal(two.get(name), before.get(name)):
+                    require(equal(after.get(name), one.get(name)), "an extra key of a task survives")
+
+
+class SetMaker:
+    """Makes sets of epics, and what somebody makes of them: tasks move, get other ids, come, go, and change.
+
+    Each task says which it is in its title and keeps that, so that it can be followed wherever it goes.
+    """
+
+    def __init__(self, maker: Maker) -> None:
+        self.maker = maker
+
+    def base(self) -> State:
+        base = {name: self.epic() for name in "ABC"}
+        keys = [f"{name}.{number}" for name, core in base.items() for number in range(len(tasks_of(core)))]
+        for name, core in base.items():
+            for number, task in enumerate(tasks_of(core)):
+                self.marked(task, f"{name}.{number}", keys)
+        return base
+
+    def epic(self) -> Core:
+        """An epic with little but tasks: what its own fields do, other triples try."""
+        core: Core = {"name": self.maker.pick.choice(WORDS)}
+        count = self.maker.pick.randrange(4)
+        return {**core, "tasks": [self.task() for _ in range(count)]} if count else core
+
+    def task(self) -> Core:
+        fields = self.maker.task("")
+        kept = ("id", "description", "story_points", "priority_tags", "dependencies")
+        return {name: fields[name] for name in kept if name in fields}
+
+    def marked(self, task: Core, key: str, keys: list[str]) -> None:
+        """Give a task its id, its mark, and others that it depends on."""
+        task.update(id=key, title=f"task {key}")
+        if "description" in task:
+            task["description"] = f"{key}\n{task['description']}"
+        if "dependencies" in task:
+            others = [other for other in keys if other != key]
+            links = self.maker.pick.sample(others, min(2, len(others)))
+            task.update(dependencies=cast("JSON", sorted(links)))
+            if not links:
+                del task["dependencies"]
+
+    def edited(self, base: State, side: str) -> State:
+        maker = self.maker
+        state = copy.deepcopy(base)
+        if maker.chance(0.1):
+            state["D"] = {"name": side}
+        for name in "ABC":
+            tasks = tasks_of(state[name])
+            for task in list(tasks):
+                if not any(found is task for found in tasks) or cast("str", task["id"])[0] != name:
+                    continue
+                chance = maker.pick.random()
+                if chance < 0.2:
+                    tasks.remove(task)
+                    target = state[maker.pick.choice(sorted(state.keys() - {name}))]
+                    there = cast("list[JSON]", target.setdefault("tasks", []))
+                    there.insert(maker.pick.randrange(len(there) + 1), cast("JSON", task))
+                elif chance < 0.35:
+                    self.rename(state, cast("str", task["id"]), f"{task['id']}{maker.pick.choice('xy')}")
+                elif chance < 0.45:
+                    tasks.remove(task)
+                    self.rename(state, cast("str", task["id"]), None)
+                elif chance < 0.7:
+                    fields = self.task()
+                    task.update({k: v for k, v in fields.items() if k in ("story_points", "priority_tags")})
+            if maker.chance(0.2):
+                new = self.task()
+                self.marked(new, f"{name}.{side}", [])
+                cast("list[JSON]", state[name].setdefault("tasks", [])).append(cast("JSON", new))
+        for core in state.values():
+            if not core.get("tasks"):
+                core.pop("tasks", None)
+        return {name: core for name, core in state.items() if not maker.chance(0.05)}
+
+    @staticmethod
+    def rename(state: State, old: str, new: str | None) -> None:
+        """Let everything that depends on a task depend on it by another id, or no longer."""
+        for core in state.values():
+            for task in tasks_of(core):
+                if task["id"] == old and new is not None:
+                    task["id"] = new
+                links = cast("list[str]", task.get("dependencies") or [])
+                if old in links:
+                    named = sorted({*links, new or old} - {old})
+                    task["dependencies"] = cast("JSON", named)
+                    if not named:
+                        del task["dependencies"]
+
+
 def check_set(maker: Maker) -> None:
     """Laws for epics between which tasks move, or get other ids."""
-    base = {name: maker.core() for name in "AB"}
-    for core in base.values():  # an id is a task's own
-        for number, task in enumerate(tasks_of(core)):
-            task["id"] = f"{'A' if core is base['A'] else 'B'}.{number}"
-    sides = [moved(maker, base) for _ in range(2)]
-    direction = maker.pick.choice([Direction.BOTH, Direction.TO_OURS, Direction.TO_THEIRS])
-    outcomes = plan_set(base, sides[0], sides[1], direction)
-    after = [
-        {name: core for name, o in outcomes.items() if (core := getattr(o, side)) is not None}
-        for side in ("base", "files", "db")
-    ]
-    if direction == Direction.TO_OURS:
-        require(not any(outcome.to_db for outcome in outcomes.values()), "a pull leaves the database alone")
-    if direction == Direction.TO_THEIRS:
-        require(not any(outcome.to_files for outcome in outcomes.values()), "a push leaves the files alone")
-    again = plan_set(after[0], after[1], after[2], direction)
-    require(not any(o.to_files or o.to_db for o in again.values()), "a second plan of a set changes no side")
-    if direction == Direction.BOTH and not any(o.conflicts for o in outcomes.values()):
-        require(all(same_core(o.files, o.db) and same_core(o.files, o.base) for o in outcomes.values()), "agreed")
-        keys = [task["id"] for core in after[1].values() for task in tasks_of(core)]
-        torn = {key for key, count in Counter(keys).items() if count > 1}
-        places = [{task["id"]: e for e, core in side.items() for task in tasks_of(core)} for side in sides]
-        require(all(places[0].get(key) != places[1].get(key) for key in torn), "a task is in one place")
+    sets = SetMaker(maker)
+    base = sets.base()
+    ours, theirs = sets.edited(base, "o"), sets.edited(base, "t")
+    unique = maker.chance(0.5)
+
+    def merge(b: State, o: State, t: State, direction: Direction = Direction.BOTH, side: str | None = None) -> Outcomes:
+        return plan_set(b, o, t, direction, unique=unique, decide=preferring(side))
+
+    found = merge(base, *maker.pick.choice([(ours, base), (base, ours), (ours, ours)]))
+    require(not disputed(found) and all(same_set(side, ours) for side in states(found)), "sets: one side, or alike")
+    outcomes, mirrored = merge(base, ours, theirs), merge(base, theirs, ours)
+    after, swapped = states(outcomes), states(mirrored)
+    require(same_set(after[1], swapped[2]) and same_set(after[2], swapped[1]), "symmetry: sets")
+    require(disputed(outcomes) == disputed(mirrored), "symmetry: conflicts of sets")
+    again = merge(*after)
+    require(not any(o.changes_anything for o in again.values()), "a second plan of a set changes nothing")
+    require(disputed(again) == disputed(outcomes), "a conflict of a set stays one")
+    require(nothing_torn(base, (ours, theirs), after), "nothing is lost and nothing doubled")
+    if not disputed(outcomes):
+        require(same_set(after[1], after[2]) and same_set(after[1], after[0]), "what is resolved is agreed")
+    check_direction(merge, maker, base, (ours, theirs))
+    check_answers(merge, maker, base, after)
 
 
-def moved(maker: Maker, base: State) -> State:
-    """What somebody made of a document set."""
-    state = {name: copy.deepcopy(core) for name, core in base.items()}
-    for name in "AB":
-        tasks = tasks_of(state[name])
-        for task in list(tasks):
-            if maker.chance(0.2):
-                target = tasks_of(state["B" if name == "A" else "A"])
-                if any(found is task for found in tasks):
-                    tasks.remove(task)
-                    target.insert(maker.pick.randrange(len(target) + 1), task)
-            elif cast("str", task["id"])[0] == name and maker.chance(0.1):
-                task["id"] = f"{task['id']}x"
-            elif maker.chance(0.3):
-                task.update({k: v for k, v in maker.task(cast("str", task["id"])).items() if k != "title"})
-    return {name: core for name, core in state.items() if not maker.chance(0.05)}
+def check_direction(merge: MergeSet, maker: Maker, base: State, sides: tuple[State, State]) -> None:
+    """One side stays as it is where the other is to change."""
+    direction, kept = maker.pick.choice([(Direction.TO_OURS, 2), (Direction.TO_THEIRS, 1)])
+    found = states(merge(base, *sides, direction))
+    require(same_set(found[kept], sides[kept - 1]), "one direction leaves the other side alone")
+    require(nothing_torn(base, sides, found), "nothing is lost in one direction")
+    again = merge(*found, direction)
+    require(not any(o.to_files or o.to_db for o in again.values()), "a second plan in one direction changes nothing")
 
 
-def plan_set(base: State, ours: State, theirs: State, direction: Direction) -> dict[str, Outcome]:
+def check_answers(merge: MergeSet, maker: Maker, base: State, after: tuple[State, State, State]) -> None:
+    """Every answer settles; what it brings to light can be answered, too."""
+    side = maker.pick.choice(["ours", "theirs", "base"])
+    for _ in range(4):
+        outcomes = merge(*after, Direction.BOTH, side)
+        require(not disputed(outcomes), "an answer settles what was asked")
+        after = states(outcomes)
+        require(same_set(after[1], after[2]) and same_set(after[1], after[0]), "what is answered is agreed")
+        keys = Counter(cast("str", task["id"]) for core in after[1].values() for task in tasks_of(core))
+        require(all(count == 1 for count in keys.values()), "no id is in two places")
+        if not any(outcome.changes_anything for outcome in outcomes.values()):
+            return
+    require(False, "answers come to an end")
+
+
+def marks(state: State) -> Counter[str]:
+    """How often a state has each task, under whatever id."""
+    return Counter(cast("str", task["title"]) for core in state.values() for task in tasks_of(core))
+
+
+def nothing_torn(base: State, sides: tuple[State, State], after: tuple[State, State, State]) -> bool:
+    """Whether both sides have each task once that both had, and none twice."""
+    mine, other, before = marks(sides[0]), marks(sides[1]), marks(base)
+    results = [marks(state) for state in after[1:]]
+    kept = all(found[task] >= 1 for found in results for task in mine.keys() & other.keys() & before.keys())
+    return kept and all(count == 1 for found in results for count in found.values())
+
+
+def disputed(outcomes: Outcomes) -> list[str]:
+    return sorted(str(conflict.label) for outcome in outcomes.values() for conflict in outcome.conflicts)
+
+
+def states(outcomes: Outcomes) -> tuple[State, State, State]:
+    """Base, files and database afterwards."""
+    sides: tuple[State, State, State] = ({}, {}, {})
+    for name, outcome in outcomes.items():
+        for side, core in zip(sides, (outcome.base, outcome.files, outcome.db), strict=True):
+            if core is not None:
+                side[name] = core
+    return sides
+
+
+def same_set(one: State, other: State) -> bool:
+    return one.keys() == other.keys() and all(same_core(agreed(one[name]), agreed(other[name])) for name in one)
+
+
+def agreed(core: Core) -> Core:
+    return {name: value for name, value in core.items() if name != UNAGREED}
+
+
+def plan_set(
+    base: State, ours: State, theirs: State, direction: Direction, *, unique: bool, decide: Decide = undecided
+) -> Outcomes:
     cores = {name: (base.get(name), ours.get(name), theirs.get(name)) for name in sorted({*base, *ours, *theirs})}
     places = [found for name, three in cores.items() if (found := Places.of(name, *three)) is not None]
-    moves = find_moves(places, cores.__getitem__, "dependencies", unique=True)
-    policy = Policy(direction, moves=moves)
+
+    def owners(keys: Collection[str]) -> set[str]:
+        return {
+            name for name, three in cores.items() for core in three for t in tasks_of(core or {}) if t["id"] in keys
+        }
+
+    moves = find_moves(places, cores.__getitem__, "dependencies", owners=owners, unique=unique)
+    policy = Policy(direction, moves=moves, decide=decide)
     return {name: plan_epic(BUILTIN, policy, name, *three) for name, three in cores.items()}
 
 
-CHECKS = (check_value, check_epic, check_set)
+CHECKS = (check_value, check_epic, check_whole, check_set)
 
 
 def run(count: int, first: int = 0) -> None:
@@ -362,7 +555,9 @@ def main(arguments: list[str]) -> int:
     started = time.process_time()
     run(options.count, options.first)
     seconds = time.process_time() - started
-    sys.stdout.write(f"{options.count} triples of values, epics and sets of epics: every law holds ({seconds:.0f} s)\n")
+    sys.stdout.write(
+        f"{options.count} triples of values, epics, documents and sets of epics: every law holds ({seconds:.0f} s)\n"
+    )
     return 0
 
 

@@ -7,10 +7,10 @@ from typing import cast
 import pytest
 
 from epicvc.jsonio import JSON
-from epicvc.merge.threeway import Direction
+from epicvc.merge.threeway import ABSENT, Decide, Direction, preferring, undecided
 from epicvc.model.document import Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.moves import Places, find_moves
+from epicvc.plan.findmoves import Places, find_moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 
 State = dict[str, Core]
@@ -28,14 +28,33 @@ def epic(*tasks: Core, **fields: JSON) -> Core:
 
 
 def plan(
-    base: State, files: State, db: State, direction: Direction = Direction.BOTH, *, unique: bool = True
+    base: State,
+    files: State,
+    db: State,
+    direction: Direction = Direction.BOTH,
+    *,
+    unique: bool = True,
+    decide: Decide = undecided,
 ) -> dict[str, Outcome]:
     epics = sorted({*base, *files, *db})
     cores = {name: (base.get(name), files.get(name), db.get(name)) for name in epics}
     places = [found for name in epics if (found := Places.of(name, *cores[name])) is not None]
     moves = find_moves(places, cores.__getitem__, LINKS, unique=unique)
-    policy = Policy(direction, moves=moves)
+    policy = Policy(direction, moves=moves, decide=decide)
     return {name: plan_epic(BUILTIN, policy, name, *cores[name]) for name in epics}
+
+
+def decided(base: State, files: State, db: State, whose: str, *, unique: bool = True) -> dict[str, Outcome]:
+    """The plan where every conflict takes one version's value."""
+    return plan(base, files, db, unique=unique, decide=preferring(whose))
+
+
+def settled(base: State, files: State, db: State, whose: str, expected: State, *, unique: bool = True) -> bool:
+    """Whether an answer brings all three to a state, and nothing is left to do or to ask."""
+    outcomes = decided(base, files, db, whose, unique=unique)
+    reached = all(same(side, expected) for side in states(outcomes))
+    again = plan(*states(outcomes), unique=unique)
+    return reached and not conflicts(outcomes) and not any(o.changes_anything or o.conflicts for o in again.values())
 
 
 def states(outcomes: dict[str, Outcome]) -> tuple[State, State, State]:
@@ -105,20 +124,47 @@ def test_an_edit_on_both_sides_of_a_move_conflicts_where_the_task_is_now() -> No
     assert not any(outcome.changes_anything for outcome in second.values())
 
 
-def test_moved_here_and_deleted_there_does_not_come_back() -> None:
+def test_moved_here_and_deleted_there_is_one_conflict_at_the_task() -> None:
     deleted: State = {"1": epic(task("b")), "2": epic(task("c"))}
-    for outcomes in (plan(BASE, MOVED, deleted), plan(BASE, deleted, MOVED)):
-        assert not conflicts(outcomes)
-        for side in states(outcomes):
-            assert same(side, deleted)
-    assert conflicts(plan(BASE, BOTH, deleted)) == ["2:tasks/a"]
+    for moved in (MOVED, BOTH):
+        for outcomes in (plan(BASE, moved, deleted), plan(BASE, deleted, moved)):
+            assert conflicts(outcomes) == ["1:tasks/a"]
+            assert not any(outcome.changes_anything for outcome in outcomes.values())
+        (found,) = plan(BASE, moved, deleted)["1"].conflicts
+        assert (found.base, found.ours, found.theirs) == ("1:tasks/a", "2:tasks/a", ABSENT)
+        for whose, expected in (("ours", moved), ("theirs", deleted), ("base", BASE)):
+            assert settled(BASE, moved, deleted, whose, expected)
 
 
-def test_moved_to_two_places_stays_in_both() -> None:
-    files: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", risk="r")), "3": epic()}
-    db: State = {"1": epic(task("b")), "2": epic(task("c")), "3": epic(task("a", risk="r"))}
-    outcomes = plan({**BASE, "3": epic()}, files, db)
-    assert {found["id"] for found in tasks_of(cast("Core", outcomes["2"].db))} == {"c", "a"}
+THREE: State = {**BASE, "3": epic(task("d"))}
+TO_TWO: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", risk="r")), "3": epic(task("d"))}
+TO_THREE: State = {"1": epic(task("b")), "2": epic(task("c")), "3": epic(task("a", risk="r"), task("d"))}
+
+
+@pytest.mark.parametrize("unique", [True, False])
+def test_moved_to_two_places_is_one_conflict_that_names_both(unique: bool) -> None:
+    outcomes = plan(THREE, TO_TWO, TO_THREE, unique=unique)
+    assert conflicts(outcomes) == ["1:tasks/a"]
+    (found,) = outcomes["1"].conflicts
+    assert (found.base, found.ours, found.theirs) == ("1:tasks/a", "2:tasks/a", "3:tasks/a")
+    assert not any(outcome.changes_anything for outcome in outcomes.values())
+    for whose, expected in (("ours", TO_TWO), ("theirs", TO_THREE), ("base", THREE)):
+        assert settled(THREE, TO_TWO, TO_THREE, whose, expected, unique=unique)
+
+
+def test_what_else_was_done_to_a_task_that_is_in_dispute_merges() -> None:
+    files = {**TO_TWO, "2": epic(task("c"), task("a", risk="of the files"))}
+    db = {**TO_THREE, "3": epic(task("a", risk="r", mitigation="of the database"), task("d"))}
+    outcomes = plan(THREE, files, db)
+    assert conflicts(outcomes) == ["1:tasks/a"]
+    merged = task("a", risk="of the files", mitigation="of the database")
+    base, ours, theirs = states(outcomes)
+    assert tasks_of(base["1"])[0] == tasks_of(ours["2"])[1] == tasks_of(theirs["3"])[0] == merged
+    assert not any(outcome.changes_anything for outcome in plan(base, ours, theirs).values())
+    both = {**TO_TWO, "2": epic(task("c"), merged)}
+    assert settled(THREE, files, db, "ours", both) and settled(base, ours, theirs, "ours", both)
+    clash = {**TO_THREE, "3": epic(task("a", risk="of the database"), task("d"))}
+    assert sorted(conflicts(plan(THREE, files, clash))) == ["1:tasks/a", "1:tasks/a/risk"]
 
 
 def test_moved_into_a_new_epic() -> None:

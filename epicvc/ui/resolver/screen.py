@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rich.text import Text
 
 from epicvc.merge.threeway import ABSENT
+from epicvc.plan.moves import is_place
 from epicvc.services.choosing import Pick, can_pick, has_items, is_order, overlaps
 from epicvc.services.questions import Question
 from epicvc.ui.resolver.help import HELP
@@ -124,6 +125,9 @@ def _what(question: Question) -> str:
     conflict, spec = question.conflict, question.spec
     if is_order(conflict):
         return "the order of the tasks"
+    if is_place(conflict):
+        moved = ABSENT not in (conflict.ours, conflict.theirs)
+        return "where the task is" if moved else "the task moved on one side, and removed on the other"
     if ABSENT in (conflict.ours, conflict.theirs) and conflict.base is not ABSENT:
         return "removed on one side, changed on the other"
     if can_pick(conflict):

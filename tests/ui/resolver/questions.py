@@ -49,7 +49,9 @@ ESTIMATE = question("1:tasks/1.1/estimate_minutes", 240, 200, 300, Spec(Kind.NUM
 SUMMARY = question("3:summary", "one\ntwo\nthree", "one\n2\nthree", "one\nzwei\nthree\nfour")
 REMOVED = question("1:tasks/1.2", dict(TASK), {**TASK, "title": "Rank by year"}, ABSENT, Spec())
 ORDER = question("1:tasks", ["1.1", "1.2", "1.3"], ["1.2", "1.1", "1.3"], ["1.1", "1.3", "1.2"], Spec())
-ALL = (GOALS, NAME, ESTIMATE, SUMMARY, REMOVED, ORDER)
+PLACE = question("1:tasks/1.2", "1:tasks/1.2", "2:tasks/1.2", "3:tasks/1.2", Spec())
+GONE = question("1:tasks/1.2", "1:tasks/1.2", "2:tasks/1.2", ABSENT, Spec())
+ALL = (GOALS, NAME, ESTIMATE, SUMMARY, REMOVED, ORDER, PLACE, GONE)
 
 
 def asking(

@@ -15,7 +15,19 @@ from epicvc.services.remembering import Remembered
 from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.press import press
 from epicvc.ui.resolver.state import Effect, Mode, State, View, edited, failed, start_text
-from tests.ui.resolver.questions import ALL, ESTIMATE, GOALS, NAME, ORDER, REMOVED, SUMMARY, asking, question
+from tests.ui.resolver.questions import (
+    ALL,
+    ESTIMATE,
+    GOALS,
+    GONE,
+    NAME,
+    ORDER,
+    PLACE,
+    REMOVED,
+    SUMMARY,
+    asking,
+    question,
+)
 
 OTHER = question("9:name", "Nine", "Neun", "Nove")
 KEYS = [*"fdb1234aeisuvgnpjkJKxyq? z✓", keys.UP, keys.DOWN, keys.LEFT, keys.RIGHT, keys.PAGE_DOWN, keys.PAGE_UP]
@@ -58,7 +70,7 @@ def test_both_are_taken_of_lists_and_lines_only() -> None:
         "Series stand together", "Large print is marked",
     ]  # fmt: skip
     assert value(press(asking(SUMMARY), "a"), SUMMARY) == "one\n2\nzwei\nthree\nfour"
-    for other in (NAME, ESTIMATE, REMOVED, ORDER):
+    for other in (NAME, ESTIMATE, REMOVED, ORDER, PLACE, GONE):
         for key in ("a", "i"):
             state = press(asking(other), key)
             assert not state.answers

@@ -21,7 +21,7 @@ from epicvc.ui.resolver.values import Paper, value_lines
 from epicvc.ui.resolver.versions import Look
 from tests.docs.conftest import ROOT
 from tests.docs.console import fenced
-from tests.ui.resolver.questions import ALL, ESTIMATE, GOALS, NAME, REMOVED, SUMMARY, asking, question
+from tests.ui.resolver.questions import ALL, ESTIMATE, GOALS, GONE, NAME, PLACE, REMOVED, SUMMARY, asking, question
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +74,13 @@ def test_a_removed_task_shows_what_the_other_side_changed() -> None:
     assert "Rank by year" in text
     assert "lines alike" in text
     assert "removed on one side, changed on the other" in text
+
+
+def test_a_task_in_dispute_shows_where_each_side_has_it() -> None:
+    text = "\n".join(plain(asking(PLACE), 100, 40))
+    assert "where the task is" in text
+    assert all(place in text for place in ("1:tasks/1.2", "[-1-] {+2+}:tasks/1.2", "[-1-] {+3+}:tasks/1.2"))
+    assert "moved on one side, and removed on the other" in "\n".join(plain(asking(GONE), 100, 40))
 
 
 def test_long_values_scroll_and_say_what_lies_beyond() -> None:
