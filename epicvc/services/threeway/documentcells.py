@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.values import decode, encode
 from epicvc.errors import InvalidRow
@@ -16,7 +18,13 @@ from epicvc.services.threeway.whole import is_touch_time, plain
 
 
 def merged_row(
-    table: TableMap, label: Label, rows: Versions, merged: Core | None, names: dict[str, str], whole: str | None
+    table: TableMap,
+    label: Label,
+    rows: Versions,
+    merged: Core | None,
+    names: dict[str, str],
+    whole: str | None,
+    defaults: Mapping[str, SQLValue],
 ) -> NamedRow | None:
     """The row of an epic or a task in the result; ``None`` where there is none.
 
@@ -26,6 +34,7 @@ def merged_row(
         rows: the row in the three states.
         merged: the merged epic or task with its system columns; ``None`` where it is gone.
         names: which members of it are system columns.
+        defaults: what a row has in a column where nothing is written.
         whole: by whose value it was settled as a whole, if it was: ``ours``, ``theirs``, ``base`` or ``set``.
 
     Raises:
@@ -33,17 +42,24 @@ def merged_row(
     """
     base, ours, theirs = rows.base, rows.ours, rows.theirs
     if whole == "set":
-        return _as_said(table, label, ours or theirs or base, merged)
+        return _as_said(table, label, ours or theirs or base, merged, defaults)
     if whole is not None:
         return {"ours": ours, "theirs": theirs, "base": base}[whole]
     if ours is None or theirs is None:
         return _present(rows, alive=merged is not None)
     if ours is theirs or theirs is base:
         return ours
-    return _cells(table, label, rows, merged, names)
+    return _cells(table, label, rows, merged, names, defaults)
 
 
-def _cells(table: TableMap, label: Label, rows: Versions, merged: Core | None, names: dict[str, str]) -> NamedRow:
+def _cells(
+    table: TableMap,
+    label: Label,
+    rows: Versions,
+    merged: Core | None,
+    names: dict[str, str],
+    defaults: Mapping[str, SQLValue],
+) -> NamedRow:
     base, ours, theirs = rows.base or {}, rows.ours or {}, rows.theirs or {}
     fields = table.by_column
     system = {column: name for name, column in names.items()}
@@ -54,10 +70,14 @@ def _cells(table: TableMap, label: Label, rows: Versions, merged: Core | None, n
         spec = fields.get(column)
         if column in base and (column not in ours or column not in theirs):
             continue  # dropped from the table on one side
-        if _trivial(cells) or merged is None:
+        if cells[0] == cells[1] == cells[2]:
+            value = cells[1]
+        elif merged is None or (_trivial(cells) and (spec is None or spec.name not in table.by_name)):
             value = merge_cell(quiet, label, column, *cells)
         elif spec is not None and spec.name in table.by_name:
-            value = _field_cell(spec, label, merged.get(spec.name), cells)
+            merged_cell = (merge_cell(quiet, label, column, *cells),) if _trivial(cells) else ()
+            known = (*merged_cell, *cells[1:], cells[0])
+            value = _field_cell(spec, label, merged.get(spec.name), known, defaults.get(column))
         elif column in system:
             chosen = merged.get(system[column])
             value = as_cell(chosen, (cells[1], cells[2], cells[0]))
@@ -67,14 +87,14 @@ def _cells(table: TableMap, label: Label, rows: Versions, merged: Core | None, n
     return result
 
 
-def _as_said(table: TableMap, label: Label, row: NamedRow | None, merged: Core | None) -> NamedRow | None:
+def _as_said(
+    table: TableMap, label: Label, row: NamedRow | None, merged: Core | None, defaults: Mapping[str, SQLValue]
+) -> NamedRow | None:
     """A row with the values that somebody answered with."""
     if merged is None or row is None:
         return None
     cells = {
-        spec.column: row.get(spec.column)
-        if _says(spec, row.get(spec.column), merged.get(spec.name))
-        else encode(merged.get(spec.name), spec, label)
+        spec.column: _field_cell(spec, label, merged.get(spec.name), (row.get(spec.column),), defaults.get(spec.column))
         for spec in table.core
     }
     return {**row, **cells}
@@ -108,13 +128,15 @@ def _trivial(cells: tuple[SQLValue, SQLValue, SQLValue]) -> bool:
     return ours in (theirs, base) or theirs == base
 
 
-def _field_cell(spec: Field, label: Label, value: JSON, cells: tuple[SQLValue, SQLValue, SQLValue]) -> SQLValue:
-    """The cell of a merged field: as one of the three has it where it says the same, else written anew."""
-    base, ours, theirs = cells
-    for cell in (ours, theirs, base):
-        if _says(spec, cell, value):
+def _field_cell(spec: Field, label: Label, value: JSON, cells: tuple[SQLValue, ...], default: SQLValue) -> SQLValue:
+    """The cell of a merged field: the first that says the same, else written anew.
+
+    An absent field is the column's default, as a synchronisation writes it: the base makes it absent.
+    """
+    for cell in cells:
+        if _says(spec, cell, value) or (value is None and plain(cell) == plain(default)):
             return cell
-    return encode(value, spec, label)
+    return default if value is None else encode(value, spec, label)
 
 
 def _says(spec: Field, cell: SQLValue, value: JSON) -> bool:

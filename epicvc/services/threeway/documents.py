@@ -67,7 +67,8 @@ class EpicMerge:
         self._agree(epic, file, rows, self._write_file(epic, file, rows))
         base, ours, theirs = epic.rows
         still = frozenset(epic.still.items)
-        return Documents(epic.id, base, ours, theirs, rows, epic.names, self._decisions.kept(epic.id), still)
+        kept = {**self._decisions.kept(epic.id), **epic.kept}
+        return Documents(epic.id, base, ours, theirs, rows, epic.names, kept, still)
 
     def _merged(self, epic: str, wholes: Iterable[Core | None]) -> Core | None:
         base, ours, theirs = shared(wholes)

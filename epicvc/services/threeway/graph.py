@@ -7,6 +7,7 @@ is asked of the database's indexes.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import cached_property
 from typing import Final
 
 from epicvc.database.documents import living_tasks
@@ -82,6 +83,15 @@ class _Graphs:
             self._links[epic] = (ours, theirs, self._merged.get(epic, taken))
         return self._links[epic]
 
+    @cached_property
+    def _merged_owners(self) -> dict[str, set[str]]:
+        """The epics that have a task of each id after the merge: one may have come to where no side has it."""
+        found: dict[str, set[str]] = {}
+        for epic, links in self._merged.items():
+            for key in links:
+                found.setdefault(key, set()).add(epic)
+        return found
+
     def owners(self, keys: Collection[str]) -> dict[str, set[str]]:
         """The epics that may have a task of each id in some state."""
         new = [key for key in keys if key not in self._owners]
@@ -89,6 +99,7 @@ class _Graphs:
         for key in new:
             sides = (three.here, three.there, three.working)
             self._owners[key] = {epic for side in sides for epic in side.tasks.get(key, ())}
+            self._owners[key] |= self._merged_owners.get(key, set())
         if new and three.owned and reader is not None:
             for key, epic in living_tasks(reader, self._loader.layout, sorted(new)):
                 self._owners[key].add(epic)

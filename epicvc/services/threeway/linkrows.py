@@ -8,7 +8,7 @@ from typing import cast
 from epicvc.database.backend import Reader
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
 from epicvc.database.tables import KeyKind, TableInfo
-from epicvc.database.values import literal_default
+from epicvc.database.values import key_text, literal_default
 from epicvc.merge.threeway import Context
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
@@ -86,7 +86,7 @@ class LinkRows:
         other = theirs or base
         if ours is not None:
             key, row = ours[0], ours[1]
-            if base is not None and theirs is not None:
+            if base is not None and theirs is not None and base[0] == ours[0] == theirs[0]:
                 label = Label(epic, (DocumentMapping.TASKS, place[0], links.field, place[1]))
                 row = self._link_cells(label, info, base[1], row, self._surrogates.followed(links.table, theirs[1]))
         elif other is not None:
@@ -94,6 +94,8 @@ class LinkRows:
         else:
             key, row = b"", self._new_link(place[1])
         row = {**row, links.parent: parent}
+        if key_text(row.get(links.column)) != place[1]:
+            row[links.column] = place[1]  # what it names has another id now
         if info.kind is KeyKind.PRIMARY and set(info.key) & {links.parent, links.column}:
             key = encode_key([row[column] for column in info.key])
         elif ours is None:
@@ -105,13 +107,15 @@ class LinkRows:
             )
             if info.key:
                 row[column] = decode_key(key)[0]
+        if ours is not None and key != ours[0]:
+            self._emit.setdefault(links.table, {})[ours[0]] = None
         if ours is None or row != ours[1]:
             self._emit.setdefault(links.table, {})[key] = row
 
     def _link_cells(self, label: Label, info: TableInfo, base: NamedRow, ours: NamedRow, theirs: NamedRow) -> NamedRow:
         return {
             column: value
-            if column in info.key
+            if column in info.key or column == self._links.column
             else merge_cell(self._context, label.child(column), column, base.get(column), value, theirs.get(column))
             for column, value in ours.items()
         }

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import cast
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from epicvc.database.documents import BATCH, epic_of_rows
 from epicvc.database.layout import Layout, read_layout
@@ -40,6 +40,8 @@ class Epic(Struct):
         in_sync: in each state files and rows have the same core.
         still: the tasks that nobody touched; ``agreed``, ``of_files`` and ``of_rows`` have their ids alone.
         still_in_sync: files and rows have the same core of these.
+        kept: the places, the epic or a task, that were settled as a whole because of where a task goes, and by whose
+            value: ``ours``, ``theirs`` or ``base``.
     """
 
     id: str
@@ -52,6 +54,7 @@ class Epic(Struct):
     in_sync: bool
     still: Still
     still_in_sync: bool
+    kept: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
 class Loader:

@@ -1,81 +1,226 @@
-"""Tasks that one side moved to another epic: moved in all states first, so that what else was done to them merges.
+"""Tasks that a branch moved or renamed: taken to one place in all states first, so that what else was done merges.
 
-A move that both sides made alike is one move; to two different epics it is one conflict, at the place that was left.
+Which they are, and what becomes of them, is told by the rules that synchronising has (:mod:`epicvc.plan.moves`). Where
+nobody decided yet, they are where ours has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingABC
-from typing import cast
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final, TypeAlias, cast
 
 from epicvc.jsonio import JSON
-from epicvc.merge.threeway import Conflict, Decide
-from epicvc.model.document import Core, tasks_of
+from epicvc.merge.threeway import Chosen, Conflict, Decide, Direction
+from epicvc.model.document import Core, Tasks, tasks_of
 from epicvc.model.labels import Label
-from epicvc.model.mapping import Mapping
+from epicvc.model.mapping import Mapping as Document
+from epicvc.plan.findmoves import Places, find_moves
+from epicvc.plan.moves import BASE, OURS, THEIRS, Moved, chosen_place, course, label_at
+from epicvc.repo.rows import NamedRow
 from epicvc.services.threeway.loading import Epic
+from epicvc.services.threeway.three import Three
 
-Moved = MappingABC[tuple[str, str], str]
-"""Tasks that left an epic, ``(epic, task)``, and the epic that got them."""
+STATES: Final = (BASE, OURS, THEIRS)
+WHOSE: Final = ("base", "ours", "theirs")
+FILES: Final = "files"
+PARTS: Final = (FILES, "rows")
+"""What an epic's documents are made of."""
+
+Epics: TypeAlias = Mapping[str, Epic]
+
+_Rows: TypeAlias = "tuple[tuple[bytes, NamedRow], dict[str, tuple[bytes, NamedRow]]]"
+"""A task's row, and those of its links by what it depends on."""
 
 
-def relocate(epics: dict[str, Epic], here: Moved, there: Moved, ask: Decide) -> tuple[tuple[Label, Label], ...]:
-    """Move tasks in the documents and rows of all states to where the merge will have them.
+def relocate(
+    epics: Epics, links: str | None, ask: Decide, owners: Callable[[Collection[str]], Collection[str]], *, unique: bool
+) -> list[tuple[Label, Label]]:
+    """Take moved and renamed tasks to where the merge will have them, in the documents and rows of all states.
 
     Args:
         epics: the loaded epics; what is moved is moved in them.
-        here: what ours moved.
-        there: what theirs moved.
-        ask: decides where a task goes that both moved, to different epics.
+        links: the field of a task that holds ids of others.
+        ask: decides where a task goes about which the sides contradict each other.
+        owners: the epics that may have tasks of some ids.
+        unique: whether the database has each task's id once.
 
     Returns:
         The moves, as labels before and after.
     """
-    moves = []
-    for giver, task in sorted({*here, *there}):
-        targets = [side[giver, task] for side in (here, there) if (giver, task) in side]
-        if any(epic not in epics for epic in (giver, *targets)):
-            continue
-        target = targets[0]
-        if targets[-1] != target:
-            target = _disputed(giver, task, target, targets[-1], ask)
-        for place in dict.fromkeys((giver, *targets)):
-            if place != target:
-                _move(epics[place], epics[target], task)
-        moves.append((_label(giver, task), _label(target, task)))
-    return tuple(move for move in moves if move[0] != move[1])
+    views = {epic: _view(found) for epic, found in epics.items()}
+    places = (Places.of(epic, *view) for epic, view in views.items())
+    known = [found for found in places if found is not None]
+    moves = find_moves(known, views.__getitem__, links, owners=owners, unique=unique)
+    known_in_base = (item for item in moves.items if item.places[BASE] is not None)  # else the graph's checks name it
+    carried = [_Carried(epics, item, ask) for item in known_in_base]
+    for found in carried:
+        found.take()
+    for found in carried:
+        found.put()
+    if links is not None:
+        for found in carried:
+            found.relink(links)
+    return [move for found in carried for move in found.moves()]
 
 
-def _label(epic: str, task: str) -> Label:
-    return Label(epic, (Mapping.TASKS, task))
+def dependants(three: Three) -> Iterator[tuple[str, str]]:
+    """Epics in which one side may have renamed a task, each with one where the other side depends on it."""
+    for mine, other in ((three.here, three.there), (three.there, three.here)):
+        gone: dict[str, set[str]] = {}
+        for epic in mine.old_files.keys() & mine.new_files.keys():
+            before, after = (three.contents.epic(*side[epic][::-1])[1] for side in (mine.old_files, mine.new_files))
+            if after.keys() - before.keys():
+                for key in before.keys() - after.keys():
+                    gone.setdefault(key, set()).add(epic)
+        for epic, (path, blob) in other.new_files.items() if gone else ():
+            for keys in three.contents.epic(blob, path)[1].values():
+                yield from ((owner, epic) for key in keys for owner in gone.get(key, ()))
 
 
-def _disputed(giver: str, task: str, ours: str, theirs: str, ask: Decide) -> str:
-    places = {str(_label(epic, task)): epic for epic in (giver, ours, theirs)}
-    base, mine, other = places
-    chosen = ask(Conflict(_label(giver, task), base, mine, other))
-    return places.get(cast("str", chosen.value), ours) if chosen is not None else ours
+def _view(epic: Epic) -> tuple[Core | None, Core | None, Core | None]:
+    base, ours, theirs = (
+        rows if file is None else file for file, rows in zip(epic.of_files, epic.of_rows, strict=True)
+    )
+    return base, ours, theirs
 
 
-def _move(source: Epic, target: Epic, task: str) -> None:
-    for wholes, others in ((source.of_files, target.of_files), (source.of_rows, target.of_rows)):
-        for index, (old, new) in enumerate(zip(wholes, others, strict=True)):
-            if old is None or new is None:
-                continue  # where the epic is not there yet, the task comes with it
-            found = [item for item in tasks_of(old) if item["id"] == task]
-            if found:
-                wholes[index] = _with_tasks(old, [item for item in tasks_of(old) if item["id"] != task])
-                if all(item["id"] != task for item in tasks_of(new)):
-                    others[index] = _with_tasks(new, [*tasks_of(new), *found])
-    for mine, other in zip(source.rows, target.rows, strict=True):
-        if task in mine.tasks and task not in other.tasks:
-            other.tasks[task] = mine.tasks.pop(task)
-            for place in [place for place in mine.links if place[0] == task]:
-                other.links[place] = mine.links.pop(place)
+class _Carried:
+    """One task that goes to one place in all states, or away."""
+
+    def __init__(self, epics: Epics, item: Moved, ask: Decide) -> None:
+        self._epics = epics
+        self._item = item
+        self._whose: int | None = None
+        """By whose version it was settled as a whole."""
+        self._found = course(item, Direction.BOTH, lambda conflict: self._answered(conflict, ask))
+        self._documents: dict[str, list[tuple[Core, int] | None]] = {}
+        self._rows: list[_Rows | None] = []
+
+    def _answered(self, conflict: Conflict, ask: Decide) -> Chosen:
+        chosen = ask(conflict) or Chosen(conflict.ours)
+        if self._item.follows:
+            self._whose = chosen_place(conflict, chosen)
+        return chosen
+
+    def moves(self) -> Iterator[tuple[Label, Label]]:
+        """The move, as labels before and after; none where it stays or goes away."""
+        if self._found.target is not None and self._found.target != self._item.source:
+            yield label_at(self._item.source), label_at(self._found.target)
+
+    # Where it was
+
+    def take(self) -> None:
+        """Take it away wherever it is."""
+        self._documents = {part: [self._taken(part, number) for number in STATES] for part in PARTS}
+        self._rows = [self._taken_rows(number) for number in STATES]
+
+    def _taken(self, part: str, number: int) -> tuple[Core, int] | None:
+        at = self._item.places[number]
+        core = None if at is None else _documents(self._epics[at[0]], part)[number]
+        if at is None or core is None:
+            return None
+        for index, task in enumerate(tasks_of(core)):
+            if task["id"] == at[1]:
+                others = [other for other in tasks_of(core) if other is not task]
+                _documents(self._epics[at[0]], part)[number] = _with_tasks(core, others)
+                return task, index
+        return None
+
+    def _taken_rows(self, number: int) -> _Rows | None:
+        """Its row with its links; that of a task which was deleted may be there, marked."""
+        at = self._item.places[number]
+        for epic, key in sorted(self._item.everywhere) if at is None else [at]:
+            rows = self._epics[epic].rows[number]
+            if key in rows.tasks:
+                linked = [place for place in rows.links if place[0] == key]
+                return rows.tasks.pop(key), {place[1]: rows.links.pop(place) for place in linked}
+        return None
+
+    # Where it goes
+
+    def put(self) -> None:
+        """Put it to its place."""
+        target, whose = self._found.target, self._whose
+        epic, key = target or self._item.home
+        owner = self._epics[epic]
+        if whose is not None:
+            owner.kept[Document.TASKS, key] = WHOSE[whose]
+        for number, rows in zip(STATES, self._rows, strict=True):
+            if rows is not None:
+                owner.rows[number].tasks[key] = rows[0]
+                owner.rows[number].links.update({(key, linked): row for linked, row in rows[1].items()})
+        if target is None:
+            return
+        _bring_back(owner)
+        for part, versions in self._documents.items():
+            for number in STATES:
+                version = versions[number if whose is None else whose]
+                at = self._item.places[number]
+                if version is not None:
+                    stays = at is not None and at[0] == epic
+                    _put(_documents(owner, part), number, {**version[0], "id": key}, version[1] if stays else None)
+
+    def relink(self, links: str) -> None:
+        """Let what depends on it name it by the id that it has now."""
+        target = self._found.target
+        if target is None or not self._item.renamed:
+            return
+        for epic in self._epics.values():
+            if self._item.alone or epic.id in self._item.epics:
+                _relink(epic, {key for _, key in self._item.everywhere} - {target[1]}, target[1], links)
 
 
-def _with_tasks(core: Core, tasks: list[Core]) -> Core:
-    result = {name: value for name, value in core.items() if name != Mapping.TASKS}
+def _documents(epic: Epic, part: str) -> list[Core | None]:
+    return epic.of_files if part == FILES else epic.of_rows
+
+
+def _bring_back(epic: Epic) -> None:
+    """An epic that one side deleted is as the other has it, for a task that somebody wants in it."""
+    for part in PARTS:
+        documents = _documents(epic, part)
+        base, ours, theirs = documents
+        if base is not None and (ours is None or theirs is None):
+            whose = OURS if ours is not None else THEIRS if theirs is not None else BASE
+            documents[:] = [documents[whose]] * len(STATES)
+            epic.kept[()] = WHOSE[whose]
+
+
+def _put(documents: list[Core | None], number: int, task: Core, index: int | None) -> None:
+    """Put a task into an epic's document; where the epic is not there yet, it has nothing but its tasks."""
+    if all(document is None for document in documents):
+        return
+    core = documents[number] or {}
+    tasks = tasks_of(core)
+    if all(other["id"] != task["id"] for other in tasks):
+        at = len(tasks) if index is None else index
+        documents[number] = _with_tasks(core, [*tasks[:at], task, *tasks[at:]])
+
+
+def _relink(epic: Epic, old: set[str], new: str, links: str) -> None:
+    """Name a task by another id, unless the epic has a task of its own that is called so."""
+    documents = [core for part in PARTS for core in _documents(epic, part) if core is not None]
+    names = old - {cast("str", task["id"]) for core in documents for task in tasks_of(core)}
+    if not names:
+        return
+    for part in PARTS:
+        cores = _documents(epic, part)
+        cores[:] = [
+            core and _with_tasks(core, [_renamed(task, names, new, links) for task in tasks_of(core)]) for core in cores
+        ]
+    for rows in epic.rows:
+        for task, linked in [place for place in rows.links if place[1] in names]:
+            rows.links.setdefault((task, new), rows.links.pop((task, linked)))
+
+
+def _renamed(task: Core, names: set[str], new: str, links: str) -> Core:
+    keys = cast("list[str]", task.get(links) or [])
+    if not names & {*keys}:
+        return task
+    return {**task, links: cast("JSON", sorted({new if key in names else key for key in keys}))}
+
+
+def _with_tasks(core: Core, tasks: Tasks) -> Core:
+    result = {name: value for name, value in core.items() if name != Document.TASKS}
     if tasks:
-        result[Mapping.TASKS] = cast("JSON", tasks)
+        result[Document.TASKS] = cast("JSON", tasks)
     return result

@@ -11,7 +11,7 @@ from epicvc.jsonio import JSON, equal
 from epicvc.merge.threeway import ABSENT, Context, Value
 from epicvc.model.labels import Label
 from epicvc.repo.rows import NamedRow
-from epicvc.services.threeway.whole import is_touch_time, plain
+from epicvc.services.threeway.whole import is_birth_time, is_touch_time, plain
 
 
 class Versions(Struct, frozen=True):
@@ -27,7 +27,7 @@ def merge_row(context: Context, label: Label, rows: Versions) -> NamedRow | None
 
     Inserted on both sides under one key with different values, and deleted here and changed there, are conflicts of
     the whole row: neither may be lost without a word. A column that says when the row was last written takes the
-    later of two times.
+    later of two times, one that says when it was made the earlier.
     """
     base, ours, theirs = rows.base, rows.ours, rows.theirs
     if ours == theirs or theirs == base:
@@ -67,8 +67,11 @@ def merge_cell(
         return ours
     if _same(ours, base):
         return theirs
-    if is_touch_time(column) and type(ours) is type(theirs) and isinstance(ours, str | int | float):
-        return max(ours, cast("str", theirs))
+    if type(ours) is type(theirs) and isinstance(ours, str | int | float):
+        if is_touch_time(column):
+            return max(ours, cast("str", theirs))
+        if is_birth_time(column):
+            return min(ours, cast("str", theirs))
     chosen = context.choose(label, *(_value(plain(value)) for value in (base, ours, theirs)))
     return ours if chosen is None else as_cell(chosen.value, (ours, theirs, base))
 

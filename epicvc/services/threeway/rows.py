@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import cast
 
+from epicvc.database.layout import Layout
 from epicvc.database.ordering import numbered, says_order
 from epicvc.database.rowcodec import SQLValue, decode_key
+from epicvc.database.values import key_text
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
@@ -25,10 +27,14 @@ class DocumentRows:
         mapping: what lies where.
         surrogates: gives out keys.
         emit: takes the rows.
+        layout: the mapped tables as the database has them.
         links: writes those of the child table, where there is one.
     """
 
-    def __init__(self, mapping: DocumentMapping, surrogates: Surrogates, emit: Emit, links: LinkRows | None) -> None:
+    def __init__(
+        self, mapping: DocumentMapping, surrogates: Surrogates, emit: Emit, layout: Layout, links: LinkRows | None
+    ) -> None:
+        self._defaults = {columns.map.table: dict(columns.default_cells) for columns in (layout.epics, layout.tasks)}
         self._mapping = mapping
         self._surrogates = surrogates
         self._emit = emit
@@ -76,6 +82,8 @@ class DocumentRows:
             forced: NamedRow = {}
             if key in by_id and tasks.parent:
                 forced[tasks.parent] = parent
+            if key in by_id:
+                forced[tasks.key] = self._key_cell(found, key)
             if key in numbers and tasks.sequence:
                 forced[tasks.sequence] = numbers[key]
             place = label.child(DocumentMapping.TASKS).child(key)
@@ -101,12 +109,19 @@ class DocumentRows:
             theirs = self._surrogates.followed(table.table, theirs)
         if base is ours is theirs is None:
             return
-        row = merged_row(table, label, Versions(base, ours, theirs), merged, names, whole)
+        versions = Versions(base, ours, theirs)
+        row = merged_row(table, label, versions, merged, names, whole, self._defaults[table.table])
         key = self._keys[place]
         if row is not None:
             row = {**row, **forced, table.id: decode_key(key)[0]}
         if row != ours:
             self._emit.setdefault(table.table, {})[key] = row
+
+    def _key_cell(self, found: Documents, key: str) -> SQLValue:
+        """A task's id as its rows have it; a row that gets another id has it from the side that gave it."""
+        column = self._mapping.tasks.key
+        rows = (side.tasks[key][1] for side in (found.ours, found.theirs, found.base) if key in side.tasks)
+        return next((cell for cell in (row.get(column) for row in rows) if key_text(cell) == key), key)
 
     def _numbers(self, found: Documents, order: list[str]) -> dict[str, SQLValue]:
         """The sequence numbers of the merged order: those of one side where they say it, else the fewest changes."""

@@ -7,17 +7,19 @@ that of the changes, whatever the snapshots hold beside them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import cached_property
+from itertools import chain
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import BATCH
+from epicvc.database.documents import BATCH, living_tasks
 from epicvc.merge.graph import Fault
 from epicvc.merge.threeway import Chosen, Conflict, Context, Decide
 from epicvc.model.labels import Label
-from epicvc.model.mapping import Mapping
+from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.repo.base import BaseEntry, get_core, put_entry, update_base
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.session import Session
@@ -27,9 +29,9 @@ from epicvc.services.threeway.documents import EpicMerge
 from epicvc.services.threeway.files import MergedFiles
 from epicvc.services.threeway.graph import check_links
 from epicvc.services.threeway.linkrows import LinkRows
-from epicvc.services.threeway.loading import Loader
+from epicvc.services.threeway.loading import Epic, Loader
 from epicvc.services.threeway.merged import Documents, Emit
-from epicvc.services.threeway.moves import relocate
+from epicvc.services.threeway.moves import dependants, relocate
 from epicvc.services.threeway.references import reference_check
 from epicvc.services.threeway.rows import DocumentRows
 from epicvc.services.threeway.schema import merged_schema
@@ -91,7 +93,7 @@ class _Merge:
         config = session.repo.config
         self._session = session
         self._sink = session.staging
-        self._mapping: Mapping = config.mapping
+        self._mapping: DocumentMapping = config.mapping
         self._three = three
         self._decisions = Decisions(decide, config.policies.whole)
         self._files = MergedFiles(self._sink, three.ours.snapshot.files)
@@ -107,14 +109,13 @@ class _Merge:
         moves: list[tuple[Label, Label]] = []
         for group in self._groups(both):
             epics = {epic.id: epic for epic in loader.load(group)}
-            here, there = (_within(changes.moved, epics) for changes in (self._three.here, self._three.there))
-            moves += relocate(epics, here, there, self._decisions.ask_place)
+            moves += self._relocate(loader, epics)
             documents += map(self._documents.merge, epics.values())
         known: tuple[Fault, ...] = ()
         if self._mapping.links and not self._decisions.undecided:
             known = check_links(self._session, self._three, loader, self._documents.links)
         touched = set(both)
-        database = self._database(schema, both, documents, touched)
+        database = self._database(schema, both, loader, documents, touched)
         self._take_files(both, touched)
         entries = {**self._documents.entries, **dict(self._entries_of_theirs(both, touched))}
         return Merged(
@@ -137,12 +138,28 @@ class _Merge:
             for (giver, _), getter in moved.items():
                 if giver in other or getter in other:
                     found |= {giver, getter}
-        return frozenset(found)
+        return frozenset({*found, *chain.from_iterable(self._dependants)})
+
+    @cached_property
+    def _dependants(self) -> list[tuple[str, str]]:
+        return list(dependants(self._three)) if self._mapping.links else []
+
+    def _relocate(self, loader: Loader, epics: Mapping[str, Epic]) -> list[tuple[Label, Label]]:
+        links, tasks, three, reader = self._mapping.links, self._mapping.tasks, self._three, self._session.reader
+        owned = reader if three.owned else None
+
+        def owners(keys: Collection[str]) -> set[str]:
+            known = {epic for side in (three.here, three.there) for key in keys for epic in side.tasks.get(key, ())}
+            rows = living_tasks(owned, loader.layout, sorted(keys)) if owned is not None else ()
+            return known | {epic for _, epic in rows}
+
+        unique = owned is not None and (tasks.key,) in owned.unique_keys(tasks.table)
+        return relocate(epics, links.field if links else None, self._decisions.ask_place, owners, unique=unique)
 
     def _groups(self, both: frozenset[str]) -> Iterator[list[str]]:
-        """The epics to merge, a bounded number at once; those between which tasks moved are together."""
+        """The epics to merge, a bounded number at once; those between which tasks moved or depend are together."""
         partners: dict[str, set[str]] = {}
-        for giver, getter in self._three.moved:
+        for giver, getter in (*self._three.moved, *self._dependants):
             if giver in both and getter in both:
                 partners.setdefault(giver, set()).add(getter)
                 partners.setdefault(getter, set()).add(giver)
@@ -165,7 +182,12 @@ class _Merge:
         return merged_schema(self._sink, base, ours, theirs) if base and ours and theirs else None
 
     def _database(
-        self, schema: ObjectId | None, both: frozenset[str], documents: list[Documents], touched: set[str]
+        self,
+        schema: ObjectId | None,
+        both: frozenset[str],
+        loader: Loader,
+        documents: list[Documents],
+        touched: set[str],
     ) -> DatabaseState | None:
         three, reader = self._three, self._session.reader
         if schema is None:
@@ -177,7 +199,8 @@ class _Merge:
         done: set[Place] = set()
         if three.owned:
             tables.claim(both)
-            writes = DocumentRows(self._mapping, surrogates, emit, self._link_rows(context, surrogates, emit))
+            links = self._link_rows(context, surrogates, emit)
+            writes = DocumentRows(self._mapping, surrogates, emit, loader.layout, links)
             for document in documents:
                 writes.claim(document)
             for document in documents:
@@ -217,8 +240,3 @@ class _Merge:
                 entry = put_entry(self._sink, epic, core, None)
             touched.add(epic)
             yield epic, entry
-
-
-def _within(moved: dict[tuple[str, str], str], epics: Container[str]) -> dict[tuple[str, str], str]:
-    """The moves out of some epics."""
-    return {place: getter for place, getter in moved.items() if place[0] in epics}

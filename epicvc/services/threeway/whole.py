@@ -22,12 +22,20 @@ from epicvc.repo.rows import NamedRow, is_alive
 _TOUCHED: Final = re.compile(r"(^|_)(updated|modified|changed)(_|$)", re.IGNORECASE)
 """Columns that say when a row was last written; writing it again is no change that a person made."""
 
+_BORN: Final = re.compile(r"(^|_)(created|inserted)(_(at|on|time|date))?$", re.IGNORECASE)
+"""Columns that say when a row was made: where both sides add one thing, that is no difference which a person made."""
+
 _FORCED: Final = "@"
 
 
 def is_touch_time(column: str) -> bool:
     """Whether a column says, by its name, when its row was last written."""
     return bool(_TOUCHED.search(column))
+
+
+def is_birth_time(column: str) -> bool:
+    """Whether a column says, by its name, when its row was made."""
+    return bool(_BORN.search(column))
 
 
 class NaturalRows(Struct):
@@ -84,7 +92,8 @@ def system_names(mapping: Mapping, rows: Iterable[NaturalRows], files: Iterable[
 def _system_columns(table: TableMap, row: NamedRow) -> list[str]:
     fields = {spec.column for spec in table.fields}
     structure = {table.id, table.key, table.parent, table.sequence, table.deleted_at}
-    return [name for name in row if name not in fields and name not in structure and not is_touch_time(name)]
+    own = (name for name in row if name not in fields and name not in structure)
+    return [name for name in own if not is_touch_time(name) and not is_birth_time(name)]
 
 
 def of_rows(core: Core, rows: NaturalRows, names: Names) -> Core:
