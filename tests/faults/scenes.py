@@ -21,6 +21,7 @@ from faults.client import Server
 from faults.state import Commit, Sides, commits, observe
 
 FACTS = Facts("made", "1", "epico_1.json", ("1.1", "1.2"), "2", "epico_2.json", ("OWN_1", "OWN_2"), "OWN_T2")
+REMEMBERED = ("database.cache", "database.mark", "documents.cache", "files.cache", "clock")
 FILES = {path: MADE[path] for path in ("epico_1.json", "epico_2.json", "later/plan for six.json")}
 
 
@@ -203,9 +204,7 @@ def expect(server: Server, scene: Scene, root: Path, scratch: Path, *, wal: bool
         before,
         after or 0,
         (status, new_status),
-        frozenset(
-            {*paths, *(f".epicvc/{name}" for name in ("database.cache", "database.mark", "files.cache", "clock"))}
-        ),
+        frozenset({*paths, *(f".epicvc/{name}" for name in REMEMBERED)}),
         wal,
     )
     target = root.parent / f"{root.name}.expected"
