@@ -97,12 +97,10 @@ def merged_bytes(
         calculated: the calculated fields to write beside the epic; ``None`` leaves them alone.
         form_of_ours: keep our formatting also where ours was not touched and theirs says all.
     """
-    wanted = cast("JSON", merged)
     untouched = ours is None or (base is not None and ours.raw == base.raw and not form_of_ours)
-    if theirs is not None and untouched and equal(cast("JSON", of_file(theirs.file, mapping)), wanted):
-        return theirs.raw
-    if ours is not None and equal(cast("JSON", of_file(ours.file, mapping)), wanted):
-        return ours.raw
+    for version in (theirs if untouched else None, ours):
+        if version is not None and _says(version, mapping, merged, calculated):
+            return version.raw
     versions = [version for version in (ours, theirs, base) if version is not None]
     if not versions:
         return None
@@ -128,6 +126,14 @@ def _put_back(whole: Object, left_out: Container[str], before: Object) -> None:
     tasks = [known[key] if (key := natural_key(item["id"])) in left_out else item for item in tasks_of(body)]
     filled = {**body, Mapping.TASKS: cast("JSON", tasks)} if tasks else body
     whole.update({WRAPPER: cast("JSON", filled)} if body is not whole else filled)
+
+
+def _says(version: Text, mapping: Mapping, merged: Core, calculated: Core | None) -> bool:
+    """Whether a file is what is wanted, what is calculated included."""
+    if not equal(cast("JSON", of_file(version.file, mapping)), cast("JSON", merged)):
+        return False
+    whole = version.file.whole
+    return calculated is None or WRAPPER not in whole or equal(whole.get(CALCULATED), cast("JSON", calculated or None))
 
 
 def _with_whole(start: FileEpic, merged: Core, donors: list[FileEpic], mapping: Mapping) -> Object:

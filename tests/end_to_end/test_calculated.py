@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.branches import commit, fork
 from support.repos import EpicRepo
 
 
@@ -76,3 +77,28 @@ def test_off_and_enriched_add_nothing(repo: EpicRepo) -> None:
     repo.ok("plan", "--from", "2025-08-13")
     repo.ok("sync")
     assert repo.files() == files
+
+
+@pytest.mark.parametrize("disputed", [False, True])
+def test_a_merge_of_branches_calculates_anew(inline: EpicRepo, disputed: bool) -> None:
+    repo, epic, tasks = inline, inline.facts.epic, inline.facts.tasks
+
+    def work(key: str, done: str) -> None:
+        repo.rewrite(epic, lambda body: body["tasks"].append({"id": key, "title": key}))
+        if disputed:
+            repo.rewrite(epic, lambda body: body.update(name=key))
+        repo.sql("UPDATE framework_tasks SET status = 'completed' WHERE task_key = ?", done)
+        commit(repo, key)
+
+    fork(repo)
+    work("theirs", tasks[0])
+    repo.ok("switch", "main")
+    work("ours", tasks[1])
+    assert len(repo.json("merge", "theirs", code=int(disputed))["conflicts"]) == disputed
+    if disputed:
+        repo.ok("resolve", "--prefer", "theirs")
+        repo.ok("merge", "--continue")
+    found = beside(repo, epic)
+    assert found["stats"]["total_tasks"] == len(repo.body(epic)["tasks"])
+    assert found["stats"]["completed_tasks"] == 2
+    assert repo.json("sync", "--dry-run")["to_files"] == 0

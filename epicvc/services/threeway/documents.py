@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import cast
 
 from epicvc.database.values import decode
@@ -10,9 +10,10 @@ from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON, parse
 from epicvc.merge.document import DocumentMerge
 from epicvc.merge.threeway import ABSENT, Context
-from epicvc.model.document import UNAGREED, Core, same_core
+from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.mapping import Mapping
 from epicvc.plan.wholefile import core_part, merged_bytes
+from epicvc.planning.progress import progress_fields
 from epicvc.repo.base import BaseEntry, put_entry
 from epicvc.repo.config import Config
 from epicvc.services.threeway.contents import Links, links_of
@@ -81,7 +82,7 @@ class EpicMerge:
         base, ours, theirs = epic.files
         data = path = None
         if merged is not None:
-            calculated = self._calculated(epic) if rows is not None else None
+            calculated = self._calculated(epic, rows) if rows is not None else None
             texts = (version.text if version else None for version in epic.files)
             data = merged_bytes(self._mapping, merged, *texts, calculated=calculated)
             path = merged_path(base, ours, theirs)
@@ -98,8 +99,8 @@ class EpicMerge:
         still = epic.still if holds(parsed.value, epic.still) else Still()
         return read_version(epic.id, (path, blob), parsed, still, self._mapping)
 
-    def _calculated(self, epic: Epic) -> Core | None:
-        """The calculated fields for a file that has a place for them: those of the row on our side."""
+    def _calculated(self, epic: Epic, rows: Core) -> Core | None:
+        """What belongs beside the epic where a file has a place for it: dates of our row, how far the tasks are."""
         found = epic.rows[1].epic or epic.rows[2].epic
         if self._config.calculated != "inline" or found is None:
             return None
@@ -111,7 +112,18 @@ class EpicMerge:
                 continue  # the next synchronisation names it
             if value is not None:
                 result[spec.name] = value
-        return result
+        return {**result, **progress_fields(self._states(epic, rows))}
+
+    def _states(self, epic: Epic, rows: Core) -> Iterator[str]:
+        """The states of the merged tasks, where the database has a column for them."""
+        column = self._mapping.tasks.status
+        member = next((name for name, own in epic.names.task.items() if own == column), None)
+        for task in tasks_of(rows):
+            key = cast("str", task["id"])
+            row = next((side.tasks[key][1] for side in epic.rows[1:] if key in side.tasks), {})
+            state = row.get(column or "") if key in epic.still.items else task.get(member or "")
+            if isinstance(state, str):
+                yield state
 
     # The base
 
