@@ -123,7 +123,9 @@ def run_faults(
         tally.add(_WORDS[fault.mode], f"{stage.name}, {fault}", _judge(server, stage, fault, answer, work, mutant))
 
 
-def lose_power(server: Server, stage: Stage, count: int, work: Path, tally: Tally, *, mutant: str = "") -> None:
+def lose_power(
+    server: Server, stage: Stage, count: int, work: Path, tally: Tally, *, mutant: str = "", seed: str = ""
+) -> None:
     """Cut the power at points all over the command, and judge what may be found then.
 
     Args:
@@ -133,6 +135,7 @@ def lose_power(server: Server, stage: Stage, count: int, work: Path, tally: Tall
         work: where they go, one after the other.
         tally: where it is counted.
         mutant: ``module:function`` that takes a safety out of the command.
+        seed: other states with each.
     """
     copy(stage.root, work)
     disk = Disk(work)
@@ -141,7 +144,7 @@ def lose_power(server: Server, stage: Stage, count: int, work: Path, tally: Tall
     assert answer.code == 0, answer
     calls = read_log(log)
     log.unlink()
-    rng = random.Random(f"{stage.name} {count}")
+    rng = random.Random(f"{stage.name} {count}{seed}")
     # The end counts for more: whatever is lost there was acknowledged.
     picks = [len(calls) if rng.random() < 0.2 else rng.randint(1, len(calls)) for _ in range(2 * count)]
     known: set[bytes] = set()
