@@ -260,7 +260,7 @@ def test_undo_of_everything_up_to_the_beginning(repo: EpicRepo) -> None:
     assert list(repo.json("branch")["branches"]) == ["main"]
     repo.ok("undo")  # the sync
     assert repo.json("status")["in_sync"] is False
-    assert len(repo.files()) == len(repo.facts.paths)
+    assert len(repo.files()) == len(repo.facts.paths), sorted(repo.files())
 
 
 def test_op_log_and_op_restore(repo: EpicRepo) -> None:
