@@ -71,9 +71,8 @@ def add_file(repo: EpicRepo, chance: random.Random) -> None:
 
 
 def move_file(repo: EpicRepo, chance: random.Random) -> None:
-    path = repo.path(repo.facts.other)
+    path = repo.path(repo.facts.own[1])
     path.rename(path.with_name(f"moved{chance.randrange(9)}.json"))
-    repo.facts.paths.pop(repo.facts.other, None)
 
 
 def delete_row(repo: EpicRepo, _: random.Random) -> None:
