@@ -35,7 +35,7 @@ def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
     Any exit code from 1 to 128 makes git leave ``path`` in conflict, with the three versions in its index and what is
     in ``ours`` in the work tree. Codes above abort the whole merge, which one bad file is no reason for.
     """
-    from epicvc.gitlink.lean import import_msgspec
+    from epicvc.lean import import_msgspec
 
     import_msgspec()
     from epicvc.errors import InvalidData, InvalidJSON
@@ -55,7 +55,7 @@ def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
 
 def merge_ancestors(base: str, ours: str, theirs: str) -> int:
     """Merge three temporary files of git into ``ours`` where these are versions in merge bases."""
-    from epicvc.gitlink.lean import import_msgspec
+    from epicvc.lean import import_msgspec
 
     import_msgspec()
     from epicvc.gitlink.mergedriver import drive_ancestors

@@ -15,6 +15,7 @@ from typing import Any, Final
 from epicvc.cli.parameters import COMMON, Argument, Option, Parameter, parameters_of
 from epicvc.cli.settings import Context, Settings
 from epicvc.cli.table import EPICVC, Family, function_of
+from epicvc.lean import import_msgspec
 
 _LONGEST: Final = 18  # digits of a number: what is longer may need care
 
@@ -41,6 +42,7 @@ class Call:
         Raises:
             UsageError: a common flag has a value that it does not take.
         """
+        import_msgspec()  # every command needs it
         settings = Settings()
         for flags in self.flags:
             settings = settings.with_flags(flags)

@@ -41,7 +41,7 @@ def check_staged(git: Git) -> Report | None:
         configs = {place: data for place, data in _configs(git, blobs, changes) if _may_concern(changes, data)}
         if not configs:
             return None
-        from epicvc.gitlink.lean import import_msgspec
+        from epicvc.lean import import_msgspec
 
         import_msgspec()
         from epicvc.gitlink.checking import check

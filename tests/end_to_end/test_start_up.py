@@ -196,7 +196,7 @@ def test_merge_driver(made: EpicRepo) -> None:
 def test_msgspec_at_a_lower_price_is_msgspec() -> None:
     """Nothing is left behind: typing_extensions can be imported by whoever needs it."""
     code = (
-        "import sys; from epicvc.gitlink.lean import import_msgspec; import_msgspec(); import_msgspec(); "
+        "import sys; from epicvc.lean import import_msgspec; import_msgspec(); import_msgspec(); "
         "assert 'msgspec' in sys.modules; assert 'typing_extensions' not in sys.modules; import typing_extensions; "
         "import typing, msgspec; S = msgspec.defstruct('S', [('a', typing.Annotated[int, msgspec.Meta(ge=0)])]); "
         "assert msgspec.json.decode(b'{\"a\": 1}', type=S).a == 1"

@@ -1,4 +1,4 @@
-"""Importing msgspec at a lower price, for the commands that git starts."""
+"""Importing msgspec at a lower price, for commands whose start is most of their work."""
 
 from __future__ import annotations
 
