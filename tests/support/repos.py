@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ class EpicRepo:
 
     def __init__(self, root: Path, facts: Facts) -> None:
         self.root = root
-        self.facts = facts
+        self.facts = replace(facts, paths=dict(facts.paths))  # which a test may add to
         self.directory = root / "epics"
         self.database = root / "framework.db"
         self._dumps: dict[bytes, list[str]] = {}
