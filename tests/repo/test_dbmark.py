@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.epics import write_epics
-from support.repos import EpicRepo, Facts
+from support.repos import NO_FACTS, EpicRepo
 
 from epicvc.database.sqlite import marking
 from epicvc.database.sqlite.reader import SQLiteReader
@@ -26,7 +26,7 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EpicRepo:
     root = tmp_path / "repo"
     root.mkdir()
     write_epics(root / "epics")
-    made = EpicRepo(root, Facts.__new__(Facts))
+    made = EpicRepo(root, NO_FACTS)
     made.ok("init", "--files", "epics", "--db", "framework.db")
     made.ok("sync")
     made.sql("UPDATE framework_tasks SET status = 'completed'")
@@ -174,7 +174,7 @@ def test_looking_leaves_the_mark_alone(repo: EpicRepo) -> None:
 def test_a_first_sync_leaves_a_mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_whole: list[str]) -> None:
     monkeypatch.setattr(marking, "WORTH_MARKING", 0)
     write_epics(tmp_path / "repo/epics")
-    repo = EpicRepo(tmp_path / "repo", Facts.__new__(Facts))
+    repo = EpicRepo(tmp_path / "repo", NO_FACTS)
     repo.ok("init", "--files", "epics", "--db", "framework.db")
     repo.ok("sync")
     read_whole.clear()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.epics import task, write_epics
-from support.repos import EpicRepo, Facts
+from support.repos import NO_FACTS, EpicRepo
 
 from epicvc.repo import workers
 from epicvc.repo.workers import Workers
@@ -44,7 +44,7 @@ def made(root: Path) -> EpicRepo:
     odd = {"id": "odd", "name": "Odd", "tdd_enabled": True, "goals": ["é", 1.5, {"a": None}], "unknown": 10**30}
     odd["tasks"] = [task("odd.1", "one", dependencies=["odd.2"]), task("odd.2", "two", estimate_minutes=15)]
     (root / "epics" / "odd.json").write_text(json.dumps(odd))
-    repo = EpicRepo(root, Facts.__new__(Facts))
+    repo = EpicRepo(root, NO_FACTS)
     repo.ok("init", "--files", "epics", "--db", "framework.db")
     repo.ok("sync")
     return repo

@@ -83,6 +83,10 @@ class Facts:
     column: str = ""
 
 
+NO_FACTS = Facts("", "", "", (), "", "", (), "")
+"""For a repo whose test knows its places itself."""
+
+
 class EpicRepo:
     """A directory with epics and a database, and the command line to be run in it."""
 
