@@ -112,6 +112,8 @@ class Connection:
             return self._raw.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self.translate(error) from error
+        except UnicodeDecodeError as error:  # the module cannot even say what is wrong with a damaged definition
+            raise DamagedStore(str(self.path), "its definitions are no text") from error
 
     def run_many(self, sql: str, rows: Iterable[Values]) -> int:
         """Run one statement for each row; how many rows of the table it changed.

@@ -168,6 +168,17 @@ def test_a_store_with_another_definition_is_damage(path: Path, old: str, new: st
         Store.open(path)
 
 
+@pytest.mark.parametrize("at", range(20))
+def test_a_definition_that_is_no_text_is_damage(path: Path, at: int) -> None:
+    """SQLite's message quotes it, and Python cannot decode that."""
+    Store.open(path, create=True).close()
+    content = bytearray(path.read_bytes())
+    content[content.index(b"CREATE TABLE ref (name") + at] |= 0x80
+    path.write_bytes(content)
+    with pytest.raises(DamagedStore):
+        Store.open(path)
+
+
 def test_a_damaged_page_is_damage(path: Path) -> None:
     with Store.open(path, create=True) as store:
         oid = put(store, ObjectType.BLOB, os.urandom(9000))
