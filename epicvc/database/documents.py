@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from itertools import islice
 from operator import lt
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from epicvc.database.backend import Reader
+from epicvc.database.batches import batches
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.query import Select, constant
 from epicvc.database.quoting import quote_identifier as quote
@@ -21,9 +21,6 @@ from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON
 from epicvc.model.document import Core, RowEpic, Tasks
 from epicvc.model.mapping import Layer, Mapping
-
-BATCH = 200
-"""Epics read at a time: bounds memory, and the number of bound values in one statement."""
 
 TaskRow: TypeAlias = "Sequence[SQLValue]"
 """A task's row: sequence, epic's surrogate key, own surrogate key, key, then the mapped columns."""
@@ -120,8 +117,7 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
         .where_condition(tasks.alive("t"))
         .where_condition(epics.alive("e"))
     )
-    remaining = iter(keys)
-    while chunk := list(islice(remaining, BATCH)):
+    for chunk in batches(keys):
         for task, epic in reader.execute(*owned.where(tasks.lookup("t"), "IN", chunk).build()):
             found, owner = key_text(task), key_text(epic)
             if found is not None and owner is not None and found in chunk:
@@ -142,8 +138,7 @@ def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
         .where_condition(tasks.alive("t"))
         .where_condition(epics.alive("e"))
     )
-    remaining = iter(keys)
-    while chunk := list(islice(remaining, BATCH)):
+    for chunk in batches(keys):
         for (value,) in reader.execute(*linked.where(f"l.{quote(links.column)}", "IN", chunk).build()):
             key = key_text(value)
             if key is not None:
@@ -177,8 +172,7 @@ def epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) -> 
     if keys is None:
         yield from _heads(reader.execute(*heads.build()), table)
         return
-    remaining = iter(sorted(keys))
-    while chunk := list(islice(remaining, BATCH)):
+    for chunk in batches(sorted(keys)):
         rows = reader.execute(*heads.where(table.lookup("e"), "IN", chunk).build())
         yield from _heads(rows, table, frozenset(chunk))
 
@@ -204,8 +198,7 @@ def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = Non
     Raises:
         InvalidRow: a row has no key, or two living epics have one.
     """
-    heads = epic_heads(reader, layout, keys)
-    while batch := list(islice(heads, BATCH)):
+    for batch in batches(epic_heads(reader, layout, keys)):
         parents = [surrogate for surrogate, _, _ in batch if surrogate is not None]  # nothing belongs to NULL
         tasks = _read_tasks(reader, layout, parents)
         links = _read_links(reader, layout, parents)

@@ -6,14 +6,14 @@ No tasks are read, so that this is quick where whole documents would not be.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
 from typing import cast
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.backend import Reader
-from epicvc.database.documents import BATCH, epic_heads
+from epicvc.database.batches import batches
+from epicvc.database.documents import epic_heads
 from epicvc.database.layout import Layout
 from epicvc.database.query import Select
 from epicvc.database.quoting import quote_identifier as quote
@@ -108,6 +108,4 @@ def _chunks(keys: Collection[str] | None) -> Iterator[Sequence[str]]:
     if keys is None:
         yield ()
         return
-    remaining = iter(sorted(keys))
-    while chunk := list(islice(remaining, BATCH)):
-        yield chunk
+    yield from batches(sorted(keys))

@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from functools import cached_property
-from itertools import islice
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from msgspec import Struct
 
 from epicvc.database.backend import Writer
+from epicvc.database.batches import batches
 from epicvc.database.changes import ChangedTask, EpicChange, NewTask
-from epicvc.database.documents import BATCH
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
 from epicvc.database.query import Select, constant
@@ -123,8 +122,7 @@ class Push:
         epics, tasks = self._layout.epics, self._layout.tasks
         columns = (f"e.{quote(epics.map.id)}", f"e.{quote(epics.map.key)}", epics.alive("e"))
         query = Select(columns=columns).from_table(quote(epics.map.table), "e")
-        remaining = iter(keys)
-        while chunk := list(islice(remaining, BATCH)):
+        for chunk in batches(keys):
             found: dict[SQLValue, str] = {}
             for surrogate, key, alive in self._writer.execute(*query.where(epics.lookup("e"), "IN", chunk).build()):
                 text = key_text(key)
@@ -217,8 +215,7 @@ class Push:
         columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
         rows = ((task.columns, task.values, task.at) for task in new)
         self._rows.insert_all(columns.map.table, rows, columns)
-        parents = iter(dict.fromkeys(task.parent for task in new))
-        while chunk := list(islice(parents, BATCH)):
+        for chunk in batches(dict.fromkeys(task.parent for task in new)):
             self._find_tasks(chunk, columns)
         for task in new:
             row = self._tasks.get(task.parent, {}).get(task.key)

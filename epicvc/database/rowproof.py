@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
 from typing import TypeAlias
 
 from epicvc.database.backend import Writer
+from epicvc.database.batches import batches
 from epicvc.database.changes import EpicChange
-from epicvc.database.documents import BATCH
 from epicvc.database.fingerprint import Fingerprint, row_said
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.query import Select, constant
@@ -99,8 +98,7 @@ class RowProof:
             .from_table(quote(table.table), "t")
             .where_condition(columns.alive("t"))
         )
-        remaining = iter(wanted)
-        while chunk := list(islice(remaining, BATCH)):
+        for chunk in batches(wanted):
             for surrogate, number, key, *values in self._writer.execute(
                 *query.where(f"t.{quote(table.id)}", "IN", chunk).build()
             ):

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.database.backend import Reader, Writer
+from epicvc.database.batches import batches
 from epicvc.database.epicvalues import EpicValues, read_values
 from epicvc.database.layout import Layout, read_layout
 from epicvc.database.rowwrites import RowWrites
@@ -32,7 +33,6 @@ from epicvc.repo.plans import PlanRecord, load_plans, save_plans
 from epicvc.repo.repository import Repo
 from epicvc.services.commits import committing
 from epicvc.services.session import Later, Session, change, look
-from epicvc.services.syncwork import batches
 from epicvc.store.objects import ObjectId
 
 DURATION: Final = "duration"

@@ -14,6 +14,7 @@ from typing import Final, TypeAlias, cast
 
 from msgspec import Struct, field
 
+from epicvc.database.batches import batches
 from epicvc.errors import DependencyCycle, NotFound
 from epicvc.jsonio import JSON
 from epicvc.model.document import Core, natural_key, tasks_of
@@ -25,7 +26,6 @@ from epicvc.repo.documents import Documents
 from epicvc.repo.filesside import read_epic
 from epicvc.repo.repository import Repo
 from epicvc.services.session import look
-from epicvc.services.syncwork import batches
 
 DAY: Final = 480
 """Minutes of a working day."""

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
+from epicvc.database.batches import batches
 from epicvc.errors import NotFound, Refused
 from epicvc.merge.graph import Fault
 from epicvc.merge.threeway import Chosen, Conflict, Direction, undecided
@@ -44,7 +45,7 @@ from epicvc.services.newest import Newest
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change, look
 from epicvc.services.syncgraph import DATABASE, GraphWatch, check_graph
-from epicvc.services.syncwork import Agenda, SyncWork, batches
+from epicvc.services.syncwork import Agenda, SyncWork
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId
 

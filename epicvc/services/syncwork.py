@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TypeVar, cast
+from typing import cast
 
 from msgspec import Struct
 
 from epicvc.database.backend import Writer
+from epicvc.database.batches import BATCH, batches
 from epicvc.database.changes import EpicChange, new_epic, revived
-from epicvc.database.documents import BATCH, read_epics, read_rows
+from epicvc.database.documents import read_epics, read_rows
 from epicvc.database.fingerprint import rows_said, rows_seen
 from epicvc.database.layout import Layout
 from epicvc.database.push import Push, TaskAt
@@ -32,8 +33,6 @@ from epicvc.repo.tracked import TrackedFile
 from epicvc.repo.workers import Workers, worth_it
 from epicvc.services.decisions import Decision, Decisions, ToProve
 from epicvc.store.objects import ObjectId, ObjectType
-
-T = TypeVar("T")
 
 
 class Agenda(Struct, frozen=True):
@@ -265,10 +264,3 @@ def _shown(value: JSON) -> str:
         return "nothing"
     text = dumps_canonical(value).decode()
     return text if len(text) <= 60 else text[:59] + "…"
-
-
-def batches(epics: Iterable[T]) -> Iterator[list[T]]:
-    """Epics in portions that bound memory."""
-    remaining = iter(epics)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch

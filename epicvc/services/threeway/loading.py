@@ -8,7 +8,8 @@ from typing import cast
 
 from msgspec import Struct, field
 
-from epicvc.database.documents import BATCH, epic_of_rows
+from epicvc.database.batches import batches
+from epicvc.database.documents import epic_of_rows
 from epicvc.database.layout import Layout, read_layout
 from epicvc.database.rowcodec import SQLValue
 from epicvc.jsonio import JSON, parse, to_the_letter
@@ -78,8 +79,7 @@ class Loader:
             EpicvcError: a file is no epic, or a row cannot be read as part of one.
         """
         nothing: InStates = (NaturalRows(), NaturalRows(), NaturalRows())
-        for start in range(0, len(epics), BATCH):
-            batch = epics[start : start + BATCH]
+        for batch in batches(epics):
             rows = self._rows.read(batch) if self._three.owned else {}
             entries = [state.agreed(batch) for state in self._three.states]
             for epic in batch:

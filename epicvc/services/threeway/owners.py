@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from collections.abc import Mapping as MappingABC
-from itertools import islice
 from typing import Protocol
 
 from epicvc.database.backend import Reader
-from epicvc.database.documents import BATCH
+from epicvc.database.batches import batches
 from epicvc.database.query import Select
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue, encode_key
@@ -49,8 +48,7 @@ class LiveKeys:
         found: dict[SQLValue, str | None] = dict.fromkeys(surrogates)
         column = f"e.{quote(self._epics.id)}"
         query = Select(columns=(column, f"e.{quote(self._epics.key)}")).from_table(quote(self._epics.table), "e")
-        remaining = iter([surrogate for surrogate in surrogates if surrogate is not None])
-        while chunk := list(islice(remaining, BATCH)):
+        for chunk in batches(surrogate for surrogate in surrogates if surrogate is not None):
             found.update(
                 (row[0], key_text(row[1])) for row in self._reader.execute(*query.where(column, "IN", chunk).build())
             )

@@ -15,7 +15,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
-from epicvc.database.documents import BATCH, living_tasks
+from epicvc.database.batches import BATCH
+from epicvc.database.documents import living_tasks
 from epicvc.merge.graph import Fault
 from epicvc.merge.threeway import Chosen, Conflict, Context, Decide
 from epicvc.model.labels import Label
