@@ -41,9 +41,13 @@ def _encoder() -> msgspec.msgpack.Encoder:
     return msgspec.msgpack.Encoder()
 
 
+def _digest(value: object) -> Fingerprint:
+    return blake2b(_encoder().encode(value), digest_size=16).digest()
+
+
 def fingerprint(cells: Sequence[SQLValue], tasks: Sequence[TaskCells]) -> Fingerprint:
     """The digest of an epic's own core cells and of its tasks in their order."""
-    return blake2b(_encoder().encode((cells, tasks)), digest_size=16).digest()
+    return _digest((cells, tasks))
 
 
 def cells_of(defaults: Cells, values: Assignments) -> Sequence[SQLValue]:
@@ -68,12 +72,11 @@ def rows_said(layout: Layout, rows: EpicRows) -> Fingerprint:
 
 def row_said(number: SQLValue, key: SQLValue, cells: Sequence[SQLValue]) -> Fingerprint:
     """The digest of one row: its sequence number, its key, its core cells."""
-    return blake2b(_encoder().encode((number, key, cells)), digest_size=16).digest()
+    return _digest((number, key, cells))
 
 
 def rows_seen(layout: Layout, rows: EpicRows) -> Fingerprint:
     """The digest of everything that a change of an epic is worked out from: surrogate keys and order are part of it."""
     inner = layout.tasks.core_cells
     tasks = [(row[0], row[2], row[3], inner(row[FIRST_FIELD:]), rows.links_of(row)) for row in rows.tasks]
-    seen = (rows.surrogate, layout.epics.core_cells(rows.values), tasks)
-    return blake2b(_encoder().encode(seen), digest_size=16).digest()
+    return _digest((rows.surrogate, layout.epics.core_cells(rows.values), tasks))

@@ -99,6 +99,17 @@ def tasks_of(core: Core) -> Tasks:
     return cast("Tasks", core.get(Mapping.TASKS) or [])
 
 
+def task_in(core: Core | None, key: str) -> Core | None:
+    """The task of an id; ``None`` where the core has none."""
+    return next((task for task in tasks_of(core or {}) if task["id"] == key), None)
+
+
+def with_tasks(core: Core, tasks: Tasks) -> Core:
+    """A core with other tasks, or with none at all."""
+    rest = {name: value for name, value in core.items() if name != Mapping.TASKS}
+    return {**rest, Mapping.TASKS: cast("JSON", tasks)} if tasks else rest
+
+
 def read_file_epic(parsed: JSON, mapping: Mapping, path: str) -> FileEpic:
     """Take the epic out of a parsed file.
 

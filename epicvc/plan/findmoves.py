@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.jsonio import equal
-from epicvc.model.document import Core, tasks_of
+from epicvc.model.document import Core, task_in, tasks_of
 from epicvc.plan.moves import BASE, OURS, THEIRS, At, Cores, Moved, Moves, TaskAt
 
 LoadEpic: TypeAlias = "Callable[[str], Cores]"
@@ -212,8 +212,7 @@ class _Finder:
         """A task; with a base, without what that base makes absent."""
         if at is None:
             return None
-        core = self._cores(at[0])[number]
-        found = next((task for task in tasks_of(core or {}) if task["id"] == at[1]), None)
+        found = task_in(self._cores(at[0])[number], at[1])
         if found is None or base is None or number != THEIRS:
             return found
         nothing = self._defaults(*at) - base.keys()

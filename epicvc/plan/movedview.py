@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Direction, Triple, Value
-from epicvc.model.document import UNAGREED, Core, Tasks, place, tasks_of
+from epicvc.model.document import UNAGREED, Core, Tasks, place, tasks_of, with_tasks
 from epicvc.model.labels import escape
 from epicvc.model.mapping import Mapping as Document
 from epicvc.plan.moves import BASE, OURS, THEIRS, At, Cores, Course
@@ -170,8 +170,7 @@ class MovedView(Struct, frozen=True):
         if tasks is None or (core is not None and tasks == tasks_of(core)):
             return core
         known = _without(self.cores[BASE] or {}, UNAGREED) if core is None else core
-        rest = _without(known, Document.TASKS)
-        return {**rest, Document.TASKS: cast("JSON", tasks)} if tasks else rest
+        return with_tasks(known, tasks)
 
     # Names
 

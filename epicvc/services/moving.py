@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.database.documents import linked_epics, living_tasks
-from epicvc.model.document import Core, tasks_of
+from epicvc.model.document import Core, task_in, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.plan.findmoves import Places, find_moves
 from epicvc.plan.moves import OURS, THEIRS, Cores, Course, Moved, Moves, TaskAt, course, label_at
@@ -145,19 +145,15 @@ def contested(documents: Documents, tasks: TaskWatch, elsewhere: TaskWatch) -> l
         getters = [*tasks.added.get(key, ()), *elsewhere.added.get(key, ())]
         if owner in tasks.removed.get(key, ()) or owner in getters or len(getters) > 1:
             continue
-        ours, theirs = _task(documents.file_core(getters[0]), key), _db_task(documents, owner, key)
-        if _task(documents.file_core(owner), key) is None and ours is not None and theirs is not None:
+        ours, theirs = task_in(documents.file_core(getters[0]), key), _db_task(documents, owner, key)
+        if task_in(documents.file_core(owner), key) is None and ours is not None and theirs is not None:
             found.append(Moved((None, (getters[0], key), (owner, key)), (None, ours, theirs)))
     return found
 
 
-def _task(core: Core | None, key: str) -> Core | None:
-    return next((task for task in tasks_of(core or {}) if task["id"] == key), None)
-
-
 def _db_task(documents: Documents, epic: str, key: str) -> Core | None:
     (three,) = documents.load([epic])
-    return _task(three.db, key)
+    return task_in(three.db, key)
 
 
 def with_moves(policy: Policy, moves: Moves, documents: Documents) -> tuple[Policy, frozenset[str]]:

@@ -130,7 +130,7 @@ class SyncWork:
                 self._write(writer, layout, push, decisions)
             for changes in self._new_epics(layout):
                 self._require_absent(writer, layout, changes)
-                self._apply(push, changes)
+                push.apply(changes)
             push.finish()
             self._certify(writer, layout)
             database = recapture(writer, self._stage.sink, database)
@@ -147,7 +147,7 @@ class SyncWork:
             raise Replan
         self._single.update((decision.epic, decision.to_prove) for decision, _ in single)
         self._pushed.update((decision.epic, decision.to_prove) for decision in whole if decision.change is not None)
-        self._apply(push, [decision.change for decision in decisions if decision.change is not None])
+        push.apply([decision.change for decision in decisions if decision.change is not None])
         self._tell(len(decisions))
 
     def _parted(
@@ -173,10 +173,6 @@ class SyncWork:
             else:
                 whole.append(decision)
         return single, whole
-
-    def _apply(self, push: Push, changes: Sequence[EpicChange]) -> None:
-        if changes:
-            push.apply(changes)
 
     def _tell(self, done: int) -> None:
         self._done += done

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, cast
 
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import Chosen, Conflict, Decide, Direction
-from epicvc.model.document import Core, Tasks, tasks_of
+from epicvc.model.document import Core, tasks_of, with_tasks
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as Document
 from epicvc.plan.findmoves import Places, find_moves
@@ -122,7 +122,7 @@ class _Carried:
         for index, task in enumerate(tasks_of(core)):
             if task["id"] == at[1]:
                 others = [other for other in tasks_of(core) if other is not task]
-                _documents(self._epics[at[0]], part)[number] = _with_tasks(core, others)
+                _documents(self._epics[at[0]], part)[number] = with_tasks(core, others)
                 return task, index
         return None
 
@@ -193,7 +193,7 @@ def _put(documents: list[Core | None], number: int, task: Core, index: int | Non
     tasks = tasks_of(core)
     if all(other["id"] != task["id"] for other in tasks):
         at = len(tasks) if index is None else index
-        documents[number] = _with_tasks(core, [*tasks[:at], task, *tasks[at:]])
+        documents[number] = with_tasks(core, [*tasks[:at], task, *tasks[at:]])
 
 
 def _relink(epic: Epic, old: set[str], new: str, links: str) -> None:
@@ -205,7 +205,7 @@ def _relink(epic: Epic, old: set[str], new: str, links: str) -> None:
     for part in PARTS:
         cores = _documents(epic, part)
         cores[:] = [
-            core and _with_tasks(core, [_renamed(task, names, new, links) for task in tasks_of(core)]) for core in cores
+            core and with_tasks(core, [_renamed(task, names, new, links) for task in tasks_of(core)]) for core in cores
         ]
     for rows in epic.rows:
         for task, linked in [place for place in rows.links if place[1] in names]:
@@ -217,10 +217,3 @@ def _renamed(task: Core, names: set[str], new: str, links: str) -> Core:
     if not names & {*keys}:
         return task
     return {**task, links: cast("JSON", sorted({new if key in names else key for key in keys}))}
-
-
-def _with_tasks(core: Core, tasks: Tasks) -> Core:
-    result = {name: value for name, value in core.items() if name != Document.TASKS}
-    if tasks:
-        result[Document.TASKS] = cast("JSON", tasks)
-    return result
