@@ -33,7 +33,7 @@ def capturing(
     """
     cache = DatabaseCache.load(config.private)
     known = cache.state if cache.token == token and cache.ignore == config.ignore else None
-    if token is not None and known is not None and sink.has(known.tables) and sink.has(known.schema):
+    if token is not None and known is not None and _is_kept(sink, known):
         yield lambda: known
         return
     run = _Capture(config, sink, reader, told)
@@ -55,7 +55,11 @@ def remember_mark(config: Config, backend: Backend, state: DatabaseState) -> Non
 
     mark = backend.mark_left()
     if mark is not None:
-        MarkedState.of(state, config.ignore, mark).save(config.private)
+        MarkedState(state, config.ignore, mark).save(config.private)
+
+
+def _is_kept(sink: Staging, state: DatabaseState) -> bool:
+    return sink.has(state.tables) and sink.has(state.schema)
 
 
 class _Capture:
@@ -70,7 +74,7 @@ class _Capture:
         from epicvc.repo.dbmark import MarkedState
 
         marked = MarkedState.load(self._config.private, self._config.ignore)
-        if marked is None or not (self._sink.has(marked.tables) and self._sink.has(marked.schema)):
+        if marked is None or not _is_kept(self._sink, marked.state):
             yield lambda: None
             return
         before = marked.state
@@ -87,7 +91,7 @@ class _Capture:
             state = self._read(since)
             mark = wait()
         if mark is not None:
-            MarkedState.of(state, self._config.ignore, mark).save(self._config.private)
+            MarkedState(state, self._config.ignore, mark).save(self._config.private)
         return state
 
     def _read(self, since: tuple[DatabaseState, ChangedKeys] | None) -> DatabaseState:

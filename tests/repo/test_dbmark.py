@@ -135,7 +135,8 @@ def test_without_a_mark_everything_is_read(repo: EpicRepo, read_whole: list[str]
 def test_a_mark_of_a_state_that_the_store_has_not_is_of_no_use(repo: EpicRepo, read_whole: list[str]) -> None:
     marked = MarkedState.load(mark_of(repo).parent, frozenset())
     assert marked is not None
-    MarkedState.of(DatabaseState(marked.schema, b"?" * 32), frozenset(), marked.mark).save(mark_of(repo).parent)
+    state = DatabaseState(marked.state.schema, b"?" * 32)
+    MarkedState(state, frozenset(), marked.mark).save(mark_of(repo).parent)
     forget_token(repo)
     assert captured(repo) == read_anew(repo)
     assert "framework_tasks" in read_whole
