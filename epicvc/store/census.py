@@ -53,6 +53,16 @@ def read_census(path: str, row: Sequence[object] | None) -> dict[str, int]:
     return {name: int(number) for name, _, number in parts}
 
 
+def census_of(connection: Connection) -> dict[str, int]:
+    """The census as it is now.
+
+    Raises:
+        DamagedStore: it is missing or malformed.
+    """
+    rows = connection.run(CENSUS_ROW)
+    return read_census(str(connection.path), rows[0] if rows else None)
+
+
 def check_count(path: str, row: Sequence[object] | None, table: str, found: int) -> None:
     """Make sure that a table has the rows that it must have.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from epicvc.errors import DamagedObject, DamagedStore, NotFound, UsageError
-from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, check_count, next_number, read_census
+from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, census_of, check_count, next_number
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed, check_type, is_hex
 from epicvc.store.rowcheck import verified
 from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
@@ -312,9 +312,7 @@ class Store:
                     raise DamagedStore(self._path, f"operation number {last - 1} is lost")
                 yield read_operation(self._path, verified(self._path, f"operation {row[1]!r}", row)[1:])
                 last = row[0]
-        census = self._db.run(CENSUS_ROW)
-        # Others may have dropped the oldest entries since.
-        if read_census(self._path, census[0] if census else None)[OLDEST] < last:
+        if census_of(self._db)[OLDEST] < last:  # others may have dropped the oldest entries since, no newer ones
             raise DamagedStore(self._path, f"operation number {last - 1} is lost")
 
     def _meta(self, key: str) -> object:

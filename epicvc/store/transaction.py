@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
 from epicvc.errors import NotFound, RefMoved
-from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, dump_census, next_number, read_census
+from epicvc.store.census import CENSUS, OLDEST, census_of, dump_census, next_number
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed
 from epicvc.store.refs import check_name, check_value
 from epicvc.store.rowcheck import crc_of, verified
@@ -36,8 +36,7 @@ class Transaction:
 
     def _counted(self) -> dict[str, int]:
         if self._census is None:
-            rows = self._db.run(CENSUS_ROW)
-            self._census = read_census(str(self._db.path), rows[0] if rows else None)
+            self._census = census_of(self._db)
         return self._census
 
     def finish(self) -> None:
