@@ -8,7 +8,6 @@ what the library needs for all others, for help and for completion.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
@@ -109,9 +108,6 @@ COMMON: Final = (
     ),
 )
 """The flags that every command takes, and every group before its command."""
-
-TYPES: Final = (bool, int, str, Path)
-"""The types of values that are declared."""
 
 _EXAMPLES: Final[dict[Callable[..., int], tuple[str, ...]]] = {}
 
