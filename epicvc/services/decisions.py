@@ -6,11 +6,12 @@ files, column values, ids. A decision holds no document, so that any number of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from epicvc.database.changes import EpicChange, epic_change, revived
 from epicvc.database.fingerprint import Fingerprint, rows_seen
+from epicvc.plan.moves import Course
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.base import BaseEntry, put_entry
 from epicvc.repo.documents import Documents, Three
@@ -86,12 +87,13 @@ class Decisions:
     Args:
         documents: the documents that it is about.
         policy: what it plans by.
+        courses: what becomes of the tasks that are elsewhere.
     """
 
-    def __init__(self, documents: Documents, policy: Policy) -> None:
+    def __init__(self, documents: Documents, policy: Policy, courses: Sequence[Course]) -> None:
         self._documents = documents
         self._policy = policy
-        self._drafts = FileDrafts(documents, policy)
+        self._drafts = FileDrafts(documents, policy, courses)
         self._spool = Spool(documents.repo.config.private, _revived)
         self.rows = 0
         """How many rows they are about."""

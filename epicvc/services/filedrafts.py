@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Final, cast
@@ -18,6 +19,7 @@ from epicvc.model.document import Core, natural_key, tasks_of
 from epicvc.model.edit import new_file, with_core
 from epicvc.model.mapping import Mapping
 from epicvc.model.templates import is_template
+from epicvc.plan.moves import Course
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.base import core_id
 from epicvc.repo.documents import Documents, Three
@@ -25,7 +27,7 @@ from epicvc.repo.filesside import changed_files, epic_id_of, parse_file, read_ep
 from epicvc.repo.placing import FileChange
 from epicvc.repo.tracked import TrackedFile
 from epicvc.services.calculated import with_calculated
-from epicvc.services.moving import courses, in_files
+from epicvc.services.moving import in_files
 from epicvc.store.objects import ObjectId, ObjectType
 
 SAMPLES: Final = 5
@@ -38,17 +40,18 @@ class FileDrafts:
     Args:
         documents: the documents as they are.
         policy: what is planned by.
+        courses: what becomes of the tasks that are elsewhere.
 
     Attributes:
         paths: the files that there are once all drafts are in place.
     """
 
-    def __init__(self, documents: Documents, policy: Policy) -> None:
+    def __init__(self, documents: Documents, policy: Policy, courses: Sequence[Course]) -> None:
         self.paths = set(documents.working.files.files)
         self._documents = documents
         self._config = documents.repo.config
         self._pulls = Direction.TO_OURS in policy.direction
-        self._moves = in_files(courses(policy))
+        self._moves = in_files(courses)
 
     def draft(self, three: Three, outcome: Outcome) -> tuple[tuple[ObjectId, ObjectId] | None, FileChange | None]:
         """Work out an epic's file.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import cast
 
 from msgspec import Struct, field
@@ -181,7 +181,7 @@ def courses(policy: Policy) -> list[Course]:
     return [course(item, policy.direction, policy.decide) for item in policy.moves.items]
 
 
-def carried_out(found: list[Course]) -> list[tuple[Label, Label]]:
+def carried_out(found: Sequence[Course]) -> list[tuple[Label, Label]]:
     """The moves that a plan brings to a side that has the task elsewhere: from where to where."""
     return [
         (label_at(item.item.source), label_at(item.target))
@@ -194,17 +194,17 @@ def _changed_places(found: Course) -> list[TaskAt | None]:
     return [found.item.places[n] for n in (OURS, THEIRS) if found.item.places[n] != found.after[n]]
 
 
-def in_database(found: list[Course]) -> dict[TaskAt, TaskAt]:
+def in_database(found: Sequence[Course]) -> dict[TaskAt, TaskAt]:
     """The rows that go elsewhere: the place that gets a task, and the place that gives it."""
     return _given(found, THEIRS)
 
 
-def in_files(found: list[Course]) -> dict[TaskAt, TaskAt]:
+def in_files(found: Sequence[Course]) -> dict[TaskAt, TaskAt]:
     """The same for the files."""
     return _given(found, OURS)
 
 
-def _given(found: list[Course], number: int) -> dict[TaskAt, TaskAt]:
+def _given(found: Sequence[Course], number: int) -> dict[TaskAt, TaskAt]:
     pairs = ((item.after[number], item.item.places[number]) for item in found)
     return {getter: giver for getter, giver in pairs if getter is not None and giver is not None and getter != giver}
 

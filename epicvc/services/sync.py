@@ -21,7 +21,7 @@ from epicvc.merge.graph import Fault
 from epicvc.merge.threeway import Chosen, Conflict, Direction, undecided
 from epicvc.model.diff import Op
 from epicvc.model.labels import Label
-from epicvc.plan.moves import Moves
+from epicvc.plan.moves import Course, Moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY, table_root
@@ -99,14 +99,15 @@ class SyncReport(Struct):
         return bool(self.to_files or self.to_db or self.moves_base)
 
 
-_Decide: TypeAlias = Callable[[Policy], Decisions]
-"""Begins to note what is decided by a policy; nobody does in a dry run."""
+_Decide: TypeAlias = Callable[[Policy, Sequence[Course]], Decisions]
+"""Begins to note what is decided by a policy that makes this of moved tasks; nobody does in a dry run."""
 
 
 class _Survey(Struct):
     """What the planning found: the report, and what carrying it out needs."""
 
     report: SyncReport
+    courses: Sequence[Course]
     decisions: Decisions | None = None
     fresh: list[str] = field(default_factory=list)
     tasks: TaskWatch = field(default_factory=TaskWatch)
@@ -156,7 +157,7 @@ def synchronise(
         report.dry_run = dry_run
         if survey.decisions is None or not report.moves_anything:
             return report
-        return _later(session, documents, survey, survey.decisions, chosen, command, message)
+        return _later(session, documents, survey, survey.decisions, command, message)
 
     with opened:
         if dry_run:
@@ -165,9 +166,9 @@ def synchronise(
         return change(repo, act)
 
 
-def _begun(opened: ExitStack, documents: Documents, policy: Policy) -> Decisions:
+def _begun(opened: ExitStack, documents: Documents, policy: Policy, found: Sequence[Course]) -> Decisions:
     """Decisions that are forgotten when the command ends."""
-    return opened.enter_context(closing(Decisions(documents, policy)))
+    return opened.enter_context(closing(Decisions(documents, policy, found)))
 
 
 def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
@@ -224,9 +225,11 @@ def _survey(
     documents: Documents, policy: Policy, decide: _Decide | None, linked: frozenset[str] = frozenset()
 ) -> _Survey:
     links = documents.repo.config.mapping.links
+    found = courses(policy)
     survey = _Survey(
-        SyncReport(tasks_moved=carried_out(courses(policy))),
-        decide(policy) if decide else None,
+        SyncReport(tasks_moved=carried_out(found)),
+        found,
+        decide(policy, found) if decide else None,
         watch=GraphWatch(links.field) if links else None,
     )
     report = survey.report
@@ -314,12 +317,11 @@ def _later(
     documents: Documents,
     survey: _Survey,
     decisions: Decisions,
-    policy: Policy,
     command: str,
     message: str | None,
 ) -> Later[SyncReport]:
     report = survey.report
-    moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(courses(policy))}
+    moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(survey.courses)}
     agenda = Agenda(decisions, survey.fresh, moves, _is_bulk(documents, decisions, survey.fresh))
     text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
