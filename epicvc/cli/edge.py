@@ -64,6 +64,24 @@ def write_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=not _speaks_utf8(), default=str) + "\n")
 
 
+def read_bytes(path: str) -> bytes:
+    """A file that the command line names.
+
+    Raises:
+        NotFound: there is none.
+        FileUnavailable: the system does not let us.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        from epicvc.errors import FileUnavailable, NotFound
+
+        if isinstance(error, FileNotFoundError):
+            raise NotFound(f"{path} does not exist") from error
+        raise FileUnavailable(path, error.strerror or str(error)) from error
+
+
 def write_bytes(data: bytes) -> None:
     """Bytes on stdout, as they are."""
     buffer = getattr(sys.stdout, "buffer", None)

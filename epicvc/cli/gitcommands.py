@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from epicvc.cli.edge import write_bytes
+from epicvc.cli.edge import read_bytes, write_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def textconv(path: str) -> int:
     """Write a file's text for ``git diff``."""
     from epicvc.gitlink.textconv import text_of
 
-    write_bytes(text_of(_read(path)))
+    write_bytes(text_of(read_bytes(path)))
     return 0
 
 
@@ -41,7 +41,7 @@ def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
     from epicvc.errors import InvalidData, InvalidJSON
     from epicvc.gitlink.mergedriver import drive
 
-    mine, old, other = _read(ours), _read(base), _read(theirs)
+    mine, old, other = read_bytes(ours), read_bytes(base), read_bytes(theirs)
     try:
         merged = drive(mine, old, other, path)
     except InvalidJSON as error:
@@ -60,8 +60,8 @@ def merge_ancestors(base: str, ours: str, theirs: str) -> int:
     import_msgspec()
     from epicvc.gitlink.mergedriver import drive_ancestors
 
-    mine = _read(ours)
-    _replace(ours, mine, drive_ancestors(mine, _read(base), _read(theirs)))
+    mine = read_bytes(ours)
+    _replace(ours, mine, drive_ancestors(mine, read_bytes(base), read_bytes(theirs)))
     return 0
 
 
@@ -87,18 +87,6 @@ def say_findings(findings: Sequence[Finding], *, quiet: bool = False) -> int:
         files = count(len({finding.path for finding in findings}), "staged file")
         sys.stderr.write(f"epicvc: {count(len(findings), 'finding')} in {files}; correct and `git add` what is wrong\n")
     return FINDINGS
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        from epicvc.errors import FileUnavailable, NotFound
-
-        if isinstance(error, FileNotFoundError):
-            raise NotFound(f"{path} does not exist") from error
-        raise FileUnavailable(path, error.strerror or str(error)) from error
 
 
 def _replace(path: str, before: bytes, data: bytes) -> None:

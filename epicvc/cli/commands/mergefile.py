@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from epicvc.cli.edge import write_bytes
+from epicvc.cli.edge import read_bytes, write_bytes
 from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, settings_of
 
@@ -41,7 +41,7 @@ def merge_file(
     if stdout and settings.json:
         raise UsageError("-p and --json both write to standard output", hint="take one of them")
     paths = [settings.start() / path for path in (ours, base, theirs)]
-    mine, old, yours = (_read(path) for path in paths)
+    mine, old, yours = (read_bytes(str(path)) for path in paths)
     merged = merge_files(mine, old, yours, preferring(prefer), (str(ours), str(base), str(theirs)))
     if stdout:
         write_bytes(merged.data)
@@ -54,17 +54,6 @@ def merge_file(
     elif merged.conflicts and not settings.quiet:
         _say([name for name, _ in merged.conflicts], str(ours))
     return int(bool(merged.conflicts))
-
-
-def _read(path: Path) -> bytes:
-    from epicvc.errors import FileUnavailable, NotFound
-
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise NotFound(f"{path} does not exist") from error
-    except OSError as error:
-        raise FileUnavailable(str(path), error.strerror or str(error)) from error
 
 
 def _replace(path: Path, data: bytes) -> None:
