@@ -315,7 +315,7 @@ def _fields(columns: Columns, values: Sequence[SQLValue], row: str) -> tuple[Cor
     defaults = set()
     names = columns.map.by_name
     for field, value in zip(columns.fields, values, strict=True):
-        decoded = decode(value, field, columns.map.table, row)
+        decoded = None if value is None else decode(value, field, columns.map.table, row)
         if decoded is None:
             continue
         if field.name not in names:

@@ -93,7 +93,7 @@ class Loader:
     def _epic(self, epic: str, rows: InStates, entries: Sequence[BaseEntry | None]) -> Epic:
         files, agreed, still = self._said(epic, rows, entries)
         alive = [living(found, self._mapping) for found in rows]
-        bare = [found and bare_rows(found, still.items, self._mapping.tasks) for found in alive]
+        bare = bare_rows(alive, still.items, self._mapping.tasks)
         references = [
             version.text.file.core if core is None and version is not None else core
             for version, core in zip(files, agreed, strict=True)
@@ -119,7 +119,7 @@ class Loader:
             agreed=agreed,
             of_files=[of_file(version.text.file, self._mapping) if version else None for version in files],
             of_rows=[
-                of_rows(core, found, names) if core is not None and found is not None else None
+                of_rows(core, found, names, still.items) if core is not None and found is not None else None
                 for core, found in zip(cores, bare, strict=True)
             ],
             in_sync=in_sync,

@@ -92,17 +92,22 @@ def with_tasks(core: Core, tasks: list[Core]) -> Core:
     return {**core, Mapping.TASKS: cast("JSON", tasks)} if tasks else core
 
 
-def bare_rows(rows: NaturalRows, tasks: Container[str], table: TableMap) -> NaturalRows:
-    """Rows in which these tasks have what says which and where they are alone."""
+def bare_rows(states: Sequence[NaturalRows | None], tasks: Container[str], table: TableMap) -> list[NaturalRows | None]:
+    """The rows of each state, with no more than which and where of these tasks, whose rows are the same in all."""
     structure = [name for name in (table.id, table.key, table.parent, table.sequence) if name]
-    return NaturalRows(
-        rows.epic,
-        {
-            key: (found[0], {name: found[1].get(name) for name in structure}) if key in tasks else found
-            for key, found in rows.tasks.items()
-        },
-        {place: found for place, found in rows.links.items() if place[0] not in tasks},
-    )
+    first = next((rows.tasks for rows in states if rows is not None), {})
+    bare = {
+        key: (place, {name: row.get(name) for name in structure}) for key, (place, row) in first.items() if key in tasks
+    }
+    return [
+        rows
+        and NaturalRows(
+            rows.epic,
+            {**rows.tasks, **bare},
+            {place: found for place, found in rows.links.items() if place[0] not in tasks},
+        )
+        for rows in states
+    ]
 
 
 def only_rows(rows: NaturalRows, tasks: Collection[str]) -> NaturalRows:

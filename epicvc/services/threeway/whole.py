@@ -7,7 +7,7 @@ task that is deleted here and has its status changed there is a conflict, not a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final, cast
 
 from msgspec import Struct, field
@@ -96,12 +96,14 @@ def _system_columns(table: TableMap, row: NamedRow) -> list[str]:
     return [name for name in own if not is_touch_time(name) and not is_birth_time(name)]
 
 
-def of_rows(core: Core, rows: NaturalRows, names: Names) -> Core:
-    """A core that living rows stand for, with their system columns."""
+def of_rows(core: Core, rows: NaturalRows, names: Names, still: Container[str] = ()) -> Core:
+    """A core that living rows stand for, with their system columns; without those of tasks that nobody touched."""
     assert rows.epic is not None  # an epic without a row has no core
     whole = {**core, **_columns(rows.epic[1], names.epic)}
     tasks = [
-        {**task, **_columns(rows.tasks[key][1], names.task)} if (key := cast("str", task["id"])) in rows.tasks else task
+        {**task, **_columns(rows.tasks[key][1], names.task)}
+        if (key := cast("str", task["id"])) in rows.tasks and key not in still
+        else task
         for task in tasks_of(core)
     ]
     if tasks:
