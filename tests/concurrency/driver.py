@@ -1,6 +1,6 @@
 """Runs clients at the same time, each in a process of its own: ``python -m concurrency.driver SPECIFICATION``.
 
-The specification is a JSON file: ``{"clients": {NAME: {"kind", "root", ...}}, "mutant": NAME}``. Histories go to the
+The specification is a JSON file: ``{"clients": {NAME: {"kind", "root", ...}}, "form": NAME}``. Histories go to the
 directory ``history`` beside it. The program is imported once, before clients are forked.
 """
 
@@ -13,7 +13,7 @@ import traceback
 from pathlib import Path
 
 from concurrency.clients import KINDS
-from concurrency.mutants import MUTANTS
+from concurrency.forms import FORMS
 
 
 def main() -> int:
@@ -23,7 +23,7 @@ def main() -> int:
     spec = json.loads(specification.read_bytes())
     (run / "history").mkdir()
     _import_everything()
-    MUTANTS[spec.get("mutant", "none")]()
+    FORMS[spec.get("form", "as it is")]()
     workers = {}
     for name, client in spec["clients"].items():
         child = os.fork()

@@ -33,7 +33,7 @@ class Scenario:
         repos: how many repos share the database.
         journal: the database's journal mode.
         seed: what makes the run another one.
-        mutant: how epicvc is broken.
+        form: how epicvc is broken, or otherwise another.
         clients: by name.
     """
 
@@ -41,7 +41,7 @@ class Scenario:
     repos: int = 1
     journal: str = "WAL"
     seed: int = 0
-    mutant: str = "none"
+    form: str = "as it is"
     clients: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ class Scenario:
     def run(self, timeout: float) -> Checker:
         """Run all clients to their end and give what checks the outcome."""
         specification = self.directory / "specification.json"
-        specification.write_text(json.dumps({"clients": self.clients, "mutant": self.mutant}))
+        specification.write_text(json.dumps({"clients": self.clients, "form": self.form}))
         done = subprocess.run(
             [sys.executable, "-m", "concurrency.driver", str(specification)],
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.counts import Tally
 
 from concurrency.scenario import Scenario
+
+ATTEMPTS = 6
+"""Runs in which a broken form has to lose something once."""
 
 
 def _crowd(scenario: Scenario, commanders: int, operations: int, pause: float, **spec: object) -> Scenario:
@@ -52,25 +56,45 @@ def test_nothing_is_lost_while_processes_are_stopped_and_killed(
     assert counts["exit None"]
 
 
+def test_nothing_is_lost_where_marks_tell_what_has_changed(tmp_path: Path, tally: Tally) -> None:
+    _nothing_lost(_crowd(Scenario(tmp_path, 2, form="small marks"), 4, 8, 0.2), tally, 120)
+
+
+# What has to be seen
+
+
+def _seen(tmp_path: Path, form: str, problem: str, fill: Callable[[Scenario], object]) -> bool:
+    """Whether the checker sees a broken form, whose chance to lose something depends on who is how fast."""
+    for number in range(ATTEMPTS):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        scenario = Scenario(directory, form=form, seed=number)
+        fill(scenario)
+        if any(problem in found for found in scenario.run(120).problems()):
+            return True
+    return False
+
+
 def test_the_checker_sees_a_missing_lock(tmp_path: Path) -> None:
-    checker = _crowd(Scenario(tmp_path, mutant="without-lock"), 8, 12, 0.1).run(120)
-    assert checker.problems()
+    assert _seen(tmp_path, "without-lock", "", lambda scenario: _crowd(scenario, 8, 12, 0.1))
 
 
 def test_the_checker_sees_overwritten_files(tmp_path: Path) -> None:
-    scenario = Scenario(tmp_path, mutant="without-file-check")
-    scenario.add("commander", 2, operations=20, commands="pulling")
-    scenario.add("application", pause=0.03, places=["row name by hand"])
-    scenario.add("editor", path="by_hand.json", pause=0.03)
-    assert any("saved" in problem for problem in scenario.run(120).problems())
+    def fill(scenario: Scenario) -> None:
+        scenario.add("commander", 2, operations=20, commands="pulling")
+        scenario.add("application", pause=0.03, places=["row name by hand"])
+        scenario.add("editor", path="by_hand.json", pause=0.03)
+
+    assert _seen(tmp_path, "without-file-check", "saved", fill)
 
 
 def test_the_checker_sees_overwritten_rows(tmp_path: Path) -> None:
-    scenario = Scenario(tmp_path, mutant="without-row-check")
-    scenario.add("commander", 2, operations=20, commands="pulling")
-    scenario.add("application", 2, pause=0.02, places=["labels"])
-    scenario.add("author", pause=0.02, places=["labels"])
-    assert any("labels in database" in problem for problem in scenario.run(120).problems())
+    def fill(scenario: Scenario) -> None:
+        scenario.add("commander", 2, operations=20, commands="pulling")
+        scenario.add("application", 2, pause=0.02, places=["labels"])
+        scenario.add("author", pause=0.02, places=["labels"])
+
+    assert _seen(tmp_path, "without-row-check", "labels in database", fill)
 
 
 # The long run
@@ -84,6 +108,12 @@ def test_sixteen_processes_with_two_hundred_operations_each(
 ) -> None:
     counts = _nothing_lost(_crowd(Scenario(tmp_path, repos, journal), 16, 200, 0.5), tally, 3600)
     assert counts["epicvc"] == 3200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("journal", ["WAL", "DELETE"])
+def test_many_operations_where_marks_tell_what_has_changed(tmp_path: Path, tally: Tally, journal: str) -> None:
+    _nothing_lost(_crowd(Scenario(tmp_path, 2, journal, form="small marks"), 8, 100, 0.3), tally, 3600)
 
 
 @pytest.mark.slow

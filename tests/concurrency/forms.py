@@ -1,4 +1,4 @@
-"""Ways to break epicvc, each of which the checker has to see."""
+"""Other forms of epicvc: broken ones, each of which the checker has to see, and one that marks small databases too."""
 
 from __future__ import annotations
 
@@ -36,6 +36,13 @@ def _without_row_check() -> None:
     syncwork.rows_seen = syncwork.rows_said = lambda *_: _Equal()  # type: ignore[assignment,return-value]
 
 
+def _small_marks() -> None:
+    """Not broken: what is done for large databases alone is done for small ones."""
+    from epicvc.database.sqlite import marking
+
+    marking.WORTH_MARKING = 0  # type: ignore[misc]
+
+
 class _Equal:
     """Equal to every version."""
 
@@ -46,8 +53,9 @@ class _Equal:
         return 0
 
 
-MUTANTS: dict[str, Callable[[], None]] = {
-    "none": _none,
+FORMS: dict[str, Callable[[], None]] = {
+    "as it is": _none,
+    "small marks": _small_marks,
     "without-lock": _without_lock,
     "without-file-check": _without_file_check,
     "without-row-check": _without_row_check,
