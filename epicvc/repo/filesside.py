@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Final, TypeAlias
+from contextlib import contextmanager
+from typing import Final, NamedTuple, TypeAlias
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile, InvalidJSON
@@ -40,6 +42,40 @@ _Identity: TypeAlias = tuple[ObjectId, str, ObjectId, bool]
 """What a worker says of a file: the ids of blob, epic and core, and whether it has calculated fields."""
 
 
+class _Look(Struct):
+    """What a look at the files found, before any is read.
+
+    Attributes:
+        before: the index as it was.
+        found: the files that look tracked, by name.
+        edits: where they are others than the index knows.
+        skipped: files that were left out.
+        problems: what is wrong with them.
+        identities: what processes say of the files to read, in order; nothing where nobody was asked.
+        ahead: processes read them already.
+    """
+
+    before: FileIndex
+    found: FoundFiles = field(default_factory=lambda: FoundFiles([], b""))
+    edits: Sequence[Edit] = ()
+    skipped: list[Skipped] = field(default_factory=list)
+    problems: list[EpicvcError] = field(default_factory=list)
+    identities: Iterator[_Identity | None] = field(default_factory=lambda: iter(()))
+    ahead: bool = False
+
+
+class Scanning(NamedTuple):
+    """A scan that has begun.
+
+    Attributes:
+        ahead: processes read many files in the meantime, so that there is time for something else.
+        finish: does the rest; see :meth:`FilesSide.scan` for what it raises.
+    """
+
+    ahead: bool
+    finish: Callable[[], FilesState]
+
+
 class FilesSide:
     """Reads the files side of a repo.
 
@@ -68,18 +104,39 @@ class FilesSide:
             UnsafeName: a tracked name is refused.
             FileUnavailable: a file or directory cannot be read, or files change all the time.
         """
-        for attempt in range(_ATTEMPTS):
-            try:
-                return self._scan(sink, known, first=not attempt)
-            except _Moved as moved:
-                path = str(moved)
+        with self.scanning(sink, known) as begun:
+            return begun.finish()
+
+    @contextmanager
+    def scanning(self, sink: ObjectSink, known: ObjectId | None) -> Iterator[Scanning]:
+        """Begin a :meth:`scan`: where many files have to be read, processes do that from now on.
+
+        Raises:
+            UnsafeName: a tracked name is refused.
+            FileUnavailable: a directory cannot be read.
+        """
+        with self._looking() as look:
+
+            def finish() -> FilesState:
+                try:
+                    return self._scan(look, sink, known, first=True)
+                except _Moved as moved:
+                    return self._scan_again(sink, known, str(moved))
+
+            yield Scanning(look.ahead, finish)
+
+    def _scan_again(self, sink: ObjectSink, known: ObjectId | None, path: str) -> FilesState:
+        for _ in range(1, _ATTEMPTS):
+            with self._looking() as look:
+                try:
+                    return self._scan(look, sink, known, first=False)
+                except _Moved as moved:
+                    path = str(moved)
         raise FileUnavailable(path, "it changes whenever it is read", hint="try again when the files are quieter")
 
-    def _scan(self, sink: ObjectSink, known: ObjectId | None, *, first: bool) -> FilesState:
-        before = load_index(self._cache_path, self._basis)
-        skipped: list[Skipped] = []
-        problems: list[EpicvcError] = []
-        rows = self._changes(before, sink, skipped, problems)
+    def _scan(self, look: _Look, sink: ObjectSink, known: ObjectId | None, *, first: bool) -> FilesState:
+        before, skipped, problems = look.before, look.skipped, look.problems
+        rows = list(zip(look.edits, self._read_rows(look, sink), strict=True)) if look.edits else []
         index = before.edited(rows)
         root = _root(sink, before, index, rows)
         skipped += (Skipped(index.paths[row], "a template") for row in index.flagged(TEMPLATE))
@@ -94,14 +151,21 @@ class FilesSide:
             save_index(self._cache_path, index)
         return state
 
-    def _changes(
-        self, before: FileIndex, sink: ObjectSink, skipped: list[Skipped], problems: list[EpicvcError]
-    ) -> list[tuple[Edit, Row | None]]:
-        """Where the files are others than the index knows, with what is there now."""
-        found = self._find(skipped, problems)
-        edits = before.edits(found)
-        self._check_names(found, edits)
-        return list(zip(edits, self._read_rows(found, edits, sink, problems), strict=True)) if edits else []
+    @contextmanager
+    def _looking(self) -> Iterator[_Look]:
+        """Look where the files are others than the index knows, and have processes read them where they are many."""
+        look = _Look(load_index(self._cache_path, self._basis))
+        look.found = self._find(look.skipped, look.problems)
+        look.edits = look.before.edits(look.found)
+        self._check_names(look.found, look.edits)
+        unknown = [look.found.paths[edit.found] for edit in look.edits if edit.found is not None]
+        if not worth_it(unknown):
+            yield look
+            return
+        setup = {"root": os.fspath(self._config.files), "mapping": self._config.mapping.to_json()}
+        with Workers("identify", setup) as workers:
+            look.identities, look.ahead = workers.all(unknown), True
+            yield look
 
     def _still_there(
         self,
@@ -154,34 +218,21 @@ class FilesSide:
             check_name(path)
         check_collisions(found.paths)
 
-    def _read_rows(
-        self, found: FoundFiles, edits: Sequence[Edit], sink: ObjectSink, problems: list[EpicvcError]
-    ) -> Iterator[Row | None]:
+    def _read_rows(self, look: _Look, sink: ObjectSink) -> Iterator[Row | None]:
         """What stands in the places where something else was found; ``None`` where nothing is there any more."""
         observed = clock_ns(self._config.private)
-        for number, (place, identity) in enumerate(self._identified(found, edits)):
+        for number, edit in enumerate(look.edits):
+            place = edit.found
             if place is None:
                 yield None
                 continue
-            path, stat = found.paths[place], found.stat(place)
-            row = self._read_row(path, identity, sink, problems)
+            path, stat = look.found.paths[place], look.found.stat(place)
+            row = self._read_row(path, next(look.identities, None), sink, look.problems)
             # What is not valid is looked at, and reported, each time.
             settled = (row.epic or row.flags == TEMPLATE) and is_settled(stat, observed)
             yield row._replace(stat=stat) if settled else row
             if self._progress and number % TELL_EVERY == 0:
-                self._progress("files", number, len(edits))
-
-    def _identified(self, found: FoundFiles, edits: Sequence[Edit]) -> Iterator[tuple[int | None, _Identity | None]]:
-        """The files to read, with what worker processes say of them, where these are many."""
-        unknown = [found.paths[edit.found] for edit in edits if edit.found is not None]
-        if not worth_it(unknown):
-            yield from ((edit.found, None) for edit in edits)
-            return
-        setup = {"root": os.fspath(self._config.files), "mapping": self._config.mapping.to_json()}
-        with Workers("identify", setup) as workers:
-            answers = workers.map(unknown)
-            for edit in edits:
-                yield edit.found, None if edit.found is None else next(answers)
+                self._progress("files", number, len(look.edits))
 
     def _read_row(self, path: str, identity: _Identity | None, sink: ObjectSink, problems: list[EpicvcError]) -> Row:
         """Read a file."""

@@ -254,8 +254,13 @@ class Repo:
                 reader = stack.enter_context(backend.read())
             captured = stack.enter_context(capturing(self.config, sink, reader, token, self._told)) if reader else None
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
-            files = FilesSide(self.config, mapping, self.progress).scan(sink, head[1].files if head else None)
-            database = captured() if captured else None
+            side = FilesSide(self.config, mapping, self.progress)
+            begun = stack.enter_context(side.scanning(sink, head[1].files if head else None))
+            # While processes read many files, the database; otherwise it is looked at by a process meanwhile.
+            database = captured() if captured and begun.ahead else None
+            files = begun.finish()
+            if captured and database is None:
+                database = captured()
             yield Working(files, database, self._base_root(sink, head[1] if head else None, mapping), mapping), reader
 
     def _told(self, rows: int) -> None:

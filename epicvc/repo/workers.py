@@ -90,11 +90,15 @@ class Workers:
         for process in self._processes:
             process.communicate()
 
+    def all(self, items: Sequence[Any]) -> Iterator[Any]:
+        """What :meth:`map` gives, begun at once and without waiting for who takes it: for answers that are small."""
+        futures = [self._threads.submit(self._ask, portion) for portion in _portions(items)]
+        return (answer for future in futures for answer in future.result())
+
     def map(self, items: Sequence[Any]) -> Iterator[Any]:
         """What the workers make of each item, in order; ``None`` where they could not."""
-        portions = (items[at : at + PORTION] for at in range(0, len(items), PORTION))
         running: deque[Future[list[Any]]] = deque()
-        for portion in portions:
+        for portion in _portions(items):
             running.append(self._threads.submit(self._ask, portion))
             if len(running) > 2 * self._count:
                 yield from running.popleft().result()
@@ -127,6 +131,10 @@ class Workers:
         sound = isinstance(answer, list) and len(answer) == len(portion)
         self._idle.put(process if sound else None)  # one that died is asked no more
         return cast("list[Any]", answer) if sound else [None] * len(portion)
+
+
+def _portions(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[at : at + PORTION] for at in range(0, len(items), PORTION))
 
 
 def worth_it(items: Iterable[object]) -> bool:

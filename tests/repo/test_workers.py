@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from support.epics import task, write_epics
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc.repo import workers
+from epicvc.repo import dbside, workers
 from epicvc.repo.workers import Workers
 from epicvc.store.store import Store
 
@@ -79,6 +80,27 @@ def test_what_a_worker_leaves_is_done_here(tmp_path: Path) -> None:
     assert "broken.json" in repo.refused(4, "sync", naming="broken.json")
 
 
+@pytest.mark.usefixtures("many")
+def test_a_file_that_is_saved_while_processes_read_ahead_is_as_it_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is captured between what the processes read and what counts."""
+    repo = made(tmp_path / "repo")
+    (repo.root / "epics" / "odd.json").write_text('{"id": "odd", "name": "At first"}')
+    capture, answered = dbside.capture, Workers.all
+
+    def saving(*arguments: Any) -> Any:
+        (repo.root / "epics" / "odd.json").write_text('{"id": "odd", "name": "In the end"}')
+        return capture(*arguments)
+
+    monkeypatch.setattr(Workers, "all", lambda crew, items: iter(list(answered(crew, items))))
+    monkeypatch.setattr(dbside, "capture", saving)
+    repo.sql("UPDATE framework_epics SET priority = 'low' WHERE epic_key = 'odd'")
+    repo.ok("sync")
+    assert repo.one("SELECT name FROM framework_epics WHERE epic_key = 'odd'") == "In the end"
+    assert repo.json("status")["clean"]
+
+
 def chore(tmp_path: Path) -> Workers:
     (tmp_path / "a.json").write_text('{"id": "a", "name": "A"}')
     from epicvc.model.mapping import BUILTIN
@@ -93,6 +115,7 @@ def test_answers_come_in_order(tmp_path: Path) -> None:
     names = [f"{number}.json" for number in range(40)]
     with chore(tmp_path) as crew:
         answers = list(crew.map([*names, "missing.json"]))
+        assert list(crew.all([*names, "missing.json"])) == answers
     assert [answer[1] for answer in answers[:40]] == [str(number) for number in range(40)]
     assert answers[40] is None
 
@@ -103,16 +126,17 @@ def test_workers_that_die_or_never_start_leave_their_work(tmp_path: Path, monkey
         for process in crew._processes:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
-        assert list(crew.map(["a.json"] * 5)) == [None] * 5
+        assert list(crew.map(["a.json"] * 5)) == list(crew.all(["a.json"] * 5)) == [None] * 5
     monkeypatch.setattr(workers.sys, "executable", os.fspath(tmp_path / "no-python"))
     with chore(tmp_path) as crew:
         assert list(crew.map(["a.json"] * 5)) == [None] * 5
 
 
 @pytest.mark.usefixtures("many")
-def test_no_worker_outlives_its_work(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [Workers.map, Workers.all])
+def test_no_worker_outlives_its_work(tmp_path: Path, asked: Callable[..., Iterator[object]]) -> None:
     with pytest.raises(KeyboardInterrupt), chore(tmp_path) as crew:
-        next(crew.map(["a.json"] * 50))
+        next(asked(crew, ["a.json"] * 50))
         processes = list(crew._processes)
         raise KeyboardInterrupt
     assert processes
