@@ -242,20 +242,30 @@ class NoMappedTable(InvalidData):
 
 
 class ConstraintBroken(InvalidData):
-    """A push would break a constraint of the database.
+    """A push or a merge would break a constraint of the database.
 
     Args:
-        label: the field, task or epic that was being written.
+        label: the field, task, epic or row that was being written.
         constraint: the database's own words.
+        other: the place that stands in its way, where there is one: what has the unique value, refers, or is missing.
+        origins: which edit made the one and the other what they are, in words.
     """
 
     kind = "constraint"
 
-    def __init__(self, label: str, constraint: str) -> None:
+    def __init__(
+        self, label: str, constraint: str, other: str | None = None, origins: tuple[str, str] | None = None
+    ) -> None:
+        places = [label] if other is None else [label, other]
+        if origins is not None:
+            places = [f"{place} ({origin})" for place, origin in zip(places, origins, strict=False)]
         super().__init__(
-            f"{label}: the database refuses it: {constraint}", hint="correct the value; nothing was written"
+            f"{' and '.join(places)}: the database refuses it: {constraint}",
+            hint="correct the value; nothing was written"
+            if other is None
+            else "change one of these places, then run the command again; nothing was written",
         )
-        self.label, self.constraint = label, constraint
+        self.label, self.constraint, self.other = label, constraint, other
 
 
 class BrokenGraph(InvalidData):

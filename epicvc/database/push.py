@@ -77,7 +77,7 @@ class Push:
         self._removed: list[EpicChange] = []
         self._revived: set[str] = set()
         self._inserted: list[_Insertion] = []
-        self._rows = RowWrites(writer, now)
+        self._rows = RowWrites(writer, layout, now)
         self._links = LinkWrites(writer, layout, self._rows)
 
     def apply(self, changes: Sequence[EpicChange]) -> None:

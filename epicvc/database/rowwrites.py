@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeAlias
 
 from epicvc.database.backend import Writer
-from epicvc.database.layout import DELETED, Columns
+from epicvc.database.clashes import referring, unique_clash
+from epicvc.database.layout import DELETED, Columns, Layout
 from epicvc.database.query import Delete, Insert, Query, Update, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
@@ -23,6 +24,9 @@ Assignments: TypeAlias = dict[str, SQLValue]
 
 NewRow: TypeAlias = tuple[tuple[str, ...], tuple[SQLValue, ...], tuple[str, ...]]
 """Columns, values, and the place to name where the database refuses them: an epic and the names below it."""
+
+Clash: TypeAlias = Callable[[], "Label | None"]
+"""Finds the place that stands in the way of a refused row."""
 
 _EMPTY: Final[Core] = {}
 
@@ -81,11 +85,13 @@ class RowWrites:
 
     Args:
         writer: the open transaction.
+        layout: the mapped tables.
         now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
     """
 
-    def __init__(self, writer: Writer, now: str) -> None:
+    def __init__(self, writer: Writer, layout: Layout, now: str) -> None:
         self._writer = writer
+        self._layout = layout
         self._now = now
         self._insertions: dict[tuple[str, tuple[str, ...]], str] = {}  # by table and columns
         self._updates: dict[tuple[str, tuple[str, ...]], str] = {}
@@ -103,7 +109,11 @@ class RowWrites:
     def delete(self, columns: Columns, surrogate: SQLValue, label: Label) -> None:
         """Delete a row."""
         statement = Delete(target=table_named(columns.map.table))
-        self.run(statement.where(quote(columns.map.id), "=", surrogate).build(), label)
+        self.run(
+            statement.where(quote(columns.map.id), "=", surrogate).build(),
+            label,
+            clash=lambda: referring(self._writer, columns, surrogate),
+        )
 
     def update(self, columns: Columns, surrogate: SQLValue, values: Assignments, label: Label) -> None:
         """Write some columns of a row; none, and nothing is done."""
@@ -113,12 +123,19 @@ class RowWrites:
         if form not in self._updates:
             statement = Update(target=table_named(columns.map.table)).set(dict.fromkeys(values))
             self._updates[form] = statement.where(quote(columns.map.id), "=", 0).build().sql
-        self.run(Query(self._updates[form], [*values.values(), surrogate]), label, columns)
+        self.run(
+            Query(self._updates[form], [*values.values(), surrogate]),
+            label,
+            columns,
+            lambda: unique_clash(self._writer, self._layout, columns, surrogate, values),
+        )
 
     def insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
         """Insert a row and give its surrogate key."""
         statement = Insert(target=table_named(columns.map.table)).values(values).returning(quote(columns.map.id))
-        ((surrogate,),) = self.run(statement.build(), label, columns)
+        ((surrogate,),) = self.run(
+            statement.build(), label, columns, lambda: unique_clash(self._writer, self._layout, columns, None, values)
+        )
         return surrogate
 
     def insert_all(self, table: str, rows: Iterable[NewRow], columns: Columns | None = None) -> None:
@@ -127,17 +144,21 @@ class RowWrites:
         Raises:
             ConstraintBroken: the database refuses one; named as by :meth:`run`.
         """
-        at: tuple[str, ...] = ("",)
+        last: NewRow = ((), (), ("",))
 
         def statements() -> Iterator[tuple[str, tuple[SQLValue, ...]]]:
-            nonlocal at
-            for names, values, at in rows:  # noqa: B007  (what is refused is what was taken last)
-                yield self._insertion(table, names), values
+            nonlocal last
+            for last in rows:  # what is refused is what was taken last
+                yield self._insertion(table, last[0]), last[1]
+
+        def clash() -> Label | None:
+            new = dict(zip(*last[:2], strict=True))
+            return unique_clash(self._writer, self._layout, columns, None, new) if columns else None
 
         try:
             self._writer.execute_all(statements())
         except ConstraintBroken as error:
-            raise ConstraintBroken(str(_named(error, Label(at[0], at[1:]), columns)), error.constraint) from error
+            raise _named(error, Label(last[2][0], last[2][1:]), columns, clash) from error
 
     def _insertion(self, table: str, names: tuple[str, ...]) -> str:
         query = self._insertions.get((table, names))
@@ -146,8 +167,16 @@ class RowWrites:
             self._insertions[table, names] = query
         return query
 
-    def run(self, query: Query, label: Label, columns: Columns | None = None) -> list[tuple[SQLValue, ...]]:
+    def run(
+        self, query: Query, label: Label, columns: Columns | None = None, clash: Clash = lambda: None
+    ) -> list[tuple[SQLValue, ...]]:
         """Run a statement.
+
+        Args:
+            query: the statement.
+            label: what it writes.
+            columns: the table that it writes to.
+            clash: finds what stands in its way.
 
         Raises:
             ConstraintBroken: the database refuses it; named by label, and by field where the database names a column.
@@ -155,11 +184,13 @@ class RowWrites:
         try:
             return list(self._writer.execute(query.sql, query.params))
         except ConstraintBroken as error:
-            raise ConstraintBroken(str(_named(error, label, columns)), error.constraint) from error
+            raise _named(error, label, columns, clash) from error
 
 
-def _named(error: ConstraintBroken, label: Label, columns: Columns | None) -> Label:
-    """The label of the field that the database's words name, where they name one mapped column."""
+def _named(error: ConstraintBroken, label: Label, columns: Columns | None, clash: Clash) -> ConstraintBroken:
+    """The error with the label of the field that the database's words name, where they name one mapped column."""
     words = set(re.findall(r"\w+", error.constraint))
     named = [field for field in (columns.fields if columns else ()) if field.column in words]
-    return label.child(named[0].name) if len(named) == 1 else label
+    other = clash()
+    place = label.child(named[0].name) if len(named) == 1 else label
+    return ConstraintBroken(str(place), error.constraint, None if other is None else str(other))

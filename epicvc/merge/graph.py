@@ -24,6 +24,9 @@ from epicvc.model.mapping import Mapping as DocumentMapping
 Node: TypeAlias = tuple[str, str]
 """A task: its epic and its id."""
 
+Tell: TypeAlias = Callable[[Label, str], str]
+"""Says of the one input that has a place as it is which edit of that input made it so."""
+
 _MANY: Final = 1000
 """Changed epics of one input beyond which only what no input has is looked for."""
 
@@ -56,7 +59,7 @@ class Fault(Struct, frozen=True):
     Attributes:
         kind: what is wrong.
         labels: the places that make it; for a cycle one after the other.
-        origins: for each place, the inputs that have it as it is.
+        origins: for each place, the inputs that have it as it is; for a task that is gone, those that lack it.
         missing: the task that a dangling dependency names.
         known: whether some input has the same fault.
     """
@@ -68,8 +71,16 @@ class Fault(Struct, frozen=True):
     known: bool = False
 
     def __str__(self) -> str:
+        return self.told(lambda _, name: name)
+
+    def told(self, tell: Tell) -> str:
+        """The fault in words, each place with where it comes from.
+
+        Args:
+            tell: is asked for places that one input alone has so; what all have, no edit of theirs made.
+        """
         places = [
-            f"{label} ({' and '.join(names)})" if names else str(label)
+            f"{label} ({self._whence(tell, label, names)})" if names else str(label)
             for label, names in zip(self.labels, self.origins, strict=True)
         ]
         if self.kind is FaultKind.CYCLE:
@@ -77,6 +88,10 @@ class Fault(Struct, frozen=True):
         if self.kind is FaultKind.DANGLING:
             return f"{places[0]} depends on task {self.missing}, which is gone: {places[1]}"
         return f"one task id in more than one epic: {', '.join(places)}"
+
+    def _whence(self, tell: Tell, label: Label, names: tuple[str, ...]) -> str:
+        text = tell(label, names[0]) if len(names) == 1 else " and ".join(names)
+        return f"not in {text}" if label == self.labels[-1] and self.kind is FaultKind.DANGLING else text
 
 
 def check(
@@ -162,7 +177,7 @@ def _dangling(
         yield Fault(
             FaultKind.DANGLING,
             (_task((epic, task)).child(field), _task((place, key))),
-            (having, tuple(f"not in {name}" for name in missing)),
+            (having, missing),
             key,
             known,
         )

@@ -22,6 +22,7 @@ from epicvc.repo.revisions import MERGING
 from epicvc.services.commits import committing, head_ref
 from epicvc.services.mergestate import MergeState, put_state
 from epicvc.services.newer import Newer
+from epicvc.services.originwords import between_branches
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change
 from epicvc.services.targets import Target, go
@@ -254,7 +255,9 @@ def merged_state(session: Session, state: MergeState, decide: Decide) -> Merged:
     """
     repo = session.repo
     base, ours, theirs = (repo.snapshot_of(commit) for commit in (state.base, state.ours, state.theirs))
-    return merge_snapshots(session, base, ours, theirs, _answering(state.answers, decide))
+    reverted = state.base if state.command == "revert" else None
+    tell = between_branches(session, state.ours, state.theirs, reverted)
+    return merge_snapshots(session, base, ours, theirs, _answering(state.answers, decide), tell)
 
 
 def _answering(answers: Mapping[Label, Chosen], otherwise: Decide) -> Decide:

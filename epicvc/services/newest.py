@@ -20,6 +20,7 @@ from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 from epicvc.repo.documents import Documents
 from epicvc.repo.rows import CapturedRows
+from epicvc.services.originwords import commit_named, time_shown
 from epicvc.services.questions import Origin
 from epicvc.services.session import Session
 from epicvc.services.tracing import Tracer
@@ -68,9 +69,9 @@ class Newest:
         if files.commit is None and db.commit is None:
             return self._by_clock(label, files)
         if files.commit is None:
-            return "files", f"changed since commit {_named(db)}, which has the other"
+            return "files", f"changed since commit {commit_named(db)}, which has the other"
         if db.commit is None:
-            return "db", f"changed since commit {_named(files)}, which has the other"
+            return "db", f"changed since commit {commit_named(files)}, which has the other"
         evidence = later(files, db)
         return ("files" if evidence[0] else "db", evidence[1]) if evidence else None
 
@@ -85,7 +86,7 @@ class Newest:
         written = files.time if updated.microsecond else files.time.replace(microsecond=0)
         if written == updated:
             return None
-        texts = f"the file was written {_shown(files.time)}", f"the row says {UPDATED_AT} {_shown(updated)}"
+        texts = f"the file was written {time_shown(files.time)}", f"the row says {UPDATED_AT} {time_shown(updated)}"
         return ("files" if written > updated else "db"), " and ".join(texts)
 
     def _updated_at(self, label: Label) -> datetime | None:
@@ -126,7 +127,7 @@ def later(one: Origin, other: Origin) -> tuple[bool, str] | None:
         return None
     first = one.time > other.time
     newer, older = (one, other) if first else (other, one)
-    return first, f"commit {_named(newer)} is later than {_named(older)}"
+    return first, f"commit {commit_named(newer)} is later than {commit_named(older)}"
 
 
 def _time(stamp: SQLValue) -> datetime | None:
@@ -137,13 +138,3 @@ def _time(stamp: SQLValue) -> datetime | None:
     except ValueError:
         return None
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def _named(origin: Origin) -> str:
-    assert origin.commit is not None  # callers have looked
-    author = f" by {origin.author}" if origin.author else ""
-    return origin.commit.hex()[:12] + author + (f" of {_shown(origin.time)}" if origin.time else "")
-
-
-def _shown(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

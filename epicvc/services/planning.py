@@ -249,7 +249,7 @@ class _Planning:
 
     def _write(self, writer: Writer, report: PlanReport) -> None:
         wanted = {planned.epic: planned for planned in report.changed}
-        rows = RowWrites(writer, "")
+        rows = RowWrites(writer, self._layout, "")
         columns = self._layout.epics
         done = 0
         for batch in batches(list(wanted)):

@@ -16,11 +16,12 @@ from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.database.batches import batches
-from epicvc.errors import NotFound, Refused
+from epicvc.errors import ConstraintBroken, NotFound, Refused
+from epicvc.jsonio import equal
 from epicvc.merge.graph import Fault
-from epicvc.merge.threeway import Chosen, Conflict, Direction, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction, undecided
 from epicvc.model.diff import Op
-from epicvc.model.labels import Label
+from epicvc.model.labels import Label, parse_label
 from epicvc.plan.moves import Course, Moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.apply import After, Request, Stage
@@ -42,10 +43,12 @@ from epicvc.services.moving import (
     with_moves,
 )
 from epicvc.services.newest import Newest
+from epicvc.services.originwords import DATABASE, FILES, between_sides
 from epicvc.services.remembering import Memory, Replayed
 from epicvc.services.session import Later, Session, change, look
-from epicvc.services.syncgraph import DATABASE, GraphWatch, check_graph
+from epicvc.services.syncgraph import GraphWatch, check_graph
 from epicvc.services.syncwork import Agenda, SyncWork
+from epicvc.services.tracing import value_at
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId
 
@@ -152,7 +155,7 @@ def synchronise(
         decide = None if dry_run else partial(_begun, opened, documents)
         chosen, survey = _surveyed(documents, _deciding(policy, session, documents), decide)
         _guard(documents, survey, allowed)
-        _check(documents, survey, chosen)
+        _check(session, documents, survey, chosen)
         report = survey.report
         report.dry_run = dry_run
         if survey.decisions is None or not report.moves_anything:
@@ -208,17 +211,22 @@ def _moves(documents: Documents, survey: _Survey, policy: Policy) -> Moves:
     return survey.moving.moves(documents)
 
 
-def _check(documents: Documents, survey: _Survey, policy: Policy) -> None:
+def _check(session: Session, documents: Documents, survey: _Survey, policy: Policy) -> None:
     """Stop what no field shows: dependencies that only the merge breaks (design, "Merging")."""
     if survey.watch is None:
         return
-    mapping = documents.repo.config.mapping
+    mapping, chosen = documents.repo.config.mapping, policy.selection.epics()
+    if chosen is not None and survey.watch.anything:
+        for batch in batches([epic for epic in documents.candidates() if epic not in chosen]):
+            for three in documents.load(batch):
+                survey.watch.leave(three)
 
     def plan(three: Three) -> Outcome:
         return plan_epic(mapping, policy, epic=three.epic, **three.cores())
 
     unique = unique_tasks(documents)
-    survey.report.warnings = check_graph(documents, survey.watch, plan, survey.tasks.added, unique=unique)
+    tell = between_sides(session)
+    survey.report.warnings = check_graph(documents, survey.watch, plan, survey.tasks.added, tell, unique=unique)
 
 
 def _survey(
@@ -230,7 +238,7 @@ def _survey(
         SyncReport(tasks_moved=carried_out(found)),
         found,
         decide(policy, found) if decide else None,
-        watch=GraphWatch(links.field) if links else None,
+        watch=GraphWatch(links.field, whole=policy.direction == Direction.BOTH) if links else None,
     )
     report = survey.report
     chosen = policy.selection.epics()
@@ -334,7 +342,10 @@ def _later(
 
     def work(writer: Writer | None, stage: Stage) -> After:
         carried = begun[-1]
-        snapshot = carried.run(writer)
+        try:
+            snapshot = carried.run(writer)
+        except ConstraintBroken as error:
+            raise _with_origins(session, documents, error) from error
         done.append((carried, snapshot))
         return committing(session, stage.sink, snapshot, text, CommitKind.SYNC)
 
@@ -356,6 +367,22 @@ def _later(
         return report
 
     return Later(request, result)
+
+
+def _with_origins(session: Session, documents: Documents, error: ConstraintBroken) -> ConstraintBroken:
+    """The error with the edits that made the two places what they are, where there are two."""
+    if error.other is None:
+        return error
+    label, other = parse_label(error.label), parse_label(error.other)
+    side = DATABASE
+    if not other.table:
+        (three,) = documents.load([other.root])
+        there, whole = value_at(three.db, other), len(other.path) in (0, 2)
+        mine = value_at(documents.file_core(label.root), label)
+        if there is ABSENT or not (whole or (mine is not ABSENT and equal(mine, there))):
+            side = FILES  # this very push wrote it, too
+    tell = between_sides(session)
+    return ConstraintBroken(error.label, error.constraint, error.other, (tell(label, FILES), tell(other, side)))
 
 
 def _is_bulk(documents: Documents, decisions: Decisions, fresh: Sequence[str]) -> bool:

@@ -7,23 +7,21 @@ may take part in a fault, so that the price goes with the changes, not with the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Final, TypeAlias, cast
+from typing import TypeAlias, cast
 
 from msgspec import Struct, field
 
 from epicvc.database.documents import living_tasks
 from epicvc.errors import BrokenGraph
-from epicvc.merge.graph import Fault, check, duplicates
+from epicvc.merge.graph import Fault, Tell, check, duplicates
 from epicvc.model.diff import Change
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.plan.plan import Outcome
 from epicvc.repo.documents import Documents, Three
+from epicvc.services.originwords import DATABASE, FILES
 
 Links: TypeAlias = "dict[str, tuple[str, ...]]"
-
-FILES: Final = "files"
-DATABASE: Final = "database"
 
 _Planned: TypeAlias = Callable[[Three], Outcome]
 
@@ -33,12 +31,14 @@ class GraphWatch(Struct):
 
     Attributes:
         links_field: the field of a task that holds its dependencies.
+        whole: whether the plan brings everything to both sides; else they differ in more than it changes.
         changed: by side and input, the epics whose links become others than the input has.
         gone: by side, ids of tasks that an input has in an epic where the side will have none.
         places: epics that have a task of an id on some side only, or only afterwards.
     """
 
     links_field: str
+    whole: bool = True
     changed: dict[str, dict[str, set[str]]] = field(
         default_factory=lambda: {side: {name: set() for name in (FILES, DATABASE)} for side in (FILES, DATABASE)}
     )
@@ -53,12 +53,24 @@ class GraphWatch(Struct):
         if three.file is None and outcome.files is three.db and outcome.db is three.db:
             self.changed[FILES][FILES].add(three.epic)
             return
-        concerned = any(map(self._concerns, (*outcome.to_files, *outcome.to_db)))
+        concerned = not self.whole or any(map(self._concerns, (*outcome.to_files, *outcome.to_db)))
         if not concerned and not any(self._concerns_path(conflict.label.path) for conflict in outcome.conflicts):
             return
+        self._compare(three, outcome.files, outcome.db)
+
+    @property
+    def anything(self) -> bool:
+        """Whether the plan changes anything that can be part of a fault."""
+        return any(self.changed[side][side] for side in (FILES, DATABASE))
+
+    def leave(self, three: Three) -> None:
+        """Note an epic that is out of sync and that the plan is not about."""
+        self._compare(three, three.file, three.db)
+
+    def _compare(self, three: Three, files: Core | None, db: Core | None) -> None:
         before = {FILES: self.links(three.file), DATABASE: self.links(three.db)}
         keys = before[FILES].keys() | before[DATABASE].keys()
-        for side, after in ((FILES, self.links(outcome.files)), (DATABASE, self.links(outcome.db))):
+        for side, after in ((FILES, self.links(files)), (DATABASE, self.links(db))):
             for name, links in before.items():
                 if links != after:
                     self.changed[side][name].add(three.epic)
@@ -86,7 +98,13 @@ class GraphWatch(Struct):
 
 
 def check_graph(
-    documents: Documents, watch: GraphWatch, plan: _Planned, added: Mapping[str, Collection[str]], *, unique: bool
+    documents: Documents,
+    watch: GraphWatch,
+    plan: _Planned,
+    added: Mapping[str, Collection[str]],
+    tell: Tell,
+    *,
+    unique: bool,
 ) -> list[Fault]:
     """Check what a synchronisation would make.
 
@@ -95,6 +113,7 @@ def check_graph(
         watch: what the planning noted.
         plan: plans an epic once more.
         added: tasks that the database gets, and the epics where.
+        tell: says which edit made a place what it is.
         unique: whether the database has each task id once.
 
     Returns:
@@ -115,7 +134,7 @@ def check_graph(
             found.setdefault((fault.kind, fault.labels, fault.missing), fault)
     new = [fault for fault in found.values() if not fault.known]
     if new:
-        raise BrokenGraph([str(fault) for fault in new])
+        raise BrokenGraph([fault.told(tell) for fault in new])
     return list(found.values())
 
 

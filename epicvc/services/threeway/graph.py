@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from typing import Final
 
 from epicvc.database.documents import living_tasks
 from epicvc.errors import BrokenGraph
-from epicvc.merge.graph import Fault, check, duplicates
+from epicvc.merge.graph import Fault, Tell, check, duplicates
+from epicvc.services.originwords import OURS, THEIRS
 from epicvc.services.session import Session
 from epicvc.services.threeway.contents import Links
 from epicvc.services.threeway.loading import Loader
 from epicvc.services.threeway.three import Three
 
-OURS: Final = "ours"
-THEIRS: Final = "theirs"
 
-
-def check_links(session: Session, three: Three, loader: Loader, merged: Mapping[str, Links]) -> tuple[Fault, ...]:
+def check_links(
+    session: Session, three: Three, loader: Loader, merged: Mapping[str, Links], tell: Tell
+) -> tuple[Fault, ...]:
     """Check the links of the merged state.
 
     Args:
@@ -30,6 +29,7 @@ def check_links(session: Session, three: Three, loader: Loader, merged: Mapping[
         three: the states.
         loader: knows where files are.
         merged: the links of the epics that were merged as documents.
+        tell: says which edit made a place what it is.
 
     Returns:
         Faults that one side has already.
@@ -58,7 +58,7 @@ def check_links(session: Session, three: Three, loader: Loader, merged: Mapping[
         found += duplicates(after, inputs, sorted(added))
     new = [fault for fault in found if not fault.known]
     if new:
-        raise BrokenGraph([str(fault) for fault in new])
+        raise BrokenGraph([fault.told(tell) for fault in new])
     return tuple(found)
 
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from epicvc.database.backend import Writer
 from epicvc.database.batches import BATCH
 from epicvc.database.documents import living_tasks
-from epicvc.merge.graph import Fault
+from epicvc.merge.graph import Fault, Tell
 from epicvc.merge.threeway import Chosen, Conflict, Context, Decide
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
@@ -39,6 +39,7 @@ from epicvc.services.threeway.schema import merged_schema
 from epicvc.services.threeway.surrogates import Surrogates
 from epicvc.services.threeway.tables import Place, TableMerge
 from epicvc.services.threeway.three import Three, three_of
+from epicvc.services.threeway.uniques import require_unique
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId
 
@@ -65,7 +66,9 @@ class Merged(Struct, frozen=True):
     check: Callable[[Writer], None] | None = None
 
 
-def merge_snapshots(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, decide: Decide) -> Merged:
+def merge_snapshots(
+    session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, decide: Decide, tell: Tell
+) -> Merged:
     """Merge two states.
 
     Args:
@@ -74,9 +77,11 @@ def merge_snapshots(session: Session, base: Snapshot, ours: Snapshot, theirs: Sn
         ours: one state.
         theirs: the other.
         decide: settles conflicts.
+        tell: says which edit made a place what it is in ours or theirs.
 
     Raises:
         Refused: the schema changed on both sides, or a table that one dropped has changes of the other.
+        ConstraintBroken: two rows would have one unique value.
         BrokenGraph: nothing conflicts, and tasks would depend on each other in a circle, or on one that is gone.
         EpicvcError: a file or row of some state cannot be read as a document.
     """
@@ -86,16 +91,17 @@ def merge_snapshots(session: Session, base: Snapshot, ours: Snapshot, theirs: Sn
         base = replace(base, database=nothing)
     else:
         base = reachable(session, base)
-    return _Merge(session, three_of(session, base, ours, theirs), decide).run()
+    return _Merge(session, three_of(session, base, ours, theirs), decide, tell).run()
 
 
 class _Merge:
-    def __init__(self, session: Session, three: Three, decide: Decide) -> None:
+    def __init__(self, session: Session, three: Three, decide: Decide, tell: Tell) -> None:
         config = session.repo.config
         self._session = session
         self._sink = session.staging
         self._mapping: DocumentMapping = config.mapping
         self._three = three
+        self._tell = tell
         self._decisions = Decisions(decide, config.policies.whole)
         self._files = MergedFiles(self._sink, three.ours.snapshot.files)
         self._documents = EpicMerge(self._sink, config, self._decisions, self._files, owned=three.owned)
@@ -114,7 +120,7 @@ class _Merge:
             documents += map(self._documents.merge, epics.values())
         known: tuple[Fault, ...] = ()
         if self._mapping.links and not self._decisions.undecided:
-            known = check_links(self._session, self._three, loader, self._documents.links)
+            known = check_links(self._session, self._three, loader, self._documents.links, self._tell)
         touched = set(both)
         database = self._database(schema, both, loader, documents, touched)
         self._take_files(both, touched)
@@ -126,7 +132,7 @@ class _Merge:
             tuple(self._decisions.decided[label] for label in sorted(self._decisions.decided)),
             tuple(sorted(moves)),
             known,
-            reference_check(self._session, self._three),
+            reference_check(self._session, self._three, self._tell),
         )
 
     # What both sides changed
@@ -208,6 +214,8 @@ class _Merge:
                 writes.write(document)
                 done.update(document.places(self._mapping))
         touched |= tables.take(both, frozenset(done))
+        if reader is not None:
+            require_unique(reader, self._mapping, three, emit, self._tell)
         return tables.database(schema)
 
     def _link_rows(self, context: Context, surrogates: Surrogates, emit: Emit) -> LinkRows | None:
