@@ -159,11 +159,7 @@ def test_dependencies_of_other_epics_follow_another_id(sides: EpicRepo, renaming
 def test_one_id_that_an_epic_drops_and_another_gets_is_no_move(sides: EpicRepo) -> None:
     """Only what is alike is one task, unless the database has each id once."""
     repo = sides
-    unique = ("task_key",) in {
-        tuple(column for *_, column in repo.sql(f"PRAGMA index_info({name})"))
-        for _, name, is_unique, *_ in repo.sql("PRAGMA index_list(framework_tasks)")
-        if is_unique
-    }
+    unique = ("task_key",) in unique_keys(repo)
 
     def replace(repo: EpicRepo) -> None:
         file_deletes(repo)
@@ -199,3 +195,77 @@ def test_moved_to_an_epic_that_the_other_branch_deleted(sides: EpicRepo, answer:
     )
     assert set(repo.sql(query)) == found
     finished(repo)
+
+
+@pytest.mark.parametrize("answer", ["ours", "theirs", "base"])
+@pytest.mark.parametrize("where", ["known epics", "new epics", "a new epic there", "a new epic here"])
+def test_one_id_that_each_branch_added_elsewhere(repo: EpicRepo, where: str, answer: str) -> None:
+    """Where the key is unique no second row may have it, and neither task may be lost without a word."""
+    at_epic = {"theirs": epic(repo), "ours": other(repo)}
+    if where in ("new epics", "a new epic there"):
+        at_epic["theirs"] = "new_there"
+    if where in ("new epics", "a new epic here"):
+        at_epic["ours"] = "new_here"
+
+    links = ["m.1"] if answer != "base" else []  # that neither is there would leave them dangling
+
+    def adding(whose: str, points: int) -> Edit:
+        target = at_epic[whose]
+        task = {"id": "m.1", "title": f"Of {whose}", "story_points": points, "mark": whose}
+
+        def add(repo: EpicRepo) -> None:
+            if target.startswith("new"):
+                path = repo.directory / f"{target}.json"
+                path.write_text(
+                    f'{{"epic": {{"id": "{target}", "name": "N", "tasks": [{{"id": "{target}.9", "title": "t"}}]}}}}'
+                )
+            repo.rewrite(target, lambda body: body["tasks"].append(task))
+            repo.rewrite(
+                target, lambda body: body["tasks"].append({"id": f"{whose}.2", "title": "d", "dependencies": links})
+            )
+
+        return add
+
+    branches(repo, adding("theirs", 3), adding("ours", 5))
+    found = repo.json("merge", "theirs", code=1)
+    (conflict,) = found["conflicts"]
+    mine, others = at(at_epic["ours"]), at(at_epic["theirs"])
+    assert conflict == {"label": min(mine, others), "base": None, "ours": mine, "theirs": others}
+    assert found["moved"] == []
+    assert "epicvc resolve" in repo.ok("status").out
+    assert repo.task_row("m.1")["title"] == "Of ours"
+    assert repo.body(at_epic["theirs"])["name"]
+    repo.ok("resolve", "--prefer", answer)
+    files = {name for name in at_epic.values() if repo.file_task(name, "m.1")}
+    assert files == ({at_epic[answer]} if answer != "base" else set())
+    rows = repo.sql(
+        "SELECT e.epic_key, t.title, t.story_points FROM framework_tasks t JOIN framework_epics e ON e.id = t.epic_id "
+        "WHERE t.deleted_at IS NULL AND t.task_key = 'm.1'"
+    )
+    assert rows == ([] if answer == "base" else [(at_epic[answer], f"Of {answer}", 5 if answer == "ours" else 3)])
+    if answer != "base":
+        assert repo.file_task(at_epic[answer], "m.1")["mark"] == answer
+    finished(repo)
+
+
+def test_one_id_that_each_branch_added_elsewhere_is_two_tasks_where_ids_are_the_epics_own(sides: EpicRepo) -> None:
+    repo = sides
+    if ("task_key",) in unique_keys(repo):
+        pytest.skip("the database has each id once")
+    new = {"id": "n.1", "title": "New"}
+    branches(
+        repo,
+        lambda repo: repo.rewrite(epic(repo), lambda body: body["tasks"].append(new)),
+        lambda repo: repo.rewrite(other(repo), lambda body: body["tasks"].append(new)),
+    )
+    assert repo.json("merge", "theirs")["conflicts"] == []
+    assert repo.one("SELECT count(*) FROM framework_tasks WHERE task_key = 'n.1'") == 2
+    settled(repo)
+
+
+def unique_keys(repo: EpicRepo) -> set[tuple[str, ...]]:
+    return {
+        tuple(column for *_, column in repo.sql(f"PRAGMA index_info({name})"))
+        for _, name, is_unique, *_ in repo.sql("PRAGMA index_list(framework_tasks)")
+        if is_unique
+    }

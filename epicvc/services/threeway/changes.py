@@ -36,6 +36,7 @@ class Changes(Struct):
         epics: every epic that differs in its file, its rows or its base.
         moved: tasks that left one epic for another, ``(old epic, task) -> new epic``.
         tasks: the epics that have a task of an id before or after, where either changed.
+        added: the epics that have a task of an id now, where no epic had one that changed.
     """
 
     old_files: dict[str, Place] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class Changes(Struct):
     epics: set[str] = field(default_factory=set)
     moved: dict[tuple[str, str], str] = field(default_factory=dict)
     tasks: dict[str, set[str]] = field(default_factory=dict)
+    added: dict[str, set[str]] = field(default_factory=dict)
 
 
 Rows = dict[str, dict[bytes, RowChange]]
@@ -139,6 +141,7 @@ class Comparison:
         for tasks in (self._lost, self._gained):
             for task, owners in tasks.items():
                 changes.tasks.setdefault(task, set()).update(owners)
+        changes.added = {task: owners for task, owners in self._gained.items() if task not in self._lost}
         for task, givers in self._lost.items():
             getters = self._gained.get(task, set())
             for giver in givers - getters:

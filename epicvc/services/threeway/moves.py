@@ -51,8 +51,7 @@ def relocate(
     places = (Places.of(epic, *view) for epic, view in views.items())
     known = [found for found in places if found is not None]
     moves = find_moves(known, views.__getitem__, links, owners=owners, unique=unique)
-    known_in_base = (item for item in moves.items if item.places[BASE] is not None)  # else the graph's checks name it
-    carried = [_Carried(epics, item, ask) for item in known_in_base]
+    carried = [_Carried(epics, item, ask) for item in moves.items]
     for found in carried:
         found.take()
     for found in carried:
@@ -103,7 +102,9 @@ class _Carried:
         return chosen
 
     def moves(self) -> Iterator[tuple[Label, Label]]:
-        """The move, as labels before and after; none where it stays or goes away."""
+        """The move, as labels before and after; none where it stays or goes away, or is new."""
+        if self._item.places[BASE] is None:
+            return
         if self._found.target is not None and self._found.target != self._item.source:
             yield label_at(self._item.source), label_at(self._found.target)
 

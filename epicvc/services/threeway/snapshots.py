@@ -138,21 +138,31 @@ class _Merge:
     # What both sides changed
 
     def _both_changed(self) -> frozenset[str]:
-        """The epics to merge as documents: both sides changed them, or a task moved between one and another."""
+        """The epics to merge as documents: both sides changed them, or one task is in one and in another."""
         here, there = self._three.here, self._three.there
         found = here.epics & there.epics
         for moved, other in ((here.moved, there.epics), (there.moved, here.epics)):
             for (giver, _), getter in moved.items():
                 if giver in other or getter in other:
                     found |= {giver, getter}
-        return frozenset({*found, *chain.from_iterable(self._dependants)})
+        return frozenset({*found, *chain.from_iterable(self._dependants), *chain.from_iterable(self._contested)})
+
+    @cached_property
+    def _unique_tasks(self) -> bool:
+        """Whether the database has each task's id once."""
+        reader, tasks = self._session.reader, self._mapping.tasks
+        return self._three.owned and reader is not None and (tasks.key,) in reader.unique_keys(tasks.table)
+
+    @cached_property
+    def _contested(self) -> list[tuple[str, str]]:
+        return list(self._three.contested) if self._unique_tasks else []
 
     @cached_property
     def _dependants(self) -> list[tuple[str, str]]:
         return list(dependants(self._three)) if self._mapping.links else []
 
     def _relocate(self, loader: Loader, epics: Mapping[str, Epic]) -> list[tuple[Label, Label]]:
-        links, tasks, three, reader = self._mapping.links, self._mapping.tasks, self._three, self._session.reader
+        links, three, reader = self._mapping.links, self._three, self._session.reader
         owned = reader if three.owned else None
 
         def owners(keys: Collection[str]) -> set[str]:
@@ -160,13 +170,13 @@ class _Merge:
             rows = living_tasks(owned, loader.layout, sorted(keys)) if owned is not None else ()
             return known | {epic for _, epic in rows}
 
-        unique = owned is not None and (tasks.key,) in owned.unique_keys(tasks.table)
-        return relocate(epics, links.field if links else None, self._decisions.ask_place, owners, unique=unique)
+        field = links.field if links else None
+        return relocate(epics, field, self._decisions.ask_place, owners, unique=self._unique_tasks)
 
     def _groups(self, both: frozenset[str]) -> Iterator[list[str]]:
         """The epics to merge, a bounded number at once; those between which tasks moved or depend are together."""
         partners: dict[str, set[str]] = {}
-        for giver, getter in (*self._three.moved, *self._dependants):
+        for giver, getter in (*self._three.moved, *self._dependants, *self._contested):
             if giver in both and getter in both:
                 partners.setdefault(giver, set()).add(getter)
                 partners.setdefault(getter, set()).add(giver)

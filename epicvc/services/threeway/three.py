@@ -48,6 +48,14 @@ class Three(Struct, frozen=True):
         for changes in (self.here, self.there):
             yield from ((giver, getter) for (giver, _), getter in changes.moved.items())
 
+    @property
+    def contested(self) -> Iterator[tuple[str, str]]:
+        """The epics to which each side added a task of one id: where ours has it, and where theirs has it."""
+        for task, getters in self.here.added.items():
+            others = self.there.added.get(task, set())
+            if len(getters) == len(others) == 1 and getters != others:
+                yield min(getters), min(others)
+
     def places(self, epic: str, now: Place | None) -> tuple[Place | None, Place | None, Place | None]:
         """Where an epic's file is in each state, from where it is now."""
         ours = _place(epic, self.working.old_files, self.working.new_files, now)
