@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
+from epicvc.plan.moves import is_place
 from epicvc.repo.repository import Repo
+from epicvc.services import placeorigins
 from epicvc.services.fitting import fitting
 from epicvc.services.mergestate import MergeState, read_state, what_next
 from epicvc.services.mergewaiting import answer, open_conflicts
@@ -59,6 +61,8 @@ class BranchesDispute:
 
 
 def _origins(session: Session, state: MergeState, conflict: Conflict) -> Origins:
+    if is_place(conflict):
+        return placeorigins.between_branches(session, conflict, (state.base, state.ours, state.theirs))
     commits = ((state.base, conflict.base), (state.ours, conflict.ours), (state.theirs, conflict.theirs))
     return Origins(
         *(None if value is ABSENT else origin_in(session, commit, conflict.label) for commit, value in commits)

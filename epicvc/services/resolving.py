@@ -11,9 +11,11 @@ from epicvc.errors import FileUnavailable, NotFound, UsageError
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
 from epicvc.model.labels import Label, Selection
+from epicvc.plan.moves import is_place
 from epicvc.plan.plan import Policy, decide_labels
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import MERGING
+from epicvc.services import placeorigins
 from epicvc.services.answers import read_answers, side_named
 from epicvc.services.choosing import take
 from epicvc.services.fitting import fitting
@@ -61,6 +63,9 @@ class SidesDispute:
                 made = Tracer(session, Label(root)).origins(places)
                 for conflict in own:
                     label = conflict.label
+                    if is_place(conflict):
+                        found[label] = placeorigins.between_sides(session, conflict)
+                        continue
                     base = base_origin(session, label, conflict.base)
                     found[label] = Origins(base, made.get((self.ours, label)), made.get((self.theirs, label)))
         return [found[conflict.label] for conflict in conflicts]

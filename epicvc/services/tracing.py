@@ -6,7 +6,7 @@ for. At a merge a place goes on to a parent that has it as it is, as `git blame`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from pathlib import Path
@@ -38,13 +38,21 @@ Place: TypeAlias = tuple[str, Label]
 
 
 class _Pair(Struct, frozen=True):
-    """What changed from one state of a history to the next, by side."""
+    """What changed from one state of a history to the next, by side.
+
+    Attributes:
+        changes: by side.
+        whole: whether only what comes to a place, or leaves it, makes it another; not what lies below it.
+    """
 
     changes: dict[str, list[Change]]
+    whole: bool
 
     def concerns(self, place: Place) -> bool:
         """Whether a place became another."""
         side, label = place
+        if self.whole:
+            return any(_arrives(change, label) for change in self.changes[side])
         if label.path == (Mapping.TASKS,):
             return any(_orders(change) for change in self.changes[side])
         return any(change.op is not Op.MOVE and _reaches(change, label) for change in self.changes[side])
@@ -54,6 +62,17 @@ def _orders(change: Change) -> bool:
     """Whether a change can have put tasks into another order."""
     path = change.label.path
     return not path or (path[0] == Mapping.TASKS and len(path) < 3 and change.op is not Op.REPLACE)
+
+
+def _arrives(change: Change, label: Label) -> bool:
+    """Whether a change puts something to a place where nothing was, or takes it away."""
+    if change.op is Op.MOVE:
+        return change.label == label and change.new == str(label)  # else it stands elsewhere in its list
+    if not change.label.covers(label):
+        return False
+    rest = label.path[len(change.label.path) :]
+    old, new = (descend(value, rest) is not None for value in (change.old, change.new))
+    return old != new or (change.old is None and change.new is None)
 
 
 def _reaches(change: Change, label: Label) -> bool:
@@ -89,9 +108,11 @@ class Tracer:
     Args:
         session: both sides as they are, and the store.
         root: an epic, or a place of another table.
+        whole: tell when things came to their places or left them, and not when they were edited there.
     """
 
-    def __init__(self, session: Session, root: Label) -> None:
+    def __init__(self, session: Session, root: Label, *, whole: bool = False) -> None:
+        self._whole = whole
         self._repo: Repo = session.repo
         self._session = session
         tracked = None if root.table else session.working.files.by_epic.get(root.root)
@@ -193,7 +214,7 @@ class Tracer:
         changes: dict[str, list[Change]] = {side: [] for side in SIDES}
         for item in self._trail.changes(before, after):
             changes[item.side].append(item.change)
-        pair = _Pair(changes)
+        pair = _Pair(changes, self._whole)
         if key is not None:
             self._pairs[key] = pair
         return pair
@@ -224,6 +245,11 @@ def base_origin(session: Session, label: Label, value: Value) -> Origin | None:
     """
     if value is ABSENT or label.table:
         return None
+    return agreed_since(session, label.root, lambda core: _same(value_at(core, label), value))
+
+
+def agreed_since(session: Session, epic: str, holds: Callable[[Core | None], bool]) -> Origin | None:
+    """The first commit of the current line of history since which something holds of what was agreed of an epic."""
     repo, store = session.repo, session.staging
     oid = repo.revisions.head()
     newest: Commit | None = None
@@ -232,16 +258,16 @@ def base_origin(session: Session, label: Label, value: Value) -> Origin | None:
         commit = get_commit(store, oid)
         snapshot = get_snapshot(store, commit.snapshot)
         base = Base(store, snapshot.base, get_mapping(store, snapshot.mapping))
-        entry = base.entry(label.root)
+        entry = base.entry(epic)
         if entry is None:
             break
         if entry.core != last:
             last = entry.core
             try:
-                core = base.core(label.root)
+                core = base.core(epic)
             except EpicvcError:
                 break
-            if not _same(value_at(core, label), value):
+            if not holds(core):
                 break
         newest = commit
         oid = commit.parents[0] if commit.parents else None

@@ -8,7 +8,7 @@ import pytest
 from support.branches import commit, set_task
 from support.repos import EpicRepo
 
-from .test_moves import at, file_deletes, file_moves, places, sides, third, whole
+from .test_moves import at, file_deletes, file_moves, origins, places, sides, third, whole
 
 __all__ = ["sides"]
 
@@ -269,3 +269,32 @@ def unique_keys(repo: EpicRepo) -> set[tuple[str, ...]]:
         for _, name, is_unique, *_ in repo.sql("PRAGMA index_list(framework_tasks)")
         if is_unique
     }
+
+
+def test_the_origin_of_a_place_is_who_put_the_task_there(repo: EpicRepo) -> None:
+    made = {}
+    new = [{"id": key, "title": "To be moved", "risk": "some", "mark": 1} for key in ("m.1", "m.2")]
+    repo.rewrite(epic(repo), lambda body: body["tasks"].extend(new))
+    commit(repo)
+    base = repo.head()
+
+    def theirs(repo: EpicRepo) -> None:
+        task = repo.file_task(epic(repo), "m.1")
+        file_deletes(repo)
+        commit(repo, "taken out")
+        repo.rewrite(other(repo), lambda body: body["tasks"].append(task))
+        repo.ok("sync")
+        made["theirs"] = repo.head()
+        repo.rewrite(other(repo), set_task("m.1", risk="edited later"))
+
+    def ours(repo: EpicRepo) -> None:
+        file_moves(repo, third(repo))
+        repo.ok("sync")
+        made["ours"] = repo.head()
+        repo.rewrite(third(repo), set_task("m.1", mitigation="edited later"))
+
+    branches(repo, theirs, ours)
+    repo.json("merge", "theirs", code=1)
+    found = origins(repo)
+    assert found["base"] in {commit["id"] for commit in repo.json("log", base)["commits"]}
+    assert {"ours": found["ours"], "theirs": found["theirs"]} == made

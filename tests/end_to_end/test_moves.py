@@ -310,3 +310,66 @@ def test_moved_in_the_database_and_edited_in_the_old_place(sides: EpicRepo, answ
     risk = {"files": "of the files", "db": "of the database", "base": "some"}[answer]
     assert (repo.file_task(other, "m.1")["risk"], repo.task_row("m.1")["risk"]) == (risk, risk)
     whole(repo)
+
+
+def origins(repo: EpicRepo) -> dict[str, Any]:
+    (conflict,) = repo.json("resolve", code=1)["conflicts"]
+    return {name: origin and origin["commit"] for name, origin in conflict["origins"].items()}
+
+
+def test_the_origin_of_a_place_is_who_put_the_task_there(sides: EpicRepo) -> None:
+    """Neither who took it out of its old epic, nor who edited it in the new one."""
+    repo, epic, other = sides, sides.facts.epic, sides.facts.other
+    agreed = repo.json("log", "-n", "1")["commits"][0]["id"]
+    task = repo.file_task(epic, "m.1")
+    file_deletes(repo)
+    repo.ok("commit", "-m", "taken out")
+    repo.rewrite(other, lambda body: body["tasks"].append(task))
+    repo.ok("commit", "-m", "put in")
+    mine = repo.head()
+    repo.rewrite(other, set_task("m.1", risk="edited later"))
+    repo.ok("commit", "-m", "edited")
+    row_moves(repo, third(repo))
+    repo.ok("commit", "-m", "moved in the database")
+    theirs = repo.head()
+    repo.sql("UPDATE framework_tasks SET mitigation = 'edited later' WHERE task_key = 'm.1'")
+    repo.ok("commit", "-m", "edited in the database")
+    assert origins(repo) == {"base": agreed, "ours": mine, "theirs": theirs}
+
+
+@pytest.mark.parametrize("deleting", ["files", "db"])
+def test_the_origin_of_no_place_is_who_took_the_task_away(sides: EpicRepo, deleting: str) -> None:
+    repo, other = sides, sides.facts.other
+    file, row = (file_deletes, lambda repo: row_moves(repo, other))
+    if deleting == "db":
+        file, row = (lambda repo: file_moves(repo, other), row_deletes)
+    made = []
+    for edit in (file, row):
+        edit(repo)
+        repo.ok("commit", "-m", "an edit")
+        made.append(repo.head())
+    found = origins(repo)
+    assert [found["ours"], found["theirs"]] == made
+
+
+def test_the_origin_of_a_place_that_is_not_committed(sides: EpicRepo) -> None:
+    repo = sides
+    file_moves(repo, repo.facts.other)
+    row_moves(repo, third(repo))
+    (conflict,) = repo.json("resolve", code=1)["conflicts"]
+    found = conflict["origins"]
+    assert [(found[name]["side"], found[name]["commit"]) for name in ("ours", "theirs")] == [
+        ("files", None),
+        ("db", None),
+    ]
+
+
+def test_the_origin_of_another_id(sides: EpicRepo) -> None:
+    repo, epic = sides, sides.facts.epic
+    file_moves(repo, epic, "f.1")
+    repo.ok("commit", "-m", "renamed in the files")
+    mine = repo.head()
+    row_moves(repo, repo.facts.other, "d.1")  # the epic merges, the id does not
+    repo.ok("commit", "-m", "moved and renamed in the database")
+    found = origins(repo)
+    assert (found["ours"], found["theirs"]) == (mine, repo.head())
