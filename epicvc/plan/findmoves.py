@@ -52,6 +52,7 @@ def find_moves(
     owners: Owners = lambda _: None,
     *,
     unique: bool,
+    fallbacks: Core | None = None,
 ) -> Moves:
     """Find the tasks that a side, or both, moved or renamed.
 
@@ -64,9 +65,11 @@ def find_moves(
         owners: the epics that may have tasks of some ids; ``None`` where that cannot be told.
         unique: whether a task's id is its own in the whole document set; else two tasks of one id are the same only
             if they are alike.
+        fallbacks: what a column of theirs holds that a field was taken out of, where that is not nothing.
     """
     found = _Finder(tuple(places), load, links, defaults, unique=unique).find()
-    return Moves((replace(item, alone=unique or _alone(item, owners)) for item in found), links)
+    given = fallbacks or {}
+    return Moves((replace(item, alone=unique or _alone(item, owners), fallbacks=given) for item in found), links)
 
 
 def _alone(item: Moved, owners: Owners) -> bool:

@@ -162,8 +162,19 @@ class MovedView(Struct, frozen=True):
         core = cast("Core", value) if value is not ABSENT else _without(original, Document.TASKS, UNAGREED)
         whole = self._relinked(cast("Core", task), self._maps(course.item.epics)[1 + number])
         if number == THEIRS and course.after[BASE] != course.after[THEIRS]:
-            whole = {**course.item.defaults, **whole}  # no base makes them absent here
+            whole = {**self._said_anyway(course), **whole}
         return {**core, Document.TASKS: cast("JSON", self._insert(course, number, tasks_of(core), whole))}
+
+    def _said_anyway(self, course: Course) -> Core:
+        """What the row of a task says of fields that it has not, where no base makes them absent.
+
+        Columns that only have their default keep it, a field that is taken out leaves it behind, and a row that goes
+        elsewhere gets it in every column.
+        """
+        item = course.item
+        goes = item.places[THEIRS] != course.after[THEIRS]
+        left = {name: value for name, value in item.fallbacks.items() if goes or name in (item.versions[THEIRS] or {})}
+        return {**left, **item.defaults}
 
     def _with_tasks(self, number: int, tasks: Tasks | None) -> Core | None:
         core = self.cores[number]

@@ -50,6 +50,7 @@ class Moved(Struct, frozen=True, eq=False):
         places: where base, ours and theirs have it.
         versions: the task as base, ours and theirs have it; ``None`` where it is nowhere.
         defaults: the fields that theirs has by a column's default alone, and the base lacks.
+        fallbacks: what a column of theirs holds that a field was taken out of, where that is not nothing.
         welcome: whether neither side deleted the epic that it came to.
         alone: whether no other epic has a task of one of its ids, so that dependencies of any epic mean this task.
     """
@@ -57,6 +58,7 @@ class Moved(Struct, frozen=True, eq=False):
     places: tuple[At, At, At]
     versions: Cores
     defaults: Core = field(default_factory=dict)
+    fallbacks: Core = field(default_factory=dict)
     welcome: bool = True
     alone: bool = False
 

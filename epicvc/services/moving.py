@@ -69,7 +69,10 @@ class MoveWatch(Struct):
             return rows | {place.epic for place in places if place.ours & set(keys)}
 
         field_ = links.field if links else None
-        return find_moves(places, load, field_, defaults, owners, unique=unique_tasks(documents))
+        columns = documents.layout.tasks.defaults if documents.layout is not None else {}
+        fallbacks: Core = {name: value for name, value in columns.items() if value is not None}
+        unique = unique_tasks(documents)
+        return find_moves(places, load, field_, defaults, owners, unique=unique, fallbacks=fallbacks)
 
     def _worth_a_look(self, documents: Documents) -> list[str]:
         """The new epics that may have a task which is missing, or which the other side has elsewhere."""

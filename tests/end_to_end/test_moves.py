@@ -373,3 +373,45 @@ def test_the_origin_of_another_id(sides: EpicRepo) -> None:
     repo.ok("commit", "-m", "moved and renamed in the database")
     found = origins(repo)
     assert (found["ours"], found["theirs"]) == (mine, repo.head())
+
+
+@pytest.mark.parametrize("answer", ["files", "db"])
+@pytest.mark.parametrize("command", ["push", "sync"])
+@pytest.mark.parametrize("there", ["moved", "renamed", "edited"])
+@pytest.mark.parametrize("here", ["moved", "moved and renamed", "renamed"])
+def test_a_field_with_a_default_is_taken_out_of_a_moved_task(
+    sides: EpicRepo, here: str, there: str, command: str, answer: str
+) -> None:
+    """Where the row is in another place than the base has it, the default that is written there is read as a value."""
+    repo, epic = sides, sides.facts.epic
+    repo.rewrite(epic, set_task("m.1", estimate_minutes=90))
+    repo.ok("sync")
+    target, key = epic if here == "renamed" else repo.facts.other, "m.1" if here == "moved" else "f.1"
+    file_moves(repo, target, key)
+    repo.rewrite(
+        target, lambda body: [task.pop("estimate_minutes", None) for task in body["tasks"] if task["id"] == key]
+    )
+    if there == "edited":
+        repo.sql("UPDATE framework_tasks SET risk = 'edited' WHERE task_key = 'm.1'")
+    else:
+        row_moves(repo, third(repo) if there == "moved" else epic, "x.1" if there == "renamed" else "m.1")
+    done = repo.run(command)
+    assert done.code in (0, 1), done
+    status = repo.json("status")
+    assert (status["conflicts"] > 0) == (done.code == 1)
+    if done.code == 1:
+        assert "next: epicvc resolve" in repo.ok("status").out
+        repo.ok("resolve", "--prefer", answer)
+    elif not status["in_sync"]:
+        assert "next: epicvc sync" in repo.ok("status").out
+    repo.ok("sync")
+    whole(repo)
+    ((place, found),) = [
+        (name, task)
+        for name in (epic, repo.facts.other, third(repo))
+        for task in repo.body(name)["tasks"]
+        if "mark" in task
+    ]
+    assert "estimate_minutes" not in found
+    assert repo.task_row(found["id"])["epic_id"] == repo.epic_row(place)["id"]
+    assert repo.task_row(found["id"])["estimate_minutes"] == 60
