@@ -5,13 +5,12 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
+
+from support.plans import State
 
 from epicvc.jsonio import JSON
 from epicvc.model.document import Core, tasks_of
-
-State: TypeAlias = "dict[str, Core]"
-"""A set of epics."""
 
 WORDS = ["", "a", "b", "c", "Ç ã", "\u0000", "~/", "1", "long " * 9]
 NUMBERS: list[JSON] = [0, 1, 1.0, -1, 0.5, 10**30, True, False]

@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import TypeAlias, cast
 
+from support.plans import State, states
+
 from epicvc.merge.threeway import Decide, Direction, preferring, undecided
 from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
 from epicvc.plan.findmoves import Places, find_moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 
-from .making import Maker, SetMaker, State, require
+from .making import Maker, SetMaker, require
 
 Outcomes: TypeAlias = "dict[str, Outcome]"
 MergeSet: TypeAlias = Callable[..., "Outcomes"]
@@ -84,16 +86,6 @@ def nothing_torn(base: State, sides: tuple[State, State], after: tuple[State, St
 
 def disputed(outcomes: Outcomes) -> list[str]:
     return sorted(str(conflict.label) for outcome in outcomes.values() for conflict in outcome.conflicts)
-
-
-def states(outcomes: Outcomes) -> tuple[State, State, State]:
-    """Base, files and database afterwards."""
-    sides: tuple[State, State, State] = ({}, {}, {})
-    for name, outcome in outcomes.items():
-        for side, core in zip(sides, (outcome.base, outcome.files, outcome.db), strict=True):
-            if core is not None:
-                side[name] = core
-    return sides
 
 
 def same_set(one: State, other: State) -> bool:

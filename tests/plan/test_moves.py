@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
+from support.plans import State, states
 
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Decide, Direction, preferring, undecided
@@ -12,9 +13,6 @@ from epicvc.model.document import Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
 from epicvc.plan.findmoves import Places, find_moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
-
-State = dict[str, Core]
-"""A document set: cores by epic."""
 
 LINKS = "dependencies"
 
@@ -55,15 +53,6 @@ def settled(base: State, files: State, db: State, whose: str, expected: State, *
     reached = all(same(side, expected) for side in states(outcomes))
     again = plan(*states(outcomes), unique=unique)
     return reached and not conflicts(outcomes) and not any(o.changes_anything or o.conflicts for o in again.values())
-
-
-def states(outcomes: dict[str, Outcome]) -> tuple[State, State, State]:
-    sides: tuple[State, State, State] = ({}, {}, {})
-    for name, outcome in outcomes.items():
-        for side, core in zip(sides, (outcome.base, outcome.files, outcome.db), strict=True):
-            if core is not None:
-                side[name] = core
-    return sides
 
 
 def conflicts(outcomes: dict[str, Outcome]) -> list[str]:

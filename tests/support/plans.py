@@ -1,0 +1,21 @@
+"""Sets of epics as plans see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from epicvc.model.document import Core
+from epicvc.plan.plan import Outcome
+
+State = dict[str, Core]
+"""A document set: cores by epic."""
+
+
+def states(outcomes: Mapping[str, Outcome]) -> tuple[State, State, State]:
+    """Base, files and database after a plan."""
+    sides: tuple[State, State, State] = ({}, {}, {})
+    for name, outcome in outcomes.items():
+        for side, core in zip(sides, (outcome.base, outcome.files, outcome.db), strict=True):
+            if core is not None:
+                side[name] = core
+    return sides
