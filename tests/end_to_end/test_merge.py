@@ -151,39 +151,6 @@ def test_answers_finish_a_merge(repo: EpicRepo) -> None:
     settled(repo)
 
 
-def test_every_step_of_a_conflict_leaves_what_can_be_worked_with(repo: EpicRepo) -> None:
-    epic = repo.facts.epic
-    faults = repo.sql("PRAGMA foreign_key_check")
-
-    def usable(*next_steps: str) -> None:
-        for data in repo.files().values():
-            json.loads(data)
-        assert repo.one("PRAGMA integrity_check") == "ok"
-        assert repo.sql("PRAGMA foreign_key_check") == faults
-        repo.sql("UPDATE framework_epics SET name = name WHERE epic_key = ?", epic)
-        said = repo.ok("status").out
-        assert all(step in said for step in next_steps), said
-        repo.ok("diff")
-        repo.ok("fsck")
-
-    two_branches(
-        repo,
-        lambda body: body.update(name="Theirs", summary="Their summary"),
-        lambda body: body.update(name="Ours", summary="Our summary"),
-    )
-    repo.json("merge", "theirs", code=1)
-    usable("2 conflicts", "epicvc resolve", "epicvc merge --abort")
-    repo.refused(5, "switch", "-")
-    repo.json("resolve", f"{epic}:name", "--prefer", "theirs", code=1)
-    usable("1 conflict", "epicvc resolve", "epicvc merge --abort")
-    repo.ok("branch", "-m", "trunk")  # the merge goes on wherever the branch is called
-    repo.json("resolve", "--prefer", "theirs")
-    usable("epicvc merge --continue", "epicvc merge --abort")
-    repo.ok("merge", "--continue")
-    assert repo.json("branch")["current"] == "trunk"
-    settled(repo)
-
-
 def test_an_answer_never_overwrites_an_edit_made_since(repo: EpicRepo) -> None:
     epic = repo.facts.epic
     two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(name="Ours"))

@@ -258,41 +258,6 @@ def test_between_branches(merging: EpicRepo, name: str) -> None:
     usable(repo)
 
 
-@pytest.mark.parametrize("command", ["pull", "push", "sync"])
-def test_a_conflict_leaves_both_sides_usable_and_says_what_to_do(merging: EpicRepo, command: str) -> None:
-    repo, case = merging, CASES["a text"]
-    theirs = copy.deepcopy(repo.body("merged"))
-    case.theirs(theirs)
-    apply_to_rows(repo, "merged", theirs)
-    repo.rewrite("merged", case.ours)
-    assert len(repo.json(command, code=1)["conflicts"]) == 1
-    usable(repo)
-    assert "epicvc resolve" in repo.ok("status").out
-    repo.ok("resolve", "--prefer", "files")
-    usable(repo)
-    assert repo.json("status")["in_sync"]
-
-
-@pytest.mark.parametrize("ending", ["--continue", "--abort"])
-def test_a_conflict_of_a_revert(merging: EpicRepo, ending: str) -> None:
-    repo = merging
-    repo.rewrite("merged", changed("name", "wrong"))
-    wrong = commit(repo, "the mistake")
-    repo.rewrite("merged", changed("name", "later"))
-    commit(repo, "later")
-    (conflict,) = repo.json("revert", wrong, code=1)["conflicts"]
-    assert conflict["label"] == "merged:name"
-    usable(repo)
-    assert "epicvc resolve" in repo.ok("status").out
-    if ending == "--continue":
-        repo.ok("resolve", "--prefer", "theirs")
-        assert "revert --continue" in repo.ok("status").out
-        usable(repo)
-    repo.ok("revert", ending)
-    assert repo.body("merged")["name"] == ("name" if ending == "--continue" else "later")
-    usable(repo)
-
-
 def usable(repo: EpicRepo) -> None:
     """Every file is JSON, and the database is sound."""
     assert all(json.loads(data) for data in repo.files().values())
