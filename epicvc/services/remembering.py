@@ -9,6 +9,7 @@ write the same one.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,9 @@ from epicvc.store.objects import ObjectId
 
 DIRECTORY: Final = "resolutions"
 VERSION: Final = 1
+
+_NAME: Final = re.compile("[0-9a-f]{64}")
+"""What the file of a resolution is called."""
 
 
 class Remembered(Struct, frozen=True):
@@ -85,7 +89,7 @@ class Memory:
 
     def recall(self, conflict: Conflict) -> Remembered | None:
         """How the same conflict was settled before; ``None`` where it never was, or that was undone."""
-        if not self._directory.is_dir():
+        if not self._is_there():
             return None
         for swapped in (False, True):
             found = _read(privatefile.load(self._directory / _key(conflict, swapped=swapped)))
@@ -113,13 +117,23 @@ class Memory:
     def forget(self, labels: Sequence[Label] = (), *, dry_run: bool = False) -> list[Label]:
         """Forget what was settled at or below some labels, or everything; gives where it was settled."""
         forgotten = []
-        for path in sorted(self._directory.iterdir()) if self._directory.is_dir() else ():
+        for path in self._entries():
             found = _read(privatefile.load(path))
             if not labels or (found and any(label.covers(found.label) for label in labels)):
                 if not dry_run:
                     remove_file(path)
                 forgotten += [found.label] if found else []
         return sorted(forgotten)
+
+    def _is_there(self) -> bool:
+        """Whether anything may be remembered; what lies behind a symlink is somebody else's."""
+        return self._directory.is_dir() and not self._directory.is_symlink()
+
+    def _entries(self) -> list[Path]:
+        """The files that are resolutions by their names; nothing else there is read or removed."""
+        if not self._is_there():
+            return []
+        return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
 
     def deciding(self, otherwise: Decide, never: Callable[[Label], bool] = lambda _: False) -> Decide:
         """Settle by a policy first, and what it leaves open as it was settled before.

@@ -119,6 +119,9 @@ def test_answer_files_that_are_not_there(made: EpicRepo) -> None:
     make_conflicts(made)
     made.refused(3, "resolve", "--from", "nowhere.json", naming="nowhere.json")
     made.refused(6, "resolve", "--from", "epics", naming="epics")
+    made.refused(6, "resolve", "--from", "x" * 5000, naming="xxx")
+    (made.root / "loop.json").symlink_to("loop.json")
+    made.refused(6, "resolve", "--from", "loop.json", naming="loop.json")
     made.refused(2, "resolve", "--forget", "--prefer", "db", naming="--forget")
     made.refused(2, "resolve", "1", "--from", "answers.json", naming="--from")
 
@@ -226,3 +229,28 @@ def test_resolutions_are_private_and_damage_only_forgets(made: EpicRepo) -> None
         assert path.stat().st_mode & 0o777 == 0o600
         path.write_bytes(data)
     assert made.json("sync", code=1)["replayed"] == []
+
+
+def test_forgetting_removes_nothing_but_resolutions(made: EpicRepo) -> None:
+    make_conflicts(made)
+    made.ok("resolve", "--prefer", "db")
+    directory = made.root / ".epicvc" / "resolutions"
+    (directory / "notes.txt").write_text("mine")
+    (directory / "more").mkdir()
+    assert "forgot 2 resolutions" in made.ok("resolve", "--forget").err
+    assert sorted(path.name for path in directory.iterdir()) == ["more", "notes.txt"]
+
+
+def test_resolutions_behind_a_symlink_are_somebody_elses(made: EpicRepo) -> None:
+    make_conflicts(made)
+    made.ok("resolve", "--prefer", "db")
+    directory, elsewhere = made.root / ".epicvc" / "resolutions", made.root / "elsewhere"
+    directory.rename(elsewhere)
+    directory.symlink_to(elsewhere)
+    before = {path.name: path.read_bytes() for path in elsewhere.iterdir()}
+    assert len(before) == 2
+    assert "forgot 0 resolutions" in made.ok("resolve", "--forget").err
+    made.ok("undo")
+    assert len(made.json("sync", code=1)["conflicts"]) == 2
+    assert "not remembered" in made.ok("resolve", "--prefer", "files").err
+    assert {path.name: path.read_bytes() for path in elsewhere.iterdir()} == before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
+from epicvc.cli.edge import read_bytes
 from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, environment, repo_of, settings_of
 
@@ -92,17 +93,11 @@ def _parse_set(text: str) -> Wish:
 
 
 def _answers(settings: Settings, source: str | None) -> tuple[str, bytes] | None:
-    from epicvc.errors import NotFound
-    from epicvc.fileio import read_file
-
     if source is None:
         return None
     if source == "-":
         return "standard input", sys.stdin.buffer.read()
-    path = settings.start() / source
-    if not path.exists():
-        raise NotFound(f"there is no file {source}", hint="`epicvc resolve --json` prints one to fill in")
-    return source, read_file(path.resolve())
+    return source, read_bytes(str(settings.start() / source))
 
 
 def _tell(settings: Settings, report: ResolveReport) -> int:
