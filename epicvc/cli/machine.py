@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from epicvc.model.labels import Label
     from epicvc.plan.filemerge import FileMerge
     from epicvc.services.blaming import Blamed
-    from epicvc.services.checking import Finding, FsckReport
+    from epicvc.services.checking import FsckReport
     from epicvc.services.cleaning import CleanReport
     from epicvc.services.commits import CommitReport
     from epicvc.services.compare import Comparison
+    from epicvc.services.doctor import Finding
     from epicvc.services.initialise import Found
     from epicvc.services.merging import MergeReport
     from epicvc.services.migrationreport import MigrationReport, MigrationStatus

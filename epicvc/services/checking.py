@@ -1,4 +1,4 @@
-"""``fsck``, ``gc`` and ``doctor``: verify everything, drop what nothing refers to, explain what is odd."""
+"""``fsck`` and ``gc``: verify everything, and drop what nothing refers to."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from msgspec import Struct, field
 
 from epicvc.errors import DamagedStore, EpicvcError, Refused
 from epicvc.fileio import leftover_temporaries, remove_file
-from epicvc.model.document import tasks_of
 from epicvc.repo.base import BaseEntry, get_core, get_mapping
 from epicvc.repo.dbside import get_schema
-from epicvc.repo.documents import Documents
 from epicvc.repo.objects import format_time, get_commit, get_snapshot
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
-from epicvc.services.session import Session, look
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType, is_id
 from epicvc.store.verify import Problem, delete_unreachable, verify_objects
@@ -187,91 +184,3 @@ def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcRe
             remove_file(path)
         count, size = delete_unreachable(repo.store, walk.seen, oldest)
         return GcReport(count, size, len(temporaries))
-
-
-class Finding(Struct, frozen=True):
-    """Something that ``doctor`` tells.
-
-    Attributes:
-        level: ``error``, ``warning`` or ``info``.
-        kind: a word for scripts.
-        message: what it is.
-        hint: what to do about it.
-    """
-
-    level: str
-    kind: str
-    message: str
-    hint: str = ""
-
-
-def doctor(repo: Repo, *, repair: bool = False) -> list[Finding]:
-    """Look both sides and the store over.
-
-    Args:
-        repo: the repo.
-        repair: finish an operation that a crash left behind, and remove its temporary files.
-    """
-    findings: list[Finding] = []
-    pending = repo.store.pending()
-    if repair:
-        with repo.lock():
-            forward = recover(repo)
-        if pending is not None:
-            text = "rolled forward" if forward else "rolled back"
-            findings.append(Finding("info", "unfinished_operation", f"unfinished `{pending.command}` {text}"))
-    elif pending is not None:
-        hint = "run `epicvc doctor --repair`, or any command that writes"
-        findings.append(Finding("warning", "unfinished_operation", f"`{pending.command}` was interrupted", hint))
-    findings += [Finding("error", p.kind, p.message, "run `epicvc fsck`") for p in fsck(repo).problems]
-    with look(repo) as session:
-        findings += _files(session)
-        findings += _database(session)
-        if session.reader is not None and not session.working.files.problems:
-            findings += _dependencies(session)
-    return findings
-
-
-def _files(session: Session) -> Iterator[Finding]:
-    for error in session.working.files.problems:
-        yield Finding("error", error.kind, error.message, error.hint or "")
-    for path, reason in session.working.files.skipped:
-        yield Finding("info", "not_tracked", f"{session.repo.config.shown(path)} is not tracked: {reason}")
-
-
-def _database(session: Session) -> Iterator[Finding]:
-    reader = session.reader
-    if reader is None:
-        yield Finding("warning", "no_database", "there is no database", "name one with --db or in epicvc.toml")
-        return
-    counts: dict[tuple[str, str], int] = {}
-    for fault in reader.faults():
-        counts[(fault.table, fault.parent)] = counts.get((fault.table, fault.parent), 0) + 1
-    for (table, parent), count in sorted(counts.items()):
-        text = f"{count} rows of {table} refer to rows of {parent} that do not exist"
-        yield Finding(
-            "warning",
-            "orphans",
-            text,
-            "they block nothing; the application can add the parents or delete the rows",
-        )
-
-
-def _dependencies(session: Session) -> Iterator[Finding]:
-    """Dependencies resolve over the whole document set, not within one epic."""
-    documents = Documents(session.repo, session.working, session.staging, session.reader)
-    epics = sorted({*session.working.files.by_epic, *documents.db_ids()})
-    known: set[str] = set()
-    wanted: list[tuple[str, str, str]] = []
-    links = session.repo.config.mapping.links
-    for three in documents.load(epics):
-        for core in (three.file, three.db):
-            for task in tasks_of(core or {}):
-                key = str(task["id"])
-                known.add(key)
-                names = task.get(links.field) if links else None
-                wanted += [(three.epic, key, str(name)) for name in names] if isinstance(names, list) else []
-    for epic, key, name in dict.fromkeys(wanted):
-        if name not in known:
-            text = f"{epic}:tasks/{key} depends on task {name}, which does not exist"
-            yield Finding("warning", "dangling_dependency", text, "correct the dependency, or add the task")

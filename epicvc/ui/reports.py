@@ -12,8 +12,9 @@ from epicvc.ui.text import count, printable, shown
 if TYPE_CHECKING:
     from epicvc.merge.threeway import Chosen
     from epicvc.model.labels import Label
-    from epicvc.services.checking import Finding, FsckReport
+    from epicvc.services.checking import FsckReport
     from epicvc.services.cleaning import CleanReport
+    from epicvc.services.doctor import Finding
     from epicvc.services.initialise import Found
     from epicvc.services.merging import MergeReport
     from epicvc.services.questions import ResolveReport

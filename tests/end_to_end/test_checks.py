@@ -307,3 +307,30 @@ def test_a_part_of_a_synchronisation_is_checked_as_the_whole(checked: EpicRepo) 
     row_depends("b.1", "a.1")(repo)
     for label in ("1", "2", "1:tasks/a.1/dependencies"):
         assert "2:tasks/b.1/dependencies (database" in repo.refused(4, "sync", label)
+
+
+def findings(repo: EpicRepo, kind: str) -> list[str]:
+    return [found["message"] for found in repo.json("doctor")["findings"] if found["kind"] == kind]
+
+
+def test_doctor_tells_of_circles(checked: EpicRepo) -> None:
+    repo = checked
+    depend("1", "a.1", "b.1")(repo)
+    depend("2", "b.1", "a.1")(repo)
+    circle = "tasks depend on each other in a circle: 1:tasks/a.1 -> 2:tasks/b.1"
+    assert findings(repo, "dependency_cycle") == [f"{circle} (files)"]
+    repo.ok("sync")
+    assert findings(repo, "dependency_cycle") == [f"{circle} (files and database)"]
+
+
+def test_doctor_tells_of_ids_that_the_database_wants_once(checked: EpicRepo) -> None:
+    repo = checked
+    both(add_task("1", "n.1"), add_task("2", "n.1"))(repo)
+    (message,) = findings(repo, "duplicate_task")
+    assert "1:tasks/n.1, 2:tasks/n.1 (files)" in message
+    said = repo.refused(4, "sync", naming="1:tasks/n.1 (files, uncommitted)")
+    assert "2:tasks/n.1 (files, uncommitted)" in said
+    for name in ("framework_tasks_key", "idx_tasks_key_unique"):
+        repo.sql(f"DROP INDEX IF EXISTS {name}")
+    assert findings(repo, "duplicate_task") == []
+    repo.ok("sync")

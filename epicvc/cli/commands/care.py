@@ -54,11 +54,11 @@ def gc(context: Context, keep_operations: Keep = 90, dry_run: DryRun = False) ->
 @examples("epicvc doctor", "epicvc doctor --repair")
 def doctor(context: Context, repair: Repair = False) -> int:
     """Look both sides and the store over, and explain what is odd."""
-    from epicvc.services import checking
+    from epicvc.services.doctor import doctor as look_over
     from epicvc.ui.reports import doctor_report
 
     settings = settings_of(context)
-    findings = checking.doctor(repo_of(context), repair=repair)
+    findings = look_over(repo_of(context), repair=repair)
     if settings.json:
         from epicvc.cli import machine
 

@@ -1,0 +1,157 @@
+"""``doctor``: explain what is odd on both sides and in the store, and finish what was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+
+from epicvc.merge.circles import circles
+from epicvc.merge.graph import Node
+from epicvc.model.document import Core, tasks_of
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping as DocumentMapping
+from epicvc.repo.documents import Documents
+from epicvc.repo.recovery import recover
+from epicvc.repo.repository import Repo
+from epicvc.services.checking import fsck
+from epicvc.services.moving import unique_tasks
+from epicvc.services.originwords import DATABASE, FILES
+from epicvc.services.session import Session, look
+
+
+class Finding(Struct, frozen=True):
+    """Something that ``doctor`` tells.
+
+    Attributes:
+        level: ``error``, ``warning`` or ``info``.
+        kind: a word for scripts.
+        message: what it is.
+        hint: what to do about it.
+    """
+
+    level: str
+    kind: str
+    message: str
+    hint: str = ""
+
+
+def doctor(repo: Repo, *, repair: bool = False) -> list[Finding]:
+    """Look both sides and the store over.
+
+    Args:
+        repo: the repo.
+        repair: finish an operation that a crash left behind, and remove its temporary files.
+    """
+    findings: list[Finding] = []
+    pending = repo.store.pending()
+    if repair:
+        with repo.lock():
+            forward = recover(repo)
+        if pending is not None:
+            text = "rolled forward" if forward else "rolled back"
+            findings.append(Finding("info", "unfinished_operation", f"unfinished `{pending.command}` {text}"))
+    elif pending is not None:
+        hint = "run `epicvc doctor --repair`, or any command that writes"
+        findings.append(Finding("warning", "unfinished_operation", f"`{pending.command}` was interrupted", hint))
+    findings += [Finding("error", p.kind, p.message, "run `epicvc fsck`") for p in fsck(repo).problems]
+    with look(repo) as session:
+        findings += _files(session)
+        findings += _database(session)
+        if session.reader is not None and not session.working.files.problems:
+            findings += _dependencies(session)
+    return findings
+
+
+def _files(session: Session) -> Iterator[Finding]:
+    for error in session.working.files.problems:
+        yield Finding("error", error.kind, error.message, error.hint or "")
+    for path, reason in session.working.files.skipped:
+        yield Finding("info", "not_tracked", f"{session.repo.config.shown(path)} is not tracked: {reason}")
+
+
+def _database(session: Session) -> Iterator[Finding]:
+    reader = session.reader
+    if reader is None:
+        yield Finding("warning", "no_database", "there is no database", "name one with --db or in epicvc.toml")
+        return
+    counts: dict[tuple[str, str], int] = {}
+    for fault in reader.faults():
+        counts[(fault.table, fault.parent)] = counts.get((fault.table, fault.parent), 0) + 1
+    for (table, parent), count in sorted(counts.items()):
+        text = f"{count} rows of {table} refer to rows of {parent} that do not exist"
+        yield Finding(
+            "warning",
+            "orphans",
+            text,
+            "they block nothing; the application can add the parents or delete the rows",
+        )
+
+
+class _Side(Struct):
+    """The tasks of one side.
+
+    Attributes:
+        owners: the epics that have a task of each id.
+        wanted: the ids that each task depends on, where it depends on any.
+    """
+
+    owners: dict[str, list[str]] = field(default_factory=dict)
+    wanted: dict[Node, tuple[str, ...]] = field(default_factory=dict)
+
+    def take(self, epic: str, core: Core | None, links: str | None) -> None:
+        """Take an epic's tasks."""
+        for task in tasks_of(core or {}):
+            key = str(task["id"])
+            self.owners.setdefault(key, []).append(epic)
+            names = task.get(links) if links else None
+            if isinstance(names, list) and names:
+                self.wanted[epic, key] = tuple(map(str, names))
+
+    def edges(self) -> dict[Node, list[Node]]:
+        """The tasks that each task depends on: of its own epic, else of any."""
+        return {
+            node: [
+                (epic, name)
+                for name in names
+                for owners in (self.owners.get(name, ()),)
+                for epic in ([node[0]] if node[0] in owners else owners)
+            ]
+            for node, names in self.wanted.items()
+        }
+
+
+def _dependencies(session: Session) -> Iterator[Finding]:
+    """What is wrong with the tasks of a side by itself. Dependencies resolve over the whole document set."""
+    documents = Documents(session.repo, session.working, session.staging, session.reader)
+    links = session.repo.config.mapping.links
+    sides = {FILES: _Side(), DATABASE: _Side()}
+    for three in documents.load(sorted({*session.working.files.by_epic, *documents.db_ids()})):
+        for side, core in zip(sides.values(), (three.file, three.db), strict=True):
+            side.take(three.epic, core, links.field if links else None)
+    yield from _dangling(*sides.values())
+    found: dict[tuple[Node, ...], list[str]] = {}
+    for name, side in sides.items():
+        for circle in circles(side.edges()):
+            found.setdefault(tuple(circle), []).append(name)
+    for nodes, names in sorted(found.items()):
+        text = f"tasks depend on each other in a circle: {' -> '.join(map(_shown, nodes))} ({' and '.join(names)})"
+        yield Finding("warning", "dependency_cycle", text, "take one of these dependencies away")
+    if unique_tasks(documents):
+        for key, epics in sorted(sides[FILES].owners.items()):
+            if len(epics) > 1:
+                places = ", ".join(_shown((epic, key)) for epic in epics)
+                text = f"one task id in more than one epic, which the database does not take: {places} ({FILES})"
+                yield Finding("warning", "duplicate_task", text, "give one of them another id")
+
+
+def _dangling(*sides: _Side) -> Iterator[Finding]:
+    wanted = dict.fromkeys((node, name) for side in sides for node, names in side.wanted.items() for name in names)
+    for node, name in sorted(wanted):
+        if not any(name in side.owners for side in sides):
+            text = f"{_shown(node)} depends on task {name}, which does not exist"
+            yield Finding("warning", "dangling_dependency", text, "correct the dependency, or add the task")
+
+
+def _shown(node: Node) -> str:
+    return str(Label(node[0], (DocumentMapping.TASKS, node[1])))
