@@ -334,3 +334,28 @@ def test_doctor_tells_of_ids_that_the_database_wants_once(checked: EpicRepo) -> 
         repo.sql(f"DROP INDEX IF EXISTS {name}")
     assert findings(repo, "duplicate_task") == []
     repo.ok("sync")
+
+
+@pytest.mark.parametrize("commands", [("sync",), ("pull", "push"), ("push", "pull")])
+@pytest.mark.parametrize("answer", ["files", "db"])
+def test_one_new_epic_on_both_sides_loses_nothing(checked: EpicRepo, commands: tuple[str, ...], answer: str) -> None:
+    repo = checked
+    tasks = '[{"id": "x.1", "title": "of the files"}, {"id": "x.3", "title": "files"}]'
+    repo.directory.joinpath("n.json").write_text(f'{{"epic": {{"id": "N", "name": "files", "tasks": {tasks}}}}}')
+    repo.sql("INSERT INTO framework_epics (epic_key, name) VALUES ('N', 'db')")
+    for key in ("x.2", "x.3"):
+        repo.sql(
+            "INSERT INTO framework_tasks (task_key, epic_id, title) VALUES (?, ?, 'db')", key, repo.epic_row("N")["id"]
+        )
+    for command in commands:
+        found = repo.json(command, code=1)["conflicts"]
+        assert [conflict["label"] for conflict in found] == ["N:name", "N:tasks/x.3/title"]
+    repo.ok("resolve", "--prefer", answer)
+    assert repo.body("N")["name"] == repo.epic_row("N")["name"] == answer
+    assert [task["id"] for task in repo.body("N")["tasks"]] == repo.task_order("N")
+    assert {task["id"]: task["title"] for task in repo.body("N")["tasks"]} == {
+        "x.1": "of the files",
+        "x.2": "db",
+        "x.3": answer,
+    }
+    assert repo.json("status")["in_sync"]
