@@ -21,6 +21,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,7 @@ class Checker:
 
     def lost_tokens(self) -> Iterator[str]:
         """Tokens and counts that are not where they must be."""
-        with sqlite3.connect(self.database) as connection:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
             rows = {place: read(connection) for place, read in ROW_READERS.items()}
         connection.close()
         files = {}
@@ -176,7 +177,7 @@ class Checker:
             if code != DONE:
                 yield f"{root.name}: fsck ended with {code}: {out}{err}"
             yield from (f"left behind: {path}" for path in root.rglob("*epicvc-tmp*"))
-        with sqlite3.connect(self.database) as connection:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
             ((answer,),) = connection.execute("PRAGMA integrity_check").fetchall()
         connection.close()
         if answer != "ok":

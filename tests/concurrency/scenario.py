@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,7 @@ class Scenario:
         self.roots = [self.directory / f"repo{number}" for number in range(self.repos)]
         os.environ[SHARED] = f"sqlite:///{self.database}"
         make_database(self.database)
-        with sqlite3.connect(self.database) as connection:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
             connection.execute(f"PRAGMA journal_mode={self.journal}")
         connection.close()
         for root in self.roots:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from epicvc.database.sqlite.backend import SQLiteBackend
 def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SQLiteBackend:
     monkeypatch.setattr(module, "_WORTH_WAITING", 0)
     path = tmp_path / "app.db"
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a)")
     connection.close()
     return SQLiteBackend(path, timeout=0.1)
@@ -38,7 +39,7 @@ def test_the_token_stands_for_what_was_written(backend: SQLiteBackend) -> None:
 
 def test_no_token_when_somebody_wrote_afterwards(backend: SQLiteBackend) -> None:
     _write(backend)
-    with sqlite3.connect(backend.display) as other:
+    with closing(sqlite3.connect(backend.display)) as other, other:
         other.execute("INSERT INTO t (a) VALUES (2)")
     other.close()
     assert backend.token_left() is None

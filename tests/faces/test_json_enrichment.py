@@ -6,7 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import chdir
+from contextlib import chdir, closing
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 
 def sql(query: str, *parameters: Any) -> None:
-    with sqlite3.connect("framework.db") as connection:
+    with closing(sqlite3.connect("framework.db")) as connection, connection:
         connection.execute(query, parameters)
     connection.close()
 

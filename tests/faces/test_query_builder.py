@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_changes_are_counted_and_committed(place: Path) -> None:
     assert builder.execute(builder.delete("framework_tasks").where("id", "IN", [1, 2])) == 2
     made = builder.execute(builder.insert("framework_tasks").values({"title": "new"}).returning("id"))
     assert made == [{"id": 4}]
-    with sqlite3.connect(place / "framework.db") as other:
+    with closing(sqlite3.connect(place / "framework.db")) as other, other:
         assert other.execute("SELECT id, status FROM framework_tasks ORDER BY id").fetchall() == [(3, "x"), (4, None)]
     other.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -107,7 +108,7 @@ def test_gc_keeps_a_dictionary_while_it_is_needed(store: Store) -> None:
 def test_a_damaged_dictionary_is_found_by_whoever_needs_it(store: Store, tmp_path: Path) -> None:
     ids = fill(store, *payloads(SAMPLES + 40))
     oid = store.dictionary_for(ObjectType.BLOB)
-    with sqlite3.connect(tmp_path / "store.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
         (data,) = connection.execute("SELECT data FROM object WHERE id = ?", (oid,)).fetchone()
         changed = bytes([*data[:500], data[500] ^ 1, *data[501:]])
         connection.execute("UPDATE object SET data = ? WHERE id = ?", (changed, oid))

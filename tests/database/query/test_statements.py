@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -369,7 +370,7 @@ def test_an_identifier_round_trips_or_is_refused(name: str) -> None:
     except (UnsafeName, InvalidQuery):
         assert not name or "\0" in name or any("\ud800" <= char <= "\udfff" for char in name)
         return
-    with sqlite3.connect(":memory:") as connection:
+    with closing(sqlite3.connect(":memory:")) as connection, connection:
         connection.execute(f"CREATE TABLE t ({sql} INTEGER)")
         assert [row[1] for row in connection.execute("PRAGMA table_info(t)")] == [name]
     connection.close()
