@@ -208,7 +208,8 @@ class Writer(Reader, Protocol):
     def touched(self) -> Mapping[str, frozenset[bytes] | None]:
         """The keys that this transaction inserted, updated or deleted, per table that it touched.
 
-        What triggers and cascades did is included. ``None``: unknown, read the whole table.
+        What triggers and cascades did is included; a row that it inserted and deleted again may be left out. ``None``:
+        unknown, read the whole table.
         """
         ...
 
@@ -248,6 +249,10 @@ class Backend(Protocol):
 
         ``None``: somebody has written since, or it cannot be told. May take a tenth of a second.
         """
+        ...
+
+    def version_left(self) -> object:
+        """What :meth:`Reader.version` says until somebody writes after this backend's last transaction."""
         ...
 
     def mark_left(self) -> bytes | None:

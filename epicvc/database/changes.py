@@ -100,6 +100,11 @@ class EpicChange(NamedTuple):
         """How many rows it is about."""
         return 1 + len(self.changed) + len(self.new) + len(self.left)
 
+    @property
+    def inserted(self) -> int:
+        """How many rows are inserted, links included, where all of it is new."""
+        return 1 + sum(1 + len(task.links) for task in self.new)
+
 
 _NO_TASKS: Final[Core] = {}
 

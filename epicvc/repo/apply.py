@@ -86,6 +86,7 @@ class Request(Struct, frozen=True):
         prepare: what of the work needs no lock of the database; done right before it is taken.
         foreign_keys: the database enforces them meanwhile; without, the work itself sees to them.
         continues: the operation, the newest one, of which this is a further step: the log has both as one.
+        more: a further step follows at once, so that nobody need remember what this one leaves.
     """
 
     command: str
@@ -101,6 +102,7 @@ class Request(Struct, frozen=True):
     prepare: Callable[[Stage], None] | None = None
     foreign_keys: bool = True
     continues: str | None = None
+    more: bool = False
 
 
 class Stage:
@@ -236,13 +238,22 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
                 return _end(repo, intent, error)
             _forget(repo, stage, error, begun=begun)
             raise
-    if request.database is not None and intent.database and stage.alone:
-        _remember(repo, request.database, staging, operation, bulk=request.bulk)
+    if request.database is not None and intent.database and stage.alone and not request.more:
+        many = request.bulk or request.continues is not None
+        _remember(repo, request.database, staging, operation, many=many)
     return operation
 
 
-def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Operation, *, bulk: bool) -> None:
-    """Note what the database is now, so that the next command need not read it to know."""
+def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Operation, *, many: bool) -> None:
+    """Note what the database is now, so that the next command need not read it to know.
+
+    Args:
+        repo: the repo.
+        backend: the database.
+        source: holds the state.
+        operation: what led to it.
+        many: many rows were written.
+    """
     if operation.after.snapshot is None:
         return
     state = get_snapshot(source, bytes.fromhex(operation.after.snapshot)).database
@@ -250,7 +261,7 @@ def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Ope
     if token is not None:
         cache = DatabaseCache.load(repo.config.private)
         replace(cache, token=token, state=state, ignore=repo.config.ignore).save(repo.config.private)
-    if bulk and state is not None:
+    if many and state is not None:
         from epicvc.repo.dbcapture import remember_mark
 
         remember_mark(repo.config, backend, state)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 from epicvc.database.backend import ChangedKeys, Reader, Writer
-from epicvc.database.tables import Schema
+from epicvc.database.rowcodec import decode_key
+from epicvc.database.tables import KeyKind, Schema
 from epicvc.errors import DamagedObject
 from epicvc.repo.objects import DatabaseState
 from epicvc.store import tree
@@ -95,16 +96,44 @@ def _differing(
 def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> DatabaseState:
     """Capture what this transaction changed, on top of a capture of what it found."""
     changes: list[tuple[bytes, bytes | None]] = []
+    numbered = {info.name for info in writer.tables() if info.kind is not KeyKind.PRIMARY}
     for table, keys in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
         root = table_root(sink, before, table)
         if keys is None or root is None:
             new = tree.build(sink, ((key, pack_row(sink, row)) for key, row in writer.rows(table)))
         else:
-            rows = ((key, writer.row(table, key)) for key in sorted(keys))
+            rows = _rows_of(writer, table, sorted(keys), numbered=table in numbered)
             new = tree.update(sink, root, [(key, None if row is None else pack_row(sink, row)) for key, row in rows])
         if new != root:
             changes.append((table.encode(), new))
     return DatabaseState(before.schema, tree.update(sink, before.tables, changes)) if changes else before
+
+
+def _rows_of(
+    writer: Writer, table: str, keys: Sequence[bytes], *, numbered: bool
+) -> Iterator[tuple[bytes, bytes | None]]:
+    """Each of these rows, ``None`` where there is none; one query for rows whose numbers follow each other."""
+    for run in _runs(keys) if numbered else ([key] for key in keys):
+        if len(run) == 1:
+            yield run[0], writer.row(table, run[0])
+            continue
+        found = dict(writer.rows_between(table, run[0], run[-1]))
+        yield from ((key, found.get(key)) for key in run)
+
+
+def _runs(keys: Sequence[bytes]) -> Iterator[list[bytes]]:
+    """Keys of numbered rows, ascending, in lists without a gap."""
+    run: list[bytes] = []
+    last: object = None
+    for key in keys:
+        (number,) = decode_key(key)
+        if run and number != last:
+            yield run
+            run = []
+        run.append(key)
+        last = cast("int", number) + 1
+    if run:
+        yield run
 
 
 def table_root(source: ObjectSource, state: DatabaseState, table: str) -> ObjectId | None:

@@ -11,7 +11,7 @@ from epicvc.model.labels import Selection
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import pack_row, row_changes, table_root
 from epicvc.repo.filesside import changed_files, epic_id_of, update_files
-from epicvc.repo.objects import CommitKind, DatabaseState, Snapshot, put_commit, put_snapshot
+from epicvc.repo.objects import CommitKind, DatabaseState, Snapshot, get_commit, put_commit, put_snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BRANCHES, CHECKPOINTS, HEAD, SYMBOLIC, check_ref_name
 from epicvc.repo.rows import CapturedRows, mapped_tables
@@ -39,6 +39,7 @@ def committing(
     kind: CommitKind,
     extra: dict[str, str] | None = None,
     merged: tuple[ObjectId, ...] = (),
+    instead: bool = False,
 ) -> After:
     """A new commit of a snapshot on top of HEAD, and the refs that it moves.
 
@@ -50,12 +51,16 @@ def committing(
         kind: its kind.
         extra: further refs that shall point to it, ``{ref: ""}``.
         merged: its parents beside HEAD.
+        instead: it takes HEAD's place, and has the parents of that.
     """
     repo = session.repo
     head = repo.revisions.head()
+    parents = ((head,) if head else ()) + merged
+    if instead and head is not None:
+        parents = get_commit(repo.store, head).parents
     commit = put_commit(
         sink,
-        parents=((head,) if head else ()) + merged,
+        parents=parents,
         snapshot=put_snapshot(sink, snapshot),
         author=repo.author,
         time=repo.now(),

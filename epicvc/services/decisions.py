@@ -162,3 +162,15 @@ class Decisions:
         if outcome.to_db or self._policy.moves.of(three.epic):
             return three.id_of(outcome.db) if outcome.db is not None else None
         return three.db_id
+
+
+class NoDecisions:
+    """What stands in the place of decisions where there are none, or where their turn has not come."""
+
+    paths: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(())

@@ -50,6 +50,16 @@ class Later(Struct, Generic[T], frozen=True):
     result: Callable[[Operation], T]
 
 
+class Afterwards(Struct, Generic[T], frozen=True):
+    """What a command does once the read transaction has ended, where that is more than one operation.
+
+    Attributes:
+        run: does it with the session, and says what the command returns. Told whether to put up with others who write.
+    """
+
+    run: Callable[[bool], T]
+
+
 @contextmanager
 def look(repo: Repo) -> Iterator[Session]:
     """Read both sides for a command that changes neither.
@@ -73,7 +83,11 @@ def finish_interrupted(repo: Repo) -> None:
 
 
 def change(
-    repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False, while_merging: bool = False
+    repo: Repo,
+    act: Callable[[Session], T | Later[T] | Afterwards[T]],
+    *,
+    may_create: bool = False,
+    while_merging: bool = False,
 ) -> T:
     """Run a command that writes.
 
@@ -118,7 +132,7 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
         yield
 
 
-def act_held(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool = False) -> T:
+def act_held(repo: Repo, act: Callable[[Session], T | Later[T] | Afterwards[T]], *, may_create: bool = False) -> T:
     """What :func:`change` does, for a command that holds the lock over several operations."""
     from epicvc.repo.apply import Replan
 
@@ -130,7 +144,13 @@ def act_held(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: 
     raise Unavailable("the database or the files kept changing", hint="try again when they are quieter")
 
 
-def _attempt(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: bool, beside_others: bool) -> T:
+def _attempt(
+    repo: Repo,
+    act: Callable[[Session], T | Later[T] | Afterwards[T]],
+    *,
+    may_create: bool,
+    beside_others: bool,
+) -> T:
     from epicvc.repo.apply import perform
 
     with repo.staging(writable=True) as staging, _backend(repo, may_create=may_create) as backend:
@@ -143,6 +163,8 @@ def _attempt(repo: Repo, act: Callable[[Session], T | Later[T]], *, may_create: 
                 return result.result(perform(repo, staging, result.request))
         if isinstance(result, Later):
             return result.result(perform(repo, staging, result.request))
+        if isinstance(result, Afterwards):
+            return result.run(beside_others)
         return result
 
 

@@ -14,7 +14,6 @@ from typing import TypeAlias, cast
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.database.backend import Writer
 from epicvc.database.batches import batches
 from epicvc.errors import ConstraintBroken, NotFound, Refused
 from epicvc.jsonio import equal
@@ -24,13 +23,10 @@ from epicvc.model.diff import Op
 from epicvc.model.labels import Label, parse_label
 from epicvc.plan.moves import Course, Moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
-from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY, table_root
 from epicvc.repo.documents import Documents, Three
-from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.calculated import calculated_changes, foreseen
-from epicvc.services.commits import committing
 from epicvc.services.decisions import Decisions
 from epicvc.services.moving import (
     MoveWatch,
@@ -42,12 +38,13 @@ from epicvc.services.moving import (
     unique_tasks,
     with_moves,
 )
+from epicvc.services.newepics import bound
 from epicvc.services.newest import Newest
 from epicvc.services.originwords import DATABASE, FILES, between_sides
+from epicvc.services.portions import Job, Run
 from epicvc.services.remembering import Memory, Replayed
-from epicvc.services.session import Later, Session, change, look
+from epicvc.services.session import Afterwards, Later, Session, act_held, holding, look
 from epicvc.services.syncgraph import GraphWatch, check_graph
-from epicvc.services.syncwork import Agenda, SyncWork
 from epicvc.services.tracing import value_at
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId
@@ -148,8 +145,9 @@ def synchronise(
     allowed = allow or Allow()
     opened = ExitStack()
     repo.require_backend()
+    run = Run(repo)
 
-    def act(session: Session) -> SyncReport | Later[SyncReport]:
+    def act(session: Session) -> SyncReport | Later[SyncReport] | Afterwards[SyncReport]:
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
         decide = None if dry_run else partial(_begun, opened, documents)
@@ -160,13 +158,23 @@ def synchronise(
         report.dry_run = dry_run
         if survey.decisions is None or not report.moves_anything:
             return report
-        return _later(session, documents, survey, survey.decisions, command, message)
+        return _carrying_out(session, documents, survey, survey.decisions, run, command, message)
 
     with opened:
         if dry_run:
             with look(repo) as session:
                 return cast("SyncReport", act(session))
-        return change(repo, act)
+        with holding(repo):
+            return _with_earlier(repo, run.until_done(lambda: act_held(repo, act)), run)
+
+
+def _with_earlier(repo: Repo, report: SyncReport, run: Run) -> SyncReport:
+    """The report of a run of which it says only what was planned last."""
+    if run.earlier:
+        report.to_db[:0] = [Moved(Label(epic), Op.ADD) for epic in run.earlier]
+        report.moves_base = True
+        report.commit = repo.revisions.head()
+    return report
 
 
 def _begun(opened: ExitStack, documents: Documents, policy: Policy, found: Sequence[Course]) -> Decisions:
@@ -320,53 +328,47 @@ def _guard(documents: Documents, survey: _Survey, allow: Allow) -> None:
 # While it happens
 
 
-def _later(
+def _carrying_out(
     session: Session,
     documents: Documents,
     survey: _Survey,
     decisions: Decisions,
+    run: Run,
     command: str,
     message: str | None,
-) -> Later[SyncReport]:
+) -> Later[SyncReport] | Afterwards[SyncReport]:
     report = survey.report
     moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(survey.courses)}
-    agenda = Agenda(decisions, survey.fresh, moves, _is_bulk(documents, decisions, survey.fresh))
-    text = message or f"{command}: {len(report.to_files)} to files, {len(report.to_db)} to database"
 
-    done: list[tuple[SyncWork, Snapshot]] = []
-    begun: list[SyncWork] = []
+    def text(added: int | None) -> str:
+        files, rows = (len(report.to_files), len(report.to_db)) if added is None else (0, added)
+        return message or f"{command}: {files} to files, {rows} to database"
 
-    def prepare(stage: Stage) -> None:
-        begun.append(SyncWork(documents, agenda, stage))
-        begun[-1].prepare()
-
-    def work(writer: Writer | None, stage: Stage) -> After:
-        carried = begun[-1]
-        try:
-            snapshot = carried.run(writer)
-        except ConstraintBroken as error:
-            raise _with_origins(session, documents, error) from error
-        done.append((carried, snapshot))
-        return committing(session, stage.sink, snapshot, text, CommitKind.SYNC)
-
-    request = Request(
+    together = frozenset(survey.fresh) if bound(documents) else {epic for epic, _ in (*moves, *moves.values())}
+    job = Job(
         command,
         text,
-        session.working.snapshot(),
-        work,
-        session.backend if report.to_db else None,
-        bulk=agenda.bulk,
-        version=session.version,
-        prepare=prepare,
+        decisions,
+        [epic for epic in survey.fresh if epic not in together],
+        [epic for epic in survey.fresh if epic in together],
+        moves,
+        _is_bulk(documents, decisions, survey.fresh),
+        bool(report.to_db),
+        lambda error: _with_origins(session, documents, error),
     )
 
-    def result(_: object) -> SyncReport:
+    def result() -> SyncReport:
         report.commit = session.repo.revisions.head()
-        carried, snapshot = done[-1]
-        documents.remember(snapshot, carried.ids)
         return report
 
-    return Later(request, result)
+    if not survey.fresh:
+        return run.at_once(session, documents, job, result)
+
+    def afterwards(beside_others: bool) -> SyncReport:
+        run.carry_out(session, documents, job, beside_others=beside_others)
+        return result()
+
+    return Afterwards(afterwards)
 
 
 def _with_origins(session: Session, documents: Documents, error: ConstraintBroken) -> ConstraintBroken:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from msgspec import Struct
 
 from epicvc.database.backend import Writer
 from epicvc.database.batches import BATCH, batches
-from epicvc.database.changes import EpicChange, new_epic, revived
+from epicvc.database.changes import EpicChange
 from epicvc.database.documents import read_epics, read_rows
 from epicvc.database.fingerprint import rows_said, rows_seen
 from epicvc.database.layout import Layout
@@ -30,8 +28,7 @@ from epicvc.repo.documents import Documents
 from epicvc.repo.filesside import update_files
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.tracked import TrackedFile
-from epicvc.repo.workers import Workers, worth_it
-from epicvc.services.decisions import Decision, Decisions, ToProve
+from epicvc.services.decisions import Decision, Decisions, NoDecisions, ToProve
 from epicvc.store.objects import ObjectId, ObjectType
 
 
@@ -40,15 +37,19 @@ class Agenda(Struct, frozen=True):
 
     Attributes:
         decisions: by epic.
-        fresh: epics that the files alone have, all of them to go into the database as they are.
+        fresh: the changes that add the epics that the files alone have.
         moves: tasks that go elsewhere in the database: the place that gets one, and the place that gives it.
         bulk: so many rows are written that nobody notes which ones are touched.
+        done: how many epics have been done before these, of ``total``; for who watches.
+        total: how many there are.
     """
 
-    decisions: Decisions
-    fresh: Sequence[str]
+    decisions: Decisions | NoDecisions
+    fresh: Sequence[EpicChange]
     moves: Mapping[TaskAt, TaskAt]
     bulk: bool
+    done: int
+    total: int
 
     def __len__(self) -> int:
         return len(self.decisions) + len(self.fresh)
@@ -59,11 +60,12 @@ class SyncWork:
 
     Args:
         documents: the documents as the survey saw them.
-        agenda: what it found.
+        agenda: what is to be done of what it found.
         stage: takes the files.
+        before: both sides and the base as they are: as the survey saw them, with what has been done of it since.
     """
 
-    def __init__(self, documents: Documents, agenda: Agenda, stage: Stage) -> None:
+    def __init__(self, documents: Documents, agenda: Agenda, stage: Stage, before: Snapshot) -> None:
         self._documents = documents
         self._agenda = agenda
         self._stage = stage
@@ -72,9 +74,10 @@ class SyncWork:
         self._single: dict[str, ToProve] = {}
         """Of epics whose rows are proven one by one, and which fall back to the other proof."""
         self._rows: RowProof | None = None
-        self._files_root = documents.working.files.root
-        self._base_root = documents.working.base_root
-        self._done = 0
+        self._before = before
+        self._files_root = before.files
+        self._base_root = before.base
+        self._done = agenda.done
         self.ids: dict[str, ObjectId | None] = {}
         """By epic, the id of its core in the database, settled against the base from now on."""
 
@@ -83,11 +86,11 @@ class SyncWork:
         stage, agenda = self._stage, self._agenda
         for decision in agenda.decisions:
             self._prepare(decision)
-        for epic in agenda.fresh:
-            tracked = self._tracked(epic)
+        for change in agenda.fresh:
+            tracked = self._tracked(change.epic)
             entry = BaseEntry(cast("ObjectId", tracked.core), tracked.blob)
-            self._entries[epic] = entry
-            self.ids[epic] = entry.core
+            self._entries[change.epic] = entry
+            self.ids[change.epic] = entry.core
         check_collisions(agenda.decisions.paths)
         self._files_root = update_files(stage.sink, self._files_root, ((c.path, c.new) for c in stage.changes))
         self._base_root = update_base(stage.sink, self._base_root, self._entries.items())
@@ -121,20 +124,19 @@ class SyncWork:
             ConstraintBroken: the database refuses a row.
             LossyField: a row would say something else.
         """
-        working, layout = self._documents.working, self._documents.layout
-        database = working.database
+        layout, database = self._documents.layout, self._before.database
         if writer is not None and database is not None and layout is not None:
             now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
             push = Push(writer, layout, now, self._agenda.moves)
             for decisions in batches(self._agenda.decisions):
                 self._write(writer, layout, push, decisions)
-            for changes in self._new_epics(layout):
+            for changes in batches(self._agenda.fresh):
                 self._require_absent(writer, layout, changes)
                 push.apply(changes)
             push.finish()
             self._certify(writer, layout)
             database = recapture(writer, self._stage.sink, database)
-        return Snapshot(self._files_root, database, self._base_root, working.mapping)
+        return Snapshot(self._files_root, database, self._base_root, self._before.mapping)
 
     def _write(self, writer: Writer, layout: Layout, push: Push, decisions: Sequence[Decision]) -> None:
         """Write the rows of some epics, if they are still what they were."""
@@ -176,32 +178,7 @@ class SyncWork:
 
     def _tell(self, done: int) -> None:
         self._done += done
-        self._documents.repo.progress("epics", self._done, len(self._agenda))
-
-    def _new_epics(self, layout: Layout) -> Iterator[list[EpicChange]]:
-        """The epics that the files alone have, in portions; several processes read them where these are many."""
-        fresh = self._agenda.fresh
-        config = self._documents.repo.config
-        setup = {
-            "root": os.fspath(config.files),
-            "mapping": config.mapping.to_json(),
-            "epics": layout.epics.default_cells,
-            "tasks": layout.tasks.default_cells,
-        }
-        if not worth_it(fresh):
-            for batch in batches(fresh):
-                yield [self._new_epic(layout, epic) for epic in batch]
-            return
-        with Workers("encode", setup) as workers:
-            answers = workers.map([(self._tracked(epic).path, self._tracked(epic).blob) for epic in fresh])
-            for batch in batches(fresh):
-                found = zip(batch, islice(answers, len(batch)), strict=True)
-                yield [revived(answer) if answer else self._new_epic(layout, epic) for epic, answer in found]
-
-    def _new_epic(self, layout: Layout, epic: str) -> EpicChange:
-        core = self._documents.file_core(epic)
-        assert core is not None  # the survey found it there
-        return new_epic(layout.mapping, layout.epics.default_cells, layout.tasks.default_cells, epic, core)
+        self._documents.repo.progress("epics", self._done, self._agenda.total)
 
     def _require_absent(self, writer: Writer, layout: Layout, changes: Sequence[EpicChange]) -> None:
         for _ in read_rows(writer, layout, [change.epic for change in changes]):

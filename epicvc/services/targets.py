@@ -49,6 +49,7 @@ def go(
     *,
     undoes: str | None = None,
     redoes: str | None = None,
+    continues: str | None = None,
 ) -> Later[T]:
     """Bring both sides to a state as a restore does: exactly, with no trigger fired."""
     current = session.working.snapshot()
@@ -85,6 +86,7 @@ def go(
             prepare=prepare,
             undoes=undoes,
             redoes=redoes,
+            continues=continues,
         ),
         result,
     )

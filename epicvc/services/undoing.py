@@ -56,7 +56,7 @@ def undo(repo: Repo, operation: str | None = None, *, dry_run: bool = False) -> 
 
     def act(session: Session) -> Operation | Later[Operation]:
         found = _find(repo, operation, stacks(_oldest_first(repo)).done, "undo")
-        return _transfer(session, found, "undo", found.after, found.before, dry_run=dry_run)
+        return transfer(session, found, "undo", found.after, found.before, dry_run=dry_run)
 
     return change(repo, act, while_merging=True)
 
@@ -71,7 +71,7 @@ def redo(repo: Repo, *, dry_run: bool = False) -> Operation:
 
     def act(session: Session) -> Operation | Later[Operation]:
         found = _find(repo, None, stacks(_oldest_first(repo)).undone, "redo")
-        return _transfer(session, found, "redo", found.before, found.after, dry_run=dry_run)
+        return transfer(session, found, "redo", found.before, found.after, dry_run=dry_run)
 
     return change(repo, act, while_merging=True)
 
@@ -116,10 +116,30 @@ def _find(repo: Repo, wanted: str | None, stack: tuple[Operation, ...], verb: st
     return matches[0]
 
 
-def _transfer(
-    session: Session, operation: Operation, verb: str, source: View, target: View, *, dry_run: bool
+def transfer(
+    session: Session,
+    operation: Operation,
+    verb: str,
+    source: View,
+    target: View,
+    *,
+    dry_run: bool = False,
+    in_its_place: bool = False,
 ) -> Operation | Later[Operation]:
-    """Apply the change from one view to the other on top of how things are now."""
+    """Apply the change from one view to the other on top of how things are now.
+
+    Args:
+        session: the running command.
+        operation: the operation that made the change or is to make it again.
+        verb: ``undo`` or ``redo``.
+        source: one view.
+        target: the other.
+        dry_run: only say whether it can be done.
+        in_its_place: the log, whose newest operation it is, is to have this in its place.
+
+    Raises:
+        ChangedSince: something that it concerns is neither as in the one nor as in the other.
+    """
     refs, moved = _transplant_refs(dict(session.repo.store.refs()), source.refs, target.refs)
     wanted = session.working.snapshot()
     labels = moved
@@ -141,6 +161,7 @@ def _transfer(
         lambda _: operation,
         undoes=operation.id if verb == "undo" else None,
         redoes=operation.id if verb == "redo" else None,
+        continues=operation.id if in_its_place else None,
     )
 
 

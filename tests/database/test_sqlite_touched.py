@@ -122,9 +122,15 @@ def test_what_triggers_did_is_exact(twin: SQLiteBackend) -> None:
 
 def test_rows_that_replace_removed_are_unknown(twin: SQLiteBackend) -> None:
     done = "UPDATE tasks SET status = 'completed' WHERE id = {}"
-    touched = check(twin, [done.format(1), done.format(4)])  # the second replaces the streak of the first
-    assert touched["streaks"] is None
+    # the second replaces the streak of the first, which nobody else has seen
+    touched = check(twin, [done.format(1), done.format(4)])
+    assert touched["streaks"] == keys(2)
     assert touched["tasks"] == keys(1, 4)
+    with twin.write() as writer:
+        writer.execute(done.format(1))
+        writer.commit()
+    touched = check(twin, [done.format(4)])
+    assert touched["streaks"] is None
     touched = check(twin, ["UPDATE users SET points = 1", "REPLACE INTO users (id, name) VALUES (1, 'bob')"])
     assert touched["users"] is None
 

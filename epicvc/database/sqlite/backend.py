@@ -194,6 +194,10 @@ class SQLiteBackend:
         except (OSError, sqlite3.Error):  # locked, removed: it cannot be told
             return None
 
+    def version_left(self) -> object:
+        """The version of what the last write transaction left."""
+        return self._left
+
     def mark_left(self) -> bytes | None:
         """A mark of the state that the last write transaction left, if the file still has it."""
         try:

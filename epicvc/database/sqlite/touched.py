@@ -4,6 +4,9 @@ TEMP triggers log the key of every row that is inserted, updated or deleted. The
 leave no trace in the database. SQLite restores ``last_insert_rowid()`` and ``changes()`` when a trigger
 ends, so the application's triggers notice nothing.
 
+Rows that are numbered beyond the highest number that the transaction found are not logged: whichever of them are there
+in the end are its own. So inserting in bulk costs little more than without a log.
+
 A row that ``REPLACE`` removes fires no delete trigger (``recursive_triggers`` would change that, and the
 behaviour of the application's triggers with it). Every such row is missing from the count afterwards, and
 nothing else makes the count too small: tables that something could write to with REPLACE are counted before
@@ -15,15 +18,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from epicvc.database.quoting import quote_identifier
-from epicvc.database.rowcodec import raw_text
+from epicvc.database.rowcodec import encode_integer_key, raw_text
 from epicvc.database.sqlite.schema import SEQUENCE, fold, schema_version
 from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.tables import KeyKind, Schema
 
 _REPLACE: Final = "replace"
+_LOWEST: Final = -(1 << 63)
+"""The lowest number that a row can have."""
 
 
 class TouchLog:
@@ -34,8 +39,9 @@ class TouchLog:
         self._tables = {sql.table.name: sql for sql in tables if sql.table.name != SEQUENCE.name}
         self._logs = {name: f"temp._epicvc_log_{number}" for number, name in enumerate(self._tables)}
         self._before: dict[str, int] = {}  # rows before the transaction, of the tables that are counted
+        self._found = {name: _found(connection, sql) for name, sql in self._tables.items()}
         for name, sql in self._tables.items():
-            for statement in _log_statements(sql, self._logs[name]):
+            for statement in _log_statements(sql, self._logs[name], self._found[name]):
                 connection.execute(statement)
         self._count(replaceable_tables(schema))
         self._version = schema_version(connection)
@@ -55,7 +61,7 @@ class TouchLog:
             return dict.fromkeys([*self._tables, SEQUENCE.name], None)
         touched: dict[str, frozenset[bytes] | None] = {}
         for name, sql in self._tables.items():
-            keys = self._logged(sql)
+            keys = self._logged(sql) | self._beyond(sql)
             if self._rows_vanished(name):
                 touched[name] = None
             elif keys:
@@ -71,13 +77,24 @@ class TouchLog:
                 self._before[name] = self._now(name) - self._net(name)
 
     def _now(self, name: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM {self._tables[name].name}").fetchone()[0])
+        found = self._found[name]
+        condition = "1" if found is None else found.includes()
+        query = f"SELECT count(*) FROM {self._tables[name].name} WHERE {condition}"
+        return int(self._connection.execute(query).fetchone()[0])
 
     def _net(self, name: str) -> int:
         return int(self._connection.execute(f"SELECT total(net) FROM {self._logs[name]}").fetchone()[0])
 
     def _rows_vanished(self, name: str) -> bool:
         return name in self._before and self._now(name) != self._before[name] + self._net(name)
+
+    def _beyond(self, sql: TableSQL) -> frozenset[bytes]:
+        """The rows that were not logged and are there."""
+        found = self._found[sql.table.name]
+        if found is None:
+            return frozenset()
+        query = f"SELECT {found.number} FROM {sql.name} WHERE {found.number} > {found.highest}"
+        return frozenset(encode_integer_key(number) for (number,) in self._connection.execute(query))
 
     def _logged(self, sql: TableSQL) -> frozenset[bytes]:
         table = sql.table
@@ -114,21 +131,49 @@ def _width(sql: TableSQL) -> int:
     return max(1, len(sql.table.key)) + (sql.table.kind is KeyKind.PRIMARY and sql.rowid is not None)
 
 
-def _log_statements(sql: TableSQL, log: str) -> Iterable[str]:
+class _Found(NamedTuple):
+    """The rows that a transaction found in a table, by their numbers.
+
+    Attributes:
+        number: the column that numbers rows, quoted.
+        highest: the highest number.
+    """
+
+    number: str
+    highest: int
+
+    def includes(self, row: str = "") -> str:
+        """The condition that a row is numbered as one of them."""
+        return f"{row}{self.number} <= {self.highest}"
+
+
+def _found(connection: sqlite3.Connection, sql: TableSQL) -> _Found | None:
+    """``None`` for a table whose rows are known by something else than a number."""
+    if sql.table.kind is KeyKind.PRIMARY:
+        return None
+    number = sql.rowid or quote_identifier(sql.table.key[0])
+    highest = connection.execute(f"SELECT max({number}) FROM {sql.name}").fetchone()[0]
+    return _Found(number, _LOWEST if highest is None else int(highest))
+
+
+def _log_statements(sql: TableSQL, log: str, found: _Found | None) -> Iterable[str]:
     """The log table and its three triggers. Columns without a type keep every value as it is."""
     columns = [*map(quote_identifier, sql.table.key), *([sql.rowid] if sql.rowid else [])]
     new = ", ".join(f"NEW.{column}" for column in columns)
     old = ", ".join(f"OLD.{column}" for column in columns)
     # values that SQL takes for equal can be different keys (another case, 1 and 1.0): only plain numbers
     # are compared
-    moved = "1" if sql.table.kind is KeyKind.PRIMARY else f"{old} <> {new}"
+    moved = "1" if found is None else f"{old} <> {new}"
+    came, went = ("1", "1") if found is None else (found.includes("NEW."), found.includes("OLD."))
     names = ", ".join(f"k{number}" for number in range(len(columns)))
     plain = log.removeprefix("temp.")
     yield f"CREATE TEMP TABLE {plain} (net, {names})"
-    bodies = {
-        "INSERT": f"INSERT INTO {plain} VALUES (1, {new});",
-        "UPDATE": f"INSERT INTO {plain} VALUES (0, {new}); INSERT INTO {plain} SELECT 0, {old} WHERE {moved};",
-        "DELETE": f"INSERT INTO {plain} VALUES (-1, {old});",
+    updated = f"INSERT INTO {plain} VALUES (({came}) - ({went}), {new});"
+    triggers = {
+        "INSERT": (came, f"INSERT INTO {plain} VALUES (1, {new});"),
+        "UPDATE": (f"{came} OR {went}", f"{updated} INSERT INTO {plain} SELECT 0, {old} WHERE {moved};"),
+        "DELETE": (went, f"INSERT INTO {plain} VALUES (-1, {old});"),
     }
-    for event, body in bodies.items():
-        yield f"CREATE TEMP TRIGGER {plain}_{event.lower()} AFTER {event} ON {sql.name} BEGIN {body} END"
+    for event, (condition, body) in triggers.items():
+        name = f"{plain}_{event.lower()}"
+        yield f"CREATE TEMP TRIGGER {name} AFTER {event} ON {sql.name} WHEN {condition} BEGIN {body} END"

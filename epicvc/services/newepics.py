@@ -1,0 +1,77 @@
+"""Epics that only the files have, as the rows that add them to the database: worked out before it is locked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+
+from epicvc.database.changes import EpicChange, new_epic, revived
+from epicvc.database.layout import Layout
+from epicvc.repo.documents import Documents
+from epicvc.repo.workers import Workers, worth_it
+
+PORTION = 15_000
+"""Rows that one transaction inserts where there are more: about half a second of the application's time on a quiet
+machine, and several on one that has ten times the work that it can do."""
+
+
+def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChange, None, None]:
+    """The changes that add epics, in their order; several processes read the files where these are many.
+
+    Raises:
+        InvalidField: a value cannot be stored in its column.
+    """
+    layout = documents.layout
+    assert layout is not None  # who adds epics has a database
+    if not worth_it(epics):
+        for epic in epics:
+            yield _new_epic(documents, layout, epic)
+        return
+    config, files = documents.repo.config, documents.working.files.by_epic
+    setup = {
+        "root": os.fspath(config.files),
+        "mapping": config.mapping.to_json(),
+        "epics": layout.epics.default_cells,
+        "tasks": layout.tasks.default_cells,
+    }
+    with Workers("encode", setup) as workers:
+        answers = workers.map([(files[epic].path, files[epic].blob) for epic in epics])
+        for epic, answer in zip(epics, answers, strict=True):
+            yield revived(answer) if answer else _new_epic(documents, layout, epic)
+
+
+def _new_epic(documents: Documents, layout: Layout, epic: str) -> EpicChange:
+    core = documents.file_core(epic)
+    assert core is not None  # the survey found it there
+    return new_epic(layout.mapping, layout.epics.default_cells, layout.tasks.default_cells, epic, core)
+
+
+def in_portions(changes: Iterable[EpicChange]) -> Iterator[list[EpicChange]]:
+    """New epics in lists of some :data:`PORTION` rows, taken only when their turn comes; the last may be empty."""
+    portion: list[EpicChange] = []
+    rows = 0
+    for change in changes:
+        if rows >= PORTION:
+            yield portion
+            portion, rows = [], 0
+        portion.append(change)
+        rows += change.inserted
+    yield portion
+
+
+def bound(documents: Documents) -> bool:
+    """Whether rows of different epics may have to come in one transaction, since a foreign key binds them."""
+    reader, layout = documents.reader, documents.layout
+    if reader is None or layout is None:
+        return False
+    epics, tasks, links = layout.epics.map, layout.tasks.map, layout.links
+    mapped = {table.lower() for table in (epics.table, tasks.table, *([links.table] if links else []))}
+    own = {(tasks.table, (tasks.parent,), epics.table)}
+    if links is not None:
+        own.add((links.table, (links.parent,), tasks.table))
+    owns = {(table.lower(), columns, parent.lower()) for table, columns, parent in own}
+    return any(
+        found.parent.lower() in mapped and (table, found.columns, found.parent.lower()) not in owns
+        for table in mapped
+        for found in reader.references(table)
+    )

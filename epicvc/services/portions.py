@@ -1,0 +1,253 @@
+"""Many new epics go into the database a portion at a time, so that the application never waits long.
+
+Each portion is an operation of its own, and agrees on its own epics: after any of them both sides, the base and the
+history say the truth. But it continues the one before in the operation log, and its commit takes the place of that
+one's, so that in the end a run is one operation and one commit.
+
+Between portions others may write. A portion that meets a change which concerns it is planned again with all that is
+left of the run; then what was done so far stays an operation with a commit of its own, since what others did lies
+between. An error takes back what was done before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from itertools import islice
+from typing import TypeVar
+
+from msgspec import Struct
+
+from epicvc.database.backend import Writer
+from epicvc.database.changes import EpicChange
+from epicvc.database.push import TaskAt
+from epicvc.errors import ConstraintBroken, EpicvcError, Unfinished
+from epicvc.repo.apply import After, Replan, Request, Stage, perform
+from epicvc.repo.documents import Documents
+from epicvc.repo.objects import CommitKind, Snapshot
+from epicvc.repo.repository import Repo
+from epicvc.services.commits import committing
+from epicvc.services.decisions import Decisions, NoDecisions
+from epicvc.services.newepics import in_portions, new_epics
+from epicvc.services.session import Later, Session, act_held
+from epicvc.services.syncwork import Agenda, SyncWork
+from epicvc.services.undoing import transfer
+from epicvc.store.objects import ObjectId
+from epicvc.store.records import Operation
+
+T = TypeVar("T")
+
+SHOWN = 5
+"""Epics that an error names."""
+
+
+class Overtaken(Exception):  # not an error: the caller plans what is left of the run
+    """Somebody changed a side between two portions."""
+
+
+class Job(Struct, frozen=True):
+    """What a survey found to do.
+
+    Attributes:
+        command: the command's name.
+        text: what the operation and its commit are called, given the epics that have been added so far; ``None`` once
+            all is done.
+        decisions: what becomes of epics that are not only in the files.
+        free: epics that the files alone have, and that go into the database on their own.
+        together: those that go there together with what was decided.
+        moves: tasks that go elsewhere in the database.
+        bulk: as one operation it would write so many rows that nobody need note which ones.
+        writes_rows: whether the database changes.
+        explained: a refusal of the database, with the edits that led to it.
+    """
+
+    command: str
+    text: Callable[[int | None], str]
+    decisions: Decisions
+    free: Sequence[str]
+    together: Sequence[str]
+    moves: Mapping[TaskAt, TaskAt]
+    bulk: bool
+    writes_rows: bool
+    explained: Callable[[ConstraintBroken], ConstraintBroken]
+
+
+class _Step:
+    """One operation of a run: its request, and what came of it."""
+
+    def __init__(
+        self, session: Session, documents: Documents, job: Job, agenda: Agenda, before: Snapshot, version: object
+    ) -> None:
+        self._session, self._documents, self._job, self._agenda = session, documents, job, agenda
+        self._before, self._version = before, version
+        self._carried: SyncWork | None = None
+        self.after = before
+        self.alone = True
+
+    def request(self, *, last: bool, continues: str | None = None) -> Request:
+        """The operation to carry out.
+
+        Args:
+            last: no other follows.
+            continues: the operation before it, of the same run.
+        """
+        text = self._job.text(None if last else self._agenda.done + len(self._agenda))
+
+        def prepare(stage: Stage) -> None:
+            self._carried = SyncWork(self._documents, self._agenda, stage, self._before)
+            self._carried.prepare()
+
+        def work(writer: Writer | None, stage: Stage) -> After:
+            assert self._carried is not None  # it has been prepared
+            try:
+                self.after = self._carried.run(writer)
+            except ConstraintBroken as error:
+                raise self._job.explained(error) from error
+            self.alone = stage.alone
+            instead = continues is not None
+            return committing(self._session, stage.sink, self.after, text, CommitKind.SYNC, instead=instead)
+
+        return Request(
+            self._job.command,
+            text,
+            self._before,
+            work,
+            self._session.backend if self._job.writes_rows else None,
+            bulk=self._agenda.bulk,
+            version=self._version,
+            prepare=prepare,
+            continues=continues,
+            more=not last,
+        )
+
+    @property
+    def ids(self) -> Mapping[str, ObjectId | None]:
+        """By epic, the id of the core that the database has from now on."""
+        return self._carried.ids if self._carried is not None else {}
+
+
+class Run:
+    """One synchronisation, from its first operation to its last.
+
+    Args:
+        repo: the repo, whose lock is held.
+    """
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._operations: list[str] = []
+        self._earlier: list[str] = []
+        self._now: list[str] = []
+
+    @property
+    def earlier(self) -> Sequence[str]:
+        """The epics that were added before the rest of the run was planned again."""
+        return self._earlier
+
+    def until_done(self, attempt: Callable[[], T]) -> T:
+        """Plan and carry out until nothing is left.
+
+        Args:
+            attempt: plans what there is, and carries it out.
+
+        Raises:
+            EpicvcError: it cannot be done; what had been done has been taken back, or the error says that it stays.
+        """
+        try:
+            while True:
+                try:
+                    return attempt()
+                except Overtaken:
+                    self._earlier += self._now
+                    self._now = []
+        except EpicvcError as error:
+            if self._operations:
+                self._take_back(error)
+            raise
+
+    def at_once(self, session: Session, documents: Documents, job: Job, result: Callable[[], T]) -> Later[T]:
+        """Carry out a job without new epics."""
+        total = len(job.decisions)
+        agenda = Agenda(job.decisions, (), job.moves, job.bulk, 0, total)
+        step = _Step(session, documents, job, agenda, session.working.snapshot(), session.version)
+
+        def finished(_: Operation) -> T:
+            documents.remember(step.after, step.ids)
+            return result()
+
+        return Later(step.request(last=True), finished)
+
+    def carry_out(self, session: Session, documents: Documents, job: Job, *, beside_others: bool) -> None:
+        """Carry out a job, in portions where it adds more than one.
+
+        Args:
+            session: the session in which it was found.
+            documents: the documents as they were then.
+            job: the job.
+            beside_others: others write again and again.
+
+        Raises:
+            Replan: a side has changed; nothing was done.
+            Overtaken: a side has changed; some portions are done.
+            EpicvcError: it cannot be done.
+        """
+        assert session.backend is not None  # new epics go there
+        before, version = session.working.snapshot(), session.version
+        ids: dict[str, ObjectId | None] = {}
+        continues: str | None = None
+        with closing(new_epics(documents, [*job.free, *job.together])) as changes:
+            for agenda, last in self._agendas(job, changes, beside_others=beside_others):
+                step = _Step(session, documents, job, agenda, before, version)
+                try:
+                    operation = perform(self._repo, session.staging, step.request(last=last, continues=continues))
+                except Replan as replan:
+                    if continues is None:
+                        raise
+                    raise Overtaken from replan
+                if continues is not None:
+                    self._operations.pop()
+                self._operations.append(operation.id)
+                continues, before = operation.id, step.after
+                # what others have written meanwhile is not captured yet, and has to be looked at again
+                version = session.backend.version_left() if step.alone and version is not None else None
+                ids |= step.ids
+                self._now += [change.epic for change in agenda.fresh]
+        documents.remember(before, ids)
+
+    def _agendas(
+        self, job: Job, changes: Iterator[EpicChange], *, beside_others: bool
+    ) -> Iterator[tuple[Agenda, bool]]:
+        """What each portion does, and whether it is the last."""
+        total = len(job.decisions) + len(job.free) + len(job.together)
+        done = 0
+        for portion in in_portions(islice(changes, len(job.free))):
+            if done + len(portion) < len(job.free):
+                yield Agenda(NoDecisions(), portion, {}, False, done, total), False
+                done += len(portion)
+                continue
+            portion += changes
+            bulk = job.bulk and not done and not beside_others
+            yield Agenda(job.decisions, portion, job.moves, bulk, done, total), True
+
+    def _take_back(self, error: EpicvcError) -> None:
+        """Bring back the state before the run, since an error leaves nothing done; else have the error say so."""
+        for operation_id in self._operations[::-1]:
+            if isinstance(error, Unfinished):
+                break  # nothing else can be written
+            operation = self._repo.store.operation(operation_id)
+
+            def act(session: Session, operation: Operation = operation) -> Operation | Later[Operation]:
+                newest = operation.id == self._operations[-1]
+                return transfer(session, operation, "undo", operation.after, operation.before, in_its_place=newest)
+
+            try:
+                act_held(self._repo, act)
+            except EpicvcError:
+                break
+        else:
+            return
+        epics = [*self._earlier, *self._now]
+        more = f" and {len(epics) - SHOWN} more" if len(epics) > SHOWN else ""
+        error.message = f"{error.message}; already in the database, and still there: {', '.join(epics[:SHOWN])}{more}"
+        error.args = (error.message,)
+        error.hint = "take these epics back with `epicvc undo`, or go on with `epicvc sync` once the cause is gone"
