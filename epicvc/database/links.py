@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 from epicvc.database.backend import Writer
 from epicvc.database.layout import Layout
@@ -21,20 +20,30 @@ class LinkWrites:
         writer: the open transaction.
         layout: the mapped tables.
         rows: runs statements under a label.
+        orphans: what :attr:`orphans` was after the transaction before this one, where nobody else has written since.
     """
 
-    def __init__(self, writer: Writer, layout: Layout, rows: RowWrites) -> None:
+    def __init__(
+        self, writer: Writer, layout: Layout, rows: RowWrites, orphans: frozenset[SQLValue] | None = None
+    ) -> None:
         self._writer = writer
         self._layout = layout
         self._rows = rows
         self._new: list[NewRow] = []
+        self.orphans = orphans
+        """:attr:`orphaned` as far as somebody has looked."""
 
-    @cached_property
+    @property
     def orphaned(self) -> frozenset[SQLValue]:
         """Tasks that do not exist and that rows of the child table belong to all the same.
 
         A new task may get such an id; what waits there for it is not its own.
         """
+        if self.orphans is None:
+            self.orphans = self._find_orphaned()
+        return self.orphans
+
+    def _find_orphaned(self) -> frozenset[SQLValue]:
         links, tasks = self._layout.links, self._layout.tasks.map
         if links is None:
             return frozenset()

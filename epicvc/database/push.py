@@ -65,9 +65,17 @@ class Push:
         now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
         moves: tasks that this push moves to another epic or gives another id, as the place that gets a task and the
             place that gives it. Their rows stay the same rows.
+        orphans: what :attr:`orphans` was after a push that only added epics, where nobody else has written since.
     """
 
-    def __init__(self, writer: Writer, layout: Layout, now: str, moves: MappingABC[TaskAt, TaskAt] = _NO_MOVES) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        layout: Layout,
+        now: str,
+        moves: MappingABC[TaskAt, TaskAt] = _NO_MOVES,
+        orphans: frozenset[SQLValue] | None = None,
+    ) -> None:
         self._writer = writer
         self._layout = layout
         self._moves = moves
@@ -78,7 +86,12 @@ class Push:
         self._revived: set[str] = set()
         self._inserted: list[_Insertion] = []
         self._rows = RowWrites(writer, layout, now)
-        self._links = LinkWrites(writer, layout, self._rows)
+        self._links = LinkWrites(writer, layout, self._rows, orphans)
+
+    @property
+    def orphans(self) -> frozenset[SQLValue] | None:
+        """Tasks that did not exist before this push though links of them did; ``None`` where nobody has looked."""
+        return self._links.orphans
 
     def apply(self, changes: Sequence[EpicChange]) -> None:
         """Write the changes.

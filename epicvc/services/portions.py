@@ -21,6 +21,7 @@ from msgspec import Struct
 from epicvc.database.backend import Writer
 from epicvc.database.changes import EpicChange
 from epicvc.database.push import TaskAt
+from epicvc.database.rowcodec import SQLValue
 from epicvc.errors import ConstraintBroken, EpicvcError, Unfinished
 from epicvc.repo.apply import After, Replan, Request, Stage, perform
 from epicvc.repo.documents import Documents
@@ -76,11 +77,19 @@ class _Step:
     """One operation of a run: its request, and what came of it."""
 
     def __init__(
-        self, session: Session, documents: Documents, job: Job, agenda: Agenda, before: Snapshot, version: object
+        self,
+        session: Session,
+        documents: Documents,
+        job: Job,
+        agenda: Agenda,
+        before: Snapshot,
+        version: object,
+        orphans: frozenset[SQLValue] | None = None,
     ) -> None:
         self._session, self._documents, self._job, self._agenda = session, documents, job, agenda
         self._before, self._version = before, version
         self._carried: SyncWork | None = None
+        self._orphans = orphans
         self.after = before
         self.alone = True
 
@@ -94,7 +103,7 @@ class _Step:
         text = self._job.text(None if last else self._agenda.done + len(self._agenda))
 
         def prepare(stage: Stage) -> None:
-            self._carried = SyncWork(self._documents, self._agenda, stage, self._before)
+            self._carried = SyncWork(self._documents, self._agenda, stage, self._before, self._orphans)
             self._carried.prepare()
 
         def work(writer: Writer | None, stage: Stage) -> After:
@@ -119,6 +128,11 @@ class _Step:
             continues=continues,
             more=not last,
         )
+
+    @property
+    def orphans(self) -> frozenset[SQLValue] | None:
+        """Tasks that did not exist though links of them did, for the step after this one."""
+        return self._carried.orphans if self._carried is not None else None
 
     @property
     def ids(self) -> Mapping[str, ObjectId | None]:
@@ -195,9 +209,10 @@ class Run:
         before, version = session.working.snapshot(), session.version
         ids: dict[str, ObjectId | None] = {}
         continues: str | None = None
+        orphans: frozenset[SQLValue] | None = None
         with closing(new_epics(documents, [*job.free, *job.together])) as changes:
             for agenda, last in self._agendas(job, changes, beside_others=beside_others):
-                step = _Step(session, documents, job, agenda, before, version)
+                step = _Step(session, documents, job, agenda, before, version, orphans)
                 try:
                     operation = perform(self._repo, session.staging, step.request(last=last, continues=continues))
                 except Replan as replan:
@@ -208,6 +223,7 @@ class Run:
                     self._operations.pop()
                 self._operations.append(operation.id)
                 continues, before = operation.id, step.after
+                orphans = step.orphans
                 # what others have written meanwhile is not captured yet, and has to be looked at again
                 version = session.backend.version_left() if step.alone and version is not None else None
                 ids |= step.ids

@@ -14,6 +14,7 @@ from epicvc.database.documents import read_epics, read_rows
 from epicvc.database.fingerprint import rows_said, rows_seen
 from epicvc.database.layout import Layout
 from epicvc.database.push import Push, TaskAt
+from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowproof import RowProof
 from epicvc.errors import LossyField
 from epicvc.files.names import check_collisions
@@ -63,9 +64,17 @@ class SyncWork:
         agenda: what is to be done of what it found.
         stage: takes the files.
         before: both sides and the base as they are: as the survey saw them, with what has been done of it since.
+        orphans: :attr:`orphans` of the work that added the epics before these.
     """
 
-    def __init__(self, documents: Documents, agenda: Agenda, stage: Stage, before: Snapshot) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        agenda: Agenda,
+        stage: Stage,
+        before: Snapshot,
+        orphans: frozenset[SQLValue] | None = None,
+    ) -> None:
         self._documents = documents
         self._agenda = agenda
         self._stage = stage
@@ -78,6 +87,8 @@ class SyncWork:
         self._files_root = before.files
         self._base_root = before.base
         self._done = agenda.done
+        self.orphans = orphans
+        """Tasks that do not exist though links of them do, if somebody has looked and nobody has written since."""
         self.ids: dict[str, ObjectId | None] = {}
         """By epic, the id of its core in the database, settled against the base from now on."""
 
@@ -127,13 +138,14 @@ class SyncWork:
         layout, database = self._documents.layout, self._before.database
         if writer is not None and database is not None and layout is not None:
             now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
-            push = Push(writer, layout, now, self._agenda.moves)
+            push = Push(writer, layout, now, self._agenda.moves, self.orphans if self._stage.alone else None)
             for decisions in batches(self._agenda.decisions):
                 self._write(writer, layout, push, decisions)
             for changes in batches(self._agenda.fresh):
                 self._require_absent(writer, layout, changes)
                 push.apply(changes)
             push.finish()
+            self.orphans = push.orphans if self._stage.alone else None
             self._certify(writer, layout)
             database = recapture(writer, self._stage.sink, database)
         return Snapshot(self._files_root, database, self._base_root, self._before.mapping)
