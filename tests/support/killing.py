@@ -13,6 +13,7 @@ CHILD = """
 import os, signal, sqlite3, sys
 
 limit, steps = int(sys.argv[1]), 0
+exec(sys.argv[2])
 
 def step():
     global steps
@@ -47,25 +48,26 @@ sqlite3.connect = lambda *arguments, **options: connect(*arguments, **{**options
 
 from epicvc.cli.edge import run_application
 
-code = run_application(sys.argv[2:])
+code = run_application(sys.argv[3:])
 sys.stderr.write(f"\\nsteps={steps}")
 sys.exit(code)
 """
 
 
-def run_killed(root: Path, at: int, *arguments: str) -> int | None:
+def run_killed(root: Path, at: int, *arguments: str, setup: str = "") -> int | None:
     """Run a command in a process of its own that dies at step ``at``.
 
     Args:
         root: the repo.
         at: the step, from 1; 0 for a run that is not killed.
         arguments: the command.
+        setup: Python that the process runs first.
 
     Returns:
         How many steps an unkilled run took; ``None`` for a killed one.
     """
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(at), *arguments],
+        [sys.executable, "-c", CHILD, str(at), setup, *arguments],
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
