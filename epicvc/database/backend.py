@@ -182,6 +182,7 @@ class Writer(Reader, Protocol):
         rows: RowSource,
         *,
         allowed: frozenset[Fault] | None = None,
+        undisturbed: bool = False,
     ) -> None:
         """Bring the database to ``schema`` and to the rows that ``changes`` lead to, exactly.
 
@@ -192,10 +193,12 @@ class Writer(Reader, Protocol):
             schema: the definitions to have.
             changes: per table the differences to what is there now. Iterated more than once, so give a
                 re-iterable; an iterator is kept in memory. Left unread for tables that are recreated.
-            rows: all rows of a table that is created or whose definition changes, in key order. Called more
-                than once.
+            rows: all rows of a table as it is to be, in key order: read to the end where it is created or its
+                definition changes. Called more than once.
             allowed: the foreign-key violations that may be there afterwards. ``None`` for a complete state,
                 whose violations are its own.
+            undisturbed: nobody has written since the old rows of ``changes`` were read, so that they need not be read
+                again; a table of which ``rows`` has none is emptied.
 
         Raises:
             InvalidRow: a row does not come back as it was given.

@@ -28,7 +28,7 @@ nothing of SQL.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -250,3 +250,22 @@ def show_value(value: SQLValue) -> str:
     else:
         text = str(value)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def runs(keys: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Keys of rows that are known by their number, ascending, in lists without a gap.
+
+    Raises:
+        InvalidData: a key is damaged.
+    """
+    run: list[bytes] = []
+    following: SQLValue = None
+    for key in keys:
+        number = decode_key(key)[0]
+        if run and number != following:
+            yield run
+            run = []
+        run.append(key)
+        following = number + 1 if isinstance(number, int) else None
+    if run:
+        yield run

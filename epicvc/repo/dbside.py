@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from typing import Final, TypeAlias, cast
+from typing import Final, TypeAlias
 
 from epicvc.database.backend import ChangedKeys, Reader, Writer
-from epicvc.database.rowcodec import decode_key
+from epicvc.database.rowcodec import runs
 from epicvc.database.tables import KeyKind, Schema
 from epicvc.errors import DamagedObject
 from epicvc.repo.objects import DatabaseState
+from epicvc.repo.spool import Spool
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
 
@@ -113,27 +114,12 @@ def _rows_of(
     writer: Writer, table: str, keys: Sequence[bytes], *, numbered: bool
 ) -> Iterator[tuple[bytes, bytes | None]]:
     """Each of these rows, ``None`` where there is none; one query for rows whose numbers follow each other."""
-    for run in _runs(keys) if numbered else ([key] for key in keys):
+    for run in runs(keys) if numbered else ([key] for key in keys):
         if len(run) == 1:
             yield run[0], writer.row(table, run[0])
             continue
         found = dict(writer.rows_between(table, run[0], run[-1]))
         yield from ((key, found.get(key)) for key in run)
-
-
-def _runs(keys: Sequence[bytes]) -> Iterator[list[bytes]]:
-    """Keys of numbered rows, ascending, in lists without a gap."""
-    run: list[bytes] = []
-    last: object = None
-    for key in keys:
-        (number,) = decode_key(key)
-        if run and number != last:
-            yield run
-            run = []
-        run.append(key)
-        last = cast("int", number) + 1
-    if run:
-        yield run
 
 
 def table_root(source: ObjectSource, state: DatabaseState, table: str) -> ObjectId | None:
@@ -176,18 +162,23 @@ class RowChanges:
     def __init__(self, source: ObjectSource, before: ObjectId, after: ObjectId) -> None:
         self._source = source
         self._roots = before, after
-        self._known: list[RowChange] | None = None
+        self._known: Iterable[RowChange] | None = None
 
     def __iter__(self) -> Iterator[RowChange]:
         return iter(self._known) if self._known is not None else self._compare()
 
-    def keep(self) -> None:
-        """Compare now: a tree that was just made need not be read back from the store, where it will be by then."""
-        size = 0
-        for _, old, new in self:
-            size += len(old or b"") + len(new or b"")
-            if size > KEPT_BYTES:
-                return
+    def keep(self, spool: Spool[RowChange]) -> None:
+        """Compare now, so that whoever asks later is answered without.
+
+        Args:
+            spool: where differences wait that are many. Nothing waits where all rows go, since nobody need ask then.
+        """
+        if self._roots[1] == tree.EMPTY:
+            return
+        for change in self:
+            spool.add(change)
+        if self._known is None:
+            self._known = spool
 
     def _compare(self) -> Iterator[RowChange]:
         found: list[RowChange] | None = []
@@ -221,6 +212,8 @@ def restore(
     current: DatabaseState,
     target: DatabaseState,
     changes: MappingABC[str, RowChanges] | None = None,
+    *,
+    undisturbed: bool = False,
 ) -> None:
     """Bring the database from one captured state to another, as a restore does.
 
@@ -230,6 +223,7 @@ def restore(
         current: how the database is.
         target: how it is to be.
         changes: :func:`row_changes` of the two, where they are at hand.
+        undisturbed: it is certain to be so: nobody has written since it was captured.
 
     Raises:
         InvalidRow: a row would not come back exactly.
@@ -242,4 +236,4 @@ def restore(
                 yield key, unpack_row(source, value)
 
     found = dict(row_changes(source, current, target)) if changes is None else changes
-    writer.restore(get_schema(source, target), found, rows)
+    writer.restore(get_schema(source, target), found, rows, undisturbed=undisturbed)

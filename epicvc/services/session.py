@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
@@ -28,7 +28,10 @@ T = TypeVar("T")
 
 
 class Session(Struct):
-    """One attempt of a command: both sides as they are, and where new objects go."""
+    """One attempt of a command: both sides as they are, and where new objects go.
+
+    What is entered into ``leaving`` is left when the attempt ends.
+    """
 
     repo: Repo
     working: Working
@@ -36,6 +39,7 @@ class Session(Struct):
     reader: Reader | None
     backend: Backend | None
     version: object
+    leaving: ExitStack
 
 
 class Later(Struct, Generic[T], frozen=True):
@@ -68,8 +72,12 @@ def look(repo: Repo) -> Iterator[Session]:
         DatabaseUnavailable: the configured database does not exist.
     """
     repo.require_database()
-    with repo.staging(writable=False) as staging, repo.reading(staging) as (working, reader):
-        yield Session(repo, working, staging, reader, None, reader.version() if reader else None)
+    with (
+        ExitStack() as leaving,
+        repo.staging(writable=False) as staging,
+        repo.reading(staging) as (working, reader),
+    ):
+        yield Session(repo, working, staging, reader, None, reader.version() if reader else None, leaving)
 
 
 def finish_interrupted(repo: Repo) -> None:
@@ -153,9 +161,13 @@ def _attempt(
 ) -> T:
     from epicvc.repo.apply import perform
 
-    with repo.staging(writable=True) as staging, _backend(repo, may_create=may_create) as backend:
+    with (
+        ExitStack() as leaving,
+        repo.staging(writable=True) as staging,
+        _backend(repo, may_create=may_create) as backend,
+    ):
         with repo.reading(staging, backend) as (working, reader):
-            session = Session(repo, working, staging, reader, backend, reader.version() if reader else None)
+            session = Session(repo, working, staging, reader, backend, reader.version() if reader else None, leaving)
             result = act(session)
             if isinstance(result, Later) and beside_others:
                 result = replace(result, request=replace(result.request, bulk=False))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,9 +15,10 @@ from epicvc.database.rowcodec import encode_key
 from epicvc.database.tables import Schema
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.base import get_ignored
-from epicvc.repo.dbside import COUNTERS, get_schema, restore, row_changes, table_root
+from epicvc.repo.dbside import COUNTERS, RowChange, get_schema, restore, row_changes, table_root
 from epicvc.repo.filesside import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.spool import Spool
 from epicvc.services.difference import key_text
 from epicvc.services.session import Later, Session
 from epicvc.store import tree
@@ -56,7 +58,7 @@ def go(
     wanted = reachable(session, target.snapshot)
     rows = dict(row_changes(session.staging, current.database, wanted.database))
     for changes in rows.values():
-        changes.keep()
+        changes.keep(session.leaving.enter_context(closing(Spool(session.repo.config.private, _row_change))))
 
     def prepare(stage: Stage) -> None:
         for path, old, new in changed_files(stage.sink, current.files, wanted.files):
@@ -68,7 +70,7 @@ def go(
 
     def work(writer: Writer | None, stage: Stage) -> After:
         if writer is not None and current.database is not None and wanted.database is not None:
-            restore(writer, stage.sink, current.database, wanted.database, rows)
+            restore(writer, stage.sink, current.database, wanted.database, rows, undisturbed=True)
             if target.check is not None:
                 target.check(writer)
         return After(wanted, target.refs(session, stage.sink, wanted))
@@ -90,6 +92,11 @@ def go(
         ),
         result,
     )
+
+
+def _row_change(parts: list[Any]) -> RowChange:
+    key, old, new = parts
+    return key, old, new
 
 
 def reachable(session: Session, snapshot: Snapshot) -> Snapshot:

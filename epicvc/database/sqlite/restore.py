@@ -38,7 +38,8 @@ class Restore:
         reader: reads the same transaction.
         target: the schema to have.
         changes: per table the differences.
-        rows: all rows of a table that is made anew.
+        rows: all rows of a table as it is to be.
+        undisturbed: the database is certain to be what the differences start from.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Restore:
         target: Schema,
         changes: Mapping[str, Iterable[Change]],
         rows: RowSource,
+        *,
+        undisturbed: bool = False,
     ) -> None:
         self._connection = connection
         self._reader = reader
@@ -63,6 +66,12 @@ class Restore:
         unknown = sorted(changes.keys() - kept - fresh - old_tables.keys())
         if unknown:
             raise InvalidData(f"@{unknown[0]}: changes of a table that is in neither schema")
+        self._undisturbed = undisturbed
+        self._emptied = {
+            name
+            for name in self._changes
+            if undisturbed and name != SEQUENCE.name and next(iter(rows(name)), None) is None
+        }
         self._gone = [table for table in self._old.tables if table.name not in kept]
 
     def run(self, allowed: frozenset[Fault] | None) -> None:
@@ -94,7 +103,7 @@ class Restore:
         definitions = (self._target.tables, self._target.views, self._target.triggers)
         if definitions != (self._old.tables, self._old.views, self._old.triggers):
             return True
-        return any(True for found in self._changes.values() for _ in found)
+        return bool(self._emptied) or any(True for found in self._changes.values() for _ in found)
 
     def _definitions_and_rows(self) -> None:
         for trigger in self._old.triggers:
@@ -135,11 +144,14 @@ class Restore:
     def _write_rows(self) -> None:
         tables = {table.name: table for table in self._target.tables}
         for name, found in self._changes.items():
-            if name != SEQUENCE.name:
+            if name in self._emptied:
+                RowWriter(self._connection, TableSQL(tables[name])).clear()
+            elif name != SEQUENCE.name:
                 writer = RowWriter(self._connection, TableSQL(tables[name]))
                 # all of the old rows first: a unique value that moves from row to row must be free when it
                 # comes
-                writer.delete((key, old) for key, old, _ in found if old is not None)
+                old_rows = ((key, old) for key, old, _ in found if old is not None)
+                writer.delete(old_rows, undisturbed=self._undisturbed)
                 writer.insert((key, new) for key, _, new in found if new is not None)
         for table in self._fresh:
             RowWriter(self._connection, TableSQL(table)).insert(self._rows(table.name))
@@ -169,8 +181,10 @@ class Restore:
         if dict(self._reader.rows(SEQUENCE.name)) != counters:
             raise InvalidData(f"@{SEQUENCE.name}: the counters do not come back as they were")
         for name, changes in self._changes.items():
-            if name != SEQUENCE.name:
-                writer = RowWriter(self._connection, self._reader.statements(name))
+            writer = RowWriter(self._connection, self._reader.statements(name))
+            if name in self._emptied:
+                writer.verify_all(())
+            elif name != SEQUENCE.name:
                 writer.verify((key, new) for key, _, new in changes)
         for table in self._fresh:
             writer = RowWriter(self._connection, self._reader.statements(table.name))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
+from epicvc.database.batches import batches
 from epicvc.database.quoting import quote_identifier
-from epicvc.database.rowcodec import RawText, SQLValue, decode_row, show_key, show_value
-from epicvc.database.sqlite.rows import read_row, read_rows
+from epicvc.database.rowcodec import RawText, SQLValue, decode_key, decode_row, runs, show_key, show_value
+from epicvc.database.sqlite.rows import read_row, read_rows, read_rows_between
 from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.tables import KeyKind
 from epicvc.errors import ChangedSince, InvalidRow
@@ -28,13 +29,25 @@ class RowWriter:
         self._table = sql.table
         self._at = b""  # key of the row being written, for messages
 
-    def delete(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    def clear(self) -> None:
+        """Delete all rows."""
+        self._connection.execute(f"DELETE FROM {self._sql.name}")
+
+    def delete(self, rows: Iterable[tuple[bytes, bytes]], *, undisturbed: bool = False) -> None:
         """Delete these rows.
+
+        Args:
+            rows: the rows.
+            undisturbed: they are certain to be these.
 
         Raises:
             ChangedSince: a row is not what it is taken for.
             InvalidData: a key is damaged.
         """
+        if undisturbed and self._table.kind is not KeyKind.PRIMARY:
+            numbers = (self._sql.condition(key)[1] for key, _ in rows)
+            self._connection.executemany(f"DELETE FROM {self._sql.name} WHERE {self._sql.number} = ?", numbers)
+            return
         for key, old in rows:
             if read_row(self._connection, self._sql, key) != old:
                 raise ChangedSince("write to the database", [f"@{self._table.name}/{show_key(key)}"])
@@ -104,8 +117,20 @@ class RowWriter:
         Raises:
             InvalidRow: one is not as given (``None``: one is still there).
         """
-        for key, wanted in rows:
-            self._compare(key, read_row(self._connection, self._sql, key), wanted)
+        numbered = self._table.kind is not KeyKind.PRIMARY
+        for batch in map(dict, batches(rows)):
+            for run in runs(batch) if numbered else ([key] for key in batch):
+                found = self._found(run)
+                for key in run:
+                    self._compare(key, found.get(key), batch[key])
+
+    def _found(self, run: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The rows that there are of one, or of several whose numbers follow each other."""
+        if len(run) > 1:
+            first, last = decode_key(run[0]), decode_key(run[-1])
+            return dict(read_rows_between(self._connection, self._sql, first, last))
+        row = read_row(self._connection, self._sql, run[0])
+        return {} if row is None else {run[0]: row}
 
     def verify_all(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
         """Read the whole table back.

@@ -41,6 +41,11 @@ class TableSQL(Struct, frozen=True, dict=True):
         return None if self.table.kind is KeyKind.INTEGER else rowid_name(self.table)
 
     @cached_property
+    def number(self) -> str:
+        """What numbers the rows, quoted, in a table whose rows are known by it."""
+        return self.rowid or quote_identifier(self.table.key[0])
+
+    @cached_property
     def select(self) -> str:
         """All columns, then the row number where there is one; no condition but which rows are captured."""
         wanted = [*map(quote_identifier, self.table.columns), *([self.rowid] if self.rowid else [])]
@@ -65,8 +70,7 @@ class TableSQL(Struct, frozen=True, dict=True):
     @cached_property
     def between(self) -> str:
         """The rows whose numbers are in a range, in their order; for a table that is keyed by the row number."""
-        number = self.rowid or quote_identifier(self.table.key[0])
-        return f"{self.select} WHERE {number} BETWEEN ? AND ? ORDER BY {number}"
+        return f"{self.select} WHERE {self.number} BETWEEN ? AND ? ORDER BY {self.number}"
 
     @cached_property
     def stamp(self) -> bytes:

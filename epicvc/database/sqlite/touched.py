@@ -151,9 +151,8 @@ def _found(connection: sqlite3.Connection, sql: TableSQL) -> _Found | None:
     """``None`` for a table whose rows are known by something else than a number."""
     if sql.table.kind is KeyKind.PRIMARY:
         return None
-    number = sql.rowid or quote_identifier(sql.table.key[0])
-    highest = connection.execute(f"SELECT max({number}) FROM {sql.name}").fetchone()[0]
-    return _Found(number, _LOWEST if highest is None else int(highest))
+    highest = connection.execute(f"SELECT max({sql.number}) FROM {sql.name}").fetchone()[0]
+    return _Found(sql.number, _LOWEST if highest is None else int(highest))
 
 
 def _log_statements(sql: TableSQL, log: str, found: _Found | None) -> Iterable[str]:

@@ -45,7 +45,7 @@ class SQLiteWriter(SQLiteReader):
         self._wrote = False  # by statements of the caller, in a transaction that restores
         self._log: TouchLog | None = None
         self._as_restore = as_restore
-        self._restored: dict[str, frozenset[bytes] | None] = {}
+        self._restores: list[Restore] = []
         if track and not as_restore:
             schema, tables = self._captured()
             with translated(display, timeout):
@@ -83,26 +83,33 @@ class SQLiteWriter(SQLiteReader):
         rows: RowSource,
         *,
         allowed: frozenset[Fault] | None = None,
+        undisturbed: bool = False,
     ) -> None:
         """Bring the database to ``schema`` and to the rows that ``changes`` lead to, exactly."""
         self._require_open()
         if not self._as_restore:
             raise ValueError("restore needs a transaction that was opened with as_restore=True")
-        restore = Restore(self._connection, self, schema, changes, rows)
+        restore = Restore(self._connection, self, schema, changes, rows, undisturbed=undisturbed)
         with translated(self._display, self._timeout):
             restore.run(allowed)
-        for table, keys in restore.touched().items():
-            known = self._restored.get(table, frozenset())
-            self._restored[table] = None if keys is None or known is None else keys | known
+        self._restores.append(restore)
 
     def touched(self) -> Mapping[str, frozenset[bytes] | None]:
         """The keys that this transaction touched, per table; ``None`` where they are not known."""
         if self._as_restore and not self._wrote:
-            return self._restored
+            return self._touched_by_restores()
         if self._log is None:
             return dict.fromkeys([table.name for table in self.tables()])
         with translated(self._display, self._timeout):
             return self._log.keys()
+
+    def _touched_by_restores(self) -> Mapping[str, frozenset[bytes] | None]:
+        touched: dict[str, frozenset[bytes] | None] = {}
+        for restore in self._restores:
+            for table, keys in restore.touched().items():
+                known = touched.get(table, frozenset())
+                touched[table] = None if keys is None or known is None else keys | known
+        return touched
 
     def lock_migrations(self) -> None:
         """Nothing: a write transaction is alone as it is."""
