@@ -63,13 +63,13 @@ class Spool(Generic[T]):
         Raises:
             FileUnavailable: they cannot be read.
         """
-        if self._count:
-            with reporting(self._directory):
-                self._file.seek(0)
-        for _ in range(self._count):
-            with reporting(self._directory):
-                data = self._file.read(_LENGTH.unpack(self._file.read(_LENGTH.size))[0])
-            yield self._revived(self._decode(data))
+        if not self._count:
+            return
+        read, decode, revived, length = self._file.read, self._decode, self._revived, _LENGTH.unpack
+        with reporting(self._directory):
+            self._file.seek(0)
+            for _ in range(self._count):
+                yield revived(decode(read(length(read(_LENGTH.size))[0])))
 
     def close(self) -> None:
         """Forget all of them."""

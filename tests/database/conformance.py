@@ -327,7 +327,8 @@ class BackendConformance:
         assert capture(copy) == target
         assert capture(copy).schema.to_json_bytes() == target.schema.to_json_bytes()
 
-    def test_restore_rows(self, backend: Backend) -> None:
+    @pytest.mark.parametrize("undisturbed", [False, True])
+    def test_restore_rows(self, backend: Backend, undisturbed: bool) -> None:
         target = capture(backend)
         with backend.write() as writer:
             writer.execute("DELETE FROM tasks WHERE id = 10")
@@ -337,8 +338,27 @@ class BackendConformance:
             writer.execute("INSERT INTO epics VALUES (9, 'two', NULL)")
             writer.commit()
         assert capture(backend) != target
-        restore(backend, target)
+        restore(backend, target, undisturbed=undisturbed)
         assert capture(backend) == target
+
+    @pytest.mark.parametrize("undisturbed", [False, True])
+    @pytest.mark.parametrize("kept", [0, 1])
+    def test_restore_that_takes_many_rows(self, backend: Backend, undisturbed: bool, kept: int) -> None:
+        """With a row that stays in each table, and without."""
+        full = capture(backend)
+        with backend.write() as writer:
+            for number in range(20, 20 + 500):
+                writer.execute("INSERT INTO tasks VALUES (?, 1, 'many')", [number])
+            for number in range(20, 20 + 500, 3):
+                writer.execute("DELETE FROM tasks WHERE id = ?", [number])
+            writer.commit()
+        many = capture(backend)
+        assert many != full
+        target = full if kept else Capture(full.schema, {**full.rows, "tasks": {}})
+        restore(backend, target, undisturbed=undisturbed)
+        assert capture(backend) == target
+        restore(backend, many, undisturbed=undisturbed)
+        assert capture(backend) == many
 
     def test_restore_tells_what_it_touched(self, backend: Backend) -> None:
         target = capture(backend)

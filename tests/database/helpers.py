@@ -38,10 +38,10 @@ def changes(old: Capture, new: Capture) -> dict[str, list[Change]]:
     return found
 
 
-def restore(backend: Backend, target: Capture) -> None:
+def restore(backend: Backend, target: Capture, *, undisturbed: bool = False) -> None:
     difference = changes(capture(backend), target)
     with backend.write(as_restore=True) as writer:
-        writer.restore(target.schema, difference, target.source)
+        writer.restore(target.schema, difference, target.source, undisturbed=undisturbed)
         writer.commit()
 
 

@@ -12,6 +12,7 @@ from support.lockwatch import Seen, watching
 from support.repos import EpicRepo, Facts
 
 from epicvc.database.sqlite import connection as opening
+from epicvc.repo import dbside
 
 DECIDING = ("plan_epic", "parse", "read_file_epic", "decode_epic", "core_bytes", "rewrite", "render", "stage_file")
 """Functions that belong before the lock."""
@@ -93,6 +94,7 @@ def test_new_epics_are_planned_by_nobody(many: EpicRepo, monkeypatch: pytest.Mon
         (many.directory / f"{number}.json").write_text(json.dumps(epic(number), indent=2), encoding="utf-8")
     seen = synced(many, monkeypatch, "push")
     assert seen.free["plan_epic"] == seen.locked["plan_epic"] == 0
+    assert (seen.free["new_epic"], seen.locked["new_epic"]) == (3, 0)
     assert seen.locked["decode_epic"] == 0, "cells alone certify what was inserted"
     assert many.one("SELECT count(*) FROM framework_tasks") == (EPICS + 3) * 5
     assert many.json("status")["clean"]
@@ -105,6 +107,28 @@ def test_a_checkout_stages_its_files_before_the_lock(many: EpicRepo, monkeypatch
         many.ok("checkout", "HEAD~1")
     assert (seen.free["stage_file"], seen.locked["stage_file"]) == (3, 0)
     assert many.one("SELECT title FROM framework_tasks WHERE task_key = '2.2'") == "task 2"
+
+
+@pytest.mark.parametrize("kept", [0, dbside.KEPT_BYTES])
+def test_going_back_compares_before_the_lock(many: EpicRepo, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    monkeypatch.setattr(dbside, "KEPT_BYTES", kept)
+    retitle(many, EPICS)
+    many.ok("sync")
+    with watching(monkeypatch) as seen:
+        many.ok("undo")
+    assert seen.free["diff"]
+    assert seen.locked["diff"] == 0
+    assert many.one("SELECT count(*) FROM framework_tasks WHERE title LIKE '%!'") == 0
+
+
+def test_a_table_that_goes_empty_is_emptied_at_once(many: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    with watching(monkeypatch) as seen:
+        many.ok("undo")
+    assert many.one("SELECT count(*) FROM framework_tasks") == 0
+    for table in ("framework_epics", "framework_tasks"):
+        assert [text for text in seen.writes(table) if "sqlite_sequence" not in text] == [f'DELETE FROM main."{table}"']
+    many.ok("redo")
+    assert many.json("status")["clean"]
 
 
 def interfering(monkeypatch: pytest.MonkeyPatch, repo: EpicRepo, statements: Iterator[str]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from epicvc.repo import dbside
-from epicvc.repo.dbside import RowChanges, pack_row
+from epicvc.repo.dbside import RowChange, RowChanges, pack_row
+from epicvc.repo.spool import Spool
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource
 from epicvc.store.staging import Staging
@@ -40,3 +42,24 @@ def test_few_rows_are_compared_once(sink: Staging, monkeypatch: pytest.MonkeyPat
     wanted = [(b"001", b"row", None), (b"002", b"row", b"other"), (b"200", None, long)]
     assert [list(changes), list(changes)] == [wanted, wanted]
     assert len(seen) == compared
+
+
+def test_many_rows_wait_for_those_who_ask_again(sink: Staging, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(dbside, "KEPT_BYTES", 50)
+    before = tree.build(sink, [(b"%03d" % number, b"row") for number in range(100)])
+    after = tree.update(sink, before, [(b"%03d" % number, b"other") for number in range(0, 100, 2)])
+    changes = RowChanges(sink, before, after)
+    wanted = list(changes)
+    with closing(Spool[RowChange](tmp_path, tuple)) as spool:
+        changes.keep(spool)
+        monkeypatch.delattr(tree, "diff")
+        assert [list(changes), list(changes)] == [wanted, wanted]
+
+
+def test_where_all_rows_go_nothing_waits(sink: Staging, tmp_path: Path) -> None:
+    before = tree.build(sink, [(b"%03d" % number, b"row") for number in range(100)])
+    changes = RowChanges(sink, before, tree.empty(sink))
+    with closing(Spool[RowChange](tmp_path, tuple)) as spool:
+        changes.keep(spool)
+        assert len(spool) == 0
+        assert len(list(changes)) == 100
