@@ -332,6 +332,19 @@ def test_a_row_that_the_database_refuses_takes_all_back(bare: EpicRepo, small: N
     assert sides(bare) == before
 
 
+def test_a_task_that_two_new_epics_have_takes_all_back(bare: EpicRepo, small: None) -> None:
+    """Where its key is unique the database refuses the second, in whatever portion that comes."""
+    bare.sql("CREATE UNIQUE INDEX once ON framework_tasks (task_key)")
+    bare.ok("commit", "-m", "unique")
+    bare.rewrite("11", lambda body: body["tasks"].append({"id": "2.1", "title": "of epic 2"}))
+    before, head = sides(bare), bare.head()
+    assert "11:tasks/2.1" in bare.run("sync").err
+    assert (sides(bare), bare.head()) == (before, head)
+    bare.rewrite("11", lambda body: body["tasks"].pop())
+    bare.ok("sync")
+    assert in_sync(bare)
+
+
 def test_what_cannot_be_taken_back_is_said(bare: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(newepics, "PORTION", SMALL)
     with monkeypatch.context() as patch:
