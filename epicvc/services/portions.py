@@ -12,7 +12,7 @@ between. An error takes back what was done before it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from typing import TypeVar
 
@@ -149,9 +149,9 @@ class Run:
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._operations: list[str] = []
+        self._done: dict[str, list[str]] = {}
+        """The operations that there are of it, each with the epics that it added."""
         self._earlier: list[str] = []
-        self._now: list[str] = []
 
     @property
     def earlier(self) -> Sequence[str]:
@@ -172,10 +172,9 @@ class Run:
                 try:
                     return attempt()
                 except Overtaken:
-                    self._earlier += self._now
-                    self._now = []
+                    self._earlier = self._added()
         except EpicvcError as error:
-            if self._operations:
+            if self._done:
                 self._take_back(error)
             raise
 
@@ -219,15 +218,13 @@ class Run:
                     if continues is None:
                         raise
                     raise Overtaken from replan
-                if continues is not None:
-                    self._operations.pop()
-                self._operations.append(operation.id)
+                added = self._done.pop(continues) if continues is not None else []
+                self._done[operation.id] = added + [change.epic for change in agenda.fresh]
                 continues, before = operation.id, step.after
                 orphans = step.orphans
                 # what others have written meanwhile is not captured yet, and has to be looked at again
                 version = session.backend.version_left() if step.alone and version is not None else None
                 ids |= step.ids
-                self._now += [change.epic for change in agenda.fresh]
         documents.remember(before, ids)
 
     def _agendas(
@@ -245,25 +242,27 @@ class Run:
             bulk = job.bulk and not done and not beside_others
             yield Agenda(job.decisions, portion, job.moves, bulk, done, total), True
 
+    def _added(self) -> list[str]:
+        return [epic for epics in self._done.values() for epic in epics]
+
     def _take_back(self, error: EpicvcError) -> None:
         """Bring back the state before the run, since an error leaves nothing done; else have the error say so."""
-        for operation_id in self._operations[::-1]:
-            if isinstance(error, Unfinished):
-                break  # nothing else can be written
-            operation = self._repo.store.operation(operation_id)
-
-            def act(session: Session, operation: Operation = operation) -> Operation | Later[Operation]:
-                newest = operation.id == self._operations[-1]
-                return transfer(session, operation, "undo", operation.after, operation.before, in_its_place=newest)
-
-            try:
-                act_held(self._repo, act)
-            except EpicvcError:
-                break
-        else:
+        newest = next(reversed(self._done))
+        with suppress(EpicvcError):  # of the two the first is the one to be told
+            while self._done and not isinstance(error, Unfinished):  # after that nothing can be written
+                operation = self._repo.store.operation(next(reversed(self._done)))
+                self._undo(operation, in_its_place=operation.id == newest)
+                del self._done[operation.id]
+        if not self._done:
             return
-        epics = [*self._earlier, *self._now]
+        epics = self._added()
         more = f" and {len(epics) - SHOWN} more" if len(epics) > SHOWN else ""
         error.message = f"{error.message}; already in the database, and still there: {', '.join(epics[:SHOWN])}{more}"
         error.args = (error.message,)
         error.hint = "take these epics back with `epicvc undo`, or go on with `epicvc sync` once the cause is gone"
+
+    def _undo(self, operation: Operation, *, in_its_place: bool) -> None:
+        def act(session: Session) -> Operation | Later[Operation]:
+            return transfer(session, operation, "undo", operation.after, operation.before, in_its_place=in_its_place)
+
+        act_held(self._repo, act)
