@@ -22,7 +22,7 @@ from epicvc.database.backend import Writer
 from epicvc.database.changes import EpicChange
 from epicvc.database.push import TaskAt
 from epicvc.database.rowcodec import SQLValue
-from epicvc.errors import ConstraintBroken, EpicvcError, Unfinished
+from epicvc.errors import EpicvcError, Unfinished
 from epicvc.repo.apply import After, Replan, Request, Stage, perform
 from epicvc.repo.documents import Documents
 from epicvc.repo.objects import CommitKind, Snapshot
@@ -59,7 +59,6 @@ class Job(Struct, frozen=True):
         moves: tasks that go elsewhere in the database.
         bulk: as one operation it would write so many rows that nobody need note which ones.
         writes_rows: whether the database changes.
-        explained: a refusal of the database, with the edits that led to it.
     """
 
     command: str
@@ -70,7 +69,6 @@ class Job(Struct, frozen=True):
     moves: Mapping[TaskAt, TaskAt]
     bulk: bool
     writes_rows: bool
-    explained: Callable[[ConstraintBroken], ConstraintBroken]
 
 
 class _Step:
@@ -108,10 +106,7 @@ class _Step:
 
         def work(writer: Writer | None, stage: Stage) -> After:
             assert self._carried is not None  # it has been prepared
-            try:
-                self.after = self._carried.run(writer)
-            except ConstraintBroken as error:
-                raise self._job.explained(error) from error
+            self.after = self._carried.run(writer)
             self.alone = stage.alone
             instead = continues is not None
             return committing(self._session, stage.sink, self.after, text, CommitKind.SYNC, instead=instead)
@@ -157,6 +152,11 @@ class Run:
     def earlier(self) -> Sequence[str]:
         """The epics that were added before the rest of the run was planned again."""
         return self._earlier
+
+    @property
+    def stays(self) -> bool:
+        """Whether something of a run that failed is still done, since it could not be taken back."""
+        return bool(self._done)
 
     def until_done(self, attempt: Callable[[], T]) -> T:
         """Plan and carry out until nothing is left.

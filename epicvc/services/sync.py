@@ -165,7 +165,12 @@ def synchronise(
             with look(repo) as session:
                 return cast("SyncReport", act(session))
         with holding(repo):
-            return _with_earlier(repo, run.until_done(lambda: act_held(repo, act)), run)
+            try:
+                return _with_earlier(repo, run.until_done(lambda: act_held(repo, act)), run)
+            except ConstraintBroken as error:
+                if error.other is None or run.stays:
+                    raise
+                raise _with_origins(repo, error) from error
 
 
 def _with_earlier(repo: Repo, report: SyncReport, run: Run) -> SyncReport:
@@ -354,7 +359,6 @@ def _carrying_out(
         moves,
         _is_bulk(documents, decisions, survey.fresh),
         bool(report.to_db),
-        lambda error: _with_origins(session, documents, error),
     )
 
     def result() -> SyncReport:
@@ -371,20 +375,21 @@ def _carrying_out(
     return Afterwards(afterwards)
 
 
-def _with_origins(session: Session, documents: Documents, error: ConstraintBroken) -> ConstraintBroken:
-    """The error with the edits that made the two places what they are, where there are two."""
-    if error.other is None:
-        return error
+def _with_origins(repo: Repo, error: ConstraintBroken) -> ConstraintBroken:
+    """The error with the edits that made the two places what they are, as both sides are now that nothing was done."""
+    assert error.other is not None  # else there is one place only
     label, other = parse_label(error.label), parse_label(error.other)
-    side = DATABASE
-    if not other.table:
-        (three,) = documents.load([other.root])
-        there, whole = value_at(three.db, other), len(other.path) in (0, 2)
-        mine = value_at(documents.file_core(label.root), label)
-        if there is ABSENT or not (whole or (mine is not ABSENT and equal(mine, there))):
-            side = FILES  # this very push wrote it, too
-    tell = between_sides(session)
-    return ConstraintBroken(error.label, error.constraint, error.other, (tell(label, FILES), tell(other, side)))
+    with look(repo) as session:
+        documents = Documents(repo, session.working, session.staging, session.reader)
+        side = DATABASE
+        if not other.table:
+            (three,) = documents.load([other.root])
+            there, whole = value_at(three.db, other), len(other.path) in (0, 2)
+            mine = value_at(documents.file_core(label.root), label)
+            if there is ABSENT or not (whole or (mine is not ABSENT and equal(mine, there))):
+                side = FILES  # this very push wrote it, too
+        tell = between_sides(session)
+        return ConstraintBroken(error.label, error.constraint, error.other, (tell(label, FILES), tell(other, side)))
 
 
 def _is_bulk(documents: Documents, decisions: Decisions, fresh: Sequence[str]) -> bool:
