@@ -16,7 +16,7 @@ import msgspec
 from epicvc.cachefile import CacheFile
 from epicvc.errors import DamagedObject
 from epicvc.repo.dbside import row_changes
-from epicvc.repo.filesside import changed_files, epic_id_of
+from epicvc.repo.filestree import changed_files, epic_id_of
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, mapped_tables

@@ -20,7 +20,7 @@ from epicvc.model.document import FileEpic, read_file_epic
 from epicvc.model.mapping import Mapping
 from epicvc.model.templates import is_template
 from epicvc.repo.base import core_id
-from epicvc.repo.filesside import blob_id, has_calculated
+from epicvc.repo.filestree import blob_id, has_calculated
 from epicvc.repo.workers import receive, send
 
 Chore: TypeAlias = Callable[[Any], Any]

@@ -18,7 +18,7 @@ from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle, s
 from epicvc.planning.progress import progress_fields
 from epicvc.repo.agreement import Agreement, recall, save_agreement
 from epicvc.repo.base import Base, BaseEntry, core_id, get_core
-from epicvc.repo.filesside import read_epic
+from epicvc.repo.filestree import read_epic
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo, Working
 from epicvc.repo.tracked import TrackedFile

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile, InvalidJSON
+from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile
 from epicvc.fileio import read_file
 from epicvc.files.cache import clock_ns, is_settled, load_index, save_index
 from epicvc.files.index import NEVER, Edit, FileIndex, Row
 from epicvc.files.scan import FoundFiles, scan
 from epicvc.jsonio import parse
-from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
-from epicvc.model.mapping import Mapping
+from epicvc.model.document import read_file_epic
 from epicvc.model.templates import is_template
 from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
+from epicvc.repo.filestree import blob_id, changed_files, has_calculated, update_files
 from epicvc.repo.tracked import CALCULATED, CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile
 from epicvc.repo.workers import Workers, worth_it
 from epicvc.store import tree
-from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 
 CACHE: Final = "files.cache"
 TELL_EVERY: Final = 64
@@ -307,66 +307,3 @@ def _root(sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[
             path = row.path if row is not None else before.paths[edit.low]
             changes.append((path.encode(), new))
     return tree.update(sink, before.root, changes)
-
-
-def has_calculated(epic: FileEpic, mapping: Mapping) -> bool:
-    """Whether an author's epic has a field that the database calculates."""
-    return any(field.name in epic.body for field in mapping.epics.calculated)
-
-
-def parse_file(data: bytes, path: str, config: Config) -> FileEpic:
-    """The epic in a file's bytes.
-
-    Raises:
-        InvalidJSON: the bytes are no strict JSON.
-        InvalidFile: they are no epic.
-        InvalidField: a core field's value does not fit its column.
-    """
-    return read_file_epic(parse(data, source=path), config.mapping, path)
-
-
-def read_epic(source: ObjectSource, tracked: TrackedFile, config: Config) -> FileEpic:
-    """The epic of a tracked file, from its captured bytes."""
-    return parse_file(source.get(tracked.blob, ObjectType.BLOB), tracked.path, config)
-
-
-def epic_id_of(source: ObjectSource, blob: ObjectId, path: str) -> str:
-    """The epic of any stored file; a file that is no epic goes by its path."""
-    try:
-        value = parse(source.get(blob, ObjectType.BLOB))
-    except InvalidJSON:
-        return path
-    key = natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None
-    return path if key is None else key
-
-
-def epic_paths(source: ObjectSource, root: ObjectId, epics: Collection[str]) -> dict[str, tuple[str, ObjectId]]:
-    """Where some epics are in a files tree: path and blob by epic."""
-    found: dict[str, tuple[str, ObjectId]] = {}
-    for key, blob in tree.items(source, root):
-        path = key.decode()
-        epic = epic_id_of(source, blob, path)
-        if epic in epics:
-            found.setdefault(epic, (path, blob))
-            if len(found) == len(epics):
-                break
-    return found
-
-
-def blob_id(data: bytes) -> ObjectId:
-    """The id that these bytes have as a file."""
-    return object_id(ObjectType.BLOB, data)
-
-
-def changed_files(
-    source: ObjectSource, before: ObjectId, after: ObjectId
-) -> Iterator[tuple[str, ObjectId | None, ObjectId | None]]:
-    """Paths whose bytes differ between two files trees, with both blobs."""
-    for key, old, new in tree.diff(source, before, after):
-        yield key.decode(), old, new
-
-
-def update_files(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[str, ObjectId | None]]) -> ObjectId:
-    """The files tree with some paths set or removed."""
-    packed: list[tuple[bytes, bytes | None]] = sorted((path.encode(), blob) for path, blob in changes)
-    return tree.update(sink, root, packed) if packed else root

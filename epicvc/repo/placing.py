@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from epicvc.fileio import fsync_directory, leftover_temporaries, read_file, remove_file, temporary_of
 from epicvc.publish import create, put_back, remove_known, replace_known
 from epicvc.repo.base import Base, get_mapping, update_base
-from epicvc.repo.filesside import blob_id, epic_id_of
+from epicvc.repo.filestree import blob_id, epic_id_of
 from epicvc.repo.objects import CommitKind, get_commit, get_snapshot, put_commit, put_snapshot
 from epicvc.repo.repository import Repo
 from epicvc.store.objects import ObjectId

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from epicvc.errors import Unavailable
 from epicvc.fileio import leftover_temporaries, make_directories, publish, remove_file, stage_file, temporary_of
 from epicvc.repo.apply import complete
-from epicvc.repo.filesside import changed_files
+from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import get_snapshot
 from epicvc.repo.placing import (
     FileChange,

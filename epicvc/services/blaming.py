@@ -14,7 +14,7 @@ from epicvc.model.document import Core, epic_body, natural_key
 from epicvc.model.labels import SIBLINGS, Label
 from epicvc.model.mapping import Mapping
 from epicvc.repo.documents import Documents
-from epicvc.repo.filesside import read_epic
+from epicvc.repo.filestree import read_epic
 from epicvc.repo.repository import Repo
 from epicvc.services.questions import Origin
 from epicvc.services.session import Session, look

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from epicvc.database.backend import Writer
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import capture
-from epicvc.repo.filesside import update_files
+from epicvc.repo.filestree import update_files
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import CHECKPOINTS

@@ -10,7 +10,7 @@ from epicvc.errors import UsageError
 from epicvc.model.labels import Selection
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import pack_row, row_changes, table_root
-from epicvc.repo.filesside import changed_files, epic_id_of, update_files
+from epicvc.repo.filestree import changed_files, epic_id_of, update_files
 from epicvc.repo.objects import CommitKind, DatabaseState, Snapshot, get_commit, put_commit, put_snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BRANCHES, CHECKPOINTS, HEAD, SYMBOLIC, check_ref_name

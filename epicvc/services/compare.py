@@ -9,7 +9,7 @@ from msgspec import Struct
 from epicvc.errors import NotFound, UsageError
 from epicvc.model.labels import Label, Selection
 from epicvc.repo.dbside import table_root
-from epicvc.repo.filesside import epic_paths
+from epicvc.repo.filestree import epic_paths
 from epicvc.repo.mergebase import merge_bases
 from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo

@@ -16,7 +16,7 @@ from epicvc.model.document import WRAPPER, epic_body, natural_key
 from epicvc.model.labels import SIBLINGS, Label, Selection
 from epicvc.model.mapping import Layer, Mapping, TableMap
 from epicvc.repo.dbside import get_schema, row_changes
-from epicvc.repo.filesside import changed_files
+from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.rows import CapturedRows, NamedRow, is_alive
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType

@@ -19,7 +19,7 @@ from epicvc.model.document import epic_body, natural_key
 from epicvc.model.labels import Label, parse_label
 from epicvc.model.mapping import Mapping
 from epicvc.repo.dbside import row_changes
-from epicvc.repo.filesside import changed_files
+from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.rows import CapturedRows, mapped_tables, rows_of
 from epicvc.services.difference import SideChange, file_changes, key_text, row_differences

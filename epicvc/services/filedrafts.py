@@ -23,7 +23,7 @@ from epicvc.plan.moves import Course
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.base import core_id
 from epicvc.repo.documents import Documents, Three
-from epicvc.repo.filesside import changed_files, epic_id_of, parse_file, read_epic
+from epicvc.repo.filestree import changed_files, epic_id_of, parse_file, read_epic
 from epicvc.repo.placing import FileChange
 from epicvc.repo.tracked import TrackedFile
 from epicvc.services.calculated import with_calculated

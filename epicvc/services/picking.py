@@ -17,7 +17,7 @@ from epicvc.model.document import WRAPPER, epic_body, natural_key
 from epicvc.model.labels import SIBLINGS, Label, Selection
 from epicvc.model.mapping import Field, Mapping
 from epicvc.repo.dbside import pack_row, row_changes, table_root
-from epicvc.repo.filesside import epic_paths, update_files
+from epicvc.repo.filestree import epic_paths, update_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of

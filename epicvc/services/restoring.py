@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.errors import Refused
-from epicvc.repo.filesside import changed_files
+from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC

@@ -23,7 +23,7 @@ from epicvc.model.mapping import Mapping
 from epicvc.planning.schedule import Cycle, Slot, Task, schedule
 from epicvc.planning.strategy import Planner
 from epicvc.repo.documents import Documents
-from epicvc.repo.filesside import read_epic
+from epicvc.repo.filestree import read_epic
 from epicvc.repo.repository import Repo
 from epicvc.services.session import look
 

@@ -17,7 +17,7 @@ from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.agreement import affected_epics
 from epicvc.repo.dbside import row_changes
 from epicvc.repo.documents import Documents
-from epicvc.repo.filesside import changed_files, epic_id_of
+from epicvc.repo.filestree import changed_files, epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, is_alive, rows_of

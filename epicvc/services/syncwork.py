@@ -26,7 +26,7 @@ from epicvc.repo.apply import Replan, Stage
 from epicvc.repo.base import Base, BaseEntry, core_id, update_base
 from epicvc.repo.dbside import recapture
 from epicvc.repo.documents import Documents
-from epicvc.repo.filesside import update_files
+from epicvc.repo.filestree import update_files
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.tracked import TrackedFile
 from epicvc.services.decisions import Decision, Decisions, NoDecisions, ToProve

@@ -16,7 +16,7 @@ from epicvc.database.tables import Schema
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.base import get_ignored
 from epicvc.repo.dbside import COUNTERS, RowChange, get_schema, restore, row_changes, table_root
-from epicvc.repo.filesside import changed_files
+from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.spool import Spool
 from epicvc.services.difference import key_text

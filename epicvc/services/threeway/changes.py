@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct, field
 
 from epicvc.model.mapping import Mapping
-from epicvc.repo.filesside import changed_files
+from epicvc.repo.filestree import changed_files
 from epicvc.repo.rows import mapped_tables
 from epicvc.services.threeway.contents import Contents
 from epicvc.services.threeway.owners import Owners

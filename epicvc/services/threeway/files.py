@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from epicvc.files.names import Namer, check_collisions, check_name
-from epicvc.repo.filesside import update_files
+from epicvc.repo.filestree import update_files
 from epicvc.services.threeway.epicfiles import Version
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink
