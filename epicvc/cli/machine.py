@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from epicvc.services.questions import Origin, Question, ResolveReport
     from epicvc.services.restoring import Arrival
     from epicvc.services.status import Status
-    from epicvc.services.sync import SyncReport
+    from epicvc.services.survey import SyncReport
     from epicvc.store.objects import ObjectId
     from epicvc.store.records import Operation
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from epicvc.services.initialise import Found
     from epicvc.services.merging import MergeReport
     from epicvc.services.questions import ResolveReport
-    from epicvc.services.sync import Moved, SyncReport
+    from epicvc.services.survey import Moved, SyncReport
 
 _SIGN = {"add": "+", "remove": "-", "replace": "~", "move": ">"}
 _LINES = 12

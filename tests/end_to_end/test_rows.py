@@ -451,7 +451,7 @@ def test_the_database_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatc
 
     facts = repo.facts
     repo.rewrite(facts.epic, lambda body: body.update(name="of the files"))
-    guard, done = service._guard, []
+    guard, done = service.guard, []
 
     def interfering(*arguments: Any) -> None:
         guard(*arguments)
@@ -459,7 +459,7 @@ def test_the_database_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatc
             done.append(1)
             repo.sql("UPDATE framework_epics SET summary = 'meanwhile' WHERE epic_key = ?", facts.epic)
 
-    monkeypatch.setattr(service, "_guard", interfering)
+    monkeypatch.setattr(service, "guard", interfering)
     repo.ok("sync")
     assert repo.epic_row(facts.epic)["name"] == "of the files"
     assert repo.epic_row(facts.epic)["summary"] == "meanwhile"
@@ -471,7 +471,7 @@ def test_a_file_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatch: pyt
 
     facts = repo.facts
     repo.sql("UPDATE framework_epics SET name = 'of the db' WHERE epic_key = ?", facts.epic)
-    guard, done = service._guard, []
+    guard, done = service.guard, []
 
     def interfering(*arguments: Any) -> None:
         guard(*arguments)
@@ -479,7 +479,7 @@ def test_a_file_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatch: pyt
             done.append(1)
             repo.rewrite(facts.epic, lambda body: body.update(summary="meanwhile"))
 
-    monkeypatch.setattr(service, "_guard", interfering)
+    monkeypatch.setattr(service, "guard", interfering)
     repo.ok("sync")
     assert (repo.body(facts.epic)["name"], repo.body(facts.epic)["summary"]) == ("of the db", "meanwhile")
     assert repo.epic_row(facts.epic)["summary"] == "meanwhile"

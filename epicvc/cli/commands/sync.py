@@ -112,7 +112,8 @@ def _run(
     from epicvc.model.labels import Selection
     from epicvc.plan.plan import Policy
     from epicvc.plan.policies import POLICIES
-    from epicvc.services.sync import Allow, synchronise
+    from epicvc.services.survey import Allow
+    from epicvc.services.sync import synchronise
     from epicvc.ui.reports import sync_report
 
     settings = settings_of(context)
