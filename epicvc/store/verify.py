@@ -121,15 +121,19 @@ def delete_unreachable(store: Store, reachable: set[ObjectId], oldest: str = "")
     """
     unreachable: list[ObjectId] = []
     freed = 0
-    with store.transaction() as transaction:
-        for oid, object_type, stored in store.objects():
-            if oid not in reachable and object_type != ObjectType.DICTIONARY:
-                unreachable.append(oid)
-                freed += stored
-        transaction.forget_operations(oldest)
-        transaction.delete_objects(unreachable)
-        transaction.delete_unused_dictionaries()
-    # It cannot be part of a transaction, and needs space of its own. If it fails, what comes next reuses the space.
-    with suppress(Unavailable):
-        store.vacuum()
+    try:
+        with store.transaction() as transaction:
+            for oid, object_type, stored in store.objects():
+                if oid not in reachable and object_type != ObjectType.DICTIONARY:
+                    unreachable.append(oid)
+                    freed += stored
+            transaction.forget_operations(oldest)
+            transaction.delete_objects(unreachable)
+            transaction.delete_unused_dictionaries()
+        # It cannot be part of a transaction, and needs space of its own. If it fails, what comes next reuses the space.
+        with suppress(Unavailable):
+            store.vacuum()
+    finally:
+        with suppress(EpicvcError):
+            store.tidy()  # a journal that could not be removed
     return len(unreachable), freed
