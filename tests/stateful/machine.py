@@ -116,6 +116,10 @@ class Machine(Edits):
         done = self.repo.run(command, "--json")
         assert done.code in (0, 1), done
         said = {conflict["label"].removesuffix(":") for conflict in done.value["conflicts"]}
+        for epic in said & outcomes.keys():
+            # The model knows no order of labels and tasks, and an epic whose order changed is edited: not just gone.
+            if not outcomes[epic].conflicts and (epic in self.files) != (epic in self.db):
+                outcomes[epic] = Outcome(self.files.get(epic), self.db.get(epic), {""})
         self._compare(outcomes, said)
         assert done.code == bool(said)
         if done.value["commit"]:
