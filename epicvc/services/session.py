@@ -187,9 +187,9 @@ def _backend(repo: Repo, *, may_create: bool) -> Iterator[Backend | None]:
         yield None
         return
     created = may_create and not backend.exists()
-    if created:
-        backend.create()
     try:
+        if created:
+            backend.create()
         yield backend
     except BaseException as error:
         if created:
