@@ -50,8 +50,9 @@ def tally(record_property: Callable[[str, object], None]) -> counts.Tally:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what long tests counted."""
-    reports = [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]
-    if found := counts.lines(report for report in reports if report.when == "call"):
+    # The reports of what comes after a test, which have all that was counted, by its fixtures too.
+    reports = [*terminalreporter.getreports(""), *terminalreporter.getreports("error")]
+    if found := counts.lines(report for report in reports if report.when == "teardown"):
         terminalreporter.section("counts")
         for line in found:
             terminalreporter.line(line)
