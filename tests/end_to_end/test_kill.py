@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.branches import two_branches
-from support.killing import run_killed
+from support.killing import kill_points, run_killed
 from support.repos import EpicRepo
 
 SAMPLES = 9
@@ -65,7 +65,7 @@ def test_killed_at_any_step_it_is_the_old_state_or_the_new_one(made: EpicRepo, t
     assert steps > 2 * SAMPLES
     new_files = whole.files()
     outcomes = set()
-    for at in sorted({1 + round(number * (steps - 1) / SAMPLES) for number in range(SAMPLES + 1)}):
+    for at in kill_points(steps, SAMPLES):
         repo = made.copy_to(tmp_path / f"killed-{at}")
         assert run_killed(repo.root, at, *command) is None, at
         repo.ok("doctor", "--repair") if scene != "rollback" else repo.run("doctor", "--repair")

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from support.guard import ROOT
 
+AT_THE_END = 12
+"""Steps that writing what is remembered may take."""
+
 CHILD = """
 import os, signal, sqlite3, sys
 
@@ -79,3 +82,13 @@ def run_killed(root: Path, at: int, *arguments: str, setup: str = "") -> int | N
         return None
     assert done.returncode == 0, done
     return int(done.stderr.rsplit("steps=", 1)[1])
+
+
+def kill_points(steps: int, count: int) -> list[int]:
+    """Steps spread over a run that took so many, but for the last ones.
+
+    Whether what is remembered is written at the end depends on how old the files are, so that another run may have
+    fewer steps.
+    """
+    last = steps - AT_THE_END
+    return sorted({1 + round(number * (last - 1) / count) for number in range(count + 1)})
