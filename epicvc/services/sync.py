@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from functools import partial
 from typing import cast
 
@@ -57,14 +57,13 @@ def synchronise(
         EpicvcError: a side is invalid or cannot be used; nothing was written.
     """
     allowed = allow or Allow()
-    opened = ExitStack()
     repo.require_backend()
     run = Run(repo)
 
     def act(session: Session) -> SyncReport | Later[SyncReport] | Afterwards[SyncReport]:
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
-        decide = None if dry_run else partial(_begun, opened, documents)
+        decide = None if dry_run else partial(_begun, session, documents)
         chosen, survey = survey_all(documents, _deciding(policy, session, documents), decide)
         guard(documents, survey, allowed)
         check(session, documents, survey, chosen)
@@ -74,17 +73,16 @@ def synchronise(
             return report
         return _carrying_out(session, documents, survey, survey.decisions, run, command, message)
 
-    with opened:
-        if dry_run:
-            with look(repo) as session:
-                return cast("SyncReport", act(session))
-        with holding(repo):
-            try:
-                return _with_earlier(repo, run.until_done(lambda: act_held(repo, act)), run)
-            except ConstraintBroken as error:
-                if error.other is None or run.stays:
-                    raise
-                raise _with_origins(repo, error) from error
+    if dry_run:
+        with look(repo) as session:
+            return cast("SyncReport", act(session))
+    with holding(repo):
+        try:
+            return _with_earlier(repo, run.until_done(lambda: act_held(repo, act)), run)
+        except ConstraintBroken as error:
+            if error.other is None or run.stays:
+                raise
+            raise _with_origins(repo, error) from error
 
 
 def _with_earlier(repo: Repo, report: SyncReport, run: Run) -> SyncReport:
@@ -96,9 +94,9 @@ def _with_earlier(repo: Repo, report: SyncReport, run: Run) -> SyncReport:
     return report
 
 
-def _begun(opened: ExitStack, documents: Documents, policy: Policy, found: Sequence[Course]) -> Decisions:
-    """Decisions that are forgotten when the command ends."""
-    return opened.enter_context(closing(Decisions(documents, policy, found)))
+def _begun(session: Session, documents: Documents, policy: Policy, found: Sequence[Course]) -> Decisions:
+    """Decisions that are forgotten when the attempt ends."""
+    return session.leaving.enter_context(closing(Decisions(documents, policy, found)))
 
 
 def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
