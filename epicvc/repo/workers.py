@@ -28,6 +28,9 @@ LEAST: Final = 500
 PORTION: Final = 50
 """Files that a worker is given at once."""
 
+AHEAD: Final = 8
+"""Portions that are worked at, or wait for who takes them, so that who takes many at once need not wait himself."""
+
 _MOST: Final = 4
 _START: Final = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from epicvc.repo.chores import main; main()"
 _LENGTH: Final = struct.Struct(">I")
@@ -51,12 +54,19 @@ def send(stream: BinaryIO, value: object) -> None:
 
 def receive(stream: BinaryIO) -> Any:
     """Read one message; ``None`` at the end."""
+    data = _packed(stream)
+    return None if data is None else _unpacked(data)
+
+
+def _packed(stream: BinaryIO) -> bytes | None:
+    """Read one message and leave it packed, as which it takes half the memory."""
+    head = stream.read(_LENGTH.size)
+    return stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else None
+
+
+def _unpacked(data: bytes) -> Any:
     import msgspec
 
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    data = stream.read(_LENGTH.unpack(head)[0])
     return msgspec.msgpack.decode(data)
 
 
@@ -92,18 +102,20 @@ class Workers:
 
     def all(self, items: Sequence[Any]) -> Iterator[Any]:
         """What :meth:`map` gives, begun at once and without waiting for who takes it: for answers that are small."""
-        futures = [self._threads.submit(self._ask, portion) for portion in _portions(items)]
-        return (answer for future in futures for answer in future.result())
+        asked = [(portion, self._threads.submit(self._ask, portion)) for portion in _portions(items)]
+        return (answer for portion, future in asked for answer in _answers(portion, future.result()))
 
     def map(self, items: Sequence[Any]) -> Iterator[Any]:
         """What the workers make of each item, in order; ``None`` where they could not."""
-        running: deque[Future[list[Any]]] = deque()
+        running: deque[tuple[Sequence[Any], Future[bytes | None]]] = deque()
+        ahead = max(AHEAD, 2 * self._count)
         for portion in _portions(items):
-            running.append(self._threads.submit(self._ask, portion))
-            if len(running) > 2 * self._count:
-                yield from running.popleft().result()
-        while running:
-            yield from running.popleft().result()
+            running.append((portion, self._threads.submit(self._ask, portion)))
+            if len(running) > ahead:
+                asked, future = running.popleft()
+                yield from _answers(asked, future.result())
+        for asked, future in running:
+            yield from _answers(asked, future.result())
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         import subprocess
@@ -119,18 +131,26 @@ class Workers:
             return None
         return process
 
-    def _ask(self, portion: Sequence[Any]) -> list[Any]:
+    def _ask(self, portion: Sequence[Any]) -> bytes | None:
+        """What a worker answers, packed; ``None`` where it did not."""
         process = self._idle.get()
         answer = None
         if process is not None:
-            try:
+            with suppress(OSError, ValueError):
                 send(cast("BinaryIO", process.stdin), portion)
-                answer = receive(cast("BinaryIO", process.stdout))
-            except (OSError, ValueError):
-                answer = None
-        sound = isinstance(answer, list) and len(answer) == len(portion)
-        self._idle.put(process if sound else None)  # one that died is asked no more
-        return cast("list[Any]", answer) if sound else [None] * len(portion)
+                answer = _packed(cast("BinaryIO", process.stdout))
+        self._idle.put(process if answer is not None else None)  # one that died is asked no more
+        return answer
+
+
+def _answers(portion: Sequence[Any], packed: bytes | None) -> list[Any]:
+    """The answer to each item of a portion."""
+    answers = None
+    if packed is not None:
+        with suppress(ValueError):  # of one that died in the middle of it
+            answers = _unpacked(packed)
+    sound = isinstance(answers, list) and len(answers) == len(portion)
+    return cast("list[Any]", answers) if sound else [None] * len(portion)
 
 
 def _portions(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

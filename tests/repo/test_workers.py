@@ -57,8 +57,8 @@ def test_everything_is_as_without_workers(
     alone = made(tmp_path / "alone")
     request.getfixturevalue("many")
     answers: list[Any] = []
-    ask = Workers._ask
-    monkeypatch.setattr(Workers, "_ask", lambda crew, portion: answers.extend(found := ask(crew, portion)) or found)
+    unpack = workers._answers
+    monkeypatch.setattr(workers, "_answers", lambda *asked: answers.extend(found := unpack(*asked)) or found)
     helped = made(tmp_path / "helped")
     assert sum(len(answer) == 4 for answer in answers if answer) > 4, "nobody helped"
     one, other = snapshot(alone), snapshot(helped)
