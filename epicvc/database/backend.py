@@ -86,8 +86,18 @@ class Reader(Protocol):
         """Every row as (key, row), in the order of the keys' bytes, streamed."""
         ...
 
-    def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of one of the ranges that :meth:`comparing` gave, as :meth:`rows` gives them."""
+    def rows_between(
+        self, table: str, first: bytes, last: bytes, read: list[Row] | None = None
+    ) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of one of the ranges that :meth:`comparing` gave, as :meth:`rows` gives them.
+
+        Args:
+            table: its name.
+            first: the first key.
+            last: the last.
+            read: takes the rows' own values too, in the order of the columns; some are missing where a text cannot be
+                read as one.
+        """
         ...
 
     def marking(self) -> AbstractContextManager[Callable[[], bytes | None]]:
@@ -169,10 +179,6 @@ class Writer(Reader, Protocol):
 
     def execute_many(self, query: str, rows: Iterable[Sequence[SQLValue]]) -> None:
         """Run one statement that returns nothing for each row of bound values, one after the other."""
-        ...
-
-    def execute_all(self, statements: Iterable[tuple[str, Sequence[SQLValue]]]) -> None:
-        """Run statements that return nothing, one after the other: each is taken only when those before it are done."""
         ...
 
     def restore(

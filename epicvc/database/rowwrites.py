@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, TypeAlias
 
 from epicvc.database.backend import Writer
@@ -146,17 +148,18 @@ class RowWrites:
         """
         last: NewRow = ((), (), ("",))
 
-        def statements() -> Iterator[tuple[str, tuple[SQLValue, ...]]]:
+        def values(run: Iterable[NewRow]) -> Iterator[tuple[SQLValue, ...]]:
             nonlocal last
-            for last in rows:  # what is refused is what was taken last
-                yield self._insertion(table, last[0]), last[1]
+            for last in run:  # what is refused is what was taken last
+                yield last[1]
 
         def clash() -> Label | None:
             new = dict(zip(*last[:2], strict=True))
             return unique_clash(self._writer, self._layout, columns, None, new) if columns else None
 
         try:
-            self._writer.execute_all(statements())
+            for names, run in groupby(rows, key=itemgetter(0)):
+                self._writer.execute_many(self._insertion(table, names), values(run))
         except ConstraintBroken as error:
             raise _named(error, Label(last[2][0], last[2][1:]), columns, clash) from error
 

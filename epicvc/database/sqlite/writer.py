@@ -64,18 +64,6 @@ class SQLiteWriter(SQLiteReader):
         with translated(self._display, self._timeout):
             self._connection.executemany(query, rows)
 
-    def execute_all(self, statements: Iterable[tuple[str, Sequence[SQLValue]]]) -> None:
-        """Run statements that return nothing, one after the other."""
-        self._require_open()
-        expect = self._expect if self._log is not None else None
-        execute = self._connection.execute
-        self._wrote = True
-        with translated(self._display, self._timeout):
-            for query, params in statements:
-                if expect is not None:
-                    expect(query)
-                execute(query, params)
-
     def restore(
         self,
         schema: Schema,
