@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
 from epicvc.database.documents import FIRST_FIELD, EpicRows
-from epicvc.database.fingerprint import Cells, Fingerprint, TaskCells, cells_of, fingerprint, row_said, rows_seen
+from epicvc.database.fingerprint import Fingerprint, TaskCells, cells_of, fingerprint, row_said, rows_seen
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.ordering import numbered, says_order
 from epicvc.database.rowcodec import SQLValue
@@ -109,13 +109,11 @@ class EpicChange(NamedTuple):
 _NO_TASKS: Final[Core] = {}
 
 
-def new_epic(mapping: Mapping, epics: Cells, tasks: Cells, epic: str, core: Core) -> EpicChange:
-    """The change that adds an epic of which the database knows nothing.
+def new_epic(mapping: Mapping, epic: str, core: Core) -> EpicChange:
+    """The change that adds an epic of which the database knows nothing; its proof is :func:`proof_of_new`.
 
     Args:
         mapping: how documents lie in tables.
-        epics: what an epic's row gets in each core column that is left out of its insertion.
-        tasks: the same for a task's.
         epic: its id.
         core: it.
 
@@ -128,16 +126,25 @@ def new_epic(mapping: Mapping, epics: Cells, tasks: Cells, epic: str, core: Core
     numbers = (
         numbered([cast("str", task["id"]) for task in tasks_of(core)], _Nothing()) if mapping.tasks.sequence else {}
     )
-    new, cells = [], []
+    new = []
     links = mapping.links.field if mapping.links else ""
     for task in tasks_of(core):
         key = cast("str", task["id"])
         own = inserted_values(mapping.tasks, task, label.child(Mapping.TASKS).child(key))
         linked = cast("list[str]", task.get(links) or [])
         new.append(shapes.task(key, numbers.get(key), own, linked))
-        cells.append(TaskCells(key, cells_of(tasks, own), linked))
-    proof = fingerprint(cells_of(epics, values), cells)
-    return EpicChange(epic, None, None, True, values, (), new, (), shapes.known, proof)
+    return EpicChange(epic, None, None, True, values, (), new, (), shapes.known)
+
+
+def proof_of_new(layout: Layout, change: EpicChange) -> Fingerprint:
+    """The digest that the rows of a new epic are to have."""
+    cells = cells_of(layout.epics.default_cells, change.values)
+    return fingerprint(cells, [_cells_of_new(layout, change.shapes, task) for task in change.new])
+
+
+def _cells_of_new(layout: Layout, shapes: Sequence[Sequence[str]], task: NewTask) -> TaskCells:
+    values = dict(zip(shapes[task.shape], task.values, strict=True))
+    return TaskCells(task.key, cells_of(layout.tasks.default_cells, values), task.links)
 
 
 class _Nothing(dict[str, SQLValue]):
@@ -184,8 +191,8 @@ def epic_change(
     """
     if rows is None or before is None:
         core = after if after is not None else _NO_TASKS
-        change = new_epic(layout.mapping, layout.epics.default_cells, layout.tasks.default_cells, epic, core)
-        return change if after is not None else change._replace(stays=False)
+        change = new_epic(layout.mapping, epic, core)
+        return change._replace(proof=proof_of_new(layout, change), stays=after is not None)
     seen = rows_seen(layout, rows)
     if after is None:
         left = [(cast("str", row[3]), row[2]) for row in rows.tasks]
@@ -279,9 +286,7 @@ class _Difference:
         for task in tasks_of(self._after):
             key = cast("str", task["id"])
             if key in added:
-                columns = self._shapes.known[added[key].shape]
-                fields = dict(zip(columns, added[key].values, strict=True))
-                tasks.append(TaskCells(key, cells_of(layout.tasks.default_cells, fields), added[key].links))
+                tasks.append(_cells_of_new(layout, self._shapes.known, added[key]))
                 continue
             row, other = self._found[key], others.get(key)
             cells = layout.tasks.core_cells(row[FIRST_FIELD:])

@@ -96,7 +96,7 @@ def epic_of_rows(
         for row in tasks
     ]
     values = [epic.get(field.column) for field in layout.epics.fields]
-    return decode_epic(layout, EpicRows(epic.get(table.id), key, values, _in_order(rows), links))
+    return decode_epic(layout, EpicRows(epic.get(table.id), key, values, in_order(rows), links))
 
 
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
@@ -203,7 +203,7 @@ def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = Non
         tasks = _read_tasks(reader, layout, parents)
         links = _read_links(reader, layout, parents)
         for surrogate, key, values in batch:
-            yield EpicRows(surrogate, key, values, _in_order(tasks.get(surrogate, [])), links)
+            yield EpicRows(surrogate, key, values, in_order(tasks.get(surrogate, [])), links)
 
 
 def _read_tasks(
@@ -213,12 +213,7 @@ def _read_tasks(
     columns = [table.map.parent, table.map.id, table.map.key, *(field.column for field in table.fields)]
     selected = (f"t.{quote(cast('str', column))}" for column in columns)
     sequence = f"t.{quote(table.map.sequence)}" if table.map.sequence else constant(None)
-    query = (
-        Select(columns=(sequence, *selected))
-        .from_table(quote(table.map.table), "t")
-        .where(f"t.{quote(cast('str', table.map.parent))}", "IN", parents)
-        .where_condition(table.alive("t"))
-    )
+    query = of_epics(layout, Select(columns=(sequence, *selected)), parents).where_condition(table.alive("t"))
     result: dict[SQLValue, list[Sequence[SQLValue]]] = {}
     for row in reader.execute(*query.build()):
         if row[3] is None:
@@ -229,6 +224,13 @@ def _read_tasks(
         else:
             result[parent] = [row]
     return result
+
+
+def of_epics(layout: Layout, columns: Select, parents: Sequence[SQLValue]) -> Select:
+    """Columns of the tasks ``t`` that belong to epics, the dead ones too."""
+    table = layout.tasks.map
+    owner = f"t.{quote(cast('str', table.parent))}"
+    return columns.from_table(quote(table.table), "t").where(owner, "IN", parents)
 
 
 def _read_links(reader: Reader, layout: Layout, parents: Sequence[SQLValue]) -> dict[SQLValue, list[str]]:
@@ -256,7 +258,7 @@ def _read_links(reader: Reader, layout: Layout, parents: Sequence[SQLValue]) -> 
     return result
 
 
-def _in_order(rows: list[TaskRow]) -> list[TaskRow]:
+def in_order(rows: list[TaskRow]) -> list[TaskRow]:
     """Tasks by sequence, then key; mostly they come so."""
     numbers = [row[0] for row in rows]
     if set(map(type, numbers)) == {int} and all(map(lt, numbers, numbers[1:])):  # type: ignore[arg-type]

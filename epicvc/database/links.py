@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epicvc.database.backend import Writer
+from epicvc.database.insertproof import InsertProof
 from epicvc.database.layout import Layout
 from epicvc.database.query import Delete, Select, table_named
 from epicvc.database.quoting import quote_identifier as quote
@@ -21,15 +22,22 @@ class LinkWrites:
         layout: the mapped tables.
         rows: runs statements under a label.
         orphans: what :attr:`orphans` was after the transaction before this one, where nobody else has written since.
+        inserted: takes note of what is inserted.
     """
 
     def __init__(
-        self, writer: Writer, layout: Layout, rows: RowWrites, orphans: frozenset[SQLValue] | None = None
+        self,
+        writer: Writer,
+        layout: Layout,
+        rows: RowWrites,
+        orphans: frozenset[SQLValue] | None = None,
+        inserted: InsertProof | None = None,
     ) -> None:
         self._writer = writer
         self._layout = layout
         self._rows = rows
         self._new: list[NewRow] = []
+        self._inserted = inserted
         self.orphans = orphans
         """:attr:`orphaned` as far as somebody has looked."""
 
@@ -101,4 +109,6 @@ class LinkWrites:
         if links is None or not new:
             return
         self._new = []
+        if self._inserted is not None:
+            self._inserted.links += (values for _, values, _ in new)
         self._rows.insert_all(links.table, new)

@@ -17,6 +17,7 @@ from msgspec import Struct
 from epicvc.database.backend import Writer
 from epicvc.database.batches import batches
 from epicvc.database.changes import ChangedTask, EpicChange, NewTask
+from epicvc.database.insertproof import InsertProof
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
 from epicvc.database.query import Select, constant
@@ -66,6 +67,7 @@ class Push:
         moves: tasks that this push moves to another epic or gives another id, as the place that gets a task and the
             place that gives it. Their rows stay the same rows.
         orphans: what :attr:`orphans` was after a push that only added epics, where nobody else has written since.
+        inserted: takes note of what is inserted.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Push:
         now: str,
         moves: MappingABC[TaskAt, TaskAt] = _NO_MOVES,
         orphans: frozenset[SQLValue] | None = None,
+        inserted: InsertProof | None = None,
     ) -> None:
         self._writer = writer
         self._layout = layout
@@ -84,9 +87,10 @@ class Push:
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[EpicChange] = []
         self._revived: set[str] = set()
-        self._inserted: list[_Insertion] = []
+        self._new: list[_Insertion] = []
+        self._inserted = inserted
         self._rows = RowWrites(writer, layout, now)
-        self._links = LinkWrites(writer, layout, self._rows, orphans)
+        self._links = LinkWrites(writer, layout, self._rows, orphans, inserted)
 
     @property
     def orphans(self) -> frozenset[SQLValue] | None:
@@ -196,7 +200,7 @@ class Push:
             row = self._take_over(label.child(key), key, rows.get(key)) if strangers else None
             if row is None:
                 place = (change.epic, Mapping.TASKS, key)
-                self._inserted.append(_Insertion(parent, key, shapes[number], (parent, *values), links, place))
+                self._new.append(_Insertion(parent, key, shapes[number], (parent, *values), links, place))
             else:
                 self._revive(row, parent, added, shapes[number], label.child(key))
 
@@ -222,9 +226,11 @@ class Push:
 
     def _insert_tasks(self) -> None:
         """Insert the tasks that need a row of their own, find the rows, and write their links."""
-        new, self._inserted = self._inserted, []
+        new, self._new = self._new, []
         if not new:
             return
+        if self._inserted is not None:
+            self._inserted.tasks += ((task.columns, task.values) for task in new)
         columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
         rows = ((task.columns, task.values, task.at) for task in new)
         self._rows.insert_all(columns.map.table, rows, columns)

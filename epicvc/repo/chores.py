@@ -55,7 +55,7 @@ def encode(setup: dict[str, Any]) -> Chore:
         found = _epic(root, mapping, path)
         if found is None or found[0] != wanted:
             return None
-        return new_epic(mapping, setup["epics"], setup["tasks"], found[1].id, found[1].core)
+        return new_epic(mapping, found[1].id, found[1].core)
 
     return do
 

@@ -28,12 +28,7 @@ def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChang
             yield _new_epic(documents, layout, epic)
         return
     config, files = documents.repo.config, documents.working.files.by_epic
-    setup = {
-        "root": os.fspath(config.files),
-        "mapping": config.mapping.to_json(),
-        "epics": layout.epics.default_cells,
-        "tasks": layout.tasks.default_cells,
-    }
+    setup = {"root": os.fspath(config.files), "mapping": config.mapping.to_json()}
     with Workers("encode", setup) as workers:
         answers = workers.map([(files[epic].path, files[epic].blob) for epic in epics])
         for epic, answer in zip(epics, answers, strict=True):
@@ -43,7 +38,7 @@ def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChang
 def _new_epic(documents: Documents, layout: Layout, epic: str) -> EpicChange:
     core = documents.file_core(epic)
     assert core is not None  # the survey found it there
-    return new_epic(layout.mapping, layout.epics.default_cells, layout.tasks.default_cells, epic, core)
+    return new_epic(layout.mapping, epic, core)
 
 
 def in_portions(changes: Iterable[EpicChange]) -> Iterator[list[EpicChange]]:

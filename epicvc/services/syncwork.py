@@ -9,9 +9,10 @@ from msgspec import Struct
 
 from epicvc.database.backend import Writer
 from epicvc.database.batches import BATCH, batches
-from epicvc.database.changes import EpicChange
-from epicvc.database.documents import read_epics, read_rows
-from epicvc.database.fingerprint import rows_said, rows_seen
+from epicvc.database.changes import EpicChange, proof_of_new
+from epicvc.database.documents import epic_heads, read_epics, read_rows
+from epicvc.database.fingerprint import cells_of, row_said, rows_said, rows_seen
+from epicvc.database.insertproof import InsertProof
 from epicvc.database.layout import Layout
 from epicvc.database.push import Push, TaskAt
 from epicvc.database.rowcodec import SQLValue
@@ -138,7 +139,9 @@ class SyncWork:
         layout, database = self._documents.layout, self._before.database
         if writer is not None and database is not None and layout is not None:
             now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
-            push = Push(writer, layout, now, self._agenda.moves, self.orphans if self._stage.alone else None)
+            inserted = InsertProof(layout, writer.tables()) if self._keeps_rows else None
+            orphans = self.orphans if self._stage.alone else None
+            push = Push(writer, layout, now, self._agenda.moves, orphans, inserted)
             for decisions in batches(self._agenda.decisions):
                 self._write(writer, layout, push, decisions)
             for changes in batches(self._agenda.fresh):
@@ -146,8 +149,8 @@ class SyncWork:
                 push.apply(changes)
             push.finish()
             self.orphans = push.orphans if self._stage.alone else None
-            self._certify(writer, layout)
-            database = recapture(writer, self._stage.sink, database)
+            database = recapture(writer, self._stage.sink, database, inserted.found if inserted is not None else None)
+            self._certify(writer, layout, inserted)
         return Snapshot(self._files_root, database, self._base_root, self._before.mapping)
 
     def _write(self, writer: Writer, layout: Layout, push: Push, decisions: Sequence[Decision]) -> None:
@@ -192,29 +195,49 @@ class SyncWork:
         self._done += done
         self._documents.repo.progress("epics", self._done, self._agenda.total)
 
+    @property
+    def _keeps_rows(self) -> bool:
+        """Whether the rows that are inserted are few enough to be kept until they have been captured."""
+        return bool(self._agenda.fresh) and not self._agenda.bulk
+
     def _require_absent(self, writer: Writer, layout: Layout, changes: Sequence[EpicChange]) -> None:
         for _ in read_rows(writer, layout, [change.epic for change in changes]):
             raise Replan
         for change in changes:
-            self._pushed[change.epic] = ToProve(change.proof, self._tracked(change.epic).core)
+            self._pushed[change.epic] = ToProve(None, self._tracked(change.epic).core)
         self._tell(len(changes))
 
     # Certificate
 
-    def _certify(self, writer: Writer, layout: Layout) -> None:
+    def _certify(self, writer: Writer, layout: Layout, inserted: InsertProof | None) -> None:
         """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate").
 
-        Where the cells are those that were written, nothing need be decoded; and where nothing else of an epic has been
-        touched, only the rows that were written need be read.
+        Where the cells are those that were written, nothing need be decoded; of new epics the rows have just been read
+        to capture them; and where nothing else of an epic has been touched, only the rows that were written need be
+        read.
         """
         if self._rows is not None and not self._rows.holds():
             self._pushed |= self._single
+        self._certify_new(writer, layout, inserted)
         for batch in batches([epic for epic, pushed in self._pushed.items() if pushed.proof is not None]):
             for rows in read_rows(writer, layout, batch):
                 if rows_said(layout, rows) == self._pushed[rows.key].proof:
                     del self._pushed[rows.key]
         if self._pushed:
             self._certify_by_value(writer, layout)
+
+    def _certify_new(self, writer: Writer, layout: Layout, inserted: InsertProof | None) -> None:
+        """Prove new epics by what was read of them; else note what proves them."""
+        fresh = {change.epic: change for change in self._agenda.fresh}
+        heads = [head for batch in batches(fresh) for head in epic_heads(writer, layout, batch)]
+        if inserted is None or not inserted.holds(writer, [surrogate for surrogate, _, _ in heads]):
+            for epic, change in fresh.items():
+                self._pushed[epic] = ToProve(proof_of_new(layout, change), self._pushed[epic].expected)
+            return
+        for _, epic, values in heads:
+            cells = cells_of(layout.epics.default_cells, fresh[epic].values)
+            if row_said(None, epic, cells) == row_said(None, epic, layout.epics.core_cells(values)):
+                del self._pushed[epic]
 
     def _certify_by_value(self, writer: Writer, layout: Layout) -> None:
         documents = self._documents

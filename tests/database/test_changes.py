@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from model.epics import EPIC, changed, cores
 
 from epicvc.database.builtin import create_schema
-from epicvc.database.changes import EpicChange, epic_change, new_epic, revived
+from epicvc.database.changes import EpicChange, epic_change, new_epic, proof_of_new, revived
 from epicvc.database.documents import EpicRows, decode_epic, read_rows
 from epicvc.database.fingerprint import rows_said, rows_seen
 from epicvc.database.layout import Layout, read_layout
@@ -71,7 +71,7 @@ def pairs(draw: st.DrawFn) -> tuple[Core, Core]:
 
 
 def fresh(layout: Layout, core: Core) -> EpicChange:
-    return new_epic(BUILTIN, layout.epics.default_cells, layout.tasks.default_cells, EPIC, core)
+    return new_epic(BUILTIN, EPIC, core)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=ONE_DATABASE)
@@ -81,7 +81,7 @@ def test_rows_become_what_was_meant(backend: SQLiteBackend, layout: Layout, pair
     with backend.write() as writer:  # never committed
         rows = pushed(writer, layout, first := fresh(layout, before))
         assert rows is not None
-        assert rows_said(layout, rows) == first.proof
+        assert rows_said(layout, rows) == proof_of_new(layout, first)
         change = epic_change(layout, EPIC, rows, before, after)
         assert change.seen == rows_seen(layout, rows)
         rows = pushed(writer, layout, change)
