@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -65,6 +66,19 @@ class ChangedKeys(Struct, frozen=True):
 
     tables: Mapping[str, Sequence[tuple[bytes, bytes]]]
     worn: bool
+
+
+class Ahead(Struct, frozen=True):
+    """Many rows that a restore is going to write: brought to the database before its lock is taken.
+
+    Attributes:
+        tables: by name, the definition that a table has, before and after, and its differences as they are going to be
+            given to :meth:`Writer.restore`.
+        path: a file that does not exist, where rows may wait; its directory is the caller's.
+    """
+
+    tables: Mapping[str, tuple[TableInfo, Iterable[Change]]]
+    path: Path
 
 
 class Reader(Protocol):
@@ -280,7 +294,7 @@ class Backend(Protocol):
         ...
 
     def write(
-        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True
+        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True, ahead: Ahead | None = None
     ) -> AbstractContextManager[Writer]:
         """A write transaction, rolled back unless :meth:`Writer.commit` is called.
 
@@ -291,6 +305,7 @@ class Backend(Protocol):
                 and inserting in bulk is faster by a quarter.
             foreign_keys: enforce them. Without, whoever writes compares :meth:`Reader.faults` before the commit: what
                 rebuilding a table needs, since dropping the old one would cascade.
+            ahead: what a restore is going to write of tables with many differences.
         """
         ...
 

@@ -23,16 +23,17 @@ failing leaves the rest to the next command, and the error says so.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.database.backend import Backend, Writer
+from epicvc.database.backend import Ahead, Backend, Change, Writer
+from epicvc.database.tables import TableInfo
 from epicvc.errors import EpicvcError, NotFound, Refused, Unfinished
-from epicvc.fileio import Reserve, check_writable, make_directories, remove_file, stage_file
+from epicvc.fileio import Reserve, check_writable, make_directories, remove_file, stage_file, temporary_of
 from epicvc.files.names import check_name
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import COUNTERS, get_schema, table_root, unpack_row
@@ -87,6 +88,8 @@ class Request(Struct, frozen=True):
         foreign_keys: the database enforces them meanwhile; without, the work itself sees to them.
         continues: the operation, the newest one, of which this is a further step: the log has both as one.
         more: a further step follows at once, so that nobody need remember what this one leaves.
+        many: tables with many differences that the work is going to restore, each with the definition that it has and
+            keeps. They are brought to the database before it is locked.
     """
 
     command: str
@@ -103,6 +106,7 @@ class Request(Struct, frozen=True):
     foreign_keys: bool = True
     continues: str | None = None
     more: bool = False
+    many: Mapping[str, tuple[TableInfo, Iterable[Change]]] = field(default_factory=dict)
 
 
 class Stage:
@@ -223,8 +227,12 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
                 intent = _prepare(repo, stage, intent, request, None)
                 decided = True
             else:
+                waiting = temporary_of(repo.config.private / "rows", tag_of(operation_id))
                 with request.database.write(
-                    as_restore=request.as_restore, track=not request.bulk, foreign_keys=request.foreign_keys
+                    as_restore=request.as_restore,
+                    track=not request.bulk,
+                    foreign_keys=request.foreign_keys,
+                    ahead=Ahead(request.many, waiting) if request.many else None,
                 ) as writer:
                     intent = _prepare(repo, stage, intent, request, writer)
                     decided = True  # or about to be: a commit that fails may have happened

@@ -190,18 +190,22 @@ class RowChanges:
     def __iter__(self) -> Iterator[RowChange]:
         return iter(self._known) if self._known is not None else self._compare()
 
-    def keep(self, spool: Spool[RowChange]) -> None:
+    def keep(self, spool: Spool[RowChange]) -> bool:
         """Compare now, so that whoever asks later is answered without.
 
         Args:
             spool: where differences wait that are many. Nothing waits where all rows go, since nobody need ask then.
+
+        Returns:
+            Whether they are many and wait.
         """
         if self._roots[1] == tree.EMPTY:
-            return
+            return False
         for change in self:
             spool.add(change)
         if self._known is None:
             self._known = spool
+        return self._known is spool
 
     def _compare(self) -> Iterator[RowChange]:
         found: list[RowChange] | None = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.database.rowcodec import encode_key
-from epicvc.database.tables import Schema
+from epicvc.database.tables import Schema, TableInfo
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.base import get_ignored
 from epicvc.repo.dbside import COUNTERS, RowChange, get_schema, restore, row_changes, table_root
@@ -57,8 +57,7 @@ def go(
     current = session.working.snapshot()
     wanted = reachable(session, target.snapshot)
     rows = dict(row_changes(session.staging, current.database, wanted.database))
-    for changes in rows.values():
-        changes.keep(session.leaving.enter_context(closing(Spool(session.repo.config.private, _row_change))))
+    many = {name for name, changes in rows.items() if changes.keep(_spool(session))}
 
     def prepare(stage: Stage) -> None:
         for path, old, new in changed_files(stage.sink, current.files, wanted.files):
@@ -89,9 +88,22 @@ def go(
             undoes=undoes,
             redoes=redoes,
             continues=continues,
+            many={name: (table, rows[name]) for name, table in _kept_tables(session, current, wanted) if name in many},
         ),
         result,
     )
+
+
+def _spool(session: Session) -> Spool[RowChange]:
+    return session.leaving.enter_context(closing(Spool(session.repo.config.private, _row_change)))
+
+
+def _kept_tables(session: Session, current: Snapshot, wanted: Snapshot) -> Iterator[tuple[str, TableInfo]]:
+    """The tables that stay as they are defined."""
+    if current.database is None or wanted.database is None:
+        return
+    here, there = (get_schema(session.staging, state).by_name for state in (current.database, wanted.database))
+    yield from ((name, table) for name, table in there.items() if here.get(name) == table)
 
 
 def _row_change(parts: list[Any]) -> RowChange:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from epicvc.database.backend import Backend, Change
+from epicvc.database.backend import Ahead, Backend, Change
 from epicvc.database.sqlite.backend import SQLiteBackend
-from epicvc.database.tables import Schema
+from epicvc.database.tables import Schema, TableInfo
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,20 @@ def changes(old: Capture, new: Capture) -> dict[str, list[Change]]:
     return found
 
 
-def restore(backend: Backend, target: Capture, *, undisturbed: bool = False) -> None:
-    difference = changes(capture(backend), target)
-    with backend.write(as_restore=True) as writer:
-        writer.restore(target.schema, difference, target.source, undisturbed=undisturbed)
+def restore(backend: Backend, target: Capture, *, undisturbed: bool = False, waiting: Path | None = None) -> None:
+    """Restore, the rows of tables that stay having waited in a file before the lock is taken, if one is given."""
+    now = capture(backend)
+    difference = changes(now, target)
+    ahead = None if waiting is None else Ahead(kept(now, target), waiting)
+    with backend.write(as_restore=True, ahead=ahead) as writer:
+        writer.restore(target.schema, difference, target.source, undisturbed=undisturbed or ahead is not None)
         writer.commit()
+
+
+def kept(old: Capture, new: Capture) -> dict[str, tuple[TableInfo, list[Change]]]:
+    """The differing rows of tables that stay as they are defined."""
+    tables, found = old.schema.by_name, changes(old, new)
+    return {table.name: (table, found[table.name]) for table in new.schema.tables if tables.get(table.name) == table}
 
 
 def sqlite_backend(path: Path, script: str = "", **options: object) -> SQLiteBackend:

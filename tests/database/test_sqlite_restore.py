@@ -28,6 +28,12 @@ def nasty(tmp_path: Path) -> Path:
     return tmp_path / "nasty.db"
 
 
+@pytest.fixture(params=["one by one", "having waited"])
+def waiting(request: pytest.FixtureRequest, tmp_path: Path) -> Path | None:
+    """Where rows wait before the lock is taken, if they do."""
+    return tmp_path / "waiting" if request.param == "having waited" else None
+
+
 def without_statistics(lines: list[str]) -> list[str]:
     return [line for line in lines if "sqlite_stat" not in line]
 
@@ -98,23 +104,23 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("script", DAMAGE.values(), ids=DAMAGE.keys())
-def test_after_damage(nasty: Path, script: str) -> None:
+def test_after_damage(nasty: Path, script: str, waiting: Path | None) -> None:
     backend = sqlite_backend(nasty)
     target, before = capture(backend), dump(nasty)
     run_script(nasty, script)
     assert capture(backend) != target
-    restore(backend, target)
+    restore(backend, target, waiting=waiting)
     assert capture(backend) == target
     assert without_statistics(dump(nasty)) == without_statistics(before)
 
 
 @pytest.mark.parametrize("script", DAMAGE.values(), ids=DAMAGE.keys())
-def test_damage_itself_can_be_restored(nasty: Path, tmp_path: Path, script: str) -> None:
+def test_damage_itself_can_be_restored(nasty: Path, tmp_path: Path, script: str, waiting: Path | None) -> None:
     run_script(nasty, script)
     damaged = capture(sqlite_backend(nasty))
     run_script(tmp_path / "other.db", NASTY)
     other = sqlite_backend(tmp_path / "other.db")
-    restore(other, damaged)
+    restore(other, damaged, waiting=waiting)
     assert capture(other) == damaged
     assert without_statistics(dump(tmp_path / "other.db")) == without_statistics(dump(nasty))
 
@@ -134,7 +140,9 @@ EDIT = st.tuples(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=st.lists(EDIT, min_size=1, max_size=12))
-def test_after_random_edits(nasty: Path, edits: list[tuple[str, str, int, object, object]]) -> None:
+def test_after_random_edits(
+    nasty: Path, waiting: Path | None, edits: list[tuple[str, str, int, object, object]]
+) -> None:
     """One database all along: what an edit leaves behind is where the next restore starts."""
     backend = sqlite_backend(nasty)
     target, before = capture(backend), dump(nasty)
@@ -157,13 +165,13 @@ def test_after_random_edits(nasty: Path, edits: list[tuple[str, str, int, object
     connection.execute("COMMIT")
     connection.close()
     damaged, after = capture(backend), dump(nasty)
-    restore(backend, target)
+    restore(backend, target, waiting=waiting)
     assert capture(backend) == target
     assert dump(nasty) == before
-    restore(backend, damaged)
+    restore(backend, damaged, waiting=waiting)
     assert capture(backend) == damaged
     assert dump(nasty) == after
-    restore(backend, target)
+    restore(backend, target, waiting=waiting)
 
 
 def test_no_trigger_fires(nasty: Path) -> None:

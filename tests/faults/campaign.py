@@ -52,6 +52,7 @@ class Stage:
         root: the state before the command; copied for each run.
         expected: the oracle's file.
         calls: the calls of an undisturbed run.
+        form: the scene's own form of the command.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Stage:
     root: Path
     expected: Path
     calls: list[Call]
+    form: str | None
 
 
 def make_stage(server: Server, name: str, base: Path, *, wal: bool) -> Stage:
@@ -70,9 +72,9 @@ def make_stage(server: Server, name: str, base: Path, *, wal: bool) -> Stage:
     work, log = base / "work", base / f"{root.name}.log"
     expected = scenes.expect(server, scene, root, work, wal=wal)
     copy(root, work)
-    answer = server.run(work, scene.command, Fault(), log=log)
+    answer = server.run(work, scene.command, Fault(), log=log, preparation=scene.form)
     assert answer.code == 0, answer
-    return Stage(title, scene.command, root, expected, read_log(log))
+    return Stage(title, scene.command, root, expected, read_log(log), scene.form)
 
 
 def process_faults(calls: list[Call]) -> list[Fault]:
@@ -119,7 +121,7 @@ def run_faults(
     """
     for fault in faults:
         copy(stage.root, work)
-        answer = server.run(work, stage.command, fault, preparation=mutant or None)
+        answer = server.run(work, stage.command, fault, preparation=mutant or stage.form)
         tally.add(_WORDS[fault.mode], f"{stage.name}, {fault}", _judge(server, stage, fault, answer, work, mutant))
 
 
@@ -140,7 +142,7 @@ def lose_power(
     copy(stage.root, work)
     disk = Disk(work)
     log = work.with_name(f"{work.name}.log")
-    answer = server.run(work, stage.command, Fault(), log=log, preparation=mutant or None)
+    answer = server.run(work, stage.command, Fault(), log=log, preparation=mutant or stage.form)
     assert answer.code == 0, answer
     calls = read_log(log)
     log.unlink()

@@ -35,6 +35,7 @@ class Scene:
         again: exit codes of the same command where it is done already.
         bare: starts before ``init``.
         keeps_log: commits that only the operation log leads to stay.
+        form: ``module:function`` that has the command do with little what it does with much.
     """
 
     command: tuple[str, ...]
@@ -42,6 +43,7 @@ class Scene:
     again: tuple[int, ...] = (0,)
     bare: bool = False
     keeps_log: bool = True
+    form: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,13 @@ def _sync_an_edit(repo: EpicRepo) -> None:
     repo.ok("sync")
 
 
+def many_at_once() -> None:
+    """Have a few rows wait in a file before the database is locked, in the child that calls this."""
+    from epicvc.repo import dbside
+
+    dbside.KEPT_BYTES = 0  # type: ignore[misc]
+
+
 def _checkpoint_and_damage(repo: EpicRepo) -> None:
     repo.ok("checkpoint", "good")
     _edit_database(repo)
@@ -148,6 +157,7 @@ SCENES: dict[str, Scene] = {
     "rollback a database": Scene(("rollback", "good"), _checkpoint_and_drop),
     "restore": Scene(("restore", "--source", "then", "1", "6"), _sync_an_edit),
     "undo": Scene(("undo",), _sync_an_edit),
+    "undo of many rows": Scene(("undo",), _sync_an_edit, form="faults.scenes:many_at_once"),
     "resolve": Scene(("resolve", "--prefer", "files"), _conflict),
     "gc": Scene(("gc", "--keep-operations", "0"), _litter, keeps_log=False),
 }
@@ -187,7 +197,7 @@ def expect(server: Server, scene: Scene, root: Path, scratch: Path, *, wal: bool
 
     old, before, acknowledged, status = _look(root / "repo", of_operations=scene.keeps_log)
     copy(root, scratch)
-    done = server.run(scratch, scene.command)
+    done = server.run(scratch, scene.command, preparation=scene.form)
     assert done.code == 0, done
     paths = {
         path.relative_to(here).as_posix() for here in (root / "repo", scratch / "repo") for path in here.rglob("*")

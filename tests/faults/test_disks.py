@@ -54,7 +54,7 @@ def test_a_full_disk(server: Server, stage: MakeStage, disk: Path, scene: str) -
         copy(made.root, work)
         free = os.statvfs(disk)
         filler.write_bytes(bytes(max(0, free.f_bavail - left) * free.f_bsize))
-        answer = server.run(work, made.command)
+        answer = server.run(work, made.command, preparation=made.form)
         filler.unlink()
         if answer.code:
             _says_one_line(answer)
@@ -70,7 +70,7 @@ def test_a_disk_that_became_read_only(server: Server, stage: MakeStage, disk: Pa
     work = disk / "work"
     copy(made.root, work)
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-    answer = server.run(work, made.command)
+    answer = server.run(work, made.command, preparation=made.form)
     subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
     _says_one_line(answer)
     assert verdict(server, made, End.ERROR, answer.err, work) == []

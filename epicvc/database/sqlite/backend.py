@@ -20,6 +20,8 @@ from epicvc.errors import DatabaseUnavailable, EpicvcError
 from epicvc.fileio import fsync_directory
 
 if TYPE_CHECKING:
+    from epicvc.database.backend import Ahead
+    from epicvc.database.sqlite.incoming import Incoming
     from epicvc.database.sqlite.writer import SQLiteWriter
 
 _WORTH_WAITING: Final = 16 << 20
@@ -153,15 +155,24 @@ class SQLiteBackend:
 
     @contextmanager
     def write(
-        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True
+        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True, ahead: Ahead | None = None
     ) -> Iterator[SQLiteWriter]:
         """One write transaction; rolled back unless the writer commits."""
         from epicvc.database.sqlite.writer import SQLiteWriter
 
         opening.require_file(self._path, self.display)
+        incoming: Incoming | None = None
+
+        def load(connection: sqlite3.Connection) -> None:
+            nonlocal incoming
+            if ahead is not None:
+                from epicvc.database.sqlite.incoming import Incoming  # only a restore of much has need of it
+
+                incoming = Incoming(connection, ahead, self._timeout)
+
         with translated(self.display, self._timeout):
             connection = opening.begin_writing(
-                self._path, self._timeout, as_restore=as_restore, foreign_keys=foreign_keys
+                self._path, self._timeout, as_restore=as_restore, foreign_keys=foreign_keys, before=load
             )
         self._writing = connection
         try:
@@ -176,13 +187,14 @@ class SQLiteBackend:
                 lambda: now,
                 as_restore=as_restore,
                 track=track,
+                incoming=incoming,
             )
             yield writer
             if writer.committed:
                 self._left = self._watch.adopt(connection, number)
         finally:
             self._writing = None
-            self._finish(connection)
+            self._finish(connection, incoming)
 
     def token_left(self) -> str | None:
         """The token of the state that the last write transaction left; waits for the clock's tick where that pays."""
@@ -212,11 +224,13 @@ class SQLiteBackend:
         with translated(self.display, self._timeout):
             opening.settle(self._path, self._timeout)
 
-    def _finish(self, connection: sqlite3.Connection) -> None:
+    def _finish(self, connection: sqlite3.Connection, incoming: Incoming | None = None) -> None:
         # a rollback that fails (disk error) must not hide why we are here; closing rolls back as well
         with suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+            if incoming is not None:
+                incoming.close()
         if not self._watch.holds(connection):
             connection.close()
 

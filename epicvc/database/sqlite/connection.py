@@ -9,6 +9,7 @@ would be refused otherwise. ``cell_size_check`` has damaged pages found early.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from epicvc.errors import DatabaseUnavailable
@@ -168,8 +169,22 @@ def vacuum(path: Path, timeout: float) -> None:
         connection.close()
 
 
-def begin_writing(path: Path, timeout: float, *, as_restore: bool, foreign_keys: bool = True) -> sqlite3.Connection:
+def begin_writing(
+    path: Path,
+    timeout: float,
+    *,
+    as_restore: bool,
+    foreign_keys: bool = True,
+    before: Callable[[sqlite3.Connection], object] = lambda _: None,
+) -> sqlite3.Connection:
     """A connection inside a write transaction that holds the write lock.
+
+    Args:
+        path: the database.
+        timeout: seconds to wait for the lock.
+        as_restore: neither foreign keys nor checks are enforced, and no schema is trusted.
+        foreign_keys: otherwise, whether they are.
+        before: called with the connection before the lock is taken.
 
     Raises:
         sqlite3.Error: it cannot be opened, is locked, or is read-only.
@@ -188,9 +203,10 @@ def begin_writing(path: Path, timeout: float, *, as_restore: bool, foreign_keys:
             # the log of touched rows makes SQLite note down every statement so that it can be undone: 2.7
             # times the work of a bulk insert when that goes to a temporary file, 1.4 times in memory
             connection.execute("PRAGMA temp_store=MEMORY")
+        before(connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("SELECT count(*) FROM main.sqlite_master").fetchall()
-    except sqlite3.Error:
+    except BaseException:
         connection.close()
         raise
     return connection

@@ -20,6 +20,7 @@ from epicvc.database.backend import Change, Fault, RowSource
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import show_key
 from epicvc.database.sqlite.definitions import create, drop, first_difference
+from epicvc.database.sqlite.incoming import Incoming
 from epicvc.database.sqlite.rowwriter import RowWriter
 from epicvc.database.sqlite.schema import SEQUENCE
 from epicvc.database.sqlite.statements import TableSQL
@@ -40,6 +41,7 @@ class Restore:
         changes: per table the differences.
         rows: all rows of a table as it is to be.
         undisturbed: the database is certain to be what the differences start from.
+        incoming: differences that wait in the same connection; good where the database is undisturbed.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Restore:
         rows: RowSource,
         *,
         undisturbed: bool = False,
+        incoming: Incoming | None = None,
     ) -> None:
         self._connection = connection
         self._reader = reader
@@ -67,6 +70,8 @@ class Restore:
         if unknown:
             raise InvalidData(f"@{unknown[0]}: changes of a table that is in neither schema")
         self._undisturbed = undisturbed
+        waiting = {table.name: incoming.of(table) for table in target.tables} if incoming and undisturbed else {}
+        self._waiting = {name: found for name, found in waiting.items() if found and name in self._changes}
         self._emptied = {
             name
             for name in self._changes
@@ -146,6 +151,10 @@ class Restore:
         for name, found in self._changes.items():
             if name in self._emptied:
                 RowWriter(self._connection, TableSQL(tables[name])).clear()
+            elif name in self._waiting:
+                if not self._waiting[name].write():
+                    writer = RowWriter(self._connection, TableSQL(tables[name]))
+                    writer.insert((key, new) for key, _, new in found if new is not None)
             elif name != SEQUENCE.name:
                 writer = RowWriter(self._connection, TableSQL(tables[name]))
                 # all of the old rows first: a unique value that moves from row to row must be free when it
@@ -184,6 +193,8 @@ class Restore:
             writer = RowWriter(self._connection, self._reader.statements(name))
             if name in self._emptied:
                 writer.verify_all(())
+            elif name in self._waiting and self._waiting[name].is_there():
+                continue
             elif name != SEQUENCE.name:
                 writer.verify((key, new) for key, _, new in changes)
         for table in self._fresh:

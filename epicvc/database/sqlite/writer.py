@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from epicvc.database.backend import Change, Fault, Row, RowSource
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.sqlite.failures import translated
+from epicvc.database.sqlite.incoming import Incoming
 from epicvc.database.sqlite.reader import STATE_TABLE, SQLiteReader
 from epicvc.database.sqlite.restore import Restore
 from epicvc.database.sqlite.touched import TouchLog
@@ -27,6 +28,7 @@ class SQLiteWriter(SQLiteReader):
         version: gives what :meth:`version` returns; called once, when it is asked for.
         as_restore: this transaction restores; what it touches is known and not logged.
         track: log what is touched.
+        incoming: rows that wait to be restored.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class SQLiteWriter(SQLiteReader):
         *,
         as_restore: bool,
         track: bool,
+        incoming: Incoming | None = None,
     ) -> None:
         super().__init__(connection, display, timeout, ignore, version)
         self._open = True
@@ -46,6 +49,7 @@ class SQLiteWriter(SQLiteReader):
         self._log: TouchLog | None = None
         self._as_restore = as_restore
         self._restores: list[Restore] = []
+        self._incoming = incoming
         if track and not as_restore:
             schema, tables = self._captured()
             with translated(display, timeout):
@@ -77,7 +81,9 @@ class SQLiteWriter(SQLiteReader):
         self._require_open()
         if not self._as_restore:
             raise ValueError("restore needs a transaction that was opened with as_restore=True")
-        restore = Restore(self._connection, self, schema, changes, rows, undisturbed=undisturbed)
+        restore = Restore(
+            self._connection, self, schema, changes, rows, undisturbed=undisturbed, incoming=self._incoming
+        )
         with translated(self._display, self._timeout):
             restore.run(allowed)
         self._restores.append(restore)
