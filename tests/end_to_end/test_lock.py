@@ -118,6 +118,7 @@ def test_going_back_compares_before_the_lock(many: EpicRepo, monkeypatch: pytest
         many.ok("undo")
     assert seen.free["diff"]
     assert seen.locked["diff"] == 0
+    assert (seen.locked["decode_row"] == 0) == (kept == 0), "what is many is decoded and bound before"
     assert many.one("SELECT count(*) FROM framework_tasks WHERE title LIKE '%!'") == 0
 
 

@@ -57,8 +57,8 @@ def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
         if seen.statements[-1:] != [text]:  # SQLite tells of a statement again for each trigger that it fires
             seen.statements.append(text)
 
-    def finished(backend: SQLiteBackend, connection: sqlite3.Connection) -> None:
-        finish(backend, connection)
+    def finished(backend: SQLiteBackend, connection: sqlite3.Connection, *rest: Any) -> None:
+        finish(backend, connection, *rest)
         if connection in writing:
             writing.remove(connection)
 
