@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import os
 import sys
+from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -40,6 +41,9 @@ MANY: Final = 16
 MOST: Final = 4096
 """So is one of which more pages than this have changed, however large it is: what differs is held in memory."""
 
+_PAGE: Final = "I"
+_ROW: Final = "q"
+
 _HEADER: Final = 100
 _LEAST_USABLE: Final = 480
 _LOG_HEADER, _FRAME_HEADER = 32, 24
@@ -47,21 +51,31 @@ _LOG_MAGIC: Final = (0x377F0682, 0x377F0683)
 
 
 class Tree(msgspec.Struct, array_like=True):
-    """The pages of one table.
+    """The pages of one table, in arrays as this machine writes them: a large file has hundreds of thousands.
 
     Attributes:
         root: the first page, and how the table was defined.
-        pages: their numbers, each page before those below it.
-        first: the smallest row number that each can hold.
+        pages: their numbers, 4 bytes each, each page before those below it.
+        first: the smallest row number that each can hold, 8 bytes each.
         last: the greatest.
-        hashes: the SHA-256 of each, one after the other.
+        hashes: the SHA-256 of each, 32 bytes each.
     """
 
     root: Root
-    pages: list[int]
-    first: list[int]
-    last: list[int]
+    pages: bytes
+    first: bytes
+    last: bytes
     hashes: bytes
+
+    @property
+    def numbers(self) -> memoryview:
+        """The numbers of the pages."""
+        return memoryview(self.pages).cast(_PAGE)
+
+    @property
+    def ranges(self) -> Iterator[tuple[int, int]]:
+        """The row numbers that each page can hold."""
+        return zip(memoryview(self.first).cast(_ROW), memoryview(self.last).cast(_ROW), strict=True)
 
 
 class Mark(msgspec.Struct, array_like=True):
@@ -118,25 +132,28 @@ class PageFile:
         self.usable = self.page_size - header[20]
         if self.usable < _LEAST_USABLE:
             raise Unfamiliar(f"pages of {self.usable} bytes")
-        self._taken: set[int] = set()
+        self._taken = bytearray()  # by page, whether it was taken from the file
+        self._taken_in_log: set[int] = set()
         self.in_log: Final = frozenset(_pages_in_log(path + b"-wal", self.page_size))
 
     def take(self, page: int) -> bytes | None:
         """A page that was not taken before; ``None`` where the log may say otherwise."""
-        if page in self._taken or not page:
+        if not page or page in self._taken_in_log or self._taken[page : page + 1] == b"\1":
             raise Unfamiliar(f"page {page} is used twice")
-        self._taken.add(page)
         if page in self.in_log:
+            self._taken_in_log.add(page)
             return None
         content = os.pread(self._descriptor, self.page_size, (page - 1) * self.page_size)
         if len(content) < self.page_size:
             raise Unfamiliar(f"there is no page {page}")
+        self._taken.extend(bytes(max(0, page + 1 - len(self._taken))))
+        self._taken[page] = 1
         return content
 
     def changed(self, tree: Tree) -> set[int]:
         """Where, in the order of the mark, pages are not any more what it says."""
         found: set[int] = set()
-        size, hashes, pages = self.page_size, tree.hashes, tree.pages
+        size, hashes, pages = self.page_size, tree.hashes, tree.numbers
         for at in sorted(range(len(pages)), key=pages.__getitem__):  # as they lie on the disk
             page = pages[at]
             content = os.pread(self._descriptor, size, (page - 1) * size)
@@ -173,15 +190,13 @@ def make(file: PageFile, roots: dict[str, Root]) -> Mark:
 
 
 def _tree(file: PageFile, root: Root) -> Tree:
-    tree = Tree(root, [], [], [], b"")
-    hashes: list[bytes] = []
+    pages, first, last, hashes = array(_PAGE), array(_ROW), array(_ROW), bytearray()
     for place in walk(file.take, root.page, file.usable):
-        tree.pages.append(place.page)
-        tree.first.append(place.first)
-        tree.last.append(place.last)
-        hashes.append(UNKNOWN if place.content is None else sha256(place.content).digest())
-    tree.hashes = b"".join(hashes)
-    return tree
+        pages.append(place.page)
+        first.append(place.first)
+        last.append(place.last)
+        hashes += UNKNOWN if place.content is None else sha256(place.content).digest()
+    return Tree(root, pages.tobytes(), first.tobytes(), last.tobytes(), bytes(hashes))
 
 
 def compare(file: PageFile, roots: dict[str, Root], mark: Mark) -> Changes:
@@ -199,21 +214,21 @@ def compare(file: PageFile, roots: dict[str, Root], mark: Mark) -> Changes:
         if not pages or (root.numbered and pages <= _most(tree)):
             told[name] = ranges
         else:
-            pages = len(tree.pages)
-        total += len(tree.pages)
+            pages = len(tree.numbers)
+        total += len(tree.numbers)
         read += pages
     return Changes(told, worn=unknown > 0 or read * WORN > total)
 
 
 def _most(tree: Tree) -> int:
-    return max(MANY, min(len(tree.pages) // MANY, MOST))
+    return max(MANY, min(len(tree.numbers) // MANY, MOST))
 
 
 def _touched(tree: Tree, changed: set[int]) -> tuple[list[tuple[int, int]], int]:
     """The ranges of the pages that changed, those that touch put together, and how many pages are in them."""
     ranges: list[tuple[int, int]] = []
     count = 0
-    for at, (first, last) in enumerate(zip(tree.first, tree.last, strict=True)):
+    for at, (first, last) in enumerate(tree.ranges):
         # each page comes after those above it, so that only the last range can hold it
         inside = bool(ranges) and ranges[-1][0] <= first and last <= ranges[-1][1]
         if at in changed and not inside:
