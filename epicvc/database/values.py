@@ -92,7 +92,7 @@ def encode(value: JSON, field: Field, place: Label) -> SQLValue:
     raise InvalidField(str(place.child(field.name)), f"cannot be stored in {field.column}")
 
 
-_NUMBER: Final = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
+_NUMBER: Final = r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?"
 
 
 def literal_default(text: str | None) -> SQLValue:
@@ -110,7 +110,7 @@ def literal_default(text: str | None) -> SQLValue:
         return text[1:-1].replace("''", "'")
     if text.upper() in ("TRUE", "FALSE"):
         return text.upper() == "TRUE"
-    if _NUMBER.fullmatch(text):
+    if re.fullmatch(_NUMBER, text):
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     return None
 
@@ -120,7 +120,7 @@ def default_value(text: str | None, field: Field) -> JSON:
     value = literal_default(text)
     if value is None:
         return None
-    if field.kind is Kind.NUMBER and isinstance(value, str) and _NUMBER.fullmatch(value):
+    if field.kind is Kind.NUMBER and isinstance(value, str) and re.fullmatch(_NUMBER, value):
         value = literal_default(value)
     try:
         return decode(value, field, "", "")

@@ -8,10 +8,10 @@ from typing import Final
 from epicvc.jsonio import JSON
 from epicvc.model.document import epic_body
 
-_PLACEHOLDER: Final = re.compile(r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}")
+_PLACEHOLDER: Final = r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}"
 
 
 def is_template(value: JSON) -> bool:
     """Whether a file's epic has a placeholder such as ``[EPIC-ID]`` or ``{{id}}`` for an id."""
     key = epic_body(value).get("id") if isinstance(value, dict) else None
-    return isinstance(key, str) and bool(_PLACEHOLDER.fullmatch(key))
+    return isinstance(key, str) and bool(re.fullmatch(_PLACEHOLDER, key))

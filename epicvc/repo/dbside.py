@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from epicvc.database.backend import ChangedKeys, Reader, Row, Writer
 from epicvc.database.rowcodec import runs
 from epicvc.database.tables import KeyKind, Schema
 from epicvc.errors import DamagedObject
 from epicvc.repo.objects import DatabaseState
-from epicvc.repo.spool import Spool
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
+
+if TYPE_CHECKING:
+    from epicvc.repo.spool import Spool
 
 SPILL: Final = 16 * 1024
 """A row longer than this many bytes is an object of its own, so that a leaf of a tree stays small."""

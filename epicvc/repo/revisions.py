@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from heapq import heappop, heappush
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -188,6 +187,8 @@ class Revisions:
 
     def history(self, starts: list[ObjectId], exclude: frozenset[ObjectId] = frozenset()) -> Iterator[Commit]:
         """Commits reachable from ``starts``, newest first, without those in ``exclude``."""
+        from heapq import heappop, heappush  # for this alone
+
         queue: list[tuple[float, ObjectId]] = []
         seen = set(exclude)
         commits: dict[ObjectId, Commit] = {}

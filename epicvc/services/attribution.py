@@ -21,7 +21,6 @@ from epicvc.model.mapping import Mapping, TableMap
 from epicvc.repo.dbside import get_schema, table_root
 from epicvc.repo.objects import DatabaseState, Snapshot, get_commit
 from epicvc.repo.repository import Repo
-from epicvc.repo.rows import CapturedRows, rows_of
 from epicvc.services.difference import SideChange, differences
 from epicvc.store.objects import ObjectId, ObjectSource
 
@@ -188,6 +187,8 @@ def _versions(source: ObjectSource, snapshot: Snapshot | None) -> frozenset[str]
     state = snapshot.database if snapshot else None
     if state is None:
         return frozenset()
+    from epicvc.repo.rows import CapturedRows, rows_of
+
     rows = CapturedRows(source, state)
     named = (rows.named(TABLE, row) for _, row in rows_of(source, state, TABLE))
     return frozenset(str(row.get("version")) for row in named)

@@ -10,7 +10,6 @@ from epicvc.errors import NotFound, UsageError
 from epicvc.model.labels import Label, Selection
 from epicvc.repo.dbside import table_root
 from epicvc.repo.filestree import epic_paths
-from epicvc.repo.mergebase import merge_bases
 from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.services.attribution import End, attribute
@@ -61,6 +60,8 @@ def _merge_base(repo: Repo, one: str, other: str) -> ObjectId:
     Raises:
         NotFound: there is none.
     """
+    from epicvc.repo.mergebase import merge_bases  # for A...B alone
+
     bases = merge_bases(repo.store, repo.revisions.resolve(one), repo.revisions.resolve(other))
     if not bases:
         raise NotFound(f"{one} and {other} have no commit in common", hint=f"compare them with {one}..{other}")

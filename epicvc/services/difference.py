@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from msgspec import Struct
 
 from epicvc.database.rowcodec import SQLValue, decode_key
-from epicvc.database.values import decode
 from epicvc.errors import EpicvcError, InvalidRow
 from epicvc.jsonio import JSON, parse
 from epicvc.model.diff import Change, Op, diff, diff_epic
@@ -18,9 +17,11 @@ from epicvc.model.mapping import Layer, Mapping, TableMap
 from epicvc.repo.dbside import get_schema, row_changes
 from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
-from epicvc.repo.rows import CapturedRows, NamedRow, is_alive
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.tree import EMPTY
+
+if TYPE_CHECKING:
+    from epicvc.repo.rows import CapturedRows, NamedRow
 
 
 class SideChange(Struct, frozen=True):
@@ -145,6 +146,8 @@ def _database(
     if before == after:
         return
     yield from _schema(source, before, after)
+    from epicvc.repo.rows import CapturedRows
+
     views = [CapturedRows(source, state) if state else None for state in (before, after)]
     for table, rows in row_changes(source, before, after):
         for key, *pair in rows:
@@ -155,7 +158,7 @@ def _database(
             yield from row_differences(mapping, table, key, old, new)
 
 
-Seen = tuple[CapturedRows, NamedRow] | None
+Seen: TypeAlias = "tuple[CapturedRows, NamedRow] | None"
 
 
 def row_differences(mapping: Mapping, table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideChange]:
@@ -176,6 +179,8 @@ def row_differences(mapping: Mapping, table: str, key: bytes, old: Seen, new: Se
 
 
 def _mapped(mapping: Mapping, columns: TableMap, table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideChange]:
+    from epicvc.repo.rows import is_alive
+
     labels = [_label(mapping, table, seen) for seen in (old, new)]
     was, now = (
         None if seen is None or not is_alive(seen[1], columns) else _document(columns, seen[1]) for seen in (old, new)
@@ -217,6 +222,8 @@ def _document(columns: TableMap, row: NamedRow) -> dict[str, JSON]:
 
     Keys, parents and the order are what labels and moves say; they are no fields.
     """
+    from epicvc.database.values import decode
+
     structure = {columns.id, columns.key, columns.parent}
     names = columns.by_column
     result: dict[str, JSON] = {}

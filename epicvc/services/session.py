@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Session(Struct):
     """One attempt of a command: both sides as they are, and where new objects go.
 
-    What is entered into ``leaving`` is left when the attempt ends.
+    What is entered into ``leaving`` is left when the attempt ends. Only what is going to write needs the ``version``.
     """
 
     repo: Repo
@@ -77,7 +77,7 @@ def look(repo: Repo) -> Iterator[Session]:
         repo.staging(writable=False) as staging,
         repo.reading(staging) as (working, reader),
     ):
-        yield Session(repo, working, staging, reader, None, reader.version() if reader else None, leaving)
+        yield Session(repo, working, staging, reader, None, None, leaving)
 
 
 def finish_interrupted(repo: Repo) -> None:

@@ -99,6 +99,7 @@ WRITING = {"epicvc.repo.apply", "epicvc.repo.recovery", "epicvc.publish", "epicv
 WRITING |= {"epicvc.database.push", "epicvc.services.sync"}
 SIDES = {"epicvc.repo.filesside", "epicvc.repo.dbside", "epicvc.database.sqlite.backend", "epicvc.store.staging"}
 MERGING = {"epicvc.merge.threeway", "epicvc.plan.plan", "epicvc.jsonio"}
+ROWS = {"epicvc.repo.rows", "epicvc.database.values"}
 OBJECTS = {"hashlib", "json", "backports.zstd", "compression.zstd", "epicvc.repo.objects"}
 
 
@@ -110,7 +111,7 @@ OBJECTS = {"hashlib", "json", "backports.zstd", "compression.zstd", "epicvc.repo
         (("log", "-n", "1"), WRITING | SIDES | MERGING),
         (("op", "log", "-n", "1"), WRITING | SIDES | MERGING),
         (("status",), WRITING),
-        (("diff",), WRITING | {"epicvc.plan.plan", "epicvc.database.query"}),
+        (("diff",), WRITING | ROWS | {"epicvc.plan.plan", "epicvc.database.query", "epicvc.repo.mergebase", "weakref"}),
         (("commit", "-m", "nothing"), {"epicvc.plan.plan", "epicvc.database.query", "epicvc.database.sqlite.writer"}),
         (("sync",), {"epicvc.database.sqlite.writer"}),
     ],
@@ -200,6 +201,17 @@ def test_msgspec_at_a_lower_price_is_msgspec() -> None:
         "assert 'msgspec' in sys.modules; assert 'typing_extensions' not in sys.modules; import typing_extensions; "
         "import typing, msgspec; S = msgspec.defstruct('S', [('a', typing.Annotated[int, msgspec.Meta(ge=0)])]); "
         "assert msgspec.json.decode(b'{\"a\": 1}', type=S).a == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_uuid_at_a_lower_price_is_uuid() -> None:
+    """Nothing is left behind: platform can be imported by whoever needs it, and ids are made as ever."""
+    code = (
+        "import sys; from epicvc.lean import import_msgspec; import_msgspec(); "
+        "assert 'uuid' in sys.modules; assert 'platform' not in sys.modules; import platform, uuid, msgspec; "
+        "assert platform.machine(); assert uuid._LINUX == (platform.system() == 'Linux'); uuid.getnode(); "
+        "one = uuid.uuid4(); assert msgspec.json.decode(msgspec.json.encode(one), type=uuid.UUID) == one"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Sequence
 from typing import Final
@@ -14,10 +13,10 @@ from epicvc.errors import UnsupportedSchema
 # What SQLite stores begins so, whatever was typed. Anything else could not be made again by running it, and
 # must not be run.
 PREFIX: Final = {
-    "table": re.compile(r"CREATE TABLE "),
-    "index": re.compile(r"CREATE (UNIQUE )?INDEX "),
-    "view": re.compile(r"CREATE VIEW "),
-    "trigger": re.compile(r"CREATE TRIGGER "),
+    "table": ("CREATE TABLE ",),
+    "index": ("CREATE INDEX ", "CREATE UNIQUE INDEX "),
+    "view": ("CREATE VIEW ",),
+    "trigger": ("CREATE TRIGGER ",),
 }
 
 
@@ -42,7 +41,7 @@ def create(connection: sqlite3.Connection, kind: str, definition: Definition) ->
     Raises:
         UnsupportedSchema: the text is no such definition, or cannot be run.
     """
-    if not PREFIX[kind].match(definition.sql):
+    if not definition.sql.startswith(PREFIX[kind]):
         raise UnsupportedSchema(definition.name, f"its definition is no CREATE {kind.upper()} statement")
     try:
         connection.execute(definition.sql)

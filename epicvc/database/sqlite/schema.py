@@ -123,7 +123,7 @@ def _definition(entry: _Entry) -> Definition:
 
 
 def _text_of(entry: _Entry) -> str:
-    if not isinstance(entry.sql, str) or not PREFIX[entry.kind].match(entry.sql):
+    if not isinstance(entry.sql, str) or not entry.sql.startswith(PREFIX[entry.kind]):
         raise UnsupportedSchema(entry.name, f"its definition is no CREATE {entry.kind.upper()} statement")
     return entry.sql
 

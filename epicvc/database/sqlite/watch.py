@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import weakref
 
 
 def data_version(connection: sqlite3.Connection) -> int:
@@ -32,6 +35,8 @@ class Watch:
             connection: in a read transaction; or after its own commit.
             number: what :func:`data_version` said during that commit's transaction: its own commit does not move it.
         """
+        import weakref  # with what it imports, for commands that write
+
         self.close()
         self._connection = connection
         self._mark = object()
