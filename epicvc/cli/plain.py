@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from epicvc.cli.parameters import COMMON, Argument, Option, Parameter, parameters_of
+from epicvc.cli.parameters import COMMON, Argument, Option, Parameter, only_looks, parameters_of
 from epicvc.cli.settings import Context, Settings
 from epicvc.cli.table import EPICVC, Family, function_of
 from epicvc.lean import import_msgspec
@@ -42,11 +42,13 @@ class Call:
         Raises:
             UsageError: a common flag has a value that it does not take.
         """
-        import_msgspec()  # every command needs it
         settings = Settings()
         for flags in self.flags:
             settings = settings.with_flags(flags)
         with Context(settings) as context:
+            if only_looks(self.command):
+                context.look_early()
+            import_msgspec()  # every command needs it
             return self.command(context, **self.values)
 
 

@@ -13,6 +13,7 @@ from epicvc.cli.edge import write_json
 from epicvc.errors import UsageError
 
 if TYPE_CHECKING:
+    from epicvc.files.early import EarlyLook
     from epicvc.repo.repository import Repo
     from epicvc.ui.progress import ProgressBar
     from epicvc.ui.terminal import Console
@@ -126,11 +127,20 @@ class Context:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.early_look: EarlyLook | None = None
         self._ending = ExitStack()
 
     def call_on_close(self, close: Callable[[], None]) -> None:
         """Call something when the command ends, however it does; the last comes first."""
         self._ending.callback(close)
+
+    def look_early(self) -> None:
+        """Begin to look at the files where that saves time, before anything else is imported."""
+        from epicvc.repo.earlylook import begin
+
+        self.early_look = begin(str(self.settings.directory))
+        if self.early_look is not None:
+            self.call_on_close(self.early_look.close)
 
     def __enter__(self) -> Self:
         return self
@@ -148,6 +158,7 @@ def repo_of(context: Context) -> Repo:
     """The repo of the running command, closed when the command ends."""
     settings = settings_of(context)
     repo = settings.repo()
+    repo.early_look = context.early_look
     context.call_on_close(repo.close)
     if sys.stderr.isatty() and not settings.quiet and not settings.json:
         from epicvc.ui.progress import ProgressBar

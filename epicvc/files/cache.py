@@ -9,12 +9,10 @@ from typing import Final
 
 from epicvc.cachefile import CacheFile
 from epicvc.files.index import FileIndex
-from epicvc.files.scan import times_of
+from epicvc.files.scan import is_settled as is_settled
 
 VERSION: Final = 2
 _CLOCK: Final = "clock"
-_TICK_NS: Final = 20_000_000  # file times advance with the kernel's timer, every 1 to 10 ms
-_COARSE_NS: Final = 2_000_000_000  # and every 2 s on the coarsest file systems
 
 _FILE: Final = CacheFile("epicvc.stat-cache", VERSION, FileIndex)
 
@@ -33,21 +31,6 @@ def load_index(path: Path, basis: str) -> FileIndex:
 def save_index(path: Path, index: FileIndex) -> None:
     """Write a cache; failing to is no failure."""
     _FILE.save(path, index)
-
-
-def is_settled(stat: bytes, observed_ns: int) -> bool:
-    """Whether a file cannot change any more without its stat changing.
-
-    git's rule for racily clean entries, applied when a file is remembered rather than when that is used: a file whose
-    times are not older than the moment before it was read may be written again within the same tick of the clock.
-
-    Args:
-        stat: the file's :func:`~epicvc.files.scan.stat_key` from before it was read.
-        observed_ns: :func:`clock_ns` from before it was read.
-    """
-    mtime_ns, ctime_ns = times_of(stat)
-    granularity = _TICK_NS if ctime_ns % 1_000_000_000 else _COARSE_NS
-    return max(mtime_ns, ctime_ns) < observed_ns - granularity
 
 
 def clock_ns(directory: Path) -> int:

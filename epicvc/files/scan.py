@@ -18,6 +18,8 @@ STAT_SIZE: Final = 32
 _KEY: Final = struct.Struct("<qqqQ")
 _pack = _KEY.pack
 _WORD: Final = 1 << 64
+_TICK_NS: Final = 20_000_000  # file times advance with the kernel's timer, every 1 to 10 ms
+_COARSE_NS: Final = 2_000_000_000  # and every 2 s on the coarsest file systems
 _KIND: Final = 0o170000  # the bits of a mode that tell files from directories
 _BELOW: Final = "/**"
 """The end of a pattern that matches all that is below some directories, and nothing else."""
@@ -51,6 +53,21 @@ def times_of(key: bytes) -> tuple[int, int]:
     """When a file was modified and when anything of it was changed, in nanoseconds since 1970, by its key."""
     mtime_ns, ctime_ns, _, _ = _KEY.unpack(key)
     return mtime_ns, ctime_ns
+
+
+def is_settled(stat: bytes, observed_ns: int) -> bool:
+    """Whether a file cannot change any more without its stat changing.
+
+    git's rule for racily clean entries, applied when a file is remembered rather than when that is used: a file whose
+    times are not older than the moment before it was read may be written again within the same tick of the clock.
+
+    Args:
+        stat: the file's :func:`stat_key` from before it was read.
+        observed_ns: :func:`epicvc.files.cache.clock_ns` from before it was read.
+    """
+    mtime_ns, ctime_ns = times_of(stat)
+    granularity = _TICK_NS if ctime_ns % 1_000_000_000 else _COARSE_NS
+    return max(mtime_ns, ctime_ns) < observed_ns - granularity
 
 
 def scan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -18,13 +18,16 @@ from epicvc.files.scan import FoundFiles, scan
 from epicvc.jsonio import parse
 from epicvc.model.document import read_file_epic
 from epicvc.model.templates import is_template
+from epicvc.repo import earlylook
 from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
 from epicvc.repo.filestree import blob_id, changed_files, has_calculated, update_files
 from epicvc.repo.tracked import CALCULATED, CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile
-from epicvc.repo.workers import Workers, worth_it
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
+
+if TYPE_CHECKING:
+    from epicvc.files.early import Answer, EarlyLook
 
 CACHE: Final = "files.cache"
 TELL_EVERY: Final = 64
@@ -53,6 +56,7 @@ class _Look(Struct):
         problems: what is wrong with them.
         identities: what processes say of the files to read, in order; nothing where nobody was asked.
         ahead: processes read them already.
+        early: the files were looked at before they were asked for.
     """
 
     before: FileIndex
@@ -62,6 +66,7 @@ class _Look(Struct):
     problems: list[EpicvcError] = field(default_factory=list)
     identities: Iterator[_Identity | None] = field(default_factory=lambda: iter(()))
     ahead: bool = False
+    early: bool = False
 
 
 class Scanning(NamedTuple):
@@ -83,12 +88,18 @@ class FilesSide:
         config: where the files are.
         mapping_id: the mapping under which cached core ids were made.
         progress: told how many of how many files are read.
+        early: a look at the files that was begun before; the first scan takes it.
     """
 
     def __init__(
-        self, config: Config, mapping_id: ObjectId, progress: Callable[[str, int, int | None], None] | None = None
+        self,
+        config: Config,
+        mapping_id: ObjectId,
+        progress: Callable[[str, int, int | None], None] | None = None,
+        early: EarlyLook | None = None,
     ) -> None:
         self._config = config
+        self._early = early
         self._progress = progress
         self._basis = mapping_id.hex()
         self._cache_path = config.private / CACHE
@@ -149,16 +160,23 @@ class FilesSide:
         self._ensure_stored(sink, known, state)
         if index != before:
             save_index(self._cache_path, index)
+        if index != before or not look.early:
+            earlylook.remember(self._config, len(index))
         return state
 
     @contextmanager
     def _looking(self) -> Iterator[_Look]:
         """Look where the files are others than the index knows, and have processes read them where they are many."""
         look = _Look(load_index(self._cache_path, self._basis))
-        look.found = self._find(look.skipped, look.problems)
+        look.early = self._find(look)
         look.edits = look.before.edits(look.found)
         self._check_names(look.found, look.edits)
         unknown = [look.found.paths[edit.found] for edit in look.edits if edit.found is not None]
+        if not unknown:
+            yield look
+            return
+        from epicvc.repo.workers import Workers, worth_it
+
         if not worth_it(unknown):
             yield look
             return
@@ -198,13 +216,35 @@ class FilesSide:
                 blob = sink.put(ObjectType.BLOB, data)
                 yield path, TrackedFile(path, blob)
 
-    def _find(self, skipped: list[Skipped], problems: list[EpicvcError]) -> FoundFiles:
-        """The files that look tracked, by name; a files directory that is not there is a problem, and empty."""
-        config = self._config
+    def _find(self, look: _Look) -> bool:
+        """Find the files that look tracked, by name; a files directory that is not there is a problem, and empty.
+
+        Returns:
+            Whether they were looked at before.
+        """
+        config, skipped = self._config, look.skipped
         if not config.files.exists():
-            problems.append(FileUnavailable(config.shown(""), "the files directory does not exist"))
-            return FoundFiles([], b"")
-        return scan(config.files, config.include, config.exclude, skipped=lambda *what: skipped.append(Skipped(*what)))
+            look.problems.append(FileUnavailable(config.shown(""), "the files directory does not exist"))
+            return False
+        answer = self._taken()
+        if answer is not None:
+            look.found = answer.found
+            skipped += (Skipped(*what) for what in answer.skipped)
+            return True
+        look.found = scan(
+            config.files, config.include, config.exclude, skipped=lambda *what: skipped.append(Skipped(*what))
+        )
+        return False
+
+    def _taken(self) -> Answer | None:
+        """What the early look found; once, since a second scan is for what has changed since."""
+        early, self._early = self._early, None
+        if early is None:
+            return None
+        from epicvc.files.early import Question
+
+        config = self._config
+        return early.take(Question(os.fspath(config.files), config.include, config.exclude))
 
     @staticmethod
     def _check_names(found: FoundFiles, edits: Iterable[Edit]) -> None:

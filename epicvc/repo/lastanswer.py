@@ -18,6 +18,9 @@ import os
 
 from epicvc import __version__
 from epicvc.database.sqlite.changetoken import change_token, is_racy
+from epicvc.repo.place import PRIVATE as PRIVATE
+from epicvc.repo.place import STORE as STORE
+from epicvc.repo.place import root_above
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
     from epicvc.repo.config import Config
 
 FILE = "status.cache"
-PRIVATE = ".epicvc"
-STORE = "store.db"
 DATABASE_VARIABLE = "EPICVC_DATABASE_URL"
 
 _FORMAT = f"epicvc.last-answer/1 {__version__}".encode()
@@ -118,7 +119,7 @@ def recall(environment: Mapping[str, str]) -> str | None:
     if environment.get(DATABASE_VARIABLE):
         return None
     try:
-        root = _root_above(os.getcwd())
+        root = root_above(os.getcwd())
         with open(f"{root}/{PRIVATE}/{FILE}", "rb") as file:
             known, checksum, data = file.read().split(_END, 2)
         if known != _FORMAT or checksum != _checksum(data):
@@ -144,20 +145,6 @@ _PLACES = 6
 def _places(root: str, files: str, database: str) -> list[str]:
     """The names and where they lead: a symbolic link on the way changes without what it leads to."""
     return [root, files, database, *(name and os.path.realpath(name) for name in (root, files, database))]
-
-
-def _root_above(directory: str) -> str:
-    """As :func:`epicvc.repo.repository.find_root`, which says what is wrong.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    while not os.path.isfile(f"{directory}/{PRIVATE}/{STORE}"):
-        parent = os.path.dirname(directory)
-        if parent == directory:
-            raise FileNotFoundError
-        directory = parent
-    return directory
 
 
 def _half_written(root: str) -> bool:

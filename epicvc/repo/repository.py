@@ -22,6 +22,7 @@ from epicvc.store.store import Store
 if TYPE_CHECKING:
     from epicvc.database.backend import Backend, Reader
     from epicvc.fileio import RepoLock
+    from epicvc.files.early import EarlyLook
     from epicvc.repo.filesside import FilesSide
     from epicvc.repo.objects import DatabaseState, Snapshot
     from epicvc.repo.tracked import FilesState
@@ -101,6 +102,10 @@ class Repo:
         store: its open store.
         environment: environment variables.
         now: the clock.
+
+    Attributes:
+        progress: told how long work goes on.
+        early_look: a look at the files that was begun before the repo was opened.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class Repo:
         self.environment = environment
         self.revisions = Revisions(store)
         self.progress: Progress = no_progress
+        self.early_look: EarlyLook | None = None
 
     @classmethod
     def open(cls, start: Path, environment: MappingABC[str, str] | None = None, database: str | None = None) -> Repo:
@@ -254,7 +260,8 @@ class Repo:
                 reader = stack.enter_context(backend.read())
             captured = stack.enter_context(capturing(self.config, sink, reader, token, self._told)) if reader else None
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
-            side = FilesSide(self.config, mapping, self.progress)
+            early, self.early_look = self.early_look, None
+            side = FilesSide(self.config, mapping, self.progress, early)
             begun = stack.enter_context(side.scanning(sink, head[1].files if head else None))
             # While processes read many files, the database; otherwise it is looked at by a process meanwhile.
             database = captured() if captured and begun.ahead else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from epicvc.fileio import leftover_temporaries, remove_file
-from epicvc.repo import agreement, dbcache, dbmark, filesside, lastanswer
+from epicvc.repo import agreement, dbcache, dbmark, earlylook, filesside, lastanswer
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 from epicvc.services.cleaning import Cleaned, CleanReport
@@ -26,7 +26,7 @@ def reset_caches(repo: Repo, *, dry_run: bool = False) -> CleanReport:
     """Forget what is known of files and rows: the next command reads both sides whole."""
     report = CleanReport("clean cache --checksums", dry_run=dry_run)
     with repo.lock():
-        names = (filesside.CACHE, dbcache.FILE, dbmark.FILE, agreement.FILE, lastanswer.FILE)
+        names = (filesside.CACHE, dbcache.FILE, dbmark.FILE, agreement.FILE, lastanswer.FILE, earlylook.FILE)
         found = [path for name in names if (path := repo.config.private / name).exists()]
         _remove(repo, found, report, "what is remembered of a side")
     return report
