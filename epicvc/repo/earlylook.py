@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from epicvc.repo.config import Config
 
 FILE = "look.cache"
-MANY = 3000
+MANY = 5000
 """Files from which on it is worth a process: fewer are looked at while one is forked and its answer is read."""
 
 _LOAD = "/proc/loadavg"
