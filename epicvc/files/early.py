@@ -14,18 +14,19 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from epicvc.files.scan import STAT_SIZE, FoundFiles, is_settled, scan, stat_key
 
 OLDEST_S: Final = 2.0
 """How old a look may be when it is taken. One that is older belongs to a process that was stopped in between."""
 
+MOST_DIRECTORIES: Final = 300
+"""Directories in which one looks early: each takes the caller another look."""
+
 _PIPE_BYTES: Final = 1 << 20  # as much as anybody may ask for
-_MOST_DIRECTORIES: Final = 300  # each takes the caller another look
 _HEAD: Final = struct.Struct("<4sQQQQ")  # a mark; how many paths, directories, and texts of what was left out; bytes
 _MARK: Final = b"look"
 _END: Final = "\0"  # in no path
@@ -61,7 +62,7 @@ class Answer(NamedTuple):
     stamps: bytes
 
 
-class _TooMany(Exception):
+class TooManyDirectories(Exception):
     """There are so many directories that nothing would be saved."""
 
 
@@ -71,6 +72,7 @@ def look(question: Question) -> Answer:
     Raises:
         FileUnavailable: a directory cannot be read.
         UnsafeName: a tracked file's name is not UTF-8.
+        TooManyDirectories: nothing would be saved.
     """
     skipped: list[tuple[str, str]] = []
     directories: list[str] = []
@@ -78,8 +80,8 @@ def look(question: Question) -> Answer:
     root, include, exclude = question
 
     def enter(directory: str) -> None:
-        if len(directories) == _MOST_DIRECTORIES:
-            raise _TooMany
+        if len(directories) == MOST_DIRECTORIES:
+            raise TooManyDirectories
         directories.append(directory)
         stamps.extend(stat_key(Path(root, directory).stat()))
 
@@ -187,7 +189,7 @@ class EarlyLook:
                 os.waitpid(process, 0)
 
 
-def _answer(question: Question, reading: int, writing: int, look: Callable[[Question], Answer] = look) -> None:
+def _answer(question: Question, reading: int, writing: int) -> NoReturn:
     """What the other process does. It never returns, nor runs what this process would when it ends."""
     code = 1
     try:

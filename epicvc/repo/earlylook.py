@@ -15,6 +15,8 @@ from epicvc.repo.place import PRIVATE, STORE, root_above
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from epicvc.files.early import EarlyLook
     from epicvc.repo.config import Config
 
@@ -56,12 +58,12 @@ def begin(directory: str) -> EarlyLook | None:
     return EarlyLook.begin(question, f"{root}/{PRIVATE}/{STORE}")
 
 
-def remember(config: Config, count: int) -> None:
+def remember(config: Config, paths: Sequence[str]) -> None:
     """Leave the note where it is worth it, else none. Failing to is no failure.
 
     Args:
         config: the repo's configuration.
-        count: how many files are tracked.
+        paths: the tracked files.
     """
     from epicvc.errors import FileUnavailable
     from epicvc.fileio import atomic_write, read_file, remove_file
@@ -69,18 +71,26 @@ def remember(config: Config, count: int) -> None:
     path = config.private / FILE
     files = config.files.relative_to(config.root).as_posix()
     fields = [_FORMAT, files, str(len(config.include)), *config.include, *config.exclude]
-    note = _END.join(fields).encode() if count >= MANY else None
+    note = _END.join(fields).encode() if len(paths) >= MANY else None
     try:
         known: bytes | None = read_file(path)
     except FileUnavailable:
         known = None
     if known == note:
         return
+    if note is not None and _are_scattered(paths):
+        note = None
     with suppress(FileUnavailable):
         if note is not None:
             atomic_write(path, note, mode=0o600, durable=False)
         else:
             remove_file(path)
+
+
+def _are_scattered(paths: Sequence[str]) -> bool:
+    from epicvc.files.early import MOST_DIRECTORIES
+
+    return len({path.rpartition("/")[0] for path in paths}) > MOST_DIRECTORIES
 
 
 def _is_processor_idle() -> bool:

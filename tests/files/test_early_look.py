@@ -216,7 +216,7 @@ def test_a_directory_that_went_since(place: Place) -> None:
 
 
 def test_so_many_directories_that_it_saves_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "_MOST_DIRECTORIES", 3)
+    monkeypatch.setattr(early, "MOST_DIRECTORIES", 3)
     assert place.take() is not None
     (place.files / "one").mkdir()
     assert place.take() is None

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from store.memory import Memory
 
+from epicvc.files import early
 from epicvc.files.early import EarlyLook
 from epicvc.repo import earlylook
 from epicvc.repo.base import put_mapping
@@ -74,9 +75,9 @@ def test_the_scan_says_the_same(config: Config) -> None:
     (config.files / "link.json").symlink_to("1.json")
     (config.files / "3.json").write_text("{broken")
     (config.files / "2.json").unlink()
-    early = begun_at(config)
-    state = looker.scan(early)
-    assert early._pipe is None  # it was taken
+    begun = begun_at(config)
+    state = looker.scan(begun)
+    assert begun._pipe is None  # it was taken
     assert facts(state) == facts(looker.scan())
     assert len(state.problems) == len(state.skipped) == 1
 
@@ -85,9 +86,9 @@ def test_what_is_saved_in_place_meanwhile_is_read_the_next_time(config: Config) 
     """The command says how the files were when it began; nothing wrong is remembered."""
     looker = Looker(config)
     before = looker.scan()
-    early = begun_at(config)
+    begun = begun_at(config)
     (config.files / "1.json").write_text('{"id": "1", "name": "y"}')
-    assert facts(looker.scan(early)) == facts(before)
+    assert facts(looker.scan(begun)) == facts(before)
     assert facts(looker.scan()) != facts(before)
 
 
@@ -96,10 +97,10 @@ def test_what_is_saved_in_place_and_was_others_before_is_read(config: Config) ->
     looker = Looker(config)
     looker.scan()
     (config.files / "1.json").write_text('{"id": "1", "name": "y"}')
-    early = begun_at(config)
+    begun = begun_at(config)
     time.sleep(0.03)
     (config.files / "1.json").write_text('{"id": "1", "name": "z"}')
-    seen = facts(looker.scan(early))
+    seen = facts(looker.scan(begun))
     assert seen == facts(looker.scan())
     (config.files / "1.json").write_text('{"id": "1", "name": "!"}')
     assert facts(looker.scan()) != seen
@@ -108,11 +109,11 @@ def test_what_is_saved_in_place_and_was_others_before_is_read(config: Config) ->
 def test_what_is_replaced_meanwhile_is_seen(config: Config) -> None:
     looker = Looker(config)
     before = looker.scan()
-    early = begun_at(config)
+    begun = begun_at(config)
     (config.root / "new").write_text('{"id": "1", "name": "y"}')
     (config.root / "new").rename(config.files / "1.json")
     (config.files / "2.json").unlink()
-    state = looker.scan(early)
+    state = looker.scan(begun)
     assert facts(state) == facts(looker.scan()) != facts(before)
     assert list(state.by_epic) == ["1"]
 
@@ -120,25 +121,25 @@ def test_what_is_replaced_meanwhile_is_seen(config: Config) -> None:
 def test_another_configuration_than_the_note_says(config: Config) -> None:
     looker = Looker(config)
     looker.scan()
-    early = begun_at(config)
+    begun = begun_at(config)
     looker.config = Config(config.root, config.files, exclude=("1.json",))
-    assert list(looker.scan(early).by_epic) == ["2"]
+    assert list(looker.scan(begun).by_epic) == ["2"]
 
 
 def test_the_files_directory_went(config: Config) -> None:
     looker = Looker(config)
     looker.scan()
-    early = begun_at(config)
+    begun = begun_at(config)
     config.files.rename(config.root / "elsewhere")
-    assert "does not exist" in str(looker.scan(early).problems[0])
+    assert "does not exist" in str(looker.scan(begun).problems[0])
 
 
 def test_files_in_the_repo_itself(config: Config) -> None:
     looker = Looker(Config(config.root, config.root, include=("epics/*",)))
     looker.scan()
-    early = begun_at(config)
-    assert sorted(looker.scan(early).by_epic) == ["1", "2"]
-    assert early._pipe is None
+    begun = begun_at(config)
+    assert sorted(looker.scan(begun).by_epic) == ["1", "2"]
+    assert begun._pipe is None
 
 
 def test_the_note_comes_and_goes_with_the_files(config: Config) -> None:
@@ -164,16 +165,24 @@ def test_a_note_that_is_none(config: Config, damage: bytes) -> None:
     begun_at(config).close()
 
 
+def test_files_that_are_scattered(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early, "MOST_DIRECTORIES", 1)
+    (config.files / "b").mkdir()
+    (config.files / "b" / "3.json").write_text('{"id": "3"}')
+    Looker(config).scan()
+    assert not (config.private / FILE).exists()
+
+
 @pytest.mark.parametrize("files", ["/", "/etc", "..", "epics/../.."])
 def test_a_note_that_leads_out_of_the_repo(config: Config, files: str) -> None:
-    remember(config, 2)
+    remember(config, ["1.json", "2.json"])
     note = config.private / FILE
     note.write_bytes(note.read_bytes().replace(b"epics", files.encode()))
     assert begin(str(config.root)) is None
 
 
 def test_where_it_begins(config: Config, tmp_path: Path) -> None:
-    remember(config, 2)
+    remember(config, ["1.json", "2.json"])
     begun_at(config).close()
     below = begin(str(config.files))
     assert below is not None
