@@ -76,14 +76,16 @@ class Workers:
     Args:
         chore: a name in :data:`epicvc.repo.chores.CHORES`.
         setup: what the chore needs to know, once.
+        beside: whoever asks is as busy himself, and has a processor left to him. With one process more they are all
+            slower, by more than it adds.
     """
 
-    def __init__(self, chore: str, setup: object) -> None:
+    def __init__(self, chore: str, setup: object, *, beside: bool = False) -> None:
         from concurrent.futures import ThreadPoolExecutor
         from queue import SimpleQueue
 
         self._greeting = (chore, setup)
-        self._count = min(_MOST, processors())
+        self._count = min(_MOST, max(1, processors() - beside))
         self._idle: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
         self._threads = ThreadPoolExecutor(self._count, "epicvc-worker")

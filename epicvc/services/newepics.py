@@ -29,7 +29,7 @@ def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChang
         return
     config, files = documents.repo.config, documents.working.files.by_epic
     setup = {"root": os.fspath(config.files), "mapping": config.mapping.to_json()}
-    with Workers("encode", setup) as workers:
+    with Workers("encode", setup, beside=True) as workers:
         answers = workers.map([(files[epic].path, files[epic].blob) for epic in epics])
         for epic, answer in zip(epics, answers, strict=True):
             yield revived(answer) if answer else _new_epic(documents, layout, epic)
