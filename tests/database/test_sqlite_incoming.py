@@ -11,9 +11,9 @@ import pytest
 
 from epicvc.database.backend import Ahead, Change
 from epicvc.database.rowcodec import RawText, SQLValue, encode_key, encode_row
-from epicvc.database.sqlite import rowwriter
+from epicvc.database.sqlite import incoming, rowwriter
 from epicvc.database.sqlite.backend import SQLiteBackend
-from epicvc.errors import DatabaseLocked, DatabaseUnavailable, InvalidRow
+from epicvc.errors import DatabaseLocked, DatabaseUnavailable, InvalidData, InvalidRow
 
 from .helpers import Capture, capture, restore, run_script, sqlite_backend
 
@@ -149,6 +149,29 @@ def test_where_rows_cannot_wait(backend: SQLiteBackend, tmp_path: Path) -> None:
         raise AssertionError("opened")
     with closing(sqlite3.connect(tmp_path / "t.db", timeout=0, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
+
+
+def test_where_there_is_no_space_for_them(
+    backend: SQLiteBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(incoming, "_PRAGMAS", (*incoming._PRAGMAS, "max_page_count=5"))
+    now = capture(backend)
+    changes: list[Change] = [(encode_key([n]), None, encode_row((n, n, None, "x" * 3000, None))) for n in range(3, 30)]
+    ahead = Ahead({"t": (now.schema.by_name["t"], changes)}, tmp_path / "waiting")
+    with pytest.raises(DatabaseUnavailable, match="full") as caught, backend.write(as_restore=True, ahead=ahead):
+        raise AssertionError("opened")
+    assert str(tmp_path) in str(caught.value)
+    assert "t.db" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["t.db"]
+    assert capture(backend) == now
+
+
+def test_a_damaged_row_is_found_before_the_lock_is_taken(backend: SQLiteBackend, tmp_path: Path) -> None:
+    now = capture(backend)
+    ahead = Ahead({"t": (now.schema.by_name["t"], [(encode_key([1]), None, b"\x91")])}, tmp_path / "waiting")
+    with pytest.raises(InvalidData, match="damaged row"), backend.write(as_restore=True, ahead=ahead):
+        raise AssertionError("opened")
+    assert [path.name for path in tmp_path.iterdir()] == ["t.db"]
 
 
 def test_a_database_that_is_locked(backend: SQLiteBackend, tmp_path: Path) -> None:

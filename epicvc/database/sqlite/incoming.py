@@ -29,6 +29,7 @@ from epicvc.fileio import remove_file
 
 _NAME: Final = "_epicvc_incoming"
 _SCHEMA: Final = quote_identifier(_NAME)
+_PRAGMAS = ("journal_mode=OFF", "synchronous=OFF")  # nobody needs it after a crash
 
 
 class _Inexact(Exception):  # not an error: the table is left to others
@@ -39,7 +40,7 @@ class Incoming:
     """Rows that wait in a database that is attached to a connection.
 
     Args:
-        connection: outside of a transaction.
+        connection: outside of a transaction; to be closed when this fails.
         ahead: the rows, and where they may wait.
         timeout: for messages.
 
@@ -55,14 +56,10 @@ class Incoming:
         with translated(os.fspath(ahead.path.parent), timeout):
             connection.execute(f"ATTACH ? AS {_SCHEMA}", [f"{ahead.path.absolute().as_uri()}?mode=rwc"])
             self._forget_name()
-            for pragma in ("journal_mode=OFF", "synchronous=OFF"):  # nobody needs it after a crash
+            for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {_SCHEMA}.{pragma}").fetchall()
             connection.execute("BEGIN")
-            try:
-                self._load(ahead.tables)
-            except BaseException:
-                connection.execute("COMMIT")  # without a journal nothing can be rolled back; it is not used
-                raise
+            self._load(ahead.tables)
             connection.execute("COMMIT")
 
     def _load(self, tables: Mapping[str, tuple[TableInfo, Iterable[Change]]]) -> None:
