@@ -86,6 +86,12 @@ def file_order(files: Files, epic: str) -> list[str]:
     return next([task["id"] for task in body["tasks"]] for body in bodies if str(body["id"]) == epic)
 
 
+def file_labels(files: Files, epic: str) -> list[str]:
+    """The labels of an epic in the order of its file."""
+    bodies = (body_of(json.loads(data)) for data in files.values())
+    return next(body.get("labels") or [] for body in bodies if str(body["id"]) == epic)
+
+
 class World:
     """Both sides of a repo."""
 
@@ -136,6 +142,15 @@ class World:
         )
         with self.connection() as database:
             return [key for (key,) in database.execute(query, (epic,))]
+
+    def db_labels(self, epic: str) -> list[str]:
+        """The labels of a living epic in the application's order."""
+        query = (
+            "SELECT labels FROM framework_epics WHERE epic_key = ? AND deleted_at IS NULL "
+            "AND coalesce(status, '') <> 'deleted'"
+        )
+        with self.connection() as database:
+            return next(json.loads(labels or "[]") for (labels,) in database.execute(query, (epic,)))
 
     # Changing
 
