@@ -61,9 +61,18 @@ class Place:
 @pytest.fixture(name="place")
 def _place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(threading, "active_count", lambda: 1)  # the test runner's own do no harm
+    fork, forked = os.fork, list[int]()
+
+    def forking() -> int:
+        process = fork()
+        forked.extend([process] if process else [])
+        return process
+
+    monkeypatch.setattr(os, "fork", forking)
     yield Place(tmp_path)
-    with pytest.raises(ChildProcessError):  # none is left, dead or alive
-        os.waitpid(-1, os.WNOHANG)
+    for process in forked:
+        with pytest.raises(ChildProcessError):  # none is left, dead or alive
+            os.waitpid(process, os.WNOHANG)
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes]) -> None:
