@@ -96,7 +96,7 @@ def epic_of_rows(
         for row in tasks
     ]
     values = [epic.get(field.column) for field in layout.epics.fields]
-    return decode_epic(layout, EpicRows(epic.get(table.id), key, values, in_order(rows), links))
+    return decode_epic(layout, EpicRows(epic.get(table.id), key, values, _in_order(rows), links))
 
 
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
@@ -203,7 +203,7 @@ def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = Non
         tasks = _read_tasks(reader, layout, parents)
         links = _read_links(reader, layout, parents)
         for surrogate, key, values in batch:
-            yield EpicRows(surrogate, key, values, in_order(tasks.get(surrogate, [])), links)
+            yield EpicRows(surrogate, key, values, _in_order(tasks.get(surrogate, [])), links)
 
 
 def _read_tasks(
@@ -258,7 +258,7 @@ def _read_links(reader: Reader, layout: Layout, parents: Sequence[SQLValue]) -> 
     return result
 
 
-def in_order(rows: list[TaskRow]) -> list[TaskRow]:
+def _in_order(rows: list[TaskRow]) -> list[TaskRow]:
     """Tasks by sequence, then key; mostly they come so."""
     numbers = [row[0] for row in rows]
     if set(map(type, numbers)) == {int} and all(map(lt, numbers, numbers[1:])):  # type: ignore[arg-type]

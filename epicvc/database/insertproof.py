@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, NamedTuple, cast
 
-from epicvc.database.backend import Reader
+from epicvc.database.backend import Reader, Row
 from epicvc.database.batches import batches
 from epicvc.database.documents import of_epics
 from epicvc.database.layout import DELETED, Columns, Layout
@@ -21,9 +21,6 @@ from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.tables import TableInfo
 from epicvc.model.mapping import Kind
-
-Row: TypeAlias = Sequence[SQLValue]
-"""All that a table has columns for, in their order."""
 
 _NUMERIC: Final = frozenset({Kind.NUMBER, Kind.BOOL})
 _EXACT: Final = frozenset({int, bool, type(None)})

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from epicvc.database.backend import Writer
-from epicvc.database.insertproof import InsertProof
 from epicvc.database.layout import Layout
 from epicvc.database.query import Delete, Select, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import NewRow, RowWrites
 from epicvc.model.labels import Label
+
+if TYPE_CHECKING:
+    from epicvc.database.insertproof import InsertProof
 
 
 class LinkWrites:

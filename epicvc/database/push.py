@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, cast
 
 from msgspec import Struct
 
 from epicvc.database.backend import Writer
 from epicvc.database.batches import batches
 from epicvc.database.changes import ChangedTask, EpicChange, NewTask
-from epicvc.database.insertproof import InsertProof
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.links import LinkWrites
 from epicvc.database.query import Select, constant
@@ -28,6 +27,9 @@ from epicvc.database.values import key_text
 from epicvc.errors import LossyField
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
+
+if TYPE_CHECKING:
+    from epicvc.database.insertproof import InsertProof
 
 
 class _Row(Struct):

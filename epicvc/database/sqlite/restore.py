@@ -20,7 +20,6 @@ from epicvc.database.backend import Change, Fault, RowSource
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import show_key
 from epicvc.database.sqlite.definitions import create, drop, first_difference
-from epicvc.database.sqlite.incoming import Incoming
 from epicvc.database.sqlite.rowwriter import RowWriter
 from epicvc.database.sqlite.schema import SEQUENCE
 from epicvc.database.sqlite.statements import TableSQL
@@ -28,6 +27,7 @@ from epicvc.database.tables import Definition, Schema, TableInfo
 from epicvc.errors import ConstraintBroken, InvalidData, UnsupportedSchema
 
 if TYPE_CHECKING:
+    from epicvc.database.sqlite.incoming import Incoming
     from epicvc.database.sqlite.reader import SQLiteReader
 
 

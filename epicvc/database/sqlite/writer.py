@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from epicvc.database.backend import Change, Fault, Row, RowSource
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.sqlite.failures import translated
-from epicvc.database.sqlite.incoming import Incoming
 from epicvc.database.sqlite.reader import STATE_TABLE, SQLiteReader
 from epicvc.database.sqlite.restore import Restore
 from epicvc.database.sqlite.touched import TouchLog
 from epicvc.database.tables import Schema
+
+if TYPE_CHECKING:
+    from epicvc.database.sqlite.incoming import Incoming
 
 _READS = ("SELECT", "VALUES", "EXPLAIN", "PRAGMA")
 
