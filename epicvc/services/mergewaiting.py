@@ -102,7 +102,8 @@ def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: b
 
     Raises:
         NotFound: nothing is in progress, or a place is no open conflict.
-        ChangedSince: a place that an answer changes was changed by someone else since the merge.
+        ChangedSince: a place that an answer changes was changed by someone else since the merge, or an epic that an
+            answer brings back is in another file by now.
     """
     chosen = {conflict.label: choice for conflict, choice in answers}
 
@@ -127,7 +128,7 @@ def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: b
             applied=merged.snapshot,
         )
         try:
-            wanted = transplant(session.staging, session.working.snapshot(), state.applied, merged.snapshot)
+            wanted = transplant(session.staging, session.working, state.applied, merged.snapshot)
         except Collision as collision:
             raise ChangedSince("resolve", collision.labels) from collision
         target = Target(wanted, lambda session, sink, _: {MERGING: put_state(sink, repo, after).hex()}, merged.check)

@@ -18,8 +18,10 @@ from epicvc.repo.base import get_ignored
 from epicvc.repo.dbside import COUNTERS, RowChange, get_schema, restore, row_changes, table_root
 from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.repository import Working
 from epicvc.repo.spool import Spool
 from epicvc.services.difference import key_text
+from epicvc.services.obstacles import obstacles
 from epicvc.services.session import Later, Session
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
@@ -159,21 +161,29 @@ def _counters(
 
 
 class Collision(Exception):  # collected into one error by the caller
-    """Places that are neither as the change left them nor as it would put them."""
+    """Places that are neither as the change left them nor as it would put them, or in the way of what it would put."""
 
     def __init__(self, labels: list[str]) -> None:
         super().__init__(labels)
         self.labels = labels
 
 
-def transplant(sink: ObjectSink, current: Snapshot, source: Snapshot, target: Snapshot) -> Snapshot:
-    """Apply the change from ``source`` to ``target`` to ``current``, and only that.
+def transplant(sink: ObjectSink, working: Working, source: Snapshot, target: Snapshot) -> Snapshot:
+    """Apply the change from ``source`` to ``target`` to both sides as they are, and only that.
+
+    Args:
+        sink: holds the states, and gets the trees of the new one.
+        working: both sides as they are.
+        source: where the change comes from.
+        target: where it leads.
 
     Raises:
-        Collision: something that the change touches is in ``current`` neither as in ``source`` nor as in ``target``.
+        Collision: something that the change touches is neither as in ``source`` nor as in ``target``, or a file made
+            or changed since cannot stand beside one that the change brings.
     """
-    labels: list[str] = []
+    current, labels = working.snapshot(), list[str]()
     files = _transplant_tree(sink, current.files, source.files, target.files, labels, lambda key: key.decode())
+    labels += obstacles(sink, working.files, files, target.files)
     database = _transplant_database(sink, current.database, source.database, target.database, labels)
     if labels:
         raise Collision(labels)

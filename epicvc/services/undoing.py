@@ -51,7 +51,7 @@ def undo(repo: Repo, operation: str | None = None, *, dry_run: bool = False) -> 
 
     Raises:
         NotFound: there is nothing to undo, or no such operation.
-        ChangedSince: something that it changed has been changed since by someone else.
+        ChangedSince: something that it changed has been changed since by someone else, or moved to another file.
     """
 
     def act(session: Session) -> Operation | Later[Operation]:
@@ -66,7 +66,7 @@ def redo(repo: Repo, *, dry_run: bool = False) -> Operation:
 
     Raises:
         NotFound: there is nothing to redo.
-        ChangedSince: something that it would change has been changed since.
+        ChangedSince: something that it would change has been changed since, or moved to another file.
     """
 
     def act(session: Session) -> Operation | Later[Operation]:
@@ -138,14 +138,17 @@ def transfer(
         in_its_place: the log, whose newest operation it is, is to have this in its place.
 
     Raises:
-        ChangedSince: something that it concerns is neither as in the one nor as in the other.
+        ChangedSince: something that it concerns is neither as in the one nor as in the other, or a file that it would
+            bring has an epic that is in another file by now, or a name that another has but for its case.
     """
     refs, moved = _transplant_refs(dict(session.repo.store.refs()), source.refs, target.refs)
     wanted = session.working.snapshot()
     labels = moved
     if source.snapshot is not None and target.snapshot is not None:
         try:
-            wanted = transplant(session.staging, wanted, _snapshot(session, source), _snapshot(session, target))
+            wanted = transplant(
+                session.staging, session.working, _snapshot(session, source), _snapshot(session, target)
+            )
         except Collision as collision:
             labels = [*moved, *collision.labels]
     if labels:

@@ -160,6 +160,23 @@ def test_an_answer_never_overwrites_an_edit_made_since(repo: EpicRepo) -> None:
     repo.rewrite(epic, lambda body: body.update(name="Ours"))
 
 
+def test_an_answer_brings_no_epic_back_that_is_in_another_file_by_now(repo: EpicRepo) -> None:
+    epic = repo.facts.epic
+    data = repo.path(epic).read_bytes()
+    fork(repo)
+    repo.rewrite(epic, lambda body: body.update(name="Theirs"))
+    commit(repo, "theirs")
+    repo.ok("switch", "main")
+    repo.path(epic).unlink()
+    commit(repo, "ours")
+    repo.json("merge", "theirs", code=1)
+    (repo.directory / "again.json").write_bytes(data)
+    repo.refused(5, "resolve", "--prefer", "theirs", naming="changed since: again.json")
+    (repo.directory / "again.json").unlink()
+    repo.ok("resolve", "--prefer", "theirs")
+    assert repo.body(epic)["name"] == "Theirs"
+
+
 def test_abort_undo_and_redo_of_a_merge(repo: EpicRepo) -> None:
     two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(name="Ours"))
     before = repo.everything()

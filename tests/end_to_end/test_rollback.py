@@ -15,6 +15,13 @@ def _state(repo: EpicRepo) -> tuple[dict[str, bytes], list[str]]:
     return repo.files(), repo.dump()
 
 
+def _move(repo: EpicRepo, old: str, new: str) -> None:
+    """Give a file another name."""
+    target = repo.directory / new
+    target.parent.mkdir(exist_ok=True)
+    (repo.directory / old).rename(target)
+
+
 def _damage(repo: EpicRepo) -> None:
     """What a bad day does to both sides."""
     facts = repo.facts
@@ -211,6 +218,146 @@ def test_undo_stops_where_the_file_was_edited_since(repo: EpicRepo) -> None:
     repo.ok("sync")
     repo.edit(facts.epic, '"pulled"', '"pulled, then edited"')
     repo.refused(5, "undo", naming=facts.path)
+
+
+@pytest.mark.parametrize(
+    "away",
+    [
+        ("checkout", "--discard-changes", "main"),
+        ("checkout", "--discard-changes", "--side", "files", "main"),
+        ("rollback", "HEAD"),
+        ("restore",),
+    ],
+    ids=["checkout", "one side", "rollback", "restore"],
+)
+@pytest.mark.parametrize("name", ["second.json", "below/second.json", "FIRST.json"])
+def test_undo_stops_where_the_epic_is_in_another_file_by_now(repo: EpicRepo, away: tuple[str, ...], name: str) -> None:
+    facts = repo.facts
+    _move(repo, facts.path, "first.json")
+    renamed = repo.files()
+    repo.ok(*away, *([facts.epic] if away == ("restore",) else []))
+    _move(repo, facts.path, name)
+    repo.refused(5, "undo", naming=f"changed since: {name}")
+    repo.refused(5, "undo", "--dry-run", naming=name)
+    assert repo.json("status")["in_sync"] is True
+    _move(repo, name, facts.path)
+    repo.ok("undo")
+    assert repo.files() == renamed
+
+
+def test_undo_names_every_file_that_is_in_its_way(repo: EpicRepo) -> None:
+    facts = repo.facts
+    names = {facts.path: "second.json", facts.other_path: "third.json"}
+    for path in names:
+        _move(repo, path, f"first {path}")
+    repo.ok("checkout", "--discard-changes", "main")
+    for path, name in names.items():
+        _move(repo, path, name)
+    repo.refused(5, "undo", naming="changed since: second.json, third.json")
+    _move(repo, "third.json", facts.other_path)
+    assert "third.json" not in repo.refused(5, "undo", naming="changed since: second.json")
+
+
+def test_redo_stops_where_the_epic_is_in_another_file_by_now(repo: EpicRepo) -> None:
+    facts = repo.facts
+    before = repo.files()
+    _move(repo, facts.path, "first.json")
+    repo.ok("rollback", "HEAD")
+    repo.ok("undo")
+    _move(repo, "first.json", "second.json")
+    repo.refused(5, "redo", naming="changed since: second.json")
+    _move(repo, "second.json", "first.json")
+    repo.ok("redo")
+    assert repo.files() == before
+
+
+def test_undo_stops_where_a_deleted_epic_was_made_again_in_another_file(repo: EpicRepo) -> None:
+    facts = repo.facts
+    data = repo.path(facts.epic).read_bytes()
+    deleted = "UPDATE framework_epics SET deleted_at = '2026-01-01', status = 'deleted' WHERE epic_key = ?"
+    repo.sql(deleted, facts.epic)
+    repo.ok("sync")
+    assert facts.path not in repo.files()
+    (repo.directory / "again.json").write_bytes(data)
+    repo.refused(5, "undo", naming="changed since: again.json")
+
+
+def test_undo_stops_where_an_epic_would_come_to_a_file_that_is_there(repo: EpicRepo) -> None:
+    """No file comes back: one that stays gets the epic that it had, which is elsewhere by now."""
+    facts = repo.facts
+    repo.path(facts.epic).unlink()
+    _move(repo, facts.other_path, facts.path)
+    repo.ok("checkout", "--discard-changes", "main")
+    _move(repo, facts.other_path, "elsewhere.json")
+    repo.refused(5, "undo", naming="changed since: elsewhere.json")
+
+
+def test_undo_stops_where_a_file_has_another_epic_by_now(made: EpicRepo) -> None:
+    """The file is neither new nor renamed: the epic in it is another one."""
+    facts = made.facts
+    _move(made, facts.path, "first.json")
+    made.ok("checkout", "--discard-changes", "main")
+    (made.directory / facts.path).rename(made.directory / facts.other_path)
+    made.refused(5, "undo", naming=f"changed since: {facts.other_path}")
+
+
+@pytest.mark.parametrize(
+    ("back", "since"),
+    [
+        ("first.json", "First.json"),
+        ("below/first.json", "Below/second.json"),
+        ("first.json", "first.json/second.json"),
+        ("first.json/second.json", "first.json"),
+    ],
+)
+def test_undo_stops_where_some_system_takes_two_names_for_one(repo: EpicRepo, back: str, since: str) -> None:
+    facts = repo.facts
+    _move(repo, facts.path, back)
+    repo.ok("checkout", "--discard-changes", "main")
+    if "/" in back:
+        (repo.directory / back).parent.rmdir()
+    _move(repo, facts.other_path, since)
+    repo.refused(5, "undo", naming=f"changed since: {since}")
+    _move(repo, since, "any.json")
+    if "/" in since:
+        (repo.directory / since).parent.rmdir()
+    repo.ok("undo")
+    assert {back, "any.json"} <= repo.files().keys()
+
+
+def test_undo_does_not_mind_that_other_epics_have_moved(repo: EpicRepo) -> None:
+    facts = repo.facts
+    _move(repo, facts.path, "first.json")
+    repo.ok("checkout", "--discard-changes", "main")
+    _move(repo, facts.other_path, "second.json")
+    repo.ok("undo")
+    assert {"first.json", "second.json"} <= repo.files().keys()
+    assert repo.json("status")["in_sync"] is True
+
+
+def test_undo_of_a_swap(repo: EpicRepo) -> None:
+    facts = repo.facts
+    _move(repo, facts.path, "between.json")
+    _move(repo, facts.other_path, facts.path)
+    _move(repo, "between.json", facts.other_path)
+    swapped = repo.files()
+    repo.ok("checkout", "--discard-changes", "main")
+    repo.ok("undo")
+    assert repo.files() == swapped
+
+
+@pytest.mark.parametrize("more", [b"", b"\n"], ids=["as it was", "edited since"])
+def test_undo_brings_back_two_files_of_one_epic(repo: EpicRepo, more: bytes) -> None:
+    """They were wrong before the rollback as well: nobody else made them so."""
+    facts = repo.facts
+    shutil.copy(repo.path(facts.epic), repo.directory / "copy.json")
+    wrong = repo.files()
+    repo.refused(4, "status", naming="an epic lives in one file")
+    repo.ok("rollback", "HEAD")
+    path = repo.path(facts.epic)
+    path.write_bytes(path.read_bytes() + more)
+    repo.ok("undo")
+    assert repo.files() == {**wrong, facts.path: wrong[facts.path] + more}
 
 
 def test_undo_leaves_later_work_elsewhere_alone(repo: EpicRepo) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from stateful.world import COLUMNS, World
+from stateful.world import COLUMNS, World, file_epics
 
 NUMBERS = st.integers(0, 5)
 VALUES = st.integers(1, 3)
@@ -37,8 +37,7 @@ class Edits(RuleBasedStateMachine):
 
     def file_epics(self) -> list[str]:
         """The epics that have a file."""
-        bodies = (json.loads(data) for data in self.world.repo.files().values())
-        return sorted(str(value.get("epic", value)["id"]) for value in bodies)
+        return file_epics(self.world.repo.files())
 
     def pick(self, number: int) -> str | None:
         """One of the epics with a file."""

@@ -17,8 +17,8 @@ from hypothesis.stateful import rule
 from support.repos import EpicRepo
 
 from stateful.edits import NUMBERS, Edits
-from stateful.model import Commit, Document, Operation, Outcome, Refs, State, agreed, merge, transplant
-from stateful.world import FACTS, World, documents_of, file_labels, file_order
+from stateful.model import Commit, Document, Files, Operation, Outcome, Refs, State, agreed, merge, transplant
+from stateful.world import FACTS, World, documents_of, file_epics, file_labels, file_order
 
 Documents = dict[str, Document]
 
@@ -320,7 +320,7 @@ class Machine(Edits):
         wanted = before_refs if command == "undo" else after_refs
         files = transplant(self.state.files, source.files, target.files)
         rows = transplant(self.state.counted(), source.counted(), target.counted())
-        if files is None or rows is None:
+        if files is None or rows is None or _epic_in_two(files):
             assert done.code == 5, done
             self._nothing_changed()
             return
@@ -347,6 +347,12 @@ class Machine(Edits):
         self._begin("status")
         self._check_status()
         self._nothing_changed()
+
+
+def _epic_in_two(files: Files) -> bool:
+    """Whether an epic has two files: one that comes back, and the one to which it was renamed since."""
+    epics = file_epics(files)
+    return len(epics) > len({*epics})
 
 
 def _table(state: State, name: str) -> dict[Any, Any]:

@@ -61,6 +61,21 @@ def test_a_few_random_histories(tmp_path: Path, tally: Tally) -> None:
     assert counts["steps"] > 80
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_file_is_renamed_before_a_checkout_and_after_it(tmp_path: Path, renamed: bool) -> None:
+    """What chance comes upon once in ten thousand steps: undo would give the epic both names."""
+    machine = Machine(make(tmp_path / "template"), tmp_path, lambda _name: None)
+    machine.rename_file(number=0)
+    machine.checkout(number=0, discard=True, by_branch=True)
+    if renamed:
+        machine.rename_file(number=0)
+    machine.undo()
+    assert len(machine.done) == renamed
+    machine.status()
+    machine.redo()
+    machine.teardown()
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("_marks")
 @pytest.mark.parametrize("part", range(4))

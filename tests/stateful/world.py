@@ -80,6 +80,11 @@ def documents_of(files: Files) -> dict[str, Document]:
     return found
 
 
+def file_epics(files: Files) -> list[str]:
+    """The epics that have a file, one for each file."""
+    return sorted(str(body_of(json.loads(data))["id"]) for data in files.values())
+
+
 def file_order(files: Files, epic: str) -> list[str]:
     """The tasks of an epic in the order of its file."""
     bodies = (body_of(json.loads(data)) for data in files.values())
