@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import cast
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of
 from epicvc.services.difference import key_text
+from epicvc.services.restoredfile import check_new_names, restore_file
 from epicvc.services.session import Later, Session, change
 from epicvc.services.sides import check_side
 from epicvc.services.targets import Target, go, reachable
@@ -44,6 +45,7 @@ def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = 
     Raises:
         NotFound: no such revision, or the commit and the sides know nothing of a label.
         UsageError: a label cannot be restored by itself.
+        UnsafeName: some system takes a restored file's name for one that another file has.
     """
     check_side(side)
     commit = repo.revisions.resolve(revision)
@@ -52,9 +54,10 @@ def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = 
         source = reachable(session, repo.snapshot_of(commit))
         current = session.working.snapshot()
         wanted = current
+        restored = {label.root for label in selection.labels if not label.table and not label.path}
         for label in selection.labels:
-            found = _pick_one(session, wanted, source, label, side)
-            wanted = found
+            wanted = _pick_one(session, wanted, source, label, side, restored)
+        check_new_names(session.staging, current.files, wanted.files)
         picked = Picked(_count(session, current, wanted), current.database != wanted.database)
         if dry_run or wanted.same_sides(current):
             return picked
@@ -68,10 +71,12 @@ def _count(session: Session, current: Snapshot, wanted: Snapshot) -> int:
     return sum(1 for _ in tree.diff(session.staging, current.files, wanted.files))
 
 
-def _pick_one(session: Session, current: Snapshot, source: Snapshot, label: Label, side: str | None) -> Snapshot:
+def _pick_one(
+    session: Session, current: Snapshot, source: Snapshot, label: Label, side: str | None, restored: Collection[str]
+) -> Snapshot:
     result, known = current, False
     if side in (None, "files") and not label.table:
-        files = _pick_file(session, current, source, label)
+        files = _pick_file(session, current, source, label, restored)
         if files is not None:
             result, known = replace(result, files=files), True
     if side in (None, "db") and current.database is not None and source.database is not None:
@@ -87,7 +92,9 @@ def _pick_one(session: Session, current: Snapshot, source: Snapshot, label: Labe
 # Files
 
 
-def _pick_file(session: Session, current: Snapshot, source: Snapshot, label: Label) -> bytes | None:
+def _pick_file(
+    session: Session, current: Snapshot, source: Snapshot, label: Label, restored: Collection[str]
+) -> bytes | None:
     """The files tree with this place as in the source; ``None`` where neither knows it."""
     sink = session.staging
     here = epic_paths(sink, current.files, {label.root}).get(label.root)
@@ -99,12 +106,7 @@ def _pick_file(session: Session, current: Snapshot, source: Snapshot, label: Lab
             raise NotFound(
                 f"{label}: the epic's file is only on one side", hint=f"restore the whole epic: {label.root}"
             )
-        changes: list[tuple[str, bytes | None]] = []
-        if here is not None and (there is None or here[0] != there[0]):
-            changes.append((here[0], None))
-        if there is not None:
-            changes.append(there)
-        return update_files(sink, current.files, changes)
+        return restore_file(sink, current.files, label.root, here, there, restored)
     raw = sink.get(here[1], ObjectType.BLOB)
     whole, other = (cast("Object", parse(sink.get(blob, ObjectType.BLOB))) for blob in (here[1], there[1]))
     target = _graft_file(whole, other, label)

@@ -332,6 +332,50 @@ def test_restore_a_deleted_epic(repo: EpicRepo) -> None:
     assert repo.epic_row(facts.epic)["deleted_at"] is None
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["renamed", "deleted"])
+def test_restore_leaves_a_file_of_another_epic_that_has_the_name_by_now(repo: EpicRepo, gone: bool) -> None:
+    facts = repo.facts
+    data, other = repo.path(facts.epic).read_bytes(), repo.path(facts.other).read_bytes()
+    repo.rewrite(facts.epic, lambda body: body.update(summary="edited"))
+    repo.path(facts.epic).rename(repo.directory / "renamed.json")
+    repo.path(facts.other).rename(repo.directory / facts.path)
+    if gone:
+        (repo.directory / "renamed.json").unlink()
+    files = repo.files()
+    assert repo.json("restore", "--source", "HEAD", facts.epic)["files"] == 1
+    now = repo.files()
+    assert now[facts.path] == other
+    (name,) = (path for path in now if now[path] == data)
+    assert name == "renamed.json" or gone
+    assert {path: now[path] for path in now if path != name} == {k: files[k] for k in files if k != name}
+    assert repo.json("status")["in_sync"] is True
+
+
+def test_restore_of_a_swap(repo: EpicRepo) -> None:
+    facts = repo.facts
+    before = repo.files()
+    one, two = repo.path(facts.epic), repo.path(facts.other)
+    one.rename(repo.directory / "between.json")
+    two.rename(one)
+    (repo.directory / "between.json").rename(two)
+    repo.ok("restore", "--source", "HEAD", facts.epic, facts.other)
+    assert repo.files() == before
+
+
+def test_restore_replaces_a_file_that_is_no_epic_any_more(repo: EpicRepo) -> None:
+    before = repo.files()
+    repo.path(repo.facts.epic).write_bytes(b"{")
+    repo.ok("restore", "--source", "HEAD", repo.facts.epic)
+    assert repo.files() == before
+
+
+def test_restore_refuses_a_name_that_some_system_takes_for_another_files(repo: EpicRepo) -> None:
+    facts = repo.facts
+    repo.path(facts.epic).unlink()
+    repo.path(facts.other).rename(repo.directory / facts.path.upper().replace(".JSON", ".json"))
+    repo.refused(4, "restore", "--source", "HEAD", facts.epic, naming=facts.path)
+
+
 def test_restore_fields(repo: EpicRepo, states: dict[str, tuple[str, State]]) -> None:
     facts = repo.facts
     key = facts.tasks[1]
