@@ -100,18 +100,8 @@ class Reader(Protocol):
         """Every row as (key, row), in the order of the keys' bytes, streamed."""
         ...
 
-    def rows_between(
-        self, table: str, first: bytes, last: bytes, read: list[Row] | None = None
-    ) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of one of the ranges that :meth:`comparing` gave, as :meth:`rows` gives them.
-
-        Args:
-            table: its name.
-            first: the first key.
-            last: the last.
-            read: takes the rows' own values too, in the order of the columns; some are missing where a text cannot be
-                read as one.
-        """
+    def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The rows of one of the ranges that :meth:`comparing` gave, as :meth:`rows` gives them."""
         ...
 
     def marking(self) -> AbstractContextManager[Callable[[], bytes | None]]:
@@ -190,6 +180,11 @@ class Reader(Protocol):
 
 class Writer(Reader, Protocol):
     """One write transaction: all of it is committed by :meth:`commit`, or none."""
+
+    @property
+    def beside(self) -> str:
+        """The name of the schema in which the transaction finds the tables that were laid beside the database."""
+        ...
 
     def execute_many(self, query: str, rows: Iterable[Sequence[SQLValue]]) -> None:
         """Run one statement that returns nothing for each row of bound values, one after the other."""
@@ -293,8 +288,19 @@ class Backend(Protocol):
         """
         ...
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether :meth:`write` can lay a SQLite database beside this one."""
+        ...
+
     def write(
-        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True, ahead: Ahead | None = None
+        self,
+        *,
+        as_restore: bool = False,
+        track: bool = True,
+        foreign_keys: bool = True,
+        ahead: Ahead | None = None,
+        image: bytes | None = None,
     ) -> AbstractContextManager[Writer]:
         """A write transaction, rolled back unless :meth:`Writer.commit` is called.
 
@@ -306,6 +312,8 @@ class Backend(Protocol):
             foreign_keys: enforce them. Without, whoever writes compares :meth:`Reader.faults` before the commit: what
                 rebuilding a table needs, since dropping the old one would cascade.
             ahead: what a restore is going to write of tables with many differences.
+            image: a SQLite database, as SQLite would write it into a file, whose tables statements find in the schema
+                :attr:`Writer.beside` for as long as the transaction lasts; only where :attr:`takes_images` says so.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Final, TypeVar
 
@@ -17,3 +17,19 @@ def batches(values: Iterable[T]) -> Iterator[list[T]]:
     remaining = iter(values)
     while batch := list(islice(remaining, BATCH)):
         yield batch
+
+
+def weighed(values: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Values in portions that are full once they weigh ``most``, taken only when their turn comes.
+
+    The last one is not full, and may be empty.
+    """
+    portion: list[T] = []
+    found = 0
+    for value in values:
+        if found >= most:
+            yield portion
+            portion, found = [], 0
+        portion.append(value)
+        found += weight(value)
+    yield portion

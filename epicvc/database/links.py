@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from epicvc.database.backend import Writer
 from epicvc.database.layout import Layout
@@ -12,9 +11,6 @@ from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import NewRow, RowWrites
 from epicvc.model.labels import Label
-
-if TYPE_CHECKING:
-    from epicvc.database.insertproof import InsertProof
 
 
 class LinkWrites:
@@ -25,7 +21,6 @@ class LinkWrites:
         layout: the mapped tables.
         rows: runs statements under a label.
         orphans: what :attr:`orphans` was after the transaction before this one, where nobody else has written since.
-        inserted: takes note of what is inserted.
     """
 
     def __init__(
@@ -34,13 +29,11 @@ class LinkWrites:
         layout: Layout,
         rows: RowWrites,
         orphans: frozenset[SQLValue] | None = None,
-        inserted: InsertProof | None = None,
     ) -> None:
         self._writer = writer
         self._layout = layout
         self._rows = rows
         self._new: list[NewRow] = []
-        self._inserted = inserted
         self.orphans = orphans
         """:attr:`orphaned` as far as somebody has looked."""
 
@@ -112,6 +105,4 @@ class LinkWrites:
         if links is None or not new:
             return
         self._new = []
-        if self._inserted is not None:
-            self._inserted.links += (values for _, values, _ in new)
         self._rows.insert_all(links.table, new)

@@ -29,7 +29,7 @@ from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 
 if TYPE_CHECKING:
-    from epicvc.database.insertproof import InsertProof
+    from epicvc.database.parcels import Unpacking
 
 
 class _Row(Struct):
@@ -69,7 +69,6 @@ class Push:
         moves: tasks that this push moves to another epic or gives another id, as the place that gets a task and the
             place that gives it. Their rows stay the same rows.
         orphans: what :attr:`orphans` was after a push that only added epics, where nobody else has written since.
-        inserted: takes note of what is inserted.
     """
 
     def __init__(
@@ -79,7 +78,6 @@ class Push:
         now: str,
         moves: MappingABC[TaskAt, TaskAt] = _NO_MOVES,
         orphans: frozenset[SQLValue] | None = None,
-        inserted: InsertProof | None = None,
     ) -> None:
         self._writer = writer
         self._layout = layout
@@ -90,9 +88,8 @@ class Push:
         self._removed: list[EpicChange] = []
         self._revived: set[str] = set()
         self._new: list[_Insertion] = []
-        self._inserted = inserted
         self._rows = RowWrites(writer, layout, now)
-        self._links = LinkWrites(writer, layout, self._rows, orphans, inserted)
+        self._links = LinkWrites(writer, layout, self._rows, orphans)
 
     @property
     def orphans(self) -> frozenset[SQLValue] | None:
@@ -119,6 +116,22 @@ class Push:
         self._insert_tasks()
         self._links.flush()
         self._tasks.clear()
+
+    def unpack(self, epics: Sequence[str], parcel: Unpacking) -> None:
+        """Insert the tasks and links of new epics whose own rows have been written.
+
+        Args:
+            epics: the epics of the parcel, in its order.
+            parcel: what the transaction has beside it.
+
+        Raises:
+            NotInParcels: rows that are there could stand in the way or be taken over.
+        """
+        from epicvc.database.parcels import NotInParcels  # who has none never needs it
+
+        if self._revived or self._moves or self._may_have_dead_namesakes or self._links.orphaned:
+            raise NotInParcels
+        parcel.insert([self._epics[epic][0] for epic in epics])
 
     def finish(self) -> None:
         """Remove the epics that go; last, so that every task that moves out of them has left.
@@ -231,8 +244,6 @@ class Push:
         new, self._new = self._new, []
         if not new:
             return
-        if self._inserted is not None:
-            self._inserted.tasks += ((task.columns, task.values) for task in new)
         columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
         rows = ((task.columns, task.values, task.at) for task in new)
         self._rows.insert_all(columns.map.table, rows, columns)

@@ -90,6 +90,7 @@ class Request(Struct, frozen=True):
         more: a further step follows at once, so that nobody need remember what this one leaves.
         many: tables with many differences that the work is going to restore, each with the definition that it has and
             keeps. They are brought to the database before it is locked.
+        image: what the work finds beside the database.
     """
 
     command: str
@@ -107,6 +108,7 @@ class Request(Struct, frozen=True):
     continues: str | None = None
     more: bool = False
     many: Mapping[str, tuple[TableInfo, Iterable[Change]]] = field(default_factory=dict)
+    image: bytes | None = None
 
 
 class Stage:
@@ -233,6 +235,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
                     track=not request.bulk,
                     foreign_keys=request.foreign_keys,
                     ahead=Ahead(request.many, waiting) if request.many else None,
+                    image=request.image,
                 ) as writer:
                     intent = _prepare(repo, stage, intent, request, writer)
                     decided = True  # or about to be: a commit that fails may have happened

@@ -1,18 +1,18 @@
 """What worker processes do, see :mod:`epicvc.repo.workers`: read epic files, and say what the parent needs of them.
 
-A chore answers every item of a portion, with ``None`` for what it leaves to the parent: whatever is not perfectly
-ordinary.
+A chore leaves to the parent whatever is not perfectly ordinary.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from epicvc.database.changes import new_epic
+from epicvc.database.batches import weighed
+from epicvc.database.changes import EpicChange, new_epic
 from epicvc.errors import EpicvcError
 from epicvc.fileio import read_file
 from epicvc.jsonio import parse
@@ -23,13 +23,26 @@ from epicvc.repo.base import core_id
 from epicvc.repo.filestree import blob_id, has_calculated
 from epicvc.repo.workers import receive, send
 
-Chore: TypeAlias = Callable[[Any], Any]
+Chore: TypeAlias = Callable[[list[Any]], Any]
+"""Answers a portion."""
 
 
 def _epic(root: Path, mapping: Mapping, path: str) -> tuple[bytes, FileEpic] | None:
     data = read_file(root / path, root=root)
     value = parse(data, source=path)
     return None if is_template(value) else (blob_id(data), read_file_epic(value, mapping, path))
+
+
+def _each(do: Callable[[Any], Any]) -> Chore:
+    """Answers every item of a portion by itself, with ``None`` for what is left to the parent."""
+
+    def tried(item: Any) -> Any:
+        try:
+            return do(item)
+        except EpicvcError:
+            return None  # the parent meets it again, and reports it
+
+    return lambda portion: list(map(tried, portion))
 
 
 def identify(setup: dict[str, Any]) -> Chore:
@@ -43,7 +56,7 @@ def identify(setup: dict[str, Any]) -> Chore:
         blob, epic = found
         return blob, epic.id, core_id(epic.id, epic.core), has_calculated(epic, mapping)
 
-    return do
+    return _each(do)
 
 
 def encode(setup: dict[str, Any]) -> Chore:
@@ -57,10 +70,27 @@ def encode(setup: dict[str, Any]) -> Chore:
             return None
         return new_epic(mapping, found[1].id, found[1].core)
 
-    return do
+    return _each(do)
 
 
-CHORES: Final[dict[str, Callable[[dict[str, Any]], Chore]]] = {"identify": identify, "encode": encode}
+def pack(setup: dict[str, Any]) -> Chore:
+    """Files to parcels: (path, blob)s -> by parcel the places of its files, what adds their epics, its image."""
+    from epicvc.database.parcels import Packer
+
+    encoded, most = encode(setup), setup["rows"]
+    packer = Packer(Mapping.from_json(setup["mapping"]))
+
+    def parcels(portion: list[Any]) -> Iterator[tuple[list[int], list[EpicChange], bytes]]:
+        found = ((place, change) for place, change in enumerate(encoded(portion)) if change is not None)
+        for some in weighed(found, lambda item: item[1].inserted, most):
+            parcel = packer.pack([change for _, change in some])
+            if parcel is not None:
+                yield [place for place, _ in some], list(parcel.changes), parcel.image
+
+    return lambda portion: list(parcels(portion))
+
+
+CHORES: Final[dict[str, Callable[[dict[str, Any]], Chore]]] = {"identify": identify, "encode": encode, "pack": pack}
 
 
 def main() -> None:
@@ -70,11 +100,5 @@ def main() -> None:
     chore, setup = receive(source)
     do = CHORES[chore](setup)
 
-    def tried(item: Any) -> Any:
-        try:
-            return do(item)
-        except EpicvcError:
-            return None  # the parent meets it again, and reports it
-
     while (portion := receive(source)) is not None:
-        send(target, [tried(item) for item in portion])
+        send(target, do(portion))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from epicvc.database.backend import ChangedKeys, Reader, Row, Writer
+from epicvc.database.backend import ChangedKeys, Reader, Writer
 from epicvc.database.rowcodec import runs
 from epicvc.database.tables import KeyKind, Schema
 from epicvc.errors import DamagedObject
@@ -96,39 +96,24 @@ def _differing(
         yield from dict.fromkeys(old).items()
 
 
-def recapture(
-    writer: Writer,
-    sink: ObjectSink,
-    before: DatabaseState,
-    seen: Callable[[str, Sequence[Row] | None], None] | None = None,
-) -> DatabaseState:
-    """Capture what this transaction changed, on top of a capture of what it found.
-
-    Args:
-        writer: the transaction.
-        sink: where rows go.
-        before: what it found.
-        seen: told of each touched table's rows, as they are read; ``None`` where not all of them are known.
-    """
+def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> DatabaseState:
+    """Capture what this transaction changed, on top of a capture of what it found."""
     changes: list[tuple[bytes, bytes | None]] = []
     numbered = {info.name for info in writer.tables() if info.kind is not KeyKind.PRIMARY}
     for table, keys in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
         root = table_root(sink, before, table)
-        read: list[Row] | None = None if seen is None or keys is None or table not in numbered else []
         if keys is None or root is None:
             new = tree.build(sink, ((key, pack_row(sink, row)) for key, row in writer.rows(table)))
         else:
-            rows = _rows_of(writer, table, sorted(keys), numbered=table in numbered, read=read)
+            rows = _rows_of(writer, table, sorted(keys), numbered=table in numbered)
             new = tree.update(sink, root, [(key, None if row is None else pack_row(sink, row)) for key, row in rows])
-        if seen is not None:
-            seen(table, read if read is not None and keys is not None and len(read) == len(keys) else None)
         if new != root:
             changes.append((table.encode(), new))
     return DatabaseState(before.schema, tree.update(sink, before.tables, changes)) if changes else before
 
 
 def _rows_of(
-    writer: Writer, table: str, keys: Sequence[bytes], *, numbered: bool, read: list[Row] | None
+    writer: Writer, table: str, keys: Sequence[bytes], *, numbered: bool
 ) -> Iterator[tuple[bytes, bytes | None]]:
     """Each of these rows, ``None`` where there is none; one query for rows whose numbers follow each other.
 
@@ -137,13 +122,12 @@ def _rows_of(
         table: the table.
         keys: ascending.
         numbered: rows are known by their numbers.
-        read: takes the values of rows that one query reads with others.
     """
     for run in runs(keys) if numbered else ([key] for key in keys):
         if len(run) == 1:
             yield run[0], writer.row(table, run[0])
             continue
-        found = dict(writer.rows_between(table, run[0], run[-1], read))
+        found = dict(writer.rows_between(table, run[0], run[-1]))
         yield from ((key, found.get(key)) for key in run)
 
 

@@ -64,10 +64,13 @@ def _packed(stream: BinaryIO) -> bytes | None:
     return stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else None
 
 
-def _unpacked(data: bytes) -> Any:
+def _unpacked(data: bytes | None) -> Any:
+    """A message; ``None`` for none, and for one of a worker that died in the middle of it."""
     import msgspec
 
-    return msgspec.msgpack.decode(data)
+    with suppress(ValueError):
+        return None if data is None else msgspec.msgpack.decode(data)
+    return None
 
 
 class Workers:
@@ -105,19 +108,30 @@ class Workers:
     def all(self, items: Sequence[Any]) -> Iterator[Any]:
         """What :meth:`map` gives, begun at once and without waiting for who takes it: for answers that are small."""
         asked = [(portion, self._threads.submit(self._ask, portion)) for portion in _portions(items)]
-        return (answer for portion, future in asked for answer in _answers(portion, future.result()))
+        return (answer for portion, future in asked for answer in _answers(portion, _unpacked(future.result())))
 
     def map(self, items: Sequence[Any]) -> Iterator[Any]:
         """What the workers make of each item, in order; ``None`` where they could not."""
+        for portion, answers in self.each(_portions(items), ahead=AHEAD):
+            yield from _answers(portion, answers)
+
+    def each(self, portions: Iterable[Sequence[Any]], *, ahead: int = 0) -> Iterator[tuple[Sequence[Any], Any]]:
+        """Each portion with what a worker makes of it as a whole, in order; ``None`` where it could not.
+
+        Args:
+            portions: taken when their turn comes.
+            ahead: how many are worked at, or wait for who takes them; two a worker at least.
+        """
         running: deque[tuple[Sequence[Any], Future[bytes | None]]] = deque()
-        ahead = max(AHEAD, 2 * self._count)
-        for portion in _portions(items):
+        ahead = max(ahead, 2 * self._count)
+        for portion in portions:
             running.append((portion, self._threads.submit(self._ask, portion)))
             if len(running) > ahead:
                 asked, future = running.popleft()
-                yield from _answers(asked, future.result())
-        for asked, future in running:
-            yield from _answers(asked, future.result())
+                yield asked, _unpacked(future.result())
+        while running:
+            asked, future = running.popleft()
+            yield asked, _unpacked(future.result())
 
     def _start(self) -> subprocess.Popen[bytes] | None:
         import subprocess
@@ -145,12 +159,8 @@ class Workers:
         return answer
 
 
-def _answers(portion: Sequence[Any], packed: bytes | None) -> list[Any]:
+def _answers(portion: Sequence[Any], answers: Any) -> list[Any]:
     """The answer to each item of a portion."""
-    answers = None
-    if packed is not None:
-        with suppress(ValueError):  # of one that died in the middle of it
-            answers = _unpacked(packed)
     sound = isinstance(answers, list) and len(answers) == len(portion)
     return cast("list[Any]", answers) if sound else [None] * len(portion)
 
@@ -159,6 +169,11 @@ def _portions(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     return (items[at : at + PORTION] for at in range(0, len(items), PORTION))
 
 
+def many(items: Iterable[object]) -> bool:
+    """Whether so many files are better read by another process, which does more with them than this one would."""
+    return sum(1 for _ in items) >= LEAST
+
+
 def worth_it(items: Iterable[object]) -> bool:
     """Whether so many files are better read by several processes."""
-    return processors() > 1 and sum(1 for _ in items) >= LEAST
+    return processors() > 1 and many(items)

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, Final
 
+from epicvc.database.batches import weighed
 from epicvc.database.changes import EpicChange, new_epic, revived
 from epicvc.database.layout import Layout
+from epicvc.database.parcels import Parcel
 from epicvc.repo.documents import Documents
 from epicvc.repo.workers import Workers, worth_it
 
 PORTION = 15_000
 """Rows that one transaction inserts where there are more: about half a second of the application's time on a quiet
 machine, and several on one that has ten times the work that it can do."""
+
+FILES: Final = 270
+"""Files that a worker packs at once: ordinary epics that are one parcel."""
 
 
 def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChange, None, None]:
@@ -27,10 +33,8 @@ def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChang
         for epic in epics:
             yield _new_epic(documents, layout, epic)
         return
-    config, files = documents.repo.config, documents.working.files.by_epic
-    setup = {"root": os.fspath(config.files), "mapping": config.mapping.to_json()}
-    with Workers("encode", setup, beside=True) as workers:
-        answers = workers.map([(files[epic].path, files[epic].blob) for epic in epics])
+    with Workers("encode", _setup(documents), beside=True) as workers:
+        answers = workers.map(_items(documents, epics))
         for epic, answer in zip(epics, answers, strict=True):
             yield revived(answer) if answer else _new_epic(documents, layout, epic)
 
@@ -43,15 +47,29 @@ def _new_epic(documents: Documents, layout: Layout, epic: str) -> EpicChange:
 
 def in_portions(changes: Iterable[EpicChange]) -> Iterator[list[EpicChange]]:
     """New epics in lists of some :data:`PORTION` rows, taken only when their turn comes; the last may be empty."""
-    portion: list[EpicChange] = []
-    rows = 0
-    for change in changes:
-        if rows >= PORTION:
-            yield portion
-            portion, rows = [], 0
-        portion.append(change)
-        rows += change.inserted
-    yield portion
+    return weighed(changes, lambda change: change.inserted, PORTION)
+
+
+def parcels(documents: Documents, epics: Sequence[str]) -> Generator[Parcel, None, None]:
+    """The same in parcels of up to some :data:`PORTION` rows, which other processes pack, in the order of the epics.
+
+    Epics that are out of the ordinary are in none.
+    """
+    with Workers("pack", {**_setup(documents), "rows": PORTION}, beside=True) as workers:
+        for _, answer in workers.each(_items(documents, epics[at : at + FILES]) for at in range(0, len(epics), FILES)):
+            for _, changes, image in answer or ():
+                yield Parcel(list(map(revived, changes)), image)
+
+
+def _setup(documents: Documents) -> dict[str, Any]:
+    config = documents.repo.config
+    return {"root": os.fspath(config.files), "mapping": config.mapping.to_json()}
+
+
+def _items(documents: Documents, epics: Sequence[str]) -> list[tuple[str, bytes]]:
+    """What a worker is told of epics: their files."""
+    files = documents.working.files.by_epic
+    return [(files[epic].path, files[epic].blob) for epic in epics]
 
 
 def bound(documents: Documents) -> bool:

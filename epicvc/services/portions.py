@@ -27,11 +27,12 @@ from epicvc.repo.apply import After, Replan, Request, Stage, perform
 from epicvc.repo.documents import Documents
 from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.repository import Repo
+from epicvc.repo.workers import many
 from epicvc.services.commits import committing
 from epicvc.services.decisions import Decisions, NoDecisions
-from epicvc.services.newepics import in_portions, new_epics
+from epicvc.services.newepics import in_portions, new_epics, parcels
 from epicvc.services.session import Later, Session, act_held
-from epicvc.services.syncwork import Agenda, SyncWork
+from epicvc.services.syncwork import Agenda, RowByRow, SyncWork
 from epicvc.services.undoing import transfer
 from epicvc.store.objects import ObjectId
 from epicvc.store.records import Operation
@@ -69,6 +70,11 @@ class Job(Struct, frozen=True):
     moves: Mapping[TaskAt, TaskAt]
     bulk: bool
     writes_rows: bool
+
+    @property
+    def total(self) -> int:
+        """How many epics it concerns."""
+        return len(self.decisions) + len(self.free) + len(self.together)
 
 
 class _Step:
@@ -122,6 +128,7 @@ class _Step:
             prepare=prepare,
             continues=continues,
             more=not last,
+            image=self._agenda.image,
         )
 
     @property
@@ -133,6 +140,63 @@ class _Step:
     def ids(self) -> Mapping[str, ObjectId | None]:
         """By epic, the id of the core that the database has from now on."""
         return self._carried.ids if self._carried is not None else {}
+
+
+class _Chain:
+    """The operations of one job, each of which continues the one before.
+
+    Args:
+        repo: the repo, whose lock is held.
+        session: the session in which the job was found.
+        documents: the documents as they were then.
+        job: the job.
+        done: takes the newest operation, with the epics that it and those that it continues have added.
+
+    Attributes:
+        before: both sides and the base as they are now.
+        ids: by epic, the id of the core that the database has now.
+        complete: the last operation has been carried out.
+    """
+
+    def __init__(
+        self, repo: Repo, session: Session, documents: Documents, job: Job, done: dict[str, list[str]]
+    ) -> None:
+        self.before = session.working.snapshot()
+        self.ids: dict[str, ObjectId | None] = {}
+        self.complete = False
+        self._repo, self._session, self._documents, self._job = repo, session, documents, job
+        self._done = done
+        self._version = session.version
+        self._continues: str | None = None
+        self._orphans: frozenset[SQLValue] | None = None
+
+    def carry_out(self, agenda: Agenda, *, last: bool) -> None:
+        """Carry out the next operation.
+
+        Raises:
+            RowByRow: not as a parcel.
+            Replan: a side has changed; nothing was done.
+            Overtaken: a side has changed; the operations before are done.
+            EpicvcError: it cannot be done.
+        """
+        session, backend, continues = self._session, self._session.backend, self._continues
+        assert backend is not None  # new epics go there
+        step = _Step(session, self._documents, self._job, agenda, self.before, self._version, self._orphans)
+        try:
+            operation = perform(self._repo, session.staging, step.request(last=last, continues=continues))
+        except RowByRow:
+            raise
+        except Replan as replan:
+            if continues is None:
+                raise
+            raise Overtaken from replan
+        added = self._done.pop(continues) if continues is not None else []
+        self._done[operation.id] = added + [change.epic for change in agenda.fresh]
+        self._continues, self.before, self.complete = operation.id, step.after, last
+        self._orphans = step.orphans
+        # what others have written meanwhile is not captured yet, and has to be looked at again
+        self._version = backend.version_left() if step.alone and self._version is not None else None
+        self.ids |= step.ids
 
 
 class Run:
@@ -180,8 +244,7 @@ class Run:
 
     def at_once(self, session: Session, documents: Documents, job: Job, result: Callable[[], T]) -> Later[T]:
         """Carry out a job without new epics."""
-        total = len(job.decisions)
-        agenda = Agenda(job.decisions, (), job.moves, job.bulk, 0, total)
+        agenda = Agenda(job.decisions, (), job.moves, job.bulk, 0, job.total)
         step = _Step(session, documents, job, agenda, session.working.snapshot(), session.version)
 
         def finished(_: Operation) -> T:
@@ -204,43 +267,54 @@ class Run:
             Overtaken: a side has changed; some portions are done.
             EpicvcError: it cannot be done.
         """
+        chain = _Chain(self._repo, session, documents, job, self._done)
+        added = self._in_parcels(session, documents, job, chain)
+        if not chain.complete:
+            free = [epic for epic in job.free if epic not in added]
+            with closing(new_epics(documents, [*free, *job.together])) as changes:
+                for agenda, last in self._agendas(job, len(added), len(free), changes, beside_others=beside_others):
+                    chain.carry_out(agenda, last=last)
+        documents.remember(chain.before, chain.ids)
+
+    def _in_parcels(self, session: Session, documents: Documents, job: Job, chain: _Chain) -> set[str]:
+        """Add what can be added in parcels; which epics that were."""
+        added: set[str] = set()
         assert session.backend is not None  # new epics go there
-        before, version = session.working.snapshot(), session.version
-        ids: dict[str, ObjectId | None] = {}
-        continues: str | None = None
-        orphans: frozenset[SQLValue] | None = None
-        with closing(new_epics(documents, [*job.free, *job.together])) as changes:
-            for agenda, last in self._agendas(job, changes, beside_others=beside_others):
-                step = _Step(session, documents, job, agenda, before, version, orphans)
+        if not session.backend.takes_images or not many(job.free):
+            return added
+        alone = not (job.decisions or job.together or job.moves)
+        with closing(parcels(documents, job.free)) as found:
+            for parcel in found:
+                agenda = Agenda(NoDecisions(), parcel.changes, {}, False, len(added), job.total, parcel.image)
+                epics = [change.epic for change in parcel.changes]
                 try:
-                    operation = perform(self._repo, session.staging, step.request(last=last, continues=continues))
-                except Replan as replan:
-                    if continues is None:
-                        raise
-                    raise Overtaken from replan
-                added = self._done.pop(continues) if continues is not None else []
-                self._done[operation.id] = added + [change.epic for change in agenda.fresh]
-                continues, before = operation.id, step.after
-                orphans = step.orphans
-                # what others have written meanwhile is not captured yet, and has to be looked at again
-                version = session.backend.version_left() if step.alone and version is not None else None
-                ids |= step.ids
-        documents.remember(before, ids)
+                    chain.carry_out(agenda, last=alone and len(added) + len(epics) == len(job.free))
+                except RowByRow:  # and all others too, since what stands in the way of these would in theirs
+                    break
+                added.update(epics)
+        return added
 
     def _agendas(
-        self, job: Job, changes: Iterator[EpicChange], *, beside_others: bool
+        self, job: Job, done: int, free: int, changes: Iterator[EpicChange], *, beside_others: bool
     ) -> Iterator[tuple[Agenda, bool]]:
-        """What each portion does, and whether it is the last."""
-        total = len(job.decisions) + len(job.free) + len(job.together)
-        done = 0
-        for portion in in_portions(islice(changes, len(job.free))):
-            if done + len(portion) < len(job.free):
-                yield Agenda(NoDecisions(), portion, {}, False, done, total), False
+        """What each portion does, and whether it is the last.
+
+        Args:
+            job: the job.
+            done: epics that have been added already.
+            free: how many of the changes come before those that go together with decisions.
+            changes: what adds the others.
+            beside_others: others write again and again.
+        """
+        before = done
+        for portion in in_portions(islice(changes, free)):
+            if done + len(portion) < before + free:
+                yield Agenda(NoDecisions(), portion, {}, False, done, job.total), False
                 done += len(portion)
                 continue
             portion += changes
             bulk = job.bulk and not done and not beside_others
-            yield Agenda(job.decisions, portion, job.moves, bulk, done, total), True
+            yield Agenda(job.decisions, portion, job.moves, bulk, done, job.total), True
 
     def _added(self) -> list[str]:
         return [epic for epics in self._done.values() for epic in epics]

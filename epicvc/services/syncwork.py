@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
 
@@ -12,7 +12,6 @@ from epicvc.database.batches import BATCH, batches
 from epicvc.database.changes import EpicChange, proof_of_new
 from epicvc.database.documents import epic_heads, read_epics, read_rows
 from epicvc.database.fingerprint import cells_of, row_said, rows_said, rows_seen
-from epicvc.database.insertproof import InsertProof
 from epicvc.database.layout import Layout
 from epicvc.database.push import Push, TaskAt
 from epicvc.database.rowcodec import SQLValue
@@ -28,10 +27,17 @@ from epicvc.repo.base import Base, BaseEntry, core_id, update_base
 from epicvc.repo.dbside import recapture
 from epicvc.repo.documents import Documents
 from epicvc.repo.filestree import update_files
-from epicvc.repo.objects import Snapshot
+from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.tracked import TrackedFile
 from epicvc.services.decisions import Decision, Decisions, NoDecisions, ToProve
 from epicvc.store.objects import ObjectId, ObjectType
+
+if TYPE_CHECKING:
+    from epicvc.database.parcels import Unpacking
+
+
+class RowByRow(Replan):
+    """Epics cannot be added out of a parcel; nothing was done."""
 
 
 class Agenda(Struct, frozen=True):
@@ -44,6 +50,8 @@ class Agenda(Struct, frozen=True):
         bulk: so many rows are written that nobody notes which ones are touched.
         done: how many epics have been done before these, of ``total``; for who watches.
         total: how many there are.
+        image: tasks and links of the epics that are added, if they come in a parcel
+            (:class:`epicvc.database.parcels.Parcel`).
     """
 
     decisions: Decisions | NoDecisions
@@ -52,6 +60,7 @@ class Agenda(Struct, frozen=True):
     bulk: bool
     done: int
     total: int
+    image: bytes | None = None
 
     def __len__(self) -> int:
         return len(self.decisions) + len(self.fresh)
@@ -135,23 +144,39 @@ class SyncWork:
             Replan: the rows are not what the decisions were made for.
             ConstraintBroken: the database refuses a row.
             LossyField: a row would say something else.
+            RowByRow: the epics cannot be added out of a parcel.
         """
         layout, database = self._documents.layout, self._before.database
         if writer is not None and database is not None and layout is not None:
-            now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
-            inserted = InsertProof(layout, writer.tables()) if self._keeps_rows else None
-            orphans = self.orphans if self._stage.alone else None
-            push = Push(writer, layout, now, self._agenda.moves, orphans, inserted)
-            for decisions in batches(self._agenda.decisions):
-                self._write(writer, layout, push, decisions)
-            for changes in batches(self._agenda.fresh):
-                self._require_absent(writer, layout, changes)
-                push.apply(changes)
-            push.finish()
-            self.orphans = push.orphans if self._stage.alone else None
-            database = recapture(writer, self._stage.sink, database, inserted.found if inserted is not None else None)
-            self._certify(writer, layout, inserted)
+            if self._agenda.image is None:
+                database = self._change(writer, layout, database, None)
+            else:
+                from epicvc.database.parcels import NotInParcels, Unpacking  # only many epics come in parcels
+
+                try:
+                    database = self._change(writer, layout, database, Unpacking(writer, layout))
+                except NotInParcels as reason:
+                    raise RowByRow from reason
         return Snapshot(self._files_root, database, self._base_root, self._before.mapping)
+
+    def _change(
+        self, writer: Writer, layout: Layout, database: DatabaseState, parcel: Unpacking | None
+    ) -> DatabaseState:
+        now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
+        orphans = self.orphans if self._stage.alone else None
+        push = Push(writer, layout, now, self._agenda.moves, orphans)
+        for decisions in batches(self._agenda.decisions):
+            self._write(writer, layout, push, decisions)
+        for changes in batches(self._agenda.fresh):
+            self._require_absent(writer, layout, changes)
+            push.apply(changes)
+        if parcel is not None:
+            push.unpack([change.epic for change in self._agenda.fresh], parcel)
+        push.finish()
+        self.orphans = push.orphans if self._stage.alone else None
+        captured = recapture(writer, self._stage.sink, database)
+        self._certify(writer, layout, parcel)
+        return captured
 
     def _write(self, writer: Writer, layout: Layout, push: Push, decisions: Sequence[Decision]) -> None:
         """Write the rows of some epics, if they are still what they were."""
@@ -195,11 +220,6 @@ class SyncWork:
         self._done += done
         self._documents.repo.progress("epics", self._done, self._agenda.total)
 
-    @property
-    def _keeps_rows(self) -> bool:
-        """Whether the rows that are inserted are few enough to be kept until they have been captured."""
-        return bool(self._agenda.fresh) and not self._agenda.bulk
-
     def _require_absent(self, writer: Writer, layout: Layout, changes: Sequence[EpicChange]) -> None:
         for _ in read_rows(writer, layout, [change.epic for change in changes]):
             raise Replan
@@ -209,16 +229,16 @@ class SyncWork:
 
     # Certificate
 
-    def _certify(self, writer: Writer, layout: Layout, inserted: InsertProof | None) -> None:
+    def _certify(self, writer: Writer, layout: Layout, parcel: Unpacking | None) -> None:
         """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate").
 
-        Where the cells are those that were written, nothing need be decoded; of new epics the rows have just been read
-        to capture them; and where nothing else of an epic has been touched, only the rows that were written need be
+        Where the cells are those that were written, nothing need be decoded; what came in a parcel the database itself
+        compares with it; and where nothing else of an epic has been touched, only the rows that were written need be
         read.
         """
         if self._rows is not None and not self._rows.holds():
             self._pushed |= self._single
-        self._certify_new(writer, layout, inserted)
+        self._certify_new(writer, layout, parcel)
         for batch in batches([epic for epic, pushed in self._pushed.items() if pushed.proof is not None]):
             for rows in read_rows(writer, layout, batch):
                 if rows_said(layout, rows) == self._pushed[rows.key].proof:
@@ -226,18 +246,22 @@ class SyncWork:
         if self._pushed:
             self._certify_by_value(writer, layout)
 
-    def _certify_new(self, writer: Writer, layout: Layout, inserted: InsertProof | None) -> None:
-        """Prove new epics by what was read of them; else note what proves them."""
-        fresh = {change.epic: change for change in self._agenda.fresh}
-        heads = [head for batch in batches(fresh) for head in epic_heads(writer, layout, batch)]
-        if inserted is None or not inserted.holds(writer, [surrogate for surrogate, _, _ in heads]):
-            for epic, change in fresh.items():
-                self._pushed[epic] = ToProve(proof_of_new(layout, change), self._pushed[epic].expected)
+    def _certify_new(self, writer: Writer, layout: Layout, parcel: Unpacking | None) -> None:
+        """Prove new epics by their parcel; else note what proves them."""
+        if parcel is None:
+            for change in self._agenda.fresh:
+                self._pushed[change.epic] = ToProve(proof_of_new(layout, change), self._pushed[change.epic].expected)
             return
-        for _, epic, values in heads:
-            cells = cells_of(layout.epics.default_cells, fresh[epic].values)
-            if row_said(None, epic, cells) == row_said(None, epic, layout.epics.core_cells(values)):
-                del self._pushed[epic]
+        if not parcel.holds():
+            from epicvc.database.parcels import NotInParcels
+
+            raise NotInParcels
+        fresh = {change.epic: change for change in self._agenda.fresh}
+        for batch in batches(fresh):
+            for _, epic, values in epic_heads(writer, layout, batch):
+                cells = cells_of(layout.epics.default_cells, fresh[epic].values)
+                if row_said(None, epic, cells) == row_said(None, epic, layout.epics.core_cells(values)):
+                    del self._pushed[epic]
 
     def _certify_by_value(self, writer: Writer, layout: Layout) -> None:
         documents = self._documents

@@ -15,7 +15,7 @@ from support.repos import EpicRepo, Facts
 
 from epicvc.database.sqlite import connection as opening
 from epicvc.errors import LossyField
-from epicvc.repo import apply
+from epicvc.repo import apply, workers
 from epicvc.services import newepics, portions
 
 EPICS = 12
@@ -49,15 +49,18 @@ def write(repo: EpicRepo, numbers: range) -> None:
         repo.facts.paths[f"{number:02}"] = f"{number:02}.json"
 
 
-@pytest.fixture(params=["delete", "wal"])
-def bare(tmp_path: Path, request: pytest.FixtureRequest) -> EpicRepo:
-    """A repo with one epic on both sides and many in the files alone."""
+@pytest.fixture(params=[("delete", False), ("wal", False), ("delete", True)], ids=["delete", "wal", "parcels"])
+def bare(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> EpicRepo:
+    """A repo with one epic on both sides and many in the files alone, which go row by row or in parcels."""
+    journal, in_parcels = request.param
+    if in_parcels:
+        monkeypatch.setattr(workers, "LEAST", 1)
     root = tmp_path / "bare"
     (root / "epics").mkdir(parents=True)
     repo = EpicRepo(root, Facts("bare", "00", "00.json", (), "01", "01.json", (), "", {}))
     write(repo, range(1))
     repo.ok("init", "--db", "framework.db")
-    repo.sql(f"PRAGMA journal_mode={request.param}")
+    repo.sql(f"PRAGMA journal_mode={journal}")
     repo.ok("sync")
     write(repo, range(1, EPICS + 1))
     return repo
@@ -165,7 +168,7 @@ def test_edits_of_other_epics_come_with_the_last_portion(bare: EpicRepo, monkeyp
     names: list[Any] = []
     begun = transactions(monkeypatch, lambda _: names.append(bare.epic_row("00")["name"]))
     done = bare.json("sync")
-    assert len(begun) == EPICS / 2
+    assert len(begun) == EPICS / 2 + (workers.LEAST == 1), "parcels hold new epics alone"
     assert set(names) == {"epic 0"}
     assert bare.epic_row("00")["name"] == "Renamed"
     assert bare.body("00")["summary"] == "theirs"
@@ -208,6 +211,16 @@ def test_keys_that_bind_epics_keep_them_in_one_transaction(bare: EpicRepo, monke
     begun = transactions(monkeypatch)
     bare.ok("sync")
     assert len(begun) == 1
+    assert in_sync(bare)
+
+
+def test_an_epic_that_was_deleted_there_comes_back(bare: EpicRepo, small: None) -> None:
+    """It keeps its row, which is none for a parcel."""
+    bare.sql("INSERT INTO framework_epics (id, epic_key, name, deleted_at) VALUES (70, '07', 'gone', '2025-01-01')")
+    bare.ok("sync")
+    assert bare.sql("SELECT id, name, deleted_at FROM framework_epics WHERE epic_key = '07'") == [(70, "epic 7", None)]
+    assert bare.one("SELECT count(*) FROM framework_tasks WHERE epic_id = 70") == TASKS
+    assert len(log_of(bare)[1]) == 3, "one for the run"
     assert in_sync(bare)
 
 
@@ -399,7 +412,10 @@ KILLS = 14
 
 
 def test_killed_anywhere_the_next_sync_finishes(bare: EpicRepo, tmp_path: Path) -> None:
-    setup = f"import epicvc.services.newepics; epicvc.services.newepics.PORTION = {SMALL}"
+    setup = (
+        "import epicvc.repo.workers, epicvc.services.newepics; "
+        f"epicvc.services.newepics.PORTION = {SMALL}; epicvc.repo.workers.LEAST = {workers.LEAST}"
+    )
     whole = bare.copy_to(tmp_path / "whole")
     steps = run_killed(whole.root, 0, "sync", setup=setup)
     assert steps is not None

@@ -22,6 +22,14 @@ def small() -> None:
     newepics.PORTION = 13
 
 
+def packed() -> None:
+    """The same, in parcels."""
+    from epicvc.repo import workers
+
+    small()
+    workers.LEAST = 1
+
+
 def _epic(number: int) -> dict[str, object]:
     tasks = [
         {"id": f"{number}.{n}", "title": f"task {n}", "dependencies": [f"{number - 1}.{n}", f"{number + 1}.{n}"]}

@@ -13,32 +13,44 @@ from faults.client import Fault, Server
 from faults.portions import judge, make
 from faults.work import copy
 
-COMMAND, PREPARATION = ("sync",), "faults.portions:small"
+COMMAND = ("sync",)
 SAMPLE, MANY = 20, 400
+FORMS = pytest.mark.parametrize(
+    ("wal", "preparation"),
+    [(False, "small"), (True, "small"), (False, "packed")],
+    ids=["delete", "wal", "parcels"],
+)
 
 
-def _try(server: Server, base: Path, wal: bool, count: int) -> Counter[str]:
+def _try(server: Server, base: Path, wal: bool, preparation: str, count: int) -> Counter[str]:
+    preparation = f"faults.portions:{preparation}"
     before = make(base / "root", wal=wal)
     done, work, log = base / "done", base / "work", base / "log"
     copy(base / "root", done)
-    answer = server.run(done, COMMAND, Fault(), log=log, preparation=PREPARATION)
+    answer = server.run(done, COMMAND, Fault(), log=log, preparation=preparation)
     assert answer.code == 0, answer
     after, calls = EpicRepo(done / "repo", before.facts), read_log(log)
     ends: Counter[str] = Counter()
     for faults in (process_faults(calls), error_faults(calls)):
-        for fault in sampled(faults, count, f"portions {wal}"):
+        for fault in sampled(faults, count, f"{preparation} {wal}"):
             copy(base / "root", work)
-            answer = server.run(work, COMMAND, fault, preparation=PREPARATION)
+            answer = server.run(work, COMMAND, fault, preparation=preparation)
             ends[judge(work, before, after, fault, answer)] += 1
     return ends
 
 
-@pytest.mark.parametrize("wal", [False, True], ids=["delete", "wal"])
-def test_some_faults(server: Server, tmp_path: Path, wal: bool) -> None:
-    assert _try(server, tmp_path, wal, SAMPLE).keys() >= {"killed", "old", "done"}
+@FORMS
+def test_some_faults(server: Server, tmp_path: Path, wal: bool, preparation: str) -> None:
+    assert _try(server, tmp_path, wal, preparation, SAMPLE).keys() >= {"killed", "old", "done"}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wal", [False, True], ids=["delete", "wal"])
-def test_many_faults(server: Server, tmp_path: Path, wal: bool) -> None:
-    assert _try(server, tmp_path, wal, MANY).keys() == {"killed", "old", "done", "still there", "unfinished"}
+@FORMS
+def test_many_faults(server: Server, tmp_path: Path, wal: bool, preparation: str) -> None:
+    assert _try(server, tmp_path, wal, preparation, MANY).keys() == {
+        "killed",
+        "old",
+        "done",
+        "still there",
+        "unfinished",
+    }

@@ -153,9 +153,20 @@ class SQLiteBackend:
             opening.wal_size(self._path) or 0,
         )
 
+    @property
+    def takes_images(self) -> bool:
+        """Whether Python's SQLite was built with what it takes, as it is unless somebody left it out."""
+        return hasattr(sqlite3.Connection, "deserialize")
+
     @contextmanager
     def write(
-        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True, ahead: Ahead | None = None
+        self,
+        *,
+        as_restore: bool = False,
+        track: bool = True,
+        foreign_keys: bool = True,
+        ahead: Ahead | None = None,
+        image: bytes | None = None,
     ) -> Iterator[SQLiteWriter]:
         """One write transaction; rolled back unless the writer commits."""
         from epicvc.database.sqlite.writer import SQLiteWriter
@@ -169,6 +180,8 @@ class SQLiteBackend:
                 from epicvc.database.sqlite.incoming import Incoming  # only a restore of much has need of it
 
                 incoming = Incoming(connection, ahead, self._timeout)
+            if image is not None:
+                opening.lay_beside(connection, image)
 
         with translated(self.display, self._timeout):
             connection = opening.begin_writing(
@@ -194,7 +207,7 @@ class SQLiteBackend:
                 self._left = self._watch.adopt(connection, number)
         finally:
             self._writing = None
-            self._finish(connection, incoming)
+            self._finish(connection, incoming, image)
 
     def token_left(self) -> str | None:
         """The token of the state that the last write transaction left; waits for the clock's tick where that pays."""
@@ -224,13 +237,17 @@ class SQLiteBackend:
         with translated(self.display, self._timeout):
             opening.settle(self._path, self._timeout)
 
-    def _finish(self, connection: sqlite3.Connection, incoming: Incoming | None = None) -> None:
+    def _finish(
+        self, connection: sqlite3.Connection, incoming: Incoming | None = None, image: bytes | None = None
+    ) -> None:
         # a rollback that fails (disk error) must not hide why we are here; closing rolls back as well
         with suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if incoming is not None:
                 incoming.close()
+            if image is not None:
+                opening.take_away(connection)
         if not self._watch.holds(connection):
             connection.close()
 

@@ -212,6 +212,26 @@ def begin_writing(
     return connection
 
 
+BESIDE = "_epicvc_beside"
+"""The schema of what is laid beside a database."""
+
+
+def lay_beside(connection: sqlite3.Connection, image: bytes) -> None:
+    """Attach a database that is in memory alone.
+
+    Args:
+        connection: outside of a transaction.
+        image: the database, as it would be in a file.
+    """
+    connection.execute(f"ATTACH ':memory:' AS {BESIDE}")
+    connection.deserialize(image, name=BESIDE)
+
+
+def take_away(connection: sqlite3.Connection) -> None:
+    """Detach what was laid beside. The transaction has ended."""
+    connection.execute(f"DETACH {BESIDE}")
+
+
 def copy_into(connection: sqlite3.Connection, target: Path) -> None:
     """Write everything that a connection's transaction sees into an empty file.
 

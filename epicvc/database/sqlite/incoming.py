@@ -22,7 +22,7 @@ from epicvc.database.backend import Ahead, Change
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import RawText, SQLValue, decode_key, decode_row
 from epicvc.database.sqlite.failures import translated
-from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.sqlite.statements import TableSQL, exactly
 from epicvc.database.tables import KeyKind, TableInfo
 from epicvc.errors import FileUnavailable
 from epicvc.fileio import remove_file
@@ -150,8 +150,7 @@ class _Waiting:
         number = f"here.{self._sql.number}"
         same = [f"{number} IS new.n"]
         for column, cell in zip(self.table.columns, self._cells, strict=True):
-            there = f"here.{quote_identifier(column)}"
-            same.append(f"{there} IS new.{cell} COLLATE BINARY AND typeof({there}) = typeof(new.{cell})")
+            same.append(exactly(f"here.{quote_identifier(column)}", f"new.{cell}"))
         missing = (
             f"SELECT 1 FROM {self._new} AS new LEFT JOIN {self._sql.name} AS here ON {number} = new.n "
             f"WHERE NOT ({' AND '.join(same)})"

@@ -73,13 +73,11 @@ class SQLiteReader:
         with translated(self._display, self._timeout):
             yield from read_rows(self._connection, sql)
 
-    def rows_between(
-        self, table: str, first: bytes, last: bytes, read: list[Row] | None = None
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The rows of a range of keys that :meth:`comparing` gave."""
         sql = self.statements(table)
         with translated(self._display, self._timeout):
-            yield from read_rows_between(self._connection, sql, decode_key(first), decode_key(last), read)
+            yield from read_rows_between(self._connection, sql, decode_key(first), decode_key(last))
 
     def row(self, table: str, key: bytes) -> bytes | None:
         """One row, or ``None``."""

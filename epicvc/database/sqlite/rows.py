@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 from epicvc.database.rowcodec import SQLValue, encode_integer_key, raw_text, row_encoder
 from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.tables import KeyKind
-
-T = TypeVar("T")
 
 _BATCH: Final = 256
 
@@ -29,18 +27,9 @@ def read_rows_between(
     sql: TableSQL,
     first: Sequence[SQLValue],
     last: Sequence[SQLValue],
-    read: list[tuple[SQLValue, ...]] | None = None,
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The rows of a range of keys, both ends included, of a table that is keyed by the row number.
-
-    Args:
-        connection: inside a transaction.
-        sql: the table.
-        first: the first key.
-        last: the last.
-        read: takes the rows as they were read, but for those from the first on that has text that is no UTF-8.
-    """
-    return _encoded(connection, sql, sql.between, (*first, *last), read)
+    """The rows of a range of keys, both ends included, of a table that is keyed by the row number."""
+    return _encoded(connection, sql, sql.between, (*first, *last))
 
 
 def _encoded(
@@ -48,14 +37,13 @@ def _encoded(
     sql: TableSQL,
     query: str,
     values: Sequence[SQLValue],
-    read: list[tuple[SQLValue, ...]] | None = None,
 ) -> Iterator[tuple[bytes, bytes]]:
     """The rows in SQLite's order. Text is decoded by the driver until a value turns out to be no UTF-8."""
     encode = _row_of(sql)
     done = 0
     try:
         cursor = connection.execute(query, values)
-        for pair in encode(cursor if read is None else _kept(cursor, read)):
+        for pair in encode(cursor):
             yield pair
             done += 1
     except sqlite3.OperationalError as error:
@@ -65,12 +53,6 @@ def _encoded(
         return
     # the same query within the same transaction gives the same order
     yield from islice(encode(_exact(connection, query, values)), done, None)
-
-
-def _kept(rows: Iterable[T], kept: list[T]) -> Iterator[T]:
-    for row in rows:
-        kept.append(row)
-        yield row
 
 
 def _row_of(sql: TableSQL) -> Callable[[Iterator[tuple[SQLValue, ...]]], Iterator[tuple[bytes, bytes]]]:

@@ -19,6 +19,14 @@ from epicvc.database.tables import KeyKind, TableInfo
 from epicvc.errors import InvalidData, InvalidRow
 
 
+def exactly(one: str, other: str) -> str:
+    """The condition that two expressions have the same value, of the same type. It is never NULL.
+
+    A zero with a sign is the same as one without.
+    """
+    return f"{one} IS {other} COLLATE BINARY AND typeof({one}) = typeof({other})"
+
+
 class TableSQL(Struct, frozen=True, dict=True):
     """The statements of one table.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from epicvc.database.backend import Change, Fault, Row, RowSource
 from epicvc.database.rowcodec import SQLValue
+from epicvc.database.sqlite.connection import BESIDE
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.reader import STATE_TABLE, SQLiteReader
 from epicvc.database.sqlite.restore import Restore
@@ -57,6 +58,11 @@ class SQLiteWriter(SQLiteReader):
             schema, tables = self._captured()
             with translated(display, timeout):
                 self._log = TouchLog(connection, schema, tables.values())
+
+    @property
+    def beside(self) -> str:
+        """The schema of the image that the transaction was begun with."""
+        return BESIDE
 
     def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
         """Run one statement; the rows of a query are streamed, those of ``RETURNING`` are complete."""
