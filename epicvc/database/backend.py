@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -66,6 +66,18 @@ class ChangedKeys(Struct, frozen=True):
 
     tables: Mapping[str, Sequence[tuple[bytes, bytes]]]
     worn: bool
+
+
+class Touched(NamedTuple):
+    """Rows of one table that a transaction inserted, updated or deleted; there may be others among them.
+
+    Attributes:
+        keys: the keys of single rows.
+        added: the first and the last key of a range in which it found no rows, and made all that are there.
+    """
+
+    keys: frozenset[bytes]
+    added: tuple[bytes, bytes] | None = None
 
 
 class Ahead(Struct, frozen=True):
@@ -223,8 +235,8 @@ class Writer(Reader, Protocol):
         """
         ...
 
-    def touched(self) -> Mapping[str, frozenset[bytes] | None]:
-        """The keys that this transaction inserted, updated or deleted, per table that it touched.
+    def touched(self) -> Mapping[str, Touched | None]:
+        """The rows that this transaction inserted, updated or deleted, per table that it touched.
 
         What triggers and cascades did is included; a row that it inserted and deleted again may be left out. ``None``:
         unknown, read the whole table.

@@ -27,8 +27,9 @@ from epicvc.database.rowcodec import SQLValue
 from epicvc.database.sqlite.statements import exactly
 from epicvc.database.values import literal_default
 from epicvc.errors import ConstraintBroken
-from epicvc.model.mapping import Mapping
+from epicvc.model.mapping import Kind, Mapping
 
+_NUMERIC: Final = frozenset({Kind.NUMBER, Kind.BOOL})
 _EMPTY: Final = (
     "CREATE TABLE epics (n INTEGER PRIMARY KEY, surrogate)",
     "CREATE TABLE links (task, key)",
@@ -233,7 +234,11 @@ class Unpacking:
 
     def _tasks_that_differ(self) -> str:
         table = self._layout.tasks
-        same = [exactly(f"task.{quote(name)}", cell) for name, cell in zip(self._columns, self._cells, strict=True)]
+        text = {field.column for field in table.map.core if field.kind not in _NUMERIC}
+        same = [
+            exactly(f"task.{quote(name)}", cell, numbers=name not in text)
+            for name, cell in zip(self._columns, self._cells, strict=True)
+        ]
         if table.deleted_at:
             same.append(f"task.{quote(table.deleted_at)} IS NULL")
         if table.status:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TypeAlias
 
-from epicvc.database.backend import Writer
+from epicvc.database.backend import Touched, Writer
 from epicvc.database.batches import batches
 from epicvc.database.changes import EpicChange
 from epicvc.database.fingerprint import Fingerprint, row_said
@@ -75,16 +75,18 @@ class RowProof:
         """Whether all of them say what they were to say, and no other row of a document has been touched."""
         touched = self._writer.touched()
         links = self._layout.links
-        if links is not None and touched.get(links.table, frozenset()) != frozenset():
+        if links is not None and not self._only(touched, links.table, ()):
             return False
         return all(
             self._only(touched, table, said) and self._says(columns, said)
             for table, (columns, said) in self._becomes.items()
         )
 
-    def _only(self, touched: Mapping[str, frozenset[bytes] | None], table: str, said: Said) -> bool:
-        keys = touched.get(table, frozenset())
-        return keys is not None and keys <= {encode_key((surrogate,)) for surrogate in said}
+    def _only(self, touched: Mapping[str, Touched | None], table: str, said: Iterable[SQLValue]) -> bool:
+        rows = touched.get(table, Touched(frozenset()))
+        if rows is None or rows.added is not None:
+            return False
+        return rows.keys <= {encode_key((surrogate,)) for surrogate in said}
 
     def _says(self, columns: Columns, said: Said) -> bool:
         return dict(self._read(columns, said)) == said

@@ -36,7 +36,7 @@ from epicvc.errors import EpicvcError, NotFound, Refused, Unfinished
 from epicvc.fileio import Reserve, check_writable, make_directories, remove_file, stage_file, temporary_of
 from epicvc.files.names import check_name
 from epicvc.repo.dbcache import DatabaseCache
-from epicvc.repo.dbside import COUNTERS, get_schema, table_root, unpack_row
+from epicvc.repo.dbside import COUNTERS, between, get_schema, table_root, unpack_row
 from epicvc.repo.objects import Snapshot, format_time, get_snapshot, put_snapshot
 from epicvc.repo.placing import FileChange, current_blob, keep_old_base, place, sync_directories, tag_of
 from epicvc.repo.repository import Repo
@@ -326,13 +326,15 @@ def _beside_others(stage: Stage, request: Request, writer: Writer) -> After:
         if found.schema() != schema:
             raise Replan
         after = request.work(writer, stage)
-        for table, keys in writer.touched().items():
+        for table, rows in writer.touched().items():
             if table == COUNTERS:
                 continue  # counters only ever rise, and undo leaves those alone that went on
             root = table_root(stage.sink, captured, table)
-            if keys is None or root is None:
+            if rows is None or root is None:
                 raise Replan
-            for key in keys:
+            if rows.added is not None and any(True for _ in tree.items(stage.sink, root, *between(rows.added))):
+                raise Replan  # they were there
+            for key in rows.keys:
                 value = tree.get(stage.sink, root, key)
                 if found.row(table, key) != (None if value is None else unpack_row(stage.sink, value)):
                     raise Replan

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from epicvc.database.backend import ChangedKeys, Reader, Writer
+from epicvc.database.backend import ChangedKeys, Reader, Touched, Writer
 from epicvc.database.rowcodec import runs
 from epicvc.database.tables import KeyKind, Schema
 from epicvc.errors import DamagedObject
@@ -88,7 +88,7 @@ def _differing(
 ) -> Iterator[tuple[bytes, bytes | None]]:
     """What to change in a table's tree where its rows may differ from it."""
     for first, last in ranges:
-        old = dict(tree.items(sink, before, first, last + b"\0"))
+        old = dict(tree.items(sink, before, *between((first, last))))
         for key, row in reader.rows_between(table, first, last):
             value = pack_row(sink, row)
             if old.pop(key, None) != value:
@@ -100,35 +100,36 @@ def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> Databa
     """Capture what this transaction changed, on top of a capture of what it found."""
     changes: list[tuple[bytes, bytes | None]] = []
     numbered = {info.name for info in writer.tables() if info.kind is not KeyKind.PRIMARY}
-    for table, keys in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
+    for table, touched in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
         root = table_root(sink, before, table)
-        if keys is None or root is None:
+        if touched is None or root is None:
             new = tree.build(sink, ((key, pack_row(sink, row)) for key, row in writer.rows(table)))
         else:
-            rows = _rows_of(writer, table, sorted(keys), numbered=table in numbered)
-            new = tree.update(sink, root, [(key, None if row is None else pack_row(sink, row)) for key, row in rows])
+            rows = _rows_of(writer, table, touched, numbered=table in numbered)
+            new = tree.update(sink, root, ((key, None if row is None else pack_row(sink, row)) for key, row in rows))
         if new != root:
             changes.append((table.encode(), new))
     return DatabaseState(before.schema, tree.update(sink, before.tables, changes)) if changes else before
 
 
-def _rows_of(
-    writer: Writer, table: str, keys: Sequence[bytes], *, numbered: bool
-) -> Iterator[tuple[bytes, bytes | None]]:
-    """Each of these rows, ``None`` where there is none; one query for rows whose numbers follow each other.
-
-    Args:
-        writer: the transaction.
-        table: the table.
-        keys: ascending.
-        numbered: rows are known by their numbers.
-    """
+def _rows_of(writer: Writer, table: str, touched: Touched, *, numbered: bool) -> Iterator[tuple[bytes, bytes | None]]:
+    """Each of these rows, ``None`` where there is none; one query for rows whose numbers follow each other."""
+    first, last = touched.added or (b"", b"")
+    keys = sorted(key for key in touched.keys if not first <= key <= last)
     for run in runs(keys) if numbered else ([key] for key in keys):
         if len(run) == 1:
             yield run[0], writer.row(table, run[0])
             continue
         found = dict(writer.rows_between(table, run[0], run[-1]))
         yield from ((key, found.get(key)) for key in run)
+    if touched.added is not None:
+        yield from writer.rows_between(table, first, last)
+
+
+def between(keys: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
+    """From the first to the last of two keys, as :func:`epicvc.store.tree.items` takes it."""
+    first, last = keys
+    return first, last + b"\0"
 
 
 def table_root(source: ObjectSource, state: DatabaseState, table: str) -> ObjectId | None:

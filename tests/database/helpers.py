@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from epicvc.database.backend import Ahead, Backend, Change
+from epicvc.database.backend import Ahead, Backend, Change, Writer
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.database.tables import Schema, TableInfo
 
@@ -35,6 +35,15 @@ def changes(old: Capture, new: Capture) -> dict[str, list[Change]]:
         here, there = old.rows[table], new.rows.get(table, {})
         keys = sorted(key for key in here.keys() | there.keys() if here.get(key) != there.get(key))
         found[table] = [(key, here.get(key), there.get(key)) for key in keys]
+    return found
+
+
+def touched_keys(writer: Writer) -> dict[str, set[bytes] | None]:
+    """The keys of the rows that a transaction touched, per table."""
+    found: dict[str, set[bytes] | None] = {}
+    for table, touched in writer.touched().items():
+        added = writer.rows_between(table, *touched.added) if touched is not None and touched.added else ()
+        found[table] = None if touched is None else {*touched.keys, *(key for key, _ in added)}
     return found
 
 

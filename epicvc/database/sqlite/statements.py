@@ -19,12 +19,18 @@ from epicvc.database.tables import KeyKind, TableInfo
 from epicvc.errors import InvalidData, InvalidRow
 
 
-def exactly(one: str, other: str) -> str:
-    """The condition that two expressions have the same value, of the same type. It is never NULL.
+def exactly(one: str, other: str, *, numbers: bool = True) -> str:
+    """The condition that a column has the same value, of the same type, as a column without a type. It is never NULL.
 
     A zero with a sign is the same as one without.
+
+    Args:
+        one: the column.
+        other: that without a type.
+        numbers: they may be numbers; without, an integer is the same as a real number of its value.
     """
-    return f"{one} IS {other} COLLATE BINARY AND typeof({one}) = typeof({other})"
+    same = f"+{one} IS {other} COLLATE BINARY"  # with the sign SQLite does not make the types alike before it compares
+    return f"{same} AND typeof({one}) = typeof({other})" if numbers else same
 
 
 class TableSQL(Struct, frozen=True, dict=True):

@@ -20,6 +20,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from epicvc.database.backend import Touched
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import encode_integer_key, raw_text
 from epicvc.database.sqlite.schema import SEQUENCE, fold, schema_version
@@ -27,6 +28,7 @@ from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.tables import KeyKind, Schema
 
 _REPLACE: Final = "replace"
+_ENDS: Final = ("min", "max")
 _LOWEST: Final = -(1 << 63)
 """The lowest number that a row can have."""
 
@@ -55,17 +57,17 @@ class TouchLog:
         """The schema has just been changed in a way that concerns no captured table."""
         self._version = schema_version(self._connection)
 
-    def keys(self) -> Mapping[str, frozenset[bytes] | None]:
-        """Per touched table its keys, or ``None`` when not all of them are known."""
+    def rows(self) -> Mapping[str, Touched | None]:
+        """Per touched table its rows, or ``None`` when not all of them are known."""
         if schema_version(self._connection) != self._version:
             return dict.fromkeys([*self._tables, SEQUENCE.name], None)
-        touched: dict[str, frozenset[bytes] | None] = {}
+        touched: dict[str, Touched | None] = {}
         for name, sql in self._tables.items():
-            keys = self._logged(sql) | self._beyond(sql)
+            found = Touched(self._logged(sql), self._beyond(sql))
             if self._rows_vanished(name):
                 touched[name] = None
-            elif keys:
-                touched[name] = keys
+            elif any(found):
+                touched[name] = found
         if touched:  # a table of counters takes no triggers
             touched[SEQUENCE.name] = None
         return touched
@@ -88,13 +90,17 @@ class TouchLog:
     def _rows_vanished(self, name: str) -> bool:
         return name in self._before and self._now(name) != self._before[name] + self._net(name)
 
-    def _beyond(self, sql: TableSQL) -> frozenset[bytes]:
-        """The rows that were not logged and are there."""
+    def _beyond(self, sql: TableSQL) -> tuple[bytes, bytes] | None:
+        """The first and the last of the rows that were not logged and are there."""
         found = self._found[sql.table.name]
         if found is None:
-            return frozenset()
-        query = f"SELECT {found.number} FROM {sql.name} WHERE {found.number} > {found.highest}"
-        return frozenset(encode_integer_key(number) for (number,) in self._connection.execute(query))
+            return None
+        # each by itself: of one aggregate alone SQLite looks at one row
+        ends = (
+            f"(SELECT {end}({found.number}) FROM {sql.name} WHERE {found.number} > {found.highest})" for end in _ENDS
+        )
+        first, last = self._connection.execute(f"SELECT {', '.join(ends)}").fetchone()
+        return None if first is None else (encode_integer_key(first), encode_integer_key(last))
 
     def _logged(self, sql: TableSQL) -> frozenset[bytes]:
         table = sql.table

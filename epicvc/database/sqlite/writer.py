@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import Change, Fault, Row, RowSource
+from epicvc.database.backend import Change, Fault, Row, RowSource, Touched
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.sqlite.connection import BESIDE
 from epicvc.database.sqlite.failures import translated
@@ -97,21 +97,21 @@ class SQLiteWriter(SQLiteReader):
             restore.run(allowed)
         self._restores.append(restore)
 
-    def touched(self) -> Mapping[str, frozenset[bytes] | None]:
-        """The keys that this transaction touched, per table; ``None`` where they are not known."""
+    def touched(self) -> Mapping[str, Touched | None]:
+        """The rows that this transaction touched, per table; ``None`` where they are not known."""
         if self._as_restore and not self._wrote:
             return self._touched_by_restores()
         if self._log is None:
             return dict.fromkeys([table.name for table in self.tables()])
         with translated(self._display, self._timeout):
-            return self._log.keys()
+            return self._log.rows()
 
-    def _touched_by_restores(self) -> Mapping[str, frozenset[bytes] | None]:
-        touched: dict[str, frozenset[bytes] | None] = {}
+    def _touched_by_restores(self) -> Mapping[str, Touched | None]:
+        touched: dict[str, Touched | None] = {}
         for restore in self._restores:
             for table, keys in restore.touched().items():
-                known = touched.get(table, frozenset())
-                touched[table] = None if keys is None or known is None else keys | known
+                known = touched.get(table, Touched(frozenset()))
+                touched[table] = None if keys is None or known is None else Touched(keys | known.keys)
         return touched
 
     def lock_migrations(self) -> None:
