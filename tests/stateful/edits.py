@@ -73,27 +73,29 @@ class Edits(RuleBasedStateMachine):
     def edit_file_task(self, number: int, at: int, field: str, value: int) -> None:
         if epic := self.pick(number):
             with self.world.file(epic) as body:
-                if body["tasks"]:
+                if body.get("tasks"):
                     body["tasks"][at % len(body["tasks"])][field] = value_of(field, value)
 
     @rule(number=NUMBERS, at=NUMBERS)
     def add_file_task(self, number: int, at: int) -> None:
         if epic := self.pick(number):
             with self.world.file(epic) as body:
-                body["tasks"].insert(at, {"id": self.fresh(), "title": "made in a file", "estimate_minutes": 11})
+                body.setdefault("tasks", []).insert(
+                    at, {"id": self.fresh(), "title": "made in a file", "estimate_minutes": 11}
+                )
 
     @rule(number=NUMBERS, at=NUMBERS)
     def remove_file_task(self, number: int, at: int) -> None:
         if epic := self.pick(number):
             with self.world.file(epic) as body:
-                if body["tasks"]:
+                if body.get("tasks"):
                     del body["tasks"][at % len(body["tasks"])]
 
     @rule(number=NUMBERS, at=NUMBERS, to=NUMBERS)
     def move_file_task(self, number: int, at: int, to: int) -> None:
         if epic := self.pick(number):
             with self.world.file(epic) as body:
-                if body["tasks"]:
+                if body.get("tasks"):
                     body["tasks"].insert(to, body["tasks"].pop(at % len(body["tasks"])))
 
     @rule(number=NUMBERS, value=VALUES)

@@ -74,7 +74,7 @@ def documents_of(files: Files) -> dict[str, Document]:
         document = {name: _plain(name, body[name]) for name in FIELDS if body.get(name) is not None}
         document["tasks"] = {
             task["id"]: {name: task[name] for name in TASK_FIELDS if task.get(name) is not None}
-            for task in body["tasks"]
+            for task in body.get("tasks", ())
         }
         found[str(body["id"])] = document
     return found
@@ -88,7 +88,7 @@ def file_epics(files: Files) -> list[str]:
 def file_order(files: Files, epic: str) -> list[str]:
     """The tasks of an epic in the order of its file."""
     bodies = (body_of(json.loads(data)) for data in files.values())
-    return next([task["id"] for task in body["tasks"]] for body in bodies if str(body["id"]) == epic)
+    return next([task["id"] for task in body.get("tasks", ())] for body in bodies if str(body["id"]) == epic)
 
 
 def file_labels(files: Files, epic: str) -> list[str]:
