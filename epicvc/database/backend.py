@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -68,7 +68,7 @@ class ChangedKeys(Struct, frozen=True):
     worn: bool
 
 
-class Touched(NamedTuple):
+class Touched(Struct, frozen=True):
     """Rows of one table that a transaction inserted, updated or deleted; there may be others among them.
 
     Attributes:

@@ -92,6 +92,8 @@ NEVER = {
     "ctypes",
     "epicvc.cli.app",
     "epicvc.cli.machine",
+    "msgspec.inspect",
+    "textwrap",
 }
 """What no command needs that finds nothing to do."""
 
@@ -201,6 +203,18 @@ def test_msgspec_at_a_lower_price_is_msgspec() -> None:
         "assert 'msgspec' in sys.modules; assert 'typing_extensions' not in sys.modules; import typing_extensions; "
         "import typing, msgspec; S = msgspec.defstruct('S', [('a', typing.Annotated[int, msgspec.Meta(ge=0)])]); "
         "assert msgspec.json.decode(b'{\"a\": 1}', type=S).a == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_parts_of_msgspec_that_nobody_used_are_there() -> None:
+    """Whether they are asked for as parts, by a function of theirs, or as modules."""
+    code = (
+        "import sys; from epicvc.lean import import_msgspec; import_msgspec(); import msgspec; "
+        "assert not {'msgspec.inspect', 'msgspec._json_schema', 'textwrap'} & {*sys.modules}; "
+        "assert msgspec.json.schema(int) == {'type': 'integer'}; assert msgspec.json.schema_components([int])[0]; "
+        "assert isinstance(msgspec.inspect.type_info(int), msgspec.inspect.IntType); "
+        "import msgspec.inspect; assert msgspec.inspect.__spec__.origin.endswith('inspect.py')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 

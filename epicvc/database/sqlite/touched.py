@@ -66,7 +66,7 @@ class TouchLog:
             found = Touched(self._logged(sql), self._beyond(sql))
             if self._rows_vanished(name):
                 touched[name] = None
-            elif any(found):
+            elif found.keys or found.added:
                 touched[name] = found
         if touched:  # a table of counters takes no triggers
             touched[SEQUENCE.name] = None
