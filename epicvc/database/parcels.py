@@ -132,7 +132,7 @@ class Unpacking:
         layout: the mapped tables.
 
     Raises:
-        NotInParcels: a column's default is an expression, or dead rows are what it makes.
+        NotInParcels: a column's default is an expression.
     """
 
     def __init__(self, writer: Writer, layout: Layout) -> None:
@@ -151,7 +151,7 @@ class Unpacking:
             parents: the surrogate keys of the parcel's epics, in their order.
 
         Raises:
-            NotInParcels: the database refuses something.
+            NotInParcels: new rows may be dead, or the database refuses something.
         """
         self._parents = parents
         writer, status = self._writer, self._layout.tasks.status_default
