@@ -11,7 +11,7 @@ from support.counts import Tally
 from concurrency.scenario import Scenario
 
 ATTEMPTS = 6
-"""Runs in which a broken form has to lose something once."""
+"""Runs in which something has to happen once that depends on who is how fast."""
 
 
 def _crowd(scenario: Scenario, commanders: int, operations: int, pause: float, **spec: object) -> Scenario:
@@ -51,9 +51,13 @@ def test_nothing_is_lost(tmp_path: Path, tally: Tally, commanders: int, repos: i
 def test_nothing_is_lost_while_processes_are_stopped_and_killed(
     tmp_path: Path, tally: Tally, repos: int, journal: str
 ) -> None:
-    scenario = _crowd(Scenario(tmp_path, repos, journal), 4, 12, 0.2, kill=0.15, stop=0.1)
-    counts = _nothing_lost(scenario, tally, 120)
-    assert counts["exit None"]
+    for seed in range(ATTEMPTS):  # on a machine with nothing else to do, all may have ended before they were killed
+        directory = tmp_path / str(seed)
+        directory.mkdir()
+        scenario = _crowd(Scenario(directory, repos, journal, seed), 4, 12, 0.2, kill=0.15, stop=0.1)
+        if _nothing_lost(scenario, tally, 120).get("exit None"):
+            return
+    pytest.fail("nobody was killed")
 
 
 def test_nothing_is_lost_where_marks_tell_what_has_changed(tmp_path: Path, tally: Tally) -> None:
