@@ -8,6 +8,7 @@ from epicvc.errors import InvalidJSON
 from epicvc.jsonio import parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
 from epicvc.model.mapping import Mapping
+from epicvc.model.templates import is_template
 from epicvc.repo.config import Config
 from epicvc.repo.tracked import TrackedFile
 from epicvc.store import tree
@@ -36,13 +37,13 @@ def read_epic(source: ObjectSource, tracked: TrackedFile, config: Config) -> Fil
 
 
 def epic_id_of(source: ObjectSource, blob: ObjectId, path: str) -> str:
-    """The epic of any stored file; a file that is no epic goes by its path."""
+    """The epic of any stored file; a file that is no epic, or only the template of one, goes by its path."""
     try:
         value = parse(source.get(blob, ObjectType.BLOB))
     except InvalidJSON:
         return path
     key = natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None
-    return path if key is None else key
+    return path if key is None or is_template(value) else key
 
 
 def epic_paths(source: ObjectSource, root: ObjectId, epics: Collection[str]) -> dict[str, tuple[str, ObjectId]]:
