@@ -24,9 +24,10 @@ from epicvc.services.moving import in_database, unique_tasks
 from epicvc.services.newepics import bound
 from epicvc.services.newest import Newest
 from epicvc.services.originwords import DATABASE, FILES, between_sides
-from epicvc.services.portions import Job, Run
+from epicvc.services.portions import Run
 from epicvc.services.remembering import Memory
 from epicvc.services.session import Afterwards, Later, Session, act_held, holding, look
+from epicvc.services.steps import Job
 from epicvc.services.survey import Allow, Moved, Survey, SyncReport, check, guard, survey_all
 from epicvc.services.tracing import value_at
 from epicvc.store import tree

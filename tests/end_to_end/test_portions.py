@@ -16,7 +16,7 @@ from support.repos import EpicRepo, Facts
 from epicvc.database.sqlite import connection as opening
 from epicvc.errors import LossyField
 from epicvc.repo import apply, workers
-from epicvc.services import newepics, portions
+from epicvc.services import newepics, steps, syncwork
 
 EPICS = 12
 TASKS = 4
@@ -280,7 +280,7 @@ def test_what_somebody_changed_meanwhile_is_planned_again(bare: EpicRepo, monkey
 
 def failing(monkeypatch: pytest.MonkeyPatch, at: int, also: Callable[[], None] = lambda: None) -> None:
     """Have the certificate of a portion fail."""
-    certify = portions.SyncWork._certify
+    certify = syncwork.SyncWork._certify
     seen: list[int] = []
 
     def fails(work: Any, *arguments: Any) -> None:
@@ -290,7 +290,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, at: int, also: Callable[[], None] =
             raise LossyField("05:name", "one", "another")
         certify(work, *arguments)
 
-    monkeypatch.setattr(portions.SyncWork, "_certify", fails)
+    monkeypatch.setattr(syncwork.SyncWork, "_certify", fails)
 
 
 @pytest.mark.parametrize("at", [1, 2, EPICS // 2])
@@ -396,7 +396,7 @@ def test_a_run_that_is_interrupted_says_the_truth(bare: EpicRepo, monkeypatch: p
         return perform(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(portions, "perform", killed)
+        patch.setattr(steps, "perform", killed)
         assert bare.run("sync").code != 0
     states = {item["id"]: item["state"] for item in bare.json("status")["epics"]}
     assert states == {f"{number:02}": "files_ahead" for number in range(7, EPICS + 1)}
