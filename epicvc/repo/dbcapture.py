@@ -18,6 +18,19 @@ if TYPE_CHECKING:
     from epicvc.store.staging import Staging
 
 
+def recalled(config: Config, sink: Staging, token: str | None) -> DatabaseState | None:
+    """What is remembered of the database, where it still has the token and the store the state.
+
+    Args:
+        config: the repo's configuration.
+        sink: holds the objects of the store.
+        token: the database's change token; ``None`` when it cannot be trusted.
+    """
+    cache = DatabaseCache.load(config.private)
+    known = cache.state if cache.token == token and cache.ignore == config.ignore else None
+    return known if token is not None and known is not None and _is_kept(sink, known) else None
+
+
 @contextmanager
 def capturing(
     config: Config, sink: Staging, reader: Reader, token: str | None, told: Callable[[int], None]
@@ -31,9 +44,8 @@ def capturing(
         token: the change token from before the transaction began; ``None`` when it cannot be trusted.
         told: told, now and then, how many rows are captured.
     """
-    cache = DatabaseCache.load(config.private)
-    known = cache.state if cache.token == token and cache.ignore == config.ignore else None
-    if token is not None and known is not None and _is_kept(sink, known):
+    known = recalled(config, sink, token)
+    if known is not None:
         yield lambda: known
         return
     run = _Capture(config, sink, reader, told)
@@ -42,6 +54,7 @@ def capturing(
         def finish() -> DatabaseState:
             state = run.state(since())
             if token is not None:
+                cache = DatabaseCache.load(config.private)
                 fresh = replace(cache, token=token, state=state, ignore=config.ignore)
                 fresh.save(config.private)
             return state

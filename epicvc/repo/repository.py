@@ -239,32 +239,38 @@ class Repo:
         return self.files_side(sink).scan(sink, head[1].files if head else None)
 
     @contextmanager
-    def reading(self, sink: Staging, backend: Backend | None = None) -> Iterator[tuple[Working, Reader | None]]:
+    def reading(
+        self, sink: Staging, backend: Backend | None = None, *, reads_rows: bool = True
+    ) -> Iterator[tuple[Working, Reader | None]]:
         """Both sides as they are, and the read transaction in which the database was read.
 
         Args:
             sink: where captured objects go.
             backend: the database, where the caller goes on to write to it.
+            reads_rows: whether the caller asks the transaction for anything. One who does not gets none where what is
+                remembered of the database still holds.
         """
         from epicvc.repo.base import put_mapping
-        from epicvc.repo.dbcapture import capturing
+        from epicvc.repo.dbcapture import capturing, recalled
         from epicvc.repo.filesside import FilesSide
 
         head = self.head_snapshot()
         with ExitStack() as stack:
             if backend is None and (backend := self.backend()) is not None:
                 stack.callback(backend.close)
-            reader = token = None
+            reader = token = database = None
             if backend is not None and backend.exists():
                 token = backend.token()
-                reader = stack.enter_context(backend.read())
+                database = None if reads_rows else recalled(self.config, sink, token)
+                reader = stack.enter_context(backend.read()) if database is None else None
             captured = stack.enter_context(capturing(self.config, sink, reader, token, self._told)) if reader else None
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
             early, self.early_look = self.early_look, None
             side = FilesSide(self.config, mapping, self.progress, early)
             begun = stack.enter_context(side.scanning(sink, head[1].files if head else None))
             # While processes read many files, the database; otherwise it is looked at by a process meanwhile.
-            database = captured() if captured and begun.ahead else None
+            if captured and begun.ahead:
+                database = captured()
             files = begun.finish()
             if captured and database is None:
                 database = captured()

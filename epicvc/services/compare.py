@@ -95,7 +95,7 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
         ends = End(one, snapshots[0]), End(other, snapshots[1])
         return Comparison(one.hex(), other.hex(), tuple(attribute(repo, repo.store, *ends, found)))
     commit = repo.revisions.resolve(revisions[0] if revisions else "HEAD")
-    with look(repo) as session:
+    with look(repo, reads_rows=False) as session:
         session.working.files.require_valid()
         before = repo.snapshot_of(commit)
         working = session.working.snapshot()

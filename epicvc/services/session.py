@@ -65,8 +65,13 @@ class Afterwards(Struct, Generic[T], frozen=True):
 
 
 @contextmanager
-def look(repo: Repo) -> Iterator[Session]:
+def look(repo: Repo, *, reads_rows: bool = True) -> Iterator[Session]:
     """Read both sides for a command that changes neither.
+
+    Args:
+        repo: the repo.
+        reads_rows: whether the command asks the database for more than its state. Otherwise the session may be without
+            a reader.
 
     Raises:
         DatabaseUnavailable: the configured database does not exist.
@@ -75,7 +80,7 @@ def look(repo: Repo) -> Iterator[Session]:
     with (
         ExitStack() as leaving,
         repo.staging(writable=False) as staging,
-        repo.reading(staging) as (working, reader),
+        repo.reading(staging, reads_rows=reads_rows) as (working, reader),
     ):
         yield Session(repo, working, staging, reader, None, None, leaving)
 

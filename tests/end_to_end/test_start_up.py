@@ -141,6 +141,17 @@ def test_work_is_done_without_the_command_line_library(made: EpicRepo, words: tu
     assert not imported(made, *words) & {"typer", "rich", "epicvc.cli.app"}
 
 
+def test_a_diff_does_not_open_a_database_that_is_remembered(made: EpicRepo) -> None:
+    made.ok("commit", "-m", "all")
+    time.sleep(0.12)  # until its stamp is old enough to be trusted
+    made.ok("diff")
+    reading = {"epicvc.database.sqlite.reader", "epicvc.database.sqlite.rows", "epicvc.database.sqlite.schema"}
+    assert not imported(made, "diff") & reading
+    made.sql("UPDATE framework_epics SET summary = 'of two sides'")
+    assert imported(made, "diff") >= reading
+    assert "of two sides" in made.run("diff").out
+
+
 def test_status_that_is_remembered(made: EpicRepo) -> None:
     time.sleep(0.12)
     made.process("status", "--porcelain")

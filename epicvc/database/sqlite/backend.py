@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from epicvc.database.sqlite import connection as opening
-from epicvc.database.sqlite import marking
 from epicvc.database.sqlite.changetoken import change_token, wait_until_calm
 from epicvc.database.sqlite.failures import translated
-from epicvc.database.sqlite.marking import HeldFile
-from epicvc.database.sqlite.reader import SQLiteReader
 from epicvc.database.sqlite.watch import Watch, data_version
 from epicvc.errors import DatabaseUnavailable, EpicvcError
 from epicvc.fileio import fsync_directory
@@ -22,6 +19,8 @@ from epicvc.fileio import fsync_directory
 if TYPE_CHECKING:
     from epicvc.database.backend import Ahead
     from epicvc.database.sqlite.incoming import Incoming
+    from epicvc.database.sqlite.marking import HeldFile
+    from epicvc.database.sqlite.reader import SQLiteReader
     from epicvc.database.sqlite.writer import SQLiteWriter
 
 _WORTH_WAITING: Final = 16 << 20
@@ -94,6 +93,8 @@ class SQLiteBackend:
         While a write transaction of this backend is open, this sees what that one found; it has to end before the
         writer commits.
         """
+        from epicvc.database.sqlite.reader import SQLiteReader  # who finds what is remembered opens nothing
+
         if self._writing is not None:
             # outside WAL mode, pages that do not fit into memory could not be written out beside a reader
             self._writing.execute("PRAGMA cache_spill=OFF")
@@ -139,9 +140,11 @@ class SQLiteBackend:
 
     def _held(self, before: tuple[int, int] | None) -> HeldFile | None:
         """The file of a transaction that has begun, if it is the one that was there before and worth marking."""
+        from epicvc.database.sqlite import marking
+
         if before is None or before != self._identity():
             return None
-        return HeldFile(self._path, before) if self._path.stat().st_size >= marking.WORTH_MARKING else None
+        return marking.HeldFile(self._path, before) if self._path.stat().st_size >= marking.WORTH_MARKING else None
 
     def _stat(self) -> tuple[int, ...]:
         found = self._path.stat()
