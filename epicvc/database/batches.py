@@ -22,7 +22,7 @@ def batches(values: Iterable[T]) -> Iterator[list[T]]:
 def weighed(values: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
     """Values in portions that are full once they weigh ``most``, taken only when their turn comes.
 
-    The last one is not full, and may be empty.
+    The last one may be empty.
     """
     portion: list[T] = []
     found = 0

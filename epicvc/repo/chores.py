@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -74,18 +74,18 @@ def encode(setup: dict[str, Any]) -> Chore:
 
 
 def pack(setup: dict[str, Any]) -> Chore:
-    """Files to parcels: (path, blob)s -> by parcel the places of its files, what adds their epics, its image."""
+    """Files to parcels: (path, blob)s -> by parcel what adds the epics, and its image."""
     from epicvc.database.parcels import Packer
 
     encoded, most = encode(setup), setup["rows"]
     packer = Packer(Mapping.from_json(setup["mapping"]))
 
-    def parcels(portion: list[Any]) -> Iterator[tuple[list[int], list[EpicChange], bytes]]:
-        found = ((place, change) for place, change in enumerate(encoded(portion)) if change is not None)
-        for some in weighed(found, lambda item: item[1].inserted, most):
-            parcel = packer.pack([change for _, change in some])
+    def parcels(portion: list[Any]) -> Iterator[tuple[Sequence[EpicChange], bytes]]:
+        found = (change for change in encoded(portion) if change is not None)
+        for changes in weighed(found, lambda change: change.inserted, most):
+            parcel = packer.pack(changes)
             if parcel is not None:
-                yield [place for place, _ in some], list(parcel.changes), parcel.image
+                yield parcel.changes, parcel.image
 
     return lambda portion: list(parcels(portion))
 

@@ -57,7 +57,7 @@ def parcels(documents: Documents, epics: Sequence[str]) -> Generator[Parcel, Non
     """
     with Workers("pack", {**_setup(documents), "rows": PORTION}, beside=True) as workers:
         for _, answer in workers.each(_items(documents, epics[at : at + FILES]) for at in range(0, len(epics), FILES)):
-            for _, changes, image in answer or ():
+            for changes, image in answer or ():
                 yield Parcel(list(map(revived, changes)), image)
 
 
