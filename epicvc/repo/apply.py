@@ -270,8 +270,7 @@ def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Ope
     state = get_snapshot(source, bytes.fromhex(operation.after.snapshot)).database
     token = backend.token_left()
     if token is not None:
-        cache = DatabaseCache.load(repo.config.private)
-        replace(cache, token=token, state=state, ignore=repo.config.ignore).save(repo.config.private)
+        DatabaseCache(token, state, repo.config.ignore).save(repo.config.private)
     if many and state is not None:
         from epicvc.repo.dbcapture import remember_mark
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from epicvc.errors import DamagedObject
 from epicvc.repo.dbcache import DatabaseCache
 
@@ -54,9 +52,7 @@ def capturing(
         def finish() -> DatabaseState:
             state = run.state(since())
             if token is not None:
-                cache = DatabaseCache.load(config.private)
-                fresh = replace(cache, token=token, state=state, ignore=config.ignore)
-                fresh.save(config.private)
+                DatabaseCache(token, state, config.ignore).save(config.private)
             return state
 
         yield finish
