@@ -16,12 +16,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Self
 
 from epicvc.errors import FileUnavailable, Unavailable
+from epicvc.temporary import TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:
     from pathlib import Path  # a third of an interpreter's start, for those who only want to know a suffix
     from types import TracebackType
-
-TEMPORARY_SUFFIX: Final = ".epicvc-tmp"
 
 _MAX_NAME: Final = 255  # bytes of one name on every file system in use
 _MIN_READ: Final = 65_536

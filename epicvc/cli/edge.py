@@ -12,6 +12,8 @@ TYPE_CHECKING = False  # not typing's, which takes 2 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from epicvc.files.early import EarlyLook
+
 DONE, USAGE, BUG, INTERRUPTED = 0, 2, 70, 130
 
 _COMPLETION = "_EPICVC_COMPLETE"
@@ -130,11 +132,22 @@ def run_application(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str], *, as_json: bool) -> int:
+    from epicvc.cli.fast import early_look
+
+    look = early_look(arguments)
+    try:
+        return _run_beside(look, arguments, as_json=as_json)
+    finally:
+        if look is not None:
+            look.close()
+
+
+def _run_beside(look: EarlyLook | None, arguments: Sequence[str], *, as_json: bool) -> int:
     from epicvc.cli.plain import read_plainly
 
     call = None if _COMPLETION in os.environ else read_plainly(arguments)
     if call is not None:
-        return call.run()
+        return call.run(look)
     from epicvc.cli.app import ClickException, command_line
 
     try:

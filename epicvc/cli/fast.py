@@ -1,4 +1,4 @@
-"""The commands that have to start fast, in the form in which git and prompts call them.
+"""The commands that have to start fast, in the form in which git and prompts call them, and those that begin early.
 
 Found by looking at the words, before the command line library is imported, which takes five times as long as the
 interpreter. Every other form of them, ``--help`` included, goes the ordinary way and ends in the same functions.
@@ -6,13 +6,20 @@ interpreter. Every other form of them, ``--help`` included, goes the ordinary wa
 
 from __future__ import annotations
 
+import os
+
 from epicvc.cli import gitcommands
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from epicvc.files.early import EarlyLook
 
     Command = Callable[[], int]
+
+LOOKING = ("status", "diff")
+"""The commands that look at all files and change none."""
 
 
 def fast_command(words: list[str]) -> Command | None:
@@ -29,6 +36,26 @@ def fast_command(words: list[str]) -> Command | None:
         case ["hook", "pre-commit" | "pre-merge-commit"]:
             return gitcommands.hook
     return None
+
+
+def early_look(words: Sequence[str]) -> EarlyLook | None:
+    """Begin to look at the files for a command that needs that, while its line is read and the rest is imported.
+
+    Args:
+        words: the command line.
+
+    Returns:
+        ``None`` where it begins with something else than one of :data:`LOOKING`, ``-C`` before it apart, and where
+        :func:`epicvc.repo.earlylook.begin` gives none.
+    """
+    directory, at = "", 0
+    while words[at : at + 1] == ["-C"]:
+        directory, at = os.path.join(directory, *words[at + 1 : at + 2]), at + 2
+    if not set(words[at : at + 1]) & set(LOOKING) or "-C" in words[at:]:
+        return None
+    from epicvc.repo.earlylook import begin
+
+    return begin(directory)
 
 
 def _are_versions(files: list[str]) -> bool:

@@ -122,20 +122,6 @@ def examples(*lines: str) -> Callable[[F], F]:
     return note
 
 
-_LOOKING: Final[set[Callable[..., int]]] = set()
-
-
-def looks(command: F) -> F:
-    """Mark a command that looks at all files and changes nothing, for :func:`only_looks`."""
-    _LOOKING.add(command)
-    return command
-
-
-def only_looks(command: Callable[..., int]) -> bool:
-    """Whether a command looks at all files and changes nothing."""
-    return command in _LOOKING
-
-
 def examples_of(command: Callable[..., int]) -> tuple[str, ...]:
     """The examples of a command."""
     return _EXAMPLES.get(command, ())

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from epicvc.cli.parameters import COMMON, Argument, Option, Parameter, only_looks, parameters_of
+from epicvc.cli.parameters import COMMON, Argument, Option, Parameter, parameters_of
 from epicvc.cli.settings import Context, Settings
 from epicvc.cli.table import EPICVC, Family, function_of
 from epicvc.lean import import_msgspec
+
+if TYPE_CHECKING:
+    from epicvc.files.early import EarlyLook
 
 _LONGEST: Final = 18  # digits of a number: what is longer may need care
 
@@ -36,8 +39,11 @@ class Call:
         self.flags = flags
         self.values = values
 
-    def run(self) -> int:
+    def run(self, early_look: EarlyLook | None = None) -> int:
         """Run it; gives its exit code.
+
+        Args:
+            early_look: a look at the files that was begun before.
 
         Raises:
             UsageError: a common flag has a value that it does not take.
@@ -45,9 +51,7 @@ class Call:
         settings = Settings()
         for flags in self.flags:
             settings = settings.with_flags(flags)
-        with Context(settings) as context:
-            if only_looks(self.command):
-                context.look_early()
+        with Context(settings, early_look) as context:
             import_msgspec()  # every command needs it
             return self.command(context, **self.values)
 

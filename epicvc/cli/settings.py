@@ -123,24 +123,17 @@ class Context:
 
     Args:
         settings: what the common flags say.
+        early_look: a look at the files that was begun before.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, early_look: EarlyLook | None = None) -> None:
         self.settings = settings
-        self.early_look: EarlyLook | None = None
+        self.early_look = early_look
         self._ending = ExitStack()
 
     def call_on_close(self, close: Callable[[], None]) -> None:
         """Call something when the command ends, however it does; the last comes first."""
         self._ending.callback(close)
-
-    def look_early(self) -> None:
-        """Begin to look at the files where that saves time, before anything else is imported."""
-        from epicvc.repo.earlylook import begin
-
-        self.early_look = begin(str(self.settings.directory))
-        if self.early_look is not None:
-            self.call_on_close(self.early_look.close)
 
     def __enter__(self) -> Self:
         return self

@@ -11,7 +11,7 @@ from epicvc.cachefile import CacheFile
 from epicvc.files.index import FileIndex
 from epicvc.files.scan import is_settled as is_settled
 
-VERSION: Final = 2
+VERSION: Final = 3
 _CLOCK: Final = "clock"
 
 _FILE: Final = CacheFile("epicvc.stat-cache", VERSION, FileIndex)

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from epicvc.files.scan import STAT_SIZE, FoundFiles
+from epicvc.files.scan import STAT_SIZE, FoundFiles, pack_paths, unpack_paths
 
 ID_SIZE: Final = 32
 NEVER: Final = bytes(STAT_SIZE)
@@ -66,7 +66,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
     Attributes:
         basis: what the rows depend on, such as the configuration; with another one they are of no use.
         root: the id of a tree that holds the same files; the caller's.
-        packed_paths: :attr:`paths` in MessagePack.
+        packed_paths: :attr:`paths` as :func:`epicvc.files.scan.pack_paths` packs them.
         packed_epics: :attr:`epics` in MessagePack.
         stats: the rows' stats, one after the other.
         blobs: their blobs.
@@ -76,7 +76,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
 
     basis: str = ""
     root: bytes = b""
-    packed_paths: bytes = _pack([])
+    packed_paths: bytes = b""
     packed_epics: bytes = _pack([])
     stats: bytes = b""
     blobs: bytes = b""
@@ -89,7 +89,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def paths(self) -> list[str]:
         """The paths, made when they are asked for."""
-        return _unpack(self.packed_paths)
+        return unpack_paths(self.packed_paths)
 
     @cached_property
     def epics(self) -> list[str]:
@@ -113,7 +113,9 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
 
     def edits(self, found: FoundFiles) -> list[Edit]:
         """Where a scan found something else, in the order of the paths."""
-        if _pack(found.paths) == self.packed_paths:
+        if found.packed_paths == self.packed_paths:
+            if found.stats == self.stats:
+                return []
             return [Edit(row, row + 1, row) for row in _unequal(self.stats, found.stats)]
         return list(_merged(self, found))
 
@@ -129,7 +131,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
         rows = [() if row is None else (row,) for _, row in edits]
         paths = self.packed_paths
         if any(edit.low == edit.high or row is None for edit, row in edits):
-            paths = _pack(_spliced(self.paths, places, [[r.path for r in row] for row in rows]))
+            paths = pack_paths(_spliced(self.paths, places, [[r.path for r in row] for row in rows]))
         return FileIndex(
             self.basis,
             self.root,
@@ -142,7 +144,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
         )
 
 
-def _unequal(one: bytes, other: bytes) -> Iterator[int]:
+def _unequal(one: bytes, other: bytes | bytearray) -> Iterator[int]:
     """The rows whose stats differ in two columns of one length."""
     block = _BLOCK * STAT_SIZE
     for start in range(0, len(one), block):

@@ -1,14 +1,14 @@
-"""Patterns of tracked files."""
+"""Patterns of tracked files. Imports next to nothing, as :mod:`epicvc.files.scan` does, which needs them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from typing import Final
+from epicvc.temporary import TEMPORARY_SUFFIX
 
-from epicvc.fileio import TEMPORARY_SUFFIX
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
-DEFAULT_INCLUDE: Final = ("**/*.json",)
+DEFAULT_INCLUDE = ("**/*.json",)
 
 
 def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -22,6 +22,8 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
         return lambda path: False
     if tuple(patterns) == DEFAULT_INCLUDE:
         return lambda path: path.endswith(".json")
+    import re
+
     compiled = re.compile("|".join(_expression(pattern) for pattern in patterns), re.DOTALL)
     return lambda path: compiled.fullmatch(path) is not None
 
@@ -42,7 +44,7 @@ def tracking(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], 
 
 def literal_start(pattern: str) -> str:
     """What the names begin with that a pattern can match: a quick look before the slow one."""
-    return re.split(r"[*?]", pattern.rpartition("/")[2], maxsplit=1)[0]
+    return pattern.rpartition("/")[2].replace("?", "*").partition("*")[0]
 
 
 def _expression(pattern: str) -> str:
@@ -52,4 +54,6 @@ def _expression(pattern: str) -> str:
 
 
 def _segment(segment: str) -> str:
+    import re
+
     return "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in re.sub(r"\*+", "*", segment))

@@ -1,44 +1,74 @@
-"""Finding the tracked files, at the cost of one ``stat`` each. Nothing is read here."""
+"""Finding the tracked files, at the cost of one ``stat`` each. Nothing is read here.
+
+Imports next to nothing: a large repo's files are looked at before anything else is imported.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
 import struct
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final, NamedTuple
 
-from epicvc.errors import FileUnavailable, UnsafeName
-from epicvc.fileio import TEMPORARY_SUFFIX
 from epicvc.files.patterns import DEFAULT_INCLUDE, compile_patterns, literal_start
+from epicvc.temporary import TEMPORARY_SUFFIX
 
-STAT_SIZE: Final = 32
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
-_KEY: Final = struct.Struct("<qqqQ")
+    from epicvc.errors import FileUnavailable, UnsafeName
+
+STAT_SIZE = 32
+
+_KEY = struct.Struct("<qqqQ")
 _pack = _KEY.pack
-_WORD: Final = 1 << 64
-_TICK_NS: Final = 20_000_000  # file times advance with the kernel's timer, every 1 to 10 ms
-_COARSE_NS: Final = 2_000_000_000  # and every 2 s on the coarsest file systems
-_KIND: Final = 0o170000  # the bits of a mode that tell files from directories
-_BELOW: Final = "/**"
+_WORD = 1 << 64
+_TICK_NS = 20_000_000  # file times advance with the kernel's timer, every 1 to 10 ms
+_COARSE_NS = 2_000_000_000  # and every 2 s on the coarsest file systems
+_KIND = 0o170000  # the bits of a mode that tell files from directories
+_BELOW = "/**"
 """The end of a pattern that matches all that is below some directories, and nothing else."""
+_BETWEEN = "\0"  # in no path
 
 
-class FoundFiles(NamedTuple):
+def pack_paths(paths: Sequence[str]) -> bytes:
+    """Paths as one text.
+
+    Raises:
+        UnicodeEncodeError: one is no UTF-8.
+    """
+    return _BETWEEN.join(paths).encode()
+
+
+def unpack_paths(packed: bytes | bytearray) -> list[str]:
+    """The paths of which :func:`pack_paths` made a text."""
+    return packed.decode().split(_BETWEEN) if packed else []
+
+
+class FoundFiles:
     """The tracked files, sorted by the bytes of their paths.
 
-    Attributes:
-        paths: relative to the root, with ``/``.
+    Args:
+        packed_paths: :attr:`paths` as :func:`pack_paths` packs them: where nothing changed, nobody asks for one.
         stats: the :func:`stat_key` of each, one after the other.
     """
 
-    paths: list[str]
-    stats: bytes
+    def __init__(self, packed_paths: bytes | bytearray = b"", stats: bytes | bytearray = b"") -> None:
+        self.packed_paths = packed_paths
+        self.stats = stats
+        self._paths: list[str] | None = None
+
+    @property
+    def paths(self) -> list[str]:
+        """Relative to the root, with ``/``; made when they are asked for."""
+        if self._paths is None:
+            self._paths = unpack_paths(self.packed_paths)
+        return self._paths
 
     def stat(self, row: int) -> bytes:
         """The :func:`stat_key` of one file."""
-        return self.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE]
+        return bytes(self.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE])
 
 
 def stat_key(found: os.stat_result) -> bytes:
@@ -71,7 +101,7 @@ def is_settled(stat: bytes, observed_ns: int) -> bool:
 
 
 def scan(
-    root: Path,
+    root: str | Path,
     include: Sequence[str] = DEFAULT_INCLUDE,
     exclude: Sequence[str] = (),
     *,
@@ -108,7 +138,7 @@ class _Walk:
 
     def __init__(
         self,
-        root: Path,
+        root: str | Path,
         include: Sequence[str],
         exclude: Sequence[str],
         skipped: Callable[[str, str], None] | None,
@@ -140,7 +170,7 @@ class _Walk:
                 except FileNotFoundError:
                     continue  # gone since the directory was read
                 except OSError as error:
-                    raise FileUnavailable(f"{self._root}/{path}", error.strerror or str(error)) from error
+                    raise _unavailable(f"{self._root}/{path}", error) from error
                 kind = found.st_mode & _KIND
                 if kind == stat.S_IFDIR:
                     if not self._closed(path):
@@ -157,16 +187,15 @@ class _Walk:
 
     def found(self) -> FoundFiles:
         """Everything that was collected."""
-        paths, stats = self._paths, bytes(self._stats)
-        for path in paths:
-            if not path.isascii():
-                _check_encoding(path)
-        ordered = sorted(paths)  # the order of code points is that of UTF-8
-        if ordered == paths:
-            return FoundFiles(paths, stats)
-        found = FoundFiles(paths, stats)
-        rows = sorted(range(len(paths)), key=paths.__getitem__)  # a directory's files stand among its directories
-        return FoundFiles(ordered, b"".join(map(found.stat, rows)))
+        paths = sorted(self._paths)  # the order of code points is that of UTF-8
+        try:
+            found = FoundFiles(pack_paths(paths), bytes(self._stats))
+        except UnicodeEncodeError:
+            raise _unsafe(paths) from None
+        if paths == self._paths:
+            return found
+        rows = sorted(range(len(paths)), key=self._paths.__getitem__)  # a directory's files stand among its directories
+        return FoundFiles(found.packed_paths, b"".join(map(found.stat, rows)))
 
 
 def _listed(directory: str, *, follow: bool) -> tuple[int, list[str]]:
@@ -175,16 +204,22 @@ def _listed(directory: str, *, follow: bool) -> tuple[int, list[str]]:
     try:
         descriptor = os.open(directory, flags)
     except OSError as error:
-        raise FileUnavailable(directory, error.strerror or str(error)) from error
+        raise _unavailable(directory, error) from error
     try:
         return descriptor, sorted(os.listdir(descriptor))  # noqa: PTH208  # pathlib lists no open directory
     except OSError as error:
         os.close(descriptor)
-        raise FileUnavailable(directory, error.strerror or str(error)) from error
+        raise _unavailable(directory, error) from error
 
 
-def _check_encoding(path: str) -> None:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        raise UnsafeName(path, "not UTF-8") from None
+def _unavailable(path: str, error: OSError) -> FileUnavailable:
+    from epicvc.errors import FileUnavailable
+
+    return FileUnavailable(path, error.strerror or str(error))
+
+
+def _unsafe(paths: Sequence[str]) -> UnsafeName:
+    """What is wrong with paths one of which is no UTF-8; the system's bytes that are none come as surrogates."""
+    from epicvc.errors import UnsafeName
+
+    return UnsafeName(next(path for path in paths if any("\ud800" <= char <= "\udfff" for char in path)), "not UTF-8")

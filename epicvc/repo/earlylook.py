@@ -9,7 +9,6 @@ Imports next to nothing: the earlier the look begins, the less of it is waited f
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 
 from epicvc.repo.place import PRIVATE, STORE, root_above
 
@@ -52,9 +51,9 @@ def begin(directory: str) -> EarlyLook | None:
         return None
     if form != _FORMAT or files.startswith("/") or ".." in files.split("/"):
         return None
-    from epicvc.files.early import EarlyLook, Question
+    from epicvc.files.early import EarlyLook
 
-    question = Question(_below(root, files), tuple(patterns[:number]), tuple(patterns[number:]))
+    question = _below(root, files), tuple(patterns[:number]), tuple(patterns[number:])
     return EarlyLook.begin(question, f"{root}/{PRIVATE}/{STORE}")
 
 
@@ -65,6 +64,8 @@ def remember(config: Config, paths: Sequence[str]) -> None:
         config: the repo's configuration.
         paths: the tracked files.
     """
+    from contextlib import suppress
+
     from epicvc.errors import FileUnavailable
     from epicvc.fileio import atomic_write, read_file, remove_file
 
@@ -88,7 +89,7 @@ def remember(config: Config, paths: Sequence[str]) -> None:
 
 
 def _are_scattered(paths: Sequence[str]) -> bool:
-    from epicvc.files.early import MOST_DIRECTORIES
+    from epicvc.files.looking import MOST_DIRECTORIES
 
     return len({path.rpartition("/")[0] for path in paths}) > MOST_DIRECTORIES
 

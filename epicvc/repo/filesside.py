@@ -27,7 +27,8 @@ from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 
 if TYPE_CHECKING:
-    from epicvc.files.early import Answer, EarlyLook
+    from epicvc.files.early import EarlyLook
+    from epicvc.files.looking import Answer
 
 CACHE: Final = "files.cache"
 TELL_EVERY: Final = 64
@@ -60,7 +61,7 @@ class _Look(Struct):
     """
 
     before: FileIndex
-    found: FoundFiles = field(default_factory=lambda: FoundFiles([], b""))
+    found: FoundFiles = field(default_factory=FoundFiles)
     edits: Sequence[Edit] = ()
     skipped: list[Skipped] = field(default_factory=list)
     problems: list[EpicvcError] = field(default_factory=list)
@@ -241,10 +242,8 @@ class FilesSide:
         early, self._early = self._early, None
         if early is None:
             return None
-        from epicvc.files.early import Question
-
         config = self._config
-        return early.take(Question(os.fspath(config.files), config.include, config.exclude))
+        return early.take((os.fspath(config.files), config.include, config.exclude))
 
     @staticmethod
     def _check_names(found: FoundFiles, edits: Iterable[Edit]) -> None:

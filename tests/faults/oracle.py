@@ -23,8 +23,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from epicvc.cli.edge import run_application
-from epicvc.fileio import TEMPORARY_SUFFIX
 from epicvc.store.store import Store
+from epicvc.temporary import TEMPORARY_SUFFIX
 from faults.scenes import Expected, summary
 from faults.state import Sides, commits, observe
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.files.index import ID_SIZE, NEVER, FileIndex, Row
-from epicvc.files.scan import STAT_SIZE, FoundFiles
+from epicvc.files.scan import STAT_SIZE, FoundFiles, pack_paths
 
 PATHS = st.dictionaries(st.text("ab/é", min_size=1, max_size=4), st.integers(0, 3), max_size=200)
 
@@ -14,7 +14,7 @@ PATHS = st.dictionaries(st.text("ab/é", min_size=1, max_size=4), st.integers(0,
 def found_in(files: dict[str, int]) -> FoundFiles:
     """What a scan finds where these files have these stats."""
     paths = sorted(files)
-    return FoundFiles(paths, b"".join(bytes([1 + files[path]]) * STAT_SIZE for path in paths))
+    return FoundFiles(pack_paths(paths), b"".join(bytes([1 + files[path]]) * STAT_SIZE for path in paths))
 
 
 def row_of(path: str, stat: bytes) -> Row:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from store.memory import Memory
 
-from epicvc.files import early
+from epicvc.files import looking
 from epicvc.files.early import EarlyLook
 from epicvc.repo import earlylook
 from epicvc.repo.base import put_mapping
@@ -166,7 +166,7 @@ def test_a_note_that_is_none(config: Config, damage: bytes) -> None:
 
 
 def test_files_that_are_scattered(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(early, "MOST_DIRECTORIES", 1)
+    monkeypatch.setattr(looking, "MOST_DIRECTORIES", 1)
     (config.files / "b").mkdir()
     (config.files / "b" / "3.json").write_text('{"id": "3"}')
     Looker(config).scan()

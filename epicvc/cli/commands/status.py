@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples, looks
+from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 ExitCode = Annotated[bool, Option("--exit-code", help="Exit with 1 when there are differences.")]
@@ -17,7 +17,6 @@ Words = Annotated[
 Side = Annotated[str | None, Option("--side", metavar="files|db", help="Only this side.")]
 
 
-@looks
 @examples("epicvc status", "epicvc status --json --exit-code")
 def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode = False) -> int:
     """Show what each side changed since HEAD, and what is out of sync."""
@@ -40,7 +39,6 @@ def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode =
     return int(exit_code and not (found.clean and found.in_sync))
 
 
-@looks
 @examples("epicvc diff", "epicvc diff HEAD~1 5", "epicvc diff a b --side db")
 def diff(context: Context, words: Words = None, side: Side = None, exit_code: ExitCode = False) -> int:
     """Show differences by epic and field: since HEAD, since a commit, or between two commits.
