@@ -257,6 +257,9 @@ def test_refused_with_its_place(data: bytes, line: int, column: int, reason: str
     assert (caught.value.line, caught.value.column, caught.value.source) == (line, column, "x.json")
 
 
+PAIRS = [(b"[", b"]"), (b'{"a":', b"}"), (b'{"]":', b"}")]
+
+
 def test_depth_up_to_the_limit() -> None:
     for deep in (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, b'{"a":' * MAX_DEPTH + b"1" + b"}" * MAX_DEPTH):
         value = parse(deep)
@@ -267,6 +270,22 @@ def test_depth_up_to_the_limit() -> None:
 
 def test_brackets_in_strings_are_not_depth() -> None:
     assert parse(b'["' + b"[" * 1000 + b'"]') == ["[" * 1000]
+
+
+@given(st.integers(0, 300), st.integers(0, 300), st.integers(MAX_DEPTH - 2, MAX_DEPTH + 2), st.sampled_from(PAIRS))
+@example(300, 300, MAX_DEPTH, PAIRS[0])
+@example(300, 0, MAX_DEPTH + 1, PAIRS[1])
+@example(0, 300, MAX_DEPTH + 1, PAIRS[0])
+@example(0, 0, MAX_DEPTH + 1, PAIRS[1])
+def test_depth_counts_wherever_it_is(before: int, after: int, depth: int, pair: tuple[bytes, bytes]) -> None:
+    """However many containers stand before and behind the deep one, which is what tells that one may be deep."""
+    inner = depth - 1
+    data = b"[" + b"[{}]," * before + pair[0] * inner + b'"}]"' + pair[1] * inner + b",[[]]" * after + b"]"
+    if depth <= MAX_DEPTH:
+        assert parse(data) == json.loads(data)
+    else:
+        with pytest.raises(InvalidJSON, match="200 levels"):
+            parse(data)
 
 
 @given(st.binary(max_size=40) | st.text('{}[]",:\\ue0123456789.-+tfn \n\x00é', max_size=30).map(str.encode))
