@@ -73,34 +73,63 @@ def differences(
 
 
 def _files(source: ObjectSource, mapping: Mapping, before: ObjectId | None, after: ObjectId) -> Iterator[SideChange]:
-    old: dict[str, tuple[str, JSON]] = {}
-    new: dict[str, tuple[str, JSON]] = {}
-    for path, was, now in changed_files(source, before or EMPTY, after):
+    old: dict[str, tuple[str, ObjectId]] = {}
+    new: dict[str, tuple[str, ObjectId]] = {}
+    values: dict[ObjectId, JSON] = {}  # only of what is not compared at once
+    compared: dict[str, list[Change]] = {}
+
+    def value_of(blob: ObjectId) -> JSON:
+        if blob not in values:
+            values[blob] = _value_in(source.get(blob, ObjectType.BLOB))
+        return values[blob]
+
+    found = list(changed_files(source, before or EMPTY, after))
+    for path, was, now in found:
+        if was is not None and now is not None:
+            texts = source.get(was, ObjectType.BLOB), source.get(now, ObjectType.BLOB)
+            pair = _pair(*texts) if len(found) > 1 else (_value_in(texts[0]), _value_in(texts[1]))
+            epic = _epic_in(pair[0], path)
+            if epic == _epic_in(pair[1], path):
+                old[epic], new[epic] = (path, was), (path, now)
+                compared[epic] = list(file_changes(Label(epic), *pair))
+                continue
         for blob, epics in ((was, old), (now, new)):
             if blob is not None:
-                epic, value = _epic_of(source, blob, path)
-                epics[epic] = (path, value)
+                epics[_epic_in(value_of(blob), path)] = (path, blob)
     layers = _file_layers(mapping)
     for epic in sorted({*old, *new}):
-        path, before_value = old.get(epic, ("", None))
-        new_path, after_value = new.get(epic, ("", None))
+        path, was = old.get(epic, ("", None))
+        new_path, now = new.get(epic, ("", None))
         label = Label(epic)
-        changes = list(file_changes(label, before_value, after_value))
+        if path == new_path:  # the last file that either side has of it was compared
+            changes = compared[epic]
+        else:
+            changes = list(file_changes(label, *(None if blob is None else value_of(blob) for blob in (was, now))))
         if not changes and path != new_path:
             yield SideChange("files", Change(label, Op.MOVE, path, new_path), Layer.EXTRA)
         for change in changes:
             yield SideChange("files", change, layers(change.label))
 
 
-def _epic_of(source: ObjectSource, blob: ObjectId, path: str) -> tuple[str, JSON]:
-    """A stored file's epic and value; a file that is no epic goes by its path."""
-    data = source.get(blob, ObjectType.BLOB)
+def _pair(was: bytes, now: bytes) -> tuple[JSON, JSON]:
+    """Two versions of a file as values; tasks that they share may have nothing but their id, or be left out."""
+    from epicvc.model.sharedtasks import without_shared  # half a millisecond, which a single file does not repay
+
+    return without_shared(was, now) or (_value_in(was), _value_in(now))
+
+
+def _value_in(data: bytes) -> JSON:
+    """A stored file's value, or its text where it is no JSON."""
     try:
-        value = parse(data)
+        return parse(data)
     except EpicvcError:
-        return path, data.decode("utf-8", "backslashreplace")
+        return data.decode("utf-8", "backslashreplace")
+
+
+def _epic_in(value: JSON, path: str) -> str:
+    """Which epic a file has; one that is no epic goes by its path."""
     key = natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None
-    return (key, value) if key is not None else (path, value)
+    return path if key is None else key
 
 
 def file_changes(label: Label, was: JSON, now: JSON) -> Iterator[Change]:
