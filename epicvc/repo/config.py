@@ -20,6 +20,7 @@ from epicvc.model.labels import unescape
 from epicvc.model.mapping import BUILTIN, Mapping
 from epicvc.plan.policies import FIELD_POLICIES, KINDS, POLICIES, Policies
 from epicvc.planning.settings import Settings
+from epicvc.repo import configcache
 from epicvc.repo.mappingconfig import read_mapping as read_mapping
 from epicvc.repo.plansettings import KEYS, read_settings
 from epicvc.repo.tomlfile import CONFIG as CONFIG
@@ -81,24 +82,30 @@ def load_config(root: Path, environment: MappingABC[str, str], database: str | N
     Raises:
         InvalidConfig: a file is no TOML, or says something that cannot be.
     """
-    shared = _read(root / CONFIG)
-    private = _read(root / PRIVATE / PRIVATE_CONFIG)
+    text = _read(root / CONFIG)
+    known = configcache.recall(root / PRIVATE, text)
+    shared = parse_toml(text, CONFIG) if known is None else known
+    private = parse_toml(_read(root / PRIVATE / PRIVATE_CONFIG), PRIVATE_CONFIG)
     config = _shared(root, shared)
     url = database or environment.get("EPICVC_DATABASE_URL") or text_of(private, "database", "url", PRIVATE_CONFIG)
+    named = text_of(shared, "database", "url", CONFIG) if not url else None
     if url:
-        return replace(config, database=locate(url, root))
-    named = text_of(shared, "database", "url", CONFIG)
-    return replace(config, database=_shared_database(root, named)) if named else config
+        config = replace(config, database=locate(url, root))
+    elif named:
+        config = replace(config, database=_shared_database(root, named))
+    if known is None:
+        configcache.remember(root / PRIVATE, text, shared)
+    return config
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> bytes:
+    """A file's bytes; none where there is no file."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
-        return {}
+        return b""
     except OSError as error:
         raise FileUnavailable(path.name, error.strerror or str(error)) from error
-    return parse_toml(data, path.name)
 
 
 def _shared(root: Path, data: dict[str, Any]) -> Config:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any, Final
 
 from epicvc.errors import InvalidConfig
@@ -16,6 +15,10 @@ def parse_toml(data: bytes, name: str) -> dict[str, Any]:
     Raises:
         InvalidConfig: it is no TOML; under the given name.
     """
+    if not data:
+        return {}
+    import tomllib  # 2 ms, for who does not find in a cache what the file says
+
     try:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:

@@ -1,14 +1,25 @@
-"""Cleaning what can be made again: temporary files of commands that died, and what is remembered of both sides."""
+"""Cleaning what can be made again: temporary files of commands that died, and what is remembered between commands."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from epicvc.fileio import leftover_temporaries, remove_file
-from epicvc.repo import agreement, dbcache, dbmark, earlylook, filesside, lastanswer
+from epicvc.repo import agreement, configcache, dbcache, dbmark, earlylook, filesside, lastanswer
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 from epicvc.services.cleaning import Cleaned, CleanReport
+
+_CACHES: Final = (
+    filesside.CACHE,
+    dbcache.FILE,
+    dbmark.FILE,
+    agreement.FILE,
+    lastanswer.FILE,
+    earlylook.FILE,
+    configcache.FILE,
+)
 
 
 def clear_temporaries(repo: Repo, *, dry_run: bool = False) -> CleanReport:
@@ -26,9 +37,8 @@ def reset_caches(repo: Repo, *, dry_run: bool = False) -> CleanReport:
     """Forget what is known of files and rows: the next command reads both sides whole."""
     report = CleanReport("clean cache --checksums", dry_run=dry_run)
     with repo.lock():
-        names = (filesside.CACHE, dbcache.FILE, dbmark.FILE, agreement.FILE, lastanswer.FILE, earlylook.FILE)
-        found = [path for name in names if (path := repo.config.private / name).exists()]
-        _remove(repo, found, report, "what is remembered of a side")
+        found = [path for name in _CACHES if (path := repo.config.private / name).exists()]
+        _remove(repo, found, report, "what is remembered between commands")
     return report
 
 
