@@ -10,18 +10,16 @@ slowly. This module knows nothing of epics and does not keep formatting: ``files
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from decimal import Decimal, InvalidOperation
 from functools import cache
-from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 from epicvc.errors import InvalidJSON
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import msgspec
 
@@ -46,7 +44,7 @@ _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": N
 # What may begin an odd number is mapped to one rare byte first: a pattern with a literal start is ten times
 # as fast as one that starts with a class.
 _MARK: Final = bytes.maketrans(b"0123456789NI", b"\x01" * 12)
-_ODD_NUMBER = re.compile(rb"\x01(?:[.eE][-+.eE\x01]*+(?:[,\]}]|\Z)|\x01{40}|a\x01|nfinity)")
+_ODD_NUMBER: Final = rb"\x01(?:[.eE][-+.eE\x01]*+(?:[,\]}]|\Z)|\x01{40}|a\x01|nfinity)"
 
 
 @cache
@@ -68,6 +66,19 @@ def _raw() -> type[msgspec.Raw]:
     import msgspec
 
     return msgspec.Raw
+
+
+@cache
+def _odd_number() -> re.Pattern[bytes]:
+    return re.compile(_ODD_NUMBER)
+
+
+@cache
+def _quote(*, ensure_ascii: bool = False) -> Callable[[str], str]:
+    """What writes texts; found once, and imported with all of json by who has one to write."""
+    from json import encoder
+
+    return encoder.encode_basestring_ascii if ensure_ascii else encoder.encode_basestring
 
 
 # --- reading ---
@@ -146,6 +157,8 @@ def number(text: str) -> int | float | Decimal:
 def _parse_hooked(data: bytes, source: str | None) -> JSON:
     """Read text that is known to be grammatical and not too deep, but not known to be exact."""
     text = data.decode()
+    import json
+
     try:
         value: JSON = json.loads(text, object_pairs_hook=_unique, parse_float=number, parse_int=number)
     except (ValueError, InvalidOperation):
@@ -236,6 +249,8 @@ class _Reader:
         start = self.position
         key = self.string()
         if key in members:
+            import json
+
             self.fail(f"duplicate key {json.dumps(key, ensure_ascii=False)}", start)
         if self.peek() != ":":
             self.fail("':' expected" if self.peek() else "the text ends too early")
@@ -278,6 +293,8 @@ class _Reader:
             high = escape.start() if 0xD800 <= code < 0xDC00 else None
         if high is not None:
             self.fail("lone surrogate", high)
+        import json
+
         value: str = json.loads(self.text[self.position : end + 1])
         self.position = end + 1
         return value
@@ -380,7 +397,7 @@ def _is_plain(encoded: bytes) -> bool:
     if b"null" in encoded and (encoded == b"null" or any(n in encoded for n in (b":null", b",null", b"[null"))):
         return False
     marked = encoded.translate(_MARK)
-    for hit in _ODD_NUMBER.finditer(marked):
+    for hit in _odd_number().finditer(marked):
         before = marked[max(0, hit.start() - _PLAIN_DIGITS) : hit.start()].rstrip(b"-s\x01")
         if not before or before.endswith((b":", b",", b"[")):
             return False
@@ -423,7 +440,7 @@ def dumps_text(
     Raises:
         ValueError: NaN or an infinity.
     """
-    quote = encode_basestring_ascii if ensure_ascii else encode_basestring
+    quote = _quote(ensure_ascii=ensure_ascii)
     separator = item_sep if item_sep is not None else ("," if indent is not None else ", ")
 
     def write(item: JSON, margin: str) -> str:
@@ -439,7 +456,7 @@ def dumps_text(
 
     def scalar(item: JSON) -> str:
         if isinstance(item, str):
-            return str(quote(item))
+            return quote(item)
         if isinstance(item, (dict, list)):
             return "{}" if isinstance(item, dict) else "[]"
         if item is None or isinstance(item, bool):
@@ -453,7 +470,7 @@ def dumps_line(value: JSON) -> str:
     """JSON text on one line, as :func:`dumps_text` writes it without an indentation."""
     if type(value) is list:
         try:
-            return "[" + ", ".join(map(encode_basestring, cast("list[str]", value))) + "]"  # what most columns hold
+            return "[" + ", ".join(map(_quote(), cast("list[str]", value))) + "]"  # what most columns hold
         except TypeError:
             pass  # not only texts
     return dumps_text(value, indent=None)

@@ -5,16 +5,17 @@ An entry that equals the core of a captured file refers to that file's bytes ins
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from msgspec import Struct
+from msgspec.json import decode
 
 from epicvc.errors import DamagedObject
 from epicvc.jsonio import parse
 from epicvc.model.document import Core, core_bytes, read_file_epic
 from epicvc.model.mapping import Mapping
+from epicvc.repo.objects import payload_of
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
 
@@ -145,8 +146,7 @@ def detached(sink: ObjectSink, base: Base) -> ObjectId:
 def put_mapping(sink: ObjectSink, mapping: Mapping, ignored: frozenset[str] = frozenset()) -> ObjectId:
     """Store a mapping, and the tables that are left out of snapshots with it."""
     value = {"version": 1, "ignored": sorted(ignored), **mapping.to_json()}
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return sink.put(ObjectType.MAPPING, text.encode())
+    return sink.put(ObjectType.MAPPING, payload_of(value))
 
 
 def get_mapping(source: ObjectSource, oid: ObjectId) -> Mapping:
@@ -174,8 +174,8 @@ def get_ignored(source: ObjectSource, oid: ObjectId) -> frozenset[str]:
 def _mapping_value(source: ObjectSource, oid: ObjectId) -> dict[str, Any]:
     payload = source.get(oid, ObjectType.MAPPING)
     try:
-        value = json.loads(payload)
-    except ValueError as error:
+        value = decode(payload)
+    except (ValueError, RecursionError) as error:
         raise DamagedObject(oid.hex(), "is no mapping") from error
     if not isinstance(value, dict):
         raise DamagedObject(oid.hex(), "is no mapping")

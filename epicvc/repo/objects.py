@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
 
 from msgspec import Struct
+from msgspec.json import Encoder, decode
 
 from epicvc.errors import DamagedObject, NewerFormat
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
 
 VERSION = 1
+
+_encode = Encoder(order="sorted", enc_hook=str.__str__).encode  # the hook takes what is derived from str, and no more
 
 
 class CommitKind(StrEnum):
@@ -70,15 +72,19 @@ class Commit(Struct, frozen=True):
     kind: CommitKind
 
 
-def _canonical(value: dict[str, Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+def payload_of(value: dict[str, Any]) -> bytes:
+    """An object's payload: JSON with sorted keys and no spaces, in UTF-8.
+
+    To the byte what ``json.dumps`` writes, since objects are named by it, as long as there are no floats.
+    """
+    return _encode(value)
 
 
 def _read(source: ObjectSource, oid: ObjectId, kind: ObjectType) -> dict[str, Any]:
     payload = source.get(oid, kind)
     try:
-        value = json.loads(payload)
-    except ValueError as error:
+        value = decode(payload)
+    except (ValueError, RecursionError) as error:
         raise DamagedObject(oid.hex(), "is no JSON") from error
     if not isinstance(value, dict) or not isinstance(value.get("version"), int):
         raise DamagedObject(oid.hex(), "has no version")
@@ -107,7 +113,7 @@ def put_snapshot(sink: ObjectSink, snapshot: Snapshot) -> ObjectId:
         "base": snapshot.base.hex(),
         "mapping": snapshot.mapping.hex(),
     }
-    return sink.put(ObjectType.SNAPSHOT, _canonical(value))
+    return sink.put(ObjectType.SNAPSHOT, payload_of(value))
 
 
 def get_snapshot(source: ObjectSource, oid: ObjectId) -> Snapshot:
@@ -151,7 +157,7 @@ def put_commit(
         "message": message,
         "kind": kind.value,
     }
-    return sink.put(ObjectType.COMMIT, _canonical(value))
+    return sink.put(ObjectType.COMMIT, payload_of(value))
 
 
 def get_commit(source: ObjectSource, oid: ObjectId) -> Commit:

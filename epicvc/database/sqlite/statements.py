@@ -5,7 +5,6 @@ Every identifier comes from the catalogue and passes the one quoting function; e
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from hashlib import sha256
@@ -89,6 +88,8 @@ class TableSQL(Struct, frozen=True, dict=True):
     @cached_property
     def stamp(self) -> bytes:
         """Stands for all of the table's definition that decides how a row is read and keyed."""
+        import json
+
         table = self.table
         text = json.dumps([table.sql, table.columns, table.key, table.kind, table.without_rowid, self.skip])
         return sha256(text.encode()).digest()
