@@ -8,33 +8,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping as MappingABC
+from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.url import DatabaseURL, parse_url
 from epicvc.errors import FileUnavailable, InvalidConfig
 from epicvc.model.labels import unescape
 from epicvc.model.mapping import BUILTIN, Mapping
-from epicvc.plan.policies import FIELD_POLICIES, KINDS, POLICIES, Policies
-from epicvc.planning.settings import Settings
 from epicvc.repo import configcache
 from epicvc.repo.mappingconfig import read_mapping as read_mapping
-from epicvc.repo.plansettings import KEYS, read_settings
 from epicvc.repo.tomlfile import CONFIG as CONFIG
 from epicvc.repo.tomlfile import check_known, parse_toml, patterns_of, table_of, text_of
 from epicvc.repo.trackedfiles import DEFAULT_EXCLUDE as DEFAULT_EXCLUDE
 from epicvc.repo.trackedfiles import DEFAULT_INCLUDE as DEFAULT_INCLUDE
 from epicvc.repo.trackedfiles import read_files
 
+if TYPE_CHECKING:
+    from epicvc.plan.policies import Policies
+    from epicvc.planning.settings import Settings
+
 PRIVATE: Final = ".epicvc"
 PRIVATE_CONFIG: Final = "config"
 CALCULATED: Final = ("enriched", "inline", "off")
 
 
-class Config(Struct, frozen=True):
+class Config(Struct, frozen=True, dict=True):
     """What a repo is configured to be.
 
     Attributes:
@@ -43,11 +45,11 @@ class Config(Struct, frozen=True):
         include: patterns of tracked files, relative to ``files``.
         exclude: patterns that are left out.
         database: the db side; ``None`` while no database is named.
-        policies: what settles conflicts.
         calculated: where calculated fields go in files.
         ignore: tables left out of snapshots and restores.
         mapping: documents to tables.
-        plan: how dates are planned.
+        said_policies: what settles conflicts, where the configuration says so.
+        said_plan: how dates are planned, where it says so.
     """
 
     root: Path
@@ -55,11 +57,27 @@ class Config(Struct, frozen=True):
     include: tuple[str, ...] = DEFAULT_INCLUDE
     exclude: tuple[str, ...] = DEFAULT_EXCLUDE
     database: DatabaseURL | None = None
-    policies: Policies = field(default_factory=Policies)
     calculated: str = "enriched"
     ignore: frozenset[str] = frozenset()
-    mapping: Mapping = field(default=BUILTIN)
-    plan: Settings = field(default_factory=Settings)
+    mapping: Mapping = BUILTIN
+    said_policies: Policies | None = None
+    said_plan: Settings | None = None
+
+    # Both are imported by who asks for them, or says something of them: most commands do neither.
+
+    @cached_property
+    def policies(self) -> Policies:
+        """What settles conflicts."""
+        from epicvc.plan.policies import Policies
+
+        return self.said_policies or Policies(mapping=self.mapping)
+
+    @cached_property
+    def plan(self) -> Settings:
+        """How dates are planned."""
+        from epicvc.planning.settings import Settings
+
+        return self.said_plan or Settings()
 
     def shown(self, path: str) -> str:
         """A tracked file's path as messages name it: from the repo's directory."""
@@ -130,15 +148,19 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
         files=root / files.directory,
         include=files.include,
         exclude=files.exclude,
-        policies=_policies(sync, mapping),
         calculated=calculated,
         ignore=ignore,
         mapping=mapping,
-        plan=_plan(data),
+        said_policies=_policies(sync, mapping),
+        said_plan=_plan(data),
     )
 
 
-def _plan(data: dict[str, Any]) -> Settings:
+def _plan(data: dict[str, Any]) -> Settings | None:
+    if "plan" not in data:
+        return None
+    from epicvc.repo.plansettings import KEYS, read_settings
+
     section = table_of(data, "plan", set(KEYS))
     try:
         return read_settings(section)
@@ -146,8 +168,12 @@ def _plan(data: dict[str, Any]) -> Settings:
         raise InvalidConfig(CONFIG, f"[plan] {error}") from error
 
 
-def _policies(sync: dict[str, Any], mapping: Mapping) -> Policies:
-    """The policies of ``[sync]``, ``[sync.fields]`` and ``[sync.kinds]``."""
+def _policies(sync: dict[str, Any], mapping: Mapping) -> Policies | None:
+    """The policies of ``[sync]``, ``[sync.fields]`` and ``[sync.kinds]``; ``None`` for those that there are without."""
+    if sync.get("policy", "manual") == "manual" and not {"fields", "kinds"} & sync.keys():
+        return None
+    from epicvc.plan.policies import FIELD_POLICIES, KINDS, POLICIES, Policies
+
     overall = sync.get("policy", "manual")
     if overall not in POLICIES:
         raise InvalidConfig(CONFIG, f"[sync] policy = {overall!r} is none of {', '.join(POLICIES)}")

@@ -10,8 +10,8 @@ import pytest
 
 from epicvc.model.labels import Label, parse_label
 from epicvc.model.mapping import BUILTIN, Field, Kind, Layer, Rule
-from epicvc.repo import config
-from epicvc.repo.config import CONFIG, PRIVATE, PRIVATE_CONFIG, Config, load_config
+from epicvc.plan.policies import POLICIES
+from epicvc.repo.config import CALCULATED, CONFIG, PRIVATE, PRIVATE_CONFIG, Config, load_config
 from tests.docs.conftest import ROOT
 from tests.docs.console import Shell, fenced
 
@@ -68,7 +68,7 @@ def test_private_configuration_loads(tmp_path: Path) -> None:
 
 def test_choices_are_complete() -> None:
     section = CONFIGURATION.split("### [sync]")[1].split("###")[0]
-    assert set(re.findall(r"`([a-z_]+)`", section)) >= {*config.POLICIES, *config.CALCULATED}
+    assert set(re.findall(r"`([a-z_]+)`", section)) >= {*POLICIES, *CALCULATED}
     fields = CONFIGURATION.split("| key of a field")[1].split("\n\n")[0]
     assert all(f"`{kind}`" in fields for kind in [*Kind, *Rule])
 
