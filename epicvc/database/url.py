@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 _HIDDEN: Final = "***"
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "options", "passfile"})
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]+):(?://)?")
+# Compiled when they are needed, which they are not for a plain path.
+_SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.\-]+):(?://)?"
 _POSTGRESQL: Final = frozenset({"postgresql", "postgres"})
 _HOSTS: Final = r"[A-Za-z0-9._\-%]*(\[[0-9A-Fa-f:.%]+\])?(:[0-9]*)?(,[A-Za-z0-9._\-%]*(:[0-9]*)?)*"
-_ALMOST_A_URL: Final = re.compile(r"^postgres|://|:[^/]*@|\bpwd\s*=|password", re.IGNORECASE)
+_ALMOST_A_URL: Final = r"(?i)^postgres|://|:[^/]*@|\bpwd\s*=|password"
 _HINT: Final = "name a file, sqlite:///PATH, or postgresql://USER@HOST/NAME"
 
 
@@ -57,7 +58,9 @@ def parse_url(text: str) -> DatabaseURL:
         UsageError: it names no database that can be used.
     """
     text = text.strip()
-    scheme = _SCHEME.match(text)
+    if _is_plain(text):
+        return _file(text)
+    scheme = re.match(_SCHEME, text)
     name = scheme[1].lower() if scheme else ""
     if name in _POSTGRESQL and text[len(name) :].startswith("://"):
         return _parse_postgresql(text, text[len(name) + 3 :])
@@ -67,10 +70,18 @@ def parse_url(text: str) -> DatabaseURL:
         return _file(text[len("sqlite:///") :])
     if scheme and (name == "file" or "://" in scheme[0]):
         raise UsageError(f"databases of kind {name} are not known", hint=_HINT)
-    if _ALMOST_A_URL.search(text):
+    if re.search(_ALMOST_A_URL, text):
         # Taken for a path it would be shown, password and all.
         raise UsageError("the database's reference is neither a path nor a URL", hint=_HINT)
     return _file(text)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is certainly a path. Of one that is none of these the patterns tell."""
+    if not text.isascii() or ":" in text or "=" in text:
+        return False
+    small = text.lower()
+    return not small.startswith("postgres") and "password" not in small
 
 
 def _file(path: str) -> DatabaseURL:

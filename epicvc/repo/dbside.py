@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from epicvc.database.backend import ChangedKeys, Reader, Touched, Writer
-from epicvc.database.rowcodec import runs
-from epicvc.database.tables import KeyKind, Schema
 from epicvc.errors import DamagedObject
 from epicvc.repo.objects import DatabaseState
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
 
 if TYPE_CHECKING:
+    from epicvc.database.backend import ChangedKeys, Reader, Touched, Writer
+    from epicvc.database.tables import Schema
     from epicvc.repo.spool import Spool
 
 SPILL: Final = 16 * 1024
@@ -98,6 +97,8 @@ def _differing(
 
 def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> DatabaseState:
     """Capture what this transaction changed, on top of a capture of what it found."""
+    from epicvc.database.tables import KeyKind
+
     changes: list[tuple[bytes, bytes | None]] = []
     numbered = {info.name for info in writer.tables() if info.kind is not KeyKind.PRIMARY}
     for table, touched in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
@@ -114,6 +115,8 @@ def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> Databa
 
 def _rows_of(writer: Writer, table: str, touched: Touched, *, numbered: bool) -> Iterator[tuple[bytes, bytes | None]]:
     """Each of these rows, ``None`` where there is none; one query for rows whose numbers follow each other."""
+    from epicvc.database.rowcodec import runs
+
     first, last = touched.added or (b"", b"")
     keys = sorted(key for key in touched.keys if not first <= key <= last)
     for run in runs(keys) if numbered else ([key] for key in keys):
@@ -143,6 +146,8 @@ def get_schema(source: ObjectSource, state: DatabaseState) -> Schema:
     Raises:
         DamagedObject: it is missing or is none.
     """
+    from epicvc.database.tables import Schema  # a comparison finds out from trees whether it needs one
+
     payload = source.get(state.schema, ObjectType.SCHEMA)
     try:
         return Schema.from_json_bytes(payload)

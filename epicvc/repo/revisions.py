@@ -27,7 +27,7 @@ SYMBOLIC: Final = "ref: "
 _MANY_DIGITS: Final = 15
 _NAMESPACES: Final = (TAGS, CHECKPOINTS, BRANCHES, REMOTES)
 # Compiled when they are needed, which is not in every command.
-_SUFFIX: Final = r"(~\d*|\^\d*)"
+_SUFFIX: Final = r"([~^]\d*)"
 _HEX: Final = r"[0-9a-f]{4,64}"
 _BAD_NAME: Final = r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|^[-/.]|[/.]$|/\.|^@$|^HEAD$"
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from epicvc.errors import EpicvcError
 from epicvc.files.index import FileIndex
 from epicvc.store.objects import ObjectId
@@ -20,7 +22,7 @@ CLAIMED: Final = 4
 """Flag of a file whose epic is in another file already."""
 
 
-class TrackedFile(NamedTuple):
+class TrackedFile(Struct, frozen=True):
     """A tracked file.
 
     Attributes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
+
+from msgspec import Struct
 
 from epicvc.errors import InvalidConfig
 from epicvc.files.patterns import DEFAULT_INCLUDE as DEFAULT_INCLUDE
@@ -11,7 +13,7 @@ from epicvc.repo.tomlfile import CONFIG, patterns_of, table_of
 DEFAULT_EXCLUDE: Final = ("enriched/**", "**/enriched/**", "enriched_*.json", "**/enriched_*.json")
 
 
-class TrackedFiles(NamedTuple):
+class TrackedFiles(Struct, frozen=True):
     """Which files are tracked.
 
     Attributes:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from itertools import islice
 from operator import lt
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -27,7 +27,7 @@ _INNER: Final = msgspec.msgpack.Decoder(tuple[int, list[bytes], list[bytes], lis
 _LEAF_MARK: Final = b"\x93"  # an array of three
 
 
-class Node(NamedTuple):
+class Node(msgspec.Struct, frozen=True):
     """A decoded node.
 
     Attributes:
@@ -48,7 +48,7 @@ class Node(NamedTuple):
         return sum(self.counts) if self.height else len(self.keys)
 
 
-class Ref(NamedTuple):
+class Ref(msgspec.Struct, frozen=True):
     """What a parent says of a child, which the child must bear out.
 
     Attributes:
@@ -105,7 +105,7 @@ def decode(oid: ObjectId, payload: bytes) -> Node:
 
 
 def _flaw(node: Node, *, leaf: bool) -> str | None:
-    height, keys, values, counts = node
+    height, keys, values, counts = node.height, node.keys, node.values, node.counts
     if leaf:
         if height:
             return "a leaf above height 0"

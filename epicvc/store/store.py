@@ -17,11 +17,11 @@ from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, census_of, check_cou
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed, check_type, is_hex
 from epicvc.store.rowcheck import verified
 from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
-from epicvc.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from epicvc.store.dictionary import Dictionaries
     from epicvc.store.records import Operation, Pending
+    from epicvc.store.transaction import Transaction
 
 _CHUNK: Final = 500  # values bound in one statement; SQLite before 3.32 takes 999
 _PAGE: Final = 64  # rows read at once
@@ -235,6 +235,8 @@ class Store:
         """
         if self._db.in_transaction:
             raise RuntimeError("a transaction is open already")
+        from epicvc.store.transaction import Transaction  # most commands only read
+
         self._prepare_to_write()
         self._db.begin()
         try:
