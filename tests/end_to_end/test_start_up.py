@@ -102,20 +102,22 @@ WRITING |= {"epicvc.database.push", "epicvc.services.sync"}
 SIDES = {"epicvc.repo.filesside", "epicvc.repo.dbside", "epicvc.database.sqlite.backend", "epicvc.store.staging"}
 MERGING = {"epicvc.merge.threeway", "epicvc.plan.plan", "epicvc.jsonio"}
 ROWS = {"epicvc.repo.rows", "epicvc.database.values"}
+CONFIGURATION = {"tomllib", "epicvc.plan.policies", "epicvc.planning.settings"}
 OBJECTS = {"hashlib", "json", "backports.zstd", "compression.zstd", "epicvc.repo.objects"}
+UNREAD = {"epicvc.plan.plan", "epicvc.database.query", "epicvc.repo.mergebase", "weakref"}
 
 
 @pytest.mark.parametrize(
     ("words", "unneeded"),
     [
-        (("branch",), WRITING | SIDES | MERGING | OBJECTS),
-        (("tag",), WRITING | SIDES | MERGING | OBJECTS),
-        (("log", "-n", "1"), WRITING | SIDES | MERGING),
+        (("branch",), WRITING | SIDES | MERGING | OBJECTS | CONFIGURATION),
+        (("tag",), WRITING | SIDES | MERGING | OBJECTS | CONFIGURATION),
+        (("log", "-n", "1"), WRITING | SIDES | MERGING | CONFIGURATION | {"json"}),
         (("op", "log", "-n", "1"), WRITING | SIDES | MERGING),
-        (("status",), WRITING),
-        (("diff",), WRITING | ROWS | {"epicvc.plan.plan", "epicvc.database.query", "epicvc.repo.mergebase", "weakref"}),
+        (("status",), WRITING | {"json", "tomllib", "epicvc.store.transaction"}),
+        (("diff",), WRITING | ROWS | CONFIGURATION | {"json", "epicvc.store.transaction", *UNREAD}),
         (("commit", "-m", "nothing"), {"epicvc.plan.plan", "epicvc.database.query", "epicvc.database.sqlite.writer"}),
-        (("sync",), {"epicvc.database.sqlite.writer"}),
+        (("sync",), {"tomllib", "epicvc.database.sqlite.writer"}),
     ],
 )
 def test_commands_that_have_nothing_to_do(made: EpicRepo, words: tuple[str, ...], unneeded: set[str]) -> None:
@@ -150,6 +152,22 @@ def test_a_diff_does_not_open_a_database_that_is_remembered(made: EpicRepo) -> N
     made.sql("UPDATE framework_epics SET summary = 'of two sides'")
     assert imported(made, "diff") >= reading
     assert "of two sides" in made.run("diff").out
+
+
+def test_a_diff_without_the_database_knows_nothing_of_rows(made: EpicRepo) -> None:
+    made.ok("commit", "-m", "all")
+    time.sleep(0.12)
+    made.ok("diff")
+    assert not imported(made, "diff") & {"epicvc.database.backend", "epicvc.database.tables", "json", "tomllib"}
+
+
+def test_toml_is_parsed_where_the_configuration_is_another(made: EpicRepo) -> None:
+    config = made.root / "epicvc.toml"
+    made.ok("branch")
+    assert "tomllib" not in imported(made, "branch")
+    config.write_bytes(config.read_bytes() + b"# another\n")
+    assert "tomllib" in imported(made, "branch")
+    assert "tomllib" not in imported(made, "branch")
 
 
 def test_status_that_is_remembered(made: EpicRepo) -> None:
@@ -222,7 +240,8 @@ def test_parts_of_msgspec_that_nobody_used_are_there() -> None:
     """Whether they are asked for as parts, by a function of theirs, or as modules."""
     code = (
         "import sys; from epicvc.lean import import_msgspec; import_msgspec(); import msgspec; "
-        "assert not {'msgspec.inspect', 'msgspec._json_schema', 'textwrap'} & {*sys.modules}; "
+        "assert not {'msgspec.inspect', 'msgspec._json_schema', 'msgspec.yaml', 'textwrap'} & {*sys.modules}; "
+        "assert msgspec.toml.decode(b'a = 1') == {'a': 1}; assert callable(msgspec.yaml.decode); "
         "assert msgspec.json.schema(int) == {'type': 'integer'}; assert msgspec.json.schema_components([int])[0]; "
         "assert isinstance(msgspec.inspect.type_info(int), msgspec.inspect.IntType); "
         "import msgspec.inspect; assert msgspec.inspect.__spec__.origin.endswith('inspect.py')"
