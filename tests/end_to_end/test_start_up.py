@@ -154,6 +154,18 @@ def test_a_diff_does_not_open_a_database_that_is_remembered(made: EpicRepo) -> N
     assert "of two sides" in made.run("diff").out
 
 
+def test_a_process_that_looks_at_the_files_begins_at_once() -> None:
+    """It is forked while nothing is imported, so that it imports by itself what it needs."""
+    probe = (
+        "import sys; before = set(sys.modules); import epicvc.files.looking; print(*sorted(set(sys.modules) - before))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", probe]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    others = {name for name in done.stdout.split() if not name.startswith("epicvc")}
+    assert others <= {"__future__", "struct", "_struct"}
+
+
 def test_what_is_remembered_is_found_without_json(made: EpicRepo) -> None:
     """And a diff, which opens no database, knows nothing of rows either."""
     made.ok("commit", "-m", "all")
