@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import cast
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from epicvc.database.rowcodec import SQLValue, encode_row
 from epicvc.database.values import decode, encode
-from epicvc.errors import NotFound, UsageError
+from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.files.rewrite import rewrite
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import WRAPPER, epic_body, natural_key
@@ -45,6 +45,7 @@ def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = 
     Raises:
         NotFound: no such revision, or the commit and the sides know nothing of a label.
         UsageError: a label cannot be restored by itself.
+        Refused: it would overwrite a row of something else.
         UnsafeName: some system takes a restored file's name for one that another file has.
     """
     check_side(side)
@@ -80,7 +81,7 @@ def _pick_one(
         if files is not None:
             result, known = replace(result, files=files), True
     if side in (None, "db") and current.database is not None and source.database is not None:
-        picker = _RowPicker(session, current.database, source.database)
+        picker = _RowPicker(session, current.database, source.database, restored)
         database = picker.table(label) if label.table else picker.document(label)
         if database is not None:
             result, known = replace(result, database=database), True
@@ -184,14 +185,40 @@ def _id(item: JSON) -> str | None:
 # Rows
 
 
-class _RowPicker:
-    """Takes rows from one captured database into another."""
+class _Owned(Struct, frozen=True):
+    """A row of a place that differs between two databases; its number may have been given to something else.
 
-    def __init__(self, session: Session, current: DatabaseState, source: DatabaseState) -> None:
+    Attributes:
+        key: its key.
+        here: the place's row as it is; ``None`` where it has none of this number.
+        there: the same in the other database.
+        others: the row of this number here, where it is another place's.
+    """
+
+    key: bytes
+    here: bytes | None
+    there: bytes | None
+    others: bytes | None = None
+
+
+class _RowPicker:
+    """Takes rows from one captured database into another.
+
+    Args:
+        session: the running command.
+        current: the database as it is.
+        source: the database that rows are taken from.
+        restored: the epics that the command restores as a whole, whose rows give way to each other.
+    """
+
+    def __init__(
+        self, session: Session, current: DatabaseState, source: DatabaseState, restored: Collection[str]
+    ) -> None:
         self._sink: ObjectSink = session.staging
         self._mapping: Mapping = session.repo.config.mapping
         self._current = current
         self._source = source
+        self._restored = restored
         self._here = CapturedRows(self._sink, current)
         self._there = CapturedRows(self._sink, source)
 
@@ -240,7 +267,7 @@ class _RowPicker:
 
         rows = {name: list(self._owned_changes(name, wanted)) for name in mapped_tables(self._mapping)}
         if whole:
-            return self._with_rows({name: [(key, new) for key, _, new in found] for name, found in rows.items()})
+            return self._with_rows({name: self._as_there(label, name, found) for name, found in rows.items()})
         return self._field(label, task, rows)
 
     def _knows_document(self, epic: str, task: str | None) -> bool:
@@ -253,25 +280,41 @@ class _RowPicker:
             for _, row in rows_of(self._sink, state, table)
         )
 
-    def _field(
-        self, label: Label, task: str | None, rows: dict[str, list[tuple[bytes, bytes | None, bytes | None]]]
-    ) -> DatabaseState | None:
+    def _as_there(self, label: Label, table: str, found: Iterable[_Owned]) -> list[tuple[bytes, bytes | None]]:
+        """What makes the rows of a place what they are there; rows of other places stay as they are.
+
+        Raises:
+            Refused: a row number of the place is that of another's row by now.
+        """
+        for row in found:
+            if row.others is None:
+                continue
+            owner = self._here.owner(self._mapping, table, self._here.named(table, row.others))
+            if owner is not None and owner.epic in self._restored:
+                continue  # it gets its own row back
+            place = Label(owner.epic, (Mapping.TASKS, owner.task) if owner.task else ()) if owner else "nobody"
+            raise Refused(
+                f"{label}: row {key_text(row.key)} of {table}, which it had there, is another one of {place} by now",
+                hint="restore that epic with it, or check out the whole database",
+            )
+        return [(row.key, row.there) for row in found]
+
+    def _field(self, label: Label, task: str | None, rows: dict[str, list[_Owned]]) -> DatabaseState | None:
         columns = self._mapping.epics if task is None else self._mapping.tasks
         inner = label.path if task is None else label.path[2:]
         links = self._mapping.links
         if links and task is not None and inner == (links.field,):
-            return self._with_rows({links.table: [(key, new) for key, _, new in rows[links.table]]})
+            return self._with_rows({links.table: self._as_there(label, links.table, rows[links.table])})
         field = columns.by_name.get(inner[0]) or Field(inner[0], inner[0])
         changes: list[tuple[bytes, bytes | None]] = []
-        for key, old, new in rows[columns.table]:
-            if old is None or new is None:
+        for row in rows[columns.table]:
+            if row.here is None or row.there is None:
                 raise NotFound(f"{label}: its row is only on one side", hint="restore the whole epic or task")
-            here, there = self._here.named(columns.table, old), self._there.named(columns.table, new)
+            here, there = self._here.named(columns.table, row.here), self._there.named(columns.table, row.there)
             if field.column not in here or field.column not in there:
                 return None
-            if self._owner_is(columns.table, here, label.root, task):
-                here[field.column] = self._column(field, here, there, inner[1:], label)
-                changes.append((key, encode_row(tuple(here.values()))))
+            here[field.column] = self._column(field, here, there, inner[1:], label)
+            changes.append((row.key, encode_row(tuple(here.values()))))
         return self._with_rows({columns.table: changes})
 
     def _column(self, field: Field, here: NamedRow, there: NamedRow, rest: tuple[str, ...], label: Label) -> SQLValue:
@@ -283,24 +326,24 @@ class _RowPicker:
             raise NotFound(f"{label}: neither state has it")
         return encode(grafted, field, label)
 
-    def _owner_is(self, table: str, row: NamedRow, epic: str, task: str | None) -> bool:
-        owner = self._here.owner(self._mapping, table, row)
-        return owner == Owner(epic, task)
-
     def _differing(self, table: str) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
         for name, rows in row_changes(self._sink, self._current, self._source):
             if name == table:
                 yield from rows
 
-    def _owned_changes(
-        self, table: str, wanted: Callable[[Owner], bool]
-    ) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
+    def _owned_changes(self, table: str, wanted: Callable[[Owner], bool]) -> Iterator[_Owned]:
         for key, old, new in self._differing(table):
-            for view, row in ((self._here, old), (self._there, new)):
-                owner = view.owner(self._mapping, table, view.named(table, row)) if row is not None else None
-                if owner is not None and wanted(owner):
-                    yield key, old, new
-                    break
+            here, there = (
+                None if row is None else view.owner(self._mapping, table, view.named(table, row))
+                for view, row in ((self._here, old), (self._there, new))
+            )
+            mine = here is not None and wanted(here)
+            if there is not None and wanted(there):
+                # A task that was moved to another epic is still the same one, and comes back from there.
+                moved = here is not None and here.task is not None and here.task == there.task
+                yield _Owned(key, old if mine else None, new, None if mine or moved else old)
+            elif mine:
+                yield _Owned(key, old, None)
 
     def _with_rows(self, rows: dict[str, list[tuple[bytes, bytes | None]]]) -> DatabaseState:
         roots: list[tuple[bytes, bytes | None]] = []

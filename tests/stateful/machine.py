@@ -287,6 +287,10 @@ class Machine(Edits):
             return
         epic = epics[which % len(epics)]
         done = self.repo.run("restore", "--source", commit, epic)
+        if self._given_away(then.state, epic):
+            assert done.code == 5, done
+            self._nothing_changed()
+            return
         assert done.code == 0, done
         files, db = documents_of(self.repo.files()), self.world.db_documents()
         assert files == {**self.files, epic: then.files[epic]}
@@ -294,6 +298,14 @@ class Machine(Edits):
         if self.world.state() != self.state:
             self._log(self.refs)
         self._check_status()
+
+    def _given_away(self, then: State, epic: str) -> bool:
+        """Whether a row that an epic had then is something else's by now, and not its own."""
+        old, new = _places(then), _places(self.state)
+        return any(
+            place[0] == epic and row in new and new[row][0] != epic and (place[1] is None or new[row][1] != place[1])
+            for row, place in old.items()
+        )
 
     # Taking back
 
@@ -357,6 +369,17 @@ def _epic_in_two(files: Files) -> bool:
 
 def _table(state: State, name: str) -> dict[Any, Any]:
     return {key: row for key, row in state.rows.items() if key[0] == name}
+
+
+def _places(state: State) -> dict[Any, tuple[str, str | None]]:
+    """The epic, and the task, that each row of an epic stands for."""
+    epics = {number: key for number, key, *_ in _table(state, "framework_epics").values()}
+    places: dict[Any, tuple[str, str | None]] = {
+        row: (key, None) for row, (_, key, *_) in _table(state, "framework_epics").items()
+    }
+    for row, (_, key, parent, *_) in _table(state, "framework_tasks").items():
+        places[row] = (epics.get(parent, ""), key)
+    return places
 
 
 def _at(document: Document | None, label: str) -> Any:
