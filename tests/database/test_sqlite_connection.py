@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import shutil
 import sqlite3
@@ -45,6 +46,24 @@ def test_reading_leaves_everything_as_it_is(tmp_path: Path, mode: str) -> None:
     assert rows(backend) == 2
     backend.close()
     assert state(tmp_path) == before
+
+
+def test_a_backend_that_nobody_closed_keeps_no_file_open(tmp_path: Path) -> None:
+    """Reading for a writer keeps a connection, which goes with the backend."""
+    backend = sqlite_backend(tmp_path / "t.db", SCRIPT)
+    with backend.read() as reader:
+        reader.version()
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("only Linux tells which files are open")
+
+    def opened() -> int:
+        return sum(os.path.realpath(path) == str(tmp_path / "t.db") for path in descriptors.iterdir())
+
+    assert opened() == 1
+    del backend, reader
+    gc.collect()
+    assert opened() == 0
 
 
 def test_reading_leaves_a_wal_alone(tmp_path: Path) -> None:

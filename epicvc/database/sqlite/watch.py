@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import weakref
 
 
 def data_version(connection: sqlite3.Connection) -> int:
@@ -25,7 +21,6 @@ class Watch:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._finalizer: weakref.finalize[[], Watch] | None = None
         self._mark = object()  # numbers of another connection must not compare equal
 
     def adopt(self, connection: sqlite3.Connection, number: int | None = None) -> object:
@@ -35,12 +30,9 @@ class Watch:
             connection: in a read transaction; or after its own commit.
             number: what :func:`data_version` said during that commit's transaction: its own commit does not move it.
         """
-        import weakref  # with what it imports, for commands that write
-
         self.close()
         self._connection = connection
         self._mark = object()
-        self._finalizer = weakref.finalize(self, connection.close)
         return self._version(data_version(connection) if number is None else number)
 
     def holds(self, connection: sqlite3.Connection) -> bool:
@@ -63,6 +55,10 @@ class Watch:
 
     def close(self) -> None:
         """Let go of the connection."""
-        if self._finalizer is not None:
-            self._finalizer()
-        self._connection = self._finalizer = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def __del__(self) -> None:
+        """Let go of it though nobody said so. What weakref has for this takes half a millisecond to import."""
+        self.close()
