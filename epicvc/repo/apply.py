@@ -39,15 +39,12 @@ from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import COUNTERS, between, get_schema, table_root, unpack_row
 from epicvc.repo.objects import Snapshot, format_time, get_snapshot, put_snapshot
 from epicvc.repo.placing import FileChange, current_blob, keep_old_base, place, sync_directories, tag_of
+from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.records import Operation, Pending, View
 from epicvc.store.staging import Staging
-
-
-class Replan(Exception):  # not an error: the caller plans again
-    """Somebody changed a side between reading and writing; nothing was done."""
 
 
 class After(Struct, frozen=True):

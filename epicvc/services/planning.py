@@ -26,10 +26,11 @@ from epicvc.model.document import Core
 from epicvc.model.labels import Label, Selection
 from epicvc.planning.keeping import Planned, plan_again
 from epicvc.planning.strategy import PlannedDates, Planner
-from epicvc.repo.apply import After, Replan, Request, Stage
+from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY, recapture
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.plans import PlanRecord, load_plans, save_plans
+from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo
 from epicvc.services.commits import committing
 from epicvc.services.session import Later, Session, change, look

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.errors import EpicvcError, Unavailable, Unfinished
+from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo, Working
 
 if TYPE_CHECKING:
@@ -147,8 +148,6 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
 
 def act_held(repo: Repo, act: Callable[[Session], T | Later[T] | Afterwards[T]], *, may_create: bool = False) -> T:
     """What :func:`change` does, for a command that holds the lock over several operations."""
-    from epicvc.repo.apply import Replan
-
     for attempt in range(ATTEMPTS):
         try:
             return _attempt(repo, act, may_create=may_create, beside_others=attempt >= UNDISTURBED)
@@ -164,8 +163,6 @@ def _attempt(
     may_create: bool,
     beside_others: bool,
 ) -> T:
-    from epicvc.repo.apply import perform
-
     with (
         ExitStack() as leaving,
         repo.staging(writable=True) as staging,
@@ -177,12 +174,18 @@ def _attempt(
             if isinstance(result, Later) and beside_others:
                 result = replace(result, request=replace(result.request, bulk=False))
             if isinstance(result, Later) and result.request.database is None:
-                return result.result(perform(repo, staging, result.request))
+                return result.result(_perform(repo, staging, result.request))
         if isinstance(result, Later):
-            return result.result(perform(repo, staging, result.request))
+            return result.result(_perform(repo, staging, result.request))
         if isinstance(result, Afterwards):
             return result.run(beside_others)
         return result
+
+
+def _perform(repo: Repo, staging: Staging, request: Request) -> Operation:
+    from epicvc.repo.apply import perform  # with all that writes, for commands that have found something to write
+
+    return perform(repo, staging, request)
 
 
 @contextmanager

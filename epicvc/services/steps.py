@@ -9,9 +9,10 @@ from msgspec import Struct
 from epicvc.database.backend import Writer
 from epicvc.database.push import TaskAt
 from epicvc.database.rowcodec import SQLValue
-from epicvc.repo.apply import After, Replan, Request, Stage, perform
+from epicvc.repo.apply import After, Request, Stage, perform
 from epicvc.repo.documents import Documents
 from epicvc.repo.objects import CommitKind, Snapshot
+from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo
 from epicvc.services.commits import committing
 from epicvc.services.decisions import Decisions

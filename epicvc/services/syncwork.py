@@ -22,12 +22,13 @@ from epicvc.jsonio import JSON, dumps_canonical
 from epicvc.model.diff import diff_epic
 from epicvc.model.document import UNAGREED, Core
 from epicvc.model.labels import Label
-from epicvc.repo.apply import Replan, Stage
+from epicvc.repo.apply import Stage
 from epicvc.repo.base import Base, BaseEntry, core_id, update_base
 from epicvc.repo.dbside import recapture
 from epicvc.repo.documents import Documents
 from epicvc.repo.filestree import update_files
 from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.replan import Replan
 from epicvc.repo.tracked import TrackedFile
 from epicvc.services.decisions import Decision, Decisions, NoDecisions, ToProve
 from epicvc.store.objects import ObjectId, ObjectType

@@ -15,7 +15,7 @@ from support.repos import EpicRepo
 from support.terminal import terminal
 
 from epicvc.errors import FileUnavailable
-from epicvc.repo import apply, recovery
+from epicvc.repo import apply, interrupted
 
 #: Ends the process at a named point, as ``kill -9`` does: no handler runs, nothing is tidied up.
 DYING = """
@@ -195,7 +195,7 @@ def test_a_step_that_fails_after_the_decision_is_done_again(repo: EpicRepo, monk
 
 def test_a_disk_that_goes_on_failing_is_told(repo: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     _edit(repo)
-    for module in (apply, recovery):
+    for module in (apply, interrupted):
         monkeypatch.setattr(module, "place", Failing(apply.place, 1))
     said = repo.run("sync", "--json")
     assert (said.code, said.value["error"]) == (6, "unfinished")
