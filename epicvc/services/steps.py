@@ -16,13 +16,10 @@ from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo
 from epicvc.services.commits import committing
 from epicvc.services.decisions import Decisions
+from epicvc.services.run import Overtaken
 from epicvc.services.session import Session
 from epicvc.services.syncwork import Agenda, RowByRow, SyncWork
 from epicvc.store.objects import ObjectId
-
-
-class Overtaken(Exception):  # not an error: the caller plans what is left of the run
-    """Somebody changed a side between two portions."""
 
 
 class Job(Struct, frozen=True):

@@ -7,13 +7,12 @@ Each epic is planned once, for guards, dry runs and reports as for what is done;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct, field
 
 from epicvc.database.batches import batches
 from epicvc.errors import NotFound, Refused
-from epicvc.merge.graph import Fault
 from epicvc.merge.threeway import Chosen, Conflict, Direction
 from epicvc.model.diff import Op
 from epicvc.model.labels import Label
@@ -21,7 +20,6 @@ from epicvc.plan.moves import Course, Moves
 from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.documents import Documents, Three
 from epicvc.services.calculated import calculated_changes, foreseen
-from epicvc.services.decisions import Decisions
 from epicvc.services.moving import (
     MoveWatch,
     TaskWatch,
@@ -31,11 +29,13 @@ from epicvc.services.moving import (
     unique_tasks,
     with_moves,
 )
-from epicvc.services.originwords import DATABASE, between_sides
-from epicvc.services.remembering import Replayed
 from epicvc.services.session import Session
-from epicvc.services.syncgraph import GraphWatch, check_graph
 from epicvc.store.objects import ObjectId
+
+if TYPE_CHECKING:
+    from epicvc.merge.graph import Fault
+    from epicvc.services.decisions import Decisions
+    from epicvc.services.syncgraph import GraphWatch
 
 
 class Moved(Struct, frozen=True):
@@ -79,6 +79,8 @@ class SyncReport(Struct):
     @property
     def replayed(self) -> list[Label]:
         """The conflicts that were settled as the same ones were before."""
+        from epicvc.services.remembering import Replayed  # with what remembers, which only a conflict needs
+
         return [conflict.label for conflict, chosen in self.decided if isinstance(chosen, Replayed)]
 
     @property
@@ -87,12 +89,15 @@ class SyncReport(Struct):
         return bool(self.to_files or self.to_db or self.moves_base)
 
 
-Decide: TypeAlias = Callable[[Policy, Sequence[Course]], Decisions]
+Decide: TypeAlias = "Callable[[Policy, Sequence[Course]], Decisions]"
 """Begins to note what is decided by a policy that makes this of moved tasks; nobody does in a dry run."""
 
 
 class Survey(Struct):
-    """What the planning found: the report, and what carrying it out needs."""
+    """What the planning found: the report, and what carrying it out needs.
+
+    Where nothing is out of sync, there are neither decisions nor a watch.
+    """
 
     report: SyncReport
     courses: Sequence[Course]
@@ -152,6 +157,9 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
     """
     if survey.watch is None:
         return
+    from epicvc.services.originwords import between_sides  # as in _graph_watch
+    from epicvc.services.syncgraph import check_graph
+
     mapping, chosen = documents.repo.config.mapping, policy.selection.epics()
     if chosen is not None and survey.watch.anything:
         for batch in batches([epic for epic in documents.candidates() if epic not in chosen]):
@@ -169,21 +177,19 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
 def _survey(
     documents: Documents, policy: Policy, decide: Decide | None, linked: frozenset[str] = frozenset()
 ) -> Survey:
-    links = documents.repo.config.mapping.links
     found = courses(policy)
-    survey = Survey(
-        SyncReport(tasks_moved=carried_out(found)),
-        found,
-        decide(policy, found) if decide else None,
-        watch=GraphWatch(links.field, whole=policy.direction == Direction.BOTH) if links else None,
-    )
+    survey = Survey(SyncReport(tasks_moved=carried_out(found)), found)
     report = survey.report
     chosen = policy.selection.epics()
     candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()
     if chosen is not None:
         _require_known(documents, chosen)
         candidates = [epic for epic in candidates if epic in chosen]
-    elif Direction.TO_THEIRS in policy.direction:
+    if not candidates:
+        return survey
+    survey.decisions = decide(policy, found) if decide else None
+    survey.watch = _graph_watch(documents, policy)
+    if chosen is None and Direction.TO_THEIRS in policy.direction:
         # Nothing has to be read to know what becomes of an epic that only the files have.
         survey.fresh = [epic for epic in candidates if documents.is_new_in_files(epic) and not policy.moves.of(epic)]
         new = frozenset(survey.fresh)
@@ -191,7 +197,7 @@ def _survey(
         candidates = [epic for epic in candidates if epic not in new]
         report.moves_base |= bool(survey.fresh)
         if survey.watch is not None:
-            survey.watch.changed[DATABASE][DATABASE].update(survey.fresh)
+            survey.watch.add(survey.fresh)
         report.to_db.extend(Moved(Label(epic), Op.ADD) for epic in survey.fresh)
     for batch in batches(candidates):
         for three in documents.load(batch):
@@ -216,6 +222,16 @@ def _survey(
             survey.tasks.note(three, outcome)
     _note_new_tasks(documents, survey)
     return survey
+
+
+def _graph_watch(documents: Documents, policy: Policy) -> GraphWatch | None:
+    """What notes links between tasks, if the database has any."""
+    links = documents.repo.config.mapping.links
+    if links is None:
+        return None
+    from epicvc.services.syncgraph import GraphWatch  # with what finds faults, and who made them
+
+    return GraphWatch(links.field, whole=policy.direction == Direction.BOTH)
 
 
 def _note_new_tasks(documents: Documents, survey: Survey) -> None:

@@ -1,36 +1,32 @@
-"""Synchronise: survey what files, database and base do not agree on, and bring both sides there."""
+"""Synchronise: survey what files, database and base do not agree on, and bring both sides there.
+
+Most often there is nothing to do. So what writes, or goes through history, is imported by who has found that it must.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
-from typing import cast
+from functools import cache, partial
+from typing import TYPE_CHECKING, cast
 
 from msgspec.structs import replace
 
 from epicvc.errors import ConstraintBroken
 from epicvc.jsonio import equal
-from epicvc.merge.threeway import ABSENT, undecided
+from epicvc.merge.threeway import ABSENT, Decide, undecided
 from epicvc.model.diff import Op
 from epicvc.model.labels import Label, parse_label
 from epicvc.plan.moves import Course
 from epicvc.plan.plan import Policy
-from epicvc.repo.dbside import MANY, table_root
 from epicvc.repo.documents import Documents
 from epicvc.repo.repository import Repo
-from epicvc.services.decisions import Decisions
-from epicvc.services.moving import in_database, unique_tasks
-from epicvc.services.newepics import bound
-from epicvc.services.newest import Newest
-from epicvc.services.originwords import DATABASE, FILES, between_sides
-from epicvc.services.portions import Run
-from epicvc.services.remembering import Memory
+from epicvc.services.run import Run
 from epicvc.services.session import Afterwards, Later, Session, act_held, holding, look
-from epicvc.services.steps import Job
-from epicvc.services.survey import Allow, Moved, Survey, SyncReport, check, guard, survey_all
-from epicvc.services.tracing import value_at
-from epicvc.store import tree
+from epicvc.services.survey import Allow, Moved, SyncReport, check, guard, survey_all
+
+if TYPE_CHECKING:
+    from epicvc.services.decisions import Decisions
 
 
 def synchronise(
@@ -72,7 +68,9 @@ def synchronise(
         report.dry_run = dry_run
         if survey.decisions is None or not report.moves_anything:
             return report
-        return _carrying_out(session, documents, survey, survey.decisions, run, command, message)
+        from epicvc.services.syncjob import carrying_out  # with all that writes, once there is something to write
+
+        return carrying_out(session, documents, survey, survey.decisions, run, command, message)
 
     if dry_run:
         with look(repo) as session:
@@ -97,6 +95,8 @@ def _with_earlier(repo: Repo, report: SyncReport, run: Run) -> SyncReport:
 
 def _begun(session: Session, documents: Documents, policy: Policy, found: Sequence[Course]) -> Decisions:
     """Decisions that are forgotten when the attempt ends."""
+    from epicvc.services.decisions import Decisions  # with what makes files and rows, once something is out of sync
+
     return session.leaving.enter_context(closing(Decisions(documents, policy, found)))
 
 
@@ -104,55 +104,25 @@ def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
     """The policy with what its policies decide; who decides each conflict by himself is not helped."""
     if policy.decide is not undecided:
         return policy
-    policies = policy.policies
-    decide = policies.decide(Newest(session, documents).decide)
-    return replace(policy, decide=Memory(session.repo).deciding(decide, policies.whole))
 
+    @cache
+    def settling() -> Decide:
+        # what goes through history, and what is remembered: both are asked for the first time at the first conflict
+        from epicvc.services.newest import Newest
+        from epicvc.services.remembering import Memory
 
-def _carrying_out(
-    session: Session,
-    documents: Documents,
-    survey: Survey,
-    decisions: Decisions,
-    run: Run,
-    command: str,
-    message: str | None,
-) -> Later[SyncReport] | Afterwards[SyncReport]:
-    report = survey.report
-    moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(survey.courses)}
+        policies = policy.policies
+        decide = policies.decide(Newest(session, documents).decide)
+        return Memory(session.repo).deciding(decide, policies.whole)
 
-    def text(added: int | None) -> str:
-        files, rows = (len(report.to_files), len(report.to_db)) if added is None else (0, added)
-        return message or f"{command}: {files} to files, {rows} to database"
-
-    together = frozenset(survey.fresh) if bound(documents) else {epic for epic, _ in (*moves, *moves.values())}
-    job = Job(
-        command,
-        text,
-        decisions,
-        [epic for epic in survey.fresh if epic not in together],
-        [epic for epic in survey.fresh if epic in together],
-        moves,
-        _is_bulk(documents, decisions, survey.fresh),
-        bool(report.to_db),
-    )
-
-    def result() -> SyncReport:
-        report.commit = session.repo.revisions.head()
-        return report
-
-    if not survey.fresh:
-        return run.at_once(session, documents, job, result)
-
-    def afterwards(beside_others: bool) -> SyncReport:
-        run.carry_out(session, documents, job, beside_others=beside_others)
-        return result()
-
-    return Afterwards(afterwards)
+    return replace(policy, decide=lambda conflict: settling()(conflict))
 
 
 def _with_origins(repo: Repo, error: ConstraintBroken) -> ConstraintBroken:
     """The error with the edits that made the two places what they are, as both sides are now that nothing was done."""
+    from epicvc.services.originwords import DATABASE, FILES, between_sides  # what goes through history
+    from epicvc.services.tracing import value_at
+
     assert error.other is not None  # else there is one place only
     label, other = parse_label(error.label), parse_label(error.other)
     with look(repo) as session:
@@ -166,12 +136,3 @@ def _with_origins(repo: Repo, error: ConstraintBroken) -> ConstraintBroken:
                 side = FILES  # this very push wrote it, too
         tell = between_sides(session)
         return ConstraintBroken(error.label, error.constraint, error.other, (tell(label, FILES), tell(other, side)))
-
-
-def _is_bulk(documents: Documents, decisions: Decisions, fresh: Sequence[str]) -> bool:
-    """Whether so many rows are written that reading all of them afterwards is quicker than those that were touched."""
-    if len(fresh) * MANY > len(documents.db_ids()):
-        return True
-    database, tasks = documents.working.database, documents.repo.config.mapping.tasks.table
-    root = table_root(documents.sink, database, tasks) if database is not None else None
-    return root is None or decisions.rows * MANY > tree.count(documents.sink, root)

@@ -6,7 +6,7 @@ may take part in a fault, so that the price goes with the changes, not with the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TypeAlias, cast
 
 from msgspec import Struct, field
@@ -44,6 +44,10 @@ class GraphWatch(Struct):
     )
     gone: dict[str, set[str]] = field(default_factory=lambda: {FILES: set(), DATABASE: set()})
     places: dict[str, set[str]] = field(default_factory=dict)
+
+    def add(self, epics: Iterable[str]) -> None:
+        """Note epics that only the files have, and that the database gets as they are."""
+        self.changed[DATABASE][DATABASE].update(epics)
 
     def note(self, three: Three, outcome: Outcome) -> None:
         """Note what becomes of one epic."""
