@@ -104,6 +104,18 @@ MERGING = {"epicvc.merge.threeway", "epicvc.plan.plan", "epicvc.jsonio"}
 ROWS = {"epicvc.repo.rows", "epicvc.database.values"}
 CONFIGURATION = {"tomllib", "epicvc.plan.policies", "epicvc.planning.settings"}
 OBJECTS = {"hashlib", "json", "backports.zstd", "compression.zstd", "epicvc.repo.objects"}
+CARRYING_OUT = {
+    *(f"epicvc.database.{name}" for name in ("changes", "fingerprint", "parcels", "push", "rowproof", "rowwrites")),
+    *(f"epicvc.files.{name}" for name in ("names", "rewrite", "spans", "style")),
+    *(f"epicvc.repo.{name}" for name in ("apply", "interrupted", "placing", "spool", "workers")),
+    *(f"epicvc.services.{name}" for name in ("commits", "decisions", "filedrafts", "newepics", "portions", "steps")),
+    *(f"epicvc.services.{name}" for name in ("syncgraph", "syncjob", "syncwork", "targets", "undoing")),
+    *("epicvc.merge.graph", "epicvc.publish", "epicvc.database.sqlite.writer", "epicvc.store.transaction"),
+}
+"""What plans, checks and writes, once something is out of sync."""
+SETTLING = {f"epicvc.services.{name}" for name in ("epictrail", "newest", "originwords", "questions", "tracing")}
+SETTLING |= {"epicvc.services.remembering", "heapq"}
+NOTHING_TO_SYNC = CARRYING_OUT | SETTLING | {"epicvc.store.records", "json", "tomllib", "weakref"}
 UNREAD = {"epicvc.plan.plan", "epicvc.database.query", "epicvc.repo.mergebase", "weakref"}
 
 
@@ -117,7 +129,7 @@ UNREAD = {"epicvc.plan.plan", "epicvc.database.query", "epicvc.repo.mergebase", 
         (("status",), WRITING | {"tomllib", "epicvc.store.transaction"}),
         (("diff",), WRITING | ROWS | CONFIGURATION | {"epicvc.store.transaction", *UNREAD}),
         (("commit", "-m", "nothing"), {"epicvc.plan.plan", "epicvc.database.query", "epicvc.database.sqlite.writer"}),
-        (("sync",), {"tomllib", "epicvc.database.sqlite.writer"}),
+        *(((*words.split(),), NOTHING_TO_SYNC) for words in ("sync", "pull", "push", "sync --dry-run")),
     ],
 )
 def test_commands_that_have_nothing_to_do(made: EpicRepo, words: tuple[str, ...], unneeded: set[str]) -> None:
