@@ -190,6 +190,11 @@ class Machine(Edits):
             for epic in {*self.files, *self.db, *self.base}
         }
         done = self.repo.run("resolve", "--prefer", side, "--json")
+        if done.code == 4:
+            assert done.value["error"] == "broken_graph", done
+            assert self._left_alone(outcomes["OWN_1"], side), done
+            self._nothing_changed()
+            return
         assert done.code == 0, done
         assert done.value["conflicts"] == [], done
         files, db = documents_of(self.repo.files()), self.world.db_documents()
@@ -206,6 +211,15 @@ class Machine(Edits):
         if done.value.get("commit"):
             self._committed(done.value["commit"])
         self._check_status()
+
+    def _left_alone(self, outcome: Outcome, side: str) -> bool:
+        """Whether a task is kept that depends on one which only the other side has removed: the only link there is."""
+        task, needed = "OWN_T2", "OWN_T1"
+        sides = [self.files.get("OWN_1"), self.db.get("OWN_1")]
+        preferred, found = sides[side == "db"], outcome.files
+        kept = preferred if outcome.conflicts & {"", f"tasks/{task}"} else found
+        there = [_at(document, f"tasks/{needed}") is not None for document in sides]
+        return _at(kept, f"tasks/{task}") is not None and there[0] != there[1]
 
     # Recording
 
