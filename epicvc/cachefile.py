@@ -1,23 +1,33 @@
 """Files that only save work: what is in them can be made again, so that one that cannot be used is as good as none.
 
-A mark that names the kind and its version, a value in MessagePack, and the SHA-256 of both.
+A mark that names the kind and its version, a value in MessagePack, and a checksum of both.
 """
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
+from zlib import crc32
 
 import msgspec
 
 from epicvc.errors import FileUnavailable
 from epicvc.fileio import atomic_write, read_file
 
-_DIGEST: Final = 32
-
 T = TypeVar("T")
+
+_Bytes: TypeAlias = bytes | bytearray | memoryview
+
+
+def _sha256(data: _Bytes) -> bytes:
+    from hashlib import sha256  # takes longer to import than a short command may run
+
+    return sha256(data).digest()
+
+
+def _crc(data: _Bytes) -> bytes:
+    return crc32(data).to_bytes(4, "big")
 
 
 class CacheFile(Generic[T]):
@@ -27,10 +37,12 @@ class CacheFile(Generic[T]):
         name: what is in it.
         version: raised whenever that changes, 0 to 255; files of another version are none.
         kind: the type of the value.
+        light: for small ones that commands read which need no ``hashlib``: a CRC-32 is their checksum, not a SHA-256.
     """
 
-    def __init__(self, name: str, version: int, kind: type[T]) -> None:
+    def __init__(self, name: str, version: int, kind: type[T], *, light: bool = False) -> None:
         self._mark = name.encode() + bytes((version,))
+        self._checksum, self._size = (_crc, 4) if light else (_sha256, 32)
         self._decode = msgspec.msgpack.Decoder(kind).decode
         self._encode_into = msgspec.msgpack.Encoder().encode_into
 
@@ -40,18 +52,18 @@ class CacheFile(Generic[T]):
             data = read_file(path)
         except FileUnavailable:
             return None
-        body = memoryview(data)[:-_DIGEST]
-        if not data.startswith(self._mark) or hashlib.sha256(body).digest() != data[-_DIGEST:]:
+        body = memoryview(data)[: -self._size]
+        if not data.startswith(self._mark) or self._checksum(body) != data[-self._size :]:
             return None
         try:
             return self._decode(body[len(self._mark) :])
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return None
 
     def save(self, path: Path, value: T) -> None:
         """Write a file; failing to is no failure. It is not synced to disk: after a crash it may be none."""
         data = bytearray(self._mark)
         self._encode_into(value, data, len(data))  # in place: these files are the largest that is held
-        data += hashlib.sha256(data).digest()
+        data += self._checksum(data)
         with suppress(FileUnavailable):
             atomic_write(path, data, mode=0o600, durable=False)
