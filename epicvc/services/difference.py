@@ -83,11 +83,9 @@ def _files(source: ObjectSource, mapping: Mapping, before: ObjectId | None, afte
             values[blob] = _value_in(source.get(blob, ObjectType.BLOB))
         return values[blob]
 
-    found = list(changed_files(source, before or EMPTY, after))
-    for path, was, now in found:
+    for path, was, now in changed_files(source, before or EMPTY, after):
         if was is not None and now is not None:
-            texts = source.get(was, ObjectType.BLOB), source.get(now, ObjectType.BLOB)
-            pair = _pair(*texts) if len(found) > 1 else (_value_in(texts[0]), _value_in(texts[1]))
+            pair = _pair(source.get(was, ObjectType.BLOB), source.get(now, ObjectType.BLOB))
             epic = _epic_in(pair[0], path)
             if epic == _epic_in(pair[1], path):
                 old[epic], new[epic] = (path, was), (path, now)
@@ -113,7 +111,7 @@ def _files(source: ObjectSource, mapping: Mapping, before: ObjectId | None, afte
 
 def _pair(was: bytes, now: bytes) -> tuple[JSON, JSON]:
     """Two versions of a file as values; tasks that they share may have nothing but their id, or be left out."""
-    from epicvc.model.sharedtasks import without_shared  # half a millisecond, which a single file does not repay
+    from epicvc.model.sharedtasks import without_shared  # half a millisecond, for who has two versions to compare
 
     return without_shared(was, now) or (_value_in(was), _value_in(now))
 
