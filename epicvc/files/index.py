@@ -114,8 +114,6 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
     def edits(self, found: FoundFiles) -> list[Edit]:
         """Where a scan found something else, in the order of the paths."""
         if found.packed_paths == self.packed_paths:
-            if found.stats == self.stats:
-                return []
             return [Edit(row, row + 1, row) for row in _unequal(self.stats, found.stats)]
         return list(_merged(self, found))
 

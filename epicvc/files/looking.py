@@ -86,7 +86,7 @@ def pack(answer: Answer) -> bytes:
     """An answer as bytes; a name that is no UTF-8 among those that were left out is kept."""
     found, texts = answer.found, [text for pair in answer.skipped for text in pair]
     names = "".join(name + _END for name in (*answer.directories, *texts)).encode("utf-8", "surrogateescape")
-    counts = len(found.stats) // STAT_SIZE, len(answer.directories), len(texts), len(found.packed_paths), len(names)
+    counts = len(found), len(answer.directories), len(texts), len(found.packed_paths), len(names)
     return b"".join((_HEAD.pack(_MARK, *counts), found.packed_paths, found.stats, answer.stamps, names))
 
 

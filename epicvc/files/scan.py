@@ -59,6 +59,9 @@ class FoundFiles:
         self.stats = stats
         self._paths: list[str] | None = None
 
+    def __len__(self) -> int:
+        return len(self.stats) // STAT_SIZE
+
     @property
     def paths(self) -> list[str]:
         """Relative to the root, with ``/``; made when they are asked for."""

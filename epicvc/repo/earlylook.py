@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from epicvc.files.early import EarlyLook
+    from epicvc.files.scan import FoundFiles
     from epicvc.repo.config import Config
 
 FILE = "look.cache"
@@ -57,12 +58,12 @@ def begin(directory: str) -> EarlyLook | None:
     return EarlyLook.begin(question, f"{root}/{PRIVATE}/{STORE}")
 
 
-def remember(config: Config, paths: Sequence[str]) -> None:
+def remember(config: Config, found: FoundFiles) -> None:
     """Leave the note where it is worth it, else none. Failing to is no failure.
 
     Args:
         config: the repo's configuration.
-        paths: the tracked files.
+        found: the tracked files.
     """
     from contextlib import suppress
 
@@ -72,14 +73,14 @@ def remember(config: Config, paths: Sequence[str]) -> None:
     path = config.private / FILE
     files = config.files.relative_to(config.root).as_posix()
     fields = [_FORMAT, files, str(len(config.include)), *config.include, *config.exclude]
-    note = _END.join(fields).encode() if len(paths) >= MANY else None
+    note = _END.join(fields).encode() if len(found) >= MANY else None
     try:
         known: bytes | None = read_file(path)
     except FileUnavailable:
         known = None
     if known == note:
         return
-    if note is not None and _are_scattered(paths):
+    if note is not None and _are_scattered(found.paths):
         note = None
     with suppress(FileUnavailable):
         if note is not None:

@@ -162,7 +162,7 @@ class FilesSide:
         if index != before:
             save_index(self._cache_path, index)
         if index != before or not look.early:
-            earlylook.remember(self._config, look.found.paths)
+            earlylook.remember(self._config, look.found)
         return state
 
     @contextmanager

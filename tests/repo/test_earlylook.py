@@ -14,6 +14,7 @@ from store.memory import Memory
 
 from epicvc.files import looking
 from epicvc.files.early import EarlyLook
+from epicvc.files.scan import STAT_SIZE, FoundFiles, pack_paths
 from epicvc.repo import earlylook
 from epicvc.repo.base import put_mapping
 from epicvc.repo.config import PRIVATE, Config
@@ -21,6 +22,8 @@ from epicvc.repo.earlylook import FILE, begin, remember
 from epicvc.repo.filesside import FilesSide
 from epicvc.repo.repository import STORE
 from epicvc.repo.tracked import FilesState
+
+TWO = FoundFiles(pack_paths(["1.json", "2.json"]), bytes(2 * STAT_SIZE))
 
 
 @pytest.fixture(name="config")
@@ -175,14 +178,14 @@ def test_files_that_are_scattered(config: Config, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("files", ["/", "/etc", "..", "epics/../.."])
 def test_a_note_that_leads_out_of_the_repo(config: Config, files: str) -> None:
-    remember(config, ["1.json", "2.json"])
+    remember(config, TWO)
     note = config.private / FILE
     note.write_bytes(note.read_bytes().replace(b"epics", files.encode()))
     assert begin(str(config.root)) is None
 
 
 def test_where_it_begins(config: Config, tmp_path: Path) -> None:
-    remember(config, ["1.json", "2.json"])
+    remember(config, TWO)
     begun_at(config).close()
     below = begin(str(config.files))
     assert below is not None
