@@ -51,7 +51,8 @@ def early_look(words: Sequence[str]) -> EarlyLook | None:
     directory, at = "", 0
     while words[at : at + 1] == ["-C"]:
         directory, at = os.path.join(directory, *words[at + 1 : at + 2]), at + 2
-    if not set(words[at : at + 1]) & set(LOOKING) or "-C" in words[at:]:
+    rest = words[at:]
+    if not rest or rest[0] not in LOOKING or "-C" in rest:
         return None
     from epicvc.repo.earlylook import begin
 
