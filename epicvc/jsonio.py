@@ -156,9 +156,9 @@ def number(text: str) -> int | float | Decimal:
 
 def _parse_hooked(data: bytes, source: str | None) -> JSON:
     """Read text that is known to be grammatical and not too deep, but not known to be exact."""
-    text = data.decode()
     import json
 
+    text = data.decode()
     try:
         value: JSON = json.loads(text, object_pairs_hook=_unique, parse_float=number, parse_int=number)
     except (ValueError, InvalidOperation):
