@@ -9,12 +9,13 @@ Imports next to nothing: the earlier the look begins, the less of it is waited f
 from __future__ import annotations
 
 import os
+import time
 
 from epicvc.repo.place import PRIVATE, STORE, root_above
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from epicvc.files.early import EarlyLook
     from epicvc.files.scan import FoundFiles
@@ -25,6 +26,8 @@ MANY = 5000
 """Files from which on it is worth a process: fewer are looked at while one is forked and its answer is read."""
 
 _LOAD = "/proc/loadavg"
+_PAUSES_S = (0, 0.0005, 0.0005)
+"""From one look at it to the next, while all processors are taken."""
 
 _FORMAT = "epicvc.early-look/1"
 _END = "\0"
@@ -101,12 +104,18 @@ def _is_processor_idle() -> bool:
         processors = len(os.sched_getaffinity(0))
     except (AttributeError, OSError):
         processors = os.cpu_count() or 1
-    try:
-        with open(_LOAD, "rb", buffering=0) as file:
-            running = int(file.read().split()[3].partition(b"/")[0])  # this process is one of them
-    except (OSError, ValueError, IndexError):
-        running = 1
-    return running < processors
+    return any(running < processors for running in _running())
+
+
+def _running() -> Iterator[int]:
+    """How many processes run, this one too, a few times: who started it may still have something to do for a moment."""
+    for pause_s in _PAUSES_S:
+        time.sleep(pause_s)
+        try:
+            with open(_LOAD, "rb", buffering=0) as file:
+                yield int(file.read().split()[3].partition(b"/")[0])
+        except (OSError, ValueError, IndexError):
+            yield 1
 
 
 def _below(root: str, files: str) -> str:

@@ -205,5 +205,13 @@ def test_a_machine_that_has_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not earlylook._is_processor_idle()
 
 
+def test_a_machine_that_has_time_in_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who started the command runs on for a moment; somebody who works goes on."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    for seen, idle in (([2, 1], True), ([3, 2, 1], True), ([2, 2, 2], False)):
+        monkeypatch.setattr(earlylook, "_running", lambda seen=seen: iter(seen))
+        assert earlylook._is_processor_idle() == idle
+
+
 def test_the_names_are_those_of_the_repo() -> None:
     assert (earlylook.PRIVATE, earlylook.STORE) == (PRIVATE, STORE)
