@@ -57,6 +57,7 @@ class EarlyLook:
         """
         if not hasattr(os, "fork") or _has_other_threads():
             return None
+        _import_what_both_need()
         begun_ns = time.time_ns()
         try:
             before = os.lstat(witness)
@@ -130,6 +131,13 @@ class EarlyLook:
                 os.waitpid(process, 0)
         except (ProcessLookupError, ChildProcessError):
             pass  # some parents have the system forget children at once
+
+
+def _import_what_both_need() -> None:
+    """Import here what this process imports later anyway, so that the other need not do it once more."""
+    import re  # noqa: F401
+
+    import epicvc.files.looking  # noqa: F401
 
 
 def _has_other_threads() -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -26,7 +26,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[str]).decode
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True):
     """What is known of one file.
 
     Attributes:
@@ -46,7 +46,7 @@ class Row(NamedTuple):
     flags: int = 0
 
 
-class Edit(NamedTuple):
+class Edit(msgspec.Struct, frozen=True):
     """A place where a scan found something else than an index knows.
 
     Attributes:

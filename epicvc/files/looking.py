@@ -93,10 +93,11 @@ def pack(answer: Answer) -> bytes:
 def send(answer: Answer, pipe: int) -> None:
     """Write an answer, without waiting for the reader where the system has room for all of it."""
     import fcntl
-    from contextlib import suppress
 
-    with suppress(AttributeError, OSError):
+    try:  # noqa: SIM105  # contextlib takes longer to import than all of this
         fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    except (AttributeError, OSError):
+        pass
     rest = memoryview(pack(answer))
     while rest:
         rest = rest[os.write(pipe, rest) :]

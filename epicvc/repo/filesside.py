@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -70,7 +70,7 @@ class _Look(Struct):
     early: bool = False
 
 
-class Scanning(NamedTuple):
+class Scanning(Struct, frozen=True):
     """A scan that has begun.
 
     Attributes:
@@ -269,7 +269,7 @@ class FilesSide:
             row = self._read_row(path, next(look.identities, None), sink, look.problems)
             # What is not valid is looked at, and reported, each time.
             settled = (row.epic or row.flags == TEMPLATE) and is_settled(stat, observed)
-            yield row._replace(stat=stat) if settled else row
+            yield replace(row, stat=stat) if settled else row
             if self._progress and number % TELL_EVERY == 0:
                 self._progress("files", number, len(look.edits))
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from enum import IntEnum
-from threading import local
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from epicvc.errors import DamagedObject, InvalidData, NewerFormat
@@ -19,6 +19,9 @@ if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
+
+if TYPE_CHECKING:
+    from threading import local
 
 LEVEL: Final = 3
 """Compression level. Higher ones gain little on JSON and cost the first commit its speed."""
@@ -31,7 +34,6 @@ _OPTIONS: Final[dict[int, int]] = {
 _CRC_SIZE: Final = 4
 _MIN_WINDOW: Final = 10  # the least that zstd accepts, as a power of two
 _MAX_WINDOW: Final = 27
-_compressors: Final = local()
 
 
 class Codec(IntEnum):
@@ -99,11 +101,19 @@ def unpack(packed: Packed, dictionaries: Dictionaries | None = None) -> bytes:
     return payload
 
 
+@cache
+def _compressors() -> local:
+    """Where each thread keeps its own."""
+    from threading import local  # takes a millisecond, and who only reads compresses nothing
+
+    return local()
+
+
 def _compressor(dictionary: Dictionary | None) -> zstd.ZstdCompressor:
     # One for each thread and dictionary: making one costs five times what compressing a small object does.
-    own: dict[ObjectId | None, zstd.ZstdCompressor] | None = getattr(_compressors, "own", None)
+    own: dict[ObjectId | None, zstd.ZstdCompressor] | None = getattr(_compressors(), "own", None)
     if own is None:
-        own = _compressors.own = {}
+        own = _compressors().own = {}
     key = dictionary.id if dictionary else None
     found = own.get(key)
     if found is None:
