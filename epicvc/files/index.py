@@ -63,6 +63,8 @@ class Edit(msgspec.Struct, frozen=True):
 class FileIndex(msgspec.Struct, frozen=True, dict=True):
     """Columns, one row a file, sorted by the bytes of the paths.
 
+    The wide ones are views: of an index that was read they stay where it was read to.
+
     Attributes:
         basis: what the rows depend on, such as the configuration; with another one they are of no use.
         root: the id of a tree that holds the same files; the caller's.
@@ -78,9 +80,9 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
     root: bytes = b""
     packed_paths: bytes = b""
     packed_epics: bytes = _pack([])
-    stats: bytes = b""
-    blobs: bytes = b""
-    cores: bytes = b""
+    stats: memoryview = memoryview(b"")
+    blobs: memoryview = memoryview(b"")
+    cores: memoryview = memoryview(b"")
     flags: bytes = b""
 
     def __len__(self) -> int:
@@ -98,11 +100,11 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
 
     def blob(self, row: int) -> bytes:
         """The blob of one row."""
-        return self.blobs[row * ID_SIZE : (row + 1) * ID_SIZE]
+        return self.blobs[row * ID_SIZE : (row + 1) * ID_SIZE].tobytes()
 
     def core(self, row: int) -> bytes:
         """The core of one row."""
-        return self.cores[row * ID_SIZE : (row + 1) * ID_SIZE]
+        return self.cores[row * ID_SIZE : (row + 1) * ID_SIZE].tobytes()
 
     def flagged(self, flag: int) -> Iterator[int]:
         """The rows with exactly these flags."""
@@ -135,21 +137,22 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
             self.root,
             paths,
             _pack(_spliced(self.epics, places, [[r.epic for r in row] for row in rows])),
-            _spliced_bytes(self.stats, STAT_SIZE, places, [b"".join(r.stat for r in row) for row in rows]),
-            _spliced_bytes(self.blobs, ID_SIZE, places, [b"".join(r.blob for r in row) for row in rows]),
-            _spliced_bytes(self.cores, ID_SIZE, places, [b"".join(r.core for r in row) for row in rows]),
-            _spliced_bytes(self.flags, 1, places, [bytes(r.flags for r in row) for row in rows]),
+            _spliced_view(self.stats, STAT_SIZE, places, [b"".join(r.stat for r in row) for row in rows]),
+            _spliced_view(self.blobs, ID_SIZE, places, [b"".join(r.blob for r in row) for row in rows]),
+            _spliced_view(self.cores, ID_SIZE, places, [b"".join(r.core for r in row) for row in rows]),
+            bytes(_spliced_view(memoryview(self.flags), 1, places, [bytes(r.flags for r in row) for row in rows])),
         )
 
 
-def _unequal(one: bytes, other: bytes | bytearray) -> Iterator[int]:
+def _unequal(one: memoryview, other: bytes | bytearray) -> Iterator[int]:
     """The rows whose stats differ in two columns of one length."""
-    block = _BLOCK * STAT_SIZE
-    for start in range(0, len(one), block):
-        if one[start : start + block] != other[start : start + block]:
-            for at in range(start, min(start + block, len(one)), STAT_SIZE):
-                if one[at : at + STAT_SIZE] != other[at : at + STAT_SIZE]:
-                    yield at // STAT_SIZE
+    width = _BLOCK * STAT_SIZE
+    for start in range(0, len(one), width):
+        block = one[start : start + width].tobytes()  # a view is compared byte by byte
+        if block != other[start : start + width]:
+            for at in range(0, len(block), STAT_SIZE):
+                if block[at : at + STAT_SIZE] != other[start + at : start + at + STAT_SIZE]:
+                    yield (start + at) // STAT_SIZE
 
 
 def _merged(index: FileIndex, found: FoundFiles) -> Iterator[Edit]:
@@ -178,11 +181,12 @@ def _spliced(column: list[str], places: Iterable[Edit], pieces: Iterable[list[st
     return result + column[at:]
 
 
-def _spliced_bytes(column: bytes, width: int, places: Iterable[Edit], pieces: Iterable[bytes]) -> bytes:
+def _spliced_view(column: memoryview, width: int, places: Iterable[Edit], pieces: Iterable[bytes]) -> memoryview:
     result = bytearray()
     at = 0
     for place, piece in zip(places, pieces, strict=True):
         result += column[at * width : place.low * width]
         result += piece
         at = place.high
-    return bytes(result + column[at * width :])
+    result += column[at * width :]
+    return memoryview(result)
