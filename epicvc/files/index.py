@@ -98,6 +98,10 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True):
         """The epics, made when they are asked for."""
         return _unpack(self.packed_epics)
 
+    def stat(self, row: int) -> bytes:
+        """The stat of one row."""
+        return self.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE].tobytes()
+
     def blob(self, row: int) -> bytes:
         """The blob of one row."""
         return self.blobs[row * ID_SIZE : (row + 1) * ID_SIZE].tobytes()
@@ -165,7 +169,7 @@ def _merged(index: FileIndex, found: FoundFiles) -> Iterator[Edit]:
         known = row < last and index.paths[row] == path
         if not known:
             yield Edit(row, row, number)
-        elif index.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE] != found.stat(number):
+        elif index.stat(row) != found.stat(number):
             yield Edit(row, row + 1, number)
         row += known
     yield from (Edit(gone, gone + 1, None) for gone in range(row, last))
