@@ -1,8 +1,8 @@
 """A look at many files by a forked process, while this one is busy with something else.
 
 A command in a large repo spends as long on a ``stat`` of each file as on importing what it works with. A thread would
-not help, since both need the interpreter. The process is forked before anything is imported, so that there is little to
-copy; it looks, writes what it found into a pipe, and ends without running anything that was registered for the end.
+not help, since both need the interpreter. The process is forked when only what both need is imported, so that there is
+little to copy; it looks, writes what it found into a pipe, and ends without running what was registered for the end.
 
 Nothing depends on it: whatever is wrong with the look, there is none, and the caller looks for itself. What is taken is
 how the files were when the command began; a file that came, went or was replaced since then shows in its directory.
