@@ -327,7 +327,7 @@ def dumps_canonical(value: JSON) -> bytes:
         encoded = _encoder().encode(value)
     except ValueError:  # an integer beyond the interpreter's limit of digits
         return _encoder().encode(_canonical(value))
-    return encoded if _is_plain(encoded) else _encoder().encode(_canonical(value))
+    return encoded if is_plain(encoded) else _encoder().encode(_canonical(value))
 
 
 def join_canonical(members: Mapping[str, bytes]) -> bytes:
@@ -389,7 +389,7 @@ def canonical_number(value: float | Decimal) -> str:
     return "-" + text if sign else text
 
 
-def _is_plain(encoded: bytes) -> bool:
+def is_plain(encoded: bytes) -> bool:
     """Whether there is neither a null nor a number other than a plain integer of at most 40 digits.
 
     May say no where a string looks like one of these; never says yes wrongly.

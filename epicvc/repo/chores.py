@@ -9,28 +9,32 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from epicvc.database.batches import weighed
 from epicvc.database.changes import EpicChange, new_epic
 from epicvc.errors import EpicvcError
 from epicvc.fileio import read_file
-from epicvc.jsonio import parse
-from epicvc.model.document import FileEpic, read_file_epic
+from epicvc.jsonio import JSON, parse
+from epicvc.model.document import FileEpic, core_bytes, read_file_epic
 from epicvc.model.mapping import Mapping
+from epicvc.model.ordinarycores import OrdinaryCores
 from epicvc.model.templates import is_template
-from epicvc.repo.base import core_id
 from epicvc.repo.filestree import blob_id, has_calculated
 from epicvc.repo.workers import receive, send
+from epicvc.store.objects import ObjectType, object_id
 
 Chore: TypeAlias = Callable[[list[Any]], Any]
 """Answers a portion."""
 
 
-def _epic(root: Path, mapping: Mapping, path: str) -> tuple[bytes, FileEpic] | None:
+def _value(root: Path, path: str) -> tuple[bytes, JSON]:
     data = read_file(root / path, root=root)
-    value = parse(data, source=path)
-    return None if is_template(value) else (blob_id(data), read_file_epic(value, mapping, path))
+    return data, parse(data, source=path)
+
+
+def _core(epic: FileEpic) -> tuple[str, bytes]:
+    return epic.id, core_bytes(epic.id, epic.core)
 
 
 def _each(do: Callable[[Any], Any]) -> Chore:
@@ -48,13 +52,15 @@ def _each(do: Callable[[Any], Any]) -> Chore:
 def identify(setup: dict[str, Any]) -> Chore:
     """Files to their ids: path -> blob, epic, core, whether it has calculated fields."""
     root, mapping = Path(setup["root"]), Mapping.from_json(setup["mapping"])
+    ordinary = OrdinaryCores(mapping)
 
     def do(path: str) -> Any:
-        found = _epic(root, mapping, path)
-        if found is None:
+        data, value = _value(root, path)
+        if is_template(value):
             return None
-        blob, epic = found
-        return blob, epic.id, core_id(epic.id, epic.core), has_calculated(epic, mapping)
+        epic, core = ordinary.read(value) or _core(read_file_epic(value, mapping, path))
+        calculated = has_calculated(cast("dict[str, JSON]", value), mapping)
+        return blob_id(data), epic, object_id(ObjectType.CORE, core), calculated
 
     return _each(do)
 
@@ -65,10 +71,11 @@ def encode(setup: dict[str, Any]) -> Chore:
 
     def do(item: tuple[str, bytes]) -> Any:
         path, wanted = item
-        found = _epic(root, mapping, path)
-        if found is None or found[0] != wanted:
+        data, value = _value(root, path)
+        if is_template(value) or blob_id(data) != wanted:
             return None
-        return new_epic(mapping, found[1].id, found[1].core)
+        epic = read_file_epic(value, mapping, path)
+        return new_epic(mapping, epic.id, epic.core)
 
     return _each(do)
 

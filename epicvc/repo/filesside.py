@@ -289,7 +289,7 @@ class FilesSide:
         if epic is None:
             return Row(path, NEVER, blob_id(data), flags=TEMPLATE)
         blob = sink.put(ObjectType.BLOB, data)
-        flags = CALCULATED if has_calculated(epic, self._config.mapping) else 0
+        flags = CALCULATED if has_calculated(epic.whole, self._config.mapping) else 0
         return Row(path, NEVER, blob, epic.id, core_id(epic.id, epic.core), flags)
 
     def _read(self, path: str) -> bytes:

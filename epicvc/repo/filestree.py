@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from epicvc.errors import InvalidJSON
-from epicvc.jsonio import parse
+from epicvc.jsonio import JSON, parse
 from epicvc.model.document import FileEpic, epic_body, natural_key, read_file_epic
 from epicvc.model.mapping import Mapping
 from epicvc.model.templates import is_template
@@ -15,9 +15,10 @@ from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
 
 
-def has_calculated(epic: FileEpic, mapping: Mapping) -> bool:
-    """Whether an author's epic has a field that the database calculates."""
-    return any(field.name in epic.body for field in mapping.epics.calculated)
+def has_calculated(whole: dict[str, JSON], mapping: Mapping) -> bool:
+    """Whether an author's epic, a parsed file, has a field that the database calculates."""
+    body = epic_body(whole)
+    return any(field.name in body for field in mapping.epics.calculated)
 
 
 def parse_file(data: bytes, path: str, config: Config) -> FileEpic:
