@@ -48,10 +48,10 @@ class OrdinaryCores:
             epic = msgspec.convert(parsed.get(WRAPPER, parsed), self._epic.struct)
             if not epic.id or not self._tidy(epic):
                 return None
-            core = _encode(epic)
+            core, rest = _encode(epic), self._unchecked(epic)
+            return None if rest and not is_plain(_encode(rest)) else (epic.id, core)
         except ValueError:
             return None
-        return (epic.id, core) if self._is_exact(epic) or is_plain(core) else None
 
     def _tidy(self, epic: Any) -> bool:
         """Bring to its one form what is only a list in a file; whether the tasks have ids of their own."""
@@ -68,11 +68,12 @@ class OrdinaryCores:
         ids = {task.id for task in tasks}
         return len(ids) == len(tasks) and "" not in ids
 
-    def _is_exact(self, epic: Any) -> bool:
-        """Whether there is nothing that could have another canonical form than what msgspec writes."""
-        if any(getattr(epic, name) is not None for name in self._epic.free):
-            return False
-        return not any(getattr(task, name) is not None for name in self._task.free for task in epic.tasks or ())
+    def _unchecked(self, epic: Any) -> list[object]:
+        """What could hold nulls and numbers that have another canonical form than what msgspec writes."""
+        found = [getattr(epic, name) for name in self._epic.free]
+        if self._task.free:
+            found += [getattr(task, name) for name in self._task.free for task in epic.tasks or ()]
+        return [value for value in found if value is not None]
 
 
 class _Form:
