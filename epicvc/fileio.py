@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _MAX_NAME: Final = 255  # bytes of one name on every file system in use
-_MIN_READ: Final = 65_536
+_CHUNK: Final = 4096  # bytes of one read at what should be the end
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _POLL_SECONDS: Final = 0.02
 
 
@@ -33,8 +35,12 @@ def reporting(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = "a symlink, which is not followed" if error.errno == errno.ELOOP else error.strerror
-        raise FileUnavailable(str(path), reason or str(error)) from error
+        raise _unavailable(path, error) from error
+
+
+def _unavailable(path: Path, error: OSError) -> FileUnavailable:
+    reason = "a symlink, which is not followed" if error.errno == errno.ELOOP else error.strerror
+    return FileUnavailable(str(path), reason or str(error))
 
 
 # --- writing ---
@@ -306,22 +312,34 @@ def read_file(path: Path, *, root: Path | None = None) -> bytes:
         FileUnavailable: also for a symlink, a directory or a device.
         ValueError: ``path`` is not below ``root``.
     """
-    if root is None:
-        with reporting(path):
-            return _read(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC))
-    *directories, name = _inside(path, root)
+    if root is not None:
+        return read_below(root, "/".join(_inside(path, root)))
     with reporting(path):
+        return _read(os.open(path, _FILE))
+
+
+def read_below(root: Path, path: str) -> bytes:
+    """:func:`read_file` of a path relative to a root, with slashes: for loops over many files.
+
+    Raises:
+        FileUnavailable: as there.
+        ValueError: the path may lead out of the root.
+    """
+    *directories, name = path.split("/")
+    if ".." in directories or name == ".." or path.startswith("/"):
+        raise ValueError(f"{path} is not below {root}")
+    try:
         # Step by step through descriptors: a check before the opening could be overtaken.
         here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for directory in directories:
-                flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                above, here = here, os.open(directory, flags, dir_fd=here)
+                above, here = here, os.open(directory, _DIRECTORY, dir_fd=here)
                 os.close(above)
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            return _read(os.open(name, flags, dir_fd=here))
+            return _read(os.open(name, _FILE, dir_fd=here))
         finally:
             os.close(here)
+    except OSError as error:
+        raise _unavailable(root / path, error) from error
 
 
 def _read(descriptor: int) -> bytes:
@@ -329,8 +347,8 @@ def _read(descriptor: int) -> bytes:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(0, "not a regular file")
-        parts = []
-        while part := os.read(descriptor, max(found.st_size, _MIN_READ)):
+        parts = [os.read(descriptor, found.st_size + 1)]  # a byte more, so that a file that has grown shows it
+        while part := os.read(descriptor, _CHUNK):
             parts.append(part)
         return b"".join(parts)
     finally:

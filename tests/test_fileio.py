@@ -23,6 +23,7 @@ from epicvc.fileio import (
     leftover_temporaries,
     make_directories,
     publish,
+    read_below,
     read_file,
     remove_file,
     stage_file,
@@ -171,6 +172,35 @@ def test_read_file(tmp_path: Path) -> None:
         read_file(path, root=tmp_path / "other")
     with pytest.raises(ValueError, match="not"):
         read_file(tmp_path / "d" / ".." / "d" / "a.json", root=tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../a.json", "d/../a.json", "d/..", "/a.json"])
+def test_a_path_that_may_lead_out_is_not_read(tmp_path: Path, path: str) -> None:
+    (tmp_path / "a.json").write_bytes(b"{}")
+    (tmp_path / "d").mkdir()
+    with pytest.raises(ValueError, match="not below"):
+        read_below(tmp_path / "d" if path == "../a.json" else tmp_path, path)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 70_000, 1_000_000])
+def test_a_file_of_any_size_is_read_whole(tmp_path: Path, size: int) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "a.json").write_bytes(data := os.urandom(size))
+    assert read_below(tmp_path, "d/a.json") == data
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the system says of a size may be old, or nothing at all, as below /proc."""
+    (tmp_path / "a.json").write_bytes(data := os.urandom(10_000))
+    fstat = os.fstat
+
+    def smaller(descriptor: int) -> os.stat_result:
+        found = list(fstat(descriptor))
+        found[stat.ST_SIZE] = 0
+        return os.stat_result(found)
+
+    monkeypatch.setattr(os, "fstat", smaller)
+    assert read_below(tmp_path, "a.json") == data
 
 
 def test_read_file_follows_no_symlink(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, cast
 from epicvc.database.batches import weighed
 from epicvc.database.changes import EpicChange, new_epic
 from epicvc.errors import EpicvcError
-from epicvc.fileio import read_file
+from epicvc.fileio import read_below
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import FileEpic, core_bytes, read_file_epic
 from epicvc.model.mapping import Mapping
@@ -29,7 +29,7 @@ Chore: TypeAlias = Callable[[list[Any]], Any]
 
 
 def _value(root: Path, path: str) -> tuple[bytes, JSON]:
-    data = read_file(root / path, root=root)
+    data = read_below(root, path)
     return data, parse(data, source=path)
 
 
