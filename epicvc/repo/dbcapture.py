@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from epicvc.errors import DamagedObject
 from epicvc.repo.dbcache import DatabaseCache
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from epicvc.repo.config import Config
     from epicvc.repo.objects import DatabaseState
     from epicvc.store.staging import Staging
+
+
+Told: TypeAlias = "Callable[[int], None]"
+"""Told, now and then, how many rows are captured."""
 
 
 def recalled(config: Config, sink: Staging, token: str | None) -> DatabaseState | None:
@@ -31,8 +35,8 @@ def recalled(config: Config, sink: Staging, token: str | None) -> DatabaseState 
 
 @contextmanager
 def capturing(
-    config: Config, sink: Staging, reader: Reader, token: str | None, told: Callable[[int], None]
-) -> Iterator[Callable[[], DatabaseState]]:
+    config: Config, sink: Staging, reader: Reader, token: str | None
+) -> Iterator[Callable[[Told], DatabaseState]]:
     """Begin to find out what the database is in a read transaction; what is given does the rest.
 
     Args:
@@ -40,17 +44,16 @@ def capturing(
         sink: where rows go.
         reader: the transaction.
         token: the change token from before the transaction began; ``None`` when it cannot be trusted.
-        told: told, now and then, how many rows are captured.
     """
     known = recalled(config, sink, token)
     if known is not None:
-        yield lambda: known
+        yield lambda _: known
         return
-    run = _Capture(config, sink, reader, told)
+    run = _Capture(config, sink, reader)
     with run.comparing() as since:
 
-        def finish() -> DatabaseState:
-            state = run.state(since())
+        def finish(told: Told) -> DatabaseState:
+            state = run.state(since(), told)
             if token is not None:
                 DatabaseCache(token, state, config.ignore).save(config.private)
             return state
@@ -74,8 +77,8 @@ def _is_kept(sink: Staging, state: DatabaseState) -> bool:
 class _Capture:
     """One capture, on top of an earlier state where the store has one."""
 
-    def __init__(self, config: Config, sink: Staging, reader: Reader, told: Callable[[int], None]) -> None:
-        self._config, self._sink, self._reader, self._told = config, sink, reader, told
+    def __init__(self, config: Config, sink: Staging, reader: Reader) -> None:
+        self._config, self._sink, self._reader = config, sink, reader
 
     @contextmanager
     def comparing(self) -> Iterator[Callable[[], tuple[DatabaseState, ChangedKeys] | None]]:
@@ -90,23 +93,23 @@ class _Capture:
         with self._reader.comparing(marked.mark) as wait:
             yield lambda: (before, changed) if (changed := wait()) is not None else None
 
-    def state(self, since: tuple[DatabaseState, ChangedKeys] | None) -> DatabaseState:
+    def state(self, since: tuple[DatabaseState, ChangedKeys] | None, told: Told) -> DatabaseState:
         """Capture, and make a new mark where one is due and the state will be in the store."""
         if not self._sink.keeps or (since is not None and not since[1].worn):
-            return self._read(since)
+            return self._read(since, told)
         from epicvc.repo.dbmark import MarkedState
 
         with self._reader.marking() as wait:
-            state = self._read(since)
+            state = self._read(since, told)
             mark = wait()
         if mark is not None:
             MarkedState(state, self._config.ignore, mark).save(self._config.private)
         return state
 
-    def _read(self, since: tuple[DatabaseState, ChangedKeys] | None) -> DatabaseState:
+    def _read(self, since: tuple[DatabaseState, ChangedKeys] | None, told: Told) -> DatabaseState:
         from epicvc.repo.dbside import capture
 
         if since is not None:
             with suppress(DamagedObject):  # what is remembered must not stand in the way
-                return capture(self._reader, self._sink, self._told, since)
-        return capture(self._reader, self._sink, self._told)
+                return capture(self._reader, self._sink, told, since)
+        return capture(self._reader, self._sink, told)

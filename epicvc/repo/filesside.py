@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile
-from epicvc.fileio import read_file
+from epicvc.fileio import read_below
 from epicvc.files.cache import clock_ns, is_settled, load_index, save_index
 from epicvc.files.index import NEVER, Edit, FileIndex, Row
 from epicvc.files.scan import FoundFiles, scan
@@ -29,6 +29,7 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 if TYPE_CHECKING:
     from epicvc.files.early import EarlyLook
     from epicvc.files.looking import Answer
+    from epicvc.repo.workers import Answers
 
 CACHE: Final = "files.cache"
 TELL_EVERY: Final = 64
@@ -55,8 +56,7 @@ class _Look(Struct):
         edits: where they are others than the index knows.
         skipped: files that were left out.
         problems: what is wrong with them.
-        identities: what processes say of the files to read, in order; nothing where nobody was asked.
-        ahead: processes read them already.
+        answers: what processes say of the files to read, an :data:`_Identity` each; ``None`` where nobody was asked.
         early: the files were looked at before they were asked for.
     """
 
@@ -65,8 +65,7 @@ class _Look(Struct):
     edits: Sequence[Edit] = ()
     skipped: list[Skipped] = field(default_factory=list)
     problems: list[EpicvcError] = field(default_factory=list)
-    identities: Iterator[_Identity | None] = field(default_factory=lambda: iter(()))
-    ahead: bool = False
+    answers: Answers | None = None
     early: bool = False
 
 
@@ -75,11 +74,46 @@ class Scanning(Struct, frozen=True):
 
     Attributes:
         ahead: processes read many files in the meantime, so that there is time for something else.
+        go_on: does what can be done without waiting for them.
         finish: does the rest; see :meth:`FilesSide.scan` for what it raises.
     """
 
     ahead: bool
+    go_on: Callable[[], None]
     finish: Callable[[], FilesState]
+
+
+class _Reading:
+    """What stands in the places of a look, read as far as somebody asks.
+
+    Args:
+        rows: reads the next one when it is taken.
+        answers: what of processes that takes; ``None`` where nobody was asked.
+    """
+
+    def __init__(self, rows: Iterator[Row | None], answers: Answers | None) -> None:
+        self._coming, self._answers = rows, answers
+        self._rows: list[Row | None] = []
+        self._failure: Exception | None = None
+
+    def go_on(self) -> None:
+        """Read what need not be waited for. What goes wrong is raised at the end."""
+        if self._answers is None or self._failure is not None:
+            return
+        try:
+            while not self._answers.awaited:
+                self._rows.append(next(self._coming))
+        except StopIteration:
+            self._answers = None
+        except (EpicvcError, _Moved) as failure:
+            self._failure = failure
+
+    def all(self) -> list[Row | None]:
+        """Read to the end."""
+        if self._failure is not None:
+            raise self._failure
+        self._rows += self._coming
+        return self._rows
 
 
 class FilesSide:
@@ -120,35 +154,43 @@ class FilesSide:
             return begun.finish()
 
     @contextmanager
-    def scanning(self, sink: ObjectSink, known: ObjectId | None) -> Iterator[Scanning]:
+    def scanning(self, sink: ObjectSink, known: ObjectId | None, *, beside: bool = False) -> Iterator[Scanning]:
         """Begin a :meth:`scan`: where many files have to be read, processes do that from now on.
+
+        Args:
+            sink: see there.
+            known: see there.
+            beside: the caller is as busy meanwhile.
 
         Raises:
             UnsafeName: a tracked name is refused.
             FileUnavailable: a directory cannot be read.
         """
-        with self._looking() as look:
+        with self._looking(beside=beside) as look:
+            reading = self._reading(look, sink)
 
             def finish() -> FilesState:
                 try:
-                    return self._scan(look, sink, known, first=True)
+                    return self._scan(look, reading, sink, known, first=True)
                 except _Moved as moved:
                     return self._scan_again(sink, known, str(moved))
 
-            yield Scanning(look.ahead, finish)
+            yield Scanning(look.answers is not None, reading.go_on, finish)
 
     def _scan_again(self, sink: ObjectSink, known: ObjectId | None, path: str) -> FilesState:
         for _ in range(1, _ATTEMPTS):
             with self._looking() as look:
                 try:
-                    return self._scan(look, sink, known, first=False)
+                    return self._scan(look, self._reading(look, sink), sink, known, first=False)
                 except _Moved as moved:
                     path = str(moved)
         raise FileUnavailable(path, "it changes whenever it is read", hint="try again when the files are quieter")
 
-    def _scan(self, look: _Look, sink: ObjectSink, known: ObjectId | None, *, first: bool) -> FilesState:
+    def _scan(
+        self, look: _Look, reading: _Reading, sink: ObjectSink, known: ObjectId | None, *, first: bool
+    ) -> FilesState:
         before, skipped, problems = look.before, look.skipped, look.problems
-        rows = list(zip(look.edits, self._read_rows(look, sink), strict=True)) if look.edits else []
+        rows = list(zip(look.edits, reading.all(), strict=True)) if look.edits else []
         index = before.edited(rows)
         root = _root(sink, before, index, rows)
         skipped += (Skipped(index.paths[row], "a template") for row in index.flagged(TEMPLATE))
@@ -166,7 +208,7 @@ class FilesSide:
         return state
 
     @contextmanager
-    def _looking(self) -> Iterator[_Look]:
+    def _looking(self, *, beside: bool = False) -> Iterator[_Look]:
         """Look where the files are others than the index knows, and have processes read them where they are many."""
         look = _Look(load_index(self._cache_path, self._basis))
         look.early = self._find(look)
@@ -182,8 +224,8 @@ class FilesSide:
             yield look
             return
         setup = {"root": os.fspath(self._config.files), "mapping": self._config.mapping.to_json()}
-        with Workers("identify", setup) as workers:
-            look.identities, look.ahead = workers.all(unknown), True
+        with Workers("identify", setup, beside=beside) as workers:
+            look.answers = workers.all(unknown)
             yield look
 
     def _still_there(
@@ -213,7 +255,7 @@ class FilesSide:
             reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
             problems.append(InvalidFile(self._config.shown(path), f"was an epic and is now {reason}"))
             if target.is_file() and not target.is_symlink():
-                data = read_file(target, root=self._config.files)
+                data = read_below(self._config.files, path)
                 blob = sink.put(ObjectType.BLOB, data)
                 yield path, TrackedFile(path, blob)
 
@@ -257,6 +299,9 @@ class FilesSide:
             check_name(path)
         check_collisions(found.paths)
 
+    def _reading(self, look: _Look, sink: ObjectSink) -> _Reading:
+        return _Reading(self._read_rows(look, sink), look.answers)
+
     def _read_rows(self, look: _Look, sink: ObjectSink) -> Iterator[Row | None]:
         """What stands in the places where something else was found; ``None`` where nothing is there any more."""
         observed = clock_ns(self._config.private)
@@ -266,7 +311,7 @@ class FilesSide:
                 yield None
                 continue
             path, stat = look.found.paths[place], look.found.stat(place)
-            row = self._read_row(path, next(look.identities, None), sink, look.problems)
+            row = self._read_row(path, next(look.answers or iter(()), None), sink, look.problems)
             # What is not valid is looked at, and reported, each time.
             settled = (row.epic or row.flags == TEMPLATE) and is_settled(stat, observed)
             yield replace(row, stat=stat) if settled else row
@@ -293,11 +338,10 @@ class FilesSide:
         return Row(path, NEVER, blob, epic.id, core_id(epic.id, epic.core), flags)
 
     def _read(self, path: str) -> bytes:
-        target = self._config.files / path
         try:
-            return read_file(target, root=self._config.files)
+            return read_below(self._config.files, path)
         except FileUnavailable:
-            if os.path.lexists(target):
+            if os.path.lexists(self._config.files / path):
                 raise
             raise _Moved(path) from None
 

@@ -263,17 +263,23 @@ class Repo:
                 token = backend.token()
                 database = None if reads_rows else recalled(self.config, sink, token)
                 reader = stack.enter_context(backend.read()) if database is None else None
-            captured = stack.enter_context(capturing(self.config, sink, reader, token, self._told)) if reader else None
+            captured = stack.enter_context(capturing(self.config, sink, reader, token)) if reader else None
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
             early, self.early_look = self.early_look, None
             side = FilesSide(self.config, mapping, self.progress, early)
-            begun = stack.enter_context(side.scanning(sink, head[1].files if head else None))
+            known = head[1].files if head else None
+            begun = stack.enter_context(side.scanning(sink, known, beside=captured is not None))
             # While processes read many files, the database; otherwise it is looked at by a process meanwhile.
             if captured and begun.ahead:
-                database = captured()
+
+                def told(rows: int) -> None:
+                    self._told(rows)
+                    begun.go_on()
+
+                database = captured(told)
             files = begun.finish()
             if captured and database is None:
-                database = captured()
+                database = captured(self._told)
             yield Working(files, database, self._base_root(sink, head[1] if head else None, mapping), mapping), reader
 
     def _told(self, rows: int) -> None:

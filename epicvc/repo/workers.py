@@ -105,10 +105,9 @@ class Workers:
         for process in self._processes:
             process.communicate()
 
-    def all(self, items: Sequence[Any]) -> Iterator[Any]:
+    def all(self, items: Sequence[Any]) -> Answers:
         """What :meth:`map` gives, begun at once and without waiting for who takes it: for answers that are small."""
-        asked = [(portion, self._threads.submit(self._ask, portion)) for portion in _portions(items)]
-        return (answer for portion, future in asked for answer in _answers(portion, _unpacked(future.result())))
+        return Answers((portion, self._threads.submit(self._ask, portion)) for portion in _portions(items))
 
     def map(self, items: Sequence[Any]) -> Iterator[Any]:
         """What the workers make of each item, in order; ``None`` where they could not."""
@@ -157,6 +156,34 @@ class Workers:
                 answer = _packed(cast("BinaryIO", process.stdout))
         self._idle.put(process if answer is not None else None)  # one that died is asked no more
         return answer
+
+
+class Answers:
+    """What workers make of each of many items, in order; ``None`` where they could not.
+
+    Args:
+        asked: portions, and who works at them.
+    """
+
+    def __init__(self, asked: Iterable[tuple[Sequence[Any], Future[bytes | None]]]) -> None:
+        self._asked = deque(asked)
+        self._known = deque[Any]()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        if not self._known:
+            if not self._asked:
+                raise StopIteration
+            portion, future = self._asked.popleft()
+            self._known.extend(_answers(portion, _unpacked(future.result())))
+        return self._known.popleft()
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the next one would have to be waited for."""
+        return not self._known and bool(self._asked) and not self._asked[0][1].done()
 
 
 def _answers(portion: Sequence[Any], answers: Any) -> list[Any]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from support.epics import task, write_epics
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc.repo import dbside, workers
-from epicvc.repo.workers import Workers
+from epicvc.repo import dbside, filesside, workers
+from epicvc.repo.workers import Answers, Workers
+from epicvc.store import tree
 from epicvc.store.store import Store
 
 
@@ -87,18 +90,112 @@ def test_a_file_that_is_saved_while_processes_read_ahead_is_as_it_was_saved(
     """The database is captured between what the processes read and what counts."""
     repo = made(tmp_path / "repo")
     (repo.root / "epics" / "odd.json").write_text('{"id": "odd", "name": "At first"}')
-    capture, answered = dbside.capture, Workers.all
+    capture = dbside.capture
 
     def saving(*arguments: Any) -> Any:
         (repo.root / "epics" / "odd.json").write_text('{"id": "odd", "name": "In the end"}')
         return capture(*arguments)
 
-    monkeypatch.setattr(Workers, "all", lambda crew, items: iter(list(answered(crew, items))))
+    answer_at_once(monkeypatch)
     monkeypatch.setattr(dbside, "capture", saving)
     repo.sql("UPDATE framework_epics SET priority = 'low' WHERE epic_key = 'odd'")
     repo.ok("sync")
     assert repo.one("SELECT name FROM framework_epics WHERE epic_key = 'odd'") == "In the end"
     assert repo.json("status")["clean"]
+
+
+def answer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks about many files has all answers, so that nothing depends on who is quicker."""
+    ask = Workers.all
+
+    def answered(crew: Workers, items: Sequence[Any]) -> Answers:
+        answers = ask(crew, items)
+        for _, future in answers._asked:
+            future.result()
+        return answers
+
+    monkeypatch.setattr(Workers, "all", answered)
+
+
+@pytest.fixture
+def unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EpicRepo:
+    """A repo that remembers nothing of its sides, and goes on with the files at each row of the database."""
+    repo = made(tmp_path / "repo")
+    for name in ("files.cache", "database.cache", "database.mark"):
+        (repo.root / ".epicvc" / name).unlink(missing_ok=True)
+    answer_at_once(monkeypatch)
+    monkeypatch.setattr(dbside, "TELL_EVERY", 1)
+    return repo
+
+
+def during_capture(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Have something happen when the capture of the database begins."""
+    capture = dbside.capture
+
+    def capturing(*arguments: Any) -> Any:
+        happens()
+        return capture(*arguments)
+
+    monkeypatch.setattr(dbside, "capture", capturing)
+
+
+@pytest.mark.usefixtures("many")
+def test_files_are_read_while_the_database_is_captured(unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[str]()
+    read, build = filesside.read_below, tree.build
+
+    def reading(root: Path, path: str) -> bytes:
+        seen.append("file")
+        return read(root, path)
+
+    def building(*arguments: Any) -> Any:
+        root = build(*arguments)
+        seen.append("tree")
+        return root
+
+    monkeypatch.setattr(filesside, "read_below", reading)
+    monkeypatch.setattr(dbside.tree, "build", building)
+    assert unknown.json("status")["clean"]
+    assert seen.count("file") == len(list((unknown.root / "epics").rglob("*.json")))
+    assert set(seen[: seen.index("tree")]) == {"file"}
+
+
+@pytest.mark.usefixtures("many")
+def test_a_file_that_goes_while_the_database_is_captured_is_gone(
+    unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = unknown.root / "epics" / "odd.json"
+    during_capture(monkeypatch, lambda: odd.unlink(missing_ok=True))
+    unknown.ok("sync")
+    assert unknown.one("SELECT count(*) FROM framework_epics WHERE epic_key = 'odd' AND deleted_at IS NULL") == 0
+    assert unknown.json("status")["clean"]
+
+
+@pytest.mark.usefixtures("many")
+def test_a_file_that_cannot_be_read_while_the_database_is_captured_is_an_error(
+    unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = unknown.root / "epics" / "odd.json"
+
+    def replaced() -> None:
+        odd.unlink()
+        odd.symlink_to("elsewhere.json")
+
+    during_capture(monkeypatch, replaced)
+    result = unknown.run("sync")
+    assert (result.code, result.out) == (6, "")
+    assert "odd.json: a symlink, which is not followed" in result.err
+
+
+def test_who_is_awaited_is_not_asked_yet() -> None:
+    soon, late = Future[bytes | None](), Future[bytes | None]()
+    answers = Answers([(["a", "b"], soon), (["c"], late)])
+    assert answers.awaited
+    soon.set_result(msgspec.msgpack.encode([1, 2]))
+    assert not answers.awaited
+    assert [next(answers), answers.awaited, next(answers), answers.awaited] == [1, False, 2, True]
+    late.set_result(None)
+    assert [answers.awaited, list(answers), answers.awaited] == [False, [None], False]
 
 
 def chore(tmp_path: Path) -> Workers:
