@@ -35,45 +35,37 @@ class OrdinaryCores:
     """
 
     def __init__(self, mapping: Mapping) -> None:
-        links = mapping.links.field if mapping.links else None
-        self._clash = links in mapping.tasks.by_name
-        self._task = _Form("Task", mapping.tasks.core, {links: ("links", _TEXTS)} if links else {})
-        self._epic = _Form("Epic", mapping.epics.core, {Mapping.TASKS: ("tasks", list[self._task.struct])})  # type: ignore[name-defined]
+        self._forms = _forms(mapping)
 
     def read(self, parsed: JSON) -> tuple[str, bytes] | None:
         """The id and the canonical core of the epic in a parsed file; ``None`` where it is not ordinary, or no epic."""
-        if self._clash or not isinstance(parsed, dict):
+        if self._forms is None or not isinstance(parsed, dict):
             return None
+        epics, tasks = self._forms
         try:
-            epic = msgspec.convert(parsed.get(WRAPPER, parsed), self._epic.struct)
-            if not epic.id or not self._tidy(epic):
+            epic = msgspec.convert(parsed.get(WRAPPER, parsed), epics.struct)
+            if not epic.id or not _tidy(epic):
                 return None
-            core, rest = _encode(epic), self._unchecked(epic)
-            return None if rest and not is_plain(_encode(rest)) else (epic.id, core)
+            core, free = _encode(epic), epics.free_of((epic,)) + tasks.free_of(epic.tasks or ())
+            return None if free and not is_plain(_encode(free)) else (epic.id, core)
         except ValueError:
             return None
 
-    def _tidy(self, epic: Any) -> bool:
-        """Bring to its one form what is only a list in a file; whether the tasks have ids of their own."""
-        tasks = epic.tasks
-        if not tasks:
-            epic.tasks = None
-            return True
-        for task in tasks:
-            links = getattr(task, "links", None)
-            if links is not None:
-                task.links = sorted(set(links)) or None
-                if "" in links:
-                    return False
-        ids = {task.id for task in tasks}
-        return len(ids) == len(tasks) and "" not in ids
 
-    def _unchecked(self, epic: Any) -> list[object]:
-        """What could hold nulls and numbers that have another canonical form than what msgspec writes."""
-        found = [getattr(epic, name) for name in self._epic.free]
-        if self._task.free:
-            found += [getattr(task, name) for name in self._task.free for task in epic.tasks or ()]
-        return [value for value in found if value is not None]
+def _tidy(epic: Any) -> bool:
+    """Bring to its one form what is only a list in a file; whether the tasks have ids of their own."""
+    tasks = epic.tasks
+    if not tasks:
+        epic.tasks = None
+        return True
+    for task in tasks:
+        links = getattr(task, "links", None)
+        if links is not None:
+            task.links = sorted(set(links)) or None
+            if "" in links:
+                return False
+    ids = {task.id for task in tasks}
+    return len(ids) == len(tasks) and "" not in ids
 
 
 class _Form:
@@ -86,14 +78,16 @@ class _Form:
 
     Attributes:
         struct: its members, in canonical order.
-        free: members that can be anything.
+
+    Raises:
+        ValueError: msgspec writes no member of such a name.
     """
 
     def __init__(self, name: str, fields: Sequence[Field], more: dict[str, tuple[str, _Type]]) -> None:
         members: dict[str, tuple[str, _Type]] = {"id": ("id", str)} | more
         members |= {field.name: (f"f{number}", _type(field)) for number, field in enumerate(fields)}
         ordered = [(key, *members[key]) for key in sorted(members)]
-        self.free: Final = [attribute for _, attribute, kind in ordered if kind is Any]
+        self._free: Final = [attribute for _, attribute, kind in ordered if kind is Any]
         self.struct: Final[Any] = msgspec.defstruct(
             name,
             [(attribute, kind) if key == "id" else (attribute, kind | None, None) for key, attribute, kind in ordered],
@@ -101,6 +95,23 @@ class _Form:
             omit_defaults=True,
             kw_only=True,
         )
+
+    def free_of(self, values: Sequence[Any]) -> list[object]:
+        """What can be anything, and so have another canonical form than what msgspec writes: nulls, odd numbers."""
+        found = [getattr(value, name) for name in self._free for value in values]
+        return [each for each in found if each is not None]
+
+
+def _forms(mapping: Mapping) -> tuple[_Form, _Form] | None:
+    """What epics and tasks look like; ``None`` where a name cannot be had, or is the links' and a field's."""
+    links = mapping.links.field if mapping.links else None
+    if links == "id" or links in mapping.tasks.by_name:
+        return None
+    try:
+        task = _Form("Task", mapping.tasks.core, {links: ("links", _TEXTS)} if links is not None else {})
+        return _Form("Epic", mapping.epics.core, {Mapping.TASKS: ("tasks", list[task.struct])}), task  # type: ignore[name-defined]
+    except ValueError:
+        return None
 
 
 def _type(field: Field) -> _Type:

@@ -141,6 +141,25 @@ def test_what_is_no_epic_is_left(value: JSON) -> None:
     assert OrdinaryCores(BUILTIN).read(value) is None
 
 
-def test_a_field_that_is_also_the_links_is_left() -> None:
-    tasks = replace(BUILTIN.tasks, fields=(Field("dependencies", "needs"),))
-    assert OrdinaryCores(replace(BUILTIN, tasks=tasks)).read({"id": "5"}) is None
+@pytest.mark.parametrize("name", ["dependencies", 'say "hi"', "back\\slash", "tab\t", "\0"], ids=ascii)
+@pytest.mark.parametrize("tasks", [True, False])
+def test_what_has_a_name_that_cannot_be_had_is_left(tasks: bool, name: str) -> None:
+    fields = (Field(name, "column"),)
+    if tasks:
+        mapping = replace(BUILTIN, tasks=replace(BUILTIN.tasks, fields=fields))
+    else:
+        mapping = replace(BUILTIN, epics=replace(BUILTIN.epics, fields=fields))
+    found = OrdinaryCores(mapping).read({"id": "5"})
+    assert found == (None if tasks or name != "dependencies" else ("5", b'{"id":"5"}'))
+
+
+@pytest.mark.parametrize("name", ["", "id", "f0", "links", "tasks", "title"])
+def test_links_of_any_name_are_read_or_left(name: str) -> None:
+    mapping = replace(BUILTIN, links=LinkMap(name, "links", "task", "needs"))
+    value: JSON = {"id": "5", "tasks": [{"id": "2", name: ["1", "0", "1"]}, {"id": "1"}]}
+    found = OrdinaryCores(mapping).read(value)
+    if name in ("id", "title"):
+        assert found is None
+    else:
+        epic = read_file_epic(value, mapping, "5.json")
+        assert found == ("5", core_bytes("5", epic.core))
