@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
+from msgspec import Struct
+
 from epicvc.errors import DamagedObject
 from epicvc.repo.dbcache import DatabaseCache
 
@@ -33,10 +35,20 @@ def recalled(config: Config, sink: Staging, token: str | None) -> DatabaseState 
     return known if token is not None and known is not None and _is_kept(sink, known) else None
 
 
+class Capturing(Struct, frozen=True):
+    """A capture that has begun.
+
+    Attributes:
+        whole: nothing is known of the database, so that all of it is read, which takes long.
+        finish: captures what is to be captured.
+    """
+
+    whole: bool
+    finish: Callable[[Told], DatabaseState]
+
+
 @contextmanager
-def capturing(
-    config: Config, sink: Staging, reader: Reader, token: str | None
-) -> Iterator[Callable[[Told], DatabaseState]]:
+def capturing(config: Config, sink: Staging, reader: Reader, token: str | None) -> Iterator[Capturing]:
     """Begin to find out what the database is in a read transaction; what is given does the rest.
 
     Args:
@@ -47,7 +59,7 @@ def capturing(
     """
     known = recalled(config, sink, token)
     if known is not None:
-        yield lambda _: known
+        yield Capturing(whole=False, finish=lambda _: known)
         return
     run = _Capture(config, sink, reader)
     with run.comparing() as since:
@@ -58,7 +70,7 @@ def capturing(
                 DatabaseCache(token, state, config.ignore).save(config.private)
             return state
 
-        yield finish
+        yield Capturing(run.before is None, finish)
 
 
 def remember_mark(config: Config, backend: Backend, state: DatabaseState) -> None:
@@ -78,20 +90,21 @@ class _Capture:
     """One capture, on top of an earlier state where the store has one."""
 
     def __init__(self, config: Config, sink: Staging, reader: Reader) -> None:
+        from epicvc.repo.dbmark import MarkedState
+
         self._config, self._sink, self._reader = config, sink, reader
+        marked = MarkedState.load(config.private, config.ignore)
+        self.before = marked if marked is not None and _is_kept(sink, marked.state) else None
 
     @contextmanager
     def comparing(self) -> Iterator[Callable[[], tuple[DatabaseState, ChangedKeys] | None]]:
         """Look for what has changed since the last mark; what is given waits for it."""
-        from epicvc.repo.dbmark import MarkedState
-
-        marked = MarkedState.load(self._config.private, self._config.ignore)
-        if marked is None or not _is_kept(self._sink, marked.state):
+        if self.before is None:
             yield lambda: None
             return
-        before = marked.state
-        with self._reader.comparing(marked.mark) as wait:
-            yield lambda: (before, changed) if (changed := wait()) is not None else None
+        state = self.before.state
+        with self._reader.comparing(self.before.mark) as wait:
+            yield lambda: (state, changed) if (changed := wait()) is not None else None
 
     def state(self, since: tuple[DatabaseState, ChangedKeys] | None, told: Told) -> DatabaseState:
         """Capture, and make a new mark where one is due and the state will be in the store."""

@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.errors import EpicvcError, FileUnavailable, InvalidData, InvalidFile
+from epicvc.errors import EpicvcError, FileUnavailable, InvalidFile
 from epicvc.fileio import read_below
-from epicvc.files.cache import clock_ns, is_settled, load_index, save_index
-from epicvc.files.index import NEVER, Edit, FileIndex, Row
+from epicvc.files.cache import load_index, save_index
+from epicvc.files.index import Edit, FileIndex, Row
 from epicvc.files.scan import FoundFiles, scan
-from epicvc.jsonio import parse
-from epicvc.model.document import read_file_epic
-from epicvc.model.templates import is_template
 from epicvc.repo import earlylook
-from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
-from epicvc.repo.filestree import blob_id, changed_files, has_calculated, update_files
-from epicvc.repo.tracked import CALCULATED, CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile
+from epicvc.repo.filereading import Moved, Reading, read_tracked
+from epicvc.repo.filestree import changed_files, update_files
+from epicvc.repo.tracked import CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 
@@ -32,19 +29,8 @@ if TYPE_CHECKING:
     from epicvc.repo.workers import Answers
 
 CACHE: Final = "files.cache"
-TELL_EVERY: Final = 64
-"""Files between two reports of progress."""
-
 _ATTEMPTS: Final = 8
 """How often the files are read again because somebody saved or moved one while they were read."""
-
-
-class _Moved(Exception):  # not an error: the files are read again
-    """Somebody saved, moved or removed a file while it was read."""
-
-
-_Identity: TypeAlias = tuple[ObjectId, str, ObjectId, bool]
-"""What a worker says of a file: the ids of blob, epic and core, and whether it has calculated fields."""
 
 
 class _Look(Struct):
@@ -56,7 +42,7 @@ class _Look(Struct):
         edits: where they are others than the index knows.
         skipped: files that were left out.
         problems: what is wrong with them.
-        answers: what processes say of the files to read, an :data:`_Identity` each; ``None`` where nobody was asked.
+        answers: what processes say of the files to read, ``None`` where nobody was asked.
         early: the files were looked at before they were asked for.
     """
 
@@ -81,39 +67,6 @@ class Scanning(Struct, frozen=True):
     ahead: bool
     go_on: Callable[[], None]
     finish: Callable[[], FilesState]
-
-
-class _Reading:
-    """What stands in the places of a look, read as far as somebody asks.
-
-    Args:
-        rows: reads the next one when it is taken.
-        answers: what of processes that takes; ``None`` where nobody was asked.
-    """
-
-    def __init__(self, rows: Iterator[Row | None], answers: Answers | None) -> None:
-        self._coming, self._answers = rows, answers
-        self._rows: list[Row | None] = []
-        self._failure: Exception | None = None
-
-    def go_on(self) -> None:
-        """Read what need not be waited for. What goes wrong is raised at the end."""
-        if self._answers is None or self._failure is not None:
-            return
-        try:
-            while not self._answers.awaited:
-                self._rows.append(next(self._coming))
-        except StopIteration:
-            self._answers = None
-        except (EpicvcError, _Moved) as failure:
-            self._failure = failure
-
-    def all(self) -> list[Row | None]:
-        """Read to the end."""
-        if self._failure is not None:
-            raise self._failure
-        self._rows += self._coming
-        return self._rows
 
 
 class FilesSide:
@@ -172,7 +125,7 @@ class FilesSide:
             def finish() -> FilesState:
                 try:
                     return self._scan(look, reading, sink, known, first=True)
-                except _Moved as moved:
+                except Moved as moved:
                     return self._scan_again(sink, known, str(moved))
 
             yield Scanning(look.answers is not None, reading.go_on, finish)
@@ -182,15 +135,17 @@ class FilesSide:
             with self._looking() as look:
                 try:
                     return self._scan(look, self._reading(look, sink), sink, known, first=False)
-                except _Moved as moved:
+                except Moved as moved:
                     path = str(moved)
         raise FileUnavailable(path, "it changes whenever it is read", hint="try again when the files are quieter")
 
     def _scan(
-        self, look: _Look, reading: _Reading, sink: ObjectSink, known: ObjectId | None, *, first: bool
+        self, look: _Look, reading: Reading, sink: ObjectSink, known: ObjectId | None, *, first: bool
     ) -> FilesState:
         before, skipped, problems = look.before, look.skipped, look.problems
-        rows = list(zip(look.edits, reading.all(), strict=True)) if look.edits else []
+        read = reading.finish()
+        problems += (each.problem for each in read if each.problem is not None)
+        rows = [(edit, each.row) for edit, each in zip(look.edits, read, strict=True)]
         index = before.edited(rows)
         root = _root(sink, before, index, rows)
         skipped += (Skipped(index.paths[row], "a template") for row in index.flagged(TEMPLATE))
@@ -243,7 +198,7 @@ class FilesSide:
         They stay in the state as files that are no valid epics, so that a rollback can replace them.
 
         Raises:
-            _Moved: at the first look, one is left out for no known reason. While a file is saved its name may be
+            Moved: at the first look, one is left out for no known reason. While a file is saved its name may be
                 free for a moment, or pass by the reading of the directory.
         """
         for path, _, new in changed_files(sink, known, root):
@@ -251,7 +206,7 @@ class FilesSide:
             if new is not None or not (target.is_symlink() or target.exists()):
                 continue
             if first and path not in reasons:
-                raise _Moved(path)
+                raise Moved(path)
             reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
             problems.append(InvalidFile(self._config.shown(path), f"was an epic and is now {reason}"))
             if target.is_file() and not target.is_symlink():
@@ -299,51 +254,8 @@ class FilesSide:
             check_name(path)
         check_collisions(found.paths)
 
-    def _reading(self, look: _Look, sink: ObjectSink) -> _Reading:
-        return _Reading(self._read_rows(look, sink), look.answers)
-
-    def _read_rows(self, look: _Look, sink: ObjectSink) -> Iterator[Row | None]:
-        """What stands in the places where something else was found; ``None`` where nothing is there any more."""
-        observed = clock_ns(self._config.private)
-        for number, edit in enumerate(look.edits):
-            place = edit.found
-            if place is None:
-                yield None
-                continue
-            path, stat = look.found.paths[place], look.found.stat(place)
-            row = self._read_row(path, next(look.answers or iter(()), None), sink, look.problems)
-            # What is not valid is looked at, and reported, each time.
-            settled = (row.epic or row.flags == TEMPLATE) and is_settled(stat, observed)
-            yield replace(row, stat=stat) if settled else row
-            if self._progress and number % TELL_EVERY == 0:
-                self._progress("files", number, len(look.edits))
-
-    def _read_row(self, path: str, identity: _Identity | None, sink: ObjectSink, problems: list[EpicvcError]) -> Row:
-        """Read a file."""
-        data = self._read(path)
-        if identity is not None and sink.put(ObjectType.BLOB, data) == identity[0]:
-            blob, epic_id, core, calculated = identity
-            return Row(path, NEVER, blob, epic_id, core, CALCULATED if calculated else 0)
-        shown = self._config.shown(path)
-        try:
-            value = parse(data, source=shown)
-            epic = None if is_template(value) else read_file_epic(value, self._config.mapping, shown)
-        except InvalidData as error:
-            problems.append(error)
-            return Row(path, NEVER, sink.put(ObjectType.BLOB, data))
-        if epic is None:
-            return Row(path, NEVER, blob_id(data), flags=TEMPLATE)
-        blob = sink.put(ObjectType.BLOB, data)
-        flags = CALCULATED if has_calculated(epic.whole, self._config.mapping) else 0
-        return Row(path, NEVER, blob, epic.id, core_id(epic.id, epic.core), flags)
-
-    def _read(self, path: str) -> bytes:
-        try:
-            return read_below(self._config.files, path)
-        except FileUnavailable:
-            if os.path.lexists(self._config.files / path):
-                raise
-            raise _Moved(path) from None
+    def _reading(self, look: _Look, sink: ObjectSink) -> Reading:
+        return Reading(self._config, sink, look.found, look.edits, look.answers, self._progress)
 
     def _claimed(
         self, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]], problems: list[EpicvcError]
@@ -372,8 +284,8 @@ class FilesSide:
         for key, _, blob in tree.diff(sink, start, state.root):
             if blob is not None and not sink.has(blob):
                 path = key.decode()
-                if sink.put(ObjectType.BLOB, self._read(path)) != blob:
-                    raise _Moved(path)
+                if sink.put(ObjectType.BLOB, read_tracked(self._config, path)) != blob:
+                    raise Moved(path)
 
 
 def _root(sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]]) -> ObjectId:

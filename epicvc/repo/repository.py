@@ -268,7 +268,7 @@ class Repo:
             early, self.early_look = self.early_look, None
             side = FilesSide(self.config, mapping, self.progress, early)
             known = head[1].files if head else None
-            begun = stack.enter_context(side.scanning(sink, known, beside=captured is not None))
+            begun = stack.enter_context(side.scanning(sink, known, beside=captured is not None and captured.whole))
             # While processes read many files, the database; otherwise it is looked at by a process meanwhile.
             if captured and begun.ahead:
 
@@ -276,10 +276,10 @@ class Repo:
                     self._told(rows)
                     begun.go_on()
 
-                database = captured(told)
+                database = captured.finish(told)
             files = begun.finish()
             if captured and database is None:
-                database = captured(self._told)
+                database = captured.finish(self._told)
             yield Working(files, database, self._base_root(sink, head[1] if head else None, mapping), mapping), reader
 
     def _told(self, rows: int) -> None:

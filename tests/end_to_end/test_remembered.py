@@ -154,7 +154,7 @@ def test_a_clean_status_reads_no_document(made: EpicRepo, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("epicvc.repo.documents.read_epics", read_anyway)
     monkeypatch.setattr("epicvc.repo.documents.core_id", read_anyway)
-    monkeypatch.setattr("epicvc.repo.filesside.parse", read_anyway)
+    monkeypatch.setattr("epicvc.repo.filereading.parse", read_anyway)
     monkeypatch.setattr("epicvc.repo.filestree.parse", read_anyway)
     assert made.json("status") == first[0]
     assert first[0]["clean"] and first[0]["in_sync"]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store.memory import Memory
 
-from epicvc.repo import filesside
+from epicvc.repo import filereading
 from epicvc.repo.base import put_mapping
 from epicvc.repo.config import Config
 from epicvc.repo.filesside import CACHE, FilesSide
@@ -78,7 +78,7 @@ def facts(state: FilesState) -> object:
 def _long_ago() -> Iterator[None]:
     """Files are looked at long after they were written."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(filesside, "clock_ns", lambda _: time.time_ns() + 10**10)
+        patch.setattr(filereading, "clock_ns", lambda _: time.time_ns() + 10**10)
         yield
 
 

@@ -15,7 +15,8 @@ import pytest
 from support.epics import task, write_epics
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc.repo import dbside, filesside, workers
+from epicvc.repo import dbcapture, dbside, filereading, workers
+from epicvc.repo.objects import DatabaseState
 from epicvc.repo.workers import Answers, Workers
 from epicvc.store import tree
 from epicvc.store.store import Store
@@ -142,7 +143,7 @@ def during_capture(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object
 @pytest.mark.usefixtures("many")
 def test_files_are_read_while_the_database_is_captured(unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = list[str]()
-    read, build = filesside.read_below, tree.build
+    read, build = filereading.read_below, tree.build
 
     def reading(root: Path, path: str) -> bytes:
         seen.append("file")
@@ -153,7 +154,7 @@ def test_files_are_read_while_the_database_is_captured(unknown: EpicRepo, monkey
         seen.append("tree")
         return root
 
-    monkeypatch.setattr(filesside, "read_below", reading)
+    monkeypatch.setattr(filereading, "read_below", reading)
     monkeypatch.setattr(dbside.tree, "build", building)
     assert unknown.json("status")["clean"]
     assert seen.count("file") == len(list((unknown.root / "epics").rglob("*.json")))
@@ -185,6 +186,86 @@ def test_a_file_that_cannot_be_read_while_the_database_is_captured_is_an_error(
     result = unknown.run("sync")
     assert (result.code, result.out) == (6, "")
     assert "odd.json: a symlink, which is not followed" in result.err
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("told", range(1, 8))
+def test_files_that_change_while_the_database_is_captured_are_as_they_are_in_the_end(
+    unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch, told: int
+) -> None:
+    """Some are read before the change and some after it: what counts must have been there at one time."""
+    first, last = (unknown.root / "epics" / name for name in ("epico_1.json", "epico_5.json"))
+    rows, read = 0, filereading.read_below
+
+    def reading(root: Path, path: str) -> bytes:
+        data = read(root, path)
+        nonlocal rows
+        rows += 1
+        if rows == told:
+            spare = first.with_suffix(".spare")
+            first.rename(spare)
+            last.rename(first)
+            spare.rename(last)
+        return data
+
+    monkeypatch.setattr(filereading, "read_below", reading)
+    before = unknown.sql("SELECT epic_key, name FROM framework_epics ORDER BY id")
+    unknown.ok("sync")
+    assert rows > told
+    assert unknown.sql("SELECT epic_key, name FROM framework_epics ORDER BY id") == before
+    unknown.ok("commit", "-m", "swapped")
+    assert unknown.json("status")["clean"]
+
+
+@pytest.mark.usefixtures("many")
+def test_what_is_wrong_with_a_file_is_told_once_and_as_it_is_in_the_end(
+    unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = unknown.root / "epics" / "odd.json"
+    good = odd.read_bytes()
+    odd.write_text("{")
+    mended = unknown.root / "epics" / "broken.json"
+    mended.write_text("[")
+    read = filereading.read_below
+
+    def reading(root: Path, path: str) -> bytes:
+        data = read(root, path)
+        if path == "broken.json":
+            mended.write_text('{"id": "mended", "name": "M"}')
+        if path == "odd.json":
+            odd.write_text('{"id": "odd"')
+        return data
+
+    monkeypatch.setattr(filereading, "read_below", reading)
+    said = unknown.json("status", code=4)
+    assert said["message"] == "epics/odd.json:1:13: the text ends too early"
+    monkeypatch.setattr(filereading, "read_below", read)
+    odd.write_bytes(good)
+    unknown.ok("sync")
+    assert unknown.one("SELECT name FROM framework_epics WHERE epic_key = 'mended'") == "M"
+
+
+def test_a_processor_is_left_to_a_capture_of_the_whole_database_only(
+    unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[bool]()
+    begin = Workers.__init__
+
+    def noted(crew: Workers, chore: str, setup: object, *, beside: bool = False) -> None:
+        asked.append(beside)
+        begin(crew, chore, setup, beside=beside)
+
+    monkeypatch.setattr(workers, "LEAST", 1)
+    monkeypatch.setattr(workers, "processors", lambda: 2)
+    monkeypatch.setattr(Workers, "__init__", noted)
+    states, capture = list[DatabaseState](), dbside.capture
+    monkeypatch.setattr(dbside, "capture", lambda *given: states.append(found := capture(*given)) or found)
+    unknown.ok("commit", "-m", "m", "--allow-empty")
+    (unknown.root / ".epicvc" / "files.cache").unlink()
+    monkeypatch.setattr(dbcapture, "recalled", lambda *_: states[0])
+    unknown.ok("commit", "-m", "m", "--allow-empty")
+    assert asked == [True, False]
+    assert len(states) == 1
 
 
 def test_who_is_awaited_is_not_asked_yet() -> None:
