@@ -85,7 +85,7 @@ class Reading:
                 self._ahead.append(None)
 
     def finish(self) -> list[Read]:
-        """Read the rest, and again what has changed since it was read: whatever was done before counts as a whole.
+        """Read the rest, and again what has changed since it was read: what counts is what is there now.
 
         Raises:
             Moved: a file is not there any more.
