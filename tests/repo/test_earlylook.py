@@ -39,9 +39,12 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]
     for number in "12":
         (config.files / f"{number}.json").write_text(f'{{"id": "{number}", "name": "x"}}')
     time.sleep(0.03)
+    forked, fork = list[int](), os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(process := fork()) or process)
     yield config
-    with pytest.raises(ChildProcessError):  # no process is left, dead or alive
-        os.waitpid(-1, os.WNOHANG)
+    for process in forked:
+        with pytest.raises(ChildProcessError):  # none is left, dead or alive
+            os.waitpid(process, os.WNOHANG)
 
 
 class Looker:

@@ -38,6 +38,7 @@ _CHANGING = {
 }
 #: Where the interpreter, the test runner and the devices write on their own.
 _TOOLS = frozenset({"__pycache__", ".pytest_cache", ".hypothesis"})
+_MEMORY = "/dev/shm/"  # a file system like another
 
 
 class Trespass(BaseException):
@@ -103,7 +104,8 @@ class Guard:
             return  # relative to a directory's descriptor, which was opened below a root
         # The last name itself is what changes, so that only the directories above it are resolved.
         target = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(text))), os.path.basename(text))
-        if target.startswith(("/dev/", "/proc/")) or _TOOLS.intersection(Path(target).parts):
+        device = target.startswith(("/dev/", "/proc/")) and not target.startswith(_MEMORY)
+        if device or _TOOLS.intersection(Path(target).parts):
             return
         assert self.roots is not None
         if not any(target == root or target.startswith(root + os.sep) for root in self.roots):
