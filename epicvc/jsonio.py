@@ -48,7 +48,8 @@ _ODD_NUMBER: Final = rb"\x01(?:[.eE][-+.eE\x01]*+(?:[,\]}]|\Z)|\x01{40}|a\x01|nf
 
 
 @cache
-def _encoder() -> msgspec.json.Encoder:
+def canonical_encoder() -> msgspec.json.Encoder:
+    """Writes the canonical form of what :func:`is_plain` once it is written; a struct has its members in order."""
     import msgspec  # as long to import as a fast command may run; most of those meet no JSON
 
     return msgspec.json.Encoder(order="deterministic", decimal_format="number")
@@ -324,16 +325,16 @@ def dumps_canonical(value: JSON) -> bytes:
         ValueError: NaN, an infinity or a lone surrogate, none of which :func:`parse` returns.
     """
     try:
-        encoded = _encoder().encode(value)
+        encoded = canonical_encoder().encode(value)
     except ValueError:  # an integer beyond the interpreter's limit of digits
-        return _encoder().encode(_canonical(value))
-    return encoded if is_plain(encoded) else _encoder().encode(_canonical(value))
+        return canonical_encoder().encode(_canonical(value))
+    return encoded if is_plain(encoded) else canonical_encoder().encode(_canonical(value))
 
 
 def join_canonical(members: Mapping[str, bytes]) -> bytes:
     """The canonical form of an object, from those of its members, none of which is null."""
     raw = _raw()
-    return _encoder().encode({name: raw(value) for name, value in members.items()})
+    return canonical_encoder().encode({name: raw(value) for name, value in members.items()})
 
 
 def to_the_letter(value: JSON) -> bytes:

@@ -35,8 +35,10 @@ UNAGREED = "?"
 place among the others each side sees elsewhere.
 """
 
-_INT64 = range(-(2**63), 2**63)
-_PLAIN_TYPE = {Kind.TEXT: str, Kind.DATE: str, Kind.BOOL: bool}
+INT64 = range(-(2**63), 2**63)
+"""The integers that a column holds exactly."""
+
+PLAIN_TYPE = {Kind.TEXT: str, Kind.DATE: str, Kind.BOOL: bool}
 """The type whose every value fits a kind, where there is one."""
 
 
@@ -181,7 +183,7 @@ def _read_fields(core: Core, item: dict[str, JSON], fields: Sequence[Field], lab
         core[name] = value
         kind = spec.kind
         # Nearly all values are texts and free-form ones; the rest is looked at more closely.
-        if kind is Kind.JSON or type(value) is _PLAIN_TYPE.get(kind):
+        if kind is Kind.JSON or type(value) is PLAIN_TYPE.get(kind):
             continue
         problem = misfit(value, kind)
         if problem:
@@ -198,7 +200,7 @@ def misfit(value: JSON, kind: Kind) -> str | None:
     if kind is Kind.NUMBER:
         if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             return "must be a number"
-        if isinstance(value, Decimal) or (isinstance(value, int) and value not in _INT64):
+        if isinstance(value, Decimal) or (isinstance(value, int) and value not in INT64):
             return "the number does not fit the column exactly"
         return None
     return None if isinstance(value, str) else "must be a text"

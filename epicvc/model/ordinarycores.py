@@ -13,18 +13,18 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from epicvc.jsonio import JSON, is_plain
-from epicvc.model.document import WRAPPER
+from epicvc.jsonio import JSON, canonical_encoder, is_plain
+from epicvc.model.document import INT64, PLAIN_TYPE, WRAPPER
 from epicvc.model.mapping import Field, Kind, Mapping, Rule
 
 _Type: TypeAlias = Any
 """What a value has to be, as msgspec takes it."""
 
-_INTEGER: Final[_Type] = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_INTEGER: Final[_Type] = Annotated[int, msgspec.Meta(ge=INT64[0], le=INT64[-1])]
 _TEXTS: Final[_Type] = list[str]
-_KINDS: Final[dict[Kind, _Type]] = {Kind.TEXT: str, Kind.DATE: str, Kind.BOOL: bool, Kind.NUMBER: _INTEGER}
+_KINDS: Final[dict[Kind, _Type]] = {**PLAIN_TYPE, Kind.NUMBER: _INTEGER}
 
-_encode = msgspec.json.Encoder(order="deterministic", decimal_format="number").encode
+_encode = canonical_encoder().encode
 
 
 class OrdinaryCores:

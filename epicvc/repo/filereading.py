@@ -95,8 +95,7 @@ class Reading:
             self._at(number, None) if read is None or self._has_changed(number) else read
             for number, read in enumerate(self._ahead)
         ]
-        while len(whole) < len(self._edits):
-            whole.append(self._next(len(whole)))
+        whole.extend(self._next(number) for number in range(len(whole), len(self._edits)))
         return whole
 
     def _next(self, number: int) -> Read:
