@@ -91,14 +91,9 @@ def test_a_file_that_is_saved_while_processes_read_ahead_is_as_it_was_saved(
     """The database is captured between what the processes read and what counts."""
     repo = made(tmp_path / "repo")
     (repo.root / "epics" / "odd.json").write_text('{"id": "odd", "name": "At first"}')
-    capture = dbside.capture
-
-    def saving(*arguments: Any) -> Any:
-        (repo.root / "epics" / "odd.json").write_text('{"id": "odd", "name": "In the end"}')
-        return capture(*arguments)
-
     answer_at_once(monkeypatch)
-    monkeypatch.setattr(dbside, "capture", saving)
+    last = '{"id": "odd", "name": "In the end"}'
+    during_capture(monkeypatch, lambda: (repo.root / "epics" / "odd.json").write_text(last))
     repo.sql("UPDATE framework_epics SET priority = 'low' WHERE epic_key = 'odd'")
     repo.ok("sync")
     assert repo.one("SELECT name FROM framework_epics WHERE epic_key = 'odd'") == "In the end"
@@ -140,21 +135,29 @@ def during_capture(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object
     monkeypatch.setattr(dbside, "capture", capturing)
 
 
+def after_reading(monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], None]) -> None:
+    """Have something happen whenever a file has been read here."""
+    read = filereading.read_below
+
+    def reading(root: Path, path: str) -> bytes:
+        data = read(root, path)
+        happens(path)
+        return data
+
+    monkeypatch.setattr(filereading, "read_below", reading)
+
+
 @pytest.mark.usefixtures("many")
 def test_files_are_read_while_the_database_is_captured(unknown: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = list[str]()
-    read, build = filereading.read_below, tree.build
-
-    def reading(root: Path, path: str) -> bytes:
-        seen.append("file")
-        return read(root, path)
+    build = tree.build
 
     def building(*arguments: Any) -> Any:
         root = build(*arguments)
         seen.append("tree")
         return root
 
-    monkeypatch.setattr(filereading, "read_below", reading)
+    after_reading(monkeypatch, lambda _: seen.append("file"))
     monkeypatch.setattr(dbside.tree, "build", building)
     assert unknown.json("status")["clean"]
     assert seen.count("file") == len(list((unknown.root / "epics").rglob("*.json")))
@@ -195,10 +198,9 @@ def test_files_that_change_while_the_database_is_captured_are_as_they_are_in_the
 ) -> None:
     """Some are read before the change and some after it: what counts must have been there at one time."""
     first, last = (unknown.root / "epics" / name for name in ("epico_1.json", "epico_5.json"))
-    rows, read = 0, filereading.read_below
+    rows = 0
 
-    def reading(root: Path, path: str) -> bytes:
-        data = read(root, path)
+    def swap(_: str) -> None:
         nonlocal rows
         rows += 1
         if rows == told:
@@ -206,9 +208,8 @@ def test_files_that_change_while_the_database_is_captured_are_as_they_are_in_the
             first.rename(spare)
             last.rename(first)
             spare.rename(last)
-        return data
 
-    monkeypatch.setattr(filereading, "read_below", reading)
+    after_reading(monkeypatch, swap)
     before = unknown.sql("SELECT epic_key, name FROM framework_epics ORDER BY id")
     unknown.ok("sync")
     assert rows > told
@@ -226,17 +227,14 @@ def test_what_is_wrong_with_a_file_is_told_once_and_as_it_is_in_the_end(
     odd.write_text("{")
     mended = unknown.root / "epics" / "broken.json"
     mended.write_text("[")
+    later = {"broken.json": '{"id": "mended", "name": "M"}', "odd.json": '{"id": "odd"'}
+
+    def save(path: str) -> None:
+        if path in later:
+            (unknown.root / "epics" / path).write_text(later[path])
+
     read = filereading.read_below
-
-    def reading(root: Path, path: str) -> bytes:
-        data = read(root, path)
-        if path == "broken.json":
-            mended.write_text('{"id": "mended", "name": "M"}')
-        if path == "odd.json":
-            odd.write_text('{"id": "odd"')
-        return data
-
-    monkeypatch.setattr(filereading, "read_below", reading)
+    after_reading(monkeypatch, save)
     said = unknown.json("status", code=4)
     assert said["message"] == "epics/odd.json:1:13: the text ends too early"
     monkeypatch.setattr(filereading, "read_below", read)
