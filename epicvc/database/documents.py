@@ -124,6 +124,19 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
                 yield found, owner
 
 
+def count_tasks(reader: Reader, layout: Layout) -> int:
+    """How many living tasks the living epics have."""
+    epics, tasks = layout.epics, layout.tasks
+    owned = (
+        Select(columns=("count(*)",))
+        .from_table(quote(tasks.map.table), "t")
+        .join(quote(epics.map.table), _belongs(layout), alias="e")
+        .where_condition(tasks.alive("t"))
+        .where_condition(epics.alive("e"))
+    )
+    return sum(cast("int", count) for (count,) in reader.execute(*owned.build()))
+
+
 def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[str]:
     """The epics whose living tasks depend on one of these task ids."""
     links, epics, tasks = layout.links, layout.epics, layout.tasks

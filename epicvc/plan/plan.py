@@ -14,13 +14,14 @@ from msgspec.structs import replace
 
 from epicvc.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, Triple, Value, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, Triple, undecided
 from epicvc.model.diff import Change, diff_epic
 from epicvc.model.document import Core, same_core, sharing, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
 from epicvc.plan.movedview import MovedView, unmerged
-from epicvc.plan.moves import Moves, course
+from epicvc.plan.moves import Cores, Moves, course
+from epicvc.plan.owned import Owned, core_only
 from epicvc.plan.policies import Policies
 from epicvc.plan.unagreed import Notes
 
@@ -75,7 +76,14 @@ class Outcome(Struct, frozen=True):
 
 
 def plan_epic(
-    mapping: Mapping, policy: Policy, epic: str, base: Core | None, files: Core | None, db: Core | None
+    mapping: Mapping,
+    policy: Policy,
+    epic: str,
+    base: Core | None,
+    files: Core | None,
+    db: Core | None,
+    *,
+    own: tuple[Owned | None, Owned | None] = (None, None),
 ) -> Outcome:
     """Decide what becomes of one epic.
 
@@ -86,18 +94,23 @@ def plan_epic(
         base: the core on which both sides last agreed.
         files: the core that the files have.
         db: the core that the database has, settled against the base (:func:`epicvc.model.document.settle`).
+        own: what the files, and what the database, edited for themselves of what the other side lacks.
     """
     selection = policy.selection
     context = _context(policy)
     merge = DocumentMerge(mapping)
-    view = _moved_view(policy, context, epic, base, files, db)
+    seen = _with_own((base, files, db), own)
+    view = _moved_view(policy, context, epic, *seen)
     if view is not None:
-        db = view.cores[2]
         triple = _merge_moved(merge, policy, context, view)
+        db = core_only(view.cores[2], mapping) if any(own) else view.cores[2]
     else:
-        triple = merge.merge(context, epic, base, files, db)
-    new_files, new_db = _recognised(triple.ours, files, db), _recognised(triple.theirs, db, files)
-    new_base = _recognised(triple.base, new_files, new_db, base)
+        triple = merge.merge(context, epic, *seen)
+    after = [None if value is ABSENT else cast("Core", value) for value in (triple.ours, triple.theirs, triple.base)]
+    if any(own):
+        after = [core_only(core, mapping) for core in after]
+    new_files, new_db = _recognised(after[0], files, db), _recognised(after[1], db, files)
+    new_base = _recognised(after[2], new_files, new_db, base)
     label = Label(epic)
     if new_base is not None:
         new_base = Notes(label, selection, base, context.conflicts).note(new_base, new_files, new_db)
@@ -114,11 +127,19 @@ def plan_epic(
     )
 
 
-def _recognised(value: Value, *known: Core | None) -> Core | None:
+def _with_own(cores: Cores, own: tuple[Owned | None, Owned | None]) -> Cores:
+    """Base, files and database with what a side edited for itself."""
+    base, files, db = cores
+    mine, theirs = own
+    for edits in own:
+        base = edits.beside_base(base) if edits is not None else base
+    return base, mine.beside(files) if mine else files, theirs.beside(db) if theirs else db
+
+
+def _recognised(core: Core | None, *known: Core | None) -> Core | None:
     """A core of an outcome, being one of the known ones where it equals it: these have been named, and compared."""
-    if value is ABSENT:
+    if core is None:
         return None
-    core = cast("Core", value)
     for like in known:
         core = sharing(core, like)
     return core

@@ -13,7 +13,7 @@ from epicvc.database.values import key_text
 from epicvc.errors import EpicvcError
 from epicvc.merge.threeway import Conflict
 from epicvc.model.labels import Label
-from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.agreement import affected_epics
 from epicvc.repo.dbside import row_changes
 from epicvc.repo.documents import Documents
@@ -24,6 +24,7 @@ from epicvc.repo.rows import CapturedRows, is_alive, rows_of
 from epicvc.repo.tracked import Skipped
 from epicvc.services.mergestate import MergeState, read_state
 from epicvc.services.moving import MoveWatch, TaskWatch, contested, with_moves
+from epicvc.services.planner import Planner
 from epicvc.services.session import Session, look
 from epicvc.store.objects import ObjectId
 
@@ -172,10 +173,10 @@ def _planned(
     documents: Documents, policy: Policy, epics: Iterable[str], watch: MoveWatch, tasks: TaskWatch
 ) -> dict[str, _Found]:
     """How the sides of each epic stand to each other."""
-    result = {}
+    result, planner = {}, Planner(documents)
     for three in documents.load(list(epics)):
         watch.note(three)
-        outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
+        outcome = planner.plan(policy, three)
         tasks.note(three, outcome)
         result[three.epic] = (*_state(outcome), outcome.conflicts)
     return result

@@ -7,17 +7,19 @@ Each epic is planned once, for guards, dry runs and reports as for what is done;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct, field
 
 from epicvc.database.batches import batches
+from epicvc.database.documents import count_tasks
 from epicvc.errors import NotFound, Refused
 from epicvc.merge.threeway import Chosen, Conflict, Direction
 from epicvc.model.diff import Op
+from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.plan.moves import Course, Moves
-from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.documents import Documents, Three
 from epicvc.services.calculated import calculated_changes, foreseen
 from epicvc.services.moving import (
@@ -29,6 +31,7 @@ from epicvc.services.moving import (
     unique_tasks,
     with_moves,
 )
+from epicvc.services.planner import Planner
 from epicvc.services.session import Session
 from epicvc.store.objects import ObjectId
 
@@ -93,10 +96,24 @@ Decide: TypeAlias = "Callable[[Policy, Sequence[Course]], Decisions]"
 """Begins to note what is decided by a policy that makes this of moved tasks; nobody does in a dry run."""
 
 
+class Losses(Struct):
+    """What a side would lose: epics, and tasks, those of the epics included."""
+
+    epics: int = 0
+    tasks: int = 0
+
+    def note(self, before: Core | None, after: Core | None) -> None:
+        """Note what becomes of one epic on this side."""
+        self.epics += before is not None and after is None
+        kept = {task["id"] for task in tasks_of(after or {})}
+        self.tasks += sum(task["id"] not in kept for task in tasks_of(before or {}))
+
+
 class Survey(Struct):
     """What the planning found: the report, and what carrying it out needs.
 
-    Where nothing is out of sync, there are neither decisions nor a watch.
+    Where nothing is out of sync, there are neither decisions nor a watch. ``surplus`` is how many more tasks the files
+    have than the database.
     """
 
     report: SyncReport
@@ -105,8 +122,9 @@ class Survey(Struct):
     fresh: list[str] = field(default_factory=list)
     tasks: TaskWatch = field(default_factory=TaskWatch)
     elsewhere: TaskWatch = field(default_factory=TaskWatch)
-    files_deleted: int = 0
-    db_deleted: int = 0
+    files: Losses = field(default_factory=Losses)
+    db: Losses = field(default_factory=Losses)
+    surplus: int = 0
     watch: GraphWatch | None = None
     moving: MoveWatch = field(default_factory=MoveWatch)
 
@@ -160,14 +178,14 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
     from epicvc.services.originwords import between_sides  # as in _graph_watch
     from epicvc.services.syncgraph import check_graph
 
-    mapping, chosen = documents.repo.config.mapping, policy.selection.epics()
+    chosen, planner = policy.selection.epics(), Planner(documents)
     if chosen is not None and survey.watch.anything:
         for batch in batches([epic for epic in documents.candidates() if epic not in chosen]):
             for three in documents.load(batch):
                 survey.watch.leave(three)
 
     def plan(three: Three) -> Outcome:
-        return plan_epic(mapping, policy, epic=three.epic, **three.cores())
+        return planner.plan(policy, three)
 
     unique = unique_tasks(documents)
     tell = between_sides(session)
@@ -177,7 +195,7 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
 def _survey(
     documents: Documents, policy: Policy, decide: Decide | None, linked: frozenset[str] = frozenset()
 ) -> Survey:
-    found = courses(policy)
+    found, planner = courses(policy), Planner(documents)
     survey = Survey(SyncReport(tasks_moved=carried_out(found)), found)
     report = survey.report
     chosen = policy.selection.epics()
@@ -201,7 +219,8 @@ def _survey(
         report.to_db.extend(Moved(Label(epic), Op.ADD) for epic in survey.fresh)
     for batch in batches(candidates):
         for three in documents.load(batch):
-            outcome = plan_epic(documents.repo.config.mapping, policy, epic=three.epic, **three.cores())
+            outcome = planner.plan(policy, three)
+            survey.surplus += len(tasks_of(three.file or {})) - len(tasks_of(three.db or {}))
             report.conflicts.extend(outcome.conflicts)
             report.decided.extend(outcome.decided)
             survey.moving.note(three)
@@ -217,8 +236,8 @@ def _survey(
             report.moves_base |= outcome.moves_base
             report.to_files.extend(Moved(change.label, change.op) for change in outcome.to_files)
             report.to_db.extend(Moved(change.label, change.op) for change in outcome.to_db)
-            survey.files_deleted += three.file is not None and outcome.files is None
-            survey.db_deleted += three.db is not None and outcome.db is None
+            survey.files.note(three.file, outcome.files)
+            survey.db.note(three.db, outcome.db)
             survey.tasks.note(three, outcome)
     _note_new_tasks(documents, survey)
     return survey
@@ -249,6 +268,10 @@ def _require_known(documents: Documents, epics: frozenset[str]) -> None:
             raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
 
 
+FEW_TASKS: Final = 20
+"""Up to so many tasks any number of them may be deleted: there half of them is an ordinary edit."""
+
+
 def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
     """Stop before a mishap on one side empties the other (design, "Applying to two places").
 
@@ -257,18 +280,34 @@ def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
     """
     files, rows = len(documents.working.files.by_epic), len(documents.db_ids())
     agreed = len(documents.entries)
-    for side, other, count, deleted in (
-        ("files", "database", files, survey.db_deleted),
-        ("database", "files", rows, survey.files_deleted),
+    for side, other, count, lost in (
+        ("files", "database", files, survey.db),
+        ("database", "files", rows, survey.files),
     ):
-        if agreed and not count and deleted and not allow.empty_side:
+        if agreed and not count and lost.epics and not allow.empty_side:
             raise Refused(
-                f"the {side} side is empty; this would delete {deleted} epics on the {other} side",
+                f"the {side} side is empty; this would delete {lost.epics} epics on the {other} side",
                 hint="bring it back with `epicvc rollback`, or mean it with --allow-empty-side",
             )
+        if not count or allow.mass_delete:
+            continue
         total = rows if other == "database" else files
-        if deleted * 2 > total and deleted > 1 and count and not allow.mass_delete:
-            raise Refused(
-                f"this would delete {deleted} of {total} epics on the {other} side",
-                hint="look at `epicvc diff`, or mean it with --allow-mass-delete",
-            )
+        if lost.epics * 2 > total and lost.epics > 1:
+            raise _mass_deletion(lost.epics, total, "epics", other)
+        tasks = lost.tasks - len(survey.report.tasks_moved)
+        if tasks * 2 > FEW_TASKS:
+            total = _task_count(documents) + (survey.surplus if other == "files" else 0)
+            if tasks * 2 > total > FEW_TASKS:
+                raise _mass_deletion(tasks, total, "tasks", other)
+
+
+def _mass_deletion(deleted: int, total: int, what: str, side: str) -> Refused:
+    return Refused(
+        f"this would delete {deleted} of {total} {what} on the {side} side",
+        hint="look at `epicvc diff`, or mean it with --allow-mass-delete",
+    )
+
+
+def _task_count(documents: Documents) -> int:
+    """How many living tasks the database has, in living epics."""
+    return count_tasks(documents.reader, documents.layout) if documents.reader and documents.layout else 0

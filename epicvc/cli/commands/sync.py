@@ -15,7 +15,9 @@ Labels = Annotated[
     Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
 ]
 DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
-MassDelete = Annotated[bool, Option("--allow-mass-delete", help="Delete more than half of the epics of a side.")]
+MassDelete = Annotated[
+    bool, Option("--allow-mass-delete", help="Delete more than half of the epics, or of the tasks, of a side.")
+]
 EmptySide = Annotated[bool, Option("--allow-empty-side", help="Go on though a side has become empty.")]
 PolicyName = Annotated[
     str | None,

@@ -79,9 +79,9 @@ def system_names(mapping: Mapping, rows: Iterable[NaturalRows], files: Iterable[
     columns: dict[str, None] = {}
     of_tasks: dict[str, None] = {}
     for found in rows:
-        columns.update(dict.fromkeys(_system_columns(mapping.epics, found.epic[1]) if found.epic else ()))
+        columns.update(dict.fromkeys(system_columns(mapping.epics, found.epic[1]) if found.epic else ()))
         for _, row in found.tasks.values():
-            of_tasks.update(dict.fromkeys(_system_columns(mapping.tasks, row)))
+            of_tasks.update(dict.fromkeys(system_columns(mapping.tasks, row)))
             break
     return Names(
         {(_FORCED + column if column in extra else column): column for column in columns},
@@ -89,7 +89,8 @@ def system_names(mapping: Mapping, rows: Iterable[NaturalRows], files: Iterable[
     )
 
 
-def _system_columns(table: TableMap, row: NamedRow) -> list[str]:
+def system_columns(table: TableMap, row: NamedRow) -> list[str]:
+    """The columns of a mapped table that are neither fields nor structure nor times of writing."""
     fields = {spec.column for spec in table.fields}
     structure = {table.id, table.key, table.parent, table.sequence, table.deleted_at}
     own = (name for name in row if name not in fields and name not in structure)

@@ -1,0 +1,63 @@
+"""What one side alone has of an epic, where the other side lacks the epic or a task: part of that one decision. Pure.
+
+A plan merges cores, and a core has nothing of a key without a column or of a column without a field. So an edit of one
+of these would go unseen where the other side deletes the epic or the task. :class:`Owned` puts such edits beside the
+core for as long as the plan is made: deleted here and edited there is then one conflict, as it is between branches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias, cast
+
+from msgspec import Struct, field
+
+from epicvc.jsonio import JSON
+from epicvc.model.document import Core, tasks_of
+from epicvc.model.mapping import Mapping as Document
+
+Versions: TypeAlias = "tuple[Core, Core]"
+"""What was edited, as it was and as it is now: members by name, none where there is nothing."""
+
+
+class Owned(Struct, frozen=True):
+    """Edits of what the side that still has an epic, or some of its tasks, has for itself.
+
+    Attributes:
+        epic: the edits of the epic's own members.
+        tasks: those of each task, by id.
+    """
+
+    epic: Versions = ({}, {})
+    tasks: Mapping[str, Versions] = field(default_factory=dict)
+
+    def beside_base(self, core: Core | None) -> Core | None:
+        """The agreed core with what was edited, as it was."""
+        return self._beside(core, 0)
+
+    def beside(self, core: Core | None) -> Core | None:
+        """The core of the side that has the edits, with them."""
+        return self._beside(core, 1)
+
+    def _beside(self, core: Core | None, number: int) -> Core | None:
+        if core is None:
+            return None
+        whole = {**core, **self.epic[number]}
+        if self.tasks and Document.TASKS in core:
+            none: Versions = ({}, {})
+            tasks = [{**task, **self.tasks.get(cast("str", task["id"]), none)[number]} for task in tasks_of(core)]
+            whole[Document.TASKS] = cast("JSON", tasks)
+        return whole
+
+
+def core_only(core: Core | None, mapping: Document) -> Core | None:
+    """The core of an epic without what stood beside it."""
+    if core is None:
+        return None
+    names, inner = {*mapping.epic_fields}, {*mapping.task_fields, "id"}
+    result = {name: member for name, member in core.items() if name in names}
+    if tasks := tasks_of(core):
+        result[Document.TASKS] = cast(
+            "JSON", [{name: member for name, member in task.items() if name in inner} for task in tasks]
+        )
+    return result
