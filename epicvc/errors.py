@@ -233,11 +233,14 @@ class NoMappedTable(InvalidData):
 
     kind = "no_mapped_table"
 
-    def __init__(self, database: str, table: str) -> None:
-        super().__init__(
-            f"{database} has no table {table}, which the mapping names",
-            hint="name the tables in [mapping] of epicvc.toml, or roll back if the table was dropped",
-        )
+    def __init__(self, database: str, table: str, *, empty: bool = False) -> None:
+        if empty:
+            message = f"{database} is empty: it has no tables"
+            hint = "bring it back with `epicvc rollback`, or have the application make its tables"
+        else:
+            message = f"{database} has no table {table}, which the mapping names"
+            hint = "name the tables in [mapping] of epicvc.toml, or roll back if the table was dropped"
+        super().__init__(message, hint=hint)
         self.database, self.table = database, table
 
 

@@ -340,8 +340,8 @@ class Backend(Protocol):
         """Whether there is a database."""
         ...
 
-    def create(self) -> None:
-        """Make an empty database where there is none."""
+    def create(self) -> bool:
+        """Make an empty database where there is none, and say whether it was made."""
         ...
 
     def discard(self) -> None:

@@ -119,7 +119,7 @@ def _columns(reader: Reader, table: TableMap, database: str) -> Columns:
 def _require(reader: Reader, database: str, table: str, columns: Collection[str]) -> dict[str, ColumnInfo]:
     present = {column.name: column for column in reader.columns(table)}
     if not present:
-        raise NoMappedTable(database, table)
+        raise NoMappedTable(database, table, empty=not reader.schema().tables)
     for column in columns:
         if column not in present:
             raise InvalidData(

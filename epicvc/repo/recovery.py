@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from epicvc.errors import Unavailable
 from epicvc.fileio import leftover_temporaries, remove_file
+from epicvc.repo import newdatabase
 from epicvc.repo.repository import Repo
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def recover(repo: Repo) -> bool:
     repo.store.tidy()
     intent = repo.store.pending()
     if intent is None:
-        if (backend := repo.backend()) is not None:
-            backend.discard()  # an empty file was to become a database, and must not be taken for an empty one
+        newdatabase.take_back(repo)
         return False
     from epicvc.repo import interrupted  # with all that writes: every command asks, and hardly one finds an operation
 
@@ -52,7 +52,7 @@ def _decided(repo: Repo, intent: Pending) -> bool:
         if not intent.prepared:
             with suppress(Unavailable):  # whoever is in the way tidies up as well
                 backend.settle()
-                backend.discard()
+                newdatabase.take_back(repo)
             return False
         # A commit whose last sync failed, or was never made, may be seen now and gone after a power cut, or come
         # back when the log of the database is read anew.
@@ -60,6 +60,7 @@ def _decided(repo: Repo, intent: Pending) -> bool:
         with backend.read() as reader:
             state = reader.state(repo.store.repo_id)
         if state is not None and state[0] == intent.operation:
+            newdatabase.take_back(repo)  # it is empty no longer
             return True
-        backend.discard()
+        newdatabase.take_back(repo)
     return False

@@ -192,12 +192,7 @@ class Repo:
         backend = self.backend()
         if backend is None:
             raise NotFound("no database is configured", hint=f"name it with --db or in [database] url of {CONFIG}")
-        if not backend.exists():
-            raise DatabaseUnavailable(
-                backend.display,
-                "does not exist",
-                hint="roll back to bring it back, or name the right one with --db",
-            )
+        _require_exists(backend)
         return backend
 
     # History
@@ -249,6 +244,9 @@ class Repo:
             backend: the database, where the caller goes on to write to it.
             reads_rows: whether the caller asks the transaction for anything. One who does not gets none where what is
                 remembered of the database still holds.
+
+        Raises:
+            DatabaseUnavailable: the configured database does not exist: it must not be taken for an empty one.
         """
         from epicvc.repo.base import put_mapping
         from epicvc.repo.dbcapture import capturing, recalled
@@ -259,7 +257,8 @@ class Repo:
             if backend is None and (backend := self.backend()) is not None:
                 stack.callback(backend.close)
             reader = token = database = None
-            if backend is not None and backend.exists():
+            if backend is not None:
+                _require_exists(backend)  # it may have gone since the command began
                 token = backend.token()
                 database = None if reads_rows else recalled(self.config, sink, token)
                 reader = stack.enter_context(backend.read()) if database is None else None
@@ -284,3 +283,12 @@ class Repo:
 
     def _told(self, rows: int) -> None:
         self.progress("rows", rows, None)
+
+
+def _require_exists(backend: Backend) -> None:
+    if not backend.exists():
+        raise DatabaseUnavailable(
+            backend.display,
+            "does not exist",
+            hint="roll back to bring it back, or name the right one with --db",
+        )

@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.errors import EpicvcError, Unavailable, Unfinished
+from epicvc.repo import newdatabase
 from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo, Working
 
@@ -194,15 +195,17 @@ def _backend(repo: Repo, *, may_create: bool) -> Iterator[Backend | None]:
     if backend is None:
         yield None
         return
-    created = may_create and not backend.exists()
+    made = False
     try:
-        if created:
-            backend.create()
+        if may_create and not backend.exists():
+            made = newdatabase.make(repo, backend)
         yield backend
+        if made:
+            newdatabase.take_back(repo)  # of a command that found nothing to write
     except BaseException as error:
-        if created:
+        if made:
             try:
-                backend.discard()
+                newdatabase.take_back(repo)
             except Unavailable as again:
                 if isinstance(error, EpicvcError) and not isinstance(error, Unfinished):
                     raise Unfinished(str(error)) from again

@@ -62,16 +62,17 @@ class SQLiteBackend:
         except OSError:  # a name that is too long, say
             return False
 
-    def create(self) -> None:
+    def create(self) -> bool:
         """Make an empty file, which SQLite takes for an empty database; one that is there is left alone."""
         try:
             descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
-            return
+            return False
         except OSError as error:
             raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
         os.close(descriptor)
         fsync_directory(self._path.parent)  # what refers to it must not outlive its name
+        return True
 
     def discard(self) -> None:
         """Remove the file if nothing has been written to it."""

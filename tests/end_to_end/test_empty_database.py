@@ -1,0 +1,86 @@
+"""A database file that is empty or gone: never removed, never taken for a side that agrees."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from support.repos import EpicRepo
+
+from epicvc.repo.recovery import recover
+from epicvc.repo.repository import Repo
+
+COMMANDS = ("sync", "pull", "push", "status", "doctor")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_empty_file_stays_and_is_named(made: EpicRepo, command: str) -> None:
+    files = made.files()
+    made.database.write_bytes(b"")
+    said = made.run(command)
+    assert said.code == 4
+    assert "framework.db is empty" in said.err
+    assert made.database.read_bytes() == b""
+    assert made.files() == files
+
+
+def test_the_application_goes_on_with_its_new_file(made: EpicRepo) -> None:
+    made.database.unlink()
+    application = sqlite3.connect(made.database)
+    application.execute("BEGIN IMMEDIATE")  # the file is there now, and has nothing in it
+    made.run("sync")
+    made.run("commit", "-m", "whatever there is")
+    application.execute("CREATE TABLE later(x)")
+    application.commit()
+    assert made.one("SELECT count(*) FROM later") == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_that_is_gone(made: EpicRepo, command: str) -> None:
+    made.database.unlink()
+    said = made.run(command)
+    assert said.code == 6
+    assert "does not exist" in said.err
+    assert not made.database.exists()
+
+
+def test_a_file_that_goes_while_the_command_begins(made: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(repo: Repo) -> bool:
+        made.database.unlink()
+        return recover(repo)
+
+    monkeypatch.setattr("epicvc.repo.recovery.recover", gone)
+    said = made.run("sync")
+    assert (said.code, said.out) == (6, "")
+    assert "does not exist" in said.err
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["empty", "gone"])
+def test_rollback_brings_the_rows_back(made: EpicRepo, there: bool) -> None:
+    made.sql("PRAGMA journal_mode = DELETE")  # no part of what a commit holds
+    dump = made.dump()
+    made.database.unlink()
+    if there:
+        made.database.write_bytes(b"")
+    made.ok("rollback", "HEAD")
+    assert made.dump() == dump
+    assert not (made.root / ".epicvc" / "creating").exists()
+
+
+def test_what_a_killed_rollback_made_is_taken_back(made: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.database.unlink()
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr("epicvc.repo.newdatabase.take_back", lambda _: None)  # nobody is left to do it
+    monkeypatch.setattr("epicvc.repo.repository.Repo.reading", killed)
+    with pytest.raises(Killed):
+        made.run("rollback", "HEAD")
+    monkeypatch.undo()
+    assert made.database.read_bytes() == b""
+    assert made.run("sync").code == 6
+    assert not made.database.exists()
