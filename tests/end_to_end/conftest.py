@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import pytest
 from support.database import make_database
 from support.epics import write_epics
 from support.guard import ROOT, private_environment
-from support.repos import EpicRepo, Facts
+from support.repos import NO_FACTS, EpicRepo, Facts
 
 REAL = ROOT.parent / "shared" / "data" / "real"
 
@@ -151,3 +152,17 @@ def repo(templates: Templates, data: str, tmp_path: Path) -> EpicRepo:
 def made(templates: Templates, tmp_path: Path) -> EpicRepo:
     """As ``repo``, with made data only: for traps that the real data does not hold."""
     return _copy(templates, "made", "synced", tmp_path / "repo")
+
+
+@pytest.fixture
+def garden(tmp_path: Path) -> EpicRepo:
+    """Two small epics, in sync; the first has keys of its own in every place where one can be."""
+    repo = EpicRepo(tmp_path / "garden", NO_FACTS)
+    repo.directory.mkdir(parents=True)
+    tasks = [{"id": "1.1", "title": "Dig", "shelf": {"row": "old"}}, {"id": "1.2", "title": "Plant"}]
+    first = {"epic": {"id": "1", "name": "Garden", "notes": "old", "tasks": tasks}, "_metadata": {"who": "old"}}
+    (repo.directory / "garden.json").write_text(json.dumps(first, indent=2))
+    (repo.directory / "shed.json").write_text(json.dumps({"id": "2", "name": "Shed"}))
+    repo.ok("init", "--db", "framework.db")
+    repo.ok("sync")
+    return repo

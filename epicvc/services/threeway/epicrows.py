@@ -136,22 +136,15 @@ class EpicRows:
         three = self._three
         here, there = three.here.rows.get(table, {}), three.there.rows.get(table, {})
         packed = self._packed(table, keys)
-        alike = [state.columns(table) == three.base.columns(table) for state in three.states]
         result: tuple[dict[bytes, NamedRow], ...] = ({}, {}, {})
         for key in keys:
-            ours = packed.get(key)
-            base = here[key].old if key in here else ours
-            theirs = there[key].new if key in there else base
-            known: dict[bytes, NamedRow | None] = {}
-            for rows, state, value, same in zip(result, three.states, (base, ours, theirs), alike, strict=True):
-                if value is not None:
-                    row = known.get(value) if same else None
-                    if row is None:
-                        row = state.named(table, value)
-                    if same:
-                        known[value] = row
-                    if row is not None:
-                        rows[key] = row
+            # A row that did not change is one object: it is read in the merged form in every state.
+            ours = three.ours.named(table, packed.get(key))
+            base = three.base.named(table, here[key].old) if key in here else ours
+            theirs = three.theirs.named(table, there[key].new) if key in there else base
+            for rows, row in zip(result, (base, ours, theirs), strict=True):
+                if row is not None:
+                    rows[key] = row
         return result
 
     def _packed(self, table: str, keys: set[bytes]) -> dict[bytes, bytes]:

@@ -11,7 +11,7 @@ from epicvc.jsonio import JSON, equal
 from epicvc.merge.threeway import ABSENT, Context, Value
 from epicvc.model.labels import Label
 from epicvc.repo.rows import NamedRow
-from epicvc.services.threeway.whole import is_birth_time, is_touch_time, plain
+from epicvc.services.threeway.whole import is_birth_time, is_maker, is_touch_time, plain
 
 
 class Versions(Struct, frozen=True):
@@ -36,6 +36,8 @@ def merge_row(context: Context, label: Label, rows: Versions) -> NamedRow | None
         return theirs
     if base is not None and ours is not None and theirs is not None:
         return merge_cells(context, label, rows)
+    if base is None and ours is not None and theirs is not None and (once := _made_twice(ours, theirs)) is not None:
+        return once
     changed = ours if theirs is None else theirs
     if base is not None and changed is not None and _same_but_touched(base, changed):
         return None  # only written again where the other side deleted it: that is no change to keep
@@ -47,6 +49,18 @@ def merge_row(context: Context, label: Label, rows: Versions) -> NamedRow | None
 
 def _same_but_touched(one: NamedRow, other: NamedRow) -> bool:
     return all(one.get(name) == other.get(name) for name in {*one, *other} if not is_touch_time(name))
+
+
+def _made_twice(ours: NamedRow, theirs: NamedRow) -> NamedRow | None:
+    """One row that both sides made, as a migration applied on both does; ``None`` where they say different things."""
+    differing = [name for name in {*ours, *theirs} if not _same(ours.get(name), theirs.get(name))]
+    times = [name for name in differing if is_birth_time(name)]
+    if not times or not all(is_birth_time(name) or is_touch_time(name) or is_maker(name) for name in differing):
+        return None
+    if any(type(ours.get(name)) is not type(theirs.get(name)) or ours.get(name) is None for name in times):
+        return None
+    first, other = sorted((ours, theirs), key=lambda row: str(row[times[0]]))
+    return {**first, **{name: other[name] for name in differing if is_touch_time(name)}}
 
 
 def merge_cells(context: Context, label: Label, rows: Versions) -> NamedRow:

@@ -91,11 +91,15 @@ def merge_snapshots(
         base = replace(base, database=nothing)
     else:
         base = reachable(session, base)
-    return _Merge(session, three_of(session, base, ours, theirs), decide, tell).run()
+    schema = None
+    if base.database and ours.database and theirs.database:
+        schema = merged_schema(session.staging, base.database, ours.database, theirs.database)
+    return _Merge(session, three_of(session, base, ours, theirs, schema), schema, decide, tell).run()
 
 
 class _Merge:
-    def __init__(self, session: Session, three: Three, decide: Decide, tell: Tell) -> None:
+    def __init__(self, session: Session, three: Three, schema: ObjectId | None, decide: Decide, tell: Tell) -> None:
+        self._schema = schema
         config = session.repo.config
         self._session = session
         self._sink = session.staging
@@ -109,7 +113,6 @@ class _Merge:
     def run(self) -> Merged:
         """Merge."""
         ours = self._three.ours.snapshot
-        schema = self._schema()
         both = self._both_changed()
         loader = Loader(self._session, self._three)
         documents: list[Documents] = []
@@ -122,7 +125,7 @@ class _Merge:
         if self._mapping.links and not self._decisions.undecided:
             known = check_links(self._session, self._three, loader, self._documents.links, self._tell)
         touched = set(both)
-        database = self._database(schema, both, loader, documents, touched)
+        database = self._database(self._schema, both, loader, documents, touched)
         self._take_files(both, touched)
         entries = {**self._documents.entries, **dict(self._entries_of_theirs(both, touched))}
         return Merged(
@@ -193,10 +196,6 @@ class _Merge:
                 group = []
         if group:
             yield group
-
-    def _schema(self) -> ObjectId | None:
-        base, ours, theirs = (state.snapshot.database for state in self._three.states)
-        return merged_schema(self._sink, base, ours, theirs) if base and ours and theirs else None
 
     def _database(
         self,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from epicvc.database.rowcodec import decode_key, encode_key
 from epicvc.repo.base import Base, BaseEntry, get_mapping
@@ -14,6 +15,9 @@ from epicvc.store import tree
 from epicvc.store.node import load_root
 from epicvc.store.objects import ObjectId, ObjectSink
 
+if TYPE_CHECKING:
+    from epicvc.services.threeway.forms import Forms
+
 
 class State:
     """One of the three states.
@@ -21,10 +25,14 @@ class State:
     Args:
         sink: holds its objects.
         snapshot: the state.
+
+    Attributes:
+        forms: how rows are read whose table has other columns in the merged database.
     """
 
     def __init__(self, sink: ObjectSink, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
+        self.forms: Forms = {}
         self._sink = sink
         self.captured = CapturedRows(sink, snapshot.database) if snapshot.database else None
         self._roots: dict[str, ObjectId | None] = {}
@@ -71,11 +79,22 @@ class State:
         known = (value for value in (last, counter.get("seq")) if isinstance(value, int))
         return max(known, default=0)
 
-    def named(self, table: str, packed: bytes | None) -> NamedRow | None:
-        """A row by column."""
+    def rows_of(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every row of a table as it was captured, by key."""
+        root = self._root(table)
+        for key, value in tree.items(self._sink, root) if root is not None else ():
+            yield key, unpack_row(self._sink, value)
+
+    def as_captured(self, table: str, packed: bytes | None) -> NamedRow | None:
+        """A row by the columns that its table has in this state."""
         if packed is None or self.captured is None:
             return None
         return self.captured.named(table, unpack_row(self._sink, packed))
+
+    def named(self, table: str, packed: bytes | None) -> NamedRow | None:
+        """A row by the columns that its table has in the merged database."""
+        row, form = self.as_captured(table, packed), self.forms.get(table)
+        return row if row is None or form is None else form.read(row)
 
     def row(self, table: str, key: bytes) -> NamedRow | None:
         """A row by its key."""

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from epicvc.database.backend import Reader
 from epicvc.repo.objects import Snapshot
+from epicvc.services.originwords import OURS, THEIRS
 from epicvc.services.session import Session
 from epicvc.services.threeway.changes import Changes, Comparison, Place, Rows, changed_rows
 from epicvc.services.threeway.contents import Contents
+from epicvc.services.threeway.forms import forms_between, require_no_loss
 from epicvc.services.threeway.owners import LiveKeys, Owners
 from epicvc.services.threeway.states import State
+from epicvc.store.objects import ObjectId
 
 
 class Three(Struct, frozen=True):
@@ -63,16 +67,30 @@ class Three(Struct, frozen=True):
         return base, ours, _place(epic, self.there.old_files, self.there.new_files, base)
 
 
-def three_of(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot) -> Three:
+def three_of(
+    session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, schema: ObjectId | None = None
+) -> Three:
     """Compare three states with each other, and with the sides as they are.
+
+    Args:
+        session: the running command.
+        base: the state that both come from.
+        ours: one of the two.
+        theirs: the other.
+        schema: the schema of the merged database, which is that of one of them.
 
     Raises:
         InvalidJSON: a changed file is no JSON.
+        Refused: a side wrote what the merged database has no place for.
     """
     sink = session.staging
     now, *states = (State(sink, found) for found in (session.working.snapshot(), base, ours, theirs))
     pairs = ((states[0], states[1]), (states[0], states[2]), (now, states[1]))
     rows = [changed_rows(sink, *pair) for pair in pairs]
+    if schema is not None and session.reader is not None:
+        _read_alike(session.reader, states, schema)
+        require_no_loss(states[0], states[1], states[2], {OURS: rows[0], THEIRS: rows[1]})
+        rows[:2] = [_differing(found, *pair) for found, pair in zip(rows, pairs[:2], strict=False)]
     owners = _owners(session, now, states, rows)
     mapping = session.repo.config.mapping
     contents = Contents(sink, mapping.links.field if mapping.links else "")
@@ -81,6 +99,35 @@ def three_of(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot)
         for pair, found in zip(pairs, rows, strict=True)
     )
     return Three(states[0], states[1], states[2], here, there, working, owners is not None, contents)
+
+
+def _read_alike(reader: Reader, states: Sequence[State], schema: ObjectId) -> None:
+    """Have the rows of all states read as the merged database has them."""
+    base = states[0]
+    final = next((state for state in states if _schema_of(state) == schema), None)
+    if final is None or _schema_of(base) == schema:
+        return
+    forms = forms_between(reader, base, final)
+    for state in states:
+        if _schema_of(state) == _schema_of(base):
+            state.forms = forms
+
+
+def _schema_of(state: State) -> ObjectId | None:
+    return state.snapshot.database.schema if state.snapshot.database else None
+
+
+def _differing(rows: Rows, old: State, new: State) -> Rows:
+    """The rows that differ where both states are read alike: a migration alone changes none."""
+    tables = {table for table in rows if old.forms.get(table) is not new.forms.get(table)}
+    return {
+        table: {
+            key: change
+            for key, change in found.items()
+            if table not in tables or old.named(table, change.old) != new.named(table, change.new)
+        }
+        for table, found in rows.items()
+    }
 
 
 def _owners(session: Session, now: State, states: Sequence[State], rows: Sequence[Rows]) -> dict[State, Owners] | None:

@@ -22,8 +22,11 @@ from epicvc.repo.rows import NamedRow, is_alive
 _TOUCHED: Final = re.compile(r"(^|_)(updated|modified|changed)(_|$)", re.IGNORECASE)
 """Columns that say when a row was last written; writing it again is no change that a person made."""
 
-_BORN: Final = re.compile(r"(^|_)(created|inserted)(_(at|on|time|date))?$", re.IGNORECASE)
+_BORN: Final = re.compile(r"(^|_)(created|inserted|applied)(_(at|on|time|date))?$", re.IGNORECASE)
 """Columns that say when a row was made: where both sides add one thing, that is no difference which a person made."""
+
+_MAKER: Final = re.compile(r"(^|_)(created|inserted|applied)_by$", re.IGNORECASE)
+"""Columns that say who made a row: of two who made one thing it was the first."""
 
 _FORCED: Final = "@"
 
@@ -36,6 +39,11 @@ def is_touch_time(column: str) -> bool:
 def is_birth_time(column: str) -> bool:
     """Whether a column says, by its name, when its row was made."""
     return bool(_BORN.search(column))
+
+
+def is_maker(column: str) -> bool:
+    """Whether a column says, by its name, who made its row."""
+    return bool(_MAKER.search(column))
 
 
 class NaturalRows(Struct):
