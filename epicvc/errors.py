@@ -206,14 +206,15 @@ class UnsupportedSchema(InvalidData):
     Args:
         table: the table or other schema object.
         reason: what it is.
+        ignore: the table or view to leave out so that this goes as well; itself, unless it belongs to one.
     """
 
     kind = "unsupported_schema"
 
-    def __init__(self, table: str, reason: str) -> None:
+    def __init__(self, table: str, reason: str, ignore: str | None = None) -> None:
         super().__init__(
             f"@{table}: {reason}",
-            hint=f'leave it out of snapshots: [tables] ignore = ["{table}"] in epicvc.toml',
+            hint=f'leave it out of snapshots: [tables] ignore = ["{ignore or table}"] in epicvc.toml',
         )
         self.table, self.reason = table, reason
 

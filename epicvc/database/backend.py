@@ -104,6 +104,14 @@ class Reader(Protocol):
         """
         ...
 
+    def require_restorable(self) -> None:
+        """Make sure that the captured schema could be restored into an empty database, by doing so elsewhere.
+
+        Raises:
+            UnsupportedSchema: it could not.
+        """
+        ...
+
     def tables(self) -> Sequence[TableInfo]:
         """The tables whose rows are captured: those of the schema, and the database's own counters."""
         ...

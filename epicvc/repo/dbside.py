@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from epicvc.errors import DamagedObject
 from epicvc.repo.objects import DatabaseState
 from epicvc.store import tree
-from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
 
 if TYPE_CHECKING:
     from epicvc.database.backend import ChangedKeys, Reader, Touched, Writer
@@ -55,11 +55,13 @@ def capture(
         since: an earlier state that ``sink`` holds, and where this one may differ from it: nothing else is read.
 
     Raises:
-        UnsupportedSchema: it holds something that cannot be captured exactly.
+        UnsupportedSchema: it holds something that cannot be captured exactly, or not be restored.
         InvalidRow: so does a row.
         DamagedObject: the earlier state is missing or damaged.
     """
-    schema = reader.schema()
+    schema = reader.schema().to_json_bytes()
+    if not sink.has(object_id(ObjectType.SCHEMA, schema)):
+        reader.require_restorable()  # one that the store has came through here
     done = 0
 
     def packed(rows: Iterator[Entry]) -> Iterator[Entry]:
@@ -79,7 +81,7 @@ def capture(
 
     names = sorted(table.name.encode() for table in reader.tables())
     roots = [(name, root(name.decode())) for name in names]
-    return DatabaseState(sink.put(ObjectType.SCHEMA, schema.to_json_bytes()), tree.build(sink, roots))
+    return DatabaseState(sink.put(ObjectType.SCHEMA, schema), tree.build(sink, roots))
 
 
 def _differing(

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
+from epicvc.errors import InvalidData
 from epicvc.merge.circles import circles
 from epicvc.merge.graph import Node
 from epicvc.model.document import Core, tasks_of
@@ -75,6 +76,10 @@ def _database(session: Session) -> Iterator[Finding]:
     if reader is None:
         yield Finding("warning", "no_database", "there is no database", "name one with --db or in epicvc.toml")
         return
+    try:
+        reader.require_restorable()  # the store may have the schema from before this was made sure of
+    except InvalidData as error:
+        yield Finding("error", error.kind, str(error), error.hint or "")
     counts: dict[tuple[str, str], int] = {}
     for fault in reader.faults():
         counts[(fault.table, fault.parent)] = counts.get((fault.table, fault.parent), 0) + 1

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 
 from msgspec import Struct
 
@@ -11,6 +14,7 @@ from epicvc.errors import Refused
 from epicvc.fileio import atomic_write, make_directories
 from epicvc.files.names import check_name
 from epicvc.repo.dbside import capture, restore
+from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
@@ -37,6 +41,7 @@ def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = Fal
     Raises:
         Refused: the directory is not empty, or lies inside the files directory or the store; or what was written does
             not equal the commit.
+        EpicvcError: it cannot be written; nothing of it is left behind.
     """
     config = repo.config
     for place in (config.files, config.private):
@@ -52,6 +57,28 @@ def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = Fal
     target = directory / name
     if dry_run:
         return Exported(tree.count(repo.store, snapshot.files), target if snapshot.database else None)
+    with _all_or_nothing(directory):
+        return _write(repo, snapshot, directory, target)
+
+
+@contextmanager
+def _all_or_nothing(directory: Path) -> Iterator[None]:
+    """Remove what an export made below a directory, and the directory if it made that, where it fails."""
+    was_there = directory.exists()
+    try:
+        yield
+    except BaseException:
+        for path in directory.iterdir() if directory.exists() else ():
+            if path.is_dir():
+                rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+        if directory.exists() and not was_there:
+            directory.rmdir()
+        raise
+
+
+def _write(repo: Repo, snapshot: Snapshot, directory: Path, target: Path) -> Exported:
     root = directory / repo.config.files.name
     make_directories(root, directory.parent)
     count = 0

@@ -2,8 +2,9 @@
 
 Databases may be hostile. Extensions are never loaded and no function is registered that could do harm; while
 reading and restoring ``trusted_schema=OFF`` also bars what SQLite itself does not call harmless from views,
-triggers and expressions. For an application's writes it stays on: triggers that keep a full-text index
-would be refused otherwise. ``cell_size_check`` has damaged pages found early.
+triggers and expressions (:mod:`epicvc.database.sqlite.trust` has the one exception). For an application's writes
+it stays on: triggers that keep a full-text index would be refused otherwise. ``cell_size_check`` has damaged pages
+found early.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from epicvc.database.sqlite.trust import let_json_through, mentions_json
 from epicvc.errors import DatabaseUnavailable
 
 _HOT_JOURNAL = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
@@ -89,6 +91,8 @@ def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
     try:
         # BEGIN takes no lock; the first read does, and fixes what is seen
         connection.execute("SELECT count(*) FROM main.sqlite_master").fetchall()
+        if mentions_json(connection):
+            let_json_through(connection)
     except sqlite3.Error:
         connection.close()
         raise
@@ -196,6 +200,8 @@ def begin_writing(
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys and not as_restore else 'OFF'}")
         connection.execute(f"PRAGMA ignore_check_constraints={'ON' if as_restore else 'OFF'}")
         connection.execute(f"PRAGMA trusted_schema={'OFF' if as_restore else 'ON'}")
+        if as_restore:
+            let_json_through(connection)
         # FULL does not sync the directory after the journal is gone: a power loss can bring the journal,
         # and with it the old state, back after the commit was acknowledged
         connection.execute("PRAGMA synchronous=EXTRA")
@@ -230,6 +236,15 @@ def lay_beside(connection: sqlite3.Connection, image: bytes) -> None:
 def take_away(connection: sqlite3.Connection) -> None:
     """Detach what was laid beside. The transaction has ended."""
     connection.execute(f"DETACH {BESIDE}")
+
+
+def empty_copy() -> sqlite3.Connection:
+    """A connection to an empty database in memory, in a transaction as that of a restore."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA trusted_schema=OFF")
+    let_json_through(connection)
+    connection.execute("BEGIN")
+    return connection
 
 
 def copy_into(connection: sqlite3.Connection, target: Path) -> None:

@@ -35,22 +35,28 @@ def drop(connection: sqlite3.Connection, kind: str, name: str) -> None:
     connection.execute(f"DROP {kind.upper()} IF EXISTS main.{quote_identifier(name)}")
 
 
-def create(connection: sqlite3.Connection, kind: str, definition: Definition) -> None:
+def create(connection: sqlite3.Connection, kind: str, definition: Definition, table: str | None = None) -> None:
     """Make one object from its text.
+
+    Args:
+        connection: where.
+        kind: ``table``, ``index``, ``view`` or ``trigger``.
+        definition: the text.
+        table: the table or view that an index or trigger belongs to, where it is known.
 
     Raises:
         UnsupportedSchema: the text is no such definition, or cannot be run.
     """
     if not definition.sql.startswith(PREFIX[kind]):
-        raise UnsupportedSchema(definition.name, f"its definition is no CREATE {kind.upper()} statement")
+        raise UnsupportedSchema(definition.name, f"its definition is no CREATE {kind.upper()} statement", table)
     try:
         connection.execute(definition.sql)
     except (sqlite3.Error, sqlite3.Warning) as error:  # a warning: more than one statement
         if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise
-        raise UnsupportedSchema(definition.name, f"its definition cannot be run: {error}") from error
+        raise UnsupportedSchema(definition.name, f"its definition cannot be run: {error}", table) from error
     found = connection.execute(
         "SELECT sql FROM main.sqlite_master WHERE type = ? AND name = ?", [kind, definition.name]
     ).fetchone()
     if found is None or found[0] != definition.sql:
-        raise UnsupportedSchema(definition.name, "its definition does not come back as it was")
+        raise UnsupportedSchema(definition.name, "its definition does not come back as it was", table)

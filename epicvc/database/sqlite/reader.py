@@ -61,6 +61,12 @@ class SQLiteReader:
         """Every captured definition."""
         return self._captured()[0]
 
+    def require_restorable(self) -> None:
+        """Restore the captured schema into an empty database in memory."""
+        from epicvc.database.sqlite.rehearsal import rehearse  # only a schema that is new need be tried
+
+        rehearse(self.schema(), self._display)
+
     def tables(self) -> Sequence[TableInfo]:
         """The captured tables, SQLite's own table of AUTOINCREMENT counters last."""
         return [*self.schema().tables, SEQUENCE]

@@ -127,23 +127,23 @@ class Restore:
             if not _same_rows(table, made.get(table.name)):
                 raise UnsupportedSchema(table.name, "its columns are not those of its definition")
         self._write_rows()
-        for index in missing:
-            create(self._connection, "index", index)
+        for owner, index in missing:
+            create(self._connection, "index", index, owner)
         for view in self._target.views[keep_views:]:
             create(self._connection, "view", view)
         for trigger in self._target.triggers:
             create(self._connection, "trigger", trigger)
 
-    def _drop_indexes(self) -> list[Definition]:
-        """Drop the indexes that differ; return those to make when the rows are there."""
-        missing: list[Definition] = []
+    def _drop_indexes(self) -> list[tuple[str, Definition]]:
+        """Drop the indexes that differ; return those to make when the rows are there, each with its table."""
+        missing: list[tuple[str, Definition]] = []
         fresh = {table.name for table in self._fresh}
         for table in self._target.tables:
             old: Sequence[Definition] = () if table.name in fresh else self._old.by_name[table.name].indexes
             keep = first_difference(old, table.indexes)
             for index in old[keep:]:
                 drop(self._connection, "index", index.name)
-            missing.extend(table.indexes[keep:])
+            missing.extend((table.name, index) for index in table.indexes[keep:])
         return missing
 
     def _write_rows(self) -> None:
