@@ -219,6 +219,24 @@ class UnsupportedSchema(InvalidData):
         self.table, self.reason = table, reason
 
 
+class UnknownOrder(InvalidData):
+    """Rows of a table are in an index whose order only the application knows.
+
+    Args:
+        table: the table.
+        collation: the order.
+    """
+
+    kind = "unknown_order"
+
+    def __init__(self, table: str, collation: str) -> None:
+        super().__init__(
+            f"@{table}: an index is in the order of the collation {collation}, which only the application knows",
+            hint=f'epicvc can read it and not write it; to leave it out: [tables] ignore = ["{table}"] in epicvc.toml',
+        )
+        self.table, self.collation = table, collation
+
+
 class NotADatabase(InvalidData):
     """The file named as the database is none."""
 

@@ -173,6 +173,13 @@ class Reader(Protocol):
         """The sets of columns that the database keeps unique, in every row."""
         ...
 
+    def unordered(self) -> Mapping[str, str]:
+        """Tables with an index in an order that only the application knows, each with the name of the order.
+
+        They can be read, but no row may be sought by the index, nor written.
+        """
+        ...
+
     def references(self, table: str) -> Sequence[Reference]:
         """The foreign keys that a table declares; none where there is no such table."""
         ...

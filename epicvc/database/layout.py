@@ -19,7 +19,7 @@ from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.tables import ColumnInfo
 from epicvc.database.values import default_value, encode
-from epicvc.errors import InvalidData, NoMappedTable
+from epicvc.errors import InvalidData, NoMappedTable, UnknownOrder
 from epicvc.jsonio import JSON
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Field, LinkMap, Mapping, TableMap
@@ -92,9 +92,13 @@ def read_layout(reader: Reader, mapping: Mapping, database: str) -> Layout:
 
     Raises:
         NoMappedTable: a mapped table does not exist.
-        InvalidData: a mapped column does not exist.
+        InvalidData: a mapped column does not exist, or a table's index is in an order that is not known.
     """
     links = mapping.links
+    orders = reader.unordered()
+    for table in (mapping.epics.table, mapping.tasks.table, *([links.table] if links else [])):
+        if table in orders:  # rows would be looked for by it
+            raise UnknownOrder(table, orders[table])
     if links:
         _require(reader, database, links.table, (links.parent, links.column))
     return Layout(mapping, _columns(reader, mapping.epics, database), _columns(reader, mapping.tasks, database), links)

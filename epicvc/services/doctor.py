@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct, field
 
-from epicvc.errors import InvalidData
+from epicvc.errors import InvalidData, UnknownOrder
 from epicvc.merge.circles import circles
 from epicvc.merge.graph import Node
 from epicvc.model.document import Core, tasks_of
@@ -80,6 +80,9 @@ def _database(session: Session) -> Iterator[Finding]:
         reader.require_restorable()  # the store may have the schema from before this was made sure of
     except InvalidData as error:
         yield Finding("error", error.kind, str(error), error.hint or "")
+    for table, collation in sorted(reader.unordered().items()):
+        known = UnknownOrder(table, collation)
+        yield Finding("warning", known.kind, str(known), known.hint or "")
     counts: dict[tuple[str, str], int] = {}
     for fault in reader.faults():
         counts[(fault.table, fault.parent)] = counts.get((fault.table, fault.parent), 0) + 1

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from epicvc.database.rowcodec import encode_key
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.errors import InvalidData, InvalidRow, UnsupportedSchema
 
@@ -83,3 +88,54 @@ def test_not_captured(tmp_path: Path) -> None:
         own = reader.execute("SELECT name FROM sqlite_master WHERE name LIKE '@_epicvc@_%' ESCAPE '@'")
         assert sorted(str(name) for (name,) in own) == ["_EPICVC_mine", "_epicvc_i", "_epicvc_t"]
         assert list(reader.execute("SELECT seq FROM sqlite_sequence WHERE name = '_EPICVC_mine'")) == [(9,)]
+
+
+def test_two_counters_of_one_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    script = "CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO t VALUES (5);"
+    backend = sqlite_backend(path, script)
+    once = capture(backend)
+    doubled = """INSERT INTO sqlite_sequence (name, seq) VALUES ('t', 1000), ('t', 7), (NULL, 1), (NULL, 2);
+        INSERT INTO sqlite_sequence (name, seq) VALUES ('gone', 'x');
+        INSERT OR REPLACE INTO sqlite_sequence (name, seq) VALUES ('t', 1);"""
+    run_script(path, doubled)
+    target = capture(backend)
+    table = target.rows["sqlite_sequence"]
+    assert len(table) == 4
+    assert once.rows["sqlite_sequence"].items() < table.items()  # the first, which is what SQLite uses
+    run_script(path, "INSERT INTO t VALUES (NULL)")
+    assert capture(backend).rows["t"].keys() - target.rows["t"].keys() == {encode_key([6])}
+    restore(backend, target)
+    assert capture(backend) == target
+    with backend.read() as reader:
+        assert reader.count("sqlite_sequence") == 4
+        assert all(reader.row("sqlite_sequence", key) == row for key, row in table.items())
+    run_script(path, "DELETE FROM sqlite_sequence; INSERT INTO t VALUES (NULL)")
+    restore(backend, target)
+    assert capture(backend) == target
+
+
+def test_a_query_that_is_left_unread(tmp_path: Path) -> None:
+    """Its transaction ends before it does: nothing is complained about when it goes."""
+    backend = sqlite_backend(
+        tmp_path / "t.db", "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2);"
+    )
+    with catch_unraisable() as complaints:
+        with backend.read() as reader:
+            rows = reader.execute("SELECT id FROM t")
+            assert next(rows) == (1,)
+        backend.close()
+        del rows
+        gc.collect()
+    assert complaints == []
+
+
+@contextmanager
+def catch_unraisable() -> Iterator[list[object]]:
+    """What was raised where nobody could catch it."""
+    found: list[object] = []
+    before, sys.unraisablehook = sys.unraisablehook, lambda told: found.append(told.exc_value)
+    try:
+        yield found
+    finally:
+        sys.unraisablehook = before

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from epicvc.database.quoting import quote_identifier
+from epicvc.database.sqlite.collations import standing_in
 from epicvc.database.tables import Definition
 from epicvc.errors import UnsupportedSchema
 
@@ -50,7 +51,7 @@ def create(connection: sqlite3.Connection, kind: str, definition: Definition, ta
     if not definition.sql.startswith(PREFIX[kind]):
         raise UnsupportedSchema(definition.name, f"its definition is no CREATE {kind.upper()} statement", table)
     try:
-        connection.execute(definition.sql)
+        standing_in(connection, lambda: connection.execute(definition.sql))
     except (sqlite3.Error, sqlite3.Warning) as error:  # a warning: more than one statement
         if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise

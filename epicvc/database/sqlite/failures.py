@@ -46,6 +46,10 @@ def explain(error: sqlite3.Error, display: str, timeout: float) -> EpicvcError |
         return NotADatabase(display)
     if code in _UNAVAILABLE:
         return DatabaseUnavailable(display, str(error), hint=_UNAVAILABLE[code])
+    if str(error).startswith("no such collation sequence: "):
+        return InvalidData(
+            f"{display}: {error}", hint="only the application has this order, and can write to its index"
+        )
     if code == sqlite3.SQLITE_CORRUPT:
         return InvalidData(f"{display} is damaged: {error}", hint="restore it from a backup")
     return InvalidData(f"{display}: {error}")

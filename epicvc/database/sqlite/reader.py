@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from epicvc.database.backend import ChangedKeys, Fault, Reference, Row
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
+from epicvc.database.sqlite.collations import stand_in, unordered
 from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
 from epicvc.database.sqlite.definitions import create
 from epicvc.database.sqlite.failures import translated
@@ -128,6 +130,17 @@ class SQLiteReader:
         with translated(self._display, self._timeout):
             return unique_keys_of(self._connection, table)
 
+    def unordered(self) -> Mapping[str, str]:
+        """Tables with an index in an order that only the application knows, each with the collation."""
+        with translated(self._display, self._timeout):
+            return self._with_stand_ins(unordered(self._connection))
+
+    def _with_stand_ins(self, found: dict[str, str]) -> dict[str, str]:
+        """Have these collations as the order of bytes, so that the tables can be read."""
+        for collation in set(found.values()):
+            stand_in(self._connection, collation)
+        return found
+
     def references(self, table: str) -> Sequence[Reference]:
         """The foreign keys that a table declares."""
         with translated(self._display, self._timeout):
@@ -148,7 +161,7 @@ class SQLiteReader:
     def _stream(self, cursor: sqlite3.Cursor) -> Iterator[Row]:
         with translated(self._display, self._timeout):
             try:
-                yield from cursor
+                yield from chain(cursor)  # a cursor itself would be closed here, maybe after its connection
             except sqlite3.OperationalError as error:
                 if not is_decoding_error(error):
                     raise
@@ -225,7 +238,8 @@ class SQLiteReader:
             if self._seen is None or self._seen[0] != stamp:
                 schema = captured_schema(self._connection, self._ignore)
                 skip = tuple(sorted(left_out_tables(self._connection, self._ignore)))
-                statements = {table.name: TableSQL(table) for table in schema.tables}
+                unknown = self.unordered()
+                statements = {t.name: TableSQL(t, unordered=t.name in unknown) for t in schema.tables}
                 statements[SEQUENCE.name] = TableSQL(SEQUENCE, skip)
                 self._seen = stamp, schema, statements
         return self._seen[1], self._seen[2]

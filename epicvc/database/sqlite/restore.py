@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 from epicvc.database.backend import Change, Fault, RowSource
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import show_key
+from epicvc.database.sqlite.collations import unordered
 from epicvc.database.sqlite.definitions import create, drop, first_difference
 from epicvc.database.sqlite.rowwriter import RowWriter
 from epicvc.database.sqlite.schema import SEQUENCE
 from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.tables import Definition, Schema, TableInfo
-from epicvc.errors import ConstraintBroken, InvalidData, UnsupportedSchema
+from epicvc.errors import ConstraintBroken, InvalidData, UnknownOrder, UnsupportedSchema
 
 if TYPE_CHECKING:
     from epicvc.database.sqlite.incoming import Incoming
@@ -111,6 +112,7 @@ class Restore:
         return bool(self._emptied) or any(True for found in self._changes.values() for _ in found)
 
     def _definitions_and_rows(self) -> None:
+        self._require_orders(name for name, found in self._changes.items() if any(True for _ in found))
         for trigger in self._old.triggers:
             drop(self._connection, "trigger", trigger.name)
         # a view that stays keeps its place in front of those that are made again
@@ -131,6 +133,8 @@ class Restore:
             create(self._connection, "index", index, owner)
         for view in self._target.views[keep_views:]:
             create(self._connection, "view", view)
+        made_now = {table.name for table in self._fresh} | {owner for owner, _ in missing}
+        self._require_orders(name for name in made_now if self._reader.count(name))
         for trigger in self._target.triggers:
             create(self._connection, "trigger", trigger)
 
@@ -182,6 +186,15 @@ class Restore:
         writer = RowWriter(self._connection, self._reader.statements(SEQUENCE.name))
         writer.delete((key, row) for key, row in present.items() if row != counters.get(key))
         writer.insert((key, row) for key, row in sorted(counters.items()) if present.get(key) != row)
+
+    def _require_orders(self, tables: Iterable[str]) -> None:
+        """Make sure that no row of these tables is, or has been, written into an index of an unknown order.
+
+        Raises:
+            UnknownOrder: one is.
+        """
+        for table, collation in unordered(self._connection, set(tables)).items():
+            raise UnknownOrder(table, collation)
 
     def _verify(self, counters: dict[bytes, bytes], allowed: frozenset[Fault] | None) -> None:
         found = self._reader.schema()

@@ -38,10 +38,12 @@ class TableSQL(Struct, frozen=True, dict=True):
     Attributes:
         table: the table.
         skip: names whose rows in SQLite's table of counters belong to tables that are not captured.
+        unordered: an index of it is in an order that is not known, so that no row may be sought by an index.
     """
 
     table: TableInfo
     skip: tuple[str, ...] = ()
+    unordered: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -66,10 +68,14 @@ class TableSQL(Struct, frozen=True, dict=True):
 
     @cached_property
     def only(self) -> str:
-        """The condition that leaves out the counters of tables that are not captured."""
+        """The condition that leaves out the counters of tables that are not captured, and those that do not count.
+
+        The table of counters has no key. Of several rows of one name SQLite uses the first.
+        """
         if self.table.name != SEQUENCE.name:
             return ""
-        return f" WHERE (name IS NULL OR name NOT IN ({', '.join('?' * len(self.skip))}))"
+        first = f"rowid IN (SELECT min(rowid) FROM {self.name} GROUP BY name)"
+        return f" WHERE (name IS NULL OR ({first} AND name NOT IN ({', '.join('?' * len(self.skip))})))"
 
     @cached_property
     def ordered(self) -> str:
@@ -147,8 +153,10 @@ class TableSQL(Struct, frozen=True, dict=True):
         values = decode_key(key)
         kind, columns = self.table.kind, self.table.key
         if kind is KeyKind.PRIMARY and len(values) == len(columns):
+            plain = "+" if self.unordered else ""  # a term with a sign uses no index
             terms = [
-                f"{quote_identifier(column)} IS {mark(value)}" for column, value in zip(columns, values, strict=True)
+                f"{plain}{quote_identifier(column)} IS {mark(value)}"
+                for column, value in zip(columns, values, strict=True)
             ]
             return " AND ".join(terms), [bound(value) for value in values]
         own_number = kind is not KeyKind.PRIMARY and len(values) == 1

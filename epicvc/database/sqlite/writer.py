@@ -47,17 +47,21 @@ class SQLiteWriter(SQLiteReader):
         track: bool,
         incoming: Incoming | None = None,
     ) -> None:
+        self._as_restore = as_restore
         super().__init__(connection, display, timeout, ignore, version)
         self._open = True
         self._wrote = False  # by statements of the caller, in a transaction that restores
         self._log: TouchLog | None = None
-        self._as_restore = as_restore
         self._restores: list[Restore] = []
         self._incoming = incoming
         if track and not as_restore:
             schema, tables = self._captured()
             with translated(display, timeout):
                 self._log = TouchLog(connection, schema, tables.values())
+
+    def _with_stand_ins(self, found: dict[str, str]) -> dict[str, str]:
+        """None for an application's writes, whose triggers may reach any index; SQLite refuses them without."""
+        return super()._with_stand_ins(found) if self._as_restore else found
 
     @property
     def beside(self) -> str:
