@@ -271,20 +271,27 @@ class ConstraintBroken(InvalidData):
         constraint: the database's own words.
         other: the place that stands in its way, where there is one: what has the unique value, refers, or is missing.
         origins: which edit made the one and the other what they are, in words.
+        hint: what to do, where that is something else than to change a value.
     """
 
     kind = "constraint"
 
     def __init__(
-        self, label: str, constraint: str, other: str | None = None, origins: tuple[str, str] | None = None
+        self,
+        label: str,
+        constraint: str,
+        other: str | None = None,
+        origins: tuple[str, str] | None = None,
+        *,
+        hint: str | None = None,
     ) -> None:
         places = [label] if other is None else [label, other]
         if origins is not None:
             places = [f"{place} ({origin})" for place, origin in zip(places, origins, strict=False)]
         super().__init__(
             f"{' and '.join(places)}: the database refuses it: {constraint}",
-            hint="correct the value; nothing was written"
-            if other is None
+            hint=hint or "correct the value; nothing was written"
+            if hint or other is None
             else "change one of these places, then run the command again; nothing was written",
         )
         self.label, self.constraint, self.other = label, constraint, other

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from epicvc.repo.objects import Commit, format_time
@@ -244,7 +244,9 @@ def commit(report: CommitReport) -> Shape:
     return {"format": "epicvc.commit/1", "commit": _hex(report.commit), "changed": report.changed}
 
 
-def restore(commit: ObjectId, files: int, *, database: bool, to: Path | None = None) -> Shape:
+def restore(
+    commit: ObjectId, files: int, *, database: bool, to: Path | None = None, parents: Sequence[Label] | None = None
+) -> Shape:
     """``epicvc.restore/1``."""
     return {
         "format": "epicvc.restore/1",
@@ -252,6 +254,7 @@ def restore(commit: ObjectId, files: int, *, database: bool, to: Path | None = N
         "files": files,
         "database": database,
         "to": str(to) if to else None,
+        **({} if parents is None else {"parents": [str(label) for label in parents]}),
     }
 
 

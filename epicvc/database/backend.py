@@ -10,7 +10,7 @@ driver wants another sign translates it. Every failure that a user can mend is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -53,6 +53,14 @@ class Reference(Struct, frozen=True):
     columns: tuple[str, ...]
     parent: str
     targets: tuple[str | None, ...]
+
+
+def targets(reference: Reference, parent: TableInfo) -> tuple[str, ...]:
+    """The columns that a reference is about, as the parent spells them; without any it is about the primary key."""
+    spelled = {name.casefold(): name for name in parent.columns}
+    keys = (*parent.key, *reference.columns)
+    wanted = (target or keys[at] for at, target in enumerate(reference.targets))
+    return tuple(spelled.get(name.casefold(), name) for name in wanted)
 
 
 class ChangedKeys(Struct, frozen=True):
@@ -184,8 +192,39 @@ class Reader(Protocol):
         """The foreign keys that a table declares; none where there is no such table."""
         ...
 
-    def faults(self) -> frozenset[Fault]:
-        """The foreign-key violations that are there now."""
+    def references_by(self, definition: TableInfo) -> Sequence[Reference]:
+        """The foreign keys that a table of this definition declares."""
+        ...
+
+    def finds_parent(
+        self,
+        child: TableInfo,
+        row: tuple[bytes, bytes],
+        columns: tuple[str, ...],
+        parent: TableInfo,
+        rows: Sequence[tuple[bytes, bytes]],
+    ) -> bool:
+        """Whether one of some rows is what a row refers to, by the database's rules for types and collations.
+
+        Args:
+            child: the table of the row that refers.
+            row: that row, with its key.
+            columns: the columns that refer.
+            parent: the table that they refer to.
+            rows: rows of it, by key.
+        """
+        ...
+
+    def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
+        """The rows of a table of this definition that break a CHECK constraint, with the database's words for it.
+
+        They need not be in the database. What cannot be told without the application, as where a constraint uses one
+        of its functions, is not told.
+        """
+        ...
+
+    def faults(self, tables: Collection[str] | None = None) -> frozenset[Fault]:
+        """The foreign-key violations that are there now, in all tables or in some."""
         ...
 
     def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:

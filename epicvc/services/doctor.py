@@ -18,6 +18,7 @@ from epicvc.repo.repository import Repo
 from epicvc.services.checking import fsck
 from epicvc.services.moving import unique_tasks
 from epicvc.services.originwords import DATABASE, FILES
+from epicvc.services.pickedparents import row_label
 from epicvc.services.session import Session, look
 
 
@@ -94,6 +95,13 @@ def _database(session: Session) -> Iterator[Finding]:
             text,
             "they block nothing; the application can add the parents or delete the rows",
         )
+    for info in reader.tables():
+        broken = [*reader.broken_checks(info, reader.rows(info.name))]
+        if broken:
+            (key, words), others = broken[0], len(broken) - 1
+            text = f"{row_label(info.name, key)}: {words}" + (f", and {others} more rows" if others else "")
+            hint = "it blocks nothing but the application's next write of the row"
+            yield Finding("warning", "broken_check", text, hint)
 
 
 class _Side(Struct):

@@ -8,9 +8,10 @@ from typing import cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from epicvc.database.backend import Writer
 from epicvc.database.rowcodec import SQLValue, encode_row
 from epicvc.database.values import decode, encode
-from epicvc.errors import NotFound, Refused, UsageError
+from epicvc.errors import ConstraintBroken, NotFound, Refused, UsageError
 from epicvc.files.rewrite import rewrite
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import WRAPPER, epic_body, natural_key
@@ -22,6 +23,7 @@ from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of
 from epicvc.services.difference import key_text
+from epicvc.services.pickedparents import Parent, Parents, require_checks
 from epicvc.services.restoredfile import check_new_names, restore_file
 from epicvc.services.session import Later, Session, change
 from epicvc.services.sides import check_side
@@ -33,16 +35,40 @@ Object = dict[str, JSON]
 
 
 class Picked(Struct, frozen=True):
-    """What ``restore LABEL`` changed, or would change."""
+    """What ``restore LABEL`` changed, or would change.
+
+    Attributes:
+        files: how many files.
+        database: whether rows.
+        parents: the rows that came along since restored ones refer to them.
+    """
 
     files: int
     database: bool
+    parents: tuple[Label, ...] = ()
 
 
-def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = None, dry_run: bool = False) -> Picked:
+def pick(
+    repo: Repo,
+    revision: str,
+    selection: Selection,
+    *,
+    side: str | None = None,
+    with_parents: bool = False,
+    dry_run: bool = False,
+) -> Picked:
     """Bring places back to what they are in a commit.
 
+    Args:
+        repo: the repo.
+        revision: the commit.
+        selection: the places.
+        side: only this side.
+        with_parents: bring the rows along that restored ones refer to and that are gone.
+        dry_run: only say what would be done.
+
     Raises:
+        ConstraintBroken: a restored row refers to one that is gone, or breaks a CHECK constraint as in no other state.
         NotFound: no such revision, or the commit and the sides know nothing of a label.
         UsageError: a label cannot be restored by itself.
         Refused: it would overwrite a row of something else.
@@ -59,13 +85,41 @@ def pick(repo: Repo, revision: str, selection: Selection, *, side: str | None = 
         for label in selection.labels:
             wanted = _pick_one(session, wanted, source, label, side, restored)
         check_new_names(session.staging, current.files, wanted.files)
-        picked = Picked(_count(session, current, wanted), current.database != wanted.database)
+        guard, parents = None, list[Parent]()
+        if session.reader is not None and current.database and source.database and wanted.database:
+            finder = Parents(session.staging, session.reader, current.database, source.database)
+            database = wanted.database
+            if with_parents:
+                database, parents = finder.bring(database)
+                wanted = replace(wanted, database=database)
+            guard = _guard(session, finder, current.database, source.database, database)
+        labels = tuple(parent.label for parent in parents)
+        picked = Picked(_count(session, current, wanted), current.database != wanted.database, labels)
         if dry_run or wanted.same_sides(current):
             return picked
         text = f"restore {' '.join(map(str, selection.labels))} from {revision}"
-        return go(session, "restore", text, Target(wanted), lambda _done: picked)
+        return go(session, "restore", text, Target(wanted, check=guard), lambda _done: picked)
 
     return change(repo, act)
+
+
+def _guard(
+    session: Session, finder: Parents, current: DatabaseState, source: DatabaseState, wanted: DatabaseState
+) -> Callable[[Writer], None] | None:
+    """Check what can be told before anything is written; gives what is to be checked afterwards."""
+    reader = session.reader
+    assert reader is not None  # there is a database
+    if current == wanted:
+        return None
+    for parent in finder.missing(wanted):
+        raise ConstraintBroken(
+            str(parent.child),
+            f"it refers to {parent.label}, which is gone",
+            hint="add --with-parents to bring that back too; nothing was written",
+        )
+    require_checks(session.staging, reader, (current, source), wanted)
+    before = reader.faults(finder.concerned(wanted))
+    return lambda writer: finder.check(wanted, writer, before)
 
 
 def _count(session: Session, current: Snapshot, wanted: Snapshot) -> int:

@@ -26,6 +26,9 @@ Labels = Annotated[
 Source = Annotated[str, Option("--source", "-s", metavar="REV", help="Take it from this revision.")]
 At = Annotated[str | None, Option("--at", metavar="TIME", help="The last commit at or before this time.")]
 To = Annotated[Path | None, Option("--to", metavar="DIR", help="Write that state into a new directory.")]
+WithParents = Annotated[
+    bool, Option("--with-parents", help="Bring the rows along that restored ones refer to and that are gone.")
+]
 InPlace = Annotated[bool, Option("--in-place", help="Bring both sides here to that state.")]
 
 
@@ -57,6 +60,7 @@ def restore(
     to: To = None,
     in_place: InPlace = False,
     side: Side = None,
+    with_parents: WithParents = False,
     dry_run: DryRun = False,
 ) -> int:
     """Restore an epic, a task, a field or a row from a commit; or everything from a point in time."""
@@ -78,17 +82,23 @@ def restore(
         return tell_arrival(context, arrival, "restore", dry_run=dry_run)
     if not labels:
         raise UsageError("say what to restore", hint="labels, or --at TIME with --to DIR or --in-place")
-    picked = picking.pick(repo, source, Selection.of(labels), side=side, dry_run=dry_run)
+    picked = picking.pick(repo, source, Selection.of(labels), side=side, with_parents=with_parents, dry_run=dry_run)
     if settings.json:
         commit = repo.revisions.resolve(source)
         from epicvc.cli import machine
 
-        settings.emit(machine.restore(commit, picked.files, database=picked.database))
+        settings.emit(
+            machine.restore(
+                commit, picked.files, database=picked.database, parents=picked.parents if with_parents else None
+            )
+        )
     else:
         verb = "would restore" if dry_run else "restored"
         parts = [count(picked.files, "file")] if picked.files else []
         parts += ["rows of the database"] if picked.database else []
         settings.say(f"{verb} {' and '.join(parts)}" if parts else "nothing to restore: it is so already")
+        for parent in picked.parents:
+            settings.say(f"  with {parent}")
     return 0
 
 

@@ -15,7 +15,7 @@ from epicvc.database.tables import KeyKind
 
 def find_faults(connection: sqlite3.Connection, tables: Iterable[TableSQL]) -> frozenset[Fault]:
     """Every row of ``tables`` whose foreign key finds no parent."""
-    return frozenset(fault for sql in tables for fault in _faults_of(connection, sql))
+    return frozenset(fault for sql in tables for fault in faults_of(connection, sql))
 
 
 def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
@@ -30,7 +30,8 @@ def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]
     return frozenset((str(table), str(parent)) for table, parent in found)
 
 
-def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
+def faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
+    """Every row of one table whose foreign key finds no parent."""
     table = sql.table
     links = references_of(connection, table.name)
     if not links:

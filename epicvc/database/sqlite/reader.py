@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -146,11 +146,38 @@ class SQLiteReader:
         with translated(self._display, self._timeout):
             return tuple(references_of(self._connection, table).values())
 
-    def faults(self) -> frozenset[Fault]:
-        """The foreign-key violations that are there now."""
-        tables = list(self._captured()[1].values())
+    def references_by(self, definition: TableInfo) -> Sequence[Reference]:
+        """The foreign keys that a table of this definition declares."""
+        from epicvc.database.sqlite.trials import references_by  # with what writes rows
+
+        return references_by(definition)
+
+    def finds_parent(
+        self,
+        child: TableInfo,
+        row: tuple[bytes, bytes],
+        columns: tuple[str, ...],
+        parent: TableInfo,
+        rows: Sequence[tuple[bytes, bytes]],
+    ) -> bool:
+        """Whether one of some rows is what a row refers to."""
+        from epicvc.database.sqlite.trials import finds_parent  # as above
+
+        return finds_parent(child, row, columns, parent, rows)
+
+    def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
+        """The rows of a table of this definition that break a CHECK constraint."""
+        from epicvc.database.sqlite.trials import broken_checks  # as above
+
+        return broken_checks(definition, rows)
+
+    def faults(self, tables: Collection[str] | None = None) -> frozenset[Fault]:
+        """The foreign-key violations that are there now, in all tables or in some."""
+        known = self._captured()[1]
         with translated(self._display, self._timeout):
-            return find_faults(self._connection, tables)
+            return find_faults(
+                self._connection, [sql for name, sql in known.items() if tables is None or name in tables]
+            )
 
     def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
         """Run one statement; its rows are streamed."""

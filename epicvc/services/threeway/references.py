@@ -1,60 +1,171 @@
-"""Rows that a merge would leave without their parent: one branch removed it, the other came to refer to it."""
+"""Rows that a merge would leave without their parent: one branch took it away, the other came to refer to it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from epicvc.database.backend import Fault, Writer
-from epicvc.database.rowcodec import encode_key
+from epicvc.database.backend import Fault, Reader, Reference, Writer, targets
+from epicvc.database.rowcodec import decode_row, encode_key
+from epicvc.database.tables import TableInfo
 from epicvc.errors import ConstraintBroken
 from epicvc.merge.graph import Tell
 from epicvc.model.labels import Label
+from epicvc.repo.dbside import unpack_row
+from epicvc.repo.rows import CapturedRows, NamedRow
 from epicvc.services.difference import key_text
 from epicvc.services.originwords import OURS, THEIRS
 from epicvc.services.session import Session
+from epicvc.services.threeway.states import State
 from epicvc.services.threeway.three import Three
+from epicvc.store.objects import ObjectId
 
 
-def reference_check(session: Session, three: Three, tell: Tell) -> Callable[[Writer], None] | None:
+def reference_check(
+    session: Session, three: Three, schema: ObjectId | None, tell: Tell
+) -> Callable[[Writer], None] | None:
     """A check of the merged rows, for when they are written; nothing where no such row can be.
 
-    Without a row removed from a table that others refer to, whatever a row refers to is there as it was on its branch.
-    The check reads every foreign key of the database, so it is made only where it is needed.
+    Whatever a row refers to is there as it was on its branch, unless a branch removed it, gave it another value, or
+    declared the reference. The check reads the foreign keys of whole tables, so that it is made only of the tables that
+    may be concerned.
+
+    Args:
+        session: the running command.
+        three: the states.
+        schema: the schema of the merged database.
+        tell: says which edit made a place what it is.
     """
-    reader, captured = session.reader, three.ours.captured
-    if reader is None or captured is None:
+    reader, ours, theirs = session.reader, three.ours.captured, three.theirs.captured
+    if reader is None or ours is None or theirs is None or schema is None:
         return None
-    removed = {
-        table.casefold()
-        for changes in (three.here, three.there)
-        for table, rows in changes.rows.items()
-        if any(change.new is None for change in rows.values())
-    }
-    parents = {found.parent.casefold() for table in captured.schema.tables for found in reader.references(table.name)}
-    if not removed & parents:
+    final = next((found for found in (three.ours, three.theirs) if _schema_of(found) == schema), three.ours)
+    assert final.captured is not None  # both have a database
+    tables = frozenset(_concerned(reader, three, final.captured))
+    if not tables:
         return None
-    before = reader.faults()
+    before = reader.faults({table.name for table in ours.schema.tables} & tables)
 
     def check(writer: Writer) -> None:
-        for fault in sorted(writer.faults() - before, key=lambda fault: (fault.table, fault.key)):
-            if not _theirs_too(three, fault):
-                raise _broken(three, fault, tell)
+        for fault in sorted(writer.faults(tables), key=lambda fault: (fault.table, fault.key)):
+            if fault in before and not _others_value(writer, three, fault):
+                continue
+            if not _theirs_too(writer, three, fault):
+                raise _broken(writer, three, fault, tell)
 
     return check
 
 
-def _broken(three: Three, fault: Fault, tell: Tell) -> ConstraintBroken:
+def _schema_of(state: State) -> ObjectId | None:
+    return state.snapshot.database.schema if state.snapshot.database else None
+
+
+def _concerned(reader: Reader, three: Three, final: CapturedRows) -> Iterator[str]:
+    """The tables of the merged database in which a row may have lost its parent."""
+    lost = {
+        table.casefold(): rows
+        for changes in (three.here, three.there)
+        for table, rows in changes.rows.items()
+        if any(change.old is not None for change in rows.values())
+    }
+    for table in final.schema.tables:
+        definitions = (state.captured.table(table.name) for state in three.states if state.captured)
+        declared = any(known is None or known.sql != table.sql for known in definitions)
+        for reference in reader.references_by(table):
+            if declared or (reference.parent.casefold() in lost and _lost_a_parent(three, final, reference)):
+                yield table.name
+                break
+
+
+def _lost_a_parent(three: Three, final: CapturedRows, reference: Reference) -> bool:
+    """Whether a branch removed a row that may be referred to, or changed what it is referred to by."""
+    parent = _table(final, reference.parent)
+    if parent is None:
+        return True
+    columns = targets(reference, parent)
+    for changes, state in ((three.here, three.ours), (three.there, three.theirs)):
+        for change in changes.rows.get(parent.name, {}).values():
+            old, new = three.base.named(parent.name, change.old), state.named(parent.name, change.new)
+            if old is not None and (new is None or any(old.get(name) != new.get(name) for name in columns)):
+                return True
+    return False
+
+
+def _table(captured: CapturedRows, name: str) -> TableInfo | None:
+    """A table by a name that may be written in another case."""
+    return next((table for table in captured.schema.tables if table.name.casefold() == name.casefold()), None)
+
+
+def _others_value(writer: Writer, three: Three, fault: Fault) -> bool:
+    """Whether a row that lacked its parent refers to another one now, which is missing too."""
+    before = three.ours.row(fault.table, fault.key) if fault.key else None
+    now = _row_now(writer, three, fault)
+    return before is not None and now is not None and any(before.get(n) != now.get(n) for n in fault.columns)
+
+
+def _row_now(writer: Writer, three: Three, fault: Fault) -> NamedRow | None:
+    row = writer.row(fault.table, fault.key) if fault.key else None
+    if row is None:
+        return None
+    info = next((table for table in writer.tables() if table.name == fault.table), None)
+    return dict(zip(info.columns, decode_row(row), strict=True)) if info else None
+
+
+def _theirs_too(reader: Reader, three: Three, fault: Fault) -> bool:
+    """Whether theirs has the row without its parent already."""
+    theirs = three.theirs
+    packed = theirs.packed(fault.table, fault.key) if fault.key and theirs.captured else None
+    child = theirs.captured.table(fault.table) if theirs.captured else None
+    if packed is None or child is None or theirs.captured is None:
+        return False
+    mine = three.ours.row(fault.table, fault.key)
+    row = theirs.named(fault.table, packed)
+    if mine is not None and row is not None and any(mine.get(n) != row.get(n) for n in fault.columns):
+        written = three.there.rows.get(fault.table, {}).get(fault.key)
+        if written is None:
+            return False  # the value is ours
+    parent = _table(theirs.captured, fault.parent)
+    if parent is None:
+        return True
+    # What theirs and the merged database both have is not the parent; what only theirs has differs from one of them.
+    keys = {*three.here.rows.get(parent.name, {}), *three.there.rows.get(parent.name, {})}
+    rows = [
+        (key, unpack_row(theirs.sink, found)) for key, found in theirs.packed_rows(parent.name, sorted(keys)).items()
+    ]
+    return not reader.finds_parent(child, (fault.key, unpack_row(theirs.sink, packed)), fault.columns, parent, rows)
+
+
+def _broken(writer: Writer, three: Three, fault: Fault, tell: Tell) -> ConstraintBroken:
     """The error, with the row that refers, the one that is gone, and the edits of both."""
     label = Label(fault.table, (key_text(fault.key) if fault.key else "*", *fault.columns[:1]), table=True)
-    words = f"one branch refers to a row of @{fault.parent} that the other branch removed"
+    words = f"one branch refers to a row of @{fault.parent} that the other branch does not have"
     rows = {name: state.row(fault.table, fault.key) for name, state in ((OURS, three.ours), (THEIRS, three.theirs))}
     name = OURS if rows[OURS] is not None and not _refers_anew(three, fault) else THEIRS
     row = rows[name]
-    if row is None or len(fault.columns) != 1:
+    if row is None:
         return ConstraintBroken(str(label), words)
-    parent = Label(fault.parent, (key_text(encode_key((row[fault.columns[0]],))),), table=True)
+    parent = _parent_label(writer, three, fault, row)
     origins = tell(label, name), tell(parent, THEIRS if name == OURS else OURS)
     return ConstraintBroken(str(label), words, str(parent), origins)
+
+
+def _parent_label(writer: Writer, three: Three, fault: Fault, row: NamedRow) -> Label:
+    """The row that is gone; the table where it cannot be told which one it was."""
+    captured = three.base.captured or three.ours.captured
+    parent = _table(captured, fault.parent) if captured else None
+    info = next((table for table in writer.tables() if table.name == fault.table), None)
+    reference = next((r for r in writer.references_by(info) if r.columns == fault.columns), None) if info else None
+    if parent is None or reference is None:
+        return Label(fault.parent, table=True)
+    columns = targets(reference, parent)
+    wanted = [str(row.get(name)).casefold() for name in fault.columns]
+    for changes, state in ((three.here, three.base), (three.there, three.base), (three.there, three.theirs)):
+        for key, change in changes.rows.get(parent.name, {}).items():
+            found = state.named(parent.name, change.new if state is three.theirs else change.old)
+            if found is not None and [str(found.get(name)).casefold() for name in columns] == wanted:
+                return Label(parent.name, (key_text(key),), table=True)
+    if columns == parent.key:
+        return Label(parent.name, (key_text(encode_key([row.get(name) for name in fault.columns])),), table=True)
+    return Label(parent.name, table=True)
 
 
 def _refers_anew(three: Three, fault: Fault) -> bool:
@@ -63,11 +174,3 @@ def _refers_anew(three: Three, fault: Fault) -> bool:
     new = three.theirs.named(fault.table, change.new) if change else None
     old = three.base.named(fault.table, change.old) if change else None
     return new is not None and any(old is None or old.get(name) != new.get(name) for name in fault.columns)
-
-
-def _theirs_too(three: Three, fault: Fault) -> bool:
-    """Whether theirs has the row without its parent already."""
-    row = three.theirs.row(fault.table, fault.key) if fault.key else None
-    if row is None or len(fault.columns) != 1 or row.get(fault.columns[0]) is None:
-        return False
-    return three.theirs.packed(fault.parent, encode_key((row[fault.columns[0]],))) is None

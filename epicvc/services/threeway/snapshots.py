@@ -25,6 +25,7 @@ from epicvc.repo.base import BaseEntry, get_core, put_entry, update_base
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.session import Session
 from epicvc.services.targets import reachable
+from epicvc.services.threeway.checks import require_checks
 from epicvc.services.threeway.decisions import Decisions
 from epicvc.services.threeway.documents import EpicMerge
 from epicvc.services.threeway.files import MergedFiles
@@ -135,7 +136,7 @@ class _Merge:
             tuple(self._decisions.decided[label] for label in sorted(self._decisions.decided)),
             tuple(sorted(moves)),
             known,
-            reference_check(self._session, self._three, self._tell),
+            reference_check(self._session, self._three, self._schema, self._tell),
         )
 
     # What both sides changed
@@ -225,7 +226,10 @@ class _Merge:
         touched |= tables.take(both, frozenset(done))
         if reader is not None:
             require_unique(reader, self._mapping, three, emit, self._tell)
-        return tables.database(schema)
+        merged = tables.database(schema)
+        if reader is not None:
+            require_checks(reader, self._mapping, three, merged, self._tell)
+        return merged
 
     def _link_rows(self, context: Context, surrogates: Surrogates, emit: Emit) -> LinkRows | None:
         links, captured, reader = self._mapping.links, self._three.ours.captured, self._session.reader

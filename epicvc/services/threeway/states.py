@@ -33,18 +33,18 @@ class State:
     def __init__(self, sink: ObjectSink, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.forms: Forms = {}
-        self._sink = sink
+        self.sink = sink
         self.captured = CapturedRows(sink, snapshot.database) if snapshot.database else None
         self._roots: dict[str, ObjectId | None] = {}
 
     @cached_property
     def base(self) -> Base:
         """What was agreed then, under the mapping of then."""
-        return Base(self._sink, self.snapshot.base, get_mapping(self._sink, self.snapshot.mapping))
+        return Base(self.sink, self.snapshot.base, get_mapping(self.sink, self.snapshot.mapping))
 
     def agreed(self, epics: Iterable[str]) -> dict[str, BaseEntry]:
         """What was agreed for some epics."""
-        found = tree.get_many(self._sink, self.snapshot.base, [epic.encode() for epic in epics])
+        found = tree.get_many(self.sink, self.snapshot.base, [epic.encode() for epic in epics])
         return {key.decode(): BaseEntry.unpack(value) for key, value in found.items()}
 
     # Rows
@@ -52,18 +52,18 @@ class State:
     def _root(self, table: str) -> ObjectId | None:
         if table not in self._roots:
             database = self.snapshot.database
-            self._roots[table] = table_root(self._sink, database, table) if database else None
+            self._roots[table] = table_root(self.sink, database, table) if database else None
         return self._roots[table]
 
     def packed(self, table: str, key: bytes) -> bytes | None:
         """A row as the tree has it."""
         root = self._root(table)
-        return None if root is None else tree.get(self._sink, root, key)
+        return None if root is None else tree.get(self.sink, root, key)
 
     def packed_rows(self, table: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """Rows as the tree has them, read together."""
         root = self._root(table)
-        return {} if root is None else tree.get_many(self._sink, root, keys)
+        return {} if root is None else tree.get_many(self.sink, root, keys)
 
     def columns(self, table: str) -> tuple[str, ...]:
         """The columns of a table's rows; none where there is no such table."""
@@ -73,7 +73,7 @@ class State:
     def highest(self, table: str) -> int:
         """The greatest number that rows of a table have or had for a key."""
         root = self._root(table)
-        keys = load_root(self._sink, root).keys if root is not None else ()
+        keys = load_root(self.sink, root).keys if root is not None else ()
         last = decode_key(keys[-1])[0] if keys else 0
         counter = self.row(COUNTERS, encode_key((table,))) or {}
         known = (value for value in (last, counter.get("seq")) if isinstance(value, int))
@@ -82,14 +82,14 @@ class State:
     def rows_of(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """Every row of a table as it was captured, by key."""
         root = self._root(table)
-        for key, value in tree.items(self._sink, root) if root is not None else ():
-            yield key, unpack_row(self._sink, value)
+        for key, value in tree.items(self.sink, root) if root is not None else ():
+            yield key, unpack_row(self.sink, value)
 
     def as_captured(self, table: str, packed: bytes | None) -> NamedRow | None:
         """A row by the columns that its table has in this state."""
         if packed is None or self.captured is None:
             return None
-        return self.captured.named(table, unpack_row(self._sink, packed))
+        return self.captured.named(table, unpack_row(self.sink, packed))
 
     def named(self, table: str, packed: bytes | None) -> NamedRow | None:
         """A row by the columns that its table has in the merged database."""

@@ -42,7 +42,7 @@ def require_unique(reader: Reader, mapping: DocumentMapping, three: Three, emit:
         rows: _Rows = {**mine, **emit[table]}
         for columns in sorted(reader.unique_keys(table)):
             for one, other in _clashes(rows, columns):
-                places = [_label(mapping, three, emit, table, columns, key, rows[key]) for key in (one, other)]
+                places = [place_of(mapping, three, table, columns, key, rows[key], emit) for key in (one, other)]
                 origins = [
                     tell(label, _whose(three, table, columns, key, rows[key]))
                     for label, key in zip(places, (one, other), strict=True)
@@ -70,23 +70,33 @@ def _whose(three: Three, table: str, columns: tuple[str, ...], key: bytes, row: 
     return OURS if same else THEIRS
 
 
-def _label(
+def place_of(
     mapping: DocumentMapping,
     three: Three,
-    emit: Emit,
     table: str,
     columns: tuple[str, ...],
     key: bytes,
     row: NamedRow | None,
+    emit: Emit | None = None,
 ) -> Label:
-    """A row's place: of an epic or a task, with the field where one alone is unique, else of the table."""
+    """A row's place: of an epic or a task, with the field where it is about one alone, else of the table.
+
+    Args:
+        mapping: names the rows.
+        three: the states.
+        table: the row's table.
+        columns: what it is about.
+        key: the row's key.
+        row: the row.
+        emit: rows to write, where these are not in a state yet.
+    """
     found = mapping.epics if table == mapping.epics.table else mapping.tasks if table == mapping.tasks.table else None
     text = natural_text(row.get(found.key)) if found and row else None
     if found is None or row is None or text is None:
         return Label(table, (key_text(key), *(columns if len(columns) == 1 else ())), table=True)
     label: Label | None = Label(text)
     if found is mapping.tasks:
-        epic = _epic(mapping.epics, three, emit, row.get(found.parent or ""))
+        epic = _epic(mapping.epics, three, emit or {}, row.get(found.parent or ""))
         label = Label(epic, (DocumentMapping.TASKS, text)) if epic is not None else None
     if label is None:
         return Label(table, (key_text(key),), table=True)

@@ -1,0 +1,105 @@
+"""Rows of a merge that would break a CHECK constraint, as no branch did: both places are named, nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from epicvc.database.backend import Reader
+from epicvc.database.rowcodec import decode_row, encode_row
+from epicvc.database.tables import TableInfo
+from epicvc.errors import ConstraintBroken
+from epicvc.merge.graph import Tell
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping as DocumentMapping
+from epicvc.repo.dbside import get_schema, table_root, unpack_row
+from epicvc.repo.objects import DatabaseState
+from epicvc.repo.rows import NamedRow
+from epicvc.services.originwords import OURS, THEIRS
+from epicvc.services.threeway.states import State
+from epicvc.services.threeway.three import Three
+from epicvc.services.threeway.uniques import place_of
+from epicvc.store import tree
+from epicvc.store.objects import ObjectSource
+
+
+def new_rows(
+    source: ObjectSource, inputs: Iterable[DatabaseState], final: DatabaseState
+) -> Iterator[tuple[TableInfo, list[tuple[bytes, bytes]]]]:
+    """The rows of a state that none of its inputs has in a table of the same definition, by table."""
+    known = [(state, get_schema(source, state).by_name) for state in inputs]
+    for table in get_schema(source, final).tables:
+        root = table_root(source, final, table.name) or tree.EMPTY
+        like = [
+            table_root(source, state, table.name) or tree.EMPTY
+            for state, tables in known
+            if table.name in tables and tables[table.name].sql == table.sql
+        ]
+        if root in like:
+            continue
+        first, *others = like or [tree.EMPTY]
+        rows = [
+            (key, unpack_row(source, new))
+            for key, _, new in tree.diff(source, first, root)
+            if new is not None and all(tree.get(source, other, key) != new for other in others)
+        ]
+        if rows:
+            yield table, rows
+
+
+def require_checks(reader: Reader, mapping: DocumentMapping, three: Three, final: DatabaseState, tell: Tell) -> None:
+    """Try the rows that only the merge has.
+
+    Args:
+        reader: tries them.
+        mapping: names them.
+        three: the states.
+        final: the merged database.
+        tell: says which edit made a place what it is.
+
+    Raises:
+        ConstraintBroken: a row breaks a constraint that it breaks on neither branch.
+    """
+    states = [state.snapshot.database for state in (three.ours, three.theirs)]
+    for table, rows in new_rows(three.ours.sink, [state for state in states if state is not None], final):
+        by_key = dict(rows)
+        for key, words in reader.broken_checks(table, rows):
+            known = (_words(reader, state, table.name, key) for state in (three.ours, three.theirs))
+            if words not in known:
+                raise _broken(mapping, three, table, key, by_key[key], words, tell)
+
+
+def _words(reader: Reader, state: State, table: str, key: bytes) -> str | None:
+    """What the database says of a branch's own row, by the branch's own definition."""
+    info = state.captured.table(table) if state.captured else None
+    row = state.as_captured(table, state.packed(table, key))
+    if info is None or row is None:
+        return None
+    packed = encode_row([row[name] for name in info.columns])
+    return next((words for _, words in reader.broken_checks(info, [(key, packed)])), None)
+
+
+def _broken(
+    mapping: DocumentMapping, three: Three, table: TableInfo, key: bytes, packed: bytes, words: str, tell: Tell
+) -> ConstraintBroken:
+    """The error, with what each branch changed in the row."""
+    row: NamedRow = dict(zip(table.columns, decode_row(packed), strict=True))
+    base = three.base.row(table.name, key)
+    places: list[tuple[Label, str]] = []
+    for name, state in ((OURS, three.ours), (THEIRS, three.theirs)):
+        mine = state.row(table.name, key)
+        changed = [
+            column
+            for column in table.columns
+            if mine is not None
+            and (base is None or mine.get(column) != base.get(column))
+            and mine[column] == row[column]
+        ]
+        if changed:
+            places.append((place_of(mapping, three, table.name, (changed[0],), key, row), name))
+    if len(places) == 2:
+        (one, first), (other, second) = places
+        return ConstraintBroken(str(one), words, str(other), (tell(one, first), tell(other, second)))
+    label, name = places[0] if places else (place_of(mapping, three, table.name, (), key, row), THEIRS)
+    other_name = THEIRS if name == OURS else OURS
+    where = Label(table.name, table=True)
+    return ConstraintBroken(str(label), words, str(where), (tell(label, name), f"the constraint, {other_name}"))

@@ -1,0 +1,206 @@
+"""Merges of rows that each branch could have, and that together break a constraint: refused, naming both places."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+import pytest
+from support.repos import EpicRepo
+
+
+def _work(repo: EpicRepo, statements: Iterable[str]) -> None:
+    for statement in statements:
+        repo.sql(statement)
+    repo.ok("commit", "--allow-empty", "-m", "work")
+
+
+def _split(repo: EpicRepo, base: Iterable[str], ours: Iterable[str], theirs: Iterable[str]) -> None:
+    """Two branches; the current one is that of ``ours``, the other is called ``theirs``."""
+    _work(repo, base)
+    repo.ok("switch", "-c", "theirs")
+    _work(repo, theirs)
+    repo.ok("switch", "main")
+    _work(repo, ours)
+
+
+swapped = pytest.mark.parametrize("swap", [False, True], ids=["as written", "swapped"])
+
+
+# CHECK
+
+SPAN = "CREATE TABLE span(id INTEGER PRIMARY KEY, a INT, b INT, CHECK (a <= b))"
+
+
+@swapped
+def test_columns_of_one_row_edited_on_each_branch(garden: EpicRepo, swap: bool) -> None:
+    edits = ("UPDATE span SET a = 8",), ("UPDATE span SET b = 5",)
+    _split(garden, (SPAN, "INSERT INTO span VALUES(1, 1, 10)"), *(reversed(edits) if swap else edits))
+    message = garden.refused(4, "merge", "theirs", naming="CHECK constraint failed: a <= b")
+    assert "@span/1/a (" in message
+    assert "@span/1/b (" in message
+    assert garden.sql("SELECT a, b FROM span") == [(1, 5) if swap else (8, 10)]
+
+
+@swapped
+def test_a_check_that_one_branch_adds(garden: EpicRepo, swap: bool) -> None:
+    plain = "CREATE TABLE span(id INTEGER PRIMARY KEY, a INT, b INT)"
+    edits = ("INSERT INTO span VALUES(2, 9, 1)",), ("DROP TABLE span", SPAN, "INSERT INTO span VALUES(1, 1, 10)")
+    _split(garden, (plain, "INSERT INTO span VALUES(1, 1, 10)"), *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="@span/2")
+
+
+def test_a_row_that_broke_it_before(garden: EpicRepo) -> None:
+    garden.sql(SPAN)
+    application = sqlite3.connect(garden.database)
+    application.execute("PRAGMA ignore_check_constraints = ON")
+    with application:
+        application.execute("INSERT INTO span VALUES(1, 9, 1)")
+    application.close()
+    _split(garden, (), ("INSERT INTO span VALUES(2, 1, 2)",), ("INSERT INTO span VALUES(3, 1, 2)",))
+    garden.ok("merge", "theirs")
+    assert "@span/1" in garden.run("doctor").out
+
+
+def test_a_check_of_a_mapped_table(garden: EpicRepo) -> None:
+    definition = garden.one("SELECT sql FROM sqlite_master WHERE name = 'framework_tasks'").rstrip().removesuffix(")")
+    rebuilt = definition.replace("framework_tasks", "rebuilt", 1) + ", CHECK (actual_minutes <= estimate_minutes))"
+    _work(
+        garden,
+        (
+            rebuilt,
+            "INSERT INTO rebuilt SELECT * FROM framework_tasks",
+            "UPDATE rebuilt SET estimate_minutes = 100, actual_minutes = 10",
+            "DROP TABLE framework_tasks",
+            "ALTER TABLE rebuilt RENAME TO framework_tasks",
+        ),
+    )
+    garden.ok("sync")
+    _split(
+        garden,
+        (),
+        ("UPDATE framework_tasks SET estimate_minutes = 50 WHERE task_key = '1.1'",),
+        ("UPDATE framework_tasks SET actual_minutes = 60 WHERE task_key = '1.1'",),
+    )
+    message = garden.refused(4, "merge", "theirs", naming="CHECK constraint failed")
+    assert "1:tasks/1.1/estimate_minutes (" in message
+
+
+def test_revert_and_restore_of_a_column(garden: EpicRepo) -> None:
+    _work(garden, (SPAN, "INSERT INTO span VALUES(1, 7, 10)"))
+    _work(garden, ("UPDATE span SET a = 1",))
+    _work(garden, ("UPDATE span SET b = 5",))
+    garden.refused(4, "revert", "HEAD~1", naming="CHECK constraint failed")
+    garden.refused(4, "restore", "--source", "HEAD~2", "@span/1/a", naming="CHECK constraint failed")
+
+
+# Foreign keys
+
+PARENT = "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE, n INT, UNIQUE(code, n))"
+PARENTS = "INSERT INTO p VALUES(1, 'x', 1), (2, 'y', 2)"
+KEYS = {
+    "primary": ("c(id INTEGER PRIMARY KEY, pid INT REFERENCES p(id))", "INSERT INTO c VALUES(1, 2)"),
+    "primary, unnamed": ("c(id INTEGER PRIMARY KEY, pid INT REFERENCES p)", "INSERT INTO c VALUES(1, 2)"),
+    "unique text": ("c(id INTEGER PRIMARY KEY, code TEXT REFERENCES p(code))", "INSERT INTO c VALUES(1, 'y')"),
+    "text child": ("c(id INTEGER PRIMARY KEY, pid TEXT REFERENCES p(id))", "INSERT INTO c VALUES(1, '2')"),
+    "real child": ("c(id INTEGER PRIMARY KEY, pid REAL REFERENCES p(id))", "INSERT INTO c VALUES(1, 2.0)"),
+    "other case": ("c(id INTEGER PRIMARY KEY, pid INT REFERENCES P(ID))", "INSERT INTO c VALUES(1, 2)"),
+    "composite": (
+        "c(id INTEGER PRIMARY KEY, code TEXT, n INT, FOREIGN KEY(code, n) REFERENCES p(code, n))",
+        "INSERT INTO c VALUES(1, 'y', 2)",
+    ),
+    "without rowid": ("c(id TEXT PRIMARY KEY, pid INT REFERENCES p(id)) WITHOUT ROWID", "INSERT INTO c VALUES('a', 2)"),
+    "generated beside": (
+        "c(id INTEGER PRIMARY KEY, pid INT REFERENCES p(id), twice INT AS (pid * 2))",
+        "INSERT INTO c VALUES(1, 2)",
+    ),
+}
+LOSSES = {"removed": "DELETE FROM p WHERE id = 2", "changed": "UPDATE p SET id = 9, code = 'z' WHERE id = 2"}
+
+
+@swapped
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("key", KEYS)
+def test_a_child_of_what_the_other_branch_took_away(garden: EpicRepo, key: str, loss: str, swap: bool) -> None:
+    table, child = KEYS[key]
+    edits = (LOSSES[loss],), (child,)
+    base = (PARENT, PARENTS, f"CREATE TABLE {table}")
+    _split(garden, base, *(reversed(edits) if swap else edits))
+    message = garden.refused(4, "merge", "theirs", naming="refers to a row of @")
+    assert "@c/" in message
+    assert "@p" in message
+
+
+@swapped
+def test_a_collation(garden: EpicRepo, swap: bool) -> None:
+    base = (
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE COLLATE NOCASE)",
+        "INSERT INTO p VALUES(1, 'Y')",
+        "CREATE TABLE c(id INTEGER PRIMARY KEY, code TEXT REFERENCES p(code))",
+    )
+    edits = ("DELETE FROM p",), ("INSERT INTO c VALUES(1, 'y')",)
+    _split(garden, base, *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="@c/1/code")
+
+
+@swapped
+@pytest.mark.parametrize("key", KEYS)
+def test_a_child_that_had_no_parent_before(garden: EpicRepo, key: str, swap: bool) -> None:
+    """A fault that one branch had by itself is for doctor, whatever the other did to the parents."""
+    table, child = KEYS[key]
+    edits = ("DELETE FROM p WHERE id = 1",), (LOSSES["removed"], child)
+    _split(garden, (PARENT, PARENTS, f"CREATE TABLE {table}"), *(reversed(edits) if swap else edits))
+    garden.ok("merge", "theirs")
+    assert garden.one("SELECT count(*) FROM c") == 1
+
+
+@swapped
+def test_a_foreign_key_that_one_branch_adds(garden: EpicRepo, swap: bool) -> None:
+    plain = "CREATE TABLE c(id INTEGER PRIMARY KEY, pid INT)"
+    keyed = "CREATE TABLE c(id INTEGER PRIMARY KEY, pid INT REFERENCES p(id))"
+    edits = ("INSERT INTO c VALUES(1, 99)",), ("DROP TABLE c", keyed)
+    _split(garden, (PARENT, PARENTS, plain), *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="@c/1/pid")
+
+
+def test_both_branches_keep_what_belongs_together(garden: EpicRepo) -> None:
+    table, child = KEYS["unique text"]
+    _split(garden, (PARENT, PARENTS, f"CREATE TABLE {table}"), ("DELETE FROM p WHERE id = 1",), (child,))
+    garden.ok("merge", "theirs")
+    assert garden.sql("PRAGMA foreign_key_check") == []
+
+
+# restore of single places
+
+SESSION = "INSERT INTO work_sessions(task_id, start_time) VALUES(1, '2026-01-01')"
+
+
+def test_a_row_comes_back_with_its_parents(garden: EpicRepo) -> None:
+    _work(garden, (SESSION,))
+    task = garden.one("SELECT task_key FROM framework_tasks WHERE id = 1")
+    _work(garden, ("DELETE FROM work_sessions", "DELETE FROM framework_tasks WHERE id = 1"))
+    garden.refused(4, "restore", "--source", "HEAD~1", "@work_sessions/1", naming="@framework_tasks/1")
+    said = garden.ok("restore", "--source", "HEAD~1", "@work_sessions/1", "--with-parents").err
+    assert "@framework_tasks/1" in said
+    assert garden.one("SELECT task_key FROM framework_tasks WHERE id = 1") == task
+    assert garden.sql("PRAGMA foreign_key_check") == []
+
+
+def test_a_chain_of_parents(garden: EpicRepo) -> None:
+    _work(garden, (SESSION,))
+    gone = (
+        "DELETE FROM work_sessions",
+        "DELETE FROM framework_tasks",
+        "DELETE FROM framework_epics WHERE epic_key = '1'",
+    )
+    _work(garden, gone)
+    answer = garden.json("restore", "--source", "HEAD~1", "@work_sessions/1", "--with-parents")
+    assert [label.split("/")[0] for label in answer["parents"]] == ["@framework_tasks", "@framework_epics"]
+    assert garden.sql("PRAGMA foreign_key_check") == []
+
+
+def test_a_row_without_a_parent_in_the_commit_either(garden: EpicRepo) -> None:
+    _work(garden, ("INSERT INTO work_sessions(task_id, start_time) VALUES(77, '2026-01-01')",))
+    _work(garden, ("DELETE FROM work_sessions",))
+    garden.ok("restore", "--source", "HEAD~1", "@work_sessions/1")
+    assert garden.one("SELECT task_id FROM work_sessions") == 77
