@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from epicvc.database.rowcodec import RawText, SQLValue
+from epicvc.database.tables import ColumnInfo
 from epicvc.errors import InvalidField, InvalidJSON, InvalidRow
 from epicvc.jsonio import JSON, dumps_line, equal, parse
 from epicvc.model.document import misfit
@@ -113,6 +114,30 @@ def literal_default(text: str | None) -> SQLValue:
     if re.fullmatch(_NUMBER, text):
         return int(text) if text.lstrip("+-").isdigit() else float(text)
     return None
+
+
+def stored_default(column: ColumnInfo) -> tuple[SQLValue, ...]:
+    """What a row holds in a column that nothing was written into: one value, or none where that is computed.
+
+    It is what the column's type makes of the default, by SQLite's rules.
+    """
+    value = literal_default(column.default)
+    if value is None:
+        return (None,) if column.default is None or column.default.strip().upper() == "NULL" else ()
+    return (_of_type(int(value) if isinstance(value, bool) else value, column.type.upper()),)
+
+
+def _of_type(value: SQLValue, declared: str) -> SQLValue:
+    integer = "INT" in declared
+    if not integer and any(word in declared for word in ("CHAR", "CLOB", "TEXT")):
+        return str(value)
+    if not integer and (not declared or "BLOB" in declared):
+        return value
+    if isinstance(value, str) and re.fullmatch(_NUMBER, value.strip()):
+        value = literal_default(value)
+    if not integer and any(word in declared for word in ("REAL", "FLOA", "DOUB")):
+        return float(value) if isinstance(value, int) else value
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
 
 
 def default_value(text: str | None, field: Field) -> JSON:

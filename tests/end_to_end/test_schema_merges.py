@@ -236,3 +236,85 @@ def test_one_migration_on_both_branches(garden: EpicRepo) -> None:
     assert garden.sql(f"SELECT owner FROM {TASKS} ORDER BY task_key") == [("ana",), ("rui",)]
     record = garden.sql("SELECT applied_at, applied_by FROM schema_migrations WHERE version = '004'")
     assert record == [("2026-01-01", "ana")]
+
+
+PAIR = (
+    "CREATE TABLE pair(k TEXT PRIMARY KEY, a TEXT, b TEXT)",
+    "INSERT INTO pair VALUES('r', 'a1', 'b1'), ('s', 'a2', 'b2')",
+)
+EXCHANGED = (
+    "ALTER TABLE pair RENAME COLUMN a TO x",
+    "ALTER TABLE pair RENAME COLUMN b TO a",
+    "ALTER TABLE pair RENAME COLUMN x TO b",
+)
+
+
+@into
+def test_two_columns_that_exchange_their_names(garden: EpicRepo, current: str) -> None:
+    work = ("UPDATE pair SET a = 'an edit' WHERE k = 'r'", "INSERT INTO pair VALUES('z', 'az', 'bz')")
+    garden.ok("merge", _branches(garden, PAIR, EXCHANGED, work, current))
+    found = garden.sql("SELECT k, b, a FROM pair ORDER BY k")
+    assert found == [("r", "an edit", "b1"), ("s", "a2", "b2"), ("z", "az", "bz")]
+
+
+@into
+def test_a_column_that_has_the_name_of_a_dropped_one(garden: EpicRepo, current: str) -> None:
+    migration = ("ALTER TABLE pair DROP COLUMN a", "ALTER TABLE pair RENAME COLUMN b TO a")
+    other = _branches(garden, PAIR, migration, ("UPDATE pair SET b = 'an edit' WHERE k = 'r'",), current)
+    garden.ok("merge", other)
+    assert garden.sql("SELECT * FROM pair ORDER BY k") == [("r", "an edit"), ("s", "b2")]
+
+
+@into
+def test_other_work_beside_a_rename_that_is_not_proven(garden: EpicRepo, current: str) -> None:
+    """The values under the new name stay in rows that the other branch wrote, and in those that it left alone."""
+    migration = (*RENAMED, "UPDATE kv SET word = 'theirs' WHERE k = 'b'")
+    work = ("UPDATE kv SET n = 9 WHERE k = 'a'", "DELETE FROM kv WHERE k = 'c'")
+    garden.ok("merge", _branches(garden, (KV, ROWS), migration, work, current))
+    assert garden.sql("SELECT k, word, n FROM kv ORDER BY k") == [("a", "one", 9), ("b", "theirs", 2)]
+
+
+@into
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("TEXT DEFAULT 5", "5"),
+        ("REAL DEFAULT 1", 1.0),
+        ("INTEGER DEFAULT '5'", 5),
+        ("NUMERIC DEFAULT 2.0", 2),
+        ("BOOLEAN DEFAULT TRUE", 1),
+        ("TEXT DEFAULT NULL", None),
+    ],
+)
+def test_a_default_is_what_the_type_makes_of_it(garden: EpicRepo, current: str, column: str, value: object) -> None:
+    work = (
+        "UPDATE kv SET v = 'an edit' WHERE k = 'a'",
+        "DELETE FROM kv WHERE k = 'b'",
+        "INSERT INTO kv VALUES('d', '', 4)",
+    )
+    garden.ok("merge", _branches(garden, (KV, ROWS), (f"ALTER TABLE kv ADD COLUMN d {column}",), work, current))
+    assert garden.sql("SELECT k, d FROM kv ORDER BY k") == [("a", value), ("c", value), ("d", value)]
+
+
+@into
+def test_a_dropped_time_of_the_last_change(garden: EpicRepo, current: str) -> None:
+    base = (
+        "CREATE TABLE note(k TEXT PRIMARY KEY, text TEXT, updated_at TEXT)",
+        "INSERT INTO note VALUES('a', 'x', '2026')",
+    )
+    work = ("UPDATE note SET text = 'y', updated_at = '2027'", "INSERT INTO note VALUES('b', 'z', '2027')")
+    garden.ok("merge", _branches(garden, base, ("ALTER TABLE note DROP COLUMN updated_at",), work, current))
+    assert garden.sql("SELECT * FROM note ORDER BY k") == [("a", "y"), ("b", "z")]
+    garden.ok("undo")
+
+
+@into
+def test_a_renamed_time_of_the_last_change_without_proof(garden: EpicRepo, current: str) -> None:
+    base = (
+        "CREATE TABLE note(k TEXT PRIMARY KEY, text TEXT, updated_at TEXT)",
+        "INSERT INTO note VALUES('a', 'x', NULL)",
+    )
+    work = ("UPDATE note SET text = 'y', updated_at = '2027'",)
+    migration = ("ALTER TABLE note RENAME COLUMN updated_at TO touched",)
+    other = _branches(garden, base, migration, work, current)
+    garden.refused(5, "merge", other, naming="dropped the column updated_at")

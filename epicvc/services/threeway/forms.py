@@ -14,15 +14,17 @@ from msgspec import Struct, field
 
 from epicvc.database.backend import Reader
 from epicvc.database.rowcodec import SQLValue, decode_row
-from epicvc.database.tables import ColumnInfo, TableInfo
-from epicvc.database.values import literal_default
+from epicvc.database.tables import TableInfo
+from epicvc.database.values import stored_default
 from epicvc.errors import Refused
 from epicvc.model.labels import Label
 from epicvc.repo.rows import NamedRow
 from epicvc.services.difference import key_text
 from epicvc.services.originwords import OURS, THEIRS
 from epicvc.services.threeway.changes import RowChange, Rows
+from epicvc.services.threeway.columnnames import Column, Values, match_columns, same_value
 from epicvc.services.threeway.states import State
+from epicvc.services.threeway.whole import is_birth_time, is_touch_time
 
 _NAMED = 3
 """How many rows a message names."""
@@ -35,12 +37,14 @@ class Form(Struct, frozen=True):
         sources: the merged columns that the state has, each with the state's own name for it.
         added: what stands in merged columns that the state lacks; those whose default is computed are left out.
         dropped: the state's columns that the merged table lacks, with what a row has there by default.
+        replaced: those of them that may be among the merged table's new columns, under another name.
         key: the rows of both are keyed by the same columns.
     """
 
     sources: dict[str, str]
     added: NamedRow = field(default_factory=dict)
     dropped: dict[str, SQLValue] = field(default_factory=dict)
+    replaced: frozenset[str] = frozenset()
     key: bool = True
 
     def read(self, row: NamedRow) -> NamedRow:
@@ -73,58 +77,30 @@ def forms_between(reader: Reader, base: State, final: State) -> Forms:
 
 
 def _form(reader: Reader, base: State, final: State, old: TableInfo, new: TableInfo) -> Form:
-    before, after = ({column.name: column for column in reader.columns_by(info)} for info in (old, new))
-    renamed = dict(_renamed(base, final, old, new, before, after))
-    sources = {name: own for name in new.columns if (own := renamed.get(name, name)) in old.columns}
+    before, after = _columns(reader, old), _columns(reader, new)
+
+    def pairs() -> Iterator[tuple[Values, Values]]:
+        for was, now in _pairs(base.rows_of(old.name), final.rows_of(new.name)):
+            yield decode_row(was), decode_row(now)
+
+    sources = match_columns(list(before.values()), list(after.values()), pairs)
     gone = [name for name in old.columns if name not in sources.values()]
     return Form(
         sources,
-        {name: value for name in new.columns if name not in sources for value in _default(after.get(name))},
-        {name: next(_default(before.get(name)), None) for name in gone},
+        {name: value for name in new.columns if name not in sources for value in after[name].defaults},
+        {name: next(iter(before[name].defaults), None) for name in gone},
+        frozenset(gone if len(sources) < len(new.columns) else ()),
         tuple(sources.get(name) for name in new.key) == old.key,
     )
 
 
-def _default(column: ColumnInfo | None) -> Iterator[SQLValue]:
-    """What a row has in a column that nothing was written into, where that can be told."""
-    if column is None or column.default is None:
-        yield None
-    elif (value := literal_default(column.default)) is not None:
-        yield int(value) if isinstance(value, bool) else value
-
-
-def _renamed(
-    base: State,
-    final: State,
-    old: TableInfo,
-    new: TableInfo,
-    before: Mapping[str, ColumnInfo],
-    after: Mapping[str, ColumnInfo],
-) -> Iterator[tuple[str, str]]:
-    """The renamed columns: the name now and the name before."""
-    for place, (was, now) in enumerate(zip(old.columns, new.columns, strict=False)):
-        if was in new.columns or now in old.columns or was not in before or now not in after:
-            continue
-        defaults = {value for column in (before[was], after[now]) for value in _default(column)} | {None}
-        if before[was].type.casefold() == after[now].type.casefold() and _proven(
-            base, final, old, new, place, defaults
-        ):
-            yield now, was
-
-
-def _proven(base: State, final: State, old: TableInfo, new: TableInfo, place: int, defaults: set[SQLValue]) -> bool:
-    """Whether all rows that nobody touched have the same value there, and one of them a value of its own."""
-    common = [(old.columns.index(name), new.columns.index(name)) for name in old.columns if name in new.columns]
-    seen = False
-    for was, now in _pairs(base.rows_of(old.name), final.rows_of(new.name)):
-        one = decode_row(was)
-        other = one if was == now else decode_row(now)
-        if one is not other and any(not _same(one[here], other[there]) for here, there in common):
-            continue
-        if not _same(one[place], other[place]):
-            return False
-        seen = seen or one[place] not in defaults
-    return seen
+def _columns(reader: Reader, info: TableInfo) -> dict[str, Column]:
+    """The columns that rows of a table have values for, in their order."""
+    found = {column.name: column for column in reader.columns_by(info)}
+    return {
+        name: Column(name, found[name].type, stored_default(found[name])) if name in found else Column(name)
+        for name in info.columns
+    }
 
 
 def _pairs(one: Iterator[tuple[bytes, bytes]], other: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
@@ -135,10 +111,6 @@ def _pairs(one: Iterator[tuple[bytes, bytes]], other: Iterator[tuple[bytes, byte
             there = next(other, None)
         if there is not None and there[0] == key:
             yield row, there[1]
-
-
-def _same(one: SQLValue, other: SQLValue) -> bool:
-    return type(one) is type(other) and one == other
 
 
 def require_no_loss(base: State, ours: State, theirs: State, changed: Mapping[str, Rows]) -> None:
@@ -169,7 +141,9 @@ def _require_place(
         new, old = state.as_captured(table, change.new), base.as_captured(table, change.old)
         written |= new is not None
         for name, default in form.dropped.items() if new is not None else ():
-            if not _same((new or {}).get(name), default if old is None else old.get(name)):
+            if name not in form.replaced and (is_touch_time(name) or is_birth_time(name)):
+                continue  # nobody wrote that, the application keeps it
+            if not same_value((new or {}).get(name), default if old is None else old.get(name)):
                 lost.setdefault(name, []).append(str(Label(table, (key_text(key),), table=True)))
     if written and not form.key:
         raise Refused(

@@ -79,10 +79,14 @@ class State:
         known = (value for value in (last, counter.get("seq")) if isinstance(value, int))
         return max(known, default=0)
 
+    def entries(self, table: str) -> Iterator[tuple[bytes, bytes]]:
+        """Every row of a table as the tree has it, by key."""
+        root = self._root(table)
+        return iter(()) if root is None else tree.items(self.sink, root)
+
     def rows_of(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """Every row of a table as it was captured, by key."""
-        root = self._root(table)
-        for key, value in tree.items(self.sink, root) if root is not None else ():
+        for key, value in self.entries(table):
             yield key, unpack_row(self.sink, value)
 
     def as_captured(self, table: str, packed: bytes | None) -> NamedRow | None:

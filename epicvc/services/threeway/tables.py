@@ -6,7 +6,7 @@ from typing import cast
 
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key, encode_row
 from epicvc.database.tables import TableInfo
-from epicvc.database.values import literal_default
+from epicvc.database.values import stored_default
 from epicvc.errors import Refused
 from epicvc.merge.threeway import Context
 from epicvc.model.labels import Label
@@ -202,11 +202,7 @@ class TableMerge:
         """
         if info.name not in self._defaults:
             found = self._reader.columns_by(info) if self._reader else ()
-            self._defaults[info.name] = {
-                column.name: literal_default(column.default)
-                for column in found
-                if column.default is None or literal_default(column.default) is not None
-            }
+            self._defaults[info.name] = {column.name: value for column in found for value in stored_default(column)}
         if column not in self._defaults[info.name]:
             raise Refused(
                 f"@{info.name}/{column}: one side added the column, the other one rows, and its default is computed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -10,7 +10,7 @@ from epicvc.database.backend import Reader
 from epicvc.repo.objects import Snapshot
 from epicvc.services.originwords import OURS, THEIRS
 from epicvc.services.session import Session
-from epicvc.services.threeway.changes import Changes, Comparison, Place, Rows, changed_rows
+from epicvc.services.threeway.changes import Changes, Comparison, Place, RowChange, Rows, changed_rows
 from epicvc.services.threeway.contents import Contents
 from epicvc.services.threeway.forms import forms_between, require_no_loss
 from epicvc.services.threeway.owners import LiveKeys, Owners
@@ -90,7 +90,10 @@ def three_of(
     if schema is not None and session.reader is not None:
         _read_alike(session.reader, states, schema)
         require_no_loss(states[0], states[1], states[2], {OURS: rows[0], THEIRS: rows[1]})
-        rows[:2] = [_differing(found, *pair) for found, pair in zip(rows, pairs[:2], strict=False)]
+        rows[:2] = [
+            _differing(found, others, *pair)
+            for found, others, pair in zip(rows[:2], (rows[1], rows[0]), pairs, strict=False)
+        ]
     owners = _owners(session, now, states, rows)
     mapping = session.repo.config.mapping
     contents = Contents(sink, mapping.links.field if mapping.links else "")
@@ -117,17 +120,38 @@ def _schema_of(state: State) -> ObjectId | None:
     return state.snapshot.database.schema if state.snapshot.database else None
 
 
-def _differing(rows: Rows, old: State, new: State) -> Rows:
-    """The rows that differ where both states are read alike: a migration alone changes none."""
-    tables = {table for table in rows if old.forms.get(table) is not new.forms.get(table)}
-    return {
+def _differing(rows: Rows, others: Rows, old: State, new: State) -> Rows:
+    """The rows that differ where both states are read alike: a migration alone changes none.
+
+    Args:
+        rows: those that differ as they were captured.
+        others: those that differ between the old state and the other branch.
+        old: the old state.
+        new: the new one.
+    """
+    tables = {table for table in old.forms if old.forms.get(table) is not new.forms.get(table)}
+    found = {
         table: {
             key: change
-            for key, change in found.items()
+            for key, change in changes.items()
             if table not in tables or old.named(table, change.old) != new.named(table, change.new)
         }
-        for table, found in rows.items()
+        for table, changes in rows.items()
     }
+    for table in tables:
+        if old.forms[table].replaced:  # the same bytes say something else under other columns
+            found.setdefault(table, {}).update(_read_anew(table, rows.get(table, {}), others.get(table, {}), old, new))
+    return found
+
+
+def _read_anew(
+    table: str, rows: Mapping[bytes, RowChange], others: Mapping[bytes, RowChange], old: State, new: State
+) -> Iterator[tuple[bytes, RowChange]]:
+    """The rows that are the same bytes in both states, and not the same values; but not those that others removed."""
+    for key, packed in old.entries(table):
+        gone = key in others and others[key].new is None
+        if key not in rows and not gone and old.named(table, packed) != new.named(table, packed):
+            yield key, RowChange(packed, packed)
 
 
 def _owners(session: Session, now: State, states: Sequence[State], rows: Sequence[Rows]) -> dict[State, Owners] | None:
