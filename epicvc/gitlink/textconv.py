@@ -126,10 +126,15 @@ def _without_id(item: _Members) -> _Members:
 
 
 def _key(members: _Members) -> str | None:
-    """An object's id as the text that identifies it; a whole number counts, as in :mod:`epicvc.model.document`."""
+    """An object's id as the text that identifies it; a number counts, as in :mod:`epicvc.model.document`."""
     found = members.get("id")
     if isinstance(found, _Bare):
-        return str(found) if found.removeprefix("-").isdigit() else None
+        if found.removeprefix("-").isdigit():
+            return str(found)
+        from epicvc.jsonio import number  # hardly any id has a fraction
+        from epicvc.model.document import item_key
+
+        return item_key(number(found)) if found[-1].isdigit() else None
     return found if isinstance(found, str) and found else None
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 from epicvc.jsonio import JSON
 from epicvc.merge.order import merge_order, weave
 from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar
-from epicvc.model.document import Core, Tasks, natural_key
+from epicvc.model.document import Core, Tasks, item_key
 from epicvc.model.labels import Label
 
 MergeItem: TypeAlias = Callable[[Context, Label, Core, Core, Core], Triple]
@@ -58,7 +58,7 @@ def merge_keyed(
         theirs: the other's.
         unplaced: items of the base whose place in it was never agreed on.
     """
-    before, mine, other = ({cast("str", item["id"]): item for item in side} for side in (base, ours, theirs))
+    before, mine, other = ({cast("str", item_key(item["id"])): item for item in side} for side in (base, ours, theirs))
     after: tuple[dict[str, JSON], dict[str, JSON], dict[str, JSON]] = ({}, {}, {})
     for key in dict.fromkeys([*mine, *other, *before]):
         was, one, two = (cast("Value", side.get(key, ABSENT)) for side in (before, mine, other))
@@ -123,5 +123,5 @@ def _merge_order(
 
 def _as_order(value: Value) -> list[str]:
     """The ids that a chosen order names, each once; what is no order names none."""
-    keys = map(natural_key, value) if isinstance(value, list) else ()
+    keys = map(item_key, value) if isinstance(value, list) else ()
     return list(dict.fromkeys(key for key in keys if key is not None))

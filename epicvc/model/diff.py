@@ -13,7 +13,7 @@ from typing import cast
 from msgspec import Struct
 
 from epicvc.jsonio import JSON, equal, to_the_letter
-from epicvc.model.document import natural_key
+from epicvc.model.document import item_key
 from epicvc.model.labels import Label
 from epicvc.model.subsequence import longest_increasing
 
@@ -52,7 +52,7 @@ def keyed(value: JSON) -> Keyed | None:
         return None
     result: Keyed = {}
     for item in value:
-        key = natural_key(item.get("id")) if isinstance(item, dict) else None
+        key = item_key(item.get("id")) if isinstance(item, dict) else None
         if key is None or key in result:
             return None
         result[key] = cast("dict[str, JSON]", item)

@@ -15,7 +15,7 @@ from typing import TypeAlias, cast
 from msgspec import Struct, field
 
 from epicvc.errors import InvalidField, InvalidFile
-from epicvc.jsonio import JSON, dumps_canonical, equal, join_canonical
+from epicvc.jsonio import JSON, canonical_number, dumps_canonical, equal, join_canonical, number_text
 from epicvc.model.labels import Label, escape
 from epicvc.model.mapping import Field, Kind, Mapping
 
@@ -37,6 +37,9 @@ place among the others each side sees elsewhere.
 
 INT64 = range(-(2**63), 2**63)
 """The integers that a column holds exactly."""
+
+_WHOLE = 10**15
+"""Whole numbers below this are written without an exponent, however they were written."""
 
 PLAIN_TYPE = {Kind.TEXT: str, Kind.DATE: str, Kind.BOOL: bool}
 """The type whose every value fits a kind, where there is one."""
@@ -94,6 +97,18 @@ def natural_key(value: JSON) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def item_key(value: JSON) -> str | None:
+    """The ``id`` of an item of a list as the text that identifies it; ``None`` where it cannot be one.
+
+    Besides what identifies an epic or a task this may be any other number; numbers of one value are one id.
+    """
+    if not isinstance(value, (float, Decimal)):
+        return natural_key(value)
+    if -_WHOLE < value < _WHOLE and value == int(value):
+        return str(int(value))
+    return canonical_number(value) if isinstance(value, Decimal) else number_text(value)
 
 
 def tasks_of(core: Core) -> Tasks:

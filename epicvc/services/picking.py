@@ -14,7 +14,7 @@ from epicvc.database.values import decode, encode
 from epicvc.errors import ConstraintBroken, NotFound, Refused, UsageError
 from epicvc.files.rewrite import rewrite
 from epicvc.jsonio import JSON, parse
-from epicvc.model.document import WRAPPER, epic_body, natural_key
+from epicvc.model.document import WRAPPER, epic_body, item_key
 from epicvc.model.labels import SIBLINGS, Label, Selection
 from epicvc.model.mapping import Field, Mapping
 from epicvc.repo.dbside import pack_row, row_changes, table_root
@@ -233,7 +233,7 @@ def _grafted_item(value: list[JSON], other: list[JSON], name: str, rest: tuple[s
 
 
 def _id(item: JSON) -> str | None:
-    return natural_key(item.get("id")) if isinstance(item, dict) else None
+    return item_key(item.get("id")) if isinstance(item, dict) else None
 
 
 # Rows
