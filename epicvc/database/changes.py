@@ -11,12 +11,13 @@ from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, cast
 
-from epicvc.database.documents import FIRST_FIELD, EpicRows
+from epicvc.database.documents import FIRST_FIELD, EpicRows, TaskRow
 from epicvc.database.fingerprint import Fingerprint, TaskCells, cells_of, fingerprint, row_said, rows_seen
 from epicvc.database.layout import Columns, Layout
 from epicvc.database.ordering import numbered, says_order
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import Assignments, changed_values, inserted_values
+from epicvc.database.values import key_text
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping, TableMap
@@ -195,9 +196,14 @@ def epic_change(
         return change._replace(proof=proof_of_new(layout, change), stays=after is not None)
     seen = rows_seen(layout, rows)
     if after is None:
-        left = [(cast("str", row[3]), row[2]) for row in rows.tasks]
+        left = [(_key_of(row), row[2]) for row in rows.tasks]
         return EpicChange(epic, rows.surrogate, seen, False, {}, left=left)
     return _Difference(layout, epic, rows, before, after).change(seen)
+
+
+def _key_of(row: TaskRow) -> str:
+    """A task's id, which the column may hold as a number."""
+    return cast("str", key_text(row[3]))
 
 
 class _Difference:
@@ -210,7 +216,7 @@ class _Difference:
         self._before = before
         self._after = after
         self._old = {cast("str", task["id"]): task for task in tasks_of(before)}
-        self._found = {str(row[3]): row for row in rows.tasks}
+        self._found = {_key_of(row): row for row in rows.tasks}
         self._shapes = _Shapes(layout.mapping.tasks)
         links = layout.links
         self._links = links.field if links else ""
