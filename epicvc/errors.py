@@ -297,6 +297,19 @@ class ConstraintBroken(InvalidData):
         self.label, self.constraint, self.other = label, constraint, other
 
 
+class NotUnique(ConstraintBroken):
+    """A value that must be unique is there already.
+
+    Args:
+        table: the table; empty where the database only names an index.
+        columns: what must be unique together; none where it is an expression.
+    """
+
+    def __init__(self, label: str, constraint: str, table: str, columns: tuple[str, ...]) -> None:
+        super().__init__(label, constraint)
+        self.table, self.columns = table, columns
+
+
 class BrokenGraph(InvalidData):
     """A merge would leave tasks depending on each other in a way that no side has it.
 

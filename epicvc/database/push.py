@@ -24,7 +24,7 @@ from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.rowwrites import Assignments, RowWrites, revival
 from epicvc.database.values import key_text
-from epicvc.errors import LossyField
+from epicvc.errors import ConstraintBroken, LossyField, NotUnique
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 
@@ -88,7 +88,10 @@ class Push:
         self._removed: list[EpicChange] = []
         self._revived: set[str] = set()
         self._new: list[_Insertion] = []
-        self._rows = RowWrites(writer, layout, now)
+        self._rows = RowWrites(writer, layout, now, patient=True)
+        self._late_epics: list[EpicChange] = []
+        self._late_tasks: list[_Insertion] = []
+        self._last = False  # nothing is put off any more
         self._links = LinkWrites(writer, layout, self._rows, orphans)
 
     @property
@@ -105,14 +108,16 @@ class Push:
         unknown = [change.epic for change in changes if change.new or change.surrogate is None]
         givers = [self._moves[at][0] for change in changes for at in self._arrivals(change)]
         self._find_rows(list(dict.fromkeys([*unknown, *givers])))
-        parents = [self._write_epic(change) if change.stays else None for change in changes]
+        # epics that are there first, since a new one may take what one of them gives up
+        for change in sorted((change for change in changes if change.stays), key=lambda found: found.surrogate is None):
+            self._write_epic(change)
         for change in changes:
             self._remove_tasks(change)
-        for change, parent in zip(changes, parents, strict=True):
-            if change.stays:
-                self._write_tasks(change, parent)
-            else:
+        for change in changes:
+            if not change.stays:
                 self._removed.append(change)
+            elif change.epic in self._epics or change.surrogate is not None:
+                self._write_tasks(change, self._surrogate_of(change))
         self._insert_tasks()
         self._links.flush()
         self._tasks.clear()
@@ -134,14 +139,30 @@ class Push:
         parcel.insert([self._epics[epic][0] for epic in epics])
 
     def finish(self) -> None:
-        """Remove the epics that go; last, so that every task that moves out of them has left.
+        """Write what has waited, and remove the epics that go; those last, so that every task that moves out has left.
 
         Raises:
-            ConstraintBroken: something still refers to one of them.
+            ConstraintBroken: a unique value is still another row's, or something still refers to an epic that goes.
         """
+        epics, tasks = self._layout.epics, self._layout.tasks
+        self._rows.settle(epics, last=False)
+        self._last = True
+        if late := self._late_epics:
+            self._late_epics = []
+            self.apply(late)
+        self._rows.settle(tasks)
+        if self._late_tasks:
+            self._new, self._late_tasks = self._late_tasks, []
+            self._insert_tasks()
+            self._links.flush()
         for change in self._removed:
             if change.surrogate is not None:
-                self._remove_row(self._layout.epics, change.surrogate, Label(change.epic))
+                self._remove_row(epics, change.surrogate, Label(change.epic))
+        self._rows.settle(epics)
+        self._rows.settle(tasks)
+
+    def _surrogate_of(self, change: EpicChange) -> SQLValue:
+        return self._epics[change.epic][0] if change.surrogate is None else change.surrogate
 
     def _arrivals(self, change: EpicChange) -> list[TaskAt]:
         if not self._moves:
@@ -182,20 +203,34 @@ class Push:
 
     # Epics
 
-    def _write_epic(self, change: EpicChange) -> SQLValue:
-        """Write an epic's own row and give its surrogate key."""
+    def _write_epic(self, change: EpicChange) -> None:
+        """Write an epic's own row, or put the epic off."""
         columns, label = self._layout.epics, Label(change.epic)
         if change.surrogate is not None:
             self._rows.update(columns, change.surrogate, change.values, label)
-            return change.surrogate
+            return
         surrogate, _ = self._epics.get(change.epic, (None, False))
         if surrogate is None:
-            surrogate = self._rows.insert(columns, change.values | {columns.map.key: change.epic}, label)
+            surrogate = self._insert_epic(change, change.values | {columns.map.key: change.epic}, label)
+            if surrogate is None:
+                return
         else:
             self._rows.update(columns, surrogate, revival(columns) | dict(columns.default_cells) | change.values, label)
             self._revived.add(change.epic)
         self._epics[change.epic] = (surrogate, True)
-        return surrogate
+
+    def _insert_epic(self, change: EpicChange, values: Assignments, label: Label) -> SQLValue:
+        """Insert an epic's row; ``None`` where the epic is put off, since another row has a unique value of it yet."""
+        try:
+            return self._rows.insert(self._layout.epics, values, label)
+        except ConstraintBroken as error:
+            taken = error.__cause__
+            if not isinstance(taken, NotUnique):
+                raise
+            if self._last:
+                return self._rows.insert_early(self._layout.epics, values, label, taken)
+        self._late_epics.append(change)
+        return None
 
     # Tasks
 
@@ -246,7 +281,11 @@ class Push:
             return
         columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
         rows = ((task.columns, task.values, task.at) for task in new)
-        self._rows.insert_all(columns.map.table, rows, columns)
+        late: set[tuple[str, ...]] = set()
+        self._rows.insert_all(columns.map.table, rows, columns, None if self._last else lambda row: late.add(row[2]))
+        if late:
+            self._late_tasks += [task for task in new if task.at in late]
+            new = [task for task in new if task.at not in late]
         for chunk in batches(dict.fromkeys(task.parent for task in new)):
             self._find_tasks(chunk, columns)
         for task in new:

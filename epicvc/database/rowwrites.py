@@ -15,7 +15,8 @@ from epicvc.database.query import Delete, Insert, Query, Update, table_named
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.values import encode
-from epicvc.errors import ConstraintBroken
+from epicvc.database.waiting import Waiting, WaitingUpdates, free_values
+from epicvc.errors import ConstraintBroken, NotUnique
 from epicvc.jsonio import JSON, dumps_line, equal
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
@@ -89,9 +90,12 @@ class RowWrites:
         writer: the open transaction.
         layout: the mapped tables.
         now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
+        patient: an update that meets a unique value which another row has waits for :meth:`settle`.
     """
 
-    def __init__(self, writer: Writer, layout: Layout, now: str) -> None:
+    def __init__(self, writer: Writer, layout: Layout, now: str, *, patient: bool = False) -> None:
+        self._patient = patient
+        self._waiting = WaitingUpdates(writer, self._refused)
         self._writer = writer
         self._layout = layout
         self._now = now
@@ -110,6 +114,7 @@ class RowWrites:
 
     def delete(self, columns: Columns, surrogate: SQLValue, label: Label) -> None:
         """Delete a row."""
+        self._waiting.forget(columns, surrogate)
         statement = Delete(target=table_named(columns.map.table))
         self.run(
             statement.where(quote(columns.map.id), "=", surrogate).build(),
@@ -121,34 +126,109 @@ class RowWrites:
         """Write some columns of a row; none, and nothing is done."""
         if not values:
             return
+        if self._waiting.holds(columns, surrogate):
+            self._waiting.add(Waiting(columns, surrogate, {**values}, label))
+            return
         form = (columns.map.table, tuple(values))
         if form not in self._updates:
             statement = Update(target=table_named(columns.map.table)).set(dict.fromkeys(values))
             self._updates[form] = statement.where(quote(columns.map.id), "=", 0).build().sql
-        self.run(
-            Query(self._updates[form], [*values.values(), surrogate]),
-            label,
-            columns,
-            lambda: unique_clash(self._writer, self._layout, columns, surrogate, values),
-        )
+        update = Waiting(columns, surrogate, values, label)
+        try:
+            list(self._writer.execute(self._updates[form], [*values.values(), surrogate]))
+        except NotUnique as error:
+            if not self._patient:
+                raise self._refused(update, error) from error
+            self._waiting.add(Waiting(columns, surrogate, {**values}, label))
+        except ConstraintBroken as error:
+            raise self._refused(update, error) from error
+
+    def settle(self, columns: Columns, *, last: bool = True) -> None:
+        """Write the updates that wait in a table (:meth:`epicvc.database.waiting.WaitingUpdates.settle`)."""
+        self._waiting.settle(columns, last=last)
+
+    def _refused(self, update: Waiting, error: ConstraintBroken) -> ConstraintBroken:
+        columns, surrogate, values = update.columns, update.surrogate, update.values
+
+        def clash() -> Label | None:
+            return unique_clash(self._writer, self._layout, columns, surrogate, values)
+
+        return _named(error, update.label, columns, clash)
+
+    def insert_early(self, columns: Columns, values: Assignments, label: Label, error: NotUnique) -> SQLValue:
+        """Insert a row whose unique value another row has yet, with another one; the update to its own value waits.
+
+        Args:
+            columns: its table.
+            values: what it is to have.
+            label: its place.
+            error: what stands in its way.
+
+        Returns:
+            Its surrogate key.
+
+        Raises:
+            ConstraintBroken: no other value will do.
+        """
+        own = [name for name in error.columns if name in values and name not in (columns.map.key, columns.map.parent)]
+        for name in own:
+            for value in free_values(self._writer, columns, name, values[name]):
+                statement = Insert(target=table_named(columns.map.table)).values({**values, name: value})
+                query = statement.returning(quote(columns.map.id)).build()
+                try:
+                    ((surrogate,),) = list(self._writer.execute(query.sql, query.params))
+                except ConstraintBroken:
+                    continue
+                self._waiting.add(Waiting(columns, surrogate, {name: values[name]}, label))
+                return surrogate
+        raise self._refused(Waiting(columns, None, values, label), error)
 
     def insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
-        """Insert a row and give its surrogate key."""
+        """Insert a row and give its surrogate key.
+
+        Raises:
+            NotUnique: another row has a unique value of it, which may go yet.
+            ConstraintBroken: the database refuses it.
+        """
         statement = Insert(target=table_named(columns.map.table)).values(values).returning(quote(columns.map.id))
         ((surrogate,),) = self.run(
             statement.build(), label, columns, lambda: unique_clash(self._writer, self._layout, columns, None, values)
         )
         return surrogate
 
-    def insert_all(self, table: str, rows: Iterable[NewRow], columns: Columns | None = None) -> None:
+    def insert_all(
+        self,
+        table: str,
+        rows: Iterable[NewRow],
+        columns: Columns | None = None,
+        late: Callable[[NewRow], object] | None = None,
+    ) -> None:
         """Insert rows in their order, without asking for their surrogate keys.
+
+        Args:
+            table: the table.
+            rows: the rows.
+            columns: the mapped table that it is.
+            late: takes a row that was left out, since a unique value of it is another row's.
 
         Raises:
             ConstraintBroken: the database refuses one; named as by :meth:`run`.
         """
+        for names, run in groupby(rows, key=itemgetter(0)):
+            statement = self._insertion(table, names)
+            while (refused := self._insert_run(statement, run, columns)) is not None:
+                row, error = refused
+                if late is None or not isinstance(error.__cause__, NotUnique):
+                    raise error
+                late(row)
+
+    def _insert_run(
+        self, statement: str, run: Iterable[NewRow], columns: Columns | None
+    ) -> tuple[NewRow, ConstraintBroken] | None:
+        """Insert rows up to the first one that is refused, and give that one."""
         last: NewRow = ((), (), ("",))
 
-        def values(run: Iterable[NewRow]) -> Iterator[tuple[SQLValue, ...]]:
+        def values() -> Iterator[tuple[SQLValue, ...]]:
             nonlocal last
             for last in run:  # what is refused is what was taken last
                 yield last[1]
@@ -158,10 +238,12 @@ class RowWrites:
             return unique_clash(self._writer, self._layout, columns, None, new) if columns else None
 
         try:
-            for names, run in groupby(rows, key=itemgetter(0)):
-                self._writer.execute_many(self._insertion(table, names), values(run))
+            self._writer.execute_many(statement, values())
         except ConstraintBroken as error:
-            raise _named(error, Label(last[2][0], last[2][1:]), columns, clash) from error
+            named = _named(error, Label(last[2][0], last[2][1:]), columns, clash)
+            named.__cause__ = error
+            return last, named
+        return None
 
     def _insertion(self, table: str, names: tuple[str, ...]) -> str:
         query = self._insertions.get((table, names))

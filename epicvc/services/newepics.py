@@ -73,7 +73,10 @@ def _items(documents: Documents, epics: Sequence[str]) -> list[tuple[str, bytes]
 
 
 def bound(documents: Documents) -> bool:
-    """Whether rows of different epics may have to come in one transaction, since a foreign key binds them."""
+    """Whether rows of different epics may have to come in one transaction.
+
+    A foreign key binds them, or a unique value that one epic gives up and another takes.
+    """
     reader, layout = documents.reader, documents.layout
     if reader is None or layout is None:
         return False
@@ -83,6 +86,9 @@ def bound(documents: Documents) -> bool:
     if links is not None:
         own.add((links.table, (links.parent,), tasks.table))
     owns = {(table.lower(), columns, parent.lower()) for table, columns, parent in own}
+    keys = [{table.id} for table in (epics, tasks)] + [{epics.key}, {tasks.key}, {tasks.parent, tasks.key}]
+    if any({*unique} not in keys for table in (epics, tasks) for unique in reader.unique_keys(table.table)):
+        return True
     return any(
         found.parent.lower() in mapped and (table, found.columns, found.parent.lower()) not in owns
         for table in mapped

@@ -13,10 +13,13 @@ from epicvc.errors import (
     EpicvcError,
     InvalidData,
     NotADatabase,
+    NotUnique,
 )
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _REFUSED = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})
+_UNIQUE = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
+_UNIQUE_WORDS = "UNIQUE constraint failed: "
 _UNAVAILABLE = {
     sqlite3.SQLITE_CANTOPEN: "check the path and the permissions of the file and of its directory",
     sqlite3.SQLITE_READONLY: "make the file and its directory writable",
@@ -40,6 +43,8 @@ def explain(error: sqlite3.Error, display: str, timeout: float) -> EpicvcError |
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes hold it in the low byte
     if code in _LOCKED:
         return DatabaseLocked(display, timeout)
+    if getattr(error, "sqlite_errorcode", 0) in _UNIQUE:
+        return _not_unique(display, str(error))
     if code in _REFUSED:
         return ConstraintBroken(display, str(error))
     if code == sqlite3.SQLITE_NOTADB:
@@ -53,6 +58,15 @@ def explain(error: sqlite3.Error, display: str, timeout: float) -> EpicvcError |
     if code == sqlite3.SQLITE_CORRUPT:
         return InvalidData(f"{display} is damaged: {error}", hint="restore it from a backup")
     return InvalidData(f"{display}: {error}")
+
+
+def _not_unique(display: str, words: str) -> NotUnique:
+    """What must be unique, out of words such as ``UNIQUE constraint failed: tasks.epic, tasks.title``."""
+    named = words.removeprefix(_UNIQUE_WORDS)
+    table, dot, _ = named.partition(".")
+    if not dot or named == words or named.startswith("index '"):
+        return NotUnique(display, words, "", ())
+    return NotUnique(display, words, table, tuple(named.removeprefix(f"{table}.").split(f", {table}.")))
 
 
 @contextmanager
