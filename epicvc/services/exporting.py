@@ -1,8 +1,8 @@
-"""``restore --at TIME --to DIR``: a commit's state written into an empty directory, beside everything else."""
+"""``restore --to DIR``: a commit's state, or some epics' files, written into an empty directory, nothing in place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -10,10 +10,12 @@ from shutil import rmtree
 from msgspec import Struct
 
 from epicvc.database.url import open_backend, parse_url
-from epicvc.errors import Refused
+from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.fileio import atomic_write, make_directories
 from epicvc.files.names import check_name
+from epicvc.model.labels import Label
 from epicvc.repo.dbside import capture, restore
+from epicvc.repo.filestree import epic_paths
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.store import tree
@@ -43,14 +45,7 @@ def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = Fal
             not equal the commit.
         EpicvcError: it cannot be written; nothing of it is left behind.
     """
-    config = repo.config
-    for place in (config.files, config.private):
-        if directory.resolve().is_relative_to(place.resolve()):
-            raise Refused(
-                f"{directory} is inside {place.name}, which epicvc looks after", hint="name another directory"
-            )
-    if directory.exists() and any(directory.iterdir()):
-        raise Refused(f"{directory} is not empty", hint="name a new directory")
+    _require_free(repo, directory)
     snapshot = repo.snapshot_of(commit)
     url = repo.config.database
     name = url.path.name if url is not None and url.path is not None else "framework.db"
@@ -59,6 +54,47 @@ def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = Fal
         return Exported(tree.count(repo.store, snapshot.files), target if snapshot.database else None)
     with _all_or_nothing(directory):
         return _write(repo, snapshot, directory, target)
+
+
+def export_epics(
+    repo: Repo, commit: ObjectId, labels: Sequence[Label], directory: Path, *, dry_run: bool = False
+) -> Exported:
+    """Write the files of some epics, as a commit has them, into a new or empty directory.
+
+    Raises:
+        UsageError: a label is no epic; its place is part of a file or of a database, and cannot stand by itself.
+        NotFound: the commit has no file of an epic.
+        Refused: the directory is not empty, or lies inside the files directory or the store.
+        EpicvcError: it cannot be written; nothing of it is left behind.
+    """
+    for label in labels:
+        if label.table or label.path:
+            raise UsageError(
+                f"{label}: only whole epics can be written with --to",
+                hint="leave --to out to restore it in place, or write everything with --at TIME --to DIR",
+            )
+    _require_free(repo, directory)
+    epics = {label.root for label in labels}
+    found = epic_paths(repo.store, repo.snapshot_of(commit).files, epics)
+    for epic in sorted(epics - found.keys()):
+        raise NotFound(f"{Label(epic)}: the commit has no file of it", hint="see `epicvc show` for its labels")
+    if not dry_run:
+        with _all_or_nothing(directory):
+            root = directory / repo.config.files.name
+            make_directories(root, directory.parent)
+            _write_files(repo, root, found.values())
+    return Exported(len(found), None)
+
+
+def _require_free(repo: Repo, directory: Path) -> None:
+    config = repo.config
+    for place in (config.files, config.private):
+        if directory.resolve().is_relative_to(place.resolve()):
+            raise Refused(
+                f"{directory} is inside {place.name}, which epicvc looks after", hint="name another directory"
+            )
+    if directory.exists() and any(directory.iterdir()):
+        raise Refused(f"{directory} is not empty", hint="name a new directory")
 
 
 @contextmanager
@@ -78,16 +114,21 @@ def _all_or_nothing(directory: Path) -> Iterator[None]:
         raise
 
 
-def _write(repo: Repo, snapshot: Snapshot, directory: Path, target: Path) -> Exported:
-    root = directory / repo.config.files.name
-    make_directories(root, directory.parent)
+def _write_files(repo: Repo, root: Path, files: Iterable[tuple[str, ObjectId]]) -> int:
+    """Write files below a directory; how many."""
     count = 0
-    for key, blob in tree.items(repo.store, snapshot.files):
-        path = key.decode()
+    for path, blob in files:
         check_name(path)
         make_directories((root / path).parent, root)
         atomic_write(root / path, repo.store.get(blob, ObjectType.BLOB))
         count += 1
+    return count
+
+
+def _write(repo: Repo, snapshot: Snapshot, directory: Path, target: Path) -> Exported:
+    root = directory / repo.config.files.name
+    make_directories(root, directory.parent)
+    count = _write_files(repo, root, ((key.decode(), blob) for key, blob in tree.items(repo.store, snapshot.files)))
     if snapshot.database is None:
         return Exported(count, None)
     backend = open_backend(parse_url(str(target.absolute())))

@@ -575,3 +575,26 @@ def test_a_word_that_names_nothing_is_not_found(repo: EpicRepo, command: tuple[s
 def test_a_place_where_nothing_changed_is_no_error(repo: EpicRepo) -> None:
     assert repo.json("diff", repo.facts.epic)["changes"] == []
     assert repo.json("diff", "@framework_epics")["changes"] == []
+
+
+def test_restore_of_epics_into_a_directory(made: EpicRepo, tmp_path: Path) -> None:
+    facts, then = made.facts, made.files()
+    made.rewrite(facts.epic, lambda body: body.update(name="later"))
+    target = tmp_path / "then"
+    with made.unchanged():
+        assert made.json("restore", facts.epic, "--to", str(target), "--dry-run")["files"] == 1
+        assert not target.exists()
+        said = made.json("restore", facts.epic, facts.other, "--to", str(target))
+    assert (said["files"], said["database"], said["to"]) == (2, False, str(target))
+    written = {path.name: path.read_bytes() for path in target.rglob("*.json")}
+    assert written == {name: then[name] for name in (facts.path, facts.other_path)}
+
+
+@pytest.mark.parametrize("label", ["1:name", "1:tasks/1.1", "@framework_epics/1"])
+def test_what_cannot_stand_in_a_directory(made: EpicRepo, tmp_path: Path, label: str) -> None:
+    target = tmp_path / "then"
+    with made.unchanged():
+        assert "only whole epics" in made.refused(2, "restore", label, "--to", str(target))
+        assert made.run("restore", "1", "--to", str(target), "--side", "db").code == 2
+        assert made.run("restore", "OWN_9", "--to", str(target)).code == 3
+    assert not target.exists()

@@ -9,7 +9,9 @@ from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
+    from epicvc.model.labels import Selection
     from epicvc.repo.repository import Repo
+    from epicvc.services.exporting import Exported
     from epicvc.services.restoring import Arrival
     from epicvc.store.objects import ObjectId
 
@@ -25,7 +27,7 @@ Labels = Annotated[
 ]
 Source = Annotated[str, Option("--source", "-s", metavar="REV", help="Take it from this revision.")]
 At = Annotated[str | None, Option("--at", metavar="TIME", help="The last commit at or before this time.")]
-To = Annotated[Path | None, Option("--to", metavar="DIR", help="Write that state into a new directory.")]
+To = Annotated[Path | None, Option("--to", metavar="DIR", help="Write that state, or epics, into a new directory.")]
 WithParents = Annotated[
     bool, Option("--with-parents", help="Bring the rows along that restored ones refer to and that are gone.")
 ]
@@ -82,6 +84,10 @@ def restore(
         return tell_arrival(context, arrival, "restore", dry_run=dry_run)
     if not labels:
         raise UsageError("say what to restore", hint="labels, or --at TIME with --to DIR or --in-place")
+    if to is not None:
+        if in_place or with_parents or side == "db":
+            raise UsageError("--to writes files of epics and nothing else", hint="leave the other flag out")
+        return _export_epics(context, repo, source, Selection.of(labels), settings.start() / to, dry_run=dry_run)
     picked = picking.pick(repo, source, Selection.of(labels), side=side, with_parents=with_parents, dry_run=dry_run)
     if settings.json:
         commit = repo.revisions.resolve(source)
@@ -104,10 +110,24 @@ def restore(
 
 def _export(context: Context, repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool) -> int:
     from epicvc.services.exporting import export
+
+    return _tell_export(context, export(repo, commit, directory, dry_run=dry_run), commit, directory, dry_run=dry_run)
+
+
+def _export_epics(
+    context: Context, repo: Repo, revision: str, selection: Selection, directory: Path, *, dry_run: bool
+) -> int:
+    from epicvc.services.exporting import export_epics
+
+    commit = repo.revisions.resolve(revision)
+    exported = export_epics(repo, commit, selection.labels, directory, dry_run=dry_run)
+    return _tell_export(context, exported, commit, directory, dry_run=dry_run)
+
+
+def _tell_export(context: Context, exported: Exported, commit: ObjectId, directory: Path, *, dry_run: bool) -> int:
     from epicvc.ui.text import count
 
     settings = settings_of(context)
-    exported = export(repo, commit, directory, dry_run=dry_run)
     if settings.json:
         has_database = exported.database is not None
         from epicvc.cli import machine
