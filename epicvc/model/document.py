@@ -127,13 +127,19 @@ def with_tasks(core: Core, tasks: Tasks) -> Core:
     return {**rest, Mapping.TASKS: cast("JSON", tasks)} if tasks else rest
 
 
-def read_file_epic(parsed: JSON, mapping: Mapping, path: str) -> FileEpic:
+def is_ambiguous(parsed: dict[str, JSON]) -> bool:
+    """Whether a file could be two epics: an object with an id of its own, whose "epic" may be its link to another."""
+    return parsed.get("id") is not None and isinstance(parsed.get(WRAPPER), dict)
+
+
+def read_file_epic(parsed: JSON, mapping: Mapping, path: str, *, stored: bool = False) -> FileEpic:
     """Take the epic out of a parsed file.
 
     Args:
         parsed: the file's JSON value.
         mapping: says which fields are core.
         path: the file, for messages.
+        stored: it is part of the history, where what is ambiguous now has been read already.
 
     Raises:
         InvalidFile: the value is no epic.
@@ -144,6 +150,10 @@ def read_file_epic(parsed: JSON, mapping: Mapping, path: str) -> FileEpic:
     body = epic_body(parsed)
     if body is parsed and parsed.get(WRAPPER) is not None:
         raise InvalidFile(path, '"epic" is not an object')
+    if not stored and is_ambiguous(parsed):
+        raise InvalidFile(
+            path, 'it has an "id" beside "epic", so that it may be either; take out the one that is not it'
+        )
     key = natural_key(body.get("id"))
     if key is None:
         raise InvalidFile(path, 'the epic has no "id" (a text or an integer)')

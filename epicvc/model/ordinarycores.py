@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, TypeAlias
 import msgspec
 
 from epicvc.jsonio import JSON, canonical_encoder, is_plain
-from epicvc.model.document import INT64, PLAIN_TYPE, WRAPPER
+from epicvc.model.document import INT64, PLAIN_TYPE, WRAPPER, is_ambiguous
 from epicvc.model.mapping import Field, Kind, Mapping, Rule
 
 _Type: TypeAlias = Any
@@ -39,7 +39,7 @@ class OrdinaryCores:
 
     def read(self, parsed: JSON) -> tuple[str, bytes] | None:
         """The id and the canonical core of the epic in a parsed file; ``None`` where it is not ordinary, or no epic."""
-        if self._forms is None or not isinstance(parsed, dict):
+        if self._forms is None or not isinstance(parsed, dict) or is_ambiguous(parsed):
             return None
         epics, tasks = self._forms
         try:

@@ -97,7 +97,7 @@ def get_core(source: ObjectSource, epic: str, entry: BaseEntry, mapping: Mapping
         core = cast("Core", parse(source.get(entry.core, ObjectType.CORE)))
         core.pop("id", None)
         return core
-    core = read_file_epic(parse(source.get(entry.file, ObjectType.BLOB)), mapping, epic).core
+    core = read_file_epic(parse(source.get(entry.file, ObjectType.BLOB)), mapping, epic, stored=True).core
     if core_id(epic, core) != entry.core:
         raise DamagedObject(entry.file.hex(), f"does not give the base of epic {epic}")
     return core

@@ -50,8 +50,12 @@ def test_both_shapes_are_the_same_epic() -> None:
     assert wrapped.whole != bare.whole
 
 
-def test_only_the_wrapped_epic_counts() -> None:
-    assert read_file_epic({"id": "6", "name": "outer", "epic": {"id": "5"}}, BUILTIN, PATH).id == "5"
+@pytest.mark.parametrize("own", ["6", 6, 0, [], "5"])
+def test_an_id_beside_the_wrapping_is_ambiguous(own: JSON) -> None:
+    linked: JSON = {"id": own, "name": "N", "epic": {"id": "5", "name": "Parent"}}
+    with pytest.raises(InvalidFile, match='"id" beside "epic"'):
+        read(linked)
+    assert read_file_epic(linked, BUILTIN, PATH, stored=True).id == "5"  # as the history has read it
 
 
 def test_null_is_absent() -> None:

@@ -72,7 +72,7 @@ def read_version(epic: str, place: tuple[str, ObjectId], parsed: Parsed, still: 
     """
     path, blob = place
     whole = bare_file(parsed.value, still.items) if isinstance(parsed.value, dict) and still.items else parsed.value
-    file = read_file_epic(whole, mapping, path)
+    file = read_file_epic(whole, mapping, path, stored=True)
     tasks = [
         still.canonical.get(cast("str", task["id"])) or dumps_canonical(cast("JSON", task))
         for task in tasks_of(file.core)

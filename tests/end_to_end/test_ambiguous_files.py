@@ -1,0 +1,29 @@
+"""A document with an `id` of its own beside `epic` may be either: refused by whoever reads it as an epic."""
+
+from __future__ import annotations
+
+import json
+
+from support.repos import EpicRepo
+
+LINKED = {"id": "X-1", "name": "N", "epic": {"id": "X-0", "name": "Parent"}}
+
+
+def test_every_command_names_the_file(garden: EpicRepo) -> None:
+    (garden.directory / "linked.json").write_text(json.dumps(LINKED))
+    for command in ("sync", "status", "pull", "push"):
+        said = garden.run(command)
+        assert said.code == 4
+        assert 'linked.json: it has an "id" beside "epic"' in said.err
+    assert garden.one("SELECT count(*) FROM framework_epics") == 2
+    assert "linked.json" in garden.run("doctor").out
+
+
+def test_merge_file(garden: EpicRepo) -> None:
+    names = []
+    for name, value in (("ours", {**LINKED, "name": "M"}), ("base", LINKED), ("theirs", {**LINKED, "more": 1})):
+        path = garden.root / name
+        path.write_text(json.dumps(value))
+        names.append(str(path))
+    merged = json.loads(garden.ok("merge-file", "-p", *names).out)
+    assert merged == {**LINKED, "name": "M", "more": 1}
