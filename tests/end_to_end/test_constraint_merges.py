@@ -170,6 +170,85 @@ def test_both_branches_keep_what_belongs_together(garden: EpicRepo) -> None:
     assert garden.sql("PRAGMA foreign_key_check") == []
 
 
+CODES = "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE)"
+CHILD = "CREATE TABLE c(id INTEGER PRIMARY KEY, code TEXT REFERENCES p(code))"
+
+
+@swapped
+def test_a_key_that_is_computed(garden: EpicRepo, swap: bool) -> None:
+    base = (
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, n INT, code INT AS (n * 10) STORED UNIQUE)",
+        "INSERT INTO p(id, n) VALUES(1, 1), (2, 2)",
+        "CREATE TABLE c(id INTEGER PRIMARY KEY, code INT REFERENCES p(code))",
+    )
+    edits = ("UPDATE p SET n = 7 WHERE id = 2",), ("INSERT INTO c VALUES(1, 20)",)
+    _split(garden, base, *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="@c/1/code")
+
+
+@swapped
+@pytest.mark.parametrize(
+    ("child", "halves"),
+    [
+        ("c(id INTEGER PRIMARY KEY, a INT, b INT, FOREIGN KEY(a, b) REFERENCES p(a, b))", ("a = 2", "b = 2")),
+        ("c(id INTEGER PRIMARY KEY, a INT, b INT, s INT AS (a + b) STORED REFERENCES p(s))", ("a = 2", "b = 2")),
+    ],
+    ids=["composite", "computed"],
+)
+def test_each_branch_changes_a_part_of_what_a_row_refers_to(
+    garden: EpicRepo, child: str, halves: tuple[str, str], swap: bool
+) -> None:
+    base = (
+        "CREATE TABLE p(a INT, b INT, s INT UNIQUE, UNIQUE(a, b))",
+        "INSERT INTO p VALUES(1, 1, 2), (1, 2, 3), (2, 1, 33)",
+        f"CREATE TABLE {child}",
+        "INSERT INTO c(id, a, b) VALUES(1, 1, 1)",
+    )
+    edits = [(f"UPDATE c SET {half}",) for half in halves]
+    _split(garden, base, *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="@c/1/")
+    assert garden.sql("PRAGMA foreign_key_check") == []
+
+
+@swapped
+def test_a_key_that_one_branch_defines_otherwise(garden: EpicRepo, swap: bool) -> None:
+    loose = "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT COLLATE NOCASE UNIQUE)"
+    row = "INSERT INTO p VALUES(1, 'X')"
+    edits = ("DROP TABLE p", CODES, row), ("INSERT INTO c VALUES(1, 'x')",)
+    _split(garden, (loose, row, CHILD), *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="@c/1/code")
+
+
+@swapped
+@pytest.mark.parametrize(
+    "migration",
+    ["ALTER TABLE c RENAME COLUMN code TO parent", "ALTER TABLE c ADD COLUMN z INT DEFAULT 4"],
+    ids=["renamed", "added"],
+)
+def test_a_column_renamed_or_added_beside_rows_without_a_parent(garden: EpicRepo, migration: str, swap: bool) -> None:
+    orphans = "INSERT INTO c VALUES(2, 'none')", "UPDATE c SET code = 'neither' WHERE id = 1"
+    _split(
+        garden,
+        (CODES, CHILD, "INSERT INTO c VALUES(1, 'nobody'), (3, 'nothing')"),
+        *(reversed(((migration,), orphans)) if swap else ((migration,), orphans)),
+    )
+    garden.ok("merge", "theirs")
+    assert len(garden.sql("PRAGMA foreign_key_check")) == 3
+
+
+@swapped
+def test_a_branch_that_drops_the_unique_index_of_the_key(garden: EpicRepo, swap: bool) -> None:
+    base = (
+        "CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT)",
+        "CREATE UNIQUE INDEX pc ON p(code)",
+        "INSERT INTO p VALUES(1, 'y')",
+        CHILD,
+    )
+    edits = ("DROP INDEX pc",), ("INSERT INTO c VALUES(1, 'y')",)
+    _split(garden, base, *(reversed(edits) if swap else edits))
+    garden.ok("merge", "theirs")
+
+
 # restore of single places
 
 SESSION = "INSERT INTO work_sessions(task_id, start_time) VALUES(1, '2026-01-01')"

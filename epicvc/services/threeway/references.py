@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from msgspec.structs import replace
+
 from epicvc.database.backend import Fault, Reader, Reference, Writer, targets
-from epicvc.database.rowcodec import decode_row, encode_key
+from epicvc.database.rowcodec import SQLValue, decode_row, encode_key
 from epicvc.database.tables import TableInfo
 from epicvc.errors import ConstraintBroken
 from epicvc.merge.graph import Tell
@@ -26,8 +28,8 @@ def reference_check(
     """A check of the merged rows, for when they are written; nothing where no such row can be.
 
     Whatever a row refers to is there as it was on its branch, unless a branch removed it, gave it another value, or
-    declared the reference. The check reads the foreign keys of whole tables, so that it is made only of the tables that
-    may be concerned.
+    declared the reference or its target otherwise; or the row refers by several values, and each branch changed some.
+    The check reads the foreign keys of whole tables, so that it is made only of the tables that may be concerned.
 
     Args:
         session: the running command.
@@ -47,7 +49,10 @@ def reference_check(
 
     def check(writer: Writer) -> None:
         for fault in sorted(writer.faults(tables), key=lambda fault: (fault.table, fault.key)):
-            if fault in before and not _others_value(writer, three, fault):
+            if not fault.columns:
+                continue  # no row can be told right from wrong: so it is on the branch that has this schema
+            mine = replace(fault, columns=_own_columns(three.ours, fault))
+            if mine in before and not _others_value(writer, three, fault):
                 continue
             if not _theirs_too(writer, three, fault):
                 raise _broken(writer, three, fault, tell)
@@ -68,24 +73,66 @@ def _concerned(reader: Reader, three: Three, final: CapturedRows) -> Iterator[st
         if any(change.old is not None for change in rows.values())
     }
     for table in final.schema.tables:
-        definitions = (state.captured.table(table.name) for state in three.states if state.captured)
-        declared = any(known is None or known.sql != table.sql for known in definitions)
         for reference in reader.references_by(table):
-            if declared or (reference.parent.casefold() in lost and _lost_a_parent(three, final, reference)):
+            parent = _table(final, reference.parent)
+            if (
+                not all(_is_defined_so(three, info) for info in (table, parent) if info is not None)
+                or (reference.parent.casefold() in lost and _lost_a_parent(three, reference, parent))
+                or _puts_together(three, table, reference)
+            ):
                 yield table.name
                 break
 
 
-def _lost_a_parent(three: Three, final: CapturedRows, reference: Reference) -> bool:
+def _is_defined_so(three: Three, info: TableInfo) -> bool:
+    """Whether every state defines a table as the merged database does."""
+    definitions = (state.captured.table(info.name) for state in three.states if state.captured)
+    return all(known is not None and known.sql == info.sql for known in definitions)
+
+
+def _puts_together(three: Three, table: TableInfo, reference: Reference) -> bool:
+    """Whether a row may refer to what it refers to on neither branch: each changed a part of that."""
+    spelled = {name.casefold() for name in table.columns}
+    stored = all(name.casefold() in spelled for name in reference.columns)
+    if stored and len(reference.columns) == 1:
+        return False
+    here, there = (changes.rows.get(table.name, {}) for changes in (three.here, three.there))
+    return any(
+        all(
+            _differs(three.base.named(table.name, old), state.named(table.name, new), reference.columns, stored=stored)
+            for old, new, state in (
+                (here[key].old, here[key].new, three.ours),
+                (there[key].old, there[key].new, three.theirs),
+            )
+        )
+        for key in here.keys() & there.keys()
+    )
+
+
+def _differs(old: NamedRow | None, new: NamedRow | None, columns: tuple[str, ...], *, stored: bool) -> bool:
+    """Whether a row came to have other values there; of columns that are computed, whether it changed at all."""
+    if old is None or new is None or not stored:
+        return old != new
+    return any(_of(old, name) != _of(new, name) for name in columns)
+
+
+def _of(row: NamedRow, column: str) -> SQLValue:
+    """A value by the name of its column, which may be written in another case."""
+    if column in row:
+        return row[column]
+    return next((value for name, value in row.items() if name.casefold() == column.casefold()), None)
+
+
+def _lost_a_parent(three: Three, reference: Reference, parent: TableInfo | None) -> bool:
     """Whether a branch removed a row that may be referred to, or changed what it is referred to by."""
-    parent = _table(final, reference.parent)
     if parent is None:
         return True
     columns = targets(reference, parent)
+    stored = all(name in parent.columns for name in columns)
     for changes, state in ((three.here, three.ours), (three.there, three.theirs)):
         for change in changes.rows.get(parent.name, {}).values():
             old, new = three.base.named(parent.name, change.old), state.named(parent.name, change.new)
-            if old is not None and (new is None or any(old.get(name) != new.get(name) for name in columns)):
+            if old is not None and _differs(old, new, columns, stored=stored):
                 return True
     return False
 
@@ -98,11 +145,11 @@ def _table(captured: CapturedRows, name: str) -> TableInfo | None:
 def _others_value(writer: Writer, three: Three, fault: Fault) -> bool:
     """Whether a row that lacked its parent refers to another one now, which is missing too."""
     before = three.ours.row(fault.table, fault.key) if fault.key else None
-    now = _row_now(writer, three, fault)
+    now = _row_now(writer, fault)
     return before is not None and now is not None and any(before.get(n) != now.get(n) for n in fault.columns)
 
 
-def _row_now(writer: Writer, three: Three, fault: Fault) -> NamedRow | None:
+def _row_now(writer: Reader, fault: Fault) -> NamedRow | None:
     row = writer.row(fault.table, fault.key) if fault.key else None
     if row is None:
         return None
@@ -117,21 +164,28 @@ def _theirs_too(reader: Reader, three: Three, fault: Fault) -> bool:
     child = theirs.captured.table(fault.table) if theirs.captured else None
     if packed is None or child is None or theirs.captured is None:
         return False
-    mine = three.ours.row(fault.table, fault.key)
-    row = theirs.named(fault.table, packed)
-    if mine is not None and row is not None and any(mine.get(n) != row.get(n) for n in fault.columns):
-        written = three.there.rows.get(fault.table, {}).get(fault.key)
-        if written is None:
-            return False  # the value is ours
+    row, now = theirs.named(fault.table, packed), _row_now(reader, fault)
+    stored = now is not None and all(name in now for name in fault.columns)
+    if _differs(row, now, fault.columns, stored=stored):
+        return False
     parent = _table(theirs.captured, fault.parent)
     if parent is None:
         return True
-    # What theirs and the merged database both have is not the parent; what only theirs has differs from one of them.
-    keys = {*three.here.rows.get(parent.name, {}), *three.there.rows.get(parent.name, {})}
-    rows = [
-        (key, unpack_row(theirs.sink, found)) for key, found in theirs.packed_rows(parent.name, sorted(keys)).items()
-    ]
-    return not reader.finds_parent(child, (fault.key, unpack_row(theirs.sink, packed)), fault.columns, parent, rows)
+    if all(_is_defined_so(three, info) for info in (child, parent)):
+        # What theirs and the merged database both have is not the parent: what only theirs has differs from a branch.
+        keys = {*three.here.rows.get(parent.name, {}), *three.there.rows.get(parent.name, {})}
+        found = theirs.packed_rows(parent.name, sorted(keys))
+        rows = [(key, unpack_row(theirs.sink, value)) for key, value in found.items()]
+    else:
+        rows = [*theirs.rows_of(parent.name)]
+    own = _own_columns(theirs, fault)
+    return not reader.finds_parent(child, (fault.key, unpack_row(theirs.sink, packed)), own, parent, rows)
+
+
+def _own_columns(state: State, fault: Fault) -> tuple[str, ...]:
+    """The columns that refer, by the names that a branch has for them."""
+    form = state.forms.get(fault.table)
+    return fault.columns if form is None else tuple(form.sources.get(name, name) for name in fault.columns)
 
 
 def _broken(writer: Writer, three: Three, fault: Fault, tell: Tell) -> ConstraintBroken:
