@@ -21,6 +21,7 @@ class KeyKind(StrEnum):
     INTEGER = "integer"  # one integer primary key column, which is the rowid
     PRIMARY = "primary"  # the columns of the primary key
     ROWID = "rowid"  # the hidden row number
+    VIRTUAL = "virtual"  # nothing: a virtual table, which has no rows that are captured under its own name
 
 
 class Definition(Struct, frozen=True):
@@ -131,7 +132,7 @@ class Schema(Struct, frozen=True, dict=True):
         for table in schema.tables:
             if not set(table.key) <= set(table.columns):
                 raise InvalidData(f"damaged schema: @{table.name} has no column for its key")
-            if (table.kind is KeyKind.ROWID) != (not table.key):
+            if (table.kind in {KeyKind.ROWID, KeyKind.VIRTUAL}) != (not table.key):
                 raise InvalidData(f"damaged schema: @{table.name} has a key that is not of its kind")
         if schema.to_json_bytes() != data:
             raise InvalidData("damaged schema: not in canonical form")

@@ -132,7 +132,11 @@ def reachable(session: Session, snapshot: Snapshot) -> Snapshot:
 def _with_ignored(
     sink: ObjectSink, current: DatabaseState, target: DatabaseState, then: frozenset[str], now: frozenset[str]
 ) -> DatabaseState:
+    from epicvc.database.sqlite.virtual import owners
+
     here, there = get_schema(sink, current), get_schema(sink, target)
+    within = owners(here) | owners(there)
+    then, now = (names | {table for table, owner in within.items() if owner in names} for names in (then, now))
     kept = [table for table in here.tables if table.name in then]
     gone = {*then, *now}
     tables = sorted([*(t for t in there.tables if t.name not in gone), *kept], key=lambda table: table.name)

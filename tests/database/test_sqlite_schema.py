@@ -17,11 +17,6 @@ from epicvc.errors import InvalidData, InvalidRow, UnsupportedSchema
 from .helpers import capture, restore, run_script, sqlite_backend
 
 REFUSED = {
-    "a virtual table": ("search", "CREATE VIRTUAL TABLE search USING fts5(v); INSERT INTO search VALUES ('x');"),
-    "a spatial index": (
-        "place",
-        "CREATE VIRTUAL TABLE place USING rtree(id, a, b); INSERT INTO place VALUES (1, 2, 3);",
-    ),
     "hidden row numbers": ("t", "CREATE TABLE t (rowid, _ROWID_, oid);"),
     "an edited definition": (
         "v",

@@ -609,20 +609,6 @@ def test_text_of_the_database_is_kept_as_bytes(repo: EpicRepo) -> None:
     assert repo.sql(query, facts.epic) == before == [("text", "FF41", "blob", "00FF")]
 
 
-def test_a_virtual_table_is_refused_unless_ignored(made: EpicRepo) -> None:
-    made.sql("CREATE VIRTUAL TABLE found USING fts5(words)")
-    for command in ("status", "sync", "commit -m x", "checkpoint x", "rollback HEAD~1"):
-        assert made.run(*command.split()).code == 4, command
-    said = made.run("status")
-    assert "@found" in said.err
-    config = made.root / "epicvc.toml"
-    config.write_text(config.read_text() + '\n[tables]\nignore = ["found"]\n')
-    made.ok("sync")
-    made.sql("INSERT INTO found VALUES ('kept')")
-    made.ok("rollback", "HEAD~1")
-    assert made.sql("SELECT words FROM found") == [("kept",)]
-
-
 def test_ignored_tables_stay_as_they_are(repo: EpicRepo) -> None:
     config = repo.root / "epicvc.toml"
     config.write_text(config.read_text() + '\n[tables]\nignore = ["framework_users"]\n')

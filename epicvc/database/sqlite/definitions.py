@@ -8,6 +8,7 @@ from typing import Final
 
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.sqlite.collations import standing_in
+from epicvc.database.sqlite.virtual import parse
 from epicvc.database.tables import Definition
 from epicvc.errors import UnsupportedSchema
 
@@ -48,7 +49,8 @@ def create(connection: sqlite3.Connection, kind: str, definition: Definition, ta
     Raises:
         UnsupportedSchema: the text is no such definition, or cannot be run.
     """
-    if not definition.sql.startswith(PREFIX[kind]):
+    virtual = kind == "table" and parse(definition.name, definition.sql) is not None
+    if not virtual and not definition.sql.startswith(PREFIX[kind]):
         raise UnsupportedSchema(definition.name, f"its definition is no CREATE {kind.upper()} statement", table)
     try:
         standing_in(connection, lambda: connection.execute(definition.sql))

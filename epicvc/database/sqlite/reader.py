@@ -17,8 +17,17 @@ from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.foreign import find_faults, missing_parents, references_of
 from epicvc.database.sqlite.marking import HeldFile
 from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows, read_rows_between
-from epicvc.database.sqlite.schema import SEQUENCE, captured_schema, left_out_tables, root_pages, schema_stamp
+from epicvc.database.sqlite.schema import (
+    SEQUENCE,
+    Catalogue,
+    captured_schema,
+    fold,
+    left_out_tables,
+    root_pages,
+    schema_stamp,
+)
 from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.sqlite.virtual import Virtual, disagreeing
 from epicvc.database.tables import CatalogueEntry, ColumnInfo, Definition, KeyKind, Schema, TableInfo
 from epicvc.errors import InvalidData, NotFound
 
@@ -41,6 +50,8 @@ class SQLiteReader:
         held: the file, where the transaction holds it still.
     """
 
+    _writable = False
+
     def __init__(
         self,
         connection: sqlite3.Connection,
@@ -57,6 +68,8 @@ class SQLiteReader:
         self._ask_version = version
         self._version: object = None
         self._held = held
+        self._exactly: frozenset[str] | None = None
+        """The full-text indexes over tables that say something else than their tables; found out once."""
         self._seen: tuple[tuple[int, ...], Schema, dict[str, TableSQL]] | None = None
 
     def schema(self) -> Schema:
@@ -73,10 +86,16 @@ class SQLiteReader:
         """The captured tables, SQLite's own table of AUTOINCREMENT counters last."""
         return [*self.schema().tables, SEQUENCE]
 
+    def _has_rows(self, sql: TableSQL) -> bool:
+        """Whether there is anything that rows could be read of."""
+        if sql.table.kind is KeyKind.VIRTUAL:
+            return False
+        return sql.table.name != SEQUENCE.name or self._exists(SEQUENCE.name)
+
     def rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
         """Every row as (key, row), in the order of the keys' bytes."""
         sql = self.statements(table)
-        if table == SEQUENCE.name and not self._has_sequence():
+        if not self._has_rows(sql):
             return
         with translated(self._display, self._timeout):
             yield from read_rows(self._connection, sql)
@@ -90,7 +109,7 @@ class SQLiteReader:
     def row(self, table: str, key: bytes) -> bytes | None:
         """One row, or ``None``."""
         sql = self.statements(table)
-        if table == SEQUENCE.name and not self._has_sequence():
+        if not self._has_rows(sql):
             return None
         with translated(self._display, self._timeout):
             return read_row(self._connection, sql, key)
@@ -98,7 +117,7 @@ class SQLiteReader:
     def count(self, table: str) -> int:
         """How many rows the table has."""
         sql = self.statements(table)
-        if table == SEQUENCE.name and not self._has_sequence():
+        if not self._has_rows(sql):
             return 0
         with translated(self._display, self._timeout):
             found = self._connection.execute(f"SELECT count(*) FROM {sql.name}{sql.only}", sql.skip).fetchone()
@@ -240,9 +259,6 @@ class SQLiteReader:
             if name in pages and not sql.table.without_rowid
         }
 
-    def _has_sequence(self) -> bool:
-        return self._exists(SEQUENCE.name)
-
     def _exists(self, table: str) -> bool:
         query = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table' AND name = ?)"
         return next(self.execute(query, [table]))[0] == 1
@@ -258,12 +274,30 @@ class SQLiteReader:
             raise NotFound(f"{self._display} has no captured table {table}")
         return found
 
+    def _disagreeing(self) -> frozenset[str]:
+        """Indexes that are captured as they are, since making them again would give something else."""
+        if self._exactly is None:
+            found = Catalogue.read(self._connection, self._ignore).virtual.values()
+            indexes = [index for index in found if index.is_over_a_table and not index.is_bare]
+            self._exactly = disagreeing(self._connection, indexes, writable=self._writable)
+        return self._exactly
+
+    def capture_exactly(self, indexes: frozenset[str]) -> None:
+        """Have these indexes over tables, and no others, captured as they are from now on."""
+        self._exactly, self._seen = indexes, None
+
+    def ignored_searches(self) -> list[Virtual]:
+        """The full-text indexes over tables that are ignored, with all that is inside of them."""
+        ignored = frozenset(map(fold, self._ignore))
+        catalogue = Catalogue.read(self._connection, frozenset())
+        return [v for name, v in catalogue.virtual.items() if v.is_over_a_table and fold(name) in ignored]
+
     def _captured(self) -> tuple[Schema, dict[str, TableSQL]]:
         """The schema and the statements made from it, read again when a definition has changed."""
         with translated(self._display, self._timeout):
             stamp = schema_stamp(self._connection)
             if self._seen is None or self._seen[0] != stamp:
-                schema = captured_schema(self._connection, self._ignore)
+                schema = captured_schema(self._connection, self._ignore, self._disagreeing())
                 skip = tuple(sorted(left_out_tables(self._connection, self._ignore)))
                 unknown = self.unordered()
                 statements = {t.name: TableSQL(t, unordered=t.name in unknown) for t in schema.tables}

@@ -23,4 +23,5 @@ def rehearse(schema: Schema, display: str) -> None:
     """
     with translated(display, 0.0), closing(empty_copy()) as connection:
         reader = SQLiteReader(connection, display, 0.0, frozenset(), lambda: None)
-        Restore(connection, reader, schema, {}, lambda _: iter(())).run(None)
+        # the rows to have are those that are there: a virtual table puts some of its own into what it makes
+        Restore(connection, reader, schema, {}, reader.rows).run(None)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from epicvc.database.backend import Change, Fault, RowSource
@@ -22,9 +23,10 @@ from epicvc.database.rowcodec import show_key
 from epicvc.database.sqlite.collations import unordered
 from epicvc.database.sqlite.definitions import create, drop, first_difference
 from epicvc.database.sqlite.rowwriter import RowWriter
-from epicvc.database.sqlite.schema import SEQUENCE
+from epicvc.database.sqlite.schema import SEQUENCE, fold
 from epicvc.database.sqlite.statements import TableSQL
-from epicvc.database.tables import Definition, Schema, TableInfo
+from epicvc.database.sqlite.virtual import Virtual, exact, is_virtual, owners, virtual_tables
+from epicvc.database.tables import Definition, KeyKind, Schema, TableInfo
 from epicvc.errors import ConstraintBroken, InvalidData, UnknownOrder, UnsupportedSchema
 
 if TYPE_CHECKING:
@@ -62,16 +64,21 @@ class Restore:
         self._rows = rows
         self._old = reader.schema()
         old_tables = self._old.by_name
-        self._fresh = [table for table in target.tables if not _same_rows(table, old_tables.get(table.name))]
+        self._owners = owners(target)
+        changed = {table.name for table in target.tables if not _same_rows(table, old_tables.get(table.name))}
+        changed |= {shadow for shadow, owner in self._owners.items() if owner in changed}
+        self._fresh = [table for table in target.tables if table.name in changed]
         fresh = {table.name for table in self._fresh}
         kept = {table.name for table in target.tables} - fresh | {SEQUENCE.name}
         # what is no longer there or is made anew has no differences to apply
-        self._changes = {name: _again(found) for name, found in changes.items() if name in kept}
+        rowless = {table.name for table in target.tables if table.kind is KeyKind.VIRTUAL}
+        self._changes = {name: _again(found) for name, found in changes.items() if name in kept - rowless}
         unknown = sorted(changes.keys() - kept - fresh - old_tables.keys())
         if unknown:
             raise InvalidData(f"@{unknown[0]}: changes of a table that is in neither schema")
         self._undisturbed = undisturbed
-        waiting = {table.name: incoming.of(table) for table in target.tables} if incoming and undisturbed else {}
+        plain = [table for table in target.tables if not is_virtual(table.sql)]
+        waiting = {table.name: incoming.of(table) for table in plain} if incoming and undisturbed else {}
         self._waiting = {name: found for name, found in waiting.items() if found and name in self._changes}
         self._emptied = {
             name
@@ -112,7 +119,8 @@ class Restore:
         return bool(self._emptied) or any(True for found in self._changes.values() for _ in found)
 
     def _definitions_and_rows(self) -> None:
-        self._require_orders(name for name, found in self._changes.items() if any(True for _ in found))
+        self._require_orders(self._differing)
+        searches = self._to_rebuild()
         for trigger in self._old.triggers:
             drop(self._connection, "trigger", trigger.name)
         # a view that stays keeps its place in front of those that are made again
@@ -120,10 +128,15 @@ class Restore:
         for view in reversed(self._old.views[keep_views:]):
             drop(self._connection, "view", view.name)
         missing = self._drop_indexes()
+        within = owners(self._old)  # what is inside of a virtual table comes and goes with it
         for table in self._gone:
-            drop(self._connection, "table", table.name)
-        for table in self._fresh:
-            create(self._connection, "table", Definition(table.name, table.sql))
+            if table.name not in within:
+                drop(self._connection, "table", table.name)
+        # an index may take its columns from the table that it is over
+        for table in sorted(self._fresh, key=lambda table: is_virtual(table.sql)):
+            if table.name not in self._owners:
+                create(self._connection, "table", Definition(table.name, table.sql))
+        self._reader.capture_exactly(exact(self._target))
         made = self._reader.schema().by_name
         for table in self._fresh:
             if not _same_rows(table, made.get(table.name)):
@@ -133,10 +146,38 @@ class Restore:
             create(self._connection, "index", index, owner)
         for view in self._target.views[keep_views:]:
             create(self._connection, "view", view)
+        for search in searches:
+            search.rebuild(self._connection)
         made_now = {table.name for table in self._fresh} | {owner for owner, _ in missing}
         self._require_orders(name for name in made_now if self._reader.count(name))
         for trigger in self._target.triggers:
             create(self._connection, "trigger", trigger)
+
+    @cached_property
+    def _differing(self) -> frozenset[str]:
+        """The tables that stay and get other rows."""
+        return frozenset(self._emptied | {name for name, found in self._changes.items() if any(True for _ in found)})
+
+    def _to_rebuild(self) -> list[Virtual]:
+        """The full-text indexes to make again: what they are over changes, or may.
+
+        Those of ignored tables follow as well if they have done so until now.
+        """
+        written = self._differing | {table.name for table in [*self._fresh, *self._gone]}
+        plain = {table.name for table in [*self._old.tables, *self._target.tables] if table.name not in self._owners}
+        folded = {fold(name) for name in written}, {fold(name) for name in plain}
+
+        def follows(search: Virtual) -> bool:
+            if search.name in written or any(shadow in written for shadow in search.shadows):
+                return True
+            over = fold(search.content or "")
+            return bool(over) and (over in folded[0] or over not in folded[1])
+
+        kept = exact(self._target)
+        found = [search for search in virtual_tables(self._target).values() if search.is_index]
+        wanted = [search for search in found if search.name not in kept and not search.is_bare and follows(search)]
+        ignored = [search for search in self._reader.ignored_searches() if follows(search)]
+        return wanted + [search for search in ignored if search.agrees(self._connection)]
 
     def _drop_indexes(self) -> list[tuple[str, Definition]]:
         """Drop the indexes that differ; return those to make when the rows are there, each with its table."""
@@ -167,7 +208,11 @@ class Restore:
                 writer.delete(old_rows, undisturbed=self._undisturbed)
                 writer.insert((key, new) for key, _, new in found if new is not None)
         for table in self._fresh:
-            RowWriter(self._connection, TableSQL(table)).insert(self._rows(table.name))
+            writer = RowWriter(self._connection, TableSQL(table))
+            if table.name in self._owners:  # it came with its virtual table, and not empty
+                writer.clear()
+            if table.kind is not KeyKind.VIRTUAL:
+                writer.insert(self._rows(table.name))
 
     def _counters(self) -> dict[bytes, bytes]:
         """What the table of AUTOINCREMENT counters must hold in the end."""
@@ -211,8 +256,9 @@ class Restore:
             elif name != SEQUENCE.name:
                 writer.verify((key, new) for key, _, new in changes)
         for table in self._fresh:
-            writer = RowWriter(self._connection, self._reader.statements(table.name))
-            writer.verify_all(self._rows(table.name))
+            if table.kind is not KeyKind.VIRTUAL:
+                writer = RowWriter(self._connection, self._reader.statements(table.name))
+                writer.verify_all(self._rows(table.name))
         if allowed is not None:
             for fault in sorted(self._reader.faults() - allowed, key=lambda fault: (fault.table, fault.key)):
                 label = f"@{fault.table}/{show_key(fault.key) if fault.key else '*'}"

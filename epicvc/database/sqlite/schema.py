@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.sqlite.definitions import PREFIX
+from epicvc.database.sqlite.virtual import SHADOWS, Virtual, parse
 from epicvc.database.tables import Definition, KeyKind, Schema, TableInfo
 from epicvc.errors import InvalidData, UnsupportedSchema
 
@@ -20,11 +21,6 @@ ROWID_NAMES: Final = ("rowid", "_rowid_", "oid")
 
 _STORED_AS_COLUMN: Final = 0  # `hidden` of table_xinfo: 1 is a virtual table's, 2 and 3 are generated
 _ROWID_COLUMN: Final = -1  # `cid` of the row number among the columns of an index
-# Side tables of the virtual tables that SQLite comes with. They go with their virtual table.
-_SHADOWS: Final = (
-    *("config", "content", "data", "docsize", "idx", "segdir", "segments", "stat"),  # full-text search
-    *("node", "parent", "rowid"),  # R*Tree
-)
 
 
 class _Entry(Struct, frozen=True):
@@ -52,8 +48,15 @@ def rowid_name(table: TableInfo) -> str | None:
     return free and quote_identifier(free)
 
 
-def captured_schema(connection: sqlite3.Connection, ignore: frozenset[str]) -> Schema:
-    """Every definition but those of ``ignore``, of SQLite's statistics and of epicvc itself.
+def captured_schema(
+    connection: sqlite3.Connection, ignore: frozenset[str], exactly: frozenset[str] = frozenset()
+) -> Schema:
+    """Every definition but those of ``ignore``, of modules that are not known, of SQLite's statistics and of epicvc.
+
+    Args:
+        connection: the database.
+        ignore: tables to leave out.
+        exactly: full-text indexes over tables that are captured as they are, and not made again.
 
     Raises:
         UnsupportedSchema: something cannot be captured exactly.
@@ -65,12 +68,19 @@ def captured_schema(connection: sqlite3.Connection, ignore: frozenset[str]) -> S
             f"text encoding {encoding} cannot be captured exactly",
             hint="dump the database and load it into a new one, which is in UTF-8",
         )
-    entries = captured_entries(connection, ignore)
+    catalogue = Catalogue.read(connection, ignore)
+    entries = catalogue.captured(exactly)
     indexes: dict[str, list[Definition]] = {}
     for entry in entries:
         if entry.kind == "index" and entry.sql is not None:  # those of constraints have no text of their own
             indexes.setdefault(entry.table, []).append(_definition(entry))
-    tables = [_table(connection, entry, indexes.get(entry.name, ())) for entry in entries if entry.kind == "table"]
+    tables = [
+        _virtual(connection, entry, catalogue.virtual[entry.name])
+        if entry.name in catalogue.virtual
+        else _table(connection, entry, indexes.get(entry.name, ()))
+        for entry in entries
+        if entry.kind == "table"
+    ]
     return Schema(
         tables=tuple(sorted(tables, key=lambda table: table.name)),
         views=tuple(_definition(entry) for entry in entries if entry.kind == "view"),
@@ -80,38 +90,102 @@ def captured_schema(connection: sqlite3.Connection, ignore: frozenset[str]) -> S
     )
 
 
-def captured_entries(connection: sqlite3.Connection, ignore: frozenset[str]) -> list[_Entry]:
-    """The rows of ``sqlite_master`` that are captured, in their order."""
-    found = connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_master ORDER BY rowid")
-    entries = [_Entry(*row) for row in found]
-    left_out = ignored_names(entries, ignore)
-    kept = []
-    for entry in entries:
-        if entry.kind not in PREFIX or not isinstance(entry.name, str) or not isinstance(entry.table, str):
-            raise UnsupportedSchema(str(entry.name), f"unknown schema entry {entry.kind!r}")
-        own = fold(entry.name).startswith((OWN_PREFIX, "sqlite_stat")) or fold(entry.name) == SEQUENCE.name
-        if not own and fold(entry.table) not in left_out and not fold(entry.table).startswith(OWN_PREFIX):
-            kept.append(entry)
-    return kept
+class Catalogue(Struct, frozen=True):
+    """The rows of ``sqlite_master`` and what becomes of them.
+
+    Attributes:
+        entries: all of them, in their order.
+        virtual: by name, the virtual tables that are captured.
+        ignored: folded names of tables that are ignored, side tables of virtual ones included.
+        unknown: folded names of virtual tables whose module is not known or does not work here, and of their side
+            tables, with the reason.
+    """
+
+    entries: tuple[_Entry, ...]
+    virtual: dict[str, Virtual]
+    ignored: frozenset[str]
+    unknown: dict[str, str]
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection, ignore: frozenset[str]) -> Catalogue:
+        """Read it.
+
+        Raises:
+            UnsupportedSchema: it has something in it that is no definition.
+        """
+        found = connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_master ORDER BY rowid")
+        entries = tuple(_Entry(*row) for row in found)
+        for entry in entries:
+            if entry.kind not in PREFIX or not isinstance(entry.name, str) or not isinstance(entry.table, str):
+                raise UnsupportedSchema(str(entry.name), f"unknown schema entry {entry.kind!r}")
+        ignored = ignored_names(entries, ignore)
+        virtual: dict[str, Virtual] = {}
+        unknown: dict[str, str] = {}
+        for entry in entries:
+            if _is_virtual(entry) and fold(entry.name) not in ignored:
+                known = parse(entry.name, entry.sql)
+                trouble = _trouble(connection, entry.name) if known else "its module is not known"
+                if known is not None and trouble is None:
+                    virtual[entry.name] = known
+                else:
+                    unknown |= dict.fromkeys(_beside(entries, entry.name), str(trouble))
+        return cls(entries, virtual, ignored, unknown)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The tables and views that are not captured, as the catalogue spells them, each with the reason."""
+        return {
+            entry.name: self.unknown.get(fold(entry.name), "ignored")
+            for entry in self.entries
+            if entry.kind in {"table", "view"} and fold(entry.name) in self.ignored | self.unknown.keys()
+        }
+
+    def captured(self, exactly: frozenset[str]) -> list[_Entry]:
+        """The rows that are captured, in their order."""
+        left_out = self.ignored | self.unknown.keys()
+        for virtual in self.virtual.values():
+            wanted = virtual.captured(exactly=virtual.is_bare or virtual.name in exactly)
+            left_out |= {fold(name) for name in virtual.shadows if name not in wanted}
+        kept = []
+        for entry in self.entries:
+            own = fold(entry.name).startswith((OWN_PREFIX, "sqlite_stat")) or fold(entry.name) == SEQUENCE.name
+            if not own and fold(entry.table) not in left_out and not fold(entry.table).startswith(OWN_PREFIX):
+                kept.append(entry)
+        return kept
+
+
+def _trouble(connection: sqlite3.Connection, name: str) -> str | None:
+    """Why a virtual table does not work here, if it does not: its tokenizer is the application's, say."""
+    try:
+        connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(name)})").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+            raise
+        return str(error)
+    return None
+
+
+def _beside(entries: Iterable[_Entry], name: str) -> list[str]:
+    """The folded names of a virtual table of an unknown module and of the tables that, by their names, are its own."""
+    begin = fold(name) + "_"
+    return [fold(name), *(fold(e.name) for e in entries if e.kind == "table" and fold(e.name).startswith(begin))]
 
 
 def ignored_names(entries: Iterable[_Entry], ignore: frozenset[str]) -> frozenset[str]:
     """The folded names of the ignored tables, side tables of ignored virtual tables included."""
     ignored = {fold(name) for name in ignore}
     virtual = {fold(entry.name) for entry in entries if _is_virtual(entry) and fold(entry.name) in ignored}
-    return frozenset(ignored | {f"{name}_{suffix}" for name in virtual for suffix in _SHADOWS})
+    endings = {ending for module in SHADOWS.values() for ending in module}
+    return frozenset(ignored | {f"{name}_{ending}" for name in virtual for ending in endings})
 
 
 def left_out_tables(connection: sqlite3.Connection, ignore: frozenset[str]) -> frozenset[str]:
     """The names, as the catalogue spells them, of tables whose counters are not captured."""
-    found = connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_master")
-    entries = [_Entry(*row) for row in found]
-    names = ignored_names(entries, ignore)
-    return frozenset(
-        entry.name
-        for entry in entries
-        if entry.kind == "table" and (fold(entry.name) in names or fold(entry.name).startswith(OWN_PREFIX))
-    )
+    catalogue = Catalogue.read(connection, ignore)
+    own = {
+        entry.name for entry in catalogue.entries if entry.kind == "table" and fold(entry.name).startswith(OWN_PREFIX)
+    }
+    return frozenset(own | catalogue.left_out.keys())
 
 
 def _is_virtual(entry: _Entry) -> bool:
@@ -129,8 +203,6 @@ def _text_of(entry: _Entry) -> str:
 
 
 def _table(connection: sqlite3.Connection, entry: _Entry, indexes: Iterable[Definition]) -> TableInfo:
-    if _is_virtual(entry):
-        raise UnsupportedSchema(entry.name, "a virtual table cannot be captured")
     sql = _text_of(entry)
     described = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(entry.name)})").fetchall()
     columns = tuple(row[1] for row in described if row[6] == _STORED_AS_COLUMN)
@@ -148,6 +220,15 @@ def _table(connection: sqlite3.Connection, entry: _Entry, indexes: Iterable[Defi
     if kind is KeyKind.ROWID and rowid_name(table) is None:
         raise UnsupportedSchema(entry.name, "no primary key, and its columns hide the row number")
     return table
+
+
+def _virtual(connection: sqlite3.Connection, entry: _Entry, virtual: Virtual) -> TableInfo:
+    sql = str(entry.sql)
+    if not virtual.is_tree:
+        return TableInfo(entry.name, sql, (), (), KeyKind.VIRTUAL)
+    described = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(entry.name)})").fetchall()
+    columns = tuple(row[1] for row in described if row[6] == _STORED_AS_COLUMN)
+    return TableInfo(entry.name, sql, columns, columns[:1], KeyKind.INTEGER)  # the first column numbers its rows
 
 
 def _key_index(connection: sqlite3.Connection, table: str) -> frozenset[int] | None:
@@ -175,5 +256,6 @@ def schema_stamp(connection: sqlite3.Connection) -> tuple[int, int, int]:
 
 
 def root_pages(connection: sqlite3.Connection) -> dict[str, int]:
-    """By table, the page where its tree begins."""
-    return dict(connection.execute("SELECT name, rootpage FROM main.sqlite_master WHERE type = 'table'"))
+    """By table, the page where its tree begins; a virtual table has none."""
+    query = "SELECT name, rootpage FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0"
+    return dict(connection.execute(query))

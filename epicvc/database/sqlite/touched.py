@@ -25,6 +25,7 @@ from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import encode_integer_key, raw_text
 from epicvc.database.sqlite.schema import SEQUENCE, fold, schema_version
 from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.sqlite.virtual import owners, virtual_tables
 from epicvc.database.tables import KeyKind, Schema
 
 _REPLACE: Final = "replace"
@@ -38,14 +39,17 @@ class TouchLog:
 
     def __init__(self, connection: sqlite3.Connection, schema: Schema, tables: Iterable[TableSQL]) -> None:
         self._connection = connection
-        self._tables = {sql.table.name: sql for sql in tables if sql.table.name != SEQUENCE.name}
+        within = owners(schema)  # what is inside of virtual tables takes no triggers, nor do these
+        self._unlogged = [*within, *virtual_tables(schema)]
+        left_out = {SEQUENCE.name, *self._unlogged}
+        self._tables = {sql.table.name: sql for sql in tables if sql.table.name not in left_out}
         self._logs = {name: f"temp._epicvc_log_{number}" for number, name in enumerate(self._tables)}
         self._before: dict[str, int] = {}  # rows before the transaction, of the tables that are counted
         self._found = {name: _found(connection, sql) for name, sql in self._tables.items()}
         for name, sql in self._tables.items():
             for statement in _log_statements(sql, self._logs[name], self._found[name]):
                 connection.execute(statement)
-        self._count(replaceable_tables(schema))
+        self._count(name for name in replaceable_tables(schema) if name in self._tables)
         self._version = schema_version(connection)
 
     def expect(self, query: str) -> None:
@@ -60,7 +64,7 @@ class TouchLog:
     def rows(self) -> Mapping[str, Touched | None]:
         """Per touched table its rows, or ``None`` when not all of them are known."""
         if schema_version(self._connection) != self._version:
-            return dict.fromkeys([*self._tables, SEQUENCE.name], None)
+            return dict.fromkeys([*self._tables, *self._unlogged, SEQUENCE.name], None)
         touched: dict[str, Touched | None] = {}
         for name, sql in self._tables.items():
             found = Touched(self._logged(sql), self._beyond(sql))
@@ -68,8 +72,8 @@ class TouchLog:
                 touched[name] = None
             elif found.keys or found.added:
                 touched[name] = found
-        if touched:  # a table of counters takes no triggers
-            touched[SEQUENCE.name] = None
+        if touched or self._unlogged:  # a table of counters takes no triggers
+            touched |= dict.fromkeys([*self._unlogged, SEQUENCE.name], None)
         return touched
 
     def _count(self, names: Iterable[str]) -> None:

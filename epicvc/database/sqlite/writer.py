@@ -35,6 +35,8 @@ class SQLiteWriter(SQLiteReader):
         incoming: rows that wait to be restored.
     """
 
+    _writable = True
+
     def __init__(
         self,
         connection: sqlite3.Connection,
