@@ -23,6 +23,7 @@ from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_of
 from epicvc.services.difference import key_text
+from epicvc.services.formerrows import FormerRows
 from epicvc.services.pickedparents import Parent, Parents, require_checks
 from epicvc.services.restoredfile import check_new_names, restore_file
 from epicvc.services.session import Later, Session, change
@@ -135,7 +136,8 @@ def _pick_one(
         if files is not None:
             result, known = replace(result, files=files), True
     if side in (None, "db") and current.database is not None and source.database is not None:
-        picker = _RowPicker(session, current.database, source.database, restored)
+        former = FormerRows(session.staging, session.reader, source, current)
+        picker = _RowPicker(session, current.database, source.database, restored, former)
         database = picker.table(label) if label.table else picker.document(label)
         if database is not None:
             result, known = replace(result, database=database), True
@@ -263,11 +265,18 @@ class _RowPicker:
         current: the database as it is.
         source: the database that rows are taken from.
         restored: the epics that the command restores as a whole, whose rows give way to each other.
+        former: reads rows of the other database in the columns of now.
     """
 
     def __init__(
-        self, session: Session, current: DatabaseState, source: DatabaseState, restored: Collection[str]
+        self,
+        session: Session,
+        current: DatabaseState,
+        source: DatabaseState,
+        restored: Collection[str],
+        former: FormerRows,
     ) -> None:
+        self._former = former
         self._sink: ObjectSink = session.staging
         self._mapping: Mapping = session.repo.config.mapping
         self._current = current
@@ -310,6 +319,7 @@ class _RowPicker:
         task = label.path[1] if len(label.path) > 1 and label.path[0] == Mapping.TASKS else None
         if label.path[:1] == (SIBLINGS,) or not self._knows_document(label.root, task):
             return None
+        self._former.require_owners(label, self._mapping)
         whole = not label.path or (task is not None and len(label.path) == 2) or label.path == (Mapping.TASKS,)
 
         def wanted(owner: Owner) -> bool:
@@ -351,7 +361,7 @@ class _RowPicker:
                 f"{label}: row {key_text(row.key)} of {table}, which it had there, is another one of {place} by now",
                 hint="restore that epic with it, or check out the whole database",
             )
-        return [(row.key, row.there) for row in found]
+        return [(row.key, row.there and self._former.packed(label, table, row.there, row.here)) for row in found]
 
     def _field(self, label: Label, task: str | None, rows: dict[str, list[_Owned]]) -> DatabaseState | None:
         columns = self._mapping.epics if task is None else self._mapping.tasks
@@ -364,7 +374,8 @@ class _RowPicker:
         for row in rows[columns.table]:
             if row.here is None or row.there is None:
                 raise NotFound(f"{label}: its row is only on one side", hint="restore the whole epic or task")
-            here, there = self._here.named(columns.table, row.here), self._there.named(columns.table, row.there)
+            here = self._here.named(columns.table, row.here)
+            there = self._former.named(columns.table, self._there.named(columns.table, row.there))
             if field.column not in here or field.column not in there:
                 return None
             here[field.column] = self._column(field, here, there, inner[1:], label)

@@ -84,6 +84,14 @@ class _Matching:
         if [self._named.get(column.name) for column in self._after[: len(self._before)]] == [*self._old]:
             return self._named  # columns were added behind the others, or none at all
         doubtful = self._doubtful()
+        while True:
+            matches, still = self._without(doubtful)
+            if still == doubtful:
+                return {name: matches[name] for name in self._new if name in matches}
+            doubtful = still
+
+    def _without(self, doubtful: set[str]) -> tuple[Matches, set[str]]:
+        """The matches where some columns need not be what their name says; and which of these are something else."""
         stay = {name: own for name, own in self._named.items() if name not in doubtful}
         gone = [name for name in self._old if name not in stay.values()]
         came = [name for name in self._new if name not in stay]
@@ -91,9 +99,9 @@ class _Matching:
         moved = _unambiguous([pair for pair, found in votes.items() if found.same and not found.broken], gone, came)
         likely = [pair for pair, found in votes.items() if found.same > found.other] + [*map(_reversed, moved.items())]
         lost, taken = {own for own, _ in likely}, {name for _, name in likely}
-        by_name = {name: own for name, own in self._named.items() if name in stay or not (name in taken or own in lost)}
-        matches = {**by_name, **moved}
-        return {name: matches[name] for name in self._new if name in matches}
+        still = {name for name in doubtful if name in taken or self._named[name] in lost}
+        by_name = {name: own for name, own in self._named.items() if name not in still}
+        return {**by_name, **moved}, still
 
     def _doubtful(self) -> set[str]:
         """The columns whose name is there before and after, and whose values are others in most rows."""

@@ -89,3 +89,11 @@ def test_rewritten_values_do_not_take_a_column_its_name() -> None:
 
 def test_columns_of_an_empty_table_go_by_their_names() -> None:
     assert _match(["id", "b", "a", "n"], ["id", "b", "a", "n"], []) == {name: name for name in ("id", "b", "a", "n")}
+
+
+def test_a_column_that_was_only_edited_says_which_rows_were_touched() -> None:
+    """All its values are others, which is no doubt about its name: no other column has them."""
+    before = [Column("id", "INT"), Column("n", "INT", (0,)), Column("a", "TEXT")]
+    after = [*before[:2], Column("x", "TEXT")]
+    pairs: list[tuple[Values, Values]] = [((1, 2, "a1"), (1, 7, "new")), ((2, 0, "a2"), (2, 0, "a2"))]
+    assert match_columns(before, after, lambda: pairs) == {"id": "id", "n": "n", "x": "a"}
