@@ -52,15 +52,24 @@ def _same_but_touched(one: NamedRow, other: NamedRow) -> bool:
 
 
 def _made_twice(ours: NamedRow, theirs: NamedRow) -> NamedRow | None:
-    """One row that both sides made, as a migration applied on both does; ``None`` where they say different things."""
-    differing = [name for name in {*ours, *theirs} if not _same(ours.get(name), theirs.get(name))]
-    times = [name for name in differing if is_birth_time(name)]
-    if not times or not all(is_birth_time(name) or is_touch_time(name) or is_maker(name) for name in differing):
+    """One row that both sides made, as a migration applied on both does; ``None`` where they say different things.
+
+    It is the one that was made earlier, and was written last when either was.
+    """
+    names = dict.fromkeys([*ours, *theirs])
+    differing = [name for name in names if not _same(ours.get(name), theirs.get(name))]
+    born, touched = [list(filter(kind, differing)) for kind in (is_birth_time, is_touch_time)]
+    makers = [name for name in differing if is_maker(name)]
+    if len(born) + len(touched) + len(makers) < len(differing) or not any(map(is_birth_time, names)):
         return None
-    if any(type(ours.get(name)) is not type(theirs.get(name)) or ours.get(name) is None for name in times):
+    if not all(_comparable(ours.get(name), theirs.get(name)) for name in (*born, *touched)):
         return None
-    first, other = sorted((ours, theirs), key=lambda row: str(row[times[0]]))
-    return {**first, **{name: other[name] for name in differing if is_touch_time(name)}}
+    first = min(ours, theirs, key=lambda row: ([row[name] for name in born], [str(row.get(name)) for name in makers]))
+    return {**first, **{name: max(ours[name], theirs[name]) for name in touched}}  # type: ignore[type-var]
+
+
+def _comparable(one: SQLValue, other: SQLValue) -> bool:
+    return type(one) is type(other) and isinstance(one, str | int | float)
 
 
 def merge_cells(context: Context, label: Label, rows: Versions) -> NamedRow:

@@ -22,7 +22,7 @@ from epicvc.repo.rows import NamedRow, is_alive
 _TOUCHED: Final = re.compile(r"(^|_)(updated|modified|changed)(_|$)", re.IGNORECASE)
 """Columns that say when a row was last written; writing it again is no change that a person made."""
 
-_BORN: Final = re.compile(r"(^|_)(created|inserted|applied)(_(at|on|time|date))?$", re.IGNORECASE)
+_BORN: Final = re.compile(r"(^|_)((created|inserted)(_(at|on|time|date))?|applied_(at|on|time|date))$", re.IGNORECASE)
 """Columns that say when a row was made: where both sides add one thing, that is no difference which a person made."""
 
 _MAKER: Final = re.compile(r"(^|_)(created|inserted|applied)_by$", re.IGNORECASE)
