@@ -196,22 +196,22 @@ class Reader(Protocol):
         """The foreign keys that a table of this definition declares."""
         ...
 
-    def finds_parent(
+    def parents(
         self,
         child: TableInfo,
-        row: tuple[bytes, bytes],
-        columns: tuple[str, ...],
+        rows: Iterable[tuple[bytes, bytes]],
+        reference: Reference,
         parent: TableInfo,
-        rows: Sequence[tuple[bytes, bytes]],
-    ) -> bool:
-        """Whether one of some rows is what a row refers to, by the database's rules for types and collations.
+        among: Iterable[tuple[bytes, bytes]] | None = None,
+    ) -> Mapping[bytes, bytes]:
+        """The keys of the rows that others refer to, by the keys of those, by the database's own rules.
 
         Args:
-            child: the table of the row that refers.
-            row: that row, with its key.
-            columns: the columns that refer.
+            child: the table of the rows that refer.
+            rows: these rows, by key.
+            reference: the foreign key.
             parent: the table that they refer to.
-            rows: rows of it, by key.
+            among: rows of it, by key, of which the parents are some; ``None`` for those that the database has.
         """
         ...
 

@@ -6,25 +6,20 @@ restored rows refer to may be gone by now.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from epicvc.database.backend import Fault, Reader, Reference, Writer, targets
-from epicvc.database.rowcodec import SQLValue, decode_row, encode_key
+from epicvc.database.backend import Fault, Reader, Reference, Writer
 from epicvc.database.tables import TableInfo
 from epicvc.errors import ConstraintBroken
 from epicvc.model.labels import Label
-from epicvc.repo.dbside import get_schema, pack_row, row_changes, table_root, unpack_row
+from epicvc.repo.dbside import RowChange, get_schema, pack_row, row_changes, table_root, unpack_row
 from epicvc.repo.objects import DatabaseState
-from epicvc.repo.rows import rows_of
 from epicvc.services.difference import key_text
 from epicvc.services.threeway.checks import new_rows
 from epicvc.store import tree
 from epicvc.store.objects import ObjectSink
-
-_Values: TypeAlias = "tuple[object, ...]"
 
 
 class Parent(Struct, frozen=True):
@@ -35,12 +30,14 @@ class Parent(Struct, frozen=True):
         key: its key.
         row: it, as the commit has it.
         child: what refers to it.
+        taken: there is a row of this key, which has another value.
     """
 
     table: str
     key: bytes
     row: bytes
     child: Label
+    taken: bool = False
 
     @property
     def label(self) -> Label:
@@ -71,26 +68,53 @@ class Parents:
         self._schema = get_schema(sink, current)
         self._tables = {table.name.casefold(): table for table in self._schema.tables}
         self._references: dict[str, tuple[Reference, ...]] = {}
-        self._indexes: dict[tuple[DatabaseState, str, tuple[str, ...]], dict[_Values, bytes]] = {}
+        self._then = get_schema(sink, source).by_name
 
     def missing(self, wanted: DatabaseState) -> list[Parent]:
         """The rows that the commit has, that rows of a state refer to, and that this state has not."""
         found: dict[tuple[str, bytes], Parent] = {}
         for name, changes in row_changes(self._sink, self._current, wanted):
             table = self._tables.get(name.casefold())
-            for key, _, row in changes if table is not None else ():
-                if row is None or table is None:
-                    continue
-                for reference in self._references_of(table):
-                    parent = self._missing(wanted, table, row, reference, row_label(name, key))
-                    if parent is not None:
-                        found.setdefault((parent.table, parent.key), parent)
+            rows = {key: row for key, _, row in changes if row is not None}
+            if table is None or not rows:
+                continue
+            for reference in self._references_of(table):
+                for parent in self._missing(wanted, table, rows, reference):
+                    found.setdefault((parent.table, parent.key), parent)
         return list(found.values())
+
+    def _missing(
+        self, wanted: DatabaseState, table: TableInfo, rows: dict[bytes, bytes], reference: Reference
+    ) -> Iterator[Parent]:
+        parent = self._tables.get(reference.parent.casefold())
+        candidates = self._only_there(wanted, parent) if parent is not None else None
+        if parent is None or not candidates:
+            return
+        changed = {key: new for key, _, new in self._changes(self._current, wanted, parent.name)}
+        here = self._reader.parents(table, rows.items(), reference, parent)
+        lacking = {key: row for key, row in rows.items() if key not in here or here[key] in changed}
+        among = [(key, row) for key, row in changed.items() if row is not None]
+        known = self._reader.parents(table, lacking.items(), reference, parent, among)
+        lacking = {key: row for key, row in lacking.items() if key not in known}
+        there = self._reader.parents(table, lacking.items(), reference, parent, candidates.items())
+        for child, key in there.items():
+            taken = _packed(self._sink, wanted, parent.name, key) is not None
+            yield Parent(parent.name, key, candidates[key], row_label(table.name, child), taken)
+
+    def _only_there(self, wanted: DatabaseState, table: TableInfo) -> dict[bytes, bytes] | None:
+        """The commit's rows of a table that a state does not have so; ``None`` where they are of another form."""
+        then = self._then.get(table.name)
+        if then is None or then.columns != table.columns:
+            return None
+        return {key: row for key, _, row in self._changes(wanted, self._source, table.name) if row is not None}
+
+    def _changes(self, before: DatabaseState, after: DatabaseState, table: str) -> Iterable[RowChange]:
+        return dict(row_changes(self._sink, before, after)).get(table, ())
 
     def bring(self, wanted: DatabaseState) -> tuple[DatabaseState, list[Parent]]:
         """A state with the parents of its rows, theirs too, and which these are."""
         brought: list[Parent] = []
-        while parents := self.missing(wanted):
+        while parents := [parent for parent in self.missing(wanted) if not parent.taken]:
             brought += parents
             for parent in parents:
                 root = table_root(self._sink, wanted, parent.table) or tree.EMPTY
@@ -103,43 +127,6 @@ class Parents:
         if table.name not in self._references:
             self._references[table.name] = tuple(self._reader.references_by(table))
         return self._references[table.name]
-
-    def _missing(
-        self, wanted: DatabaseState, table: TableInfo, row: bytes, reference: Reference, child: Label
-    ) -> Parent | None:
-        parent = self._tables.get(reference.parent.casefold())
-        values = _values(table, row, reference.columns)
-        if parent is None or values is None:
-            return None
-        columns = targets(reference, parent)
-        if self._find(wanted, parent, columns, values) is not None:
-            return None
-        key = self._find(self._source, parent, columns, values)
-        packed = _packed(self._sink, self._source, parent.name, key) if key is not None else None
-        return None if key is None or packed is None else Parent(parent.name, key, packed, child)
-
-    def _find(
-        self, state: DatabaseState, parent: TableInfo, columns: tuple[str, ...], values: tuple[SQLValue, ...]
-    ) -> bytes | None:
-        """The key of the row with these values; types and case do not matter."""
-        if columns == parent.key and len(columns) == 1:
-            for value in _spellings(values[0]):
-                key = encode_key((value,))
-                if _packed(self._sink, state, parent.name, key) is not None:
-                    return key
-        if state not in (self._current, self._source):
-            changed = dict(row_changes(self._sink, self._current, state)).get(parent.name, ())
-            rows = {key: new for key, _, new in changed}
-            for key, row in rows.items():
-                if row is not None and _alike(_values(parent, row, columns)) == _alike(values):
-                    return key
-            found = self._find(self._current, parent, columns, values)
-            return None if found in rows else found
-        place = state, parent.name, columns
-        if place not in self._indexes:
-            rows_there = rows_of(self._sink, state, parent.name)
-            self._indexes[place] = {_alike(_values(parent, row, columns)): key for key, row in rows_there}
-        return self._indexes[place].get(_alike(values))
 
     def check(self, wanted: DatabaseState, writer: Writer, before: frozenset[Fault]) -> None:
         """Make sure of the rows that were written.
@@ -163,22 +150,20 @@ class Parents:
         )
 
     def _as_in_source(self, wanted: DatabaseState, fault: Fault) -> bool:
+        """Whether the commit has the row too, and no parent of it either."""
         here, there = (
             _packed(self._sink, state, fault.table, fault.key) if fault.key else None
             for state in (wanted, self._source)
         )
-        table = self._tables.get(fault.table.casefold())
+        table, parent = (self._tables.get(name.casefold()) for name in (fault.table, fault.parent))
         if here is None or here != there or table is None:
             return False
+        if parent is None:
+            return True
+        candidates = self._only_there(wanted, parent)
         references = (found for found in self._references_of(table) if found.columns == fault.columns)
-        return all(self._missing_in_source(table, here, found) for found in references)
-
-    def _missing_in_source(self, table: TableInfo, row: bytes, reference: Reference) -> bool:
-        parent, values = self._tables.get(reference.parent.casefold()), _values(table, row, reference.columns)
-        return (
-            parent is None
-            or values is None
-            or (self._find(self._source, parent, targets(reference, parent), values) is None)
+        return candidates is not None and not any(
+            self._reader.parents(table, [(fault.key, here)], found, parent, candidates.items()) for found in references
         )
 
 
@@ -199,23 +184,3 @@ def _packed(sink: ObjectSink, state: DatabaseState, table: str, key: bytes) -> b
     root = table_root(sink, state, table)
     row = tree.get(sink, root, key) if root is not None else None
     return None if row is None else unpack_row(sink, row)
-
-
-def _values(table: TableInfo, row: bytes, columns: tuple[str, ...]) -> tuple[SQLValue, ...] | None:
-    """What a row has in some columns; ``None`` where one is NULL, which refers to nothing, or is none of the table."""
-    named = dict(zip((name.casefold() for name in table.columns), decode_row(row), strict=False))
-    values = tuple(named.get(name.casefold()) for name in columns)
-    return None if None in values else values
-
-
-def _spellings(value: SQLValue) -> Iterator[SQLValue]:
-    yield value
-    text = str(value)
-    if not isinstance(value, int) and text.removesuffix(".0").lstrip("-").isdigit():
-        yield int(text.removesuffix(".0"))
-    if not isinstance(value, str):
-        yield text
-
-
-def _alike(values: tuple[SQLValue, ...] | None) -> _Values:
-    return () if values is None else tuple(str(value).removesuffix(".0").casefold() for value in values)

@@ -115,8 +115,10 @@ def _guard(
     for parent in finder.missing(wanted):
         raise ConstraintBroken(
             str(parent.child),
-            f"it refers to {parent.label}, which is gone",
-            hint="add --with-parents to bring that back too; nothing was written",
+            f"it refers to {parent.label}, which {'has another value by now' if parent.taken else 'is gone'}",
+            hint=f"restore {parent.label} with it; nothing was written"
+            if parent.taken
+            else "add --with-parents to bring that back too; nothing was written",
         )
     require_checks(session.staging, reader, (current, source), wanted)
     before = reader.faults(finder.concerned(wanted))

@@ -144,6 +144,18 @@ def test_a_collation(garden: EpicRepo, swap: bool) -> None:
 
 
 @swapped
+def test_a_number_that_refers_to_a_text(garden: EpicRepo, swap: bool) -> None:
+    base = (
+        "CREATE TABLE p(code TEXT PRIMARY KEY)",
+        "INSERT INTO p VALUES('2')",
+        "CREATE TABLE c(id TEXT PRIMARY KEY, code INT REFERENCES p) WITHOUT ROWID",
+    )
+    edits = ("UPDATE p SET code = '02'",), ("INSERT INTO c VALUES('a', 2)",)
+    _split(garden, base, *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="@c/a/code")
+
+
+@swapped
 @pytest.mark.parametrize("key", KEYS)
 def test_a_child_that_had_no_parent_before(garden: EpicRepo, key: str, swap: bool) -> None:
     """A fault that one branch had by itself is for doctor, whatever the other did to the parents."""
@@ -283,3 +295,76 @@ def test_a_row_without_a_parent_in_the_commit_either(garden: EpicRepo) -> None:
     _work(garden, ("DELETE FROM work_sessions",))
     garden.ok("restore", "--source", "HEAD~1", "@work_sessions/1")
     assert garden.one("SELECT task_id FROM work_sessions") == 77
+
+
+COMPUTED = "CREATE TABLE p(id INTEGER PRIMARY KEY, n INT, code INT AS (n * 10) STORED UNIQUE)"
+UP = "CREATE TABLE c(id INTEGER PRIMARY KEY, up INT REFERENCES c(id))"
+GONE: dict[str, tuple[tuple[str, ...], tuple[str, ...], str]] = {
+    "unique": ((CODES, "INSERT INTO p VALUES(2, 'y')", CHILD, "INSERT INTO c VALUES(1, 'y')"), (), "@p/2"),
+    "another in another case": (
+        (CODES, "INSERT INTO p VALUES(1, 'Y'), (2, 'y')", CHILD, "INSERT INTO c VALUES(1, 'y')"),
+        (),
+        "@p/2",
+    ),
+    "computed": (
+        (
+            COMPUTED,
+            "INSERT INTO p(id, n) VALUES(2, 2)",
+            "CREATE TABLE c(id INTEGER PRIMARY KEY, code INT REFERENCES p(code))",
+            "INSERT INTO c VALUES(1, 20)",
+        ),
+        (),
+        "@p/2",
+    ),
+    "of another type": (
+        (
+            "CREATE TABLE p(id INTEGER PRIMARY KEY)",
+            "INSERT INTO p VALUES(2)",
+            "CREATE TABLE c(id INTEGER PRIMARY KEY, pid TEXT REFERENCES P)",
+            "INSERT INTO c VALUES(1, '02')",
+        ),
+        (),
+        "@p/2",
+    ),
+    "of the table itself, in a chain": (
+        (UP, "INSERT INTO c VALUES(2, NULL), (3, 2), (1, 3)"),
+        ("DELETE FROM c",),
+        "@c/3",
+    ),
+    "of the table itself, in a circle": ((UP, "INSERT INTO c VALUES(2, 1), (1, 2)"), ("DELETE FROM c",), "@c/2"),
+}
+
+
+@pytest.mark.parametrize("form", GONE)
+def test_parents_of_every_form_come_back(garden: EpicRepo, form: str) -> None:
+    base, later, parent = GONE[form]
+    _work(garden, base)
+    _work(garden, later or ("DELETE FROM c", "DELETE FROM p WHERE id = 2"))
+    garden.refused(4, "restore", "--source", "HEAD~1", "@c/1", naming=f"{parent}, which is gone")
+    assert parent in garden.ok("restore", "--source", "HEAD~1", "@c/1", "--with-parents").err
+    assert garden.sql("PRAGMA foreign_key_check") == []
+
+
+@pytest.mark.parametrize("code", ["none", "Y", "1"])
+def test_a_row_that_had_no_parent_then_is_restored_as_it_was(garden: EpicRepo, code: str) -> None:
+    """Nor does another spelling make one: the database compares these by their bytes."""
+    _work(garden, (CODES, "INSERT INTO p VALUES(1, 'y'), (2, '1.0')", CHILD, f"INSERT INTO c VALUES(1, '{code}')"))
+    _work(garden, ("DELETE FROM c",))
+    garden.ok("restore", "--source", "HEAD~1", "@c/1")
+    assert garden.one("SELECT code FROM c") == code
+
+
+def test_a_parent_that_was_changed_is_not_overwritten(garden: EpicRepo) -> None:
+    _work(garden, (CODES, "INSERT INTO p VALUES(2, 'y')", CHILD, "INSERT INTO c VALUES(1, 'y')"))
+    _work(garden, ("DELETE FROM c", "UPDATE p SET code = 'z'"))
+    restore = ("restore", "--source", "HEAD~1", "@c/1")
+    garden.refused(4, *restore, "--with-parents", naming="@p/2, which has another value by now")
+    assert garden.one("SELECT code FROM p") == "z"
+    garden.ok(*restore, "@p/2")
+    assert garden.sql("PRAGMA foreign_key_check") == []
+
+
+def test_a_restored_parent_that_rows_no_longer_find(garden: EpicRepo) -> None:
+    _work(garden, (CODES, "INSERT INTO p VALUES(2, 'y')", CHILD))
+    _work(garden, ("UPDATE p SET code = 'z'", "INSERT INTO c VALUES(1, 'z')"))
+    garden.refused(4, "restore", "--source", "HEAD~1", "@p/2", naming="@c/1/code")

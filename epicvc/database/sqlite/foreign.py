@@ -15,7 +15,7 @@ from epicvc.database.tables import KeyKind
 
 def find_faults(connection: sqlite3.Connection, tables: Iterable[TableSQL]) -> frozenset[Fault]:
     """Every row of ``tables`` whose foreign key finds no parent."""
-    return frozenset(fault for sql in tables for fault in faults_of(connection, sql))
+    return frozenset(fault for sql in tables for fault in _faults_of(connection, sql))
 
 
 def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
@@ -30,7 +30,7 @@ def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]
     return frozenset((str(table), str(parent)) for table, parent in found)
 
 
-def faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
+def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
     """Every row of one table whose foreign key finds no parent."""
     table = sql.table
     if table.kind is KeyKind.VIRTUAL:
@@ -91,7 +91,8 @@ def _search(connection: sqlite3.Connection, sql: TableSQL, link: Reference) -> I
     if described:
         # the alias keeps the two apart when a table refers to itself
         wanted = [target or primary[at] for at, target in enumerate(targets)]
-        pairs = [f"p.{quote_identifier(target)} = {column}" for target, column in zip(wanted, own, strict=True)]
+        # with the sign the value takes the type of the column that it is compared with, as a reference does
+        pairs = [f"p.{quote_identifier(target)} = +{column}" for target, column in zip(wanted, own, strict=True)]
         source = f"main.{quote_identifier(parent)} AS p"
         condition += f" AND NOT EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(pairs)})"
     for key in _keys(connection, sql, condition, []):

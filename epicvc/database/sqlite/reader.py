@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import ChangedKeys, Fault, Reference, Row
+from epicvc.database.backend import ChangedKeys, Fault, Reference, Row, targets
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
 from epicvc.database.sqlite.collations import stand_in, unordered
 from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
@@ -171,18 +171,23 @@ class SQLiteReader:
 
         return references_by(definition)
 
-    def finds_parent(
+    def parents(
         self,
         child: TableInfo,
-        row: tuple[bytes, bytes],
-        columns: tuple[str, ...],
+        rows: Iterable[tuple[bytes, bytes]],
+        reference: Reference,
         parent: TableInfo,
-        rows: Sequence[tuple[bytes, bytes]],
-    ) -> bool:
-        """Whether one of some rows is what a row refers to."""
-        from epicvc.database.sqlite.trials import finds_parent  # as above
+        among: Iterable[tuple[bytes, bytes]] | None = None,
+    ) -> Mapping[bytes, bytes]:
+        """The keys of the rows that others refer to, by the keys of those."""
+        from epicvc.database.sqlite.trials import parents_among, parents_in, referred  # as above
 
-        return finds_parent(child, row, columns, parent, rows)
+        wanted, columns = referred(child, rows, reference.columns), targets(reference, parent)
+        if among is not None:
+            return parents_among(wanted, parent, columns, among)
+        sql = self.statements(parent.name)
+        with translated(self._display, self._timeout):
+            return parents_in(self._connection, sql, columns, wanted)
 
     def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
         """The rows of a table of this definition that break a CHECK constraint."""

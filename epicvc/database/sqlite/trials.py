@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Final
 
-from epicvc.database.backend import Reference
+from epicvc.database.backend import Reference, Row
+from epicvc.database.quoting import quote_identifier
+from epicvc.database.rowcodec import raw_text
 from epicvc.database.sqlite.definitions import create
-from epicvc.database.sqlite.foreign import faults_of, references_of
+from epicvc.database.sqlite.foreign import references_of
 from epicvc.database.sqlite.rowwriter import RowWriter
-from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.sqlite.statements import TableSQL, bound, mark
 from epicvc.database.tables import Definition, TableInfo
 from epicvc.errors import InvalidRow, UnsupportedSchema
 
@@ -60,30 +62,64 @@ def references_by(definition: TableInfo) -> tuple[Reference, ...]:
         return tuple(references_of(scratch, definition.name).values())
 
 
-def finds_parent(
-    child: TableInfo,
-    row: tuple[bytes, bytes],
-    columns: tuple[str, ...],
-    parent: TableInfo,
-    rows: Sequence[tuple[bytes, bytes]],
-) -> bool:
-    """Whether one of some rows is what a row refers to, by SQLite's own rules for affinities and collations.
+def referred(child: TableInfo, rows: Iterable[tuple[bytes, bytes]], columns: Sequence[str]) -> dict[bytes, Row]:
+    """What rows have in the columns that refer, computed ones too, by key; none of NULL, which refers to nothing.
 
     Args:
-        child: the table of the row that refers.
-        row: that row, with its key.
-        columns: the columns that refer.
-        parent: the table that they refer to.
-        rows: rows of it, by key; none of the row itself.
+        child: the table of the rows.
+        rows: the rows, by key.
+        columns: the columns.
     """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
         scratch.execute("PRAGMA ignore_check_constraints=ON")
-        for table in {child.name: child, parent.name: parent}.values():
-            create(scratch, "table", Definition(table.name, table.sql))
-            for index in table.indexes:  # a foreign key may need a unique one
-                create(scratch, "index", index)
+        create(scratch, "table", Definition(child.name, child.sql))
+        sql = TableSQL(child)
+        writer = RowWriter(scratch, sql)
+        scratch.text_factory = raw_text
+        names = ", ".join(map(quote_identifier, columns))
+        found = {}
+        for key, row in rows:
+            writer.insert([(key, row)])
+            values = scratch.execute(f"SELECT {names} FROM {sql.name}").fetchone()
+            if None not in values:
+                found[key] = values
+            writer.clear()
+        return found
+
+
+def parents_among(
+    wanted: Mapping[bytes, Row], parent: TableInfo, columns: Sequence[str], rows: Iterable[tuple[bytes, bytes]]
+) -> dict[bytes, bytes]:
+    """The rows that others refer to, by the keys of those, where they are among some rows.
+
+    Args:
+        wanted: what is referred by, as :func:`referred` gives it.
+        parent: the table that is referred to.
+        columns: the columns of it that are referred to.
+        rows: rows of it, by key.
+    """
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
+        scratch.execute("PRAGMA ignore_check_constraints=ON")
+        create(scratch, "table", Definition(parent.name, parent.sql))
+        for index in parent.indexes:
+            create(scratch, "index", index)
         RowWriter(scratch, TableSQL(parent)).insert(rows)
-        if child.name != parent.name or row[0] not in dict(rows):
-            RowWriter(scratch, TableSQL(child)).insert([row])
-        faults = faults_of(scratch, TableSQL(child))
-        return not any(fault.key in (row[0], b"") and fault.columns in (columns, ()) for fault in faults)
+        return parents_in(scratch, TableSQL(parent), columns, wanted)
+
+
+def parents_in(
+    connection: sqlite3.Connection, sql: TableSQL, columns: Sequence[str], wanted: Mapping[bytes, Row]
+) -> dict[bytes, bytes]:
+    """The same among the rows of a database."""
+    found = {}
+    factory, connection.text_factory = connection.text_factory, raw_text
+    try:
+        for key, values in wanted.items():
+            # a bound value takes the type and the collation of the column, as a reference does
+            terms = [f"{quote_identifier(name)} = {mark(value)}" for name, value in zip(columns, values, strict=True)]
+            row = connection.execute(f"{sql.select} WHERE {' AND '.join(terms)}", [*map(bound, values)]).fetchone()
+            if row is not None:
+                found[key] = sql.key_of(row)
+    finally:
+        connection.text_factory = factory
+    return found

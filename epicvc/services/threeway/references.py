@@ -178,8 +178,9 @@ def _theirs_too(reader: Reader, three: Three, fault: Fault) -> bool:
         rows = [(key, unpack_row(theirs.sink, value)) for key, value in found.items()]
     else:
         rows = [*theirs.rows_of(parent.name)]
-    own = _own_columns(theirs, fault)
-    return not reader.finds_parent(child, (fault.key, unpack_row(theirs.sink, packed)), own, parent, rows)
+    own, row_there = _own_columns(theirs, fault), (fault.key, unpack_row(theirs.sink, packed))
+    declared = [found for found in reader.references_by(child) if found.columns == own]
+    return bool(declared) and not any(reader.parents(child, [row_there], found, parent, rows) for found in declared)
 
 
 def _own_columns(state: State, fault: Fault) -> tuple[str, ...]:
