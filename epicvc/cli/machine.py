@@ -12,6 +12,7 @@ from epicvc.services.questions import plain
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from epicvc.database.backend import Stranded
     from epicvc.database.migrations.proving import Proof
     from epicvc.merge.threeway import Chosen, Conflict
     from epicvc.model.labels import Label
@@ -245,7 +246,13 @@ def commit(report: CommitReport) -> Shape:
 
 
 def restore(
-    commit: ObjectId, files: int, *, database: bool, to: Path | None = None, parents: Sequence[Label] | None = None
+    commit: ObjectId,
+    files: int,
+    *,
+    database: bool,
+    to: Path | None = None,
+    parents: Sequence[Label] | None = None,
+    stranded: Iterable[Stranded] = (),
 ) -> Shape:
     """``epicvc.restore/1``."""
     return {
@@ -255,6 +262,7 @@ def restore(
         "database": database,
         "to": str(to) if to else None,
         **({} if parents is None else {"parents": [str(label) for label in parents]}),
+        **_left_out(stranded),
     }
 
 
@@ -277,7 +285,14 @@ def arrival(found: Arrival, command: str) -> Shape:
         "branch": found.branch,
         "files": found.changed_files,
         "database": found.changed_database,
+        **_left_out(found.stranded),
     }
+
+
+def _left_out(found: Iterable[Stranded]) -> Shape:
+    """The triggers that could not be brought back, where there are any."""
+    triggers = [{"name": one.trigger, "table": one.table, "missing": one.missing} for one in found]
+    return {"left_out": triggers} if triggers else {}
 
 
 def init(found: Found) -> Shape:
@@ -292,6 +307,8 @@ def init(found: Found) -> Shape:
         "system": found.system,
         "credentials": found.credentials,
         "orphans": found.orphans,
+        "not_captured": found.not_captured,
+        **_left_out(found.stranded),
         "commit": _hex(found.commit),
     }
 

@@ -41,6 +41,20 @@ class Fault(Struct, frozen=True):
     columns: tuple[str, ...] = ()
 
 
+class Stranded(Struct, frozen=True):
+    """A trigger that names a table that is not there, so that nobody can write to the trigger's own table.
+
+    Attributes:
+        trigger: its name.
+        table: the table or view that it is on.
+        missing: the table that it names.
+    """
+
+    trigger: str
+    table: str
+    missing: str
+
+
 class Reference(Struct, frozen=True):
     """A declared foreign key.
 
@@ -112,8 +126,15 @@ class Reader(Protocol):
         """
         ...
 
-    def require_restorable(self) -> None:
+    def left_out(self) -> Mapping[str, str]:
+        """The tables and views that are not captured, each with the reason: ``ignored``, or why it cannot be."""
+        ...
+
+    def require_restorable(self) -> Sequence[Stranded]:
         """Make sure that the captured schema could be restored into an empty database, by doing so elsewhere.
+
+        Returns:
+            The triggers that would not come back, since a table that they name is not captured, or not there.
 
         Raises:
             UnsupportedSchema: it could not.
@@ -252,6 +273,11 @@ class Writer(Reader, Protocol):
         """The name of the schema in which the transaction finds the tables that were laid beside the database."""
         ...
 
+    @property
+    def stranded(self) -> Sequence[Stranded]:
+        """The triggers that :meth:`restore` left out."""
+        ...
+
     def execute_many(self, query: str, rows: Iterable[Sequence[SQLValue]]) -> None:
         """Run one statement that returns nothing for each row of bound values, one after the other."""
         ...
@@ -268,7 +294,7 @@ class Writer(Reader, Protocol):
         """Bring the database to ``schema`` and to the rows that ``changes`` lead to, exactly.
 
         No trigger fires. The result is read back; a difference raises, and the transaction must not be
-        committed.
+        committed. A trigger that is made, and names a table that is not there, is left out: see :attr:`stranded`.
 
         Args:
             schema: the definitions to have.

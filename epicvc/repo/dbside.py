@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from msgspec.structs import replace
+
 from epicvc.errors import DamagedObject
 from epicvc.repo.objects import DatabaseState
 from epicvc.store import tree
@@ -229,13 +231,13 @@ def row_changes(
 
 def restore(
     writer: Writer,
-    source: ObjectSource,
+    source: ObjectSink,
     current: DatabaseState,
     target: DatabaseState,
     changes: MappingABC[str, RowChanges] | None = None,
     *,
     undisturbed: bool = False,
-) -> None:
+) -> DatabaseState:
     """Bring the database from one captured state to another, as a restore does.
 
     Args:
@@ -245,6 +247,9 @@ def restore(
         target: how it is to be.
         changes: :func:`row_changes` of the two, where they are at hand.
         undisturbed: it is certain to be so: nobody has written since it was captured.
+
+    Returns:
+        The state that the database has now: the target, but for triggers that cannot run here.
 
     Raises:
         InvalidRow: a row would not come back exactly.
@@ -257,4 +262,10 @@ def restore(
                 yield key, unpack_row(source, value)
 
     found = dict(row_changes(source, current, target)) if changes is None else changes
-    writer.restore(get_schema(source, target), found, rows, undisturbed=undisturbed)
+    schema = get_schema(source, target)
+    writer.restore(schema, found, rows, undisturbed=undisturbed)
+    left_out = {stranded.trigger for stranded in writer.stranded}
+    if not left_out:
+        return target
+    reached = replace(schema, triggers=tuple(t for t in schema.triggers if t.name not in left_out))
+    return DatabaseState(source.put(ObjectType.SCHEMA, reached.to_json_bytes()), target.tables)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, field
 
+from epicvc.database.backend import Stranded
 from epicvc.errors import InvalidData, UnknownOrder
 from epicvc.merge.circles import circles
 from epicvc.merge.graph import Node
@@ -77,10 +78,19 @@ def _database(session: Session) -> Iterator[Finding]:
     if reader is None:
         yield Finding("warning", "no_database", "there is no database", "name one with --db or in epicvc.toml")
         return
+    for table, reason in sorted(reader.left_out().items()):
+        text = f"table {table} is not captured: {reason}"
+        yield Finding("info", "not_captured", text, "a restore leaves it as it is, and a new database is without it")
+    stranded: Sequence[Stranded] = ()
     try:
-        reader.require_restorable()  # the store may have the schema from before this was made sure of
+        stranded = reader.require_restorable()  # the store may have the schema from before this was made sure of
     except InvalidData as error:
         yield Finding("error", error.kind, str(error), error.hint or "")
+    for one in stranded:
+        text = f"trigger {one.trigger} of {one.table} names a table that is not captured or not there: {one.missing}"
+        yield Finding(
+            "warning", "stranded_trigger", text, "a new database, as from `restore --to`, is without the trigger"
+        )
     for table, collation in sorted(reader.unordered().items()):
         known = UnknownOrder(table, collation)
         yield Finding("warning", known.kind, str(known), known.hint or "")

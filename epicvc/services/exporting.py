@@ -9,6 +9,7 @@ from shutil import rmtree
 
 from msgspec import Struct
 
+from epicvc.database.backend import Stranded
 from epicvc.database.url import open_backend, parse_url
 from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.fileio import atomic_write, make_directories
@@ -28,10 +29,12 @@ class Exported(Struct, frozen=True):
     Attributes:
         files: how many files.
         database: the database's path; ``None`` when the commit has none.
+        stranded: the triggers that were left out, since a table that they name is not captured.
     """
 
     files: int
     database: Path | None
+    stranded: tuple[Stranded, ...] = ()
 
 
 def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = False) -> Exported:
@@ -137,14 +140,15 @@ def _write(repo: Repo, snapshot: Snapshot, directory: Path, target: Path) -> Exp
     with backend.read() as reader:
         empty = capture(reader, staging)
     with backend.write(as_restore=True) as writer:
-        restore(writer, staging, empty, snapshot.database)
+        wanted = restore(writer, staging, empty, snapshot.database)
+        stranded = tuple(writer.stranded)
         writer.commit()
     with backend.read() as reader:
         written = capture(reader, staging)
     backend.close()
-    if written != snapshot.database:
+    if written != wanted:
         raise Refused(
             f"{target} does not equal the commit after writing it",
             hint="this is a bug; the repo is untouched",
         )
-    return Exported(count, target)
+    return Exported(count, target, stranded)

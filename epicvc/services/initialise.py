@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.database.backend import Backend, Reader
+from epicvc.database.backend import Backend, Reader, Stranded
 from epicvc.database.builtin import create_schema
 from epicvc.database.documents import epic_keys
 from epicvc.database.layout import read_layout
@@ -61,6 +61,8 @@ class Found(Struct):
         system: by table, the columns that no field is mapped to.
         credentials: tables that look as if they hold secrets.
         orphans: rows whose foreign key finds no parent.
+        not_captured: by table that snapshots leave out, the reason.
+        stranded: triggers that name a table that is left out or not there.
         commit: the first commit.
     """
 
@@ -73,6 +75,8 @@ class Found(Struct):
     system: dict[str, list[str]] = field(default_factory=dict)
     credentials: list[str] = field(default_factory=list)
     orphans: int = 0
+    not_captured: dict[str, str] = field(default_factory=dict)
+    stranded: list[Stranded] = field(default_factory=list)
     commit: ObjectId | None = None
 
 
@@ -314,6 +318,8 @@ def _first_commit(repo: Repo, found: Found) -> ObjectId | None:
         if session.reader is not None:
             layout = read_layout(session.reader, repo.config.mapping, found.database or "")
             found.rows = len(epic_keys(session.reader, layout))
+            found.not_captured = dict(session.reader.left_out())
+            found.stranded = list(session.reader.require_restorable())
         return commit_later(session, session.working.snapshot(), "first snapshot", CommitKind.COMMIT, "init", {})
 
     return change(repo, act).commit

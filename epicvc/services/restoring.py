@@ -7,6 +7,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from epicvc.database.backend import Stranded
 from epicvc.errors import Refused
 from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import CommitKind, Snapshot
@@ -30,12 +31,14 @@ class Arrival(Struct, frozen=True):
         branch: the current branch; ``None`` when HEAD is detached.
         changed_files: how many files it changed, or would change.
         changed_database: whether it changed the database, or would.
+        stranded: the triggers that were left out, since a table that they name is not there.
     """
 
     commit: ObjectId | None
     branch: str | None
     changed_files: int
     changed_database: bool
+    stranded: tuple[Stranded, ...] = ()
 
 
 def checkout(
@@ -133,7 +136,7 @@ def _arrive(
         command,
         description,
         target,
-        lambda _: Arrival(repo.revisions.head(), repo.revisions.branch(), count, database),
+        lambda _: Arrival(repo.revisions.head(), repo.revisions.branch(), count, database, tuple(target.stranded)),
     )
 
 

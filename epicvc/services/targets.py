@@ -7,10 +7,10 @@ from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.database.backend import Writer
+from epicvc.database.backend import Stranded, Writer
 from epicvc.database.rowcodec import encode_key
 from epicvc.database.tables import Schema, TableInfo
 from epicvc.repo.apply import After, Request, Stage
@@ -37,11 +37,13 @@ class Target(Struct, frozen=True):
         snapshot: the state to reach.
         refs: refs to move, given the sink for a commit that they may need.
         check: looks at the rows once they are written, and raises where they must not stay.
+        stranded: gets the triggers that are left out, since a table that they name is not there.
     """
 
     snapshot: Snapshot
     refs: Callable[[Session, ObjectSink, Snapshot], dict[str, str | None]] = lambda _session, _sink, _snapshot: {}
     check: Callable[[Writer], None] | None = None
+    stranded: list[Stranded] = field(default_factory=list)
 
 
 def go(
@@ -71,9 +73,12 @@ def go(
 
     def work(writer: Writer | None, stage: Stage) -> After:
         if writer is not None and current.database is not None and wanted.database is not None:
-            restore(writer, stage.sink, current.database, wanted.database, rows, undisturbed=True)
+            there = restore(writer, stage.sink, current.database, wanted.database, rows, undisturbed=True)
+            target.stranded[:] = writer.stranded
             if target.check is not None:
                 target.check(writer)
+            reached = replace(wanted, database=there)
+            return After(reached, target.refs(session, stage.sink, reached))
         return After(wanted, target.refs(session, stage.sink, wanted))
 
     writes = wanted.database != current.database

@@ -162,6 +162,11 @@ def init_report(console: Console, found: Found, *, verbose: bool = False) -> Non
     for table in found.credentials:
         text = f'warning: table {table} may hold secrets; leave it out with [tables] ignore = ["{table}"]'
         console.print(line((printable(text), "changed")))
+    for table, reason in found.not_captured.items():
+        console.print(line((printable(f"not captured: table {table} ({reason})"), "changed")))
+    for one in found.stranded:
+        text = f"warning: trigger {one.trigger} of {one.table} names a table that is not captured: {one.missing}"
+        console.print(line((printable(text), "changed")))
     if found.commit is not None:
         console.print(line((f"committed {found.commit.hex()[:12]}  first snapshot", "good")))
         console.print(line(("next: epicvc status", "label")))

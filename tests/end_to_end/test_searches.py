@@ -100,3 +100,73 @@ def test_its_own_content_is_versioned(made: EpicRepo) -> None:
     made.ok("restore", "--at", "2100-01-01", "--to", "then")
     with closing(sqlite3.connect(made.root / "then" / made.database.name)) as copy:
         assert copy.execute("SELECT said FROM words WHERE words MATCH 'kept'").fetchall() == [("kept",)]
+
+
+def test_a_trigger_whose_table_is_left_out(made: EpicRepo) -> None:
+    _script(made.database, SEARCH)
+    config = made.root / "epicvc.toml"
+    config.write_text(config.read_text() + '\n[tables]\nignore = ["find"]\n')
+    made.ok("checkpoint", "k")
+    findings = made.json("doctor")["findings"]
+    assert [one["message"] for one in findings if one["kind"] == "not_captured" and " find " in one["message"]]
+    stranded = [one for one in findings if one["kind"] == "stranded_trigger"]
+    assert [one["message"].split()[1] for one in stranded] == ["find_i", "find_d", "find_u"]
+    assert all("find" in one["message"].split()[-1] for one in stranded)
+    said = made.ok("restore", "--at", "2100-01-01", "--to", "then").out
+    answer = made.json("restore", "--at", "2100-01-01", "--to", "again")
+    assert [one["name"] for one in answer["left_out"]] == ["find_i", "find_d", "find_u"]
+    assert {(one["table"], one["missing"]) for one in answer["left_out"]} == {("framework_epics", "find")}
+    with closing(sqlite3.connect(made.root / "then" / made.database.name)) as copy:
+        copy.execute("UPDATE framework_epics SET name = 'x'")
+        assert copy.execute("SELECT 1 FROM sqlite_master WHERE name GLOB 'find*'").fetchall() == []
+    assert "trigger find_u of framework_epics" in said or said == ""
+
+
+def test_in_place_a_trigger_goes_with_the_table_that_it_names(made: EpicRepo) -> None:
+    _script(made.database, SEARCH)
+    config = made.root / "epicvc.toml"
+    config.write_text(config.read_text() + '\n[tables]\nignore = ["find"]\n')
+    made.ok("checkpoint", "k")
+    _script(made.database, "DROP TRIGGER find_i; DROP TRIGGER find_d; DROP TRIGGER find_u; DROP TABLE find;")
+    made.sql("UPDATE framework_epics SET name = 'orchard'")
+    answer = made.json("rollback", "k")
+    assert [one["name"] for one in answer["left_out"]] == ["find_i", "find_d", "find_u"]
+    assert made.json("status")["clean"] is True
+    made.sql("UPDATE framework_epics SET name = 'x'")
+
+
+UNKNOWN = """
+    PRAGMA writable_schema=ON;
+    INSERT INTO sqlite_master VALUES ('table', 'near', 'near', 0, 'CREATE VIRTUAL TABLE near USING elsewhere(a, b)');
+    PRAGMA writable_schema=RESET;
+"""
+
+
+def test_a_module_that_is_not_known_is_named(made: EpicRepo) -> None:
+    _script(made.database, "CREATE TABLE near_nodes (id INTEGER PRIMARY KEY, v); INSERT INTO near_nodes VALUES (1, 2)")
+    _script(made.database, UNKNOWN)
+    made.sql("CREATE TRIGGER near_u AFTER UPDATE ON framework_epics BEGIN INSERT INTO near VALUES (1, 2); END")
+    made.ok("checkpoint", "k")
+    named = [one["message"] for one in made.json("doctor")["findings"] if one["kind"] == "not_captured"]
+    assert named == [f"table {name} is not captured: its module is not known" for name in ("near", "near_nodes")]
+    made.sql("UPDATE near_nodes SET v = 3")
+    made.sql("UPDATE audit_results SET file_path = 'x'")
+    made.ok("rollback", "k")
+    assert made.sql("SELECT v FROM near_nodes") == [(3,)]
+    assert made.sql("SELECT name FROM sqlite_master WHERE name = 'near'") == [("near",)]
+    answer = made.json("restore", "--at", "2100-01-01", "--to", "then")
+    assert [one["name"] for one in answer["left_out"]] == ["near_u"]
+    with closing(sqlite3.connect(made.root / "then" / made.database.name)) as copy:
+        copy.execute("UPDATE framework_epics SET name = 'x'")
+        assert copy.execute("SELECT 1 FROM sqlite_master WHERE name GLOB 'near*'").fetchall() == []
+
+
+def test_init_names_what_it_leaves_out(made: EpicRepo, tmp_path: Path) -> None:
+    _script(made.database, UNKNOWN)
+    made.sql("CREATE TRIGGER near_u AFTER UPDATE ON framework_epics BEGIN INSERT INTO near VALUES (1, 2); END")
+    other = EpicRepo(tmp_path / "other", made.facts)
+    (other.root / "epics").mkdir(parents=True)
+    other.database.write_bytes(made.database.read_bytes())
+    found = other.json("init")
+    assert found["not_captured"] == {"near": "its module is not known"}
+    assert [one["name"] for one in found["left_out"]] == ["near_u"]

@@ -9,6 +9,9 @@ from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from epicvc.database.backend import Stranded
     from epicvc.model.labels import Selection
     from epicvc.repo.repository import Repo
     from epicvc.services.exporting import Exported
@@ -132,11 +135,14 @@ def _tell_export(context: Context, exported: Exported, commit: ObjectId, directo
         has_database = exported.database is not None
         from epicvc.cli import machine
 
-        settings.emit(machine.restore(commit, exported.files, database=has_database, to=directory))
+        settings.emit(
+            machine.restore(commit, exported.files, database=has_database, to=directory, stranded=exported.stranded)
+        )
     else:
         verb = "would write" if dry_run else "wrote"
         parts = [count(exported.files, "file"), *([str(exported.database)] if exported.database else [])]
         settings.say(f"{verb} {' and '.join(parts)} of {commit.hex()[:12]}")
+        tell_stranded(context, exported.stranded)
     return 0
 
 
@@ -187,4 +193,13 @@ def tell_arrival(context: Context, arrival: Arrival, command: str, *, dry_run: b
     )
     where = f"on {arrival.branch}" if arrival.branch else "detached"
     settings.say(f"{command}: {what}; HEAD is {arrival.commit.hex()[:12] if arrival.commit else 'nowhere'} ({where})")
+    tell_stranded(context, arrival.stranded)
     return 0
+
+
+def tell_stranded(context: Context, stranded: Iterable[Stranded]) -> None:
+    """Say which triggers were not brought back."""
+    for one in stranded:
+        settings_of(context).say(
+            f"  left out: trigger {one.trigger} of {one.table}, for there is no table {one.missing}"
+        )

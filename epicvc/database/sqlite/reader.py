@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import ChangedKeys, Fault, Reference, Row, targets
+from epicvc.database.backend import ChangedKeys, Fault, Reference, Row, Stranded, targets
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
 from epicvc.database.sqlite.collations import stand_in, unordered
 from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
@@ -76,11 +76,16 @@ class SQLiteReader:
         """Every captured definition."""
         return self._captured()[0]
 
-    def require_restorable(self) -> None:
+    def left_out(self) -> Mapping[str, str]:
+        """What is not captured, with the reason."""
+        with translated(self._display, self._timeout):
+            return Catalogue.read(self._connection, self._ignore).left_out
+
+    def require_restorable(self) -> Sequence[Stranded]:
         """Restore the captured schema into an empty database in memory."""
         from epicvc.database.sqlite.rehearsal import rehearse  # only a schema that is new need be tried
 
-        rehearse(self.schema(), self._display)
+        return rehearse(self.schema(), self._display)
 
     def tables(self) -> Sequence[TableInfo]:
         """The captured tables, SQLite's own table of AUTOINCREMENT counters last."""

@@ -17,7 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import Change, Fault, RowSource
+from msgspec.structs import replace
+
+from epicvc.database.backend import Change, Fault, RowSource, Stranded
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import show_key
 from epicvc.database.sqlite.collations import unordered
@@ -25,6 +27,7 @@ from epicvc.database.sqlite.definitions import create, drop, first_difference
 from epicvc.database.sqlite.rowwriter import RowWriter
 from epicvc.database.sqlite.schema import SEQUENCE, fold
 from epicvc.database.sqlite.statements import TableSQL
+from epicvc.database.sqlite.stranded import missing_table
 from epicvc.database.sqlite.virtual import Virtual, exact, is_virtual, owners, virtual_tables
 from epicvc.database.tables import Definition, KeyKind, Schema, TableInfo
 from epicvc.errors import ConstraintBroken, InvalidData, UnknownOrder, UnsupportedSchema
@@ -65,6 +68,8 @@ class Restore:
         self._old = reader.schema()
         old_tables = self._old.by_name
         self._owners = owners(target)
+        self.stranded: list[Stranded] = []
+        """The triggers that were left out, since a table that they name is not there."""
         changed = {table.name for table in target.tables if not _same_rows(table, old_tables.get(table.name))}
         changed |= {shadow for shadow, owner in self._owners.items() if owner in changed}
         self._fresh = [table for table in target.tables if table.name in changed]
@@ -151,7 +156,23 @@ class Restore:
         made_now = {table.name for table in self._fresh} | {owner for owner, _ in missing}
         self._require_orders(name for name in made_now if self._reader.count(name))
         for trigger in self._target.triggers:
+            self._create_trigger(trigger)
+
+    def _create_trigger(self, trigger: Definition) -> None:
+        """Make a trigger, but for one that was not there and could not run, so that its table can be written to."""
+        create(self._connection, "trigger", trigger)
+        if trigger in self._old.triggers:
+            return
+        query = "SELECT tbl_name FROM main.sqlite_master WHERE type = 'trigger' AND name = ?"
+        (table,) = self._connection.execute(query, [trigger.name]).fetchone()
+        missing = missing_table(self._connection, str(table))
+        if missing is None:
+            return
+        drop(self._connection, "trigger", trigger.name)
+        if missing_table(self._connection, str(table)) is not None:  # an older one is to blame
             create(self._connection, "trigger", trigger)
+        else:
+            self.stranded.append(Stranded(trigger.name, str(table), missing))
 
     @cached_property
     def _differing(self) -> frozenset[str]:
@@ -243,8 +264,11 @@ class Restore:
 
     def _verify(self, counters: dict[bytes, bytes], allowed: frozenset[Fault] | None) -> None:
         found = self._reader.schema()
-        if found != self._target:
-            raise UnsupportedSchema(_differing(found, self._target), "its definition does not come back as it was")
+        left_out = {stranded.trigger for stranded in self.stranded}
+        triggers = tuple(trigger for trigger in self._target.triggers if trigger.name not in left_out)
+        target = replace(self._target, triggers=triggers) if left_out else self._target
+        if found != target:
+            raise UnsupportedSchema(_differing(found, target), "its definition does not come back as it was")
         if dict(self._reader.rows(SEQUENCE.name)) != counters:
             raise InvalidData(f"@{SEQUENCE.name}: the counters do not come back as they were")
         for name, changes in self._changes.items():

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import Change, Fault, Row, RowSource, Touched
+from epicvc.database.backend import Change, Fault, Row, RowSource, Stranded, Touched
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.sqlite.connection import BESIDE
 from epicvc.database.sqlite.failures import translated
@@ -69,6 +69,11 @@ class SQLiteWriter(SQLiteReader):
     def beside(self) -> str:
         """The schema of the image that the transaction was begun with."""
         return BESIDE
+
+    @property
+    def stranded(self) -> Sequence[Stranded]:
+        """The triggers that were left out of restores."""
+        return [found for restore in self._restores for found in restore.stranded]
 
     def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
         """Run one statement; the rows of a query are streamed, those of ``RETURNING`` are complete."""
