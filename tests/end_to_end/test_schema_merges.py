@@ -318,3 +318,23 @@ def test_a_renamed_time_of_the_last_change_without_proof(garden: EpicRepo, curre
     migration = ("ALTER TABLE note RENAME COLUMN updated_at TO touched",)
     other = _branches(garden, base, migration, work, current)
     garden.refused(5, "merge", other, naming="dropped the column updated_at")
+
+
+@into
+def test_a_renamed_column_that_refers_to_tasks_follows_their_numbers(garden: EpicRepo, current: str) -> None:
+    """Each branch gives the same number to a task of its own; the reference of the merged one has another name."""
+    table = f"CREATE TABLE note(id INTEGER PRIMARY KEY, task_id INTEGER REFERENCES {TASKS}(id), text TEXT)"
+    _work(garden, (table, "INSERT INTO note VALUES(1, 1, 'dig')"))
+    garden.ok("switch", "-c", "migrated")
+    garden.rewrite("1", lambda body: body["tasks"].append({"id": "1.9", "title": "Rake"}))
+    garden.ok("sync")
+    add = f"INSERT INTO note SELECT {{}}, id, 'of ' || task_key FROM {TASKS} WHERE task_key = '{{}}'"
+    _work(garden, ("ALTER TABLE note RENAME COLUMN task_id TO task_ref", add.format(3, "1.9")))
+    garden.ok("switch", "main")
+    garden.rewrite("2", lambda body: body.update(tasks=[{"id": "2.1", "title": "Roof"}]))
+    garden.ok("sync")
+    _work(garden, (add.format(4, "2.1"),))
+    garden.ok("switch", current)
+    garden.ok("merge", "migrated" if current == "main" else "main")
+    found = garden.sql(f"SELECT text, task_key FROM note JOIN {TASKS} ON {TASKS}.id = task_ref ORDER BY task_key")
+    assert found == [("dig", "1.1"), ("of 1.9", "1.9"), ("of 2.1", "2.1")]

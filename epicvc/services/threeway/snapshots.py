@@ -210,7 +210,9 @@ class _Merge:
         if schema is None:
             return three.ours.snapshot.database
         emit: Emit = {}
-        surrogates = Surrogates(self._mapping, three.ours, reader)
+        kept = three.ours.snapshot.database
+        final = three.ours if kept is not None and kept.schema == schema else three.theirs
+        surrogates = Surrogates(self._mapping, three.ours, reader, final)
         context = self._decisions.context()
         tables = TableMerge(self._session, three, context, surrogates, emit)
         done: set[Place] = set()

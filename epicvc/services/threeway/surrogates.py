@@ -21,11 +21,13 @@ class Surrogates:
     Args:
         mapping: says which columns refer to epics and tasks, declared or not.
         ours: the state whose keys stay.
-        reader: the database as ours has it.
+        reader: reads definitions.
+        final: a state with the schema of the merged database, whose columns rows are read in.
     """
 
-    def __init__(self, mapping: DocumentMapping, ours: State, reader: Reader | None) -> None:
+    def __init__(self, mapping: DocumentMapping, ours: State, reader: Reader | None, final: State) -> None:
         self._ours = ours
+        self._final = final
         self._reader = reader
         self._taken: set[tuple[str, bytes]] = set()
         self._highest: dict[str, int] = {}
@@ -107,7 +109,8 @@ class Surrogates:
             column, parent = self._mapped[table]
             yield column, parent.casefold()
         assert self._reader is not None  # rows come from a database
-        for found in self._reader.references(table):
+        info = self._final.captured.table(table) if self._final.captured else None
+        for found in self._reader.references_by(info) if info else ():
             parent = found.parent.casefold()
             for column, target in zip(found.columns, found.targets, strict=True):
                 if parent in self._columns and target in (None, self._columns[parent]):
