@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 
 from epicvc.database.backend import Reader
-from epicvc.database.rowcodec import encode_row
+from epicvc.database.rowcodec import SQLValue, encode_row
+from epicvc.database.tables import TableInfo
 from epicvc.errors import Refused
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
@@ -78,7 +79,7 @@ class FormerRows:
             now: the row that it takes the place of.
 
         Raises:
-            Refused: it has a value that the table of now has no column for, or lacks one that cannot be told.
+            Refused: it has a value that the table of now has no column for.
         """
         form, there, here = self._forms.get(table), self._source.captured, self._current.captured
         if form is None or there is None or here is None:
@@ -90,8 +91,17 @@ class FormerRows:
         found |= self.named(table, row)
         for name in self._current.columns(table):
             if name not in found:
-                raise Refused(f"{label}: the default of {table}.{name}, which is new since, is computed", hint=_HINT)
+                found[name] = self._computed(label, here.table(table), name)
         return encode_row([found[name] for name in self._current.columns(table)])
+
+    def _computed(self, label: Label, table: TableInfo | None, name: str) -> SQLValue:
+        """What an insert that does not name a column puts there, where its default is an expression."""
+        if self._reader is not None and table is not None:
+            for column in self._reader.columns_by(table):
+                if column.name == name and column.default is not None:
+                    ((value,),) = list(self._reader.execute(f"SELECT ({column.default})"))
+                    return value
+        raise Refused(f"{label}: the default of the new column {name} cannot be told", hint=_HINT)
 
     def _require_place(self, label: Label, table: str, form: Form, row: NamedRow) -> None:
         if not form.key:

@@ -289,17 +289,16 @@ class _RowPicker:
 
     def table(self, label: Label) -> DatabaseState | None:
         """A row, a column of a row, or all rows of a table."""
-        info = self._here.table(label.root)
-        if info is None or info != self._there.table(label.root):
-            raise UsageError(
-                f"{label}: the table's definition differs there", hint="check out the whole database instead"
-            )
+        if self._here.table(label.root) is None or self._there.table(label.root) is None:
+            raise UsageError(f"{label}: only one side has this table", hint="check out the whole database instead")
         changes = []
         for key, old, new in self._differing(label.root):
             if label.path and key_text(key) != label.path[0]:
                 continue
             if len(label.path) > 1:
                 new = self._with_column(label.root, old, new, label.path[1])
+            elif new is not None:
+                new = self._former.packed(Label(label.root, (key_text(key),), table=True), label.root, new, old)
             changes.append((key, new))
         if not changes and label.path and not self._knows(label):
             return None
@@ -311,7 +310,7 @@ class _RowPicker:
     def _with_column(self, table: str, old: bytes | None, new: bytes | None, column: str) -> bytes | None:
         if old is None or new is None:
             raise NotFound(f"@{table}: the row is only on one side", hint="restore the whole row")
-        here, there = self._here.named(table, old), self._there.named(table, new)
+        here, there = self._here.named(table, old), self._former.named(table, self._there.named(table, new))
         if column not in here or column not in there:
             raise NotFound(f"@{table} has no column {column}")
         return encode_row(tuple({**here, column: there[column]}.values()))

@@ -71,7 +71,8 @@ def forms_between(reader: Reader, base: State, final: State) -> Forms:
         new = final.captured.table(old.name)
         if new is not None and (old.columns, old.key, old.sql) != (new.columns, new.key, new.sql):
             found = _form(reader, base, final, old, new)
-            if found.dropped or found.added or not found.key or [*found.sources] != [*old.columns]:
+            same = [*found.sources] == [*old.columns] and len(old.columns) == len(new.columns)
+            if found.dropped or found.added or not found.key or not same:
                 result[old.name] = found
     return result
 
