@@ -43,6 +43,35 @@ def test_columns_of_one_row_edited_on_each_branch(garden: EpicRepo, swap: bool) 
 
 
 @swapped
+def test_the_columns_that_break_it_are_named(garden: EpicRepo, swap: bool) -> None:
+    span = "CREATE TABLE span(k TEXT PRIMARY KEY, note TEXT, a INT, b INT, CHECK (a <= b)) WITHOUT ROWID"
+    edits = ("UPDATE span SET note = 'new', a = 8",), ("UPDATE span SET b = 5",)
+    _split(garden, (span, "INSERT INTO span VALUES('k', 'old', 1, 10)"), *(reversed(edits) if swap else edits))
+    message = garden.refused(4, "merge", "theirs", naming="@span/k/a (")
+    assert "@span/k/b (" in message
+
+
+@swapped
+def test_a_check_of_a_computed_column(garden: EpicRepo, swap: bool) -> None:
+    span = "CREATE TABLE span(id INTEGER PRIMARY KEY, a INT, b INT, d INT AS (b - a) CHECK (d >= 0))"
+    edits = ("UPDATE span SET a = 8",), ("UPDATE span SET b = 5",)
+    _split(garden, (span, "INSERT INTO span(id, a, b) VALUES(1, 1, 10)"), *(reversed(edits) if swap else edits))
+    garden.refused(4, "merge", "theirs", naming="CHECK constraint failed: d >= 0")
+
+
+@swapped
+def test_a_check_after_answers(garden: EpicRepo, swap: bool) -> None:
+    span = "CREATE TABLE span(id INTEGER PRIMARY KEY, note TEXT, a INT, b INT, CHECK (note <> 'low' OR b < 7))"
+    edits = ("UPDATE span SET note = 'low', b = 5",), ("UPDATE span SET note = 'high', b = 9",)
+    _split(garden, (span, "INSERT INTO span VALUES(1, 'old', 1, 1)"), *(reversed(edits) if swap else edits))
+    garden.run("merge", "theirs")
+    half = "@span/1/note" if swap else "@span/1/b"
+    garden.refused(4, "resolve", half, "--prefer", "theirs", naming="CHECK constraint failed")
+    garden.ok("resolve", "--prefer", "theirs")
+    garden.ok("merge", "--continue")
+
+
+@swapped
 def test_a_check_that_one_branch_adds(garden: EpicRepo, swap: bool) -> None:
     plain = "CREATE TABLE span(id INTEGER PRIMARY KEY, a INT, b INT)"
     edits = ("INSERT INTO span VALUES(2, 9, 1)",), ("DROP TABLE span", SPAN, "INSERT INTO span VALUES(1, 1, 10)")

@@ -14,6 +14,7 @@ from contextlib import closing
 from typing import Final
 
 from epicvc.database.backend import Reference, Row
+from epicvc.database.batches import batches
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import raw_text
 from epicvc.database.sqlite.definitions import create
@@ -41,18 +42,29 @@ def broken_checks(table: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iter
         except (sqlite3.Error, UnsupportedSchema):
             return
         writer = RowWriter(scratch, TableSQL(table))
-        for key, row in rows:
-            try:
-                writer.insert([(key, row)])
-            except InvalidRow as error:
-                cause = error.__cause__
-                if isinstance(cause, sqlite3.IntegrityError) and (
-                    cause.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_CHECK
-                ):
-                    yield key, str(cause)
-            except sqlite3.OperationalError:
-                return  # it uses a function or a collation of the application's
-            writer.clear()
+        try:
+            for batch in batches(rows):
+                # mostly all are right, and told so together
+                if _refused(writer, batch) is not None:
+                    for row in batch:
+                        error = _refused(writer, [row])
+                        if error is not None and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_CHECK:
+                            yield row[0], str(error)
+        except sqlite3.OperationalError:
+            return  # it uses a function or a collation of the application's
+
+
+def _refused(writer: RowWriter, rows: Sequence[tuple[bytes, bytes]]) -> sqlite3.Error | None:
+    """Why an empty table does not take some rows; it is empty again afterwards."""
+    try:
+        writer.insert(rows)
+    except InvalidRow as error:
+        if not isinstance(error.__cause__, sqlite3.Error):
+            raise
+        return error.__cause__
+    finally:
+        writer.clear()
+    return None
 
 
 def references_by(definition: TableInfo) -> tuple[Reference, ...]:

@@ -65,7 +65,7 @@ def require_checks(reader: Reader, mapping: DocumentMapping, three: Three, final
         for key, words in reader.broken_checks(table, rows):
             known = (_words(reader, state, table.name, key) for state in (three.ours, three.theirs))
             if words not in known:
-                raise _broken(mapping, three, table, key, by_key[key], words, tell)
+                raise _broken(reader, mapping, three, table, (key, by_key[key]), words, tell)
 
 
 def _words(reader: Reader, state: State, table: str, key: bytes) -> str | None:
@@ -79,27 +79,48 @@ def _words(reader: Reader, state: State, table: str, key: bytes) -> str | None:
 
 
 def _broken(
-    mapping: DocumentMapping, three: Three, table: TableInfo, key: bytes, packed: bytes, words: str, tell: Tell
+    reader: Reader,
+    mapping: DocumentMapping,
+    three: Three,
+    table: TableInfo,
+    entry: tuple[bytes, bytes],
+    words: str,
+    tell: Tell,
 ) -> ConstraintBroken:
     """The error, with what each branch changed in the row."""
+    key, packed = entry
     row: NamedRow = dict(zip(table.columns, decode_row(packed), strict=True))
     base = three.base.row(table.name, key)
+    rows = {OURS: three.ours.row(table.name, key), THEIRS: three.theirs.row(table.name, key)}
     places: list[tuple[Label, str]] = []
-    for name, state in ((OURS, three.ours), (THEIRS, three.theirs)):
-        mine = state.row(table.name, key)
+    for name, other in ((OURS, THEIRS), (THEIRS, OURS)):
+        mine = rows[name]
         changed = [
             column
             for column in table.columns
             if mine is not None
             and (base is None or mine.get(column) != base.get(column))
-            and mine[column] == row[column]
+            and mine.get(column) == row[column]
         ]
         if changed:
-            places.append((place_of(mapping, three, table.name, (changed[0],), key, row), name))
+            column = _to_blame(reader, table, key, row, changed, rows[other])
+            places.append((place_of(mapping, three, table.name, (column,), key, row), name))
     if len(places) == 2:
-        (one, first), (other, second) = places
-        return ConstraintBroken(str(one), words, str(other), (tell(one, first), tell(other, second)))
+        (one, first), (another, second) = places
+        return ConstraintBroken(str(one), words, str(another), (tell(one, first), tell(another, second)))
     label, name = places[0] if places else (place_of(mapping, three, table.name, (), key, row), THEIRS)
     other_name = THEIRS if name == OURS else OURS
     where = Label(table.name, table=True)
     return ConstraintBroken(str(label), words, str(where), (tell(label, name), f"the constraint, {other_name}"))
+
+
+def _to_blame(
+    reader: Reader, table: TableInfo, key: bytes, row: NamedRow, changed: list[str], other: NamedRow | None
+) -> str:
+    """The column that a branch changed and without which the row would be right; the first where none is alone."""
+    for column in changed if other is not None else ():
+        assert other is not None  # the loop would be empty
+        tried = encode_row(tuple({**row, column: other.get(column)}.values()))
+        if not [*reader.broken_checks(table, [(key, tried)])]:
+            return column
+    return changed[0]
