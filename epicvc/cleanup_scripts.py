@@ -70,7 +70,8 @@ class DatabaseCleanup:
     def remove_orphaned_tasks(self, *, dry_run: bool = False) -> CleanupResult:
         """Remove tasks whose epic does not exist, and dependencies of tasks that do not."""
         with self._cleaning() as cleaning:
-            return _result(cleaning.orphaned_tasks(dry_run=dry_run))
+            (report,) = cleaning.run([cleaning.orphaned_tasks()], dry_run=dry_run)
+            return _result(report)
 
     def remove_orphaned_timer_sessions(
         self, *, dry_run: bool = False, tasks_db: str | os.PathLike[str] | None = None
@@ -83,7 +84,9 @@ class DatabaseCleanup:
         """
         with self._cleaning() as cleaning, ExitStack() as stack:
             other = stack.enter_context(_cleaning(tasks_db, self._start)) if tasks_db is not None else None
-            return _result(cleaning.orphaned_sessions(dry_run=dry_run, tasks_in=other.backend if other else None))
+            part = cleaning.orphaned_sessions(other.backend if other else None)
+            (report,) = cleaning.run([part], dry_run=dry_run)
+            return _result(report)
 
     def archive_old_records(self, days_old: int = DAYS, *, dry_run: bool = False) -> CleanupResult:
         """Move rows that were deleted or completed more than ``days_old`` days ago into ``<table>_archive``.
@@ -92,7 +95,8 @@ class DatabaseCleanup:
         gone, and the next sync takes them for deleted.
         """
         with self._cleaning() as cleaning:
-            return _result(cleaning.archive(days_old, dry_run=dry_run))
+            (report,) = cleaning.run([cleaning.archive(days_old)], dry_run=dry_run)
+            return _result(report)
 
     def vacuum_database(self, *, dry_run: bool = False) -> CleanupResult:
         """Give unused space back to the system; ``freed`` says how many bytes."""
@@ -118,7 +122,8 @@ class JSONCleanup:
     def remove_duplicates(self, *, dry_run: bool = False) -> CleanupResult:
         """Remove files that say of an epic exactly what another file says; other versions are in ``kept``."""
         with self._cleaning() as cleaning:
-            return _result(cleaning.duplicates(dry_run=dry_run))
+            (report,) = cleaning.run([cleaning.duplicates()], dry_run=dry_run)
+            return _result(report)
 
     def validate_all_json_files(self) -> FileValidation:
         """Read every file as a sync would; nothing is changed."""
@@ -130,7 +135,8 @@ class JSONCleanup:
     def fix_common_issues(self, *, dry_run: bool = False) -> CleanupResult:
         """Mend byte order marks, Windows' line ends, comments, commas too many, missing wrappers; never a meaning."""
         with self._cleaning() as cleaning:
-            return _result(cleaning.repair(dry_run=dry_run))
+            (report,) = cleaning.run([cleaning.repair()], dry_run=dry_run)
+            return _result(report)
 
     @contextmanager
     def _cleaning(self) -> Iterator[FileCleaning]:

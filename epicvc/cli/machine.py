@@ -356,7 +356,7 @@ def clean(reports: Iterable[CleanReport]) -> Shape:
     return {
         "format": "epicvc.clean/1",
         "dry_run": any(report.dry_run for report in found),
-        "checkpoints": [report.checkpoint for report in found if report.checkpoint],
+        "checkpoints": list(dict.fromkeys(report.checkpoint for report in found if report.checkpoint)),
         "freed": sum(report.freed for report in found),
         "done": [{"place": item.place, "what": item.what} for report in found for item in report.done],
         "kept": [{"place": item.place, "what": item.what} for report in found for item in report.kept],

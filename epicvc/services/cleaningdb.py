@@ -51,6 +51,20 @@ Find: TypeAlias = Callable[[Reader], Iterable[Group]]
 Deal: TypeAlias = Callable[[Writer, Row], None]
 
 
+class Part(Struct, frozen=True):
+    """A clean-up that is one part of what is done together.
+
+    Attributes:
+        command: which one.
+        find: finds the rows.
+        deal: does one of them.
+    """
+
+    command: str
+    find: Find
+    deal: Deal
+
+
 class DatabaseCleaning:
     """Clean-ups of one database.
 
@@ -67,37 +81,32 @@ class DatabaseCleaning:
         self._repo = repo
         self._now = now
 
-    def orphaned_tasks(self, *, dry_run: bool = False) -> CleanReport:
-        """Remove tasks without an epic, and whatever else belongs to an epic or a task that does not exist."""
-        return self._run("clean db --orphaned-tasks", self._orphans, _delete, dry_run)
+    def orphaned_tasks(self) -> Part:
+        """Removes tasks without an epic, and whatever else belongs to an epic or a task that does not exist."""
+        return Part("clean db --orphaned-tasks", self._orphans, _delete)
 
-    def orphaned_sessions(self, *, dry_run: bool = False, tasks_in: Backend | None = None) -> CleanReport:
-        """Remove recorded sessions of work on tasks that are not there.
+    def orphaned_sessions(self, tasks_in: Backend | None = None) -> Part:
+        """Removes recorded sessions of work on tasks that are not there.
 
         Args:
-            dry_run: only report.
             tasks_in: another database, where the tasks are.
         """
         known = self._known_tasks(tasks_in) if tasks_in is not None else None
-        return self._run(
-            "clean db --orphaned-sessions", lambda reader: self._orphaned_sessions(reader, known), _delete, dry_run
-        )
+        return Part("clean db --orphaned-sessions", lambda reader: self._orphaned_sessions(reader, known), _delete)
 
-    def archive(self, days: int = DAYS, *, dry_run: bool = False) -> CleanReport:
-        """Move rows that were deleted or completed long ago into ``<table>_archive``.
+    def archive(self, days: int = DAYS) -> Part:
+        """Moves rows that were deleted or completed long ago into ``<table>_archive``.
 
         Args:
             days: how long ago.
-            dry_run: only report.
 
         Raises:
             UsageError: the number of days is negative.
-            InvalidData: an archive table has other columns than its table.
         """
         if days < 0:
             raise UsageError(f"{days} is no number of days")
         limit = self._now(timedelta(days=days))
-        return self._run(f"clean db --archive {days}", lambda reader: self._old(reader, limit), _archive, dry_run)
+        return Part(f"clean db --archive {days}", lambda reader: self._old(reader, limit), _archive)
 
     def vacuum(self, *, dry_run: bool = False) -> CleanReport:
         """Give unused space back. The rows stay as they are, so that nothing is to be undone."""
@@ -194,34 +203,53 @@ class DatabaseCleaning:
 
     # Doing
 
-    def _run(self, command: str, find: Find, deal: Deal, dry_run: bool) -> CleanReport:
+    def run(self, parts: Sequence[Part], *, dry_run: bool = False) -> list[CleanReport]:
+        """Do clean-ups together: one operation and one commit, all of it or nothing.
+
+        Args:
+            parts: them, in their order: each finds what those before it have left.
+            dry_run: only report.
+
+        Raises:
+            InvalidData: an archive table has other columns than its table.
+        """
+        reports = []
         with self._backend.read() as reader:
-            found = [row for group in find(reader) for row in group]
-        report = CleanReport(command, [Cleaned(row.place, row.what) for row in found], dry_run=dry_run)
-        if dry_run or not found:
-            return report
+            for part in parts:
+                found = [Cleaned(row.place, row.what) for group in part.find(reader) for row in group]
+                reports.append(CleanReport(part.command, found, dry_run=dry_run))
+        if dry_run or not any(report.done for report in reports):
+            return reports
 
         def work(writer: Writer) -> None:
-            report.done, report.kept = [], []
-            for group in list(find(writer)):  # as they are now: somebody may have changed them since
-                try:
-                    with _apart(writer):
-                        for row in group:
-                            deal(writer, row)
-                except ConstraintBroken as error:
-                    reason = f"the database refuses: {error.constraint}"
-                    report.kept += [Cleaned(row.place, f"{row.what}; {reason}") for row in group]
-                else:
-                    report.done += [Cleaned(row.place, row.what) for row in group]
+            for part, report in zip(parts, reports, strict=True):
+                _carry_out(writer, part, report)
 
         if self._repo is None:
             with self._backend.write(track=False) as writer:
                 work(writer)
                 writer.commit()
-            return report
-        report.checkpoint = take_checkpoint(self._repo, "clean-db")
+            return reports
+        checkpoint = take_checkpoint(self._repo, "clean-db")
+        for report in reports:
+            report.checkpoint = checkpoint if report.done else None
+        command = " ".join(["clean db", *(part.command.removeprefix("clean db ") for part in parts)])
         carry_out(self._repo, "clean", command, lambda _session, writer, _stage: _given(writer, work), rows=True)
-        return report
+        return reports
+
+
+def _carry_out(writer: Writer, part: Part, report: CleanReport) -> None:
+    report.done, report.kept = [], []
+    for group in list(part.find(writer)):  # as they are now: somebody may have changed them since
+        try:
+            with _apart(writer):
+                for row in group:
+                    part.deal(writer, row)
+        except ConstraintBroken as error:
+            reason = f"the database refuses: {error.constraint}"
+            report.kept += [Cleaned(row.place, f"{row.what}; {reason}") for row in group]
+        else:
+            report.done += [Cleaned(row.place, row.what) for row in group]
 
 
 def _given(writer: Writer | None, work: Callable[[Writer], None]) -> None:

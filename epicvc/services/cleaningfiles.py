@@ -5,7 +5,7 @@ What to do is decided from bytes alone; doing it is one operation in an epic rep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -31,6 +31,18 @@ Changes: TypeAlias = dict[str, bytes | None]
 """Files that become other bytes; ``None`` removes one."""
 
 Decide: TypeAlias = Callable[[Files, CleanReport], Changes]
+
+
+class FilePart(Struct, frozen=True):
+    """A clean-up that is one part of what is done together.
+
+    Attributes:
+        command: which one.
+        decide: what becomes of the files.
+    """
+
+    command: str
+    decide: Decide
 
 
 class Validated(Struct, frozen=True):
@@ -59,13 +71,13 @@ class FileCleaning:
         self._mapping = mapping
         self._repo = repo
 
-    def duplicates(self, *, dry_run: bool = False) -> CleanReport:
-        """Remove files that say of an epic what another file says; where they differ both stay, and are reported."""
-        return self._run("clean files --duplicates", _without_duplicates, dry_run)
+    def duplicates(self) -> FilePart:
+        """Removes files that say of an epic what another file says; where they differ both stay, and are reported."""
+        return FilePart("clean files --duplicates", _without_duplicates)
 
-    def repair(self, *, dry_run: bool = False) -> CleanReport:
-        """Mend what can be mended without a guess; see :mod:`epicvc.files.repair`."""
-        return self._run("clean files --repair", _repaired, dry_run)
+    def repair(self) -> FilePart:
+        """Mends what can be mended without a guess; see :mod:`epicvc.files.repair`."""
+        return FilePart("clean files --repair", _repaired)
 
     def validate(self) -> Validated:
         """Read every file as a sync would."""
@@ -89,31 +101,55 @@ class FileCleaning:
         with look(self._repo) as session:
             return _captured(session)
 
-    def _run(self, command: str, decide: Decide, dry_run: bool) -> CleanReport:
-        report = CleanReport(command, dry_run=dry_run)
-        changes = decide(self._files(), report)
+    def run(self, parts: Sequence[FilePart], *, dry_run: bool = False) -> list[CleanReport]:
+        """Do clean-ups together; in an epic repo as one operation, all of it or nothing.
+
+        Args:
+            parts: them, in their order: each finds the files as those before it leave them.
+            dry_run: only report.
+        """
+        reports = [CleanReport(part.command, dry_run=dry_run) for part in parts]
+        changes = _decided(parts, self._files(), reports)
         if dry_run or not changes:
-            return report
+            return reports
         if self._repo is None:
             for path, data in changes.items():
                 if data is None:
                     remove_file(self._directory / path)
                 else:
                     atomic_write(self._directory / path, data)
-            return report
-        report.checkpoint = take_checkpoint(self._repo, "clean-files")
+            return reports
+        checkpoint = take_checkpoint(self._repo, "clean-files")
+        for report in reports:
+            report.checkpoint = checkpoint if report.done else None
 
         def work(session: Session, _: Writer | None, stage: Stage) -> None:
-            report.done, report.kept = [], []
-            for path, data in decide(_captured(session), report).items():
+            for path, data in _decided(parts, _captured(session), reports).items():
                 blob = session.working.files.files[path].blob
                 if data is None:
                     stage.remove(path, blob)
                 else:
                     stage.write(path, blob, data)
 
+        command = " ".join(["clean files", *(part.command.removeprefix("clean files ") for part in parts)])
         carry_out(self._repo, "clean", command, work, rows=False)
-        return report
+        return reports
+
+
+def _decided(parts: Sequence[FilePart], files: Files, reports: Sequence[CleanReport]) -> Changes:
+    """What becomes of the files by all parts; fills the reports anew."""
+    now: dict[str, bytes] = dict(files)
+    changes: Changes = {}
+    for part, report in zip(parts, reports, strict=True):
+        report.done, report.kept = [], []
+        found = part.decide(now, report)
+        changes |= found
+        for path, data in found.items():
+            if data is None:
+                del now[path]
+            else:
+                now[path] = data
+    return changes
 
 
 def _captured(session: Session) -> dict[str, bytes]:

@@ -148,3 +148,37 @@ def test_python_does_the_same(orphaned: EpicRepo) -> None:
     subprocess.run([sys.executable, "-c", script], cwd=orphaned.root, check=True, env=environment)
     assert orphaned.json("op", "log")
     assert orphaned.dump() != before
+
+
+def test_all_clean_ups_of_the_database_are_one_operation(orphaned: EpicRepo) -> None:
+    dump, operations = orphaned.dump(), len(orphaned.everything().operations)
+    report = orphaned.json("clean", "db", "--orphaned-tasks", "--orphaned-sessions", "--archive", "90")
+    tables = {item["place"].split("/")[0] for item in report["done"]}
+    assert tables >= {"@framework_tasks", "@task_dependencies", "@work_sessions"}
+    assert len(report["checkpoints"]) == 1
+    assert len(orphaned.everything().operations) == operations + 2  # the checkpoint, and the clean-up
+    orphaned.ok("undo")
+    assert orphaned.dump() == dump
+
+
+def test_a_clean_up_that_fails_halfway_leaves_everything(made: EpicRepo) -> None:
+    made.sql("DELETE FROM framework_epics WHERE epic_key = ?", made.facts.own[0])
+    made.sql("CREATE TABLE framework_tasks_archive(other)")
+    made.sql("UPDATE framework_tasks SET status = 'completed', updated_at = '2020-01-01'")
+    dump = made.dump()
+    assert made.run("clean", "db", "--orphaned-tasks", "--archive", "90").code == 4
+    assert made.dump() == dump
+
+
+def test_all_clean_ups_of_files_are_one_operation(made: EpicRepo) -> None:
+    original = made.path("1").read_bytes()
+    (made.directory / "copy.json").write_bytes(b"\xef\xbb\xbf" + original)
+    files = made.files()
+    report = made.json("clean", "files")
+    whats = {item["place"]: item["what"] for item in report["done"]}
+    assert "copy.json" in whats  # mended first, so that it then says what the other file says
+    assert whats["epico_1.json"] == "the same as copy.json"
+    assert len(report["checkpoints"]) == 1
+    assert len(made.files()) == len(files) - 1
+    made.ok("undo")
+    assert made.files() == files

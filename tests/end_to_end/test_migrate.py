@@ -346,3 +346,63 @@ def test_twenty_at_once_apply_each_version_once(adopted: EpicRepo, tmp_path: Pat
     applied = [row["version"] for row in repo.json("migrate", "status")["applied"]]
     assert applied == [*(["001", "002", "003"] if with_repo else []), *names]
     assert [repo.one(f"SELECT count(*) FROM t{name}") for name in names] == [1] * 5
+
+
+def _verified(repo: EpicRepo, code: int = 0) -> Any:
+    with repo.unchanged():
+        return repo.json("migrate", "verify", code=code)
+
+
+def test_pending_migrations_meet_the_rows(garden: EpicRepo) -> None:
+    garden.ok("migrate", "new", "unique_status")
+    write(
+        garden,
+        _004_unique_status="CREATE UNIQUE INDEX one_status ON framework_tasks(status);\n",
+        _004_rollback="DROP INDEX one_status;\n",
+    )
+    answer = _verified(garden, code=4)
+    assert answer["proven"] == ["000", "001", "002", "003"]
+    (problem,) = answer["errors"]
+    assert "UNIQUE constraint failed: framework_tasks.status" in problem
+
+
+def test_a_rollback_meets_the_rows(garden: EpicRepo) -> None:
+    garden.ok("migrate", "new", "wide")
+    write(
+        garden,
+        _004_wide="ALTER TABLE framework_tasks ADD COLUMN wide TEXT;\nUPDATE framework_tasks SET title = 'same';\n",
+        _004_rollback="ALTER TABLE framework_tasks DROP COLUMN wide;\n"
+        "CREATE UNIQUE INDEX one_title ON framework_tasks(title);\nDROP INDEX one_title;\n",
+    )
+    assert "UNIQUE constraint failed" in _verified(garden, code=4)["errors"][0]  # pending
+    garden.ok("migrate", "up")
+    assert "UNIQUE constraint failed" in _verified(garden, code=4)["errors"][0]  # applied
+
+
+def test_what_the_application_has_beside_the_migrations(garden: EpicRepo) -> None:
+    garden.sql("CREATE TABLE notes(id INTEGER PRIMARY KEY, epic INT REFERENCES framework_epics(id))")
+    garden.sql("CREATE TABLE deeper(note INT REFERENCES NOTES(id))")
+    garden.sql("INSERT INTO notes VALUES(1, 1)")
+    garden.sql("CREATE INDEX by_title ON framework_tasks(title)")
+    assert _verified(garden)["proven"] == ["000", "001", "002", "003"]
+
+
+def test_a_migration_that_drops_an_index_of_the_application(garden: EpicRepo) -> None:
+    garden.sql("CREATE INDEX by_title ON framework_tasks(title)")
+    garden.ok("migrate", "new", "no_index")
+    write(
+        garden,
+        _004_no_index="DROP INDEX by_title;\n",
+        _004_rollback="CREATE INDEX by_title ON framework_tasks(title);\n",
+    )
+    assert _verified(garden)["proven"][-1] == "004"
+    garden.ok("migrate", "up")
+    assert _verified(garden)["proven"][-1] == "004"
+
+
+def test_an_applied_migration_whose_way_back_is_none(garden: EpicRepo) -> None:
+    garden.ok("migrate", "new", "owner")
+    write(garden, _004_owner=OWNER, _004_rollback="UPDATE framework_epics SET owner = NULL;\n")
+    garden.ok("migrate", "up")
+    (problem,) = _verified(garden, code=4)["errors"]
+    assert "duplicate column name: owner" in problem

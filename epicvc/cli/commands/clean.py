@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 from epicvc.cli.parameters import Option, examples
@@ -9,6 +10,7 @@ from epicvc.cli.settings import Context, environment, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.services.cleaning import CleanReport
+    from epicvc.services.cleaningdb import DatabaseCleaning
 
 Tasks = Annotated[bool, Option("--orphaned-tasks", help="Tasks without an epic, dependencies without a task.")]
 Sessions = Annotated[bool, Option("--orphaned-sessions", help="Recorded sessions on tasks that do not exist.")]
@@ -40,17 +42,18 @@ def db(
     settings = settings_of(context)
     everything = not (orphaned_tasks or orphaned_sessions or archive is not None or vacuum)
     reports: list[CleanReport] = []
-    with open_database_cleaning(settings.start(), environment(), database=settings.located_database()) as cleaning:
-        if orphaned_tasks or everything:
-            reports.append(cleaning.orphaned_tasks(dry_run=dry_run))
+    with ExitStack() as stack:
+
+        def opened(database: str | None) -> DatabaseCleaning:
+            return stack.enter_context(open_database_cleaning(settings.start(), environment(), database=database))
+
+        cleaning = opened(settings.located_database())
+        parts = [cleaning.orphaned_tasks()] if orphaned_tasks or everything else []
         if orphaned_sessions or everything:
-            if tasks_in is not None:
-                with open_database_cleaning(settings.start(), environment(), database=tasks_in) as other:
-                    reports.append(cleaning.orphaned_sessions(dry_run=dry_run, tasks_in=other.backend))
-            else:
-                reports.append(cleaning.orphaned_sessions(dry_run=dry_run))
+            parts.append(cleaning.orphaned_sessions(opened(tasks_in).backend if tasks_in is not None else None))
         if archive is not None:
-            reports.append(cleaning.archive(archive, dry_run=dry_run))
+            parts.append(cleaning.archive(archive))
+        reports += cleaning.run(parts, dry_run=dry_run)
         if vacuum:
             reports.append(cleaning.vacuum(dry_run=dry_run))
     return _tell(context, reports)
@@ -63,12 +66,9 @@ def files(context: Context, duplicates: Duplicates = False, repair: Repair = Fal
 
     repo = repo_of(context)
     cleaning = FileCleaning(repo.config.files, repo.config.mapping, repo)
-    reports: list[CleanReport] = []
-    if repair or not duplicates:
-        reports.append(cleaning.repair(dry_run=dry_run))
-    if duplicates or not repair:
-        reports.append(cleaning.duplicates(dry_run=dry_run))
-    return _tell(context, reports)
+    parts = [cleaning.repair()] if repair or not duplicates else []
+    parts += [cleaning.duplicates()] if duplicates or not repair else []
+    return _tell(context, cleaning.run(parts, dry_run=dry_run))
 
 
 @examples("epicvc clean cache")

@@ -1,13 +1,16 @@
 """Proof that migrations can be applied, taken back and applied again, on a copy of the database.
 
-Each migration that can be taken back is: apply it, take it back, and the schema must be what it was before; apply
-it again, and it must be what it was after. The rows of the copy are the real ones, so that a constraint that
-they break shows here and not in the database.
+A pending migration is applied, taken back, and the schema must be what it was before; applied again, and it must be
+what it was after. This is done on the database as it is, rows included, so that a constraint that they break shows here
+and not in the database. An applied one is taken back, applied and taken back again, the newest first and on the rows
+that are there, on a copy of its own. Tables of the application that refer to tables of the migrations are left out of
+that copy, since nobody wants to take those away under it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -18,6 +21,7 @@ from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.running import foreign_keys, run_step
 from epicvc.database.migrations.statements import normalised
+from epicvc.database.quoting import quote_identifier as quote
 from epicvc.errors import MigrationFailed
 
 _NEVER = "1970-01-01 00:00:00"
@@ -47,7 +51,65 @@ def prove(backend: Backend, migrations: Sequence[Migration]) -> Proof:
         migrations: a set in which the checks found no problem.
     """
     with backend.scratch(copy=True) as scratch:
-        return _Trial(scratch, migrations).run()
+        with scratch.read() as reader:
+            history = read_history(reader)
+        kept = _kept(history, migrations)
+        pending = _Trial(scratch, migrations)
+        known = {record.number for record in history.records}
+        pending.forward([migration for migration in migrations if migration.number not in known])
+    applied = _Trial(scratch, migrations)
+    applied.skipped += [record.version for record in history.records if record.number not in kept]
+    if kept:
+        with backend.scratch(copy=True) as scratch:
+            with backend.scratch(copy=False) as empty:
+                _leave_out(scratch, _tables_made(empty, [m for m in migrations if m.number in known]))
+            applied = _Trial(scratch, migrations, applied.skipped)
+            applied.back([migration for migration in migrations if migration.number in kept])
+    return Proof(
+        (*applied.proven, *pending.proven), (*applied.skipped, *pending.skipped), (*applied.errors, *pending.errors)
+    )
+
+
+def _kept(history: History, migrations: Sequence[Migration]) -> frozenset[int]:
+    """The newest applied versions that can all be taken back."""
+    known = {migration.number: migration for migration in migrations}
+    kept = []
+    for record in reversed(history.records):
+        if record.kind == BASELINE or known[record.number].rollback_sql is None:
+            break
+        kept.append(record.number)
+    return frozenset(kept)
+
+
+def _tables_made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[str]:
+    """The tables that migrations make out of nothing, as far as they can be applied there."""
+    trial = _Trial(empty, migrations)
+    with suppress(MigrationFailed):
+        for migration in migrations:
+            trial.step(migration, Direction.UP)
+    with empty.read() as reader:
+        return frozenset(table.name.lower() for table in reader.schema().tables)
+
+
+def _leave_out(scratch: Backend, made: Collection[str]) -> None:
+    """Drop the other tables that refer to some of these, and those that refer to them."""
+    with scratch.read() as reader:
+        parents = {
+            table.name: {reference.parent.lower() for reference in reader.references(table.name)}
+            for table in reader.schema().tables
+        }
+    gone = set(made)
+    others = {name for name in parents if name.lower() not in made}
+    left_out: list[str] = []
+    while found := sorted(name for name in others - {*left_out} if parents[name] & gone):
+        left_out += found
+        gone.update(name.lower() for name in found)
+    if left_out:
+        with scratch.write(track=False, foreign_keys=False) as writer:
+            for name in left_out:
+                for _ in writer.execute(f"DROP TABLE {quote(name)}"):
+                    pass
+            writer.commit()
 
 
 def definitions_of(reader: Reader) -> Definitions:
@@ -60,82 +122,98 @@ def definitions_of(reader: Reader) -> Definitions:
 
 
 class _Trial:
-    """One proof on one scratch database."""
+    """One proof on one scratch database.
 
-    def __init__(self, scratch: Backend, migrations: Sequence[Migration]) -> None:
+    Attributes:
+        proven, skipped, errors: as in :class:`Proof`.
+    """
+
+    def __init__(
+        self,
+        scratch: Backend,
+        migrations: Sequence[Migration],
+        skipped: Sequence[str] = (),
+        made: frozenset[str] | None = None,
+    ) -> None:
         self._scratch = scratch
         self._migrations = migrations
-        self._proven: list[str] = []
-        self._skipped: list[str] = []
-        self._errors: list[str] = []
+        self._tables: dict[str, str] = {}  # what belongs to which table
+        self.proven: list[str] = []
+        self.skipped = [*skipped]
+        self.errors: list[str] = []
 
-    def run(self) -> Proof:
-        history, kept = self._begin()
-        reverted: list[Migration] = []
-        try:
-            for migration in reversed([m for m in self._migrations if m.number in kept]):
-                self._step(migration, Direction.DOWN)
-                reverted.append(migration)
-        except MigrationFailed as error:
-            self._errors.append(error.message)
-        else:
-            known = {record.number for record in history.records}
-            pending = [m for m in self._migrations if m.number not in known]
-            self._forward([*reversed(reverted), *pending])
-        return Proof(tuple(self._proven), tuple(self._skipped), tuple(self._errors))
-
-    def _begin(self) -> tuple[History, frozenset[int]]:
-        """The record, and the newest applied versions that can all be taken back."""
-        with self._scratch.read() as reader:
-            history = read_history(reader)
-        known = {migration.number: migration for migration in self._migrations}
-        kept = []
-        for record in reversed(history.records):
-            if record.kind == BASELINE or known[record.number].rollback_sql is None:
+    def back(self, migrations: Sequence[Migration]) -> None:
+        """Take applied migrations back, the newest one first, each of them back and forth."""
+        for migration in reversed(migrations):
+            try:
+                self._back_and_there(migration)
+            except MigrationFailed as error:
+                self.errors.append(error.message)
                 break
-            kept.append(record.number)
-        self._skipped += [record.version for record in history.records if record.number not in kept]
-        return history, frozenset(kept)
+        self.proven.reverse()
 
-    def _forward(self, migrations: Sequence[Migration]) -> None:
+    def forward(self, migrations: Sequence[Migration]) -> None:
+        """Apply each migration, back and forth where it can be taken back."""
         for migration in migrations:
             try:
                 self._there_and_back(migration)
             except MigrationFailed as error:
-                self._errors.append(error.message)
+                self.errors.append(error.message)
                 return
 
     def _there_and_back(self, migration: Migration) -> None:
-        before = self._definitions()
-        self._step(migration, Direction.UP)
+        before = self.definitions()
+        self.step(migration, Direction.UP)
         if migration.rollback_sql is None:
-            self._skipped.append(migration.version)
+            self.skipped.append(migration.version)
             return
-        after = self._definitions()
-        self._step(migration, Direction.DOWN)
+        after = self.definitions()
+        self.step(migration, Direction.DOWN)
         self._compare(migration.rollback_where, "does not bring back the schema as it was", before)
-        self._step(migration, Direction.UP)
+        self.step(migration, Direction.UP)
         self._compare(migration.where, "makes another schema the second time", after)
-        if not any(error.startswith((migration.where, migration.rollback_where)) for error in self._errors):
-            self._proven.append(migration.version)
+        self._note(migration)
 
-    def _step(self, migration: Migration, direction: Direction) -> None:
+    def _back_and_there(self, migration: Migration) -> None:
+        after = self.definitions()
+        self.step(migration, Direction.DOWN)
+        before = self.definitions()
+        self.step(migration, Direction.UP)
+        self._compare(migration.where, "makes another schema the second time", self._without_lost(after, before))
+        self.step(migration, Direction.DOWN)
+        self._compare(migration.rollback_where, "does not bring back the schema as it was", before)
+        self._note(migration)
+
+    def _without_lost(self, after: Definitions, before: Definitions) -> Definitions:
+        """Definitions without what the application had on tables that have gone and come back: it went with them."""
+        gone = {name.removeprefix("table ") for name in after.keys() - before.keys() if name.startswith("table ")}
+        there = self.definitions()
+        return {name: sql for name, sql in after.items() if name in there or self._tables.get(name) not in gone}
+
+    def _note(self, migration: Migration) -> None:
+        if not any(error.startswith((migration.where, migration.rollback_where)) for error in self.errors):
+            self.proven.append(migration.version)
+
+    def step(self, migration: Migration, direction: Direction) -> None:
+        """Carry out one step in a transaction of its own."""
         step = Step(migration, direction)
         with self._scratch.write(track=False, foreign_keys=foreign_keys(step)) as writer:
             run_step(writer, step, read_history(writer), by="", at=_NEVER)
             writer.commit()
 
-    def _definitions(self) -> Definitions:
+    def definitions(self) -> Definitions:
+        """What is defined."""
         with self._scratch.read() as reader:
+            self._tables.update((f"{entry.kind} {entry.name}", entry.table) for entry in reader.definitions())
             return definitions_of(reader)
 
     def _compare(self, where: str, what: str, wanted: Definitions) -> None:
-        found = self._definitions()
+        found = self.definitions()
         names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
         if names:
             how = [_difference(name, name in wanted, name in found) for name in names[:5]]
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            self._errors.append(f"{where}: {what}: {', '.join(how)}{more}")
+            self.errors.append(f"{where}: {what}: {', '.join(how)}{more}")
 
 
 def _difference(name: str, wanted: bool, found: bool) -> str:
