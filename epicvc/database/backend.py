@@ -420,12 +420,16 @@ class Backend(Protocol):
         """Whether there is a database."""
         ...
 
-    def create(self) -> bool:
-        """Make an empty database where there is none, and say whether it was made."""
+    def create(self) -> str | None:
+        """Make an empty database where there is none.
+
+        Returns:
+            What tells it from any other, for :meth:`discard`; ``None`` where nothing was made.
+        """
         ...
 
-    def discard(self) -> None:
-        """Take back :meth:`create`: remove the database if it is still empty."""
+    def discard(self, made: str) -> None:
+        """Take back :meth:`create`: remove the database if it is still the one that was made, and still empty."""
         ...
 
     def scratch(self, *, copy: bool) -> AbstractContextManager[Backend]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 CACHE: Final = "files.cache"
 _ATTEMPTS: Final = 8
+_NO_DIRECTORY: Final = "bring it back with `epicvc rollback HEAD`, or correct [files] dir in epicvc.toml"
 """How often the files are read again because somebody saved or moved one while they were read."""
 
 
@@ -222,7 +223,9 @@ class FilesSide:
         """
         config, skipped = self._config, look.skipped
         if not config.files.exists():
-            look.problems.append(FileUnavailable(config.shown(""), "the files directory does not exist"))
+            look.problems.append(
+                FileUnavailable(config.shown(""), "the files directory does not exist", hint=_NO_DIRECTORY)
+            )
             return False
         answer = self._taken()
         if answer is not None:

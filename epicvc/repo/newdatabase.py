@@ -1,7 +1,7 @@
 """A database file that an operation of this repo makes, and takes back if it does not come to its end.
 
 The empty file has to be there before the intent of the operation is written. A note in the private directory says
-so meanwhile. Without the note an empty file is somebody else's, and is left alone.
+meanwhile which file it is. Any other empty file is somebody else's, and is left alone, also one in its place.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ def make(repo: Repo, backend: Backend) -> bool:
     Returns:
         Whether it was made here; somebody else may have been quicker.
     """
-    note = repo.config.private / _NOTE
-    atomic_write(note, backend.display.encode("utf-8", "surrogateescape"), mode=0o600)
     made = backend.create()
-    if not made:
-        remove_file(note)
-    return made
+    if made is not None:
+        # Noted right afterwards: a crash in between leaves an empty file, which is named and harms nothing, where a
+        # note written before could be taken for one about somebody else's.
+        atomic_write(repo.config.private / _NOTE, _note(backend, made), mode=0o600)
+    return made is not None
+
+
+def _note(backend: Backend, made: str) -> bytes:
+    return f"{made} {backend.display}".encode("utf-8", "surrogateescape")
 
 
 def take_back(repo: Repo) -> None:
@@ -40,6 +44,7 @@ def take_back(repo: Repo) -> None:
     note, backend = repo.config.private / _NOTE, repo.backend()
     if backend is None or not note.is_file():
         return
-    if read_file(note) == backend.display.encode("utf-8", "surrogateescape"):
-        backend.discard()
+    made = read_file(note).split(b" ", 1)[0].decode("utf-8", "replace")
+    if read_file(note) == _note(backend, made):
+        backend.discard(made)
         remove_file(note)

@@ -21,6 +21,7 @@ from epicvc.services.moving import unique_tasks
 from epicvc.services.originwords import DATABASE, FILES
 from epicvc.services.pickedparents import row_label
 from epicvc.services.session import Session, look
+from epicvc.services.survey import EMPTY_SIDE, emptied
 
 
 class Finding(Struct, frozen=True):
@@ -62,6 +63,7 @@ def doctor(repo: Repo, *, repair: bool = False) -> list[Finding]:
         findings += _files(session)
         findings += _database(session)
         if session.reader is not None and not session.working.files.problems:
+            findings += _emptied(session)
             findings += _dependencies(session)
     return findings
 
@@ -112,6 +114,13 @@ def _database(session: Session) -> Iterator[Finding]:
             text = f"{row_label(info.name, key)}: {words}" + (f", and {others} more rows" if others else "")
             hint = "it blocks nothing but the application's next write of the row"
             yield Finding("warning", "broken_check", text, hint)
+
+
+def _emptied(session: Session) -> Iterator[Finding]:
+    documents = Documents(session.repo, session.working, session.staging, session.reader)
+    if (side := emptied(documents)) is not None:
+        text = f"the {side} side is empty; {len(documents.entries)} epics were agreed on"
+        yield Finding("error", "empty_side", text, EMPTY_SIDE)
 
 
 class _Side(Struct):

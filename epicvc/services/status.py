@@ -89,6 +89,7 @@ class Status(Struct):
         problems: files that are no valid epics.
         unfinished: the command whose operation a crash left behind.
         merging: the merge or revert that waits for answers or for ``--continue``.
+        emptied: the side that has no epics though some were agreed on.
     """
 
     branch: str | None
@@ -104,6 +105,7 @@ class Status(Struct):
     problems: list[EpicvcError] = field(default_factory=list)
     unfinished: str | None = None
     merging: MergeState | None = None
+    emptied: str | None = None
 
 
 def read_status(repo: Repo) -> Status:
@@ -126,6 +128,10 @@ def read_status(repo: Repo) -> Status:
         status.clean = before is not None and working.same_sides(before)
         documents = Documents(repo, session.working, session.staging, session.reader)
         _compare_sides(session, documents, before, working, status)
+        if session.reader is not None and not status.in_sync:
+            from epicvc.services.survey import emptied  # most often all is well
+
+            status.emptied = emptied(documents)
         if not status.clean:
             _count_tables(session, before, working, status)
         return status

@@ -268,8 +268,19 @@ def _require_known(documents: Documents, epics: frozenset[str]) -> None:
             raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
 
 
+EMPTY_SIDE: Final = "bring it back with `epicvc rollback HEAD`, or mean it with `epicvc sync --allow-empty-side`"
+"""The way out where a side is empty that was not."""
+
 FEW_TASKS: Final = 20
 """Up to so many tasks any number of them may be deleted: there half of them is an ordinary edit."""
+
+
+def emptied(documents: Documents) -> str | None:
+    """The side that has no epics though some were agreed on and the other still has them."""
+    files, rows = bool(documents.working.files.by_epic), bool(documents.db_ids())
+    if not documents.entries or files == rows:
+        return None
+    return "database" if files else "files"
 
 
 def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
@@ -279,15 +290,15 @@ def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
         Refused: it would.
     """
     files, rows = len(documents.working.files.by_epic), len(documents.db_ids())
-    agreed = len(documents.entries)
+    empty = emptied(documents)
     for side, other, count, lost in (
         ("files", "database", files, survey.db),
         ("database", "files", rows, survey.files),
     ):
-        if agreed and not count and lost.epics and not allow.empty_side:
+        if empty == side and lost.epics and not allow.empty_side:
             raise Refused(
                 f"the {side} side is empty; this would delete {lost.epics} epics on the {other} side",
-                hint="bring it back with `epicvc rollback`, or mean it with --allow-empty-side",
+                hint=EMPTY_SIDE,
             )
         if not count or allow.mass_delete:
             continue

@@ -103,6 +103,8 @@ def _draw_next(console: Console, found: Status) -> None:
     console.print()
     if found.merging:
         text = f"next: {what_next(found.merging).replace('`', '')}"
+    elif found.emptied:
+        text = f"the {found.emptied} side is empty: epicvc rollback HEAD, or epicvc sync --allow-empty-side to mean it"
     elif found.conflicts:
         text = f"next: epicvc resolve   ({count(len(found.conflicts), 'conflict')})"
     elif not found.in_sync:

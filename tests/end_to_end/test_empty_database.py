@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 
 import pytest
 from support.repos import EpicRepo
 
+from epicvc.repo import newdatabase
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 
@@ -84,3 +86,44 @@ def test_what_a_killed_rollback_made_is_taken_back(made: EpicRepo, monkeypatch: 
     assert made.database.read_bytes() == b""
     assert made.run("sync").code == 6
     assert not made.database.exists()
+
+
+def test_another_empty_file_in_its_place_stays(made: EpicRepo) -> None:
+    """The note is about the file that was made, not about any of that name."""
+    made.database.unlink()
+    repo = Repo.open(made.root)
+    opened = repo.backend()
+    assert opened is not None
+    assert newdatabase.make(repo, opened)
+    made.database.rename(made.root / "away.db")  # so that no other file gets its number
+    made.database.write_bytes(b"")
+    newdatabase.take_back(repo)
+    assert made.database.read_bytes() == b""
+    assert not (made.root / ".epicvc" / "creating").exists()
+    repo.close()
+
+
+@pytest.mark.parametrize("side", ["files", "database"])
+def test_a_side_that_has_become_empty_is_named_everywhere(made: EpicRepo, side: str) -> None:
+    if side == "files":
+        for path in made.directory.rglob("*.json"):
+            path.unlink()
+    else:
+        made.sql("DELETE FROM framework_tasks")
+        made.sql("DELETE FROM framework_epics")
+    assert "--allow-empty-side" in made.run("sync").err
+    made.refused(5, "sync", naming=f"the {side} side is empty")
+    assert f"the {side} side is empty" in made.ok("status").out
+    said = made.run("doctor")
+    assert said.code == 4
+    assert f"the {side} side is empty" in said.out + said.err
+    made.ok("rollback", "HEAD")
+    made.ok("doctor")
+
+
+def test_a_files_directory_that_is_gone(made: EpicRepo) -> None:
+    shutil.rmtree(made.directory)
+    for command in ("status", "sync"):
+        assert "rollback HEAD" in made.run(command).err
+    made.ok("rollback", "HEAD")
+    assert made.files()
