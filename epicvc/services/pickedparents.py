@@ -116,11 +116,14 @@ class Parents:
         brought: list[Parent] = []
         while parents := [parent for parent in self.missing(wanted) if not parent.taken]:
             brought += parents
+            by_table: dict[str, list[tuple[bytes, bytes | None]]] = {}
             for parent in parents:
-                root = table_root(self._sink, wanted, parent.table) or tree.EMPTY
-                new = tree.update(self._sink, root, [(parent.key, pack_row(self._sink, parent.row))])
-                tables = tree.update(self._sink, wanted.tables, [(parent.table.encode(), new)])
-                wanted = DatabaseState(wanted.schema, tables)
+                by_table.setdefault(parent.table, []).append((parent.key, pack_row(self._sink, parent.row)))
+            roots: list[tuple[bytes, bytes | None]] = []
+            for name, rows in sorted(by_table.items(), key=lambda item: item[0].encode()):
+                root = table_root(self._sink, wanted, name) or tree.EMPTY
+                roots.append((name.encode(), tree.update(self._sink, root, sorted(rows))))
+            wanted = DatabaseState(wanted.schema, tree.update(self._sink, wanted.tables, roots))
         return wanted, brought
 
     def _references_of(self, table: TableInfo) -> tuple[Reference, ...]:

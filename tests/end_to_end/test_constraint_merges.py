@@ -397,3 +397,23 @@ def test_a_restored_parent_that_rows_no_longer_find(garden: EpicRepo) -> None:
     _work(garden, (CODES, "INSERT INTO p VALUES(2, 'y')", CHILD))
     _work(garden, ("UPDATE p SET code = 'z'", "INSERT INTO c VALUES(1, 'z')"))
     garden.refused(4, "restore", "--source", "HEAD~1", "@p/2", naming="@c/1/code")
+
+
+def test_the_parents_of_many_rows(garden: EpicRepo) -> None:
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+    many = f"{numbers} INSERT INTO p SELECT i, 'c' || i FROM n"
+    _work(garden, (CODES, CHILD, many, "INSERT INTO c SELECT id, code FROM p"))
+    _work(garden, ("DELETE FROM c", "DELETE FROM p"))
+    answer = garden.json("restore", "--source", "HEAD~1", "@c", "--with-parents")
+    assert len(answer["parents"]) == 2000
+    assert garden.sql("PRAGMA foreign_key_check") == []
+
+
+@pytest.mark.parametrize("reverted", ["INSERT INTO p VALUES(1, 'x')", "UPDATE p SET code = 'x'"])
+def test_a_reverted_commit_whose_row_is_referred_to(garden: EpicRepo, reverted: str) -> None:
+    before = ("INSERT INTO p VALUES(1, 'w')",) if reverted.startswith("UPDATE") else ()
+    _work(garden, (CODES, CHILD, *before))
+    _work(garden, (reverted,))
+    _work(garden, ("INSERT INTO c VALUES(1, 'x')",))
+    message = garden.refused(4, "revert", "HEAD~1", naming="@c/1/code")
+    assert "without commit" in message
