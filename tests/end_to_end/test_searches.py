@@ -170,3 +170,65 @@ def test_init_names_what_it_leaves_out(made: EpicRepo, tmp_path: Path) -> None:
     found = other.json("init")
     assert found["not_captured"] == {"near": "its module is not known"}
     assert [one["name"] for one in found["left_out"]] == ["near_u"]
+
+
+BARE = "CREATE VIRTUAL TABLE bare USING fts5(said, content=''); INSERT INTO bare(rowid, said) VALUES (1, 'one');"
+
+
+def test_two_changes_of_an_index_that_cannot_be_made_again(made: EpicRepo) -> None:
+    _script(made.database, BARE)
+    made.ok("commit", "-m", "base")
+    made.ok("switch", "-c", "feat")
+    made.sql("INSERT INTO bare(rowid, said) VALUES (2, 'two')")
+    made.ok("commit", "-m", "theirs")
+    made.ok("switch", "main")
+    made.sql("UPDATE framework_epics SET priority = 99 WHERE epic_key = '1'")
+    made.ok("commit", "-m", "something else")
+    made.ok("merge", "feat")  # only one changed it
+    assert made.sql("SELECT rowid FROM bare WHERE bare MATCH 'two'") == [(2,)]
+    made.ok("undo")
+    made.sql("INSERT INTO bare(rowid, said) VALUES (3, 'three')")
+    made.ok("commit", "-m", "ours")
+    made.refused(5, "merge", "feat", naming="@bare")
+    for branch in ("main", "feat"):
+        made.ok("switch", branch)
+        made.sql("DROP TABLE bare")
+        made.ok("commit", "-m", "without")
+    made.ok("merge", "main")
+
+
+def test_both_changed_the_content_of_an_index(made: EpicRepo) -> None:
+    _script(made.database, OWN)
+    made.ok("commit", "-m", "base")
+    made.ok("switch", "-c", "feat")
+    made.sql("INSERT INTO words(rowid, said) VALUES (5, 'theirs')")
+    made.ok("commit", "-m", "theirs")
+    made.ok("switch", "main")
+    made.sql("INSERT INTO words(rowid, said) VALUES (6, 'ours')")
+    made.ok("commit", "-m", "ours")
+    made.ok("merge", "feat")
+    assert made.sql("SELECT rowid FROM words WHERE words MATCH 'ours OR theirs OR kept' ORDER BY 1") == [
+        (1,),
+        (5,),
+        (6,),
+    ]
+    made.sql("INSERT INTO words(words, rank) VALUES ('integrity-check', 1)")
+    assert made.json("status")["clean"] is True
+
+
+def test_a_migration_beside_an_index(made: EpicRepo) -> None:
+    _script(made.database, SEARCH + OWN)
+    made.ok("commit", "-m", "base")
+    own = made.root / "migrations"
+    own.mkdir()
+    (own / "000_more.sql").write_text(
+        "ALTER TABLE framework_epics ADD COLUMN more TEXT; INSERT INTO words VALUES ('migrated');\n"
+        "UPDATE framework_epics SET name = 'orchard' WHERE epic_key = '1';\n"
+    )
+    (own / "000_rollback.sql").write_text("ALTER TABLE framework_epics DROP COLUMN more;\n")
+    made.ok("migrate", "baseline", "none")
+    made.ok("migrate", "up")
+    assert _found(made.database, "orchard") == ["1"]
+    made.ok("undo")
+    assert _found(made.database, "orchard") == []
+    assert made.sql("SELECT 1 FROM words WHERE words MATCH 'migrated'") == []

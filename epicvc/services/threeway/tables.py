@@ -18,6 +18,7 @@ from epicvc.services.difference import key_text
 from epicvc.services.session import Session
 from epicvc.services.threeway.merged import Emit
 from epicvc.services.threeway.plainrows import Versions, merge_row
+from epicvc.services.threeway.searches import require_one_writer
 from epicvc.services.threeway.surrogates import Surrogates
 from epicvc.services.threeway.three import Three
 from epicvc.store import tree
@@ -88,7 +89,11 @@ class TableMerge:
 
         Returns:
             The epics whose rows were taken.
+
+        Raises:
+            Refused: both sides changed a full-text index that cannot be merged.
         """
+        require_one_writer(self._three)
         there, here = self._three.there, self._three.here
         owned: dict[Place, str] = {}
         for rows_by_epic in (there.old_rows, there.new_rows):
