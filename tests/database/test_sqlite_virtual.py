@@ -11,6 +11,7 @@ import pytest
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.database.sqlite.virtual import Virtual, parse
 from epicvc.database.tables import Schema
+from epicvc.errors import UnsupportedSchema
 
 from .helpers import Capture, capture, restore, run_script, sqlite_backend
 
@@ -224,6 +225,22 @@ def test_an_ignored_index_follows_if_it_did(tmp_path: Path) -> None:
     odd = _searches(path)
     restore(backend, target)
     assert _searches(path) == odd
+
+
+def test_a_damaged_index_is_named_and_can_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    script = OVER.format("fts5(title, content='note', content_rowid='id')")
+    backend = sqlite_backend(path, script + "DELETE FROM s_data WHERE id = 10;")
+    with pytest.raises(UnsupportedSchema, match="@s: what it holds is damaged") as caught:
+        capture(backend)
+    assert 'ignore = ["s"]' in (caught.value.hint or "")
+    without = SQLiteBackend(path, ignore=frozenset(["s"]))
+    target = capture(without)
+    run_script(path, "DELETE FROM note")
+    restore(without, target)
+    assert capture(without) == target
+    with without.read() as reader:
+        assert dict(reader.left_out()) == {"s": "ignored"}
 
 
 PARSED = {

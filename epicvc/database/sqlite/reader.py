@@ -21,7 +21,7 @@ from epicvc.database.sqlite.schema import (
     SEQUENCE,
     Catalogue,
     captured_schema,
-    fold,
+    ignored_searches,
     left_out_tables,
     root_pages,
     schema_stamp,
@@ -297,10 +297,8 @@ class SQLiteReader:
         self._exactly, self._seen = indexes, None
 
     def ignored_searches(self) -> list[Virtual]:
-        """The full-text indexes over tables that are ignored, with all that is inside of them."""
-        ignored = frozenset(map(fold, self._ignore))
-        catalogue = Catalogue.read(self._connection, frozenset())
-        return [v for name, v in catalogue.virtual.items() if v.is_over_a_table and fold(name) in ignored]
+        """The full-text indexes over tables that are ignored."""
+        return ignored_searches(self._connection, self._ignore)
 
     def _captured(self) -> tuple[Schema, dict[str, TableSQL]]:
         """The schema and the statements made from it, read again when a definition has changed."""

@@ -95,6 +95,7 @@ class Catalogue(Struct, frozen=True):
 
     Attributes:
         entries: all of them, in their order.
+        named: folded names of tables that are to be ignored.
         virtual: by name, the virtual tables that are captured.
         ignored: folded names of tables that are ignored, side tables of virtual ones included.
         unknown: folded names of virtual tables whose module is not known or does not work here, and of their side
@@ -102,6 +103,7 @@ class Catalogue(Struct, frozen=True):
     """
 
     entries: tuple[_Entry, ...]
+    named: frozenset[str]
     virtual: dict[str, Virtual]
     ignored: frozenset[str]
     unknown: dict[str, str]
@@ -129,7 +131,7 @@ class Catalogue(Struct, frozen=True):
                     virtual[entry.name] = known
                 else:
                     unknown |= dict.fromkeys(_beside(entries, entry.name), str(trouble))
-        return cls(entries, virtual, ignored, unknown)
+        return cls(entries, frozenset(map(fold, ignore)), virtual, ignored, unknown)
 
     @property
     def left_out(self) -> dict[str, str]:
@@ -137,7 +139,7 @@ class Catalogue(Struct, frozen=True):
         return {
             entry.name: self.unknown.get(fold(entry.name), "ignored")
             for entry in self.entries
-            if entry.kind in {"table", "view"} and fold(entry.name) in self.ignored | self.unknown.keys()
+            if entry.kind in {"table", "view"} and fold(entry.name) in self.named | self.unknown.keys()
         }
 
     def captured(self, exactly: frozenset[str]) -> list[_Entry]:
@@ -154,14 +156,34 @@ class Catalogue(Struct, frozen=True):
         return kept
 
 
+def ignored_searches(connection: sqlite3.Connection, ignore: frozenset[str]) -> list[Virtual]:
+    """The full-text indexes over tables that are ignored, as far as they work here."""
+    query = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table' AND sql LIKE 'create virtual%'"
+    names = frozenset(map(fold, ignore))
+    parsed = [parse(name, sql) for name, sql in connection.execute(query).fetchall() if fold(str(name)) in names]
+    return [v for v in parsed if v is not None and v.is_over_a_table and _error(connection, v.name) is None]
+
+
 def _trouble(connection: sqlite3.Connection, name: str) -> str | None:
-    """Why a virtual table does not work here, if it does not: its tokenizer is the application's, say."""
+    """Why a virtual table does not work here, if it does not: its tokenizer is the application's, say.
+
+    Raises:
+        UnsupportedSchema: it is damaged.
+    """
+    error = _error(connection, name)
+    if error is not None and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
+        raise UnsupportedSchema(name, f"what it holds is damaged: {error}")
+    return None if error is None else str(error)
+
+
+def _error(connection: sqlite3.Connection, name: str) -> sqlite3.DatabaseError | None:
+    """What SQLite says when a virtual table is opened."""
     try:
         connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(name)})").fetchall()
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CORRUPT}:
             raise
-        return str(error)
+        return error
     return None
 
 
