@@ -237,6 +237,14 @@ def test_an_ignored_index_follows_if_it_did(tmp_path: Path) -> None:
     assert _searches(path) == odd
 
 
+def test_an_ignored_index_does_not_hold_up_the_loss_of_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "t.db"
+    script = OVER.format("fts5(title, content='note', content_rowid='id')")
+    backend = sqlite_backend(path, script, ignore=frozenset(["s"]))
+    restore(backend, Capture(Schema(), {"sqlite_sequence": {}}))
+    assert capture(backend).schema == Schema()
+
+
 def test_a_damaged_index_is_named_and_can_be_left_out(tmp_path: Path) -> None:
     path = tmp_path / "t.db"
     script = OVER.format("fts5(title, content='note', content_rowid='id')")

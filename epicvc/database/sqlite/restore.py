@@ -24,11 +24,12 @@ from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import show_key
 from epicvc.database.sqlite.collations import unordered
 from epicvc.database.sqlite.definitions import create, drop, first_difference
+from epicvc.database.sqlite.following import to_rebuild
 from epicvc.database.sqlite.rowwriter import RowWriter
-from epicvc.database.sqlite.schema import SEQUENCE, fold
+from epicvc.database.sqlite.schema import SEQUENCE
 from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.sqlite.stranded import missing_table
-from epicvc.database.sqlite.virtual import Virtual, exact, is_virtual, owners, virtual_tables
+from epicvc.database.sqlite.virtual import exact, is_virtual, owners
 from epicvc.database.tables import Definition, KeyKind, Schema, TableInfo
 from epicvc.errors import ConstraintBroken, InvalidData, UnknownOrder, UnsupportedSchema
 
@@ -125,7 +126,9 @@ class Restore:
 
     def _definitions_and_rows(self) -> None:
         self._require_orders(self._differing)
-        searches = self._to_rebuild()
+        written = self._differing | {table.name for table in [*self._fresh, *self._gone]}
+        ignored = self._reader.ignored_searches()
+        searches = to_rebuild(self._connection, self._old, self._target, written, ignored)
         for trigger in self._old.triggers:
             drop(self._connection, "trigger", trigger.name)
         # a view that stays keeps its place in front of those that are made again
@@ -180,27 +183,6 @@ class Restore:
     def _differing(self) -> frozenset[str]:
         """The tables that stay and get other rows."""
         return frozenset(self._emptied | {name for name, found in self._changes.items() if any(True for _ in found)})
-
-    def _to_rebuild(self) -> list[Virtual]:
-        """The full-text indexes to make again: what they are over changes, or may.
-
-        Those of ignored tables follow as well if they have done so until now.
-        """
-        written = self._differing | {table.name for table in [*self._fresh, *self._gone]}
-        plain = {table.name for table in [*self._old.tables, *self._target.tables] if table.name not in self._owners}
-        folded = {fold(name) for name in written}, {fold(name) for name in plain}
-
-        def follows(search: Virtual) -> bool:
-            if search.name in written or any(shadow in written for shadow in search.shadows):
-                return True
-            over = fold(search.content or "")
-            return bool(over) and (over in folded[0] or over not in folded[1])
-
-        kept = exact(self._target)
-        found = [search for search in virtual_tables(self._target).values() if search.is_index]
-        wanted = [search for search in found if search.name not in kept and not search.is_bare and follows(search)]
-        ignored = [search for search in self._reader.ignored_searches() if follows(search)]
-        return wanted + [search for search in ignored if search.agrees(self._connection)]
 
     def _drop_indexes(self) -> list[tuple[str, Definition]]:
         """Drop the indexes that differ; return those to make when the rows are there, each with its table."""
