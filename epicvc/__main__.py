@@ -16,12 +16,22 @@ def main() -> int:
     Returns:
         The exit code.
     """
+    from epicvc.cli import stdio
+
+    stdio.begin()
     arguments = sys.argv[1:]
     if arguments == ["--version"]:
         from epicvc import __version__
 
-        sys.stdout.write(f"epicvc {__version__}\n")
-        return 0
+        try:  # noqa: SIM105  (as in stdio)
+            sys.stdout.write(f"epicvc {__version__}\n")
+        except OSError:
+            pass
+        if (problem := stdio.flush()) is None:
+            return 0
+        from epicvc.cli.edge import unwritten
+
+        return unwritten(problem, 0)
     gc.set_threshold(_COLLECT_EVERY)
     from epicvc.cli.edge import guarded, run_application, speak_safely
     from epicvc.cli.fast import fast_command

@@ -15,6 +15,7 @@ from epicvc.errors import DurationError, UsageError
 from epicvc.planning.inputs import Day, read_day, read_strategy
 from epicvc.planning.settings import DateBaseStrategy, Settings
 from epicvc.planning.strategy import DurationCalculator, PlannedDates, Planner
+from epicvc.repo.objects import in_local_zone
 
 __all__ = ["DataBaseCalculator", "DateBaseStrategy", "DurationError", "PlannedDates"]
 
@@ -124,7 +125,7 @@ class DataBaseCalculator:
     def _reference(self, day: Day | None) -> datetime.date:
         if day is not None:
             return read_day(day)
-        return self.today if self.today is not None else datetime.datetime.now().astimezone().date()
+        return self.today if self.today is not None else in_local_zone(datetime.datetime.now(datetime.UTC)).date()
 
 
 def _text(text: object) -> str:

@@ -318,6 +318,27 @@ def read_file(path: Path, *, root: Path | None = None) -> bytes:
         return _read(os.open(path, _FILE))
 
 
+def odd_companion(path: str | Path) -> str | None:
+    """What SQLite would open beside a database and that is no regular file, as a FIFO for which it would wait."""
+    for suffix in ("-journal", "-wal", "-shm"):
+        name = f"{path}{suffix}"
+        try:
+            if not stat.S_ISREG(os.lstat(name).st_mode):
+                return name
+        except OSError:
+            continue  # there is none, as a rule
+    return None
+
+
+def read_followed(path: str | Path) -> bytes:
+    """A regular file's bytes, behind a symlink too; a FIFO or a device is never waited for.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    return _read(os.open(path, _FILE & ~os.O_NOFOLLOW))
+
+
 def read_below(root: Path, path: str) -> bytes:
     """:func:`read_file` of a path relative to a root, with slashes: for loops over many files.
 

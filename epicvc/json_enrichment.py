@@ -26,6 +26,7 @@ from epicvc.planning.keeping import Record
 from epicvc.planning.settings import Settings
 from epicvc.planning.strategy import Planner
 from epicvc.repo.config import DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Config, load_config, locate
+from epicvc.repo.objects import in_local_zone
 from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import find_root
 from epicvc.services.enrich import Enricher, EnrichReport, Facts, Source, enrich_files, read_facts, sources_of
@@ -291,7 +292,7 @@ class JSONEnrichmentEngine:
         return original
 
     def _enricher(self, epics: Collection[str] | None) -> Enricher:
-        today = self._today or datetime.now().astimezone().date()
+        today = self._today or in_local_zone(datetime.now(UTC)).date()
         records = _surroundings(self._directory()).records
         return Enricher(self._planner, today, datetime.now(UTC), self._facts(epics), records)
 

@@ -6,7 +6,10 @@ Every command passes here, those that have to start fast too: what only a failur
 from __future__ import annotations
 
 import os
+import stat
 import sys
+
+from epicvc.cli import stdio
 
 TYPE_CHECKING = False  # not typing's, which takes 2 ms to import
 if TYPE_CHECKING:
@@ -14,10 +17,14 @@ if TYPE_CHECKING:
 
     from epicvc.files.early import EarlyLook
 
-DONE, USAGE, BUG, INTERRUPTED = 0, 2, 70, 130
+DONE, USAGE, UNAVAILABLE, BUG, INTERRUPTED = 0, 2, 6, 70, 130
 
 _COMPLETION = "_EPICVC_COMPLETE"
 """The variable by which a shell asks the command line library how a line could go on."""
+
+
+_PIPES = ("/dev/null", "/dev/stdin", "/dev/fd/", "/proc/self/fd/")
+"""What git and shells put in a file's place; for any other device or FIFO nobody waits."""
 
 
 class Interrupted(Exception):  # the command line library answers KeyboardInterrupt by itself, without a word
@@ -27,16 +34,42 @@ class Interrupted(Exception):  # the command line library answers KeyboardInterr
 def guarded(run: Callable[[], int], *, as_json: bool) -> int:
     """Run a command and turn whatever it raises into an exit code and one short message."""
     try:
-        return run()
+        code = stdio.listening(run)
+        problem = stdio.flush()
     except (KeyboardInterrupt, Interrupted):
-        report("interrupted", "interrupted; nothing is half done", None, INTERRUPTED, as_json=as_json)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away, as `head` does. Python would complain once more while it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return _interrupted(as_json=as_json)
+    except BrokenPipeError as error:
+        code, problem = DONE, error
     except Exception as error:  # noqa: BLE001  # the edge: a bug must end in a message and exit code 70
-        return _failed(error, as_json=as_json)
+        stdio.deafen()
+        if stdio.pressed.once:  # something on the way made another error of it
+            return _interrupted(as_json=as_json)
+        problem = stdio.flush() if isinstance(error, OSError) else None
+        if problem is None:
+            return _failed(error, as_json=as_json)
+        code = DONE
+    stdio.deafen()
+    return code if problem is None else unwritten(problem, code)
+
+
+def unwritten(problem: OSError, code: int) -> int:
+    """What a command ends with whose output could not be written; its work is done all the same.
+
+    Args:
+        problem: why.
+        code: what it would have ended with.
+    """
+    stdio.give_up_output()
+    if isinstance(problem, BrokenPipeError):
+        return code  # the reader of our output went away, as `head` does
+    report("output", f"the output cannot be written: {problem.strerror}", None, UNAVAILABLE, as_json=False)
+    return UNAVAILABLE
+
+
+def _interrupted(*, as_json: bool) -> int:
+    stdio.deafen()
+    report("interrupted", "interrupted; nothing is half done", None, INTERRUPTED, as_json=as_json)
+    return INTERRUPTED
 
 
 def _failed(error: Exception, *, as_json: bool) -> int:
@@ -63,7 +96,10 @@ def write_json(value: object) -> None:
     """One JSON value on stdout."""
     import json
 
-    sys.stdout.write(json.dumps(value, ensure_ascii=not _speaks_utf8(), default=str) + "\n")
+    text = json.dumps(value, ensure_ascii=not _speaks_utf8(), default=str)
+    if not text.isprintable():  # then it could steer a terminal or mislead the eye; inside texts this says the same
+        text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+    sys.stdout.write(text + "\n")
 
 
 def read_bytes(path: str) -> bytes:
@@ -74,7 +110,7 @@ def read_bytes(path: str) -> bytes:
         FileUnavailable: the system does not let us.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=None if path.startswith(_PIPES) else _regular) as file:
             return file.read()
     except OSError as error:
         from epicvc.errors import FileUnavailable, NotFound
@@ -84,6 +120,14 @@ def read_bytes(path: str) -> bytes:
         raise FileUnavailable(path, error.strerror or str(error)) from error
 
 
+def _regular(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "not a regular file")
+    return descriptor
+
+
 def write_bytes(data: bytes) -> None:
     """Bytes on stdout, as they are."""
     buffer = getattr(sys.stdout, "buffer", None)
@@ -91,8 +135,11 @@ def write_bytes(data: bytes) -> None:
         sys.stdout.write(data.decode(errors="backslashreplace"))
         return
     sys.stdout.flush()
-    buffer.write(data)
-    buffer.flush()
+    try:
+        buffer.write(data)
+        buffer.flush()
+    except OSError as error:
+        stdio.lose(error)
 
 
 def report(kind: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
@@ -100,8 +147,12 @@ def report(kind: str, message: str, hint: str | None, code: int, *, as_json: boo
     from epicvc.ui.text import printable
 
     if as_json:
-        value = {"format": "epicvc.error/1", "error": kind, "message": message, "exit": code}
-        write_json(value)
+        try:
+            write_json({"format": "epicvc.error/1", "error": kind, "message": message, "exit": code})
+        except OSError:
+            stdio.give_up_output()
+        if stdio.flush() is not None:
+            stdio.give_up_output()
         return
     sys.stderr.write(f"epicvc: {printable(message)}\n")
     if hint:

@@ -13,6 +13,9 @@ from epicvc.files.scan import is_settled as is_settled
 
 VERSION: Final = 3
 _CLOCK: Final = "clock"
+_CLOCK_FLAGS: Final = (
+    os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+)  # a FIFO is not waited for
 
 _FILE: Final = CacheFile("epicvc.stat-cache", VERSION, FileIndex)
 
@@ -44,7 +47,7 @@ def clock_ns(directory: Path) -> int:
         read-only.
     """
     try:
-        descriptor = os.open(directory / _CLOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(directory / _CLOCK, _CLOCK_FLAGS, 0o600)
     except OSError:
         return time.time_ns()
     try:

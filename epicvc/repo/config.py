@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from epicvc.database.url import DatabaseURL, parse_url
 from epicvc.errors import FileUnavailable, InvalidConfig
+from epicvc.fileio import read_followed
 from epicvc.model.labels import unescape
 from epicvc.model.mapping import BUILTIN, Mapping
 from epicvc.repo import configcache
@@ -89,6 +90,11 @@ class Config(Struct, frozen=True, dict=True):
         return self.root / PRIVATE
 
 
+_NAME: Final = 255
+_PATH: Final = 4096
+"""Bytes of a name and of a path that systems take."""
+
+
 def load_config(root: Path, environment: MappingABC[str, str], database: str | None = None) -> Config:
     """Read the configuration of the repo at ``root``.
 
@@ -119,7 +125,7 @@ def load_config(root: Path, environment: MappingABC[str, str], database: str | N
 def _read(path: Path) -> bytes:
     """A file's bytes; none where there is no file."""
     try:
-        return path.read_bytes()
+        return read_followed(path)
     except FileNotFoundError:
         return b""
     except OSError as error:
@@ -132,6 +138,8 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
     sync = table_of(data, "sync", {"policy", "calculated", "fields", "kinds"})
     tables = table_of(data, "tables", {"ignore"})
     table_of(data, "database", {"url"})
+    if len(os.fsencode(root / files.directory)) >= _PATH or len(os.fsencode(Path(files.directory).name)) > _NAME:
+        raise InvalidConfig(CONFIG, "[files] dir is too long for the system")
     if not _inside(root, files.directory):
         raise InvalidConfig(CONFIG, f"[files] dir = {files.directory!r} must be a directory inside the repo")
     calculated = sync.get("calculated", "enriched")

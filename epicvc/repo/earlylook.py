@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 
-from epicvc.repo.place import PRIVATE, STORE, root_above
+from epicvc.repo.place import PRIVATE, STORE, root_above, without_waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def begin(directory: str) -> EarlyLook | None:
     """
     try:
         root = root_above(os.path.realpath(directory))
-        with open(f"{root}/{PRIVATE}/{FILE}", "rb") as file:
+        with open(f"{root}/{PRIVATE}/{FILE}", "rb", opener=without_waiting) as file:
             form, files, count, *patterns = file.read().decode().split(_END)
         number = int(count)
         if not _is_processor_idle():

@@ -20,7 +20,7 @@ from epicvc import __version__
 from epicvc.database.sqlite.changetoken import change_token, is_racy
 from epicvc.repo.place import PRIVATE as PRIVATE
 from epicvc.repo.place import STORE as STORE
-from epicvc.repo.place import root_above
+from epicvc.repo.place import root_above, without_waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def recall(environment: Mapping[str, str]) -> str | None:
         return None
     try:
         root = root_above(os.getcwd())
-        with open(f"{root}/{PRIVATE}/{FILE}", "rb") as file:
+        with open(f"{root}/{PRIVATE}/{FILE}", "rb", opener=without_waiting) as file:
             known, checksum, data = file.read().split(_END, 2)
         if known != _FORMAT or checksum != _checksum(data):
             return None

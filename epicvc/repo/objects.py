@@ -187,6 +187,14 @@ def get_commit(source: ObjectSource, oid: ObjectId) -> Commit:
     )
 
 
+def in_local_zone(time: datetime) -> datetime:
+    """A time in the machine's zone; in UTC where the environment names a zone that cannot be."""
+    try:
+        return time.astimezone()
+    except ValueError:
+        return time.astimezone(UTC)
+
+
 def format_time(time: datetime) -> str:
     """A time as objects and machine output say it: UTC, ISO 8601, microseconds."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

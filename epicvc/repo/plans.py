@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from msgspec import field
 
-from epicvc.fileio import atomic_write
+from epicvc.errors import FileUnavailable
+from epicvc.fileio import atomic_write, read_file
 from epicvc.planning.keeping import Planned, Record
 from epicvc.planning.strategy import PlannedDates
 from epicvc.repo.plansettings import read_settings, show_settings
@@ -44,11 +45,11 @@ class PlanRecord(Record, frozen=True):
 def load_plans(directory: Path) -> dict[str, PlanRecord]:
     """The records of a repo, by epic; none where there are none or they cannot be read."""
     try:
-        value = json.loads((directory / FILE).read_bytes())
+        value = json.loads(read_file(directory / FILE))
         if value["format"] != FORMAT:
             return {}
         return {epic: _read(record) for epic, record in value["epics"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileUnavailable, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -61,7 +61,8 @@ def author_of(environment: MappingABC[str, str]) -> str:
     """Who runs this: by the environment, else by the account."""
     for name in ("EPICVC_AUTHOR", "GIT_AUTHOR_NAME", "USER", "LOGNAME"):
         if environment.get(name):
-            return environment[name]
+            # what is no text in the terminal's encoding is told by its bytes, since a commit is text
+            return environment[name].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     import pwd
 
     try:
@@ -133,7 +134,7 @@ class Repo:
         """
         variables = os.environ if environment is None else environment
         root = find_root(start.absolute())
-        if not (root / CONFIG).is_file():
+        if not (root / CONFIG).exists():
             raise NotFound(f"{root} has no {CONFIG}", hint="restore it from git, or run `epicvc init` in a new place")
         return cls(load_config(root, variables, database), Store.open(root / PRIVATE / STORE), variables)
 

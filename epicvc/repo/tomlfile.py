@@ -25,6 +25,8 @@ def parse_toml(data: bytes, name: str) -> dict[str, Any]:
         raise InvalidConfig(name, "is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(name, str(error)) from error
+    except ValueError as error:  # an integer of more digits than Python reads
+        raise InvalidConfig(name, str(error)) from error
     except RecursionError as error:
         raise InvalidConfig(name, "is nested too deeply") from error
 

@@ -15,6 +15,7 @@ from epicvc.errors import NotFound
 from epicvc.files.scan import scan
 from epicvc.model.mapping import Mapping as TableMapping
 from epicvc.planning.strategy import Planner
+from epicvc.repo.objects import in_local_zone
 from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
 from epicvc.services.enrich import PREFIX, Enricher, EnrichReport, Facts, Source, enrich_files, read_facts, sources_of
@@ -77,7 +78,9 @@ def enrich_repo(
         finally:
             backend.close()
     now = repo.now()
-    enricher = Enricher(Planner(config.plan), today or now.astimezone().date(), now, facts, load_plans(config.private))
+    enricher = Enricher(
+        Planner(config.plan), today or in_local_zone(now).date(), now, facts, load_plans(config.private)
+    )
     sources = authors_files(config.files, target, config.include, config.exclude)
     report = enrich_files(enricher, sources, write=not check, epics=epics, progress=repo.progress)
     for epic in sorted(set(epics or ()) - {outcome.epic for outcome in report.outcomes}):

@@ -28,7 +28,7 @@ from epicvc.planning.keeping import Planned, plan_again
 from epicvc.planning.strategy import PlannedDates, Planner
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import MANY, recapture
-from epicvc.repo.objects import CommitKind
+from epicvc.repo.objects import CommitKind, in_local_zone
 from epicvc.repo.plans import PlanRecord, load_plans, save_plans
 from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo
@@ -146,7 +146,7 @@ class _Planning:
         self._request = request
         self._repo = session.repo
         self._planner = Planner(session.repo.config.plan)
-        self._today = request.today or session.repo.now().astimezone().date()
+        self._today = request.today or in_local_zone(session.repo.now()).date()
         self._known = load_plans(session.repo.config.private)
         self._records: dict[str, PlanRecord | None] = {}
         self._layout = _layout(session.repo, session.reader)

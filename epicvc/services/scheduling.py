@@ -24,6 +24,7 @@ from epicvc.planning.schedule import Cycle, Slot, Task, schedule
 from epicvc.planning.strategy import Planner
 from epicvc.repo.documents import Documents
 from epicvc.repo.filestree import read_epic
+from epicvc.repo.objects import in_local_zone
 from epicvc.repo.repository import Repo
 from epicvc.services.session import look
 
@@ -125,7 +126,7 @@ def timetable(repo: Repo, *, today: date | None = None, selection: Selection | N
         slots = schedule(graph.tasks)
     except Cycle as error:
         raise DependencyCycle([str(_label(key)) for key in error.path]) from None
-    return _laid_out(repo, graph, slots, today or repo.now().astimezone().date(), chosen)
+    return _laid_out(repo, graph, slots, today or in_local_zone(repo.now()).date(), chosen)
 
 
 def _label(key: Key) -> Label:

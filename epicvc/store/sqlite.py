@@ -22,6 +22,7 @@ from epicvc.errors import (
     NotFound,
     Refused,
 )
+from epicvc.fileio import odd_companion
 from epicvc.store.census import CENSUS, EMPTY, dump_census
 from epicvc.store.rowcheck import crc_of
 
@@ -215,6 +216,8 @@ def _check_owner(path: Path) -> None:
         raise FileUnavailable(str(path), error.strerror or str(error)) from error
     if not stat.S_ISREG(found.st_mode):
         raise Refused(f"{path} is not an ordinary file", hint="put the store's file itself there")
+    if (odd := odd_companion(path)) is not None:
+        raise Refused(f"{odd} is not an ordinary file", hint="take it away")
     own = os.geteuid()
     # Whoever owns the directory can put a journal beside the file, which SQLite would play back into it.
     if found.st_uid != own or above.st_uid not in (own, 0):

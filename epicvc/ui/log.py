@@ -23,7 +23,9 @@ _EXCERPT = 40
 
 def local(time: datetime) -> str:
     """A time as people here read it."""
-    return time.astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    from epicvc.repo.objects import in_local_zone  # lists of names draw here too, and need no objects
+
+    return in_local_zone(time).strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def draw_log(
@@ -92,7 +94,7 @@ def draw_blame(console: Console, found: Iterable[Blamed]) -> None:
     for item, author, name in zip(fields, authors, names, strict=True):
         origin = item.origin
         mark = origin.commit.hex()[:12] if origin.commit else "uncommitted"
-        when = origin.time.astimezone().strftime("%Y-%m-%d %H:%M") if origin.time else ""
+        when = local(origin.time)[:16] if origin.time else ""
         console.print(
             line(
                 (f"{mark:<12}", "changed"), f"  {when:<16}  {author:<{wide}}  {origin.side:<5}  ",

@@ -93,5 +93,6 @@ def _words(found: os.stat_result) -> str:
 
 
 def _head(path: str) -> bytes:
-    with open(path, "rb", buffering=0) as file:
-        return file.read(_WAL_HEADER)
+    # a FIFO has nothing in it, and is not waited for
+    with open(path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+        return file.read(_WAL_HEADER) or b""

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from epicvc.database.sqlite.trust import let_json_through, mentions_json
 from epicvc.errors import DatabaseUnavailable
+from epicvc.fileio import odd_companion
 
 _HOT_JOURNAL = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
 _NO_SIDE_FILES = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
@@ -32,6 +33,8 @@ def require_file(path: Path, display: str) -> None:
     except OSError as error:
         raise DatabaseUnavailable(display, error.strerror or str(error)) from error
     if is_file:
+        if (odd := odd_companion(path)) is not None:
+            raise DatabaseUnavailable(odd, "is not a regular file", hint="see who put it beside the database")
         return
     if path.is_dir():
         raise DatabaseUnavailable(display, "is a directory", hint="name the database file itself")

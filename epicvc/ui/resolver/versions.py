@@ -10,6 +10,7 @@ from msgspec import Struct
 from rich.text import Text
 
 from epicvc.merge.threeway import ABSENT, Value
+from epicvc.repo.objects import in_local_zone
 from epicvc.services.questions import Origin, Question
 from epicvc.ui.resolver.state import State, said
 from epicvc.ui.resolver.values import Paper, shown_in, styled, value_lines, wrap
@@ -162,4 +163,4 @@ def _facts(version: _Version) -> list[str]:
 
 def when(time: datetime) -> str:
     """A time as people here read it."""
-    return f"{time.astimezone():%Y-%m-%d %H:%M}"
+    return f"{in_local_zone(time):%Y-%m-%d %H:%M}"
