@@ -28,6 +28,8 @@ from epicvc.services.moving import (
     carried_out,
     contested,
     courses,
+    in_database,
+    in_files,
     unique_tasks,
     with_moves,
 )
@@ -291,9 +293,9 @@ def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
     """
     files, rows = len(documents.working.files.by_epic), len(documents.db_ids())
     empty = emptied(documents)
-    for side, other, count, lost in (
-        ("files", "database", files, survey.db),
-        ("database", "files", rows, survey.files),
+    for side, other, count, lost, moved in (
+        ("files", "database", files, survey.db, in_database),
+        ("database", "files", rows, survey.files, in_files),
     ):
         if empty == side and lost.epics and not allow.empty_side:
             raise Refused(
@@ -305,7 +307,7 @@ def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
         total = rows if other == "database" else files
         if lost.epics * 2 > total and lost.epics > 1:
             raise _mass_deletion(lost.epics, total, "epics", other)
-        tasks = lost.tasks - len(survey.report.tasks_moved)
+        tasks = lost.tasks - len(moved(survey.courses))  # what goes elsewhere on this side is not lost there
         if tasks * 2 > FEW_TASKS:
             total = _task_count(documents) + (survey.surplus if other == "files" else 0)
             if tasks * 2 > total > FEW_TASKS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from support.repos import EpicRepo
 
@@ -160,3 +162,32 @@ def test_half_of_few_tasks(garden: EpicRepo) -> None:
     _many_tasks(garden, 20)
     garden.sql("DELETE FROM framework_tasks")
     garden.ok("sync")
+
+
+def _moved(body: dict[str, Any], tasks: list[Any]) -> None:
+    body["tasks"] = [*body.get("tasks", ()), *tasks]
+
+
+def test_tasks_that_move_on_one_side_do_not_hide_those_that_the_other_loses(garden: EpicRepo) -> None:
+    _many_tasks(garden, 30)
+    moving = garden.body("1")["tasks"][:12]
+    garden.rewrite("1", lambda body: body.update(tasks=body["tasks"][12:]))
+    garden.rewrite("2", lambda body: _moved(body, moving))
+    last = "SELECT id FROM framework_tasks ORDER BY task_sequence DESC LIMIT 16"
+    garden.sql(f"DELETE FROM framework_tasks WHERE id IN ({last})")
+    assert garden.one("SELECT count(*) FROM framework_tasks") == 14
+    garden.refused(5, "sync", naming="delete 16 of 30 tasks on the files side")
+
+
+@pytest.mark.parametrize("side", ["files", "database"])
+def test_more_than_half_of_the_tasks_moved(garden: EpicRepo, side: str) -> None:
+    _many_tasks(garden, 24)
+    if side == "files":
+        moving = garden.body("1")["tasks"][:20]
+        garden.rewrite("1", lambda body: body.update(tasks=body["tasks"][20:]))
+        garden.rewrite("2", lambda body: _moved(body, moving))
+    else:
+        other = "(SELECT id FROM framework_epics WHERE epic_key = '2')"
+        garden.sql(f"UPDATE framework_tasks SET epic_id = {other} WHERE task_sequence > 4")
+    assert len(garden.json("sync")["tasks_moved"]) == 20
+    assert (len(garden.body("1")["tasks"]), len(garden.body("2")["tasks"])) == (4, 20)
