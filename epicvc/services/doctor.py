@@ -16,7 +16,7 @@ from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.repo.documents import Documents
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
-from epicvc.services.checking import fsck
+from epicvc.services.checking import FsckReport, fsck
 from epicvc.services.moving import unique_tasks
 from epicvc.services.originwords import DATABASE, FILES
 from epicvc.services.pickedparents import row_label
@@ -40,12 +40,13 @@ class Finding(Struct, frozen=True):
     hint: str = ""
 
 
-def doctor(repo: Repo, *, repair: bool = False) -> list[Finding]:
+def doctor(repo: Repo, *, repair: bool = False, store: FsckReport | None = None) -> list[Finding]:
     """Look both sides and the store over.
 
     Args:
         repo: the repo.
         repair: finish an operation that a crash left behind, and remove its temporary files.
+        store: what verifying the store found, where that has just been done.
     """
     findings: list[Finding] = []
     pending = repo.store.pending()
@@ -58,7 +59,7 @@ def doctor(repo: Repo, *, repair: bool = False) -> list[Finding]:
     elif pending is not None:
         hint = "run `epicvc doctor --repair`, or any command that writes"
         findings.append(Finding("warning", "unfinished_operation", f"`{pending.command}` was interrupted", hint))
-    findings += [Finding("error", p.kind, p.message, "run `epicvc fsck`") for p in fsck(repo).problems]
+    findings += [Finding("error", p.kind, p.message, "run `epicvc fsck`") for p in (store or fsck(repo)).problems]
     with look(repo) as session:
         findings += _files(session)
         findings += _database(session)

@@ -10,15 +10,31 @@ from typing import Final
 from msgspec import Struct, field
 
 from epicvc.database.backend import Backend
+from epicvc.database.documents import read_epics
 from epicvc.database.layout import read_layout
 from epicvc.errors import NotFound
+from epicvc.fileio import read_file
 from epicvc.files.scan import scan
+from epicvc.jsonio import dumps_text
+from epicvc.model.document import settle
 from epicvc.model.mapping import Mapping as TableMapping
 from epicvc.planning.strategy import Planner
 from epicvc.repo.objects import in_local_zone
 from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
-from epicvc.services.enrich import PREFIX, Enricher, EnrichReport, Facts, Source, enrich_files, read_facts, sources_of
+from epicvc.services.enrich import (
+    PREFIX,
+    Enriched,
+    Enricher,
+    EnrichReport,
+    Facts,
+    Source,
+    enrich_files,
+    read_facts,
+    sources_of,
+)
+from epicvc.services.enriched import read_original
+from epicvc.store.objects import ObjectType
 
 DIRECTORY: Final = "enriched"
 USER_EPICS: Final = "user_epics"
@@ -86,6 +102,51 @@ def enrich_repo(
     for epic in sorted(set(epics or ()) - {outcome.epic for outcome in report.outcomes}):
         raise NotFound(f"no file has the epic {epic}", hint="see `epicvc status` for what there is")
     return RepoEnrichment(target, report, orphans_of(target, sources), check)
+
+
+def enriched_epic(repo: Repo, epic: str, *, today: date | None = None) -> Enriched:
+    """One epic with its calculated fields. Writes nothing, and reads no other epic's rows.
+
+    Args:
+        repo: the repo.
+        epic: its id. An epic that has no file is taken from the database.
+        today: the day from which a new start is reckoned; by default the clock's.
+
+    Raises:
+        NotFound: neither side has the epic.
+        DatabaseUnavailable: the configured database does not exist.
+    """
+    repo.require_database()
+    config, now = repo.config, repo.now()
+    with repo.staging(writable=False) as staging:
+        tracked = repo.scan_files(staging).by_epic.get(epic)
+        data = staging.get(tracked.blob, ObjectType.BLOB) if tracked is not None else None
+    backend = repo.backend()
+    facts: Mapping[str, Facts] = {}
+    if backend is not None:
+        try:
+            facts = database_facts(backend, config.mapping, [epic])
+            data = _from_rows(backend, config.mapping, epic) if data is None else data
+        finally:
+            backend.close()
+    if data is None:
+        raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
+    original = read_original(data, epic if tracked is None else config.shown(tracked.path))
+    assert original is not None  # a template is no tracked epic
+    enricher = Enricher(Planner(config.plan), today or now.astimezone().date(), now, facts, load_plans(config.private))
+    target = None
+    if tracked is not None:
+        (source,) = sources_of(config.files, [tracked.path], default_directory(config.files))
+        target = source.target
+    return enricher.enrich(original, read_file(target) if target is not None and target.is_file() else None)
+
+
+def _from_rows(backend: Backend, mapping: TableMapping, epic: str) -> bytes | None:
+    """An epic that only the database has, as a file would say it."""
+    with backend.read() as reader:
+        for rows in read_epics(reader, read_layout(reader, mapping, backend.display), [epic]):
+            return dumps_text({"id": epic, **settle(rows, None)}, indent="  ").encode()
+    return None
 
 
 def database_facts(backend: Backend, mapping: TableMapping, epics: Collection[str] | None = None) -> dict[str, Facts]:

@@ -276,7 +276,7 @@ class _Planning:
                 meant, found = wanted[values.id].after.get(name), values.values.get(name)
                 if equal(meant, found):
                     continue
-                if name == DAYS and _near(meant, found):
+                if name == DAYS and near(meant, found):
                     self._rounded(values.id, float(cast("float", found)))
                     continue
                 raise LossyField(str(Label(values.id, (name,))), str(meant), str(found))
@@ -292,7 +292,8 @@ def _layout(repo: Repo, reader: Reader) -> Layout:
     return read_layout(reader, repo.config.mapping, repo.config.database.display)
 
 
-def _near(meant: JSON, found: JSON) -> bool:
+def near(meant: JSON, found: JSON) -> bool:
+    """Whether two durations are the same in a column with two decimals."""
     numbers = isinstance(meant, int | float) and isinstance(found, int | float | Decimal)
     return numbers and abs(float(cast("float", meant)) - float(cast("float", found))) <= _NEAR
 
