@@ -1,0 +1,22 @@
+"""Two-way synchronisation for Python programs: :class:`BidirectionalSync`.
+
+A face over the engine of the command line: a checkpoint made here is in ``epicvc log``, a synchronisation is one
+operation that ``epicvc undo`` takes back. Nothing is decided here, and nothing printed.
+"""
+
+from epicvc.bidirectional_sync.batch import Batch as Batch
+from epicvc.bidirectional_sync.shapes import ChangeSummary as ChangeSummary
+from epicvc.bidirectional_sync.shapes import ConflictDict as ConflictDict
+from epicvc.bidirectional_sync.shapes import Decision as Decision
+from epicvc.bidirectional_sync.shapes import EpicChange as EpicChange
+from epicvc.bidirectional_sync.shapes import EpicResult as EpicResult
+from epicvc.bidirectional_sync.shapes import Integrity as Integrity
+from epicvc.bidirectional_sync.shapes import PerformanceMetrics as PerformanceMetrics
+from epicvc.bidirectional_sync.shapes import QualityMetrics as QualityMetrics
+from epicvc.bidirectional_sync.shapes import Resolution as Resolution
+from epicvc.bidirectional_sync.shapes import ScoreCounts as ScoreCounts
+from epicvc.bidirectional_sync.shapes import SyncReportDict as SyncReportDict
+from epicvc.bidirectional_sync.shapes import SyncStatus as SyncStatus
+from epicvc.bidirectional_sync.sync import BidirectionalSync as BidirectionalSync
+
+__all__ = ["BidirectionalSync"]

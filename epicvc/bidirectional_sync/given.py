@@ -1,0 +1,119 @@
+"""An application's own database manager: where its database is, and whether its connection is busy.
+
+Only *where* is taken from a given connection; the work is done on connections of our own, so that nothing of the
+application's transactions is committed, rolled back or seen.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from epicvc.database.url import parse_url
+from epicvc.errors import DatabaseLocked, DatabaseUnavailable, UsageError
+
+NAME: Final = "framework"
+"""The connection that is asked for by name."""
+
+_HINT: Final = "give the path of a database file as db_path"
+
+
+class GivenDatabase:
+    """The database of an object with ``get_connection()`` or ``get_connection(name)``.
+
+    Args:
+        manager: the object. What it returns is a sqlite3 or SQLAlchemy connection, or a context manager that gives one.
+
+    Attributes:
+        where: the path or URL of the database.
+
+    Raises:
+        UsageError: it has no such method, or gives something else.
+        DatabaseUnavailable: its database is in memory, where no other connection can come.
+    """
+
+    def __init__(self, manager: object) -> None:
+        get = getattr(manager, "get_connection", None)
+        if not callable(get):
+            raise UsageError(f"{type(manager).__name__} has no get_connection()", hint=_HINT)
+        self._get = get
+        with self._connection() as connection:
+            self.where = _where(connection)
+
+    def require_idle(self) -> None:
+        """Stop where the given connection is in a transaction: it would wait for us, and we for it.
+
+        Raises:
+            DatabaseLocked: it is.
+        """
+        with self._connection() as connection:
+            busy = _is_busy(connection)
+        if busy:  # raised once it is left: a context manager that is left with an error rolls back
+            raise DatabaseLocked(parse_url(self.where).display, 0)
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        given = self._get() if _takes_nothing(self._get) else self._get(NAME)
+        # A sqlite3 connection is a context manager too, one that commits the application's transaction when left.
+        if hasattr(given, "__enter__") and not isinstance(given, sqlite3.Connection):
+            with given as connection:
+                yield connection
+        else:
+            yield given
+
+
+def _takes_nothing(call: Any) -> bool:
+    """Whether a callable can do without a name. One whose signature cannot be told is tried without."""
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind()
+    except TypeError:
+        return False
+    return True
+
+
+def _driver(connection: Any) -> Any:
+    """The driver's connection below a SQLAlchemy connection, or the connection itself."""
+    if not hasattr(connection, "exec_driver_sql"):
+        return connection
+    pooled = connection.connection
+    return getattr(pooled, "driver_connection", None) or pooled
+
+
+def _where(connection: Any) -> str:
+    driver = _driver(connection)
+    if isinstance(driver, sqlite3.Connection):
+        cursor = driver.cursor()
+        cursor.row_factory = None  # the application's may give anything
+        rows = cursor.execute("PRAGMA database_list").fetchall()
+        return _file(next(os.fsdecode(row[2] or "") for row in rows if os.fsdecode(row[1]) == "main"))
+    url = getattr(getattr(connection, "engine", None), "url", None)
+    if url is None:
+        raise UsageError(f"{type(connection).__name__} is no sqlite3 and no SQLAlchemy connection", hint=_HINT)
+    if url.get_backend_name() == "sqlite":
+        return _file(url.database or "")
+    return str(url.render_as_string(hide_password=False)).replace(f"+{url.get_driver_name()}", "", 1)
+
+
+def _file(path: str) -> str:
+    if not path or not Path(path).is_file():
+        reason = "the given connection's database is no file that another connection could open"
+        raise DatabaseUnavailable(path or ":memory:", reason, hint=_HINT)
+    return str(Path(path).absolute())
+
+
+def _is_busy(connection: Any) -> bool:
+    driver = _driver(connection)
+    if isinstance(driver, sqlite3.Connection):
+        # With autocommit=False (Python 3.12) one is always open, and most often holds no lock: that is waited for.
+        return driver.in_transaction and getattr(driver, "autocommit", None) is not False
+    found = getattr(connection, "in_transaction", False)
+    return bool(found() if callable(found) else found)

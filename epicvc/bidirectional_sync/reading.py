@@ -1,0 +1,187 @@
+"""What a repo's two sides have, in the shapes of the Python face. Reads only."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from msgspec import Struct
+
+from epicvc.bidirectional_sync.shapes import (
+    ChangeSummary,
+    EpicChange,
+    Integrity,
+    QualityMetrics,
+    SyncStatus,
+    score_counts,
+)
+from epicvc.database.epicvalues import read_values
+from epicvc.errors import EpicvcError, InvalidFile, NotFound
+from epicvc.repo.documents import Documents
+from epicvc.repo.repository import Repo
+from epicvc.services.checking import fsck
+from epicvc.services.doctor import doctor
+from epicvc.services.quality import data_quality
+from epicvc.services.session import look
+from epicvc.services.status import State, Status, natural_order
+from epicvc.services.syncstats import last_sync
+
+NAME = "name"
+ORPHANS = "orphans"
+"""The kind of ``doctor``'s findings about foreign keys: nothing that blocks, and still no integrity."""
+
+
+class Known(Struct, frozen=True):
+    """The epics that there are.
+
+    Attributes:
+        names: every epic of either side in its natural order, with its name.
+        files: those that have a file.
+        rows: those that the database has.
+        agreed: those that both sides have agreed on.
+    """
+
+    names: dict[str, str | None]
+    files: frozenset[str]
+    rows: frozenset[str]
+    agreed: frozenset[str]
+
+
+def read_known(repo: Repo, only: Collection[str] | None = None) -> Known:
+    """The epics of both sides, with the names of all or of some of them."""
+    with look(repo) as session:
+        documents = Documents(repo, session.working, session.staging, session.reader)
+        files, rows = frozenset(session.working.files.by_epic), frozenset(documents.db_ids())
+        epics = sorted(files | rows, key=natural_order)
+        wanted = epics if only is None else [epic for epic in epics if epic in only]
+        names: dict[str, object] = {}
+        if documents.reader is not None and documents.layout is not None:
+            keys = None if only is None else wanted
+            found = read_values(documents.reader, documents.layout, (NAME,), keys)
+            names = {epic.id: epic.values.get(NAME) for epic in found}
+        for epic in wanted:
+            if epic not in names:
+                names[epic] = (documents.file_core(epic) or {}).get(NAME)
+        agreed = frozenset(documents.entries)
+    return Known({epic: _text(names.get(epic)) for epic in epics}, files, rows, agreed)
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def epic_in(repo: Repo, file: str | os.PathLike[str]) -> str:
+    """The epic of a tracked file.
+
+    Args:
+        repo: the repo.
+        file: relative to the directory of the epics, or absolute.
+
+    Raises:
+        NotFound: no tracked file is there.
+        EpicvcError: it is no valid epic.
+    """
+    files = repo.config.files
+    path = Path(os.path.normpath(files / file))
+    if not path.is_relative_to(files) and Path(file).is_absolute():
+        path = files / os.path.relpath(os.path.realpath(path), os.path.realpath(files))
+    name = os.path.relpath(path, files).replace(os.sep, "/")
+    with repo.staging(writable=False) as staging:
+        state = repo.scan_files(staging)
+        tracked = state.files.get(name)
+    if tracked is None:
+        reason = next((reason for path, reason in state.skipped if path == name), None)
+        if reason is not None:
+            raise InvalidFile(repo.config.shown(name), f"it is not tracked: {reason}")
+        raise NotFound(f"no tracked file {name} in {files}", hint="name it relative to json_dir")
+    shown = (name, repo.config.shown(name))
+    for problem in state.problems:
+        if getattr(problem, "path", None) in shown or getattr(problem, "source", None) in shown:
+            raise problem
+    if tracked.epic is None:
+        raise InvalidFile(repo.config.shown(name), "it is no epic")
+    return tracked.epic
+
+
+def status_of(repo: Repo, status: Status, known: Known) -> SyncStatus:
+    """How the sides stand to each other."""
+    return {
+        "last_sync_time": last_sync(repo),
+        "total_epics": len(known.names),
+        "conflict_count": len(status.conflicts),
+        "in_sync": status.in_sync,
+    }
+
+
+def read_quality(repo: Repo) -> QualityMetrics:
+    """The quality of the data of both sides."""
+    found = data_quality(repo)
+    return {
+        "consistency_score": found.consistency.percentage,
+        "completeness_score": found.completeness.percentage,
+        "accuracy_score": found.accuracy.percentage,
+        "consistency": score_counts(found.consistency),
+        "completeness": score_counts(found.completeness),
+        "accuracy": score_counts(found.accuracy),
+    }
+
+
+def summary_of(status: Status, known: Known) -> ChangeSummary:
+    """What the next synchronisation is about."""
+    changes: list[EpicChange] = []
+    counts = {"new": 0, "deleted": 0, "modified": 0}
+    for epic in status.epics:
+        if epic.state is State.SYNCED:
+            continue
+        kind = _kind(epic.id, known)
+        counts[kind] += 1
+        fields = [str(field.label) for field in epic.fields]
+        changes.append(
+            {"epic_id": epic.id, "file": epic.path, "change": kind, "state": epic.state.value, "fields": fields}
+        )
+    changed = {change["epic_id"] for change in changes}
+    return {
+        "modified_count": counts["modified"],
+        "new_count": counts["new"],
+        "deleted_count": counts["deleted"],
+        "unchanged_count": len(known.names.keys() - changed),
+        "epics": changes,
+    }
+
+
+def _kind(epic: str, known: Known) -> str:
+    if epic not in known.agreed:
+        return "new"
+    return "modified" if epic in known.files and epic in known.rows else "deleted"
+
+
+def read_integrity(repo: Repo) -> Integrity:
+    """Verify the store with every base in it, and look both sides over."""
+    store = fsck(repo)
+    checked = {"commits": store.commits, "objects": store.objects}
+    try:
+        findings = doctor(repo, store=store)
+        checked |= _counts(repo)
+    except EpicvcError as error:  # a side that cannot be read at all
+        errors = [problem.message for problem in store.problems]
+        return {"valid": False, "errors": [*errors, error.message], "warnings": [], "checked": checked}
+    errors = [item.message for item in findings if item.level == "error" or item.kind == ORPHANS]
+    warnings = [item.message for item in findings if item.level == "warning" and item.kind != ORPHANS]
+    return {"valid": not errors, "errors": errors, "warnings": warnings, "checked": checked}
+
+
+def _counts(repo: Repo) -> dict[str, int]:
+    known = read_known(repo, ())
+    with look(repo) as session:
+        reader = session.reader
+        rows = [] if reader is None else [sum(1 for _ in reader.rows(table.name)) for table in reader.tables()]
+        keys = 0 if reader is None else sum(len(reader.references(table.name)) for table in reader.tables())
+        files = len(session.working.files.files)
+    return {
+        "files": files,
+        "epics": len(known.names),
+        "agreed": len(known.agreed),
+        "rows": sum(rows),
+        "foreign_keys": keys,
+    }

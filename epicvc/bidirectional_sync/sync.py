@@ -1,0 +1,352 @@
+"""The face itself: each method opens the repo, lets the engine do it, and puts the outcome into a dict."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from msgspec.structs import replace
+
+from epicvc.bidirectional_sync.batch import Batch
+from epicvc.bidirectional_sync.given import GivenDatabase
+from epicvc.bidirectional_sync.place import DATABASE, find_place
+from epicvc.bidirectional_sync.reading import epic_in, read_integrity, read_known, read_quality, status_of, summary_of
+from epicvc.bidirectional_sync.report import make_report, performance_of
+from epicvc.bidirectional_sync.runs import Runs
+from epicvc.bidirectional_sync.shapes import (
+    ChangeSummary,
+    ConflictDict,
+    EpicResult,
+    Integrity,
+    PerformanceMetrics,
+    QualityMetrics,
+    Resolution,
+    SyncReportDict,
+    SyncStatus,
+    conflict_dict,
+    epic_results,
+    failed,
+)
+from epicvc.errors import InvalidData, UsageError
+from epicvc.jsonio import parse
+from epicvc.merge.threeway import Direction
+from epicvc.model.labels import Label, Selection, parse_label
+from epicvc.plan.plan import Policy
+from epicvc.plan.policies import POLICIES
+from epicvc.repo.repository import Repo
+from epicvc.repo.revisions import CHECKPOINTS
+from epicvc.services import commits, resolving, restoring
+from epicvc.services.status import read_status
+from epicvc.services.survey import Allow
+from epicvc.services.sync import synchronise
+from epicvc.services.syncstats import last_sync
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+_COMMANDS: Final = {Direction.BOTH: "sync", Direction.TO_THEIRS: "push", Direction.TO_OURS: "pull"}
+_CHOICES: Final = {
+    "json": "files",
+    "files": "files",
+    "json_wins": "files",
+    "database": "db",
+    "db": "db",
+    "database_wins": "db",
+    "base": "base",
+}
+_UNSET: Final = object()
+
+
+class BidirectionalSync:
+    """Keeps JSON epics and a database in step, three-way and field by field.
+
+    The epic repo is the one above ``json_dir``. Where there is none, one is made as by ``epicvc init``: beside an
+    ``epicvc.toml``, else in the current directory. An object may be used by several threads.
+
+    Args:
+        db_path: path or URL of the database. ``framework.db`` that is not in the current directory stands for the
+            repo's own database.
+        json_dir: the directory of the epics; by default that of the repo around the current directory, else
+            ``epics/user_epics`` or ``epics``.
+        enable_enrichment: bring enriched files up to date after each synchronisation.
+        conflict_resolution: ``manual``, ``json_wins``, ``database_wins`` or ``newest_wins``; policies for single
+            fields in ``epicvc.toml`` come first.
+        track_changes: tell unchanged files and rows by what is remembered of them. Without, both sides are read
+            whole each time.
+        db_manager: an application's object with ``get_connection()``, whose database is used instead of ``db_path``.
+        allow_mass_delete: synchronisations may delete more than half of a side's epics or tasks.
+
+    Raises:
+        ValueError: the conflict resolution is none of the four.
+        UsageError: no directory of epics can be found, or the repo has its epics elsewhere.
+        EpicvcError: a repo has to be made and cannot; nothing was made.
+
+    Methods raise subclasses of :class:`epicvc.EpicvcError`: ``DatabaseUnavailable``, ``DatabaseLocked`` (at once while
+    a given connection is in a transaction; other clients are waited for), ``Refused`` for what protects data, and
+    ``InvalidData`` for a side that cannot be read.
+    """
+
+    def __init__(
+        self,
+        db_path: PathLike = DATABASE,
+        json_dir: PathLike | None = None,
+        *,
+        enable_enrichment: bool = False,
+        conflict_resolution: str = "manual",
+        track_changes: bool = True,
+        db_manager: object | None = None,
+        allow_mass_delete: bool = False,
+    ) -> None:
+        if conflict_resolution not in POLICIES:
+            raise ValueError(f"conflict_resolution is one of {', '.join(POLICIES)}, not {conflict_resolution!r}")
+        self._policy = conflict_resolution
+        self._enriches, self._tracks = enable_enrichment, track_changes
+        self._allow = Allow(mass_delete=allow_mass_delete)
+        self._given = GivenDatabase(db_manager) if db_manager is not None else None
+        path = os.fspath(db_path) if self._given is None else self._given.where
+        self._place = find_place(path, Path(json_dir) if json_dir is not None else None)
+        self._runs = Runs()
+
+    # Synchronising
+
+    def sync_epic_to_database(self, file: PathLike) -> EpicResult:
+        """Bring a file's changes to the database, three-way.
+
+        Args:
+            file: relative to ``json_dir``.
+
+        Returns:
+            The result; of an epic that cannot be synchronised as it is, ``errors`` say why.
+
+        Raises:
+            NotFound: no tracked file is there.
+        """
+        epic = None
+        with self._writing() as repo:
+            try:
+                epic = epic_in(repo, file)
+                return self._run(repo, Direction.TO_THEIRS, [epic])[0]
+            except InvalidData as error:
+                return failed(epic, error.message)
+
+    def sync_all_epics(self) -> list[EpicResult]:
+        """Bring both sides together; one operation, and one result an epic."""
+        return self._sync(Direction.BOTH)
+
+    def sync_json_to_database(self) -> list[EpicResult]:
+        """Bring the changes of all files to the database."""
+        return self._sync(Direction.TO_THEIRS)
+
+    def sync_database_to_json(self) -> list[EpicResult]:
+        """Bring the changes of the database to the files."""
+        return self._sync(Direction.TO_OURS)
+
+    @contextmanager
+    def batch_operation(self) -> Iterator[Batch]:
+        """Synchronise some epics as one operation: ``with sync.batch_operation() as batch: batch.sync_epic(file)``.
+
+        Nothing happens before the block ends, and nothing at all where it ends with an exception or cannot be done
+        whole; a process that is killed leaves all of it or nothing.
+
+        Raises:
+            EpicvcError: it cannot be done; neither side has changed.
+        """
+        with self._place.opened() as repo:
+            batch = Batch(lambda file: epic_in(repo, file))
+            yield batch
+        if batch.epics:
+            with self._writing() as repo:
+                batch.results = self._run(repo, Direction.BOTH, batch.epics)
+
+    # Conflicts
+
+    def check_for_conflicts(self) -> list[ConflictDict]:
+        """The fields that both sides changed differently, with the values of both and the one agreed on before."""
+        with self._reading() as repo:
+            return [conflict_dict(conflict) for conflict in read_status(repo).conflicts]
+
+    def get_unresolved_conflicts(self) -> list[ConflictDict]:
+        """The same: a conflict is derived from both sides, and is there until it is settled."""
+        return self.check_for_conflicts()
+
+    def resolve_conflict(self, label: str, choice_or_value: Any = _UNSET, *, value: Any = _UNSET) -> Resolution:
+        """Settle a conflict, or all below a label, on both sides.
+
+        Args:
+            label: the ``field`` of a conflict, as ``5:name``; an epic's id for all of its conflicts.
+            choice_or_value: ``json``, ``database`` or ``base`` to take that value, else the value itself.
+            value: the value itself, whatever it says; ``None`` removes the field.
+
+        Raises:
+            NotFound: there is no such conflict.
+            InvalidData: the value does not fit the field; nothing was written.
+        """
+        if (choice_or_value is _UNSET) == (value is _UNSET):
+            raise UsageError("give either a choice or a value")
+        with self._writing() as repo:
+            where, choice = parse_label(label), None
+            if isinstance(choice_or_value, str):
+                choice = _CHOICES.get(choice_or_value)
+            if choice is not None:
+                choose = resolving.prefer(resolving.open_dispute(repo), choice)
+            else:
+                choose = resolving.set_value(_json(choice_or_value if value is _UNSET else value))
+            report = resolving.resolve(repo, [resolving.Wish(where, choose)])
+        return {
+            "success": not any(where.covers(conflict.label) for conflict in report.left),
+            "settled": [str(settled) for settled in report.settled],
+            "conflicts": [conflict_dict(conflict) for conflict in report.left],
+            "commit": report.commit.hex() if report.commit is not None else None,
+        }
+
+    # Checkpoints
+
+    def create_checkpoint(self, name: str, *, force: bool = False) -> str:
+        """Record both sides as they are.
+
+        Args:
+            name: what ``rollback_to_checkpoint`` and ``epicvc rollback`` take.
+            force: move a checkpoint that there is of this name.
+
+        Returns:
+            The commit's id.
+
+        Raises:
+            UsageError: the name cannot be one, or is taken.
+        """
+        with self._writing() as repo:
+            report = commits.checkpoint(repo, name, force=force)
+        assert report.commit is not None  # only a dry run makes none
+        return report.commit.hex()
+
+    def rollback_to_checkpoint(self, id_or_name: str) -> str:
+        """Bring both sides back to exactly that state, by a new commit; ``epicvc undo`` takes it back.
+
+        Returns:
+            The new commit's id.
+
+        Raises:
+            NotFound: there is no such checkpoint.
+        """
+        with self._writing() as repo:
+            arrival = restoring.rollback(repo, _revision(repo, id_or_name))
+        assert arrival.commit is not None  # it is the one that was made
+        return arrival.commit.hex()
+
+    # Looking
+
+    def get_change_summary(self) -> ChangeSummary:
+        """How many epics are new, modified, deleted and unchanged since both sides agreed, and which."""
+        with self._reading() as repo:
+            return summary_of(read_status(repo), read_known(repo, ()))
+
+    def get_sync_status(self) -> SyncStatus:
+        """When the sides were last brought together, how many epics there are, and whether anything is open."""
+        with self._reading() as repo:
+            return status_of(repo, read_status(repo), read_known(repo, ()))
+
+    def get_last_sync_time(self) -> datetime | None:
+        """When a synchronisation that stands last changed something, in UTC; ``None`` before the first."""
+        with self._place.opened() as repo:
+            return last_sync(repo)
+
+    def validate_data_integrity(self) -> Integrity:
+        """Verify the store, what was agreed, files, rows and foreign keys."""
+        with self._reading() as repo:
+            return read_integrity(repo)
+
+    def get_performance_metrics(self) -> PerformanceMetrics:
+        """How synchronisations went.
+
+        Returns:
+            A dict with the milliseconds that one of this object took on average, how many agreed epics all recorded
+            ones changed, the percentage of epics in conflict now, and the percentage of synchronisations that neither
+            failed here nor were taken back.
+        """
+        with self._reading() as repo:
+            return performance_of(repo, read_status(repo), read_known(repo, ()), self._runs)
+
+    def get_data_quality_metrics(self) -> QualityMetrics:
+        """How far both sides agree, how far required fields are filled, how far calculated fields are right."""
+        with self._reading() as repo:
+            return read_quality(repo)
+
+    def generate_sync_report(self) -> SyncReportDict:
+        """Everything in one dict, and as Markdown under ``text``."""
+        with self._reading() as repo:
+            return make_report(repo, self._runs)
+
+    def get_enriched_epic(self, epic_id: str | int) -> dict[str, Any]:
+        """An epic with its calculated fields: ``epic``, ``calculated_fields`` and ``metadata``. Writes nothing.
+
+        Raises:
+            NotFound: neither side has the epic.
+        """
+        from epicvc.services.enriching import enriched_epic  # with what plans dates
+
+        with self._place.opened() as repo:
+            value = parse(enriched_epic(repo, str(epic_id)).data, source=str(epic_id))
+        assert isinstance(value, dict)  # an enriched file is an object
+        return dict(value)
+
+    # How it is done
+
+    @contextmanager
+    def _reading(self) -> Iterator[Repo]:
+        with self._place.opened() as repo:
+            if not self._tracks:
+                from epicvc.services.cleaningcache import reset_caches
+
+                reset_caches(repo)
+            yield repo
+
+    @contextmanager
+    def _writing(self) -> Iterator[Repo]:
+        if self._given is not None:
+            self._given.require_idle()
+        with self._reading() as repo:
+            yield repo
+
+    def _sync(self, direction: Direction) -> list[EpicResult]:
+        with self._writing() as repo:
+            return self._run(repo, direction, None)
+
+    def _run(self, repo: Repo, direction: Direction, epics: list[str] | None) -> list[EpicResult]:
+        selection = Selection(tuple(map(Label, epics or ())))
+        policy = Policy(direction, selection, policies=replace(repo.config.policies, overall=self._policy))
+        with self._runs.measured():
+            report = synchronise(repo, policy, command=_COMMANDS[direction], allow=self._allow)
+        known = read_known(repo, epics)
+        if self._enriches:
+            self._enrich(repo, known.files if epics is None else known.files.intersection(epics))
+        return epic_results(report, known.names if epics is None else epics, known.names)
+
+    def _enrich(self, repo: Repo, epics: Iterable[str]) -> None:
+        from epicvc.services.enriching import enrich_repo
+
+        if chosen := frozenset(epics):
+            enrich_repo(repo, epics=chosen)
+
+
+def _revision(repo: Repo, id_or_name: str) -> str:
+    """A checkpoint as a revision: its name, or where a tag has the same name the whole ref."""
+    ref = CHECKPOINTS + id_or_name
+    commit = repo.store.ref(ref)
+    return ref if commit is not None and repo.revisions.resolve(id_or_name).hex() != commit else id_or_name
+
+
+def _json(value: Any) -> Any:
+    """A value from Python as the engine has it, exact decimals included.
+
+    Raises:
+        UsageError: it is none that JSON knows.
+    """
+    from epicvc.jsonio import dumps_text
+
+    try:
+        return parse(dumps_text(value, indent=None).encode(), source="value")
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{value!r} is no JSON value") from error

@@ -1,0 +1,56 @@
+"""Places for the faces' tests: made once, copied for each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import chdir
+from pathlib import Path
+
+import pytest
+from support.guard import private_environment
+
+from epicvc import BidirectionalSync
+from tests.faces.place import make_place
+
+
+@pytest.fixture(scope="session")
+def _templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {"base": tmp_path_factory.mktemp("faces")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm(_templates: dict[str, Path]) -> None:
+    """Make both while nothing is guarded: they lie beside the tests' directories."""
+    base = _templates["base"]
+    bare = base / "bare"
+    bare.mkdir()
+    make_place(bare)
+    synced = base / "synced"
+    shutil.copytree(bare, synced)
+    variables, foreign = private_environment(base / "home")
+    with pytest.MonkeyPatch.context() as patch, chdir(synced):
+        for name in foreign:
+            patch.delenv(name)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        results = BidirectionalSync().sync_all_epics()
+    assert all(result["success"] for result in results)
+
+
+def _copy(source: Path, target: Path) -> Iterator[Path]:
+    shutil.copytree(source, target)
+    with chdir(target):
+        yield target
+
+
+@pytest.fixture
+def bare(_templates: dict[str, Path], tmp_path: Path) -> Iterator[Path]:
+    """Files and a database that know nothing of each other; the current directory."""
+    yield from _copy(_templates["base"] / "bare", tmp_path / "bare")
+
+
+@pytest.fixture
+def synced(_templates: dict[str, Path], tmp_path: Path) -> Iterator[Path]:
+    """The same, synchronised once."""
+    yield from _copy(_templates["base"] / "synced", tmp_path / "synced")
