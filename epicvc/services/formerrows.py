@@ -69,6 +69,15 @@ class FormerRows:
         form = self._forms.get(table)
         return row if form is None else {name: row[own] for name, own in form.sources.items()}
 
+    def whole(self, table: str, row: NamedRow) -> NamedRow:
+        """The same, and what an insert leaves in the columns that came since; nothing where that cannot be told."""
+        form, here = self._forms.get(table), self._current.captured
+        if form is None or here is None:
+            return row
+        found = form.read(row)
+        missing = [name for name in self._current.columns(table) if name not in found]
+        return found | {name: value for name in missing for value in self._default(here.table(table), name)}
+
     def packed(self, label: Label, table: str, then: bytes, now: bytes | None) -> bytes:
         """A row of then as a row of now. What it knows nothing of stays as it is, or is the column's default.
 
@@ -95,13 +104,18 @@ class FormerRows:
         return encode_row([found[name] for name in self._current.columns(table)])
 
     def _computed(self, label: Label, table: TableInfo | None, name: str) -> SQLValue:
+        for value in self._default(table, name):
+            return value
+        raise Refused(f"{label}: the default of the new column {name} cannot be told", hint=_HINT)
+
+    def _default(self, table: TableInfo | None, name: str) -> tuple[SQLValue, ...]:
         """What an insert that does not name a column puts there, where its default is an expression."""
         if self._reader is not None and table is not None:
             for column in self._reader.columns_by(table):
                 if column.name == name and column.default is not None:
                     ((value,),) = list(self._reader.execute(f"SELECT ({column.default})"))
-                    return value
-        raise Refused(f"{label}: the default of the new column {name} cannot be told", hint=_HINT)
+                    return (value,)
+        return ()
 
     def _require_place(self, label: Label, table: str, form: Form, row: NamedRow) -> None:
         if not form.key:

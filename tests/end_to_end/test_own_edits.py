@@ -100,6 +100,77 @@ def test_times_of_writing_are_no_edit(garden: EpicRepo) -> None:
     assert garden.one("SELECT status FROM framework_tasks WHERE task_key = '1.2'") == "deleted"
 
 
+MIGRATIONS = {
+    "a column with a default": "ALTER TABLE framework_tasks ADD COLUMN effort INTEGER DEFAULT 3",
+    "a column without": "ALTER TABLE framework_tasks ADD COLUMN effort INTEGER",
+    "a column with another name": "ALTER TABLE framework_tasks RENAME COLUMN assigned_to TO assignee",
+    "a column that is gone": "ALTER TABLE framework_tasks DROP COLUMN milestone",
+    "another column of the epics": "ALTER TABLE framework_epics ADD COLUMN budget TEXT DEFAULT 'none'",
+}
+
+
+@pytest.mark.parametrize("deleted", ["the task", "the epic"])
+@pytest.mark.parametrize("migration", MIGRATIONS)
+def test_a_migration_is_no_edit(garden: EpicRepo, migration: str, deleted: str) -> None:
+    garden.sql("ALTER TABLE framework_tasks ADD COLUMN milestone TEXT DEFAULT 'none'")
+    garden.sql("UPDATE framework_tasks SET assigned_to = 7, milestone = 'spring' WHERE task_key = '1.2'")
+    garden.ok("commit", "-m", "seen by the author")
+    if deleted == "the task":
+        garden.rewrite("1", lambda body: body["tasks"].pop(1))
+    else:
+        garden.path("1").unlink()
+    garden.sql(MIGRATIONS[migration])
+    garden.ok("sync")
+    assert garden.one("SELECT status FROM framework_tasks WHERE task_key = '1.2'") == "deleted"
+
+
+def test_a_value_in_a_new_column_is_an_edit(garden: EpicRepo) -> None:
+    garden.rewrite("1", lambda body: body["tasks"].pop(1))
+    garden.sql(MIGRATIONS["a column with a default"])
+    garden.sql("UPDATE framework_tasks SET effort = 8 WHERE task_key = '1.2'")
+    assert _conflicts(garden, "sync") == ["1:tasks/1.2"]
+    (found,) = garden.json("sync", code=1)["conflicts"]
+    assert (found["base"]["effort"], found["db"]["effort"]) == (3, 8)
+
+
+def _replaced(repo: EpicRepo, key: str) -> None:
+    """The row as applications replace it, with a new surrogate key."""
+    row = repo.task_row(key)
+    repo.sql("DELETE FROM framework_tasks WHERE id = ?", row.pop("id"))
+    names = ", ".join(row)
+    repo.sql(f"INSERT INTO framework_tasks ({names}) VALUES ({', '.join('?' * len(row))})", *row.values())
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_row_that_was_replaced(garden: EpicRepo, edited: bool) -> None:
+    garden.sql("UPDATE framework_tasks SET actual_minutes = 7 WHERE task_key = '1.2'")
+    garden.ok("commit", "-m", "seen by the author")
+    old = garden.task_row("1.2")["id"]
+    _replaced(garden, "1.2")
+    assert garden.task_row("1.2")["id"] != old
+    if edited:
+        garden.sql("UPDATE framework_tasks SET actual_minutes = 8 WHERE task_key = '1.2'")
+    garden.rewrite("1", lambda body: body["tasks"].pop(1))
+    if edited:
+        (found,) = garden.json("sync", code=1)["conflicts"]
+        assert (found["base"]["actual_minutes"], found["db"]["actual_minutes"]) == (7, 8)
+    else:
+        garden.ok("sync")
+        assert garden.one("SELECT status FROM framework_tasks WHERE task_key = '1.2'") == "deleted"
+
+
+def test_a_file_that_its_author_made_again(garden: EpicRepo) -> None:
+    """What it says for itself was not there when the other side last had the epic."""
+    file = garden.path("1")
+    again = file.read_bytes()
+    file.unlink()
+    garden.ok("commit", "-m", "gone for a while")
+    file.write_bytes(again)
+    _script(garden, REMOVED)
+    assert _conflicts(garden, "sync") == ["1"]
+    assert file.read_bytes() == again
+
+
 def test_a_commit_in_between_does_not_hide_the_edit(garden: EpicRepo) -> None:
     garden.edit("1", *OWN["a key of the epic"])
     _script(garden, REMOVED)
