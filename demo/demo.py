@@ -37,6 +37,7 @@ class Stage:
         hidden = ("EPICVC_", "GIT_AUTHOR_")
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith(hidden)}
         self.environment["EPICVC_AUTHOR"] = "planner"
+        self.environment["EPICVC_STATE_DIR"] = str(directory / ".state")  # not the list of whoever runs this
         self._steps = 0
         self._listing = False
 

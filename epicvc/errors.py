@@ -64,6 +64,23 @@ class Refused(EpicvcError):
     kind = "refused"
 
 
+class NotAdopted(Refused):
+    """A store that is not on the user's list of stores: it may have come with a clone, or is a copy.
+
+    Args:
+        root: the directory of the repo.
+        copy_of: the repo that it is a copy of.
+    """
+
+    kind = "not_adopted"
+
+    def __init__(self, root: str, copy_of: str | None = None) -> None:
+        what = f"is a copy of the store in {copy_of}" if copy_of else "is not on the list of your stores"
+        hint = "if it is yours, run `epicvc adopt`; if a clone brought it, remove .epicvc/ and run `epicvc init`"
+        super().__init__(f"{root}/.epicvc {what}", hint=hint)
+        self.root, self.copy_of = root, copy_of
+
+
 class Unavailable(EpicvcError):
     """A database, disk or remote cannot be used now."""
 

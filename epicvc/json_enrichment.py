@@ -25,10 +25,10 @@ from epicvc.planning.inputs import Day, read_day, read_strategy
 from epicvc.planning.keeping import Record
 from epicvc.planning.settings import Settings
 from epicvc.planning.strategy import Planner
-from epicvc.repo.config import DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Config, load_config, locate
+from epicvc.repo.config import DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Config, locate
 from epicvc.repo.objects import in_local_zone
 from epicvc.repo.plans import load_plans
-from epicvc.repo.repository import find_root
+from epicvc.repo.repository import Repo
 from epicvc.services.enrich import Enricher, EnrichReport, Facts, Source, enrich_files, read_facts, sources_of
 from epicvc.services.enrichcheck import accuracy, faults
 from epicvc.services.enriched import Original, read_original
@@ -332,10 +332,11 @@ class JSONEnrichmentEngine:
 
 def _surroundings(place: Path) -> _Surroundings:
     try:
-        root = find_root(place.absolute())
+        repo = Repo.open(place)
     except NotFound:
         return _Surroundings(None)
-    return _Surroundings(load_config(root, os.environ))
+    repo.close()
+    return _Surroundings(repo.config)
 
 
 def _bytes(path: Path) -> bytes | None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from epicvc.merge.threeway import Chosen, Conflict
     from epicvc.model.labels import Label
     from epicvc.plan.filemerge import FileMerge
+    from epicvc.services.adopting import Adoption
     from epicvc.services.blaming import Blamed
     from epicvc.services.checking import FsckReport
     from epicvc.services.cleaning import CleanReport
@@ -347,6 +348,19 @@ def doctor(findings: Iterable[Finding]) -> Shape:
     return {
         "format": "epicvc.doctor/1",
         "findings": [{"level": f.level, "kind": f.kind, "message": f.message, "hint": f.hint} for f in findings],
+    }
+
+
+def adopt(done: Adoption) -> Shape:
+    """``epicvc.adopt/1``."""
+    return {
+        "format": "epicvc.adopt/1",
+        "dry_run": done.dry_run,
+        "root": str(done.root),
+        "was": done.was,
+        "other": done.other,
+        "store": done.store_id,
+        "database": done.database,
     }
 
 

@@ -55,6 +55,10 @@ def _read_answer() -> str:
     root = find_root(Path().absolute())
     asked_ns = min(clock_ns(root / lastanswer.PRIVATE), time_ns())
     repo = Repo.open(root)
+    if repo.notice is not None:
+        from epicvc.ui.text import printable
+
+        sys.stderr.write(printable(repo.notice) + "\n")
     observation = lastanswer.observe(repo.config, os.environ, asked_ns)
     answer = "".join(line + "\n" for line in porcelain_lines(read_status(repo)))
     if observation is not None:

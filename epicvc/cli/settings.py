@@ -59,11 +59,18 @@ class Settings:
         vars(found).update({**vars(self), **changes})
         return found
 
-    def repo(self) -> Repo:
-        """The repo that the command is about."""
+    def repo(self, *, history: bool = False) -> Repo:
+        """The repo that the command is about.
+
+        Args:
+            history: see :meth:`epicvc.repo.repository.Repo.open`.
+        """
         from epicvc.repo.repository import Repo
 
-        return Repo.open(self.start(), database=self.located_database())
+        repo = Repo.open(self.start(), database=self.located_database(), history=history)
+        if repo.notice is not None:
+            self.say(repo.notice)
+        return repo
 
     def start(self) -> Path:
         """The directory in which the command runs."""
@@ -147,10 +154,15 @@ def settings_of(context: Context) -> Settings:
     return context.settings
 
 
-def repo_of(context: Context) -> Repo:
-    """The repo of the running command, closed when the command ends."""
+def repo_of(context: Context, *, history: bool = False) -> Repo:
+    """The repo of the running command, closed when the command ends.
+
+    Args:
+        context: the running command.
+        history: it reads nothing but history.
+    """
     settings = settings_of(context)
-    repo = settings.repo()
+    repo = settings.repo(history=history)
     repo.early_look = context.early_look
     context.call_on_close(repo.close)
     if sys.stderr.isatty() and not settings.quiet and not settings.json:

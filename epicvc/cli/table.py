@@ -46,7 +46,7 @@ EPICVC: Final = Family(
         **_in("operations", "undo", "redo"),
         **_in("plan", "plan"),
         **_in("enrich", "enrich"),
-        **_in("care", "fsck", "gc", "doctor"),
+        **_in("care", "fsck", "gc", "doctor", "adopt"),
         "op": Family("The operation log.", _in("operations", "log", "restore")),
         "migrate": Family(
             "Schema migrations of the database.",

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.url import DatabaseURL, parse_url
-from epicvc.errors import FileUnavailable, InvalidConfig
+from epicvc.errors import FileUnavailable, InvalidConfig, Refused
 from epicvc.fileio import read_followed
 from epicvc.model.labels import unescape
 from epicvc.model.mapping import BUILTIN, Mapping
@@ -95,29 +95,39 @@ _PATH: Final = 4096
 """Bytes of a name and of a path that systems take."""
 
 
-def load_config(root: Path, environment: MappingABC[str, str], database: str | None = None) -> Config:
+def load_config(
+    root: Path,
+    environment: MappingABC[str, str],
+    database: str | None = None,
+    *,
+    private: bool = True,
+    caches: bool = True,
+) -> Config:
     """Read the configuration of the repo at ``root``.
 
     Args:
         root: the directory that holds ``epicvc.toml``.
         environment: looked at for ``EPICVC_DATABASE_URL``.
         database: what ``--db`` said; wins over everything else.
+        private: whether what lies in ``.epicvc/`` is the user's own, and counts.
+        caches: whether what ``epicvc.toml`` says may be looked up and kept there.
 
     Raises:
         InvalidConfig: a file is no TOML, or says something that cannot be.
+        Refused: a database on a server is named by ``epicvc.toml`` alone.
     """
     text = _read(root / CONFIG)
-    known = configcache.recall(root / PRIVATE, text)
+    known = configcache.recall(root / PRIVATE, text) if private and caches else None
     shared = parse_toml(text, CONFIG) if known is None else known
-    private = parse_toml(_read(root / PRIVATE / PRIVATE_CONFIG), PRIVATE_CONFIG)
+    own = parse_toml(_read(root / PRIVATE / PRIVATE_CONFIG), PRIVATE_CONFIG) if private else {}
     config = _shared(root, shared)
-    url = database or environment.get("EPICVC_DATABASE_URL") or text_of(private, "database", "url", PRIVATE_CONFIG)
+    url = database or environment.get("EPICVC_DATABASE_URL") or text_of(own, "database", "url", PRIVATE_CONFIG)
     named = text_of(shared, "database", "url", CONFIG) if not url else None
     if url:
         config = replace(config, database=locate(url, root))
     elif named:
         config = replace(config, database=_shared_database(root, named))
-    if known is None:
+    if known is None and private and caches:
         configcache.remember(root / PRIVATE, text, shared)
     return config
 
@@ -142,6 +152,9 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
         raise InvalidConfig(CONFIG, "[files] dir is too long for the system")
     if not _inside(root, files.directory):
         raise InvalidConfig(CONFIG, f"[files] dir = {files.directory!r} must be a directory inside the repo")
+    if link := _link_on_the_way(root, files.directory):
+        hint = "put the directory itself there, or name it in epicvc.toml"
+        raise InvalidConfig(CONFIG, f"[files] dir: {link} is a symbolic link, which is not followed", hint=hint)
     calculated = sync.get("calculated", "enriched")
     if calculated not in CALCULATED:
         raise InvalidConfig(CONFIG, f"[sync] calculated = {calculated!r} is none of {', '.join(CALCULATED)}")
@@ -217,6 +230,16 @@ def _inside(root: Path, relative: str) -> bool:
     )
 
 
+def _link_on_the_way(root: Path, relative: str) -> str | None:
+    """The first symbolic link among the directories of a path below the repo."""
+    here = root
+    for name in PurePosixPath(relative).parts:
+        here = here / name
+        if here.is_symlink():
+            return str(here.relative_to(root))
+    return None
+
+
 def inside(root: Path, path: Path) -> bool:
     """Whether a path lies inside a repo and outside its store, symbolic links followed."""
     target, home = Path(os.path.realpath(path)), Path(os.path.realpath(root))
@@ -241,7 +264,12 @@ def _shared_database(root: Path, text: str) -> DatabaseURL:
             "[database] url holds a password",
             hint="put it into .epicvc/config or EPICVC_DATABASE_URL, and change it: it may be in git's history",
         )
-    if url.path is not None and (Path(text).is_absolute() or not inside(root, url.path)):
+    if url.path is None:
+        raise Refused(
+            f"{CONFIG}: [database] url names a server, which is not contacted for that",
+            hint="if you know it, name it with --db, EPICVC_DATABASE_URL or in .epicvc/config",
+        )
+    if Path(text).is_absolute() or not inside(root, url.path):
         raise InvalidConfig(
             CONFIG,
             "[database] url leaves the repo",

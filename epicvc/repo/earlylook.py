@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import time
 
-from epicvc.repo.place import PRIVATE, STORE, root_above, without_waiting
+from epicvc.repo.place import PRIVATE, STORE, oddity, root_above, without_waiting
+from epicvc.repo.stores import is_listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def begin(directory: str) -> EarlyLook | None:
     """
     try:
         root = root_above(os.path.realpath(directory))
+        if oddity(root) or not is_listed(os.environ, root):
+            return None
         with open(f"{root}/{PRIVATE}/{FILE}", "rb", opener=without_waiting) as file:
             form, files, count, *patterns = file.read().decode().split(_END)
         number = int(count)

@@ -20,7 +20,8 @@ from epicvc import __version__
 from epicvc.database.sqlite.changetoken import change_token, is_racy
 from epicvc.repo.place import PRIVATE as PRIVATE
 from epicvc.repo.place import STORE as STORE
-from epicvc.repo.place import root_above, without_waiting
+from epicvc.repo.place import oddity, root_above, without_waiting
+from epicvc.repo.stores import is_listed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -120,6 +121,8 @@ def recall(environment: Mapping[str, str]) -> str | None:
         return None
     try:
         root = root_above(os.getcwd())
+        if oddity(root) or not is_listed(environment, root):
+            return None  # what lies there may be somebody else's answer
         with open(f"{root}/{PRIVATE}/{FILE}", "rb", opener=without_waiting) as file:
             known, checksum, data = file.read().split(_END, 2)
         if known != _FORMAT or checksum != _checksum(data):
@@ -140,6 +143,8 @@ def recall(environment: Mapping[str, str]) -> str | None:
 
 
 _PLACES = 6
+_NEEDED = [b"epicvc.toml", b".epicvc/config", b".epicvc/store.db"]
+"""What every answer was read from. Nobody can foresee the stamps of files that are yet to be made."""
 
 
 def _places(root: str, files: str, database: str) -> list[str]:
@@ -159,6 +164,8 @@ def _checksum(data: bytes) -> bytes:
 def _all_the_same(root: str, stamps: list[bytes]) -> bool:
     """Whether each of these paths, which a stamp follows, still has that stamp."""
     directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # so that the way is not gone for each
+    if stamps[:6:2] != _NEEDED:
+        return False
     try:
         pairs = zip(stamps[::2], stamps[1::2], strict=True)
         return all(_stamp(_look(path, directory)) == stamp for path, stamp in pairs)

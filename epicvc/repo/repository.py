@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.database.url import open_backend
-from epicvc.errors import DatabaseUnavailable, NotFound
+from epicvc.errors import DatabaseUnavailable, FileUnavailable, NotFound, Refused
+from epicvc.repo import stores
 from epicvc.repo.config import CONFIG, PRIVATE, Config, load_config
+from epicvc.repo.place import oddity
 from epicvc.repo.revisions import Revisions
 from epicvc.store.objects import ObjectId, ObjectSink
 from epicvc.store.store import Store
@@ -55,6 +58,53 @@ def find_root(start: Path) -> Path:
         if (directory / PRIVATE / STORE).is_file():
             return directory
     raise NotFound(f"{start} is in no epic repo", hint="make one with `epicvc init`")
+
+
+def require_private(root: Path) -> None:
+    """Make sure that a repo's private directory, where there is one, is a directory with files in it.
+
+    Raises:
+        Refused: it, or something in it, leads elsewhere, or other users can write it.
+        FileUnavailable: it cannot be read.
+    """
+    try:
+        odd = oddity(str(root))
+    except OSError as error:
+        raise FileUnavailable(str(root / PRIVATE), error.strerror or str(error)) from error
+    if odd is not None:
+        raise Refused(odd, hint="remove it if you do not know it; a directory of your own needs `chmod go-w`")
+
+
+def listed_store(root: Path, environment: MappingABC[str, str]) -> Store | None:
+    """The open store of a repo, if it is on the user's list at that place.
+
+    Raises:
+        Unavailable: the list cannot be read.
+        EpicvcError: the store cannot be opened.
+    """
+    listed = stores.ids_by_place(environment).get(os.path.realpath(root))
+    if listed is None:
+        return None
+    store = Store.open(root / PRIVATE / STORE, any_owner=True)
+    try:
+        if store.repo_id == listed:
+            return store
+    except BaseException:
+        store.close()
+        raise
+    store.close()
+    return None
+
+
+def _config_beside(
+    store: Store, root: Path, environment: MappingABC[str, str], database: str | None, *, private: bool = True
+) -> Config:
+    """The configuration; the store is closed where there is none."""
+    try:
+        return load_config(root, environment, database, private=private)
+    except BaseException:
+        store.close()
+        raise
 
 
 def author_of(environment: MappingABC[str, str]) -> str:
@@ -107,6 +157,8 @@ class Repo:
     Attributes:
         progress: told how long work goes on.
         early_look: a look at the files that was begun before the repo was opened.
+        is_adopted: the store is on the user's list; otherwise only its history can be read.
+        notice: one sentence on how it was opened, for the user.
     """
 
     def __init__(
@@ -123,20 +175,53 @@ class Repo:
         self.revisions = Revisions(store)
         self.progress: Progress = no_progress
         self.early_look: EarlyLook | None = None
+        self.is_adopted = True
+        self.notice: str | None = None
 
     @classmethod
-    def open(cls, start: Path, environment: MappingABC[str, str] | None = None, database: str | None = None) -> Repo:
+    def open(
+        cls,
+        start: Path,
+        environment: MappingABC[str, str] | None = None,
+        database: str | None = None,
+        *,
+        history: bool = False,
+    ) -> Repo:
         """Open the repo that ``start`` lies in.
+
+        Args:
+            start: the directory.
+            environment: environment variables; by default the process's own.
+            database: what ``--db`` said.
+            history: only its history will be read, so that a store may be opened that nobody has adopted. Such a repo
+                has no database, and nothing can be written to it.
 
         Raises:
             NotFound: it lies in none.
             InvalidConfig: its configuration cannot be.
+            NotAdopted: its store is not on the user's list.
+            Refused: its private directory is none.
         """
         variables = os.environ if environment is None else environment
         root = find_root(start.absolute())
         if not (root / CONFIG).exists():
             raise NotFound(f"{root} has no {CONFIG}", hint="restore it from git, or run `epicvc init` in a new place")
-        return cls(load_config(root, variables, database), Store.open(root / PRIVATE / STORE), variables)
+        require_private(root)
+        store = listed_store(root, variables)
+        if store is not None:
+            return cls(_config_beside(store, root, variables, database), store, variables)
+        from epicvc.repo.trust import require_known
+
+        notice = require_known(root, variables, history=history)
+        if notice is None:
+            frozen = Store.open(root / PRIVATE / STORE, frozen=True)
+            config = replace(_config_beside(frozen, root, variables, database, private=False), database=None)
+            opened = cls(config, frozen, variables)
+            opened.is_adopted = False
+            return opened
+        opened = cls.open(root, variables, database, history=history)
+        opened.notice = notice
+        return opened
 
     def close(self) -> None:
         """Close the store."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct, field
 
 from epicvc.database.backend import Stranded
-from epicvc.errors import InvalidData, UnknownOrder
+from epicvc.errors import InvalidData, NotAdopted, UnknownOrder
 from epicvc.merge.circles import circles
 from epicvc.merge.graph import Node
 from epicvc.model.document import Core, tasks_of
@@ -16,6 +16,7 @@ from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.repo.documents import Documents
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
+from epicvc.repo.trust import is_tracked
 from epicvc.services.checking import FsckReport, fsck
 from epicvc.services.moving import unique_tasks
 from epicvc.services.originwords import DATABASE, FILES
@@ -60,6 +61,9 @@ def doctor(repo: Repo, *, repair: bool = False, store: FsckReport | None = None)
         hint = "run `epicvc doctor --repair`, or any command that writes"
         findings.append(Finding("warning", "unfinished_operation", f"`{pending.command}` was interrupted", hint))
     findings += [Finding("error", p.kind, p.message, "run `epicvc fsck`") for p in (store or fsck(repo)).problems]
+    findings += _private(repo)
+    if not repo.is_adopted:
+        return findings
     with look(repo) as session:
         findings += _files(session)
         findings += _database(session)
@@ -67,6 +71,15 @@ def doctor(repo: Repo, *, repair: bool = False, store: FsckReport | None = None)
             findings += _emptied(session)
             findings += _dependencies(session)
     return findings
+
+
+def _private(repo: Repo) -> Iterator[Finding]:
+    if not repo.is_adopted:
+        error = NotAdopted(str(repo.config.root))
+        yield Finding("warning", error.kind, f"{error.message}: only its history is read", error.hint or "")
+    if is_tracked(repo.config.root):
+        text = "git tracks .epicvc/: whoever clones this gets the store, and what it says of databases"
+        yield Finding("error", "store_tracked", text, "run `git rm -r -q --cached .epicvc`, and commit")
 
 
 def _files(session: Session) -> Iterator[Finding]:

@@ -333,6 +333,18 @@ def _previous(target: Path) -> bytes | None:
     return read_file(target) if os.path.lexists(target) else None
 
 
+def _make_parent(target: Path) -> None:
+    """Make the directory of a file; one that is a symbolic link could lead anywhere.
+
+    Raises:
+        FileUnavailable: it is one, or cannot be made.
+    """
+    if target.parent.is_symlink():
+        raise FileUnavailable(str(target.parent), "a symlink, which is not followed")
+    there = next(parent for parent in target.parents if parent.is_dir())
+    make_directories(target.parent, there)
+
+
 class _Writes:
     """Writes enriched files beside the calculation: the system makes a file without the interpreter's lock.
 
@@ -358,8 +370,7 @@ class _Writes:
             FileUnavailable: this one, or one before it, cannot be written.
         """
         if target.parent not in self._directories:
-            there = next(parent for parent in target.parents if parent.is_dir())
-            make_directories(target.parent, there)
+            _make_parent(target)
             self._directories.add(target.parent)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_WRITERS, "epicvc-write")

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from epicvc.database.backend import Backend
 from epicvc.database.documents import read_epics
 from epicvc.database.layout import read_layout
-from epicvc.errors import NotFound
+from epicvc.errors import FileUnavailable, NotFound
 from epicvc.fileio import read_file
 from epicvc.files.scan import scan
 from epicvc.jsonio import dumps_text
@@ -86,6 +86,10 @@ def enrich_repo(
     repo.require_database()
     config = repo.config
     target = to if to is not None else default_directory(config.files)
+    if to is None and target.is_symlink():
+        raise FileUnavailable(
+            str(target), "a symlink, which is not followed", hint="name the directory that is meant with --to"
+        )
     backend = repo.backend()
     facts: Mapping[str, Facts] = {}
     if backend is not None:

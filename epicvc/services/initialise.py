@@ -20,10 +20,11 @@ from epicvc.database.builtin import create_schema
 from epicvc.database.documents import epic_keys
 from epicvc.database.layout import read_layout
 from epicvc.database.url import DatabaseURL, open_backend
-from epicvc.errors import EpicvcError, NoMappedTable, NotFound, Refused, Unfinished, UsageError
+from epicvc.errors import EpicvcError, NoMappedTable, Unfinished, UsageError
 from epicvc.fileio import atomic_write, leftover_temporaries, make_directories, remove_file
 from epicvc.files.scan import scan
 from epicvc.model.mapping import BUILTIN, Layer, LinkMap, Mapping, TableMap
+from epicvc.repo import stores
 from epicvc.repo.config import (
     CONFIG,
     DEFAULT_EXCLUDE,
@@ -37,8 +38,9 @@ from epicvc.repo.config import (
 )
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import STORE, Repo
-from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC, Revisions
+from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC
 from epicvc.services.commits import FIRST_BRANCH, CommitReport, commit_later
+from epicvc.services.initplace import check_place
 from epicvc.services.session import Later, Session, change
 from epicvc.store.objects import ObjectId
 from epicvc.store.store import Store
@@ -108,9 +110,8 @@ def initialise(
         EpicvcError: a side is invalid; nothing was made.
     """
     root = root.absolute()
-    if _is_repo(root):
-        raise Refused(f"{root} is an epic repo already", hint="see `epicvc status`")
-    there = load_config(root, environment) if (root / CONFIG).exists() else None
+    own = check_place(root, environment)
+    there = load_config(root, environment, database, private=own) if (root / CONFIG).exists() else None
     directory = _find_files(root, files, there)
     url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"), there)
     if url is None and not dry_run and offer(DATABASE_GUESS):
@@ -126,24 +127,20 @@ def initialise(
         if url is not None:
             found.created_database = _ensure_database(url)
         mapping = _inspect(url, found) if url is not None else BUILTIN
-        _write_configuration(root, directory, url, mapping)
+        _make_private(root)
         with Store.open(root / PRIVATE / STORE, create=True) as store:
+            stores.enter(environment, str(root), store.repo_id)
+            _write_configuration(root, directory, url, mapping)
             found.commit = _first_commit(Repo(load_config(root, environment, database), store, environment), found)
     except BaseException as error:
-        if not _remove(fresh) and isinstance(error, EpicvcError):
-            raise Unfinished(str(error)) from error
+        if not _remove(fresh):
+            if isinstance(error, EpicvcError):
+                raise Unfinished(str(error)) from error
+        elif root / PRIVATE in fresh:
+            with suppress(EpicvcError):  # a place without a store does no harm on the list
+                stores.leave(environment, str(root))
         raise
     return found
-
-
-def _is_repo(root: Path) -> bool:
-    """Whether there is a repo with a commit. A killed ``init`` leaves less, which the next one goes on with."""
-    try:
-        store = Store.open(root / PRIVATE / STORE)
-    except NotFound:
-        return False
-    with store:
-        return Revisions(store).head() is not None
 
 
 def _database_files(url: DatabaseURL | None) -> list[Path]:
@@ -266,10 +263,13 @@ def _links(reader: Reader) -> LinkMap | None:
 # What is written
 
 
+def _make_private(root: Path) -> None:
+    make_directories(root / PRIVATE, root, mode=0o700)
+    atomic_write(root / PRIVATE / ".gitignore", b"*\n", mode=0o600)
+
+
 def _write_configuration(root: Path, directory: str, url: DatabaseURL | None, mapping: Mapping) -> None:
     private = root / PRIVATE
-    make_directories(private, root, mode=0o700)
-    atomic_write(private / ".gitignore", b"*\n", mode=0o600)
     shared = url is not None and not url.has_password and url.path is not None and inside(root, url.path)
     if not (root / CONFIG).exists():
         text = _shared_text(root, directory, url if shared else None, mapping)

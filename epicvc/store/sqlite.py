@@ -65,6 +65,9 @@ _CATALOGUE: Final = {
 
 Values = Sequence[bytes | str | int | None]
 
+_SUPER_JOURNAL: Final = bytes.fromhex("d9d505f920a163d7")
+"""The end of a journal that names a journal above it, which SQLite removes once it has played this one back."""
+
 _UNAVAILABLE: Final = frozenset(
     (
         sqlite3.SQLITE_PERM,
@@ -88,12 +91,13 @@ class Connection:
     Args:
         path: the file, which must exist.
         timeout: seconds to wait for another process.
+        frozen: read the file as it is, without locks and without what lies beside it.
     """
 
-    def __init__(self, path: Path, timeout: float) -> None:
+    def __init__(self, path: Path, timeout: float, *, frozen: bool = False) -> None:
         self.path, self.timeout = path, timeout
         # mode=rw: a file that vanished must not come back empty. SQLite falls back to reading by itself.
-        uri = f"{path.absolute().as_uri()}?mode=rw"
+        uri = f"{path.absolute().as_uri()}?{'mode=ro&immutable=1' if frozen else 'mode=rw'}"
         try:
             self._raw = sqlite3.connect(uri, uri=True, timeout=timeout, isolation_level=None)
         except sqlite3.Error as error:
@@ -171,8 +175,15 @@ def bindable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def connect(path: Path, *, create: bool, timeout: float) -> Connection:
+def connect(path: Path, *, create: bool, timeout: float, frozen: bool = False, any_owner: bool = False) -> Connection:
     """Open the store's file, and make it if need be.
+
+    Args:
+        path: the file.
+        create: make it where there is none.
+        timeout: seconds to wait for another process.
+        frozen: see :class:`Connection`.
+        any_owner: it may belong to another user, since ours trusts it.
 
     Raises:
         NotFound: there is none, or nothing in it, and it is not to be made.
@@ -183,8 +194,9 @@ def connect(path: Path, *, create: bool, timeout: float) -> Connection:
     """
     if create:
         _create_file(path)
-    _check_owner(path)
-    connection = Connection(path, timeout)
+    _check_owner(path, any_owner=any_owner)
+    _check_journal(path, frozen=frozen)
+    connection = Connection(path, timeout, frozen=frozen)
     try:
         _check_format(connection, create=create)
     except BaseException:
@@ -207,7 +219,7 @@ def _create_file(path: Path) -> None:
         raise FileUnavailable(str(path), error.strerror or str(error)) from error
 
 
-def _check_owner(path: Path) -> None:
+def _check_owner(path: Path, *, any_owner: bool) -> None:
     try:
         found, above = path.lstat(), path.parent.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
@@ -220,8 +232,27 @@ def _check_owner(path: Path) -> None:
         raise Refused(f"{odd} is not an ordinary file", hint="take it away")
     own = os.geteuid()
     # Whoever owns the directory can put a journal beside the file, which SQLite would play back into it.
-    if found.st_uid != own or above.st_uid not in (own, 0):
-        raise Refused(f"{path} belongs to another user", hint="clone it, or take ownership of .epicvc/ if you trust it")
+    if not any_owner and (found.st_uid != own or above.st_uid not in (own, 0)):
+        raise Refused(f"{path} belongs to another user", hint="if you trust who owns it, run `epicvc adopt`")
+
+
+def _check_journal(path: Path, *, frozen: bool) -> None:
+    """Refuse a journal that would make SQLite remove a file elsewhere, or one that a frozen reader cannot apply."""
+    journal = path.with_name(path.name + "-journal")
+    try:
+        with journal.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - len(_SUPER_JOURNAL)))
+            ends_in_name = file.read() == _SUPER_JOURNAL
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise FileUnavailable(str(journal), error.strerror or str(error)) from error
+    if ends_in_name:
+        raise DamagedStore(str(journal), "it names a journal of another database, which no store has")
+    if frozen and journal.stat().st_size:
+        hint = "if this store is yours, run `epicvc adopt`"
+        raise Refused(f"{path} has an unfinished write beside it", hint=hint)
 
 
 def _check_format(connection: Connection, *, create: bool) -> None:

@@ -37,13 +37,23 @@ class Store:
         self._dictionaries: Dictionaries | None = None
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = False, timeout: float = TIMEOUT) -> Store:
+    def open(
+        cls,
+        path: Path,
+        *,
+        create: bool = False,
+        timeout: float = TIMEOUT,
+        frozen: bool = False,
+        any_owner: bool = False,
+    ) -> Store:
         """Open a store.
 
         Args:
             path: its file.
             create: make it where there is none.
             timeout: seconds to wait for another process.
+            frozen: only read the file as it is: nothing is locked, recovered or written.
+            any_owner: it may belong to another user, since ours trusts it.
 
         Raises:
             NotFound: there is none.
@@ -52,7 +62,7 @@ class Store:
             DamagedStore: it is no store, or a damaged one.
             Unavailable: the system does not let us, or another process holds it for too long.
         """
-        return cls(connect(path, create=create, timeout=timeout))
+        return cls(connect(path, create=create, timeout=timeout, frozen=frozen, any_owner=any_owner))
 
     def close(self) -> None:
         """Close the file."""

@@ -57,6 +57,10 @@ class Transaction:
         self._count("meta", not self._db.run("SELECT 1 FROM meta WHERE key = ?", (key,)))
         self._set(key, oid.hex())
 
+    def set_repo_id(self, repo_id: str) -> None:
+        """Give the store another id, as a copy needs."""
+        self._set("repo_id", repo_id)
+
     def delete_unused_dictionaries(self) -> int:
         """Delete the dictionaries that no object needs and that new ones do not use, for ``gc`` alone."""
         sql = (

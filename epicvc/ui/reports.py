@@ -12,6 +12,7 @@ from epicvc.ui.text import count, printable, shown
 if TYPE_CHECKING:
     from epicvc.merge.threeway import Chosen
     from epicvc.model.labels import Label
+    from epicvc.services.adopting import Adoption
     from epicvc.services.checking import FsckReport
     from epicvc.services.cleaning import CleanReport
     from epicvc.services.doctor import Finding
@@ -211,3 +212,17 @@ def doctor_report(console: Console, findings: Iterable[Finding]) -> None:
             console.print(line(("    " + printable(finding.hint), "dim")))
     if not found:
         console.print(line(("nothing odd found", "good")))
+
+
+def adoption_lines(done: Adoption) -> list[str]:
+    """What ``adopt`` did, in sentences."""
+    if done.was == "listed":
+        return [f"{done.root} is on the list of your stores already"]
+    verb = "would adopt" if done.dry_run else "adopted"
+    origin = {
+        "moved": f", which was in {done.other}",
+        "copied": f", a copy of {done.other}, with an id of its own",
+    }
+    lines = [f"{verb} {done.root}{origin.get(done.was, '')}"]
+    lines.append(f"its database is {done.database}" if done.database else "it has no database")
+    return lines

@@ -53,6 +53,7 @@ epicvc tag v1 -q
 epicvc tag
 sqlite3 plans.db "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (1, '9.9')"
 epicvc doctor
+epicvc adopt --dry-run
 epicvc restore --source HEAD~2 2:name
 epicvc restore --at 2999-01-01 --to then
 epicvc rollback here

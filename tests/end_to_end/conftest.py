@@ -83,8 +83,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
             (MAKERS[data])(root)
         else:
             before = EpicRepo(template(data, "fresh" if stage == "initialised" else "initialised"), FACTS[data])
-            repo = before.copy_to(root)
             with _private(base / "home"):
+                repo = before.copy_to(root)
                 repo.ok("init" if stage == "initialised" else "sync")
         made[data, stage] = root
         return root

@@ -36,7 +36,7 @@ def test_a_fifo_on_the_command_line(garden: EpicRepo, command: str) -> None:
 
 def test_a_device_in_place_of_the_configuration(garden: EpicRepo) -> None:
     (garden.root / ".epicvc" / "config").symlink_to("/dev/zero")
-    garden.refused(6, "status", naming="not a regular file")
+    garden.refused(5, "status", naming="is a symbolic link, a pipe or a device")
 
 
 def test_an_author_that_is_no_text(garden: EpicRepo) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.guard import private_environment
+from support.repos import list_store
 
 from epicvc import BidirectionalSync
 from tests.faces.place import make_place
@@ -40,6 +41,7 @@ def _warm(_templates: dict[str, Path]) -> None:
 
 def _copy(source: Path, target: Path) -> Iterator[Path]:
     shutil.copytree(source, target)
+    list_store(target)
     with chdir(target):
         yield target
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import random
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from epicvc.repo import stores
 from faults import scenes
 from faults.client import Answer, Call, Fault, Kind, Mode, Server, read_log
 from faults.oracle import End
@@ -146,6 +148,8 @@ def lose_power(
     assert answer.code == 0, answer
     calls = read_log(log)
     log.unlink()
+    listing = Path(stores.directory(os.environ), stores.FILE)
+    listed = listing.read_bytes()  # with the store of this run; an `init` that judges one state lists another
     rng = random.Random(f"{stage.name} {count}{seed}")
     # The end counts for more: whatever is lost there was acknowledged. Many states are alike, and count once.
     picks = [len(calls) if rng.random() < 0.2 else rng.randint(1, len(calls)) for _ in range(6 * count)]
@@ -161,6 +165,7 @@ def lose_power(
             left -= 1
             shutil.rmtree(work)
             write_state(state, work)
+            listing.write_bytes(listed)
             end = End.DONE_UNTIDY if number == len(calls) else End.CRASH
             label = f"{stage.name}, power loss after {number} of {len(calls)} calls"
             tally.add(

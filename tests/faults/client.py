@@ -17,6 +17,8 @@ from typing import Any, Self
 
 from support.guard import ROOT, foreign
 
+from epicvc.repo import stores
+
 SOURCE = Path(__file__).with_name("interpose.c")
 _RECORD = struct.Struct("=IIIIQq")
 
@@ -215,6 +217,7 @@ class Server:
             "root": os.path.realpath(root),
             "directory": str(root / "repo"),
             "temporary": str(root / "tmp"),
+            "state": stores.directory(os.environ),
             "command": (),
             "call": None,
             "arguments": {},

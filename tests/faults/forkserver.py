@@ -98,6 +98,7 @@ def _serve(request: dict[str, Any], library: ctypes.CDLL) -> dict[str, Any]:
 def _run(request: dict[str, Any], library: ctypes.CDLL) -> dict[str, Any]:
     os.chdir(request["directory"])
     os.environ["TMPDIR"] = os.environ["SQLITE_TMPDIR"] = request["temporary"]
+    os.environ["EPICVC_STATE_DIR"] = request["state"]
     out, err = io.StringIO(), io.StringIO()
     value: Any = None
     code: int | None = None

@@ -6,11 +6,14 @@ import os
 import shutil
 from pathlib import Path
 
+from support.repos import list_store
+
 
 def copy(source: Path, target: Path) -> None:
     """Copy a directory of small files; what is there goes."""
     shutil.rmtree(target, ignore_errors=True)
     _copy(str(source), str(target))
+    list_store(target / "repo")
 
 
 def _copy(source: str, target: str) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from store.memory import Memory
+from support.repos import list_place
 
 from epicvc.files import looking
 from epicvc.files.early import EarlyLook
@@ -36,6 +37,7 @@ def _config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]
     for directory in (config.files, config.private):
         directory.mkdir()
     (config.private / STORE).touch()
+    list_place(tmp_path)
     for number in "12":
         (config.files / f"{number}.json").write_text(f'{{"id": "{number}", "name": "x"}}')
     time.sleep(0.03)

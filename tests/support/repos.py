@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from epicvc.cli.edge import run_application
+from epicvc.repo import stores
 from epicvc.store.store import Store
 from support.guard import ROOT
 
@@ -322,7 +323,28 @@ class EpicRepo:
     def copy_to(self, root: Path) -> EpicRepo:
         """The same repo elsewhere."""
         shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("*.db-shm", "lock"))
+        list_store(root)
         return EpicRepo(root, self.facts)
+
+
+def list_store(root: Path) -> None:
+    """Put the store of a copy, where it has one, on the list of the running test, as if it had been made there."""
+    path = root / ".epicvc" / "store.db"
+    if not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path)) as connection:  # as it is: some tests damage it
+        ((store_id,),) = connection.execute("SELECT value FROM meta WHERE key = 'repo_id'")
+    list_place(root, store_id)
+
+
+def list_place(root: Path, store_id: str = "0" * 32) -> None:
+    """Put a place on the list of the running test, without the lock and the syncs that a user's list gets."""
+    target = Path(stores.directory(os.environ), stores.FILE)
+    line = f" {os.path.realpath(root)}\n".encode()
+    known = target.read_bytes() if target.exists() else b"epicvc.stores/1\n"
+    kept = [other for other in known.splitlines(keepends=True) if not other.endswith(line)]
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    target.write_bytes(b"".join(kept) + store_id.encode() + line)
 
 
 def lines_changed(before: bytes, after: bytes) -> list[str]:

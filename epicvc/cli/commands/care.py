@@ -1,11 +1,11 @@
-"""``fsck``, ``gc`` and ``doctor``."""
+"""``fsck``, ``gc``, ``doctor`` and ``adopt``."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from epicvc.cli.parameters import Option, examples
-from epicvc.cli.settings import Context, repo_of, settings_of
+from epicvc.cli.settings import Context, environment, repo_of, settings_of
 
 Full = Annotated[bool, Option("--full", help="Verify the store's pages and indexes too.")]
 Repair = Annotated[bool, Option("--repair", help="Finish or forget an interrupted operation.")]
@@ -23,7 +23,7 @@ def fsck(context: Context, full: Full = False) -> int:
     from epicvc.ui.reports import problem_report
 
     settings = settings_of(context)
-    report = checking.fsck(repo_of(context), full=full)
+    report = checking.fsck(repo_of(context, history=True), full=full)
     if settings.json:
         from epicvc.cli import machine
 
@@ -58,7 +58,7 @@ def doctor(context: Context, repair: Repair = False) -> int:
     from epicvc.ui.reports import doctor_report
 
     settings = settings_of(context)
-    findings = look_over(repo_of(context), repair=repair)
+    findings = look_over(repo_of(context, history=not repair), repair=repair)
     if settings.json:
         from epicvc.cli import machine
 
@@ -66,3 +66,26 @@ def doctor(context: Context, repair: Repair = False) -> int:
     else:
         doctor_report(settings.console(), findings)
     return _INVALID if any(finding.level == "error" for finding in findings) else 0
+
+
+@examples("epicvc adopt --dry-run", "epicvc adopt")
+def adopt(context: Context, dry_run: DryRun = False) -> int:
+    """Say that the store here is yours: it was copied, restored or made elsewhere, or another user owns it.
+
+    A store that is not on your list of stores is only read for its history, since a clone may have brought it. The
+    database that it names is used from then on: look at it with --dry-run first.
+    """
+    from epicvc.services.adopting import adopt as adopt_store
+
+    settings = settings_of(context)
+    done = adopt_store(settings.start(), environment(), dry_run=dry_run)
+    if settings.json:
+        from epicvc.cli import machine
+
+        settings.emit(machine.adopt(done))
+    else:
+        from epicvc.ui.reports import adoption_lines
+
+        for line in adoption_lines(done):
+            settings.say(line)
+    return 0

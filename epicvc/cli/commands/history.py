@@ -61,7 +61,7 @@ def log(context: Context, revision: Range = None, max_count: Number = None, onel
     from epicvc.ui.log import draw_log
 
     settings = settings_of(context)
-    repo = repo_of(context)
+    repo = repo_of(context, history=True)
     commits = islice(repo.revisions.range(revision), max_count)
     names = names_by_commit(repo)
     if settings.json:
@@ -90,7 +90,7 @@ def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -
     from epicvc.ui.log import draw_commit
 
     settings = settings_of(context)
-    repo = repo_of(context)
+    repo = repo_of(context, history=True)
     found = repo.revisions.commit(revision)
     comparison = compare_commit(repo, found, Selection.of(labels or []))
     names = names_by_commit(repo)
