@@ -225,6 +225,9 @@ class _Difference:
         """The change, given what the rows said."""
         columns = self._layout.epics
         values = changed_values(columns, self._before, self._after, self._label)
+        renamed = self._rows.key != self._label.root
+        if renamed:
+            values[columns.map.key] = self._label.root
         tasks = tasks_of(self._after)
         numbers = self._numbers([cast("str", task["id"]) for task in tasks])
         changed: list[ChangedTask] = []
@@ -240,7 +243,7 @@ class _Difference:
                     changed.append(found)
         stay = {task["id"] for task in tasks}
         left = [(key, self._found[key][2]) for key in self._old if key not in stay]
-        proof = self._proof(values, changed, new)
+        proof = None if renamed else self._proof(values, changed, new)  # the digest of single rows is by their key
         row, own = self._rows.surrogate, self._own(values)
         parts = (changed, new, left, self._shapes.known)
         return EpicChange(self._label.root, row, seen, True, values, *parts, proof, *own)

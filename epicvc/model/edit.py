@@ -36,6 +36,14 @@ def with_core(whole: Object, before: Core, after: Core, mapping: Mapping, carrie
     return body if epic_body(whole) is whole else {**whole, WRAPPER: body}
 
 
+def with_id(whole: Object, epic: str) -> Object:
+    """The parsed file of an epic that got another id; a number stays one where it can."""
+    body = epic_body(whole)
+    number = isinstance(body["id"], int) and epic.isdecimal() and str(int(epic)) == epic
+    named: Object = {**body, "id": int(epic) if number else epic}
+    return named if body is whole else {**whole, WRAPPER: named}
+
+
 def new_file(epic: str, core: Core) -> Object:
     """The value of a new file for an epic that only the database had."""
     return {WRAPPER: {"id": epic, **core}}

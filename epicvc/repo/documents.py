@@ -28,6 +28,18 @@ _FEW = 64
 """How many single looks into the base take as long as reading all of a large one."""
 
 
+class Renamed(Struct, frozen=True):
+    """An epic that one side gave another key.
+
+    Attributes:
+        old: the key that the base and the other side have.
+        in_database: it was the database.
+    """
+
+    old: str
+    in_database: bool
+
+
 class Three(Struct, frozen=True):
     """What the three say of one epic; ``None`` where it does not exist.
 
@@ -49,6 +61,7 @@ class Three(Struct, frozen=True):
             have the same tasks.
         whole: the parsed file.
         rows: the rows that ``db`` was read from.
+        renamed: the key that it had, where one side gave it another.
     """
 
     epic: str
@@ -67,6 +80,7 @@ class Three(Struct, frozen=True):
     task_defaults: MappingABC[str, frozenset[str]] = field(default_factory=dict)
     whole: dict[str, JSON] | None = None
     rows: EpicRows | None = None
+    renamed: Renamed | None = None
 
     def cores(self) -> dict[str, Core | None]:
         """The three cores, as the plan takes them."""
@@ -99,6 +113,10 @@ class Documents:
         working: both sides as captured.
         sink: holds the captured objects.
         reader: the transaction in which the database was captured; ``None`` where there is no database.
+
+    Attributes:
+        renamed: the epics that one side gave another key, by the new one: they are loaded with what the others have
+            under the old one.
     """
 
     def __init__(self, repo: Repo, working: Working, sink: ObjectSink, reader: Reader | None) -> None:
@@ -110,6 +128,7 @@ class Documents:
         self.layout: Layout | None = None
         if reader is not None and repo.config.database is not None:
             self.layout = read_layout(reader, repo.config.mapping, repo.config.database.display)
+        self.renamed: dict[str, Renamed] = {}
         self._entries: dict[str, BaseEntry] | None = None
         self._known: Agreement | None = None
 
@@ -199,7 +218,8 @@ class Documents:
 
     def reference(self, epic: str) -> Core | None:
         """What rows are settled against: the base; before there is one, the file."""
-        return self.base_core(epic) if self._entry(epic) else self.file_core(epic)
+        base = self.base_core(epic)
+        return self.file_core(epic) if base is None else base
 
     def settled(self, rows: RowEpic) -> Core:
         """The core that rows stand for."""
@@ -218,31 +238,42 @@ class Documents:
 
     def base_core(self, epic: str) -> Core | None:
         """The agreed core of an epic."""
-        entry = self._entry(epic)
-        return get_core(self.sink, epic, entry, self.base.mapping) if entry else None
+        key = self.renamed[epic].old if epic in self.renamed and self._entry(epic) is None else epic
+        entry = self._entry(key)
+        return get_core(self.sink, key, entry, self.base.mapping) if entry else None
 
     def file_core(self, epic: str) -> Core | None:
         """The core that the files have."""
-        tracked = self.working.files.by_epic.get(epic)
+        tracked = self.tracked(epic)
         return read_epic(self.sink, tracked, self.repo.config).core if tracked else None
 
     def load(self, epics: Collection[str]) -> Iterator[Three]:
         """Load epics, in bounded batches; those that the database does not have come last."""
-        remaining = dict.fromkeys(sorted(epics))
+        remaining = {self._key_in(epic, database=True): epic for epic in sorted(epics)}
         self._expect(remaining)
         if self.reader is not None and self.layout is not None and remaining:
             inline = self.repo.config.calculated == "inline"
             states = read_task_states(self.reader, self.layout, list(remaining)) if inline else {}
             for rows in read_rows(self.reader, self.layout, list(remaining)):
-                remaining.pop(rows.key, None)
-                yield self._three(rows.key, rows, states.get(rows.key))
-        for epic in remaining:
+                yield self._three(remaining.pop(rows.key), rows, states.get(rows.key))
+        for epic in remaining.values():
             yield self._three(epic, None)
 
+    def _key_in(self, epic: str, *, database: bool) -> str:
+        """The key that a side has an epic under, which one side may have given another."""
+        renamed = self.renamed.get(epic)
+        return epic if renamed is None or renamed.in_database == database else renamed.old
+
+    def tracked(self, epic: str) -> TrackedFile | None:
+        """The file of an epic, whichever key it has there."""
+        return self.working.files.by_epic.get(self._key_in(epic, database=False))
+
     def _three(self, epic: str, rows: EpicRows | None, states: MappingABC[str, str] | None = None) -> Three:
-        tracked, entry = self.working.files.by_epic.get(epic), self._entry(epic)
+        renamed = self.renamed.get(epic)
+        agreed_as = renamed.old if renamed else epic
+        tracked, entry = self.tracked(epic), self._entry(agreed_as)
         file = read_epic(self.sink, tracked, self.repo.config) if tracked else None
-        base = self._agreed(epic, entry, tracked, file)
+        base = self._agreed(agreed_as, entry, tracked, file)
         core = sharing(file.core, base) if file else None
         db, db_id, defaults = self._read(epic, rows, entry, base, core) if rows else (None, None, {})
         calculated = decode_calculated(self._tables, rows) if rows else {}
@@ -252,9 +283,9 @@ class Documents:
             base,
             core,
             db,
-            db_id,
-            tracked.core if tracked else None,
-            entry.core if entry else None,
+            db_id if renamed is None else None,  # ids tell keys apart
+            tracked.core if tracked and renamed is None else None,
+            entry.core if entry and renamed is None else None,
             calculated,
             states or {},
             {**calculated, **progress_fields((states or {}).values())} if rows else {},
@@ -264,6 +295,7 @@ class Documents:
             defaults,
             file.whole if file else None,
             rows,
+            renamed,
         )
 
     @property
@@ -304,17 +336,18 @@ class Documents:
 
     def is_new_in_files(self, epic: str) -> bool:
         """Whether the files alone have the epic, with nothing in it that belongs to the database, now or soon."""
-        if self.repo.config.calculated == "inline":
+        if self.repo.config.calculated == "inline" or epic in self.renamed:
             return False
         tracked = self.working.files.by_epic.get(epic)
         return tracked is not None and not tracked.calculated and epic not in self.entries and epic not in self.db_ids()
 
     def candidates(self) -> list[str]:
         """The epics for which files, database and base do not all agree."""
+        gone = {renamed.old for renamed in self.renamed.values()}
         if self._agreement is not None and self.repo.config.calculated != "inline":
-            return self._agreement.open
+            return [epic for epic in self._agreement.open if epic not in gone] if gone else self._agreement.open
         ids = self.db_ids()
-        epics = {*self.working.files.by_epic, *ids, *self.entries}
+        epics = {*self.working.files.by_epic, *ids, *self.entries} - gone
         return sorted(epic for epic in epics if self._disagrees(epic, ids))
 
     def _disagrees(self, epic: str, ids: MappingABC[str, ObjectId]) -> bool:

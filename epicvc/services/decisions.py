@@ -51,6 +51,8 @@ class Decision(NamedTuple):
         moves_base: whether that is news.
         file: path, old and new blob of its file, where that changes.
         absent: a path at which there must be no file while the rows are deleted.
+        formerly: the key that it had until now, where it gets another.
+        rows_as: the key that its rows have until now.
     """
 
     epic: str
@@ -61,6 +63,8 @@ class Decision(NamedTuple):
     moves_base: bool = False
     file: tuple[str, ObjectId | None, ObjectId | None] | None = None
     absent: str | None = None
+    formerly: str | None = None
+    rows_as: str = ""
 
     @property
     def file_change(self) -> FileChange | None:
@@ -126,7 +130,7 @@ class Decisions:
         """
         documents, epic = self._documents, three.epic
         file, file_change = self._drafts.draft(three, outcome)
-        entry = documents.entries.get(epic)
+        entry = documents.entries.get(three.renamed.old if three.renamed else epic)
         if outcome.moves_base:
             entry = None
             if outcome.base is not None:
@@ -145,6 +149,8 @@ class Decisions:
                 outcome.moves_base,
                 (file_change.path, file_change.old, file_change.new) if file_change else None,
                 absent,
+                three.renamed.old if three.renamed else None,
+                three.rows.key if three.rows else epic,
             )
         )
 
@@ -159,7 +165,7 @@ class Decisions:
         return change, change.seen
 
     def _expected(self, three: Three, outcome: Outcome) -> ObjectId | None:
-        if outcome.to_db or self._policy.moves.of(three.epic):
+        if outcome.to_db or three.renamed or self._policy.moves.of(three.epic):
             return three.id_of(outcome.db) if outcome.db is not None else None
         return three.db_id
 

@@ -16,7 +16,7 @@ from epicvc.files.style import Style, detect_style, render
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import Direction
 from epicvc.model.document import Core, natural_key, tasks_of
-from epicvc.model.edit import new_file, with_core
+from epicvc.model.edit import new_file, with_core, with_id
 from epicvc.model.mapping import Mapping
 from epicvc.model.templates import is_template
 from epicvc.plan.moves import Course
@@ -63,7 +63,7 @@ class FileDrafts:
             InvalidField: the epic would be taken for a template.
             LossyField: the file would say something else than was planned.
         """
-        tracked = self._documents.working.files.by_epic.get(three.epic)
+        tracked = self._documents.tracked(three.epic)
         if not outcome.to_files and not (self._pulls and three.stale_calculated):
             return (tracked.blob, cast("ObjectId", tracked.core)) if tracked else None, None
         if outcome.files is None:
@@ -92,13 +92,15 @@ class FileDrafts:
         raw = self._documents.sink.get(tracked.blob, ObjectType.BLOB)
         old = cast("dict[str, JSON]", three.whole)
         whole = with_core(old, three.file or {}, core, self._config.mapping, self._carried(three.epic))
+        if three.renamed is not None:
+            whole = with_id(whole, three.epic)
         return rewrite(raw, cast("JSON", with_calculated(whole, three)), cast("JSON", old))
 
     def _carried(self, epic: str) -> dict[str, tuple[dict[str, JSON], Core]]:
         """The tasks that come to an epic's file from elsewhere, with everything that they have there."""
         result: dict[str, tuple[dict[str, JSON], Core]] = {}
         for (owner, key), (giver, old) in self._moves.items():
-            tracked = self._documents.working.files.by_epic.get(giver) if owner == epic else None
+            tracked = self._documents.tracked(giver) if owner == epic else None
             if tracked is None:
                 continue
             file = read_epic(self._documents.sink, tracked, self._config)

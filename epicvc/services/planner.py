@@ -37,13 +37,29 @@ class Planner:
             if three.epic not in self._edits:
                 self._edits[three.epic] = self._history.edits(three)
             own = self._edits[three.epic]
-        return plan_epic(self._mapping, policy, epic=three.epic, **three.cores(), own=own)
+        outcome = plan_epic(self._mapping, policy, epic=three.epic, **three.cores(), own=own)
+        if three.renamed is None:
+            return outcome
+        from epicvc.services.renaming import with_key  # hardly any epic ever is
+
+        return with_key(three, outcome)
 
     @cached_property
     def _history(self) -> OwnEdits:
         from epicvc.services.ownedits import OwnEdits  # goes through history, which only a deletion needs
 
         return OwnEdits(self._documents)
+
+
+def may_be_renamed(documents: Documents) -> bool:
+    """Whether a side has an epic that nobody knew, and lacks one that both had."""
+    if documents.reader is None:
+        return False
+    candidates = documents.candidates()
+    if len(candidates) < 2:
+        return False
+    files, rows = documents.working.files.by_epic, documents.db_ids()
+    return len({epic in documents.entries for epic in candidates if (epic in files) != (epic in rows)}) == 2
 
 
 def _deleted_something(three: Three) -> bool:

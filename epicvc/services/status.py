@@ -24,7 +24,7 @@ from epicvc.repo.rows import CapturedRows, is_alive, rows_of
 from epicvc.repo.tracked import Skipped
 from epicvc.services.mergestate import MergeState, read_state
 from epicvc.services.moving import MoveWatch, TaskWatch, contested, with_moves
-from epicvc.services.planner import Planner
+from epicvc.services.planner import Planner, may_be_renamed
 from epicvc.services.session import Session, look
 from epicvc.store.objects import ObjectId
 
@@ -148,8 +148,12 @@ def _compare_sides(
     status: Status,
 ) -> None:
     files, db = _changed_epics(session, documents, before, working)
-    out_of_sync = set(documents.candidates()) if session.reader is not None else set()
     policy = Policy(policies=documents.repo.config.policies)
+    if may_be_renamed(documents):
+        from epicvc.services.renaming import know_renamed  # hardly any epic ever is
+
+        policy = know_renamed(documents, policy)
+    out_of_sync = set(documents.candidates()) if session.reader is not None else set()
     watch, tasks = MoveWatch(), TaskWatch()
     found = _planned(documents, policy, out_of_sync, watch, tasks)
     moves = watch.moves(documents)
@@ -196,7 +200,7 @@ def _epic(
     db: dict[str, Since],
     fields: tuple[FieldStatus, ...],
 ) -> EpicStatus:
-    tracked = documents.working.files.by_epic.get(epic)
+    tracked = documents.tracked(epic)
     path = tracked.path if tracked else None
     return EpicStatus(epic, path, state, files.get(epic, Since.UNCHANGED), db.get(epic, Since.UNCHANGED), fields)
 

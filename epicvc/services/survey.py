@@ -33,7 +33,7 @@ from epicvc.services.moving import (
     unique_tasks,
     with_moves,
 )
-from epicvc.services.planner import Planner
+from epicvc.services.planner import Planner, may_be_renamed
 from epicvc.services.session import Session
 from epicvc.store.objects import ObjectId
 
@@ -146,6 +146,10 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> t
         NotFound: a selected epic exists nowhere.
         EpicvcError: a side is invalid.
     """
+    if may_be_renamed(documents):
+        from epicvc.services.renaming import know_renamed  # hardly any epic ever is
+
+        policy = know_renamed(documents, policy)
     survey = _survey(documents, policy, decide)
     moves = _moves(documents, survey, policy)
     known, linked = with_moves(policy, moves, documents)
@@ -156,6 +160,10 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> t
         known, linked = with_moves(policy, moves.joined(others), documents)
         survey = _survey(documents, known, decide, linked)
     return known, survey
+
+
+def _renamed_epics(documents: Documents) -> list[tuple[Label, Label]]:
+    return [(Label(found.old), Label(new)) for new, found in documents.renamed.items()]
 
 
 def _moves(documents: Documents, survey: Survey, policy: Policy) -> Moves:
@@ -198,7 +206,7 @@ def _survey(
     documents: Documents, policy: Policy, decide: Decide | None, linked: frozenset[str] = frozenset()
 ) -> Survey:
     found, planner = courses(policy), Planner(documents)
-    survey = Survey(SyncReport(tasks_moved=carried_out(found)), found)
+    survey = Survey(SyncReport(tasks_moved=[*_renamed_epics(documents), *carried_out(found)]), found)
     report = survey.report
     chosen = policy.selection.epics()
     candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()

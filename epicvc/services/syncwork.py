@@ -130,6 +130,8 @@ class SyncWork:
         agreed, expected = decision.agreed, decision.expected
         if decision.moves_base:
             self._entries[decision.epic] = agreed.entry() if agreed else None
+        if decision.formerly is not None:
+            self._entries[decision.formerly] = self.ids[decision.formerly] = None
         self.ids[decision.epic] = expected if agreed else None
 
     def _tracked(self, epic: str) -> TrackedFile:
@@ -185,8 +187,8 @@ class SyncWork:
         single, whole = self._parted(rows, decisions)
         if not rows.accept([change for _, change in single]):
             single, whole = [], [*whole, *(decision for decision, _ in single)]
-        found = {rows.key: rows_seen(layout, rows) for rows in read_rows(writer, layout, [d.epic for d in whole])}
-        if any(found.get(decision.epic) != decision.seen for decision in whole):
+        found = {rows.key: rows_seen(layout, rows) for rows in read_rows(writer, layout, [d.rows_as for d in whole])}
+        if any(found.get(decision.rows_as) != decision.seen for decision in whole):
             raise Replan
         self._single.update((decision.epic, decision.to_prove) for decision, _ in single)
         self._pushed.update((decision.epic, decision.to_prove) for decision in whole if decision.change is not None)
