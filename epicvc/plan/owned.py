@@ -13,7 +13,9 @@ from typing import TypeAlias, cast
 from msgspec import Struct, field
 
 from epicvc.jsonio import JSON
+from epicvc.merge.threeway import Value
 from epicvc.model.document import Core, tasks_of
+from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as Document
 
 Versions: TypeAlias = "tuple[Core, Core]"
@@ -54,10 +56,24 @@ def core_only(core: Core | None, mapping: Document) -> Core | None:
     """The core of an epic without what stood beside it."""
     if core is None:
         return None
-    names, inner = {*mapping.epic_fields}, {*mapping.task_fields, "id"}
+    names = {*mapping.epic_fields}
     result = {name: member for name, member in core.items() if name in names}
     if tasks := tasks_of(core):
-        result[Document.TASKS] = cast(
-            "JSON", [{name: member for name, member in task.items() if name in inner} for task in tasks]
-        )
+        result[Document.TASKS] = cast("JSON", [_core_of_task(task, mapping) for task in tasks])
     return result
+
+
+def core_at(label: Label, value: Value, mapping: Document) -> Value:
+    """A value of a conflict without what stood beside the core: that of an epic, or of a task."""
+    if not isinstance(value, dict) or label.table:
+        return value
+    if not label.path:
+        return cast("JSON", core_only(value, mapping))
+    if label.path[:-1] == (Document.TASKS,):
+        return cast("JSON", _core_of_task(value, mapping))
+    return value
+
+
+def _core_of_task(task: Core, mapping: Document) -> Core:
+    inner = {*mapping.task_fields, "id"}
+    return {name: member for name, member in task.items() if name in inner}

@@ -21,6 +21,7 @@ from epicvc.model.diff import Change, Op, keyed
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
+from epicvc.plan.owned import core_at
 from epicvc.repo.base import Base, get_mapping
 from epicvc.repo.objects import Commit, Snapshot, get_commit, get_snapshot
 from epicvc.repo.repository import Repo
@@ -245,7 +246,8 @@ def base_origin(session: Session, label: Label, value: Value) -> Origin | None:
     """
     if value is ABSENT or label.table:
         return None
-    return agreed_since(session, label.root, lambda core: _same(value_at(core, label), value))
+    agreed = core_at(label, value, session.repo.config.mapping)
+    return agreed_since(session, label.root, lambda core: _same(value_at(core, label), agreed))
 
 
 def agreed_since(session: Session, epic: str, holds: Callable[[Core | None], bool]) -> Origin | None:
