@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from stateful.world import COLUMNS, World, file_epics
+from stateful.world import BESIDE, COLUMNS, EXTRA, TASK_EXTRA, World, file_epics
 
 NUMBERS = st.integers(0, 5)
 VALUES = st.integers(1, 3)
@@ -98,11 +98,33 @@ class Edits(RuleBasedStateMachine):
                 if body.get("tasks"):
                     body["tasks"].insert(to, body["tasks"].pop(at % len(body["tasks"])))
 
-    @rule(number=NUMBERS, value=VALUES)
-    def edit_extra_key(self, number: int, value: int) -> None:
+    # What only files have
+
+    @rule(number=NUMBERS, name=st.sampled_from(EXTRA), value=VALUES)
+    def edit_extra_key(self, number: int, name: str, value: int) -> None:
         if epic := self.pick(number):
             with self.world.file(epic) as body:
-                body["private_notes"] = {"value": value}
+                body[name] = {"value": value, "list": [value]}
+
+    @rule(number=NUMBERS, name=st.sampled_from(EXTRA))
+    def drop_extra_key(self, number: int, name: str) -> None:
+        if epic := self.pick(number):
+            with self.world.file(epic) as body:
+                body.pop(name, None)
+
+    @rule(number=NUMBERS, value=VALUES)
+    def edit_beside_the_epic(self, number: int, value: int) -> None:
+        if epic := self.pick(number):
+            with self.world.whole_file(epic) as whole:
+                if "epic" in whole:
+                    whole[BESIDE] = {"by": value, "more": {"value": value}}
+
+    @rule(number=NUMBERS, at=NUMBERS, value=VALUES)
+    def edit_task_key(self, number: int, at: int, value: int) -> None:
+        if epic := self.pick(number):
+            with self.world.file(epic) as body:
+                if body.get("tasks"):
+                    body["tasks"][at % len(body["tasks"])][TASK_EXTRA] = {"value": value, "rows": [value]}
 
     @rule(number=NUMBERS)
     def rename_file(self, number: int) -> None:
@@ -176,6 +198,22 @@ class Edits(RuleBasedStateMachine):
     def complete_task(self, number: int, at: int) -> None:
         # system fields, with triggers that write to other tables
         self.world.sql("UPDATE framework_tasks SET status = 'completed' WHERE task_key = ?", self._row_task(number, at))
+
+    @rule(number=NUMBERS, column=st.sampled_from(["priority", "icon", "description"]), value=VALUES)
+    def edit_row_column(self, number: int, column: str, value: int) -> None:
+        query = f"UPDATE framework_epics SET {column} = ? WHERE epic_key = ?"
+        self.world.sql(query, value if column == "priority" else f"{column} {value}", self.pick_row(number))
+
+    @rule(number=NUMBERS, at=NUMBERS, column=st.sampled_from(["actual_minutes", "task_group"]), value=VALUES)
+    def edit_row_task_column(self, number: int, at: int, column: str, value: int) -> None:
+        query = f"UPDATE framework_tasks SET {column} = ? WHERE task_key = ?"
+        self.world.sql(query, value if column == "actual_minutes" else str(value), self._row_task(number, at))
+
+    @rule(number=NUMBERS)
+    def write_row_again(self, number: int) -> None:
+        # a time of writing is nobody's edit
+        query = "UPDATE framework_epics SET updated_at = '2031-01-01' WHERE epic_key = ?"
+        self.world.sql(query, self.pick_row(number))
 
     @rule(number=NUMBERS)
     def delete_row(self, number: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,23 @@ from hypothesis.stateful import rule
 from support.repos import EpicRepo
 
 from stateful.edits import NUMBERS, Edits
-from stateful.model import Commit, Document, Files, Operation, Outcome, Refs, State, agreed, merge, transplant
-from stateful.world import FACTS, World, documents_of, file_epics, file_labels, file_order
+from stateful.model import (
+    Agreed,
+    Commit,
+    Document,
+    Files,
+    Operation,
+    Order,
+    Outcome,
+    Refs,
+    Side,
+    State,
+    agreed,
+    edited,
+    merge,
+    transplant,
+)
+from stateful.world import FACTS, World, documents_of, file_epics, file_labels, file_order, own_of
 
 Documents = dict[str, Document]
 
@@ -41,10 +56,11 @@ class Machine(Edits):
         self.repo = template.copy_to(root)
         self.world = World(EpicRepo(root, FACTS))
         self.base: Documents = documents_of(self.repo.files())
+        self.orders: dict[str, Order] = self.world.orders("files")
         self.commits: dict[str, Commit] = {}
         head = self.repo.head()
         self.refs = Refs({"main": head}, "main")
-        self._record(head)
+        self._record(head, None)
         self.names = {"start": head}
         self.done: list[Operation] = []
         self.undone: list[Operation] = []
@@ -61,14 +77,33 @@ class Machine(Edits):
         self.state = self.world.state()
         self.files = documents_of(self.state.files)
         self.db = self.world.db_documents()
+        self.own = {"files": own_of(self.state.files), "db": self.world.db_own()}
+        self.order = {side: self.world.orders(side) for side in ("files", "db")}
 
     def _begin(self, name: str) -> None:
         self.counted(name)
         self._read()
 
-    def _record(self, commit: str) -> None:
+    def _record(self, commit: str, parent: str | None) -> None:
         state = self.world.state()
-        self.commits[commit] = Commit(state, self.base, documents_of(state.files), self.world.db_documents())
+        self.commits[commit] = Commit(
+            state,
+            Agreed(self.base, self.orders),
+            Side(documents_of(state.files), own_of(state.files)),
+            Side(self.world.db_documents(), self.world.db_own()),
+            parent,
+        )
+
+    def _line(self) -> Iterator[Commit]:
+        """The commits from HEAD back."""
+        at: str | None = self.refs.commit
+        while at is not None:
+            yield self.commits[at]
+            at = self.commits[at].parent
+
+    def _agree_as(self, commit: str) -> None:
+        """What was agreed is what was agreed at a commit."""
+        self.base, self.orders = dict(self.commits[commit].agreed.base), dict(self.commits[commit].agreed.orders)
 
     def _log(self, refs: Refs) -> None:
         """An operation has led from what was seen before to what is there now."""
@@ -83,7 +118,7 @@ class Machine(Edits):
 
     def _committed(self, commit: str) -> None:
         assert commit not in self.commits
-        self._record(commit)
+        self._record(commit, self.refs.commit)
         self._log(self._head_at(commit))
 
     def _nothing_changed(self) -> None:
@@ -106,13 +141,33 @@ class Machine(Edits):
 
     # Synchronising
 
+    def _outcomes(self) -> dict[str, Outcome]:
+        """What becomes of every epic."""
+        return {
+            epic: merge(
+                self.base.get(epic),
+                self.files.get(epic),
+                self.db.get(epic),
+                lambda task, epic=epic: self._edited(epic, task),  # type: ignore[misc]
+            )
+            for epic in {*self.files, *self.db, *self.base}
+        }
+
+    def _edited(self, epic: str, task: str | None) -> bool:
+        """Whether the side that still has an epic, or a task, edited something of its own there."""
+        has = "files" if _at(self.files.get(epic), f"tasks/{task}" if task else "") is not None else "db"
+        places = [task] if task else [None, *self.base[epic]["tasks"]]
+        return edited(self._line(), "db" if has == "files" else "files", epic, places, self.own[has].get(epic, {}))
+
+    def _reordered(self, epic: str) -> bool:
+        """Whether the side that still has an epic has it in another order than was agreed."""
+        has = "files" if epic in self.files else "db"
+        return self.order[has][epic] != self.orders.get(epic)
+
     @rule(command=st.sampled_from(["sync", "sync", "pull", "push"]))
     def synchronise(self, command: str) -> None:
         self._begin(command)
-        outcomes = {
-            epic: merge(self.base.get(epic), self.files.get(epic), self.db.get(epic))
-            for epic in {*self.files, *self.db, *self.base}
-        }
+        outcomes = self._outcomes()
         for epic, outcome in outcomes.items():
             if command == "pull":
                 outcome.db = self.db.get(epic)
@@ -123,7 +178,8 @@ class Machine(Edits):
         said = {conflict["label"].removesuffix(":") for conflict in done.value["conflicts"]}
         for epic in said & outcomes.keys():
             # The model knows no order of labels and tasks, and an epic whose order changed is edited: not just gone.
-            if not outcomes[epic].conflicts and (epic in self.files) != (epic in self.db):
+            gone = not outcomes[epic].conflicts and (epic in self.files) != (epic in self.db)
+            if gone and self._reordered(epic):
                 outcomes[epic] = Outcome(self.files.get(epic), self.db.get(epic), {""})
         self._compare(outcomes, said)
         assert done.code == bool(said)
@@ -156,6 +212,8 @@ class Machine(Edits):
             epic, _, place = label.partition(":")
             assert place == "tasks" or place in outcomes[epic].open, (label, conflicts)
         self._check_untouched(state, outcomes)
+        self._check_own(outcomes)
+        self._agree_on_orders()
         base = {epic: agreed(self.base.get(epic), files.get(epic), db.get(epic)) for epic in outcomes}
         self.base = {epic: document for epic, document in base.items() if document is not None}
 
@@ -182,13 +240,23 @@ class Machine(Edits):
             if same and file_order(self.state.files, epic) == file_order(state.files, epic):
                 assert state.files[path] == data, path
 
+    def _check_own(self, outcomes: dict[str, Outcome]) -> None:
+        """What a side has for itself is as it was, wherever it still has the place."""
+        now = {"files": own_of(self.repo.files()), "db": self.world.db_own()}
+        for side, before in self.own.items():
+            for epic, places in now[side].items():
+                for place, members in places.items():
+                    if place in before.get(epic, {}):
+                        assert members == before[epic][place], (side, epic, place, outcomes[epic])
+
+    def _agree_on_orders(self) -> None:
+        files, db = self.world.orders("files"), self.world.orders("db")
+        self.orders |= {epic: order for epic, order in files.items() if order == db.get(epic)}
+
     @rule(side=st.sampled_from(["files", "db"]))
     def resolve(self, side: str) -> None:
         self._begin("resolve")
-        outcomes = {
-            epic: merge(self.base.get(epic), self.files.get(epic), self.db.get(epic))
-            for epic in {*self.files, *self.db, *self.base}
-        }
+        outcomes = self._outcomes()
         done = self.repo.run("resolve", "--prefer", side, "--json")
         if done.code == 4:
             assert done.value["error"] == "broken_graph", done
@@ -208,6 +276,7 @@ class Machine(Edits):
         untouched = self.base
         self.base = {epic: document for epic, document in base.items() if document is not None and epic in touched}
         self.base |= {epic: document for epic, document in untouched.items() if epic not in touched}
+        self._agree_on_orders()
         if done.value.get("commit"):
             self._committed(done.value["commit"])
         self._check_status()
@@ -266,7 +335,7 @@ class Machine(Edits):
         assert self.world.state() == target.state
         now = self.repo.head()
         if now != head:
-            self.base = dict(target.base)
+            self._agree_as(commit)
             self._committed(now)
         else:
             self._nothing_changed()
@@ -287,7 +356,7 @@ class Machine(Edits):
             return
         assert done.code == 0, done
         assert self.world.state() == target
-        self.base = dict(self.commits[commit].base)
+        self._agree_as(commit)
         self._log(Refs(self.refs.branches, name))
         self._check_status()
 
@@ -296,7 +365,7 @@ class Machine(Edits):
         self._begin("restore")
         commit = self._known(number)
         then = self.commits[commit]
-        epics = sorted({*then.files} & {*then.db} & {*self.files} & {*self.db})
+        epics = sorted({*then.files.documents} & {*then.db.documents} & {*self.files} & {*self.db})
         if not epics:
             return
         epic = epics[which % len(epics)]
@@ -307,8 +376,8 @@ class Machine(Edits):
             return
         assert done.code == 0, done
         files, db = documents_of(self.repo.files()), self.world.db_documents()
-        assert files == {**self.files, epic: then.files[epic]}
-        assert db == {**self.db, epic: then.db[epic]}
+        assert files == {**self.files, epic: then.files.documents[epic]}
+        assert db == {**self.db, epic: then.db.documents[epic]}
         if self.world.state() != self.state:
             self._log(self.refs)
         self._check_status()
@@ -356,7 +425,7 @@ class Machine(Edits):
         assert state.counted() == rows
         other.append(stack.pop())
         self.refs = wanted
-        self.base = dict(self.commits[wanted.commit].base)
+        self._agree_as(wanted.commit)
         self._check_status()
 
     # Care

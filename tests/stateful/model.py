@@ -1,17 +1,20 @@
 """What epicvc promises, as plainly as it can be said: dictionaries, no store, no trees, none of epicvc's code.
 
 A document is ``{"name": "x", "labels": ("a",), "tasks": {"1.1": {"title": "y"}}}``. A state is what can be seen from
-outside: the bytes of every file and every row of every table. Two rules are all that there is: how three documents make
-one (:func:`merge`), and how a change between two states is laid onto a third (:func:`transplant`).
+outside: the bytes of every file and every row of every table. Three rules are all that there is: how three documents
+make one (:func:`merge`), when a side has edited something of its own that a deletion would take along
+(:func:`edited`), and how a change between two states is laid onto a third (:func:`transplant`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 Document = dict[str, Any]
+Own = dict[str, dict[str, Any]]
+"""What one side alone has of an epic: members of the epic below "", those of each task below its id."""
 Files = dict[str, bytes]
 Rows = dict[tuple[str, Any], tuple[Any, ...]]
 
@@ -32,13 +35,43 @@ class State:
 
 
 @dataclass(frozen=True)
+class Order:
+    """In which order something is that the model otherwise has no order of."""
+
+    tasks: list[str]
+    labels: list[str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one side has, by epic."""
+
+    documents: Mapping[str, Document]
+    own: Mapping[str, Own]
+
+    def has(self, epic: str, task: str | None) -> bool:
+        """Whether it has an epic, or a task of it."""
+        document = self.documents.get(epic)
+        return document is not None and (task is None or task in document["tasks"])
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What both sides agreed on, by epic, and in which order."""
+
+    base: Mapping[str, Document]
+    orders: Mapping[str, Order]
+
+
+@dataclass(frozen=True)
 class Commit:
-    """A recorded state, with what both sides agreed on then."""
+    """A recorded state, with what both sides agreed on then, and the commit that it follows."""
 
     state: State
-    base: Mapping[str, Document]
-    files: Mapping[str, Document]
-    db: Mapping[str, Document]
+    agreed: Agreed
+    files: Side
+    db: Side
+    parent: str | None
 
 
 @dataclass(frozen=True)
@@ -79,25 +112,61 @@ class Outcome:
     open: set[str] = field(default_factory=set)
 
 
-def merge(base: Document | None, files: Document | None, db: Document | None) -> Outcome:
-    """Bring two documents together that come from a third."""
+def edited(line: Iterable[Commit], lacking: str, epic: str, tasks: Iterable[str | None], own: Own) -> bool:
+    """Whether a side has edited something of its own since the other side, which lacks the place now, last had it.
+
+    Args:
+        line: the commits from HEAD back.
+        lacking: the side that lacks the place: ``files`` or ``db``.
+        epic: the epic.
+        tasks: its tasks that are lacking; ``None`` is the epic itself.
+        own: what the side that has it has for itself by now.
+    """
+    places = list(tasks)
+    for commit in line:
+        before, other = (commit.files, commit.db) if lacking == "files" else (commit.db, commit.files)
+        if before.has(epic, places[0]):
+            then = other.own.get(epic, {})
+            return any(then.get(task or "", {}) != own.get(task or "", {}) for task in places)
+    return False
+
+
+def merge(
+    base: Document | None,
+    files: Document | None,
+    db: Document | None,
+    edited: Callable[[str | None], bool] = lambda _task: False,
+) -> Outcome:
+    """Bring two documents together that come from a third.
+
+    Args:
+        base: the third.
+        files: the one in the files.
+        db: the one in the database.
+        edited: whether who still has the epic, or one of its tasks, edited something of its own there.
+    """
     if files is None or db is None:
         there = db if files is None else files
         if base is None or there is None:
             return Outcome(there, there)
-        if there == base:
+        if there == base and not edited(None):
             return Outcome(None, None)
         return Outcome(files, db, {""})
     outcome = Outcome({}, {})
     for name in sorted({*(base or {}), *files, *db} - {"tasks"}):
         _merge_field(outcome, name, (base or {}).get(name), files.get(name), db.get(name))
     if "tasks" in files or "tasks" in db:
-        _merge_tasks(outcome, *((document or {}).get("tasks", {}) for document in (base, files, db)))
+        _merge_tasks(outcome, edited, *((document or {}).get("tasks", {}) for document in (base, files, db)))
     return outcome
 
 
-def _merge_tasks(outcome: Outcome, base: Document, files: Document, db: Document) -> None:
-    tasks = {key: merge(base.get(key), files.get(key), db.get(key)) for key in {*base, *files, *db}}
+def _merge_tasks(
+    outcome: Outcome, edited: Callable[[str | None], bool], base: Document, files: Document, db: Document
+) -> None:
+    tasks = {
+        key: merge(base.get(key), files.get(key), db.get(key), lambda _, key=key: edited(key))  # type: ignore[misc]
+        for key in {*base, *files, *db}
+    }
     assert outcome.files is not None
     assert outcome.db is not None
     outcome.files["tasks"] = {key: task.files for key, task in tasks.items() if task.files is not None}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from support.counts import Tally
+from support.repos import EpicRepo
 
 from epicvc.database.sqlite import marking
 from stateful.machine import Machine
@@ -61,10 +63,16 @@ def test_a_few_random_histories(tmp_path: Path, tally: Tally) -> None:
     assert counts["steps"] > 80
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> EpicRepo:
+    """A synchronised repo, to be copied."""
+    return make(tmp_path_factory.mktemp("stateful") / "template")
+
+
 @pytest.mark.parametrize("renamed", [False, True])
-def test_a_file_is_renamed_before_a_checkout_and_after_it(tmp_path: Path, renamed: bool) -> None:
+def test_a_file_is_renamed_before_a_checkout_and_after_it(template: EpicRepo, tmp_path: Path, renamed: bool) -> None:
     """What chance comes upon once in ten thousand steps: undo would give the epic both names."""
-    machine = Machine(make(tmp_path / "template"), tmp_path, lambda _name: None)
+    machine = Machine(template, tmp_path, lambda _name: None)
     machine.rename_file(number=0)
     machine.checkout(number=0, discard=True, by_branch=True)
     if renamed:
@@ -73,6 +81,38 @@ def test_a_file_is_renamed_before_a_checkout_and_after_it(tmp_path: Path, rename
     assert len(machine.done) == renamed
     machine.status()
     machine.redo()
+    machine.teardown()
+
+
+EDITS: Mapping[str, Callable[[Machine], None]] = {
+    "nothing": lambda machine: machine.write_row_again(number=0),
+    "a key of a task in the file": lambda machine: machine.edit_task_key(number=0, at=0, value=3),
+    "a key beside the epic": lambda machine: machine.edit_beside_the_epic(number=0, value=3),
+    "a column of the task": lambda machine: machine.complete_task(number=0, at=0),
+    "a column of the epic": lambda machine: machine.edit_row_column(number=0, column="icon", value=3),
+}
+DELETIONS: Mapping[str, Callable[[Machine], None]] = {
+    "a task from the file": lambda machine: machine.remove_file_task(number=0, at=0),
+    "a task from the database": lambda machine: machine.delete_row_task(number=0, at=0),
+    "the file": lambda machine: machine.delete_file(number=0),
+    "the row": lambda machine: machine.delete_row(number=0),
+}
+
+
+@pytest.mark.parametrize("recorded", ["before", "between", "no"])
+@pytest.mark.parametrize("deletion", DELETIONS)
+@pytest.mark.parametrize("edit", EDITS)
+def test_one_side_deletes_what_the_other_edited_for_itself(
+    template: EpicRepo, tmp_path: Path, edit: str, deletion: str, recorded: str
+) -> None:
+    machine = Machine(template, tmp_path, lambda _name: None)
+    steps = [EDITS[edit], DELETIONS[deletion]]
+    steps.insert({"before": 1, "between": 2, "no": 0}[recorded], Machine.commit)
+    for step in steps:
+        step(machine)
+    machine.synchronise(command="sync")
+    machine.status()
+    machine.resolve(side="files")
     machine.teardown()
 
 

@@ -12,11 +12,39 @@ from typing import Any
 from support.database import make_database
 from support.repos import EpicRepo, Facts
 
-from stateful.model import SETS, Document, Files, Rows, State
+from stateful.model import SETS, Document, Files, Order, Own, Rows, State
 
 FIELDS = ("name", "summary", "labels", "goals", "duration")
 TASK_FIELDS = ("title", "description", "estimate_minutes", "risk")
 COLUMNS = {"duration": "duration_description"}
+
+EXTRA = ("private_notes", "origin")
+BESIDE = "_metadata"
+TASK_EXTRA = "shelf"
+"""What only files have: keys of an epic, what stands beside it, and a key of a task."""
+
+EPIC_COLUMNS = (
+    "description",
+    "status",
+    "priority",
+    "points_earned",
+    "actual_hours",
+    "assigned_to",
+    "sync_status",
+    "icon",
+)
+TASK_COLUMNS = (
+    "status",
+    "actual_minutes",
+    "points_earned",
+    "difficulty_modifier",
+    "assigned_to",
+    "completed_at",
+    "task_group",
+    "parent_task_key",
+    "points_value",
+)
+"""What only the database has, but for keys and times of writing."""
 
 FACTS = Facts("stateful", "1", "one.json", (), "2", "two.json", (), "OWN_T2")
 
@@ -32,6 +60,7 @@ def make(root: Path) -> EpicRepo:
                 "description": "A",
                 "estimate_minutes": 10,
                 "risk": "low",
+                "shelf": {"value": number, "rows": [task]},
             }
             for task in range(1, 4)
         ]
@@ -77,6 +106,21 @@ def documents_of(files: Files) -> dict[str, Document]:
             for task in body.get("tasks", ())
         }
         found[str(body["id"])] = document
+    return found
+
+
+def own_of(files: Files) -> dict[str, Own]:
+    """What the files alone have."""
+    found = {}
+    for data in files.values():
+        value = json.loads(data)
+        body = body_of(value)
+        own: Own = {"": {name: body[name] for name in EXTRA if body.get(name) is not None}}
+        if BESIDE in value:
+            own[""][BESIDE] = value[BESIDE]
+        for task in body.get("tasks", ()):
+            own[task["id"]] = {TASK_EXTRA: task[TASK_EXTRA]} if task.get(TASK_EXTRA) is not None else {}
+        found[str(body["id"])] = own
     return found
 
 
@@ -139,6 +183,27 @@ class World:
                 found[epic["epic_key"]] = document
         return found
 
+    def db_own(self) -> dict[str, Own]:
+        """What the database alone has of living epics and tasks."""
+        found: dict[str, Own] = {}
+        with self.connection() as database:
+            database.row_factory = sqlite3.Row
+            alive = "deleted_at IS NULL AND coalesce(status, '') <> 'deleted'"
+            for epic in database.execute(f"SELECT * FROM framework_epics WHERE {alive}").fetchall():
+                own: Own = {"": {name: epic[name] for name in EPIC_COLUMNS}}
+                query = f"SELECT * FROM framework_tasks WHERE epic_id = ? AND {alive}"
+                for task in database.execute(query, (epic["id"],)).fetchall():
+                    own[task["task_key"]] = {name: task[name] for name in TASK_COLUMNS}
+                found[epic["epic_key"]] = own
+        return found
+
+    def orders(self, side: str) -> dict[str, Order]:
+        """The order of tasks and labels of every epic that a side has."""
+        if side == "files":
+            files = self.repo.files()
+            return {epic: Order(file_order(files, epic), file_labels(files, epic)) for epic in file_epics(files)}
+        return {epic: Order(self.db_order(epic), self.db_labels(epic)) for epic in self.db_documents()}
+
     def db_order(self, epic: str) -> list[str]:
         """The living tasks of an epic in the application's order."""
         query = (
@@ -184,8 +249,14 @@ class World:
     @contextmanager
     def file(self, epic: str) -> Iterator[Any]:
         """An epic's own object, to be changed and saved."""
+        with self.whole_file(epic) as value:
+            yield body_of(value)
+
+    @contextmanager
+    def whole_file(self, epic: str) -> Iterator[Any]:
+        """All that an epic's file says, to be changed and saved."""
         path = self.path(epic)
         assert path is not None
         value = json.loads(path.read_bytes())
-        yield body_of(value)
+        yield value
         path.write_text(json.dumps(value, indent=2, ensure_ascii=False), encoding="utf-8")
