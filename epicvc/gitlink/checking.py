@@ -17,7 +17,7 @@ from epicvc.files.patterns import tracking
 from epicvc.gitlink.git import Blobs, Git
 from epicvc.gitlink.staged import CONFIG, Change, index_files
 from epicvc.jsonio import JSON, parse
-from epicvc.model.document import epic_body, natural_key, read_file_epic
+from epicvc.model.document import epic_id, read_file_epic
 from epicvc.model.mapping import BUILTIN, Mapping
 from epicvc.model.naming import escape_root
 from epicvc.model.templates import is_template
@@ -134,7 +134,7 @@ class _Room:
             return
         if is_template(value):
             return
-        self.epics[path] = _Epic(data, value, epic_id(value))
+        self.epics[path] = _Epic(data, value, _claimed(value))
         try:
             read_file_epic(value, self._mapping, path)
         except (InvalidFile, InvalidField) as error:
@@ -205,15 +205,14 @@ class _Room:
         return holders
 
 
-def epic_id(value: JSON) -> str | None:
-    """The id of the epic that a file says; ``None`` where it says none."""
-    return natural_key(epic_body(value).get("id")) if isinstance(value, dict) and not is_template(value) else None
+def _claimed(value: JSON) -> str | None:
+    return None if is_template(value) else epic_id(value)
 
 
 def id_in(data: bytes) -> str | None:
     """The id of the epic in a file's bytes; ``None`` where there is none."""
     try:
-        return epic_id(parse(data))
+        return _claimed(parse(data))
     except InvalidJSON:
         return None
 

@@ -132,6 +132,22 @@ def is_ambiguous(parsed: dict[str, JSON]) -> bool:
     return parsed.get("id") is not None and isinstance(parsed.get(WRAPPER), dict)
 
 
+def doubt(parsed: JSON) -> str | None:
+    """Why nobody can say which epic a parsed file is; ``None`` where it is one, or clearly none."""
+    if not isinstance(parsed, dict):
+        return None
+    if is_ambiguous(parsed):
+        return 'it has an "id" beside "epic", so that it may be either; take out the one that is not it'
+    return None if isinstance(parsed.get(WRAPPER), dict | None) else '"epic" is not an object'
+
+
+def epic_id(parsed: JSON) -> str | None:
+    """The id of the epic that a parsed file is; ``None`` where it is none, or may be either of two."""
+    if not isinstance(parsed, dict) or doubt(parsed) is not None:
+        return None
+    return natural_key(epic_body(parsed).get("id"))
+
+
 def read_file_epic(parsed: JSON, mapping: Mapping, path: str, *, stored: bool = False) -> FileEpic:
     """Take the epic out of a parsed file.
 
@@ -148,12 +164,9 @@ def read_file_epic(parsed: JSON, mapping: Mapping, path: str, *, stored: bool = 
     if not isinstance(parsed, dict):
         raise InvalidFile(path, "an epic is a JSON object")
     body = epic_body(parsed)
-    if body is parsed and parsed.get(WRAPPER) is not None:
-        raise InvalidFile(path, '"epic" is not an object')
-    if not stored and is_ambiguous(parsed):
-        raise InvalidFile(
-            path, 'it has an "id" beside "epic", so that it may be either; take out the one that is not it'
-        )
+    reason = doubt(parsed)
+    if reason is not None and not (stored and is_ambiguous(parsed)):
+        raise InvalidFile(path, reason)
     key = natural_key(body.get("id"))
     if key is None:
         raise InvalidFile(path, 'the epic has no "id" (a text or an integer)')

@@ -17,7 +17,7 @@ from epicvc.fileio import atomic_write, read_file, remove_file
 from epicvc.files.repair import repair
 from epicvc.files.scan import scan
 from epicvc.jsonio import JSON, dumps_canonical, parse
-from epicvc.model.document import epic_body, natural_key, read_file_epic
+from epicvc.model.document import doubt, epic_body, epic_id, read_file_epic
 from epicvc.model.mapping import Mapping as FieldMapping
 from epicvc.model.templates import is_template
 from epicvc.repo.apply import Stage
@@ -197,8 +197,11 @@ def _without_duplicates(files: Files, report: CleanReport) -> Changes:
             value = parse(data)
         except EpicvcError:
             continue  # no epic that could be compared
-        key = natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None
-        if key is not None and not is_template(value):
+        if is_template(value):
+            continue
+        if (reason := doubt(value)) is not None:
+            report.kept.append(Cleaned(path, f"{reason}; not compared"))
+        elif (key := epic_id(value)) is not None:
             values[path] = value
             by_epic.setdefault(key, []).append(path)
     changes: Changes = {}

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 
 from epicvc.errors import InvalidFile
 from epicvc.jsonio import JSON, dumps_text, parse
-from epicvc.model.document import CALCULATED, WRAPPER, natural_key
+from epicvc.model.document import CALCULATED, WRAPPER, doubt, natural_key
 from epicvc.model.templates import is_template
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def read_original(data: bytes, source: str) -> Original | None:
 
     Raises:
         InvalidJSON: it is no strict JSON.
-        InvalidFile: it is no epic.
+        InvalidFile: it is no epic, or may be either of two.
     """
     import msgspec
 
@@ -106,10 +106,14 @@ def read_original(data: bytes, source: str) -> Original | None:
         parse(data, source=source)
         raise InvalidFile(source, f"is no epic: {error}") from error
     key = natural_key(epic.id)
+    if key is not None and is_template({"id": key}):
+        return None
+    # Only a file in which the two stand side by side may be either, and that is seldom enough to be parsed in full.
+    unsure = "id" in members if wrapped else WRAPPER in members
+    if unsure and (reason := doubt(parse(data, source=source))) is not None:
+        raise InvalidFile(source, reason)
     if key is None:
         raise InvalidFile(source, 'the epic has no "id" (a text or an integer)')
-    if is_template({"id": key}):
-        return None
     if not wrapped:
         body = body.replace(b"\n", b"\n  ")  # no text holds a line end as it is
     siblings = {

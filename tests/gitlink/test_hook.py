@@ -93,6 +93,16 @@ def test_an_id_is_found_however_it_is_written(repo: GitRepo, key: object, text: 
     assert len(staged(repo, "epics/new.json", epic(key))) == 1
 
 
+@pytest.mark.parametrize("linked", [epic(6, epic=epic(7)), epic(7, epic="6")])
+def test_a_file_that_may_be_either_of_two_epics_is_neither(repo: GitRepo, linked: object) -> None:
+    repo.write("epics/linked.json", linked)
+    repo.commit("past all hooks")
+    assert staged(repo, "epics/7.json", epic(7)) == []
+    (found,) = staged(repo, "epics/again.json", linked)
+    assert found.startswith("epics/again.json:1:1: ")
+    assert "already in" not in found
+
+
 def test_an_id_inside_a_text_is_none(repo: GitRepo) -> None:
     repo.write("epics/5.json", '{"id": 5, "name": "{\\"id\\": 7}", "tasks": [{"id": "7"}]}')
     repo.commit()

@@ -90,6 +90,9 @@ def test_a_template_is_no_epic_yet(key: str) -> None:
         (b'{"epic": {"id": null}}', InvalidFile),
         (b'{"epic": {"id": "1", "tasks": {}}}', InvalidFile),
         (b'{"epic": {"id": "1", "tasks": [1]}}', InvalidFile),
+        (b'{"id": "X-1", "epic": {"id": "X-0"}}', InvalidFile),
+        (b'{"id": "X-1", "epic": {"tasks": []}}', InvalidFile),
+        (b'{"id": "X-1", "epic": "X-0"}', InvalidFile),
         (b'{"epic": {"id": "1"}', InvalidJSON),
         (b'{"epic": {"id": "1", "x": NaN}}', InvalidJSON),
         (b'{"epic": {"id": "1", "x": "\xff"}}', InvalidJSON),
@@ -100,6 +103,13 @@ def test_a_template_is_no_epic_yet(key: str) -> None:
 def test_what_is_no_epic(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error, match=r"x\.json"):
         read_original(data, "x.json")
+
+
+@pytest.mark.parametrize("data", [b'{"id": null, "epic": {"id": "X-0"}}', b'{"id": "X-0", "epic": null}'])
+def test_null_beside_the_epic_is_nothing(data: bytes) -> None:
+    found = read_original(data, "x.json")
+    assert found is not None
+    assert found.id == "X-0"
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
