@@ -434,19 +434,10 @@ class RepoLock:
             self._descriptor = None
 
     def _acquire(self, descriptor: int) -> None:
-        # flock has no timeout, and an alarm signal belongs to the main thread only: hence asking again.
-        deadline = time.monotonic() + self.timeout
-        while True:
-            with reporting(self.path):
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    left = deadline - time.monotonic()
-                else:
-                    return
-            if left <= 0:
-                raise self._held(descriptor)
-            time.sleep(min(_POLL_SECONDS, left))
+        with reporting(self.path):
+            if _locked(descriptor, self.timeout):
+                return
+        raise self._held(descriptor)
 
     def _held(self, descriptor: int) -> Unavailable:
         with reporting(self.path):
@@ -456,3 +447,52 @@ class RepoLock:
             f"{self.path} is locked by {who} (waited {self.timeout:g} s)",
             hint="wait for the other epicvc to end, then run the command again",
         )
+
+
+def _locked(descriptor: int, timeout: float) -> bool:
+    """Lock an open file or directory, and tell whether that could be done in time."""
+    # flock has no timeout, and an alarm signal belongs to the main thread only: hence asking again.
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            left = deadline - time.monotonic()
+        else:
+            return True
+        if left <= 0:
+            return False
+        time.sleep(min(_POLL_SECONDS, left))
+
+
+@contextlib.contextmanager
+def directory_locked(directory: Path, timeout: float) -> Iterator[None]:
+    """Hold a directory against others who do the same, without a file in it that would tell of that.
+
+    File systems that lock only what is open for writing, as NFS does, cannot lock a directory: there nobody waits.
+
+    Args:
+        directory: it exists.
+        timeout: seconds to wait for another process or thread.
+
+    Raises:
+        Unavailable: somebody holds it for longer.
+        FileUnavailable: it cannot be opened.
+    """
+    with reporting(directory):
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            free = _locked(descriptor, timeout)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.ENOLCK):
+                raise _unavailable(directory, error) from error
+            free = True
+        if not free:
+            raise Unavailable(
+                f"{directory} is held by another process (waited {timeout:g} s)",
+                hint="wait for the other epicvc to end, then run the command again",
+            )
+        yield
+    finally:
+        os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 import signal
@@ -19,6 +20,7 @@ from epicvc.errors import FileUnavailable, Unavailable
 from epicvc.fileio import (
     RepoLock,
     atomic_write,
+    directory_locked,
     fsync_directory,
     leftover_temporaries,
     make_directories,
@@ -309,3 +311,29 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
     with pytest.raises(FileUnavailable, match="symlink"), RepoLock(tmp_path / "link"):
         pass
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_directory_is_held_without_a_file_in_it(tmp_path: Path) -> None:
+    with directory_locked(tmp_path, 0):
+        with pytest.raises(Unavailable, match="held by another process"), directory_locked(tmp_path, 0.05):
+            pass
+        assert list(tmp_path.iterdir()) == []
+    with directory_locked(tmp_path, 0):
+        pass
+
+
+def test_a_directory_that_cannot_be_locked_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(number: int) -> None:
+        def flock(descriptor: int, operation: int) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    refuse(errno.EBADF)
+    with directory_locked(tmp_path, 0), directory_locked(tmp_path, 0):
+        pass
+    refuse(errno.EIO)
+    with pytest.raises(FileUnavailable), directory_locked(tmp_path, 0):
+        pass
+    with pytest.raises(FileUnavailable), directory_locked(tmp_path / "gone", 0):
+        pass

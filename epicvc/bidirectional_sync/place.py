@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from epicvc.errors import NotFound, UsageError
+from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.repo.config import CONFIG, load_config, locate
 from epicvc.repo.repository import Repo, find_root
 from epicvc.services.initialise import FILES_GUESSES, initialise
@@ -55,22 +55,17 @@ def find_place(db_path: str, json_dir: Path | None) -> Place:
         EpicvcError: a repo has to be made and cannot; nothing was made.
     """
     files = Path(os.path.normpath(json_dir.absolute())) if json_dir is not None else None
+    named = None if db_path == DATABASE and not Path(DATABASE).exists() else _absolute(db_path)
     with _MAKING:
         try:
             root = find_root(files or Path.cwd())
         except NotFound:
-            return _make(db_path, files)
-    place = Place(root, _database(db_path, root))
+            return _make(named, files)
+    with Place(root, named).opened() as repo:
+        config = repo.config
     if files is not None:
-        _require_same(load_config(root, os.environ).files, files, root)
-    return place
-
-
-def _database(db_path: str, root: Path) -> str | None:
-    """The database; ``None`` where none was named and there is none in the current directory, but the repo has one."""
-    if db_path == DATABASE and not Path(DATABASE).exists() and load_config(root, os.environ).database is not None:
-        return None
-    return _absolute(db_path)
+        _require_same(config.files, files, root)
+    return Place(root, named if config.database is not None else _absolute(DATABASE))
 
 
 def _absolute(db_path: str) -> str:
@@ -78,14 +73,28 @@ def _absolute(db_path: str) -> str:
     return str(url.path) if url.path is not None else db_path
 
 
-def _make(db_path: str, files: Path | None) -> Place:
+def _make(named: str | None, files: Path | None) -> Place:
+    """Make a repo.
+
+    Args:
+        named: the database; ``None`` for the one that the environment, ``epicvc.toml`` or its directory has, else
+            ``framework.db`` here.
+        files: the directory of the epics.
+    """
     files = files or _usual()
-    root = _new_root(files, _absolute(db_path))
+    root = _new_root(files, named or _absolute(DATABASE))
+    there = None
     if (root / CONFIG).is_file():
-        _require_same(load_config(root, os.environ).files, files, root)
-    database = _database(db_path, root) if (root / CONFIG).is_file() else _absolute(db_path)
-    initialise(root, os.environ, files=os.path.relpath(files, root), database=database)
-    return Place(root, database)
+        config = load_config(root, os.environ, named, private=False)
+        _require_same(config.files, files, root)
+        there = config.database
+    if named is None and there is None and not (os.environ.get("EPICVC_DATABASE_URL") or (root / DATABASE).is_file()):
+        named = _absolute(DATABASE)
+    try:
+        initialise(root, os.environ, files=os.path.relpath(files, root), database=named)
+    except Refused:  # another process has made it since
+        find_root(root)
+    return Place(root, named)
 
 
 def _usual() -> Path:

@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from collections.abc import Mapping as MappingABC
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from epicvc.database.documents import epic_keys
 from epicvc.database.layout import read_layout
 from epicvc.database.url import DatabaseURL, open_backend
 from epicvc.errors import EpicvcError, NoMappedTable, Unfinished, UsageError
-from epicvc.fileio import atomic_write, leftover_temporaries, make_directories, remove_file
+from epicvc.fileio import atomic_write, directory_locked, leftover_temporaries, make_directories, remove_file
 from epicvc.files.scan import scan
 from epicvc.model.mapping import BUILTIN, Layer, LinkMap, Mapping, TableMap
 from epicvc.repo import stores
@@ -47,6 +47,9 @@ from epicvc.store.store import Store
 
 FILES_GUESSES = ("epics/user_epics", "epics")
 DATABASE_GUESS = "framework.db"
+LOCK_SECONDS = 10.0
+"""How long one ``init`` waits for another in the same directory."""
+
 _CREDENTIALS = re.compile(r"passw|secret|salt|api_?key|credential|(^|_)token$", re.IGNORECASE)
 
 
@@ -110,6 +113,20 @@ def initialise(
         EpicvcError: a side is invalid; nothing was made.
     """
     root = root.absolute()
+    # Two that begin at once would each take for its own what the other makes, and remove it where it fails.
+    with nullcontext() if dry_run else directory_locked(root, LOCK_SECONDS):
+        return _initialise(root, environment, files, database, dry_run=dry_run, offer=offer)
+
+
+def _initialise(
+    root: Path,
+    environment: MappingABC[str, str],
+    files: str | None,
+    database: str | None,
+    *,
+    dry_run: bool,
+    offer: Callable[[str], bool],
+) -> Found:
     own = check_place(root, environment)
     there = load_config(root, environment, database, private=own) if (root / CONFIG).exists() else None
     directory = _find_files(root, files, there)

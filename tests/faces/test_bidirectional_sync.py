@@ -7,18 +7,23 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.repos import NO_FACTS, EpicRepo
 
 from epicvc import BidirectionalSync
+from epicvc.bidirectional_sync import place
 from epicvc.errors import (
     DatabaseUnavailable,
     InvalidField,
     NotFound,
     Refused,
+    Unavailable,
     UsageError,
 )
+from epicvc.fileio import directory_locked
+from epicvc.services.initialise import Found, initialise
 from tests.faces.place import FILES, edit, epic_name, files, name_in, rename, rows, sql
 
 ONE = "epico_1.json"
@@ -524,3 +529,60 @@ def test_without_what_is_remembered_the_answers_are_the_same(synced: Path) -> No
     rename(ONE, "Renamed")
     assert [epic["epic_id"] for epic in sync.get_change_summary()["epics"]] == ["1"]
     assert sync.sync_epic_to_database(ONE)["changes"] == ["1:name"]
+
+
+def test_a_repo_that_another_process_makes_meanwhile_is_used(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*given: Any, **named: Any) -> Found:
+        initialise(*given, **named)
+        return initialise(*given, **named)
+
+    monkeypatch.setattr(place, "initialise", late)
+    assert sync_here().get_sync_status()["total_epics"] == 9
+
+
+def test_a_repo_is_not_made_while_another_process_makes_one(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("epicvc.services.initialise.LOCK_SECONDS", 0.05)
+    with directory_locked(bare, 0), pytest.raises(Unavailable, match="held by another process"):
+        sync_here()
+    assert not (bare / ".epicvc").exists()
+    assert sync_here().get_sync_status()["total_epics"] == 9
+
+
+def test_the_environment_names_the_database_where_nothing_else_does(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bare / "framework.db").rename("other.db")
+    monkeypatch.setenv("EPICVC_DATABASE_URL", "other.db")
+    assert BidirectionalSync().get_sync_status()["total_epics"] == 9
+    assert not Path("framework.db").exists()
+
+
+def test_an_epics_id_settles_all_of_its_conflicts(synced: Path) -> None:
+    conflict()
+    edit(ONE, lambda body: body.update(goals=["ours"]))
+    sql("UPDATE framework_epics SET goals = '[\"theirs\"]' WHERE epic_key = '1'")
+    found = sync_here().resolve_conflict("1", "database")
+    assert sorted(found["settled"]) == ["1:goals", "1:name"]
+    assert name_in(ONE) == "Theirs"
+
+
+def test_a_rollback_brings_a_lost_database_back(synced: Path) -> None:
+    sync, old = sync_here(), rows()
+    sync.create_checkpoint("whole")
+    (synced / "framework.db").unlink()
+    for rest in synced.glob("framework.db-*"):
+        rest.unlink()
+    sync.rollback_to_checkpoint("whole")
+    assert rows() == old
+
+
+def test_other_calls_go_on_inside_a_batch(synced: Path) -> None:
+    rename(ONE, "One")
+    rename(TWO, "Two")
+    sync = sync_here()
+    with sync.batch_operation() as batch:
+        batch.sync_epic(ONE)
+        assert sync.sync_epic_to_database(TWO)["success"]
+        sync.create_checkpoint("inside")
+    assert [result["changes"] for result in batch.results] == [["1:name"]]
+    assert (epic_name("1"), epic_name("2")) == ("One", "Two")
