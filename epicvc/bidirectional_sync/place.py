@@ -12,9 +12,10 @@ from typing import Final
 from msgspec import Struct
 
 from epicvc.errors import NotFound, Refused, UsageError
+from epicvc.fileio import directory_locked
 from epicvc.repo.config import CONFIG, load_config, locate
 from epicvc.repo.repository import Repo, find_root
-from epicvc.services.initialise import FILES_GUESSES, initialise
+from epicvc.services.initialise import FILES_GUESSES, LOCK_SECONDS, initialise
 
 DATABASE: Final = "framework.db"
 """The database that is meant where none is named and the repo names none either."""
@@ -61,6 +62,8 @@ def find_place(db_path: str, json_dir: Path | None) -> Place:
             root = find_root(files or Path.cwd())
         except NotFound:
             return _make(named, files)
+    with directory_locked(root, LOCK_SECONDS):
+        pass  # another process that makes it has done so
     with Place(root, named).opened() as repo:
         config = repo.config
     if files is not None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.guard import ROOT
 from support.repos import NO_FACTS, EpicRepo
 
 from epicvc import BidirectionalSync
@@ -17,6 +22,7 @@ from epicvc.bidirectional_sync import place
 from epicvc.errors import (
     DatabaseUnavailable,
     InvalidField,
+    NotAdopted,
     NotFound,
     Refused,
     Unavailable,
@@ -586,3 +592,25 @@ def test_other_calls_go_on_inside_a_batch(synced: Path) -> None:
         sync.create_checkpoint("inside")
     assert [result["changes"] for result in batch.results] == [["1:name"]]
     assert (epic_name("1"), epic_name("2")) == ("One", "Two")
+
+
+def test_processes_that_begin_at_once_make_one_repo(bare: Path) -> None:
+    code = "from epicvc import BidirectionalSync; print(len(BidirectionalSync().sync_all_epics()))"
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        )
+        for _ in range(3)
+    ]
+    assert [process.communicate(timeout=60)[0] for process in started] == [b"9\n"] * 3
+    messages = [entry["message"] for entry in EpicRepo(bare, NO_FACTS).json("log")["commits"]]
+    assert messages == ["sync: 3 to files, 6 to database", "first snapshot"]
+
+
+def test_a_repo_that_came_from_elsewhere_is_not_used(synced: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(synced, copy)
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    with pytest.raises(NotAdopted):
+        BidirectionalSync(copy / "framework.db", copy / FILES)
+    assert {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()} == before
