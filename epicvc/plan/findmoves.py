@@ -11,8 +11,8 @@ from typing import TypeAlias, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.jsonio import equal
-from epicvc.model.document import Core, task_in, tasks_of
+from epicvc.model.document import Core, tasks_of
+from epicvc.plan.likeness import alike, pairs
 from epicvc.plan.moves import BASE, OURS, THEIRS, At, Cores, Moved, Moves, TaskAt
 
 LoadEpic: TypeAlias = "Callable[[str], Cores]"
@@ -79,14 +79,6 @@ def _alone(item: Moved, owners: Owners) -> bool:
     return epics is not None and set(epics) <= item.epics
 
 
-def alike(one: Core, other: Core, links: str | None) -> bool:
-    """Whether two tasks are one by what they say: they share a title or a description, and half of their fields."""
-    names = {*one, *other} - {"id", links}
-    same = {name for name in names if name in one and name in other and equal(one[name], other[name])}
-    telling = any(one[name] for name in ("title", "description") if name in same)
-    return telling and len(same) * 2 >= len(names)
-
-
 class _Finder:
     def __init__(
         self, places: Sequence[Places], load: LoadEpic, links: str | None, defaults: Defaults, *, unique: bool
@@ -97,6 +89,7 @@ class _Finder:
         self._defaults = defaults
         self._unique = unique
         self._loaded: dict[str, Cores] = {}
+        self._tasks: dict[tuple[int, str], dict[str, Core]] = {}
         self._doubtful: set[TaskAt] = set()
 
     def find(self) -> Iterator[Moved]:
@@ -178,12 +171,22 @@ class _Finder:
         came = set(moved.values())
         for item in self._places.values():
             now = item.side(number)
-            gone = [at for key in sorted(item.base - now) if (at := (item.epic, key)) not in moved]
-            new = [at for key in sorted(now - item.base) if (at := (item.epic, key)) not in came]
-            matches = {old: [at for at in new if self._alike(number, old, at)] for old in gone} if new else {}
-            claims = [at for found in matches.values() for at in found]
-            result |= {old: at[0] for old, at in matches.items() if len(at) == 1 and claims.count(at[0]) == 1}
+            gone = [key for key in sorted(item.base - now) if (item.epic, key) not in moved]
+            new = [key for key in sorted(now - item.base) if (item.epic, key) not in came]
+            if gone and new:
+                result |= self._pairs(number, item.epic, gone, new)
         return result
+
+    def _pairs(self, number: int, epic: str, gone: Sequence[str], new: Sequence[str]) -> dict[TaskAt, TaskAt]:
+        before, now = self._of(BASE, epic), self._of(number, epic)
+        found = pairs(
+            {key: before[key] for key in gone if key in before},
+            {key: now[key] for key in new if key in now},
+            lambda old, key: self._alike(number, (epic, old), (epic, key)),
+            self._links,
+            lambda key: self._defaults(epic, key) if number == THEIRS else (),
+        )
+        return {(epic, old): (epic, key) for old, key in found.items()}
 
     # Both sides
 
@@ -211,11 +214,18 @@ class _Finder:
             self._loaded[epic] = self._load(epic)
         return self._loaded[epic]
 
+    def _of(self, number: int, epic: str) -> dict[str, Core]:
+        """A copy's tasks of an epic by id."""
+        if (number, epic) not in self._tasks:
+            tasks = tasks_of(self._cores(epic)[number] or {})
+            self._tasks[number, epic] = {cast("str", task["id"]): task for task in tasks}
+        return self._tasks[number, epic]
+
     def _task(self, number: int, at: At, base: Core | None = None) -> Core | None:
         """A task; with a base, without what that base makes absent."""
         if at is None:
             return None
-        found = task_in(self._cores(at[0])[number], at[1])
+        found = self._of(number, at[0]).get(at[1])
         if found is None or base is None or number != THEIRS:
             return found
         nothing = self._defaults(*at) - base.keys()

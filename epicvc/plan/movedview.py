@@ -15,13 +15,17 @@ from msgspec import Struct, field
 
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Direction, Triple, Value
-from epicvc.model.document import UNAGREED, Core, Tasks, place, tasks_of, with_tasks
+from epicvc.model.document import UNAGREED, Core, Tasks, tasks_of, with_tasks
 from epicvc.model.labels import escape
 from epicvc.model.mapping import Mapping as Document
+from epicvc.plan.lineup import Lineup
 from epicvc.plan.moves import BASE, OURS, THEIRS, At, Cores, Course
 
 MergeTask: TypeAlias = "Callable[[str, Core | None, Core | None, Core | None], Triple]"
 """Merges three versions of one task, given its epic."""
+
+_Put: TypeAlias = "tuple[Course, Core]"
+"""What becomes of a task, and the task to put in."""
 
 _COPIES = (BASE, OURS, THEIRS)
 _WAY = {OURS: Direction.TO_OURS, THEIRS: Direction.TO_THEIRS}
@@ -45,6 +49,7 @@ class MovedView(Struct, frozen=True):
     links: str | None
     _names: dict[frozenset[str], list[dict[str, str]]] = field(default_factory=dict)
     _orders: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    _keys: list[frozenset[str]] = field(default_factory=list)
 
     @property
     def waits(self) -> bool:
@@ -59,21 +64,21 @@ class MovedView(Struct, frozen=True):
     def before(self) -> Cores:
         """The three copies as the epic's merge is to see them."""
         tasks = [None if core is None else list(tasks_of(core)) for core in self.cores]
-        for course in self.courses:
-            for number, at in enumerate(course.item.places):
-                side = tasks[number]
-                if side is not None and self._is_here(at):
-                    tasks[number] = [task for task in side if at != (self.epic, task["id"])]
+        for number in _COPIES:
+            leaving = {at[1] for course in self.courses if (at := course.item.places[number]) and self._is_here(at)}
+            side = tasks[number]
+            if side is not None and leaving:
+                tasks[number] = [task for task in side if task["id"] not in leaving]
         arriving = [course for course in self.courses if self._arrives(course)]
         if arriving:  # an epic that is gone on a side comes back, as it was, for a task that somebody wants in it
             known = tasks[BASE]
             tasks = [known if side is None else side for side in tasks]
         for number in _COPIES:
             # What is here already keeps its place among the others; what comes finds its own beside that.
-            for course in sorted(arriving, key=lambda course: not self._is_here(course.item.places[number])):
-                version = course.versions[number]
-                if version is not None:
-                    tasks[number] = self._insert(course, number, tasks[number] or [], version)
+            coming = sorted(arriving, key=lambda course: not self._is_here(course.item.places[number]))
+            versions = [(course, task) for course in coming if (task := course.versions[number]) is not None]
+            if versions:
+                tasks[number] = self._inserted(number, tasks[number] or [], versions)
         names = self._canonical(frozenset((self.epic,)))
         seen = [None if side is None else [self._relinked(task, names) for task in side] for side in tasks]
         base, ours, theirs = (self._with_tasks(number, seen[number]) for number in _COPIES)
@@ -83,13 +88,18 @@ class MovedView(Struct, frozen=True):
     def after(self, triple: Triple, merge_task: MergeTask) -> Triple:
         """What becomes of the three, given what the merge made of what it saw."""
         values = [triple.base, triple.ours, triple.theirs]
+        back: tuple[list[_Put], list[_Put], list[_Put]] = ([], [], [])
         for course in self.courses:
             staying = [number for number in _COPIES if self._is_here(course.after[number])]
             if course.everywhere_alike or not staying:
                 continue
             merged = self._merged(course, merge_task)
             for number in staying:
-                values[number] = self._put_back(course, number, values[number], merged[number])
+                if merged[number] is not ABSENT:
+                    back[number].append((course, self._whole(course, number, cast("Core", merged[number]))))
+        for number in _COPIES:
+            if back[number]:
+                values[number] = self._put_back(number, values[number], back[number])
         base, ours, theirs = (self._called(number, values[number]) for number in _COPIES)
         return Triple(ours, theirs, base)
 
@@ -121,12 +131,14 @@ class MovedView(Struct, frozen=True):
         """Whether all three have the task here."""
         return self._is_here(course.target) and course.everywhere_alike
 
-    def _insert(self, course: Course, number: int, tasks: Tasks, version: Core) -> Tasks:
-        """Put a task in where it stands in a copy that has it here."""
-        at = course.after[number]
-        assert at is not None  # it goes somewhere
-        key = at[1]
-        return _insert(tasks, {**version, "id": key}, self._order(course, number) or [key])
+    def _inserted(self, number: int, tasks: Tasks, coming: Iterable[_Put]) -> Tasks:
+        """Put tasks in where they stand in a copy that has them here."""
+        row = Lineup(tasks)
+        for course, version in coming:
+            at = course.after[number]
+            assert at is not None  # it goes somewhere
+            row.insert({**version, "id": at[1]}, self._order(course, number) or [at[1]])
+        return row.tasks()
 
     def _order(self, course: Course, number: int) -> list[str]:
         """The tasks of a copy that has the task here, by the ids that they have in another copy afterwards."""
@@ -155,15 +167,17 @@ class MovedView(Struct, frozen=True):
         triple = merge_task(epic, *versions)
         return triple.base, triple.ours, triple.theirs
 
-    def _put_back(self, course: Course, number: int, value: Value, task: Value) -> Value:
-        if task is ABSENT:
-            return value
+    def _whole(self, course: Course, number: int, task: Core) -> Core:
+        """A task that stays in a copy, as that has it."""
+        whole = self._relinked(task, self._maps(course.item.epics)[1 + number])
+        if number == THEIRS and course.after[BASE] != course.after[THEIRS]:
+            return {**self._said_anyway(course), **whole}
+        return whole
+
+    def _put_back(self, number: int, value: Value, tasks: Iterable[_Put]) -> Value:
         original = self.cores[number] or {}
         core = cast("Core", value) if value is not ABSENT else _without(original, Document.TASKS, UNAGREED)
-        whole = self._relinked(cast("Core", task), self._maps(course.item.epics)[1 + number])
-        if number == THEIRS and course.after[BASE] != course.after[THEIRS]:
-            whole = {**self._said_anyway(course), **whole}
-        return {**core, Document.TASKS: cast("JSON", self._insert(course, number, tasks_of(core), whole))}
+        return {**core, Document.TASKS: cast("JSON", self._inserted(number, tasks_of(core), tasks))}
 
     def _said_anyway(self, course: Course) -> Core:
         """What the row of a task says of fields that it has not, where no base makes them absent.
@@ -206,9 +220,17 @@ class MovedView(Struct, frozen=True):
     def _ids(self, course: Course) -> set[str]:
         """The ids that a task has somewhere, but for those that are here another task's."""
         ids = {at[1] for at in (*course.item.places, course.target) if at is not None}
-        for core, at in zip(self.cores, course.item.places, strict=True):
-            ids -= {cast("str", task["id"]) for task in tasks_of(core or {}) if at != (self.epic, task["id"])}
+        for known, at in zip(self._known(), course.item.places, strict=True):
+            ids = {key for key in ids if key not in known or at == (self.epic, key)}
         return ids
+
+    def _known(self) -> list[frozenset[str]]:
+        """The ids of each copy's tasks."""
+        if not self._keys:
+            self._keys.extend(
+                frozenset(cast("str", task["id"]) for task in tasks_of(core or {})) for core in self.cores
+            )
+        return self._keys
 
     def _relinked(self, task: Core, names: Mapping[str, str]) -> Core:
         keys = cast("list[str]", task.get(self.links) or []) if self.links else []
@@ -256,14 +278,6 @@ def _id(at: At, otherwise: str) -> str:
 
 def _without(core: Core, *names: str) -> Core:
     return {name: value for name, value in core.items() if name not in names}
-
-
-def _insert(tasks: Tasks, task: Core, reference: Sequence[str]) -> Tasks:
-    """Put a task in after its nearest predecessor in an order that has it."""
-    by_id = {cast("str", item["id"]): item for item in [*tasks, task]}
-    key = cast("str", task["id"])
-    others = [cast("str", item["id"]) for item in tasks if item["id"] != key]
-    return [by_id[name] for name in place(others, [key], reference)]
 
 
 def _unplaced(base: Core | None, courses: Iterable[Course]) -> Core | None:
