@@ -16,6 +16,9 @@ Item = TypeVar("Item", bound=Hashable)
 Pairs: TypeAlias = "list[tuple[int, int]]"
 """Places of equal items, in one sequence and in the other; both rise."""
 
+Code: TypeAlias = tuple[str, int, int, int, int]
+"""What becomes of a run: ``equal``, ``replace``, ``delete`` or ``insert``, its bounds in one and in the other."""
+
 _Link: TypeAlias = "tuple[int, int, _Link | None]"
 
 _FEW: Final = 500_000
@@ -38,6 +41,24 @@ def common(one: Sequence[Item], other: Sequence[Item]) -> Pairs:
         middle = _in_pieces(one, other, in_one, in_other)
     tail = ((len(one) - k, len(other) - k) for k in range(stop, 0, -1))
     return [*((k, k) for k in range(start)), *middle, *tail]
+
+
+def codes(one: Sequence[Item], other: Sequence[Item]) -> list[Code]:
+    """How one sequence becomes the other, run by run, as :mod:`difflib` says it, at the price of :func:`common`."""
+    found: list[Code] = []
+    i = j = 0
+    for next_i, next_j in [*common(one, other), (len(one), len(other))]:
+        if i < next_i or j < next_j:
+            tag = "insert" if i == next_i else "delete" if j == next_j else "replace"
+            found.append((tag, i, next_i, j, next_j))
+        if next_i < len(one) and next_j < len(other):
+            started = found[-1] if found and found[-1][0] == "equal" else None
+            if started is not None:
+                found[-1] = ("equal", started[1], next_i + 1, started[3], next_j + 1)
+            else:
+                found.append(("equal", next_i, next_i + 1, next_j, next_j + 1))
+        i, j = next_i + 1, next_j + 1
+    return found
 
 
 def _ends(one: Sequence[Item], other: Sequence[Item], in_one: range, in_other: range) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from epicvc.jsonio import JSON, dumps_canonical
 from epicvc.model.diff import Change, Op
 from epicvc.model.mapping import Layer, Mapping
+from epicvc.model.subsequence import codes
 from epicvc.services.difference import SideChange
 from epicvc.ui.terminal import Console, Line, line
 from epicvc.ui.text import count, printable, shown
@@ -167,11 +168,8 @@ def _text(head: Line, old: str, new: str) -> Iterator[Line]:
 
 
 def _list(old: list[JSON], new: list[JSON]) -> Iterator[Line]:
-    from difflib import SequenceMatcher
-
     keys = [[dumps_canonical(item) for item in items] for items in (old, new)]
-    matcher = SequenceMatcher(None, keys[0], keys[1], autojunk=False)
-    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+    for tag, i1, i2, j1, j2 in codes(*keys):
         if tag == "equal":
             continue
         for position in range(max(i2 - i1, j2 - j1)):

@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import TypeAlias
+
+from epicvc.model.subsequence import codes, common
+
+_Run: TypeAlias = "tuple[list[str], list[str]]"
+"""The tokens of a run before and after."""
 
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
 _CONTEXT = 6
@@ -22,22 +28,56 @@ class Mark(StrEnum):
 
 def word_marks(old: str, new: str, *, whole: bool = False) -> Iterator[tuple[Mark, str]]:
     """Runs of text with what became of them; long unchanged ones shortened to ``…`` unless ``whole`` is wanted."""
-    from difflib import SequenceMatcher  # needed where something changed
+    runs = _runs(old, new)
+    for number, (before, after) in enumerate(runs):
+        if before == after and whole:
+            yield Mark.SAME, "".join(before)
+        elif before == after:
+            yield from _same(before, first=number == 0, last=number == len(runs) - 1)
+        else:
+            if before:
+                yield Mark.OLD, "".join(before)
+            if after:
+                yield Mark.NEW, "".join(after)
 
-    before, after = _TOKENS.findall(old), _TOKENS.findall(new)
-    matcher = SequenceMatcher(None, before, after, autojunk=False)
-    codes = [code for code in matcher.get_opcodes() if code[0] != "equal" or code[1] != code[2]]
-    for number, (tag, i1, i2, j1, j2) in enumerate(codes):
-        if tag == "equal" and whole:
-            yield Mark.SAME, "".join(before[i1:i2])
-            continue
-        if tag == "equal":
-            yield from _same(before[i1:i2], first=number == 0, last=number == len(codes) - 1)
-            continue
-        if i1 != i2:
-            yield Mark.OLD, "".join(before[i1:i2])
-        if j1 != j2:
-            yield Mark.NEW, "".join(after[j1:j2])
+
+def _runs(old: str, new: str) -> list[_Run]:
+    """Runs of tokens that are the same, and such as differ, in turn."""
+    found: list[_Run] = []
+    for before, after in _by_lines(old, new):
+        if found and (before == after) == (found[-1][0] == found[-1][1]):
+            found[-1] = (found[-1][0] + before, found[-1][1] + after)
+        else:
+            found.append((before, after))
+    return found
+
+
+def _by_lines(old: str, new: str) -> Iterator[_Run]:
+    """Lines first: what stands in a line that stays is not taken for what moved from another."""
+    before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    for tag, i1, i2, j1, j2 in codes(before, after):
+        one, other = (_TOKENS.findall("".join(lines)) for lines in (before[i1:i2], after[j1:j2]))
+        yield from [(one, other)] if tag == "equal" else _by_words(one, other)
+
+
+def _by_words(before: list[str], after: list[str]) -> Iterator[_Run]:
+    """Words next, then the blanks and punctuation between them: these are everywhere and say nothing of where."""
+    places = [[k for k, token in enumerate(side) if _is_word(token)] for side in (before, after)]
+    words = ([side[k] for k in at] for side, at in zip((before, after), places, strict=True))
+    i = j = 0
+    for m, n in [*common(*words), (len(places[0]), len(places[1]))]:
+        stop = [
+            at[k] if k < len(at) else len(side) for at, k, side in zip(places, (m, n), (before, after), strict=True)
+        ]
+        one, other = before[i : stop[0]], after[j : stop[1]]
+        yield from ((one[a:b], other[c:d]) for _, a, b, c, d in codes(one, other))
+        if stop[0] < len(before):
+            yield [before[stop[0]]], [after[stop[1]]]
+        i, j = stop[0] + 1, stop[1] + 1
+
+
+def _is_word(token: str) -> bool:
+    return token[0].isalnum() or token[0] == "_"
 
 
 def _same(tokens: list[str], *, first: bool, last: bool) -> Iterator[tuple[Mark, str]]:

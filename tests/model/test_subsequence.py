@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.model import subsequence
-from epicvc.model.subsequence import Pairs, common
+from epicvc.model.subsequence import Pairs, codes, common
 
 words = st.text("abcd", max_size=12)
 
@@ -38,6 +38,17 @@ def test_as_long_as_can_be(one: str, other: str) -> None:
     pairs = common(one, other)
     assert_common(pairs, one, other)
     assert len(pairs) == longest(one, other)
+
+
+@given(words, words)
+def test_runs_lead_from_one_to_the_other(one: str, other: str) -> None:
+    runs = codes(one, other)
+    assert "".join(one[i:j] for _, i, j, _, _ in runs) == one
+    assert "".join(other[i:j] for _, _, _, i, j in runs) == other
+    for tag, i1, i2, j1, j2 in runs:
+        kind = "equal" if one[i1:i2] == other[j1:j2] else "insert" if i1 == i2 else "delete" if j1 == j2 else "replace"
+        assert tag == kind
+    assert all(("equal" in (run[0], after[0])) for run, after in itertools.pairwise(runs))
 
 
 @given(words, words, st.integers(0, 2))

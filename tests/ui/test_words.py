@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epicvc.model import subsequence
 from epicvc.ui.words import Mark, is_similar, word_marks
 
 TEXTS = st.text(alphabet="ab ,.\n", max_size=40)
@@ -33,6 +37,43 @@ def test_one_word_is_marked() -> None:
         (Mark.NEW, "slow"),
         (Mark.SAME, " fox"),
     ]
+
+
+def marked(old: str, new: str) -> str:
+    shape = {Mark.OLD: "[-{}-]", Mark.NEW: "{{+{}+}}"}
+    return "".join(shape.get(mark, "{}").format(run) for mark, run in word_marks(old, new, whole=True))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("the quick brown fox", "the slow red fox", "the [-quick-]{+slow+} [-brown-]{+red+} fox"),
+        ("one two three four", "zero one", "{+zero +}one[- two three four-]"),
+        ("a\nb c d\ne", "a\nb x d\nf\ne", "a\nb [-c-]{+x+} d\n{+f\n+}e"),
+    ],
+)
+def test_words_are_aligned_before_the_blanks_between_them(old: str, new: str, expected: str) -> None:
+    assert marked(old, new) == expected
+
+
+@pytest.mark.parametrize("line", ["line {} of many words", "x. ", "same same", "{}"])
+def test_the_price_of_marks_goes_with_the_length(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    """Steps of the comparison, counted where each makes one: at a place of an item that both have."""
+    steps: dict[int, int] = {}
+    for count in (1000, 4000):
+        seen = 0
+
+        def bisect(ends: list[int], place: int) -> int:
+            nonlocal seen
+            seen += 1
+            return bisect_left(ends, place)
+
+        monkeypatch.setattr(subsequence, "bisect_left", bisect)
+        old = [line.format(n) for n in range(count)]
+        new = [f"new {n}" if n % 3 == 0 else text for n, text in enumerate(old)]
+        assert any(mark is Mark.NEW for mark, _ in word_marks("\n".join(old), "\n".join(new)))
+        steps[count] = seen
+    assert steps[4000] <= 5 * steps[1000] + subsequence._PER_ITEM * 4000
 
 
 def test_long_unchanged_runs_are_shortened() -> None:

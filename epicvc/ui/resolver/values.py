@@ -6,7 +6,6 @@ Without colour the marks are ``[-removed-]`` and ``{+added+}``, as git writes th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import SequenceMatcher
 from io import StringIO
 
 from msgspec import Struct
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from epicvc.jsonio import JSON, dumps_text
 from epicvc.merge.threeway import ABSENT, Value, same
+from epicvc.model.subsequence import codes
 from epicvc.ui.text import printable, shown
 from epicvc.ui.words import Mark, is_similar, word_marks
 
@@ -133,7 +133,7 @@ def _items(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool) 
     """Items one below the other: ``+`` added, ``-`` removed, ``~`` changed inside."""
     if not new and not (old and both):
         yield Text("(empty list)", "dim")
-    for tag, i1, i2, j1, j2 in _codes(old, new):
+    for tag, i1, i2, j1, j2 in codes(old, new):
         if tag == "equal":
             for item in new[j1:j2]:
                 yield from wrap(Text(paper.text(item)), paper.width, Text("  "))
@@ -152,8 +152,8 @@ def _items(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool) 
 
 def _members(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool, marked: bool) -> Iterator[Text]:
     """An object's lines of JSON: what changed, with the lines around it; long runs that did not are counted."""
-    codes = _codes(old, new)
-    for number, (tag, i1, i2, j1, j2) in enumerate(codes):
+    found = codes(old, new)
+    for number, (tag, i1, i2, j1, j2) in enumerate(found):
         if tag != "equal":
             for line in old[i1:i2] if both else ():
                 yield from _removed(line, paper)
@@ -161,21 +161,17 @@ def _members(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool
                 yield from _added(line, paper) if marked else wrap(Text(paper.text(line)), paper.width, Text("  "))
             continue
         head = 1 if number == 0 else _CONTEXT
-        tail = 1 if number == len(codes) - 1 else _CONTEXT
+        tail = 1 if number == len(found) - 1 else _CONTEXT
         lines = list(new[j1:j2])
         left_out = len(lines) - head - tail
-        if left_out > _RUN and len(codes) > 1:
+        if left_out > _RUN and len(found) > 1:
             lines[head : len(lines) - tail] = [""]
         for position, line in enumerate(lines):
-            if left_out > _RUN and len(codes) > 1 and position == head:
+            if left_out > _RUN and len(found) > 1 and position == head:
                 dots = "..." if paper.plain else "…"
                 yield from wrap(Text(f"{dots} {left_out} lines alike", "dim"), paper.width, Text("  "))
             else:
                 yield from wrap(Text(paper.text(line)), paper.width, Text("  "))
-
-
-def _codes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
-    return list(SequenceMatcher(None, list(old), list(new), autojunk=False).get_opcodes())
 
 
 def _removed(text: str, paper: Paper) -> Iterator[Text]:
