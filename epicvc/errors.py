@@ -197,6 +197,22 @@ class DamagedObject(InvalidData):
         self.object_id, self.reason = object_id, reason
 
 
+class DamagedBundle(InvalidData):
+    """A bundle that is no bundle, or is damaged.
+
+    Attributes:
+        path: its file.
+        reason: what is wrong with it.
+    """
+
+    kind = "damaged_bundle"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}", hint="use another bundle; `epicvc backup list --from DIR` lists them")
+        self.path = path
+        self.reason = reason
+
+
 class DamagedStore(InvalidData):
     """The store file itself cannot be read as one."""
 
