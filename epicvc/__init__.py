@@ -9,6 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # type checkers take it for true; typing's own costs every command 2 ms to import
 if TYPE_CHECKING:
+    from epicvc.backup_manager import BackupManager as BackupManager
     from epicvc.bidirectional_sync import BidirectionalSync as BidirectionalSync
     from epicvc.cleanup_scripts import CacheCleanup as CacheCleanup
     from epicvc.cleanup_scripts import DatabaseCleanup as DatabaseCleanup
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "epicvc.backup_manager": ("BackupManager",),
     "epicvc.bidirectional_sync": ("BidirectionalSync",),
     "epicvc.cleanup_scripts": ("CacheCleanup", "DatabaseCleanup", "JSONCleanup"),
     "epicvc.data_base_strategy": ("DataBaseCalculator", "DateBaseStrategy", "PlannedDates"),

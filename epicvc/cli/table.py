@@ -47,6 +47,9 @@ EPICVC: Final = Family(
         **_in("plan", "plan"),
         **_in("enrich", "enrich"),
         **_in("care", "fsck", "gc", "doctor", "adopt"),
+        "backup": Family(
+            "Backups, here and in another place.", _in("backup", "create", "list", "verify", "restore", "forget")
+        ),
         "op": Family("The operation log.", _in("operations", "log", "restore")),
         "migrate": Family(
             "Schema migrations of the database.",

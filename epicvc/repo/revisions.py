@@ -20,12 +20,13 @@ BRANCHES: Final = "refs/heads/"
 TAGS: Final = "refs/tags/"
 CHECKPOINTS: Final = "refs/checkpoints/"
 REMOTES: Final = "refs/remotes/"
+BACKUPS: Final = "refs/backups/"
 MERGING: Final = "refs/merge/state"
 """The record of a merge or revert that waits for answers."""
 SYMBOLIC: Final = "ref: "
 
 _MANY_DIGITS: Final = 15
-_NAMESPACES: Final = (TAGS, CHECKPOINTS, BRANCHES, REMOTES)
+_NAMESPACES: Final = (TAGS, CHECKPOINTS, BRANCHES, REMOTES, BACKUPS)
 # Compiled when they are needed, which is not in every command.
 _SUFFIX: Final = r"([~^]\d*)"
 _HEX: Final = r"[0-9a-f]{4,64}"

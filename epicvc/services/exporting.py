@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from shutil import rmtree
 
@@ -21,6 +21,8 @@ from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
+from epicvc.store.staging import Staging
+from epicvc.store.store import Store
 
 
 class Exported(Struct, frozen=True):
@@ -85,7 +87,7 @@ def export_epics(
         with _all_or_nothing(directory):
             root = directory / repo.config.files.name
             make_directories(root, directory.parent)
-            _write_files(repo, root, found.values())
+            _write_files(repo.store, root, found.values())
     return Exported(len(found), None)
 
 
@@ -117,13 +119,13 @@ def _all_or_nothing(directory: Path) -> Iterator[None]:
         raise
 
 
-def _write_files(repo: Repo, root: Path, files: Iterable[tuple[str, ObjectId]]) -> int:
+def _write_files(store: Store, root: Path, files: Iterable[tuple[str, ObjectId]]) -> int:
     """Write files below a directory; how many."""
     count = 0
     for path, blob in files:
         check_name(path)
         make_directories((root / path).parent, root)
-        atomic_write(root / path, repo.store.get(blob, ObjectType.BLOB))
+        atomic_write(root / path, store.get(blob, ObjectType.BLOB))
         count += 1
     return count
 
@@ -131,21 +133,36 @@ def _write_files(repo: Repo, root: Path, files: Iterable[tuple[str, ObjectId]]) 
 def _write(repo: Repo, snapshot: Snapshot, directory: Path, target: Path) -> Exported:
     root = directory / repo.config.files.name
     make_directories(root, directory.parent)
-    count = _write_files(repo, root, ((key.decode(), blob) for key, blob in tree.items(repo.store, snapshot.files)))
+    return write_state(repo.store, snapshot, root, target)
+
+
+def write_state(store: Store, snapshot: Snapshot, root: Path, target: Path) -> Exported:
+    """Write a snapshot's files below a directory and its rows into a new database, and compare what is then there.
+
+    Args:
+        store: holds the snapshot.
+        snapshot: the state.
+        root: the directory of the files, made where it is missing; the one above it is there.
+        target: the database, which does not exist.
+
+    Raises:
+        Refused: what was written does not equal the snapshot.
+        EpicvcError: it cannot be written; what was written stays.
+    """
+    make_directories(root, root.parent)
+    count = _write_files(store, root, ((key.decode(), blob) for key, blob in tree.items(store, snapshot.files)))
     if snapshot.database is None:
         return Exported(count, None)
-    backend = open_backend(parse_url(str(target.absolute())))
-    backend.create()
-    staging = repo.staging(writable=False)
-    with backend.read() as reader:
-        empty = capture(reader, staging)
-    with backend.write(as_restore=True) as writer:
-        wanted = restore(writer, staging, empty, snapshot.database)
-        stranded = tuple(writer.stranded)
-        writer.commit()
-    with backend.read() as reader:
-        written = capture(reader, staging)
-    backend.close()
+    with closing(open_backend(parse_url(str(target.absolute())))) as backend, Staging(store, flush_bytes=None) as sink:
+        backend.create()
+        with backend.read() as reader:
+            empty = capture(reader, sink)
+        with backend.write(as_restore=True) as writer:
+            wanted = restore(writer, sink, empty, snapshot.database)
+            stranded = tuple(writer.stranded)
+            writer.commit()
+        with backend.read() as reader:
+            written = capture(reader, sink)
     if written != wanted:
         raise Refused(
             f"{target} does not equal the commit after writing it",

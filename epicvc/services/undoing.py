@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from msgspec import Struct
 
 from epicvc.errors import ChangedSince, NotFound
 from epicvc.repo.objects import Snapshot, get_snapshot
 from epicvc.repo.repository import Repo
-from epicvc.repo.revisions import view_head
+from epicvc.repo.revisions import BACKUPS, view_head
 from epicvc.services.session import Later, Session, change
 from epicvc.services.targets import Collision, Target, go, transplant
 from epicvc.store.records import Operation, View
+
+_APART: Final = ("init", "backup create", "backup forget")
+"""Commands that are neither undone nor in the way of undoing others. Nothing comes before the first snapshot. Backups
+that a timer makes and forgets must not stand between people and the last thing that they did."""
 
 
 class Stacks(Struct, frozen=True):
@@ -32,8 +37,8 @@ def stacks(operations: Iterable[Operation]) -> Stacks:
     by_id: dict[str, Operation] = {}
     for operation in operations:
         by_id[operation.id] = operation
-        if operation.command == "init":
-            continue  # nothing comes before the first snapshot
+        if operation.command in _APART:
+            continue
         if operation.undoes:
             done[:] = [item for item in done if item.id != operation.undoes]
             undone += [by_id[operation.undoes]] if operation.undoes in by_id else []
@@ -197,4 +202,6 @@ def _transplant_refs(
 
 
 def _ref_changes(current: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str | None]:
-    return {name: target.get(name) for name in {*current, *target} if current.get(name) != target.get(name)}
+    """The refs to set for those of an earlier time. Backups are of no time: they stay, and forgotten ones stay away."""
+    names = {name for name in {*current, *target} if not name.startswith(BACKUPS)}
+    return {name: target.get(name) for name in names if current.get(name) != target.get(name)}

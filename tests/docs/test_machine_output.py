@@ -81,6 +81,12 @@ epicvc migrate verify
 epicvc migrate new "add owner"
 sqlite3 plans.db "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (999, '9.9')"
 epicvc clean db
+epicvc backup create
+epicvc backup create --to elsewhere
+epicvc backup list
+epicvc backup verify
+epicvc backup restore latest
+epicvc backup forget --keep-last 1
 epicvc gc
 epicvc fsck
 sqlite3 .epicvc/store.db "DELETE FROM object WHERE type = 3"

@@ -33,6 +33,10 @@ def test_tour_of_migrations_runs_and_shows_what_it_says(shell: Shell, document: 
     assert scope["runner"].get_current_version() == "003"  # type: ignore[attr-defined]
 
 
+def test_tour_of_backups_runs_and_shows_what_it_says(shell: Shell, document: Callable[[str], str]) -> None:
+    shell.follow(fenced(document("docs/backups.md"), "console"))
+
+
 @needs_git
 def test_tour_of_git_runs_and_shows_what_it_says(shell: Shell, document: Callable[[str], str]) -> None:
     shell.follow(fenced(document("docs/git.md"), "console"))

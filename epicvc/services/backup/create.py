@@ -1,0 +1,258 @@
+"""Making backups: of both sides as they are, or of a directory's JSON. No branch moves, and no side is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from epicvc.errors import FileUnavailable, NotFound, UnsafeName
+from epicvc.fileio import read_below
+from epicvc.files.names import check_name
+from epicvc.files.patterns import DEFAULT_INCLUDE
+from epicvc.files.scan import scan
+from epicvc.repo.apply import record_refs
+from epicvc.repo.backups import BackupKind, BackupRecord, backup_ref
+from epicvc.repo.base import put_mapping
+from epicvc.repo.config import CONFIG, Config, inside
+from epicvc.repo.objects import CommitKind, Snapshot, get_commit, put_commit, put_snapshot
+from epicvc.repo.reach import Reach
+from epicvc.repo.repository import Repo
+from epicvc.repo.revisions import BACKUPS
+from epicvc.services.backup.bundles import BundleDirectory
+from epicvc.services.backup.catalog import LATEST, Backup, find_backup, stored_backups
+from epicvc.services.backup.state import count_faults, count_rows
+from epicvc.services.session import Session, change, look
+from epicvc.store import tree
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
+from epicvc.store.staging import Staging
+from epicvc.store.store import Store
+
+MIGRATIONS: Final = "migrations"
+DATABASE: Final = "framework.db"
+COMMAND: Final = "backup create"
+
+
+class Made(Struct, frozen=True):
+    """What ``backup create`` made, or would make.
+
+    Attributes:
+        backup: the backup; ``None`` in a dry run.
+        kind: what it holds.
+        paths: how many files.
+        rows: how many rows.
+        size: bytes that its objects take, or its new ones where it goes on from another; 0 in a dry run.
+        bundle: the file that it was written to as well.
+        bundle_size: that file's bytes.
+    """
+
+    backup: Backup | None
+    kind: BackupKind
+    paths: int
+    rows: int
+    size: int = 0
+    bundle: Path | None = None
+    bundle_size: int = 0
+
+
+def create_backup(repo: Repo, *, since: str | None = None, to: Path | None = None, dry_run: bool = False) -> Made:
+    """Back both sides up as they are, faulty files included.
+
+    Args:
+        repo: the repo.
+        since: the backup from which an incremental one goes on; ``latest``, its time or id.
+        to: a directory that gets the backup as a bundle. An incremental one holds the objects that ``since`` has not,
+            and needs the bundle of that beside it; ``latest`` is then the newest one that has its bundle there.
+        dry_run: only say what would be made.
+
+    Raises:
+        NotFound: there is no such earlier backup, or no bundle of it in the directory.
+        EpicvcError: a side cannot be read; nothing was made.
+    """
+    target = BundleDirectory(to) if to is not None else None
+    earlier = _earlier(repo, since, target) if since is not None else None
+    kind = BackupKind.FULL if earlier is None else BackupKind.INCREMENTAL
+    if dry_run:
+        with look(repo) as session:
+            snapshot = session.working.snapshot()
+            return Made(None, kind, tree.count(session.staging, snapshot.files), count_rows(session.staging, snapshot))
+
+    def act(session: Session) -> Backup:
+        faults = count_faults(session.reader.faults()) if session.reader is not None else ()
+        snapshot = session.working.snapshot()
+        place = _put_place(session.staging, repo.config)
+        snapshot_id = put_snapshot(session.staging, snapshot)
+        session.staging.flush()
+        record = BackupRecord(
+            kind,
+            place.hex(),
+            repo.config.files.relative_to(repo.config.root).as_posix(),
+            _size(repo.store, snapshot_id, place, earlier),
+            count_rows(session.staging, snapshot),
+            tree.count(session.staging, snapshot.files),
+            faults,
+            earlier.id.hex() if earlier else None,
+            repo.revisions.branch(),
+            _database_path(repo.config),
+            elsewhere=target is not None,
+        )
+        return _record(repo, session.staging, snapshot_id, record)
+
+    return _sent(repo, change(repo, act, while_merging=True), target, earlier)
+
+
+def back_up_directory(repo: Repo, directory: Path, *, to: Path | None = None, dry_run: bool = False) -> Made:
+    """Back the JSON files of a directory up, tracked or not: a state without a database, restored to that place alone.
+
+    Args:
+        repo: the repo that keeps it.
+        directory: the directory, inside the repo or not.
+        to: a directory that gets the backup as a bundle.
+        dry_run: only say what would be made.
+
+    Raises:
+        FileUnavailable: there is no such directory, or a file in it cannot be read.
+    """
+    directory = directory.resolve()
+    if not directory.is_dir():
+        raise FileUnavailable(str(directory), "no such directory")
+    target = BundleDirectory(to) if to is not None else None
+    paths = scan(directory, DEFAULT_INCLUDE, ()).paths
+    if dry_run:
+        return Made(None, BackupKind.JSON, len(paths), 0)
+
+    def act(session: Session) -> Backup:
+        sink = session.staging
+
+        def entries() -> Iterator[tuple[bytes, bytes]]:
+            for path in paths:
+                yield path.encode(), sink.put(ObjectType.BLOB, read_below(directory, path))
+
+        files, nothing = tree.build(sink, entries()), tree.empty(sink)
+        mapping = put_mapping(sink, repo.config.mapping, repo.config.ignore)
+        snapshot = Snapshot(files, None, nothing, mapping)
+        snapshot_id = put_snapshot(sink, snapshot)
+        sink.flush()
+        record = BackupRecord(
+            BackupKind.JSON,
+            nothing.hex(),
+            directory.name if _is_safe(directory.name) else "files",
+            _size(repo.store, snapshot_id, nothing, None),
+            0,
+            len(paths),
+            directory=str(directory),
+            elsewhere=target is not None,
+        )
+        return _record(repo, sink, snapshot_id, record, with_history=False)
+
+    return _sent(repo, change(repo, act, while_merging=True), target, None)
+
+
+def _earlier(repo: Repo, since: str, target: BundleDirectory | None) -> Backup:
+    backups = [one for one in stored_backups(repo.store) if one.record.directory is None]
+    if target is None or since != LATEST:
+        found = find_backup(backups, since)
+        if target is not None:
+            target.require(found)
+        return found
+    there = {one.id for one in target.backups()} if target.path.is_dir() else set()
+    backups = [one for one in backups if one.id in there]
+    if backups:
+        return backups[-1]
+    raise NotFound(
+        f"{target.path} has no bundle of a backup that is here",
+        hint=f"make a full one first: epicvc backup create --to {target.path}",
+    )
+
+
+def _put_place(sink: ObjectSink, config: Config) -> ObjectId:
+    """The tree of the configuration and the migrations, which no snapshot has."""
+    paths = [CONFIG]
+    migrations = config.root / MIGRATIONS
+    if migrations.is_dir() and not migrations.is_symlink():
+        names = sorted(path.name for path in migrations.glob("*.sql") if path.is_file() and not path.is_symlink())
+        paths += [f"{MIGRATIONS}/{name}" for name in names if _is_safe(name)]
+    found = sorted((path.encode(), path) for path in paths if (config.root / path).is_file())
+    return tree.build(sink, ((key, sink.put(ObjectType.BLOB, read_below(config.root, path))) for key, path in found))
+
+
+def _is_safe(name: str) -> bool:
+    try:
+        check_name(name)
+    except UnsafeName:
+        return False
+    return True
+
+
+def _database_path(config: Config) -> str | None:
+    """Where the database goes in a new place: as it lies in the repo, else beside the configuration."""
+    url = config.database
+    if url is None:
+        return None
+    if url.path is None:
+        return DATABASE
+    path = url.path.relative_to(config.root).as_posix() if inside(config.root, url.path) else url.path.name
+    return path if _is_safe(path) else DATABASE
+
+
+def _size(store: Store, snapshot: ObjectId, place: ObjectId, earlier: Backup | None) -> int:
+    """Bytes that the objects of a state take in the store, without those that an earlier backup has."""
+    reach = Reach(store)
+    known: set[ObjectId] = set()
+    if earlier is not None:
+        reach.commits([earlier.id])
+        known = set(reach.seen)
+    reach.snapshot(snapshot)
+    reach.files(place)
+    new = reach.seen - known
+    return sum(stored for oid, _, stored in store.objects() if oid in new)
+
+
+def _record(
+    repo: Repo, sink: Staging, snapshot: ObjectId, record: BackupRecord, *, with_history: bool = True
+) -> Backup:
+    """Make the commit and the ref that leads to it, as an operation that does not concern the sides.
+
+    The log entry has no snapshot: else it would keep for months what was backed up and is long forgotten.
+    """
+    head = repo.revisions.head()
+    time = repo.now()
+    while True:
+        commit = get_commit(
+            sink,
+            put_commit(
+                sink,
+                parents=(head,) if head is not None and with_history else (),
+                snapshot=snapshot,
+                author=repo.author,
+                time=time,
+                message=record.message,
+                kind=CommitKind.BACKUP,
+            ),
+        )
+        ref = backup_ref(commit.time)
+        if repo.store.ref(ref) is None:
+            break
+        time = commit.time + timedelta(microseconds=1)
+    sink.flush()
+    record_refs(repo, COMMAND, f"{record.kind.value} backup {ref.removeprefix(BACKUPS)}", {ref: commit.id.hex()})
+    return Backup(commit, ref, record, record.size)
+
+
+def _sent(repo: Repo, backup: Backup, target: BundleDirectory | None, earlier: Backup | None) -> Made:
+    """Write the backup to its second place too, where there is one; else it is taken back."""
+    record = backup.record
+    made = Made(backup, record.kind, record.paths, record.rows, record.size)
+    if target is None:
+        return made
+    try:
+        written = target.write(repo.store, backup, earlier, writer=repo.author)
+    except BaseException:
+        with repo.lock():
+            record_refs(repo, COMMAND, f"no backup {backup.name}", {backup.ref: None})
+        raise
+    return replace(made, bundle=written.path, bundle_size=written.size)
