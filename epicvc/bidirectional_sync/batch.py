@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
+from epicvc.bidirectional_sync.reading import PathLike
 from epicvc.bidirectional_sync.shapes import EpicResult
 
 
@@ -15,21 +15,20 @@ class Batch:
         results: one an epic, once the block has ended without an exception.
     """
 
-    def __init__(self, epic_of: Callable[[str | os.PathLike[str]], str]) -> None:
+    def __init__(self, check: Callable[[PathLike], None]) -> None:
         self.results: list[EpicResult] = []
-        self.epics: list[str] = []
-        self._epic_of = epic_of
+        self.files: list[PathLike] = []
+        self._check = check
 
-    def sync_epic(self, file: str | os.PathLike[str]) -> None:
+    def sync_epic(self, file: PathLike) -> None:
         """Have an epic synchronised with the others, in both directions.
 
         Args:
             file: its file, relative to ``json_dir``.
 
         Raises:
-            NotFound: there is no such file among the tracked ones.
+            NotFound: there is no such file.
             InvalidData: it is no valid epic.
         """
-        epic = self._epic_of(file)
-        if epic not in self.epics:
-            self.epics.append(epic)
+        self._check(file)
+        self.files.append(file)

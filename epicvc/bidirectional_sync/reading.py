@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -18,14 +19,19 @@ from epicvc.bidirectional_sync.shapes import (
 )
 from epicvc.database.epicvalues import read_values
 from epicvc.errors import EpicvcError, InvalidFile, NotFound
+from epicvc.fileio import read_file
 from epicvc.repo.documents import Documents
+from epicvc.repo.filestree import parse_file
 from epicvc.repo.repository import Repo
+from epicvc.repo.tracked import FilesState
 from epicvc.services.checking import fsck
 from epicvc.services.doctor import doctor
 from epicvc.services.quality import data_quality
 from epicvc.services.session import look
 from epicvc.services.status import State, Status, natural_order
 from epicvc.services.syncstats import last_sync
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
 
 NAME = "name"
 ORPHANS = "orphans"
@@ -71,36 +77,65 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def epic_in(repo: Repo, file: str | os.PathLike[str]) -> str:
-    """The epic of a tracked file.
+def epics_in(repo: Repo, files: Sequence[PathLike]) -> list[str]:
+    """The epics of tracked files, by one look at the directory.
 
     Args:
         repo: the repo.
-        file: relative to the directory of the epics, or absolute.
+        files: relative to the directory of the epics, or absolute.
 
     Raises:
         NotFound: no tracked file is there.
+        EpicvcError: one is no valid epic.
+    """
+    names = [_name(repo, file) for file in files]
+    with repo.staging(writable=False) as staging:
+        state = repo.scan_files(staging)
+    return [_epic(repo, state, name) for name in names]
+
+
+def check_file(repo: Repo, file: PathLike) -> None:
+    """Make sure that a file is there and is an epic, without a look at any other.
+
+    Raises:
+        NotFound: it is not there.
         EpicvcError: it is no valid epic.
     """
+    name = _name(repo, file)
+    path = repo.config.files / name
+    if not path.is_file():
+        raise _not_found(repo, name)
+    parse_file(read_file(path), repo.config.shown(name), repo.config)
+
+
+def _name(repo: Repo, file: PathLike) -> str:
+    """A file's name as tracked files are called."""
     files = repo.config.files
     path = Path(os.path.normpath(files / file))
     if not path.is_relative_to(files) and Path(file).is_absolute():
         path = files / os.path.relpath(os.path.realpath(path), os.path.realpath(files))
     name = os.path.relpath(path, files).replace(os.sep, "/")
-    with repo.staging(writable=False) as staging:
-        state = repo.scan_files(staging)
-        tracked = state.files.get(name)
+    if name.startswith("../"):
+        raise _not_found(repo, name)
+    return name
+
+
+def _not_found(repo: Repo, name: str) -> NotFound:
+    return NotFound(f"no tracked file {name} in {repo.config.files}", hint="name it relative to json_dir")
+
+
+def _epic(repo: Repo, state: FilesState, name: str) -> str:
+    tracked, shown = state.files.get(name), repo.config.shown(name)
     if tracked is None:
         reason = next((reason for path, reason in state.skipped if path == name), None)
         if reason is not None:
-            raise InvalidFile(repo.config.shown(name), f"it is not tracked: {reason}")
-        raise NotFound(f"no tracked file {name} in {files}", hint="name it relative to json_dir")
-    shown = (name, repo.config.shown(name))
+            raise InvalidFile(shown, f"it is not tracked: {reason}")
+        raise _not_found(repo, name)
     for problem in state.problems:
-        if getattr(problem, "path", None) in shown or getattr(problem, "source", None) in shown:
+        if {getattr(problem, "path", None), getattr(problem, "source", None)} & {name, shown}:
             raise problem
     if tracked.epic is None:
-        raise InvalidFile(repo.config.shown(name), "it is no epic")
+        raise InvalidFile(shown, "it is no epic")
     return tracked.epic
 
 

@@ -6,15 +6,25 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from epicvc.bidirectional_sync.batch import Batch
 from epicvc.bidirectional_sync.given import GivenDatabase
 from epicvc.bidirectional_sync.place import DATABASE, find_place
-from epicvc.bidirectional_sync.reading import epic_in, read_integrity, read_known, read_quality, status_of, summary_of
+from epicvc.bidirectional_sync.reading import (
+    PathLike,
+    check_file,
+    epics_in,
+    read_integrity,
+    read_known,
+    read_quality,
+    status_of,
+    summary_of,
+)
 from epicvc.bidirectional_sync.report import make_report, performance_of
 from epicvc.bidirectional_sync.runs import Runs
 from epicvc.bidirectional_sync.shapes import (
@@ -44,8 +54,6 @@ from epicvc.services.status import read_status
 from epicvc.services.survey import Allow
 from epicvc.services.sync import synchronise
 from epicvc.services.syncstats import last_sync
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
 
 _COMMANDS: Final = {Direction.BOTH: "sync", Direction.TO_THEIRS: "push", Direction.TO_OURS: "pull"}
 _CHOICES: Final = {
@@ -127,7 +135,7 @@ class BidirectionalSync:
         epic = None
         with self._writing() as repo:
             try:
-                epic = epic_in(repo, file)
+                (epic,) = epics_in(repo, [file])
                 return self._run(repo, Direction.TO_THEIRS, [epic])[0]
             except InvalidData as error:
                 return failed(epic, error.message)
@@ -155,11 +163,12 @@ class BidirectionalSync:
             EpicvcError: it cannot be done; neither side has changed.
         """
         with self._place.opened() as repo:
-            batch = Batch(lambda file: epic_in(repo, file))
+            batch = Batch(partial(check_file, repo))
             yield batch
-        if batch.epics:
+        if batch.files:
             with self._writing() as repo:
-                batch.results = self._run(repo, Direction.BOTH, batch.epics)
+                epics = dict.fromkeys(epics_in(repo, batch.files))
+                batch.results = self._run(repo, Direction.BOTH, list(epics))
 
     # Conflicts
 

@@ -92,6 +92,10 @@ def test_a_file_that_cannot_be_ends_it(synced: Path) -> None:
     with pytest.raises(NotFound), BidirectionalSync().batch_operation() as batch:
         batch.sync_epic(ONE)
         batch.sync_epic("gone.json")
+    (FILES / "enriched_1.json").write_text((FILES / ONE).read_text())
+    with pytest.raises(NotFound, match="no tracked file enriched_1"), BidirectionalSync().batch_operation() as batch:
+        batch.sync_epic("enriched_1.json")
+    (FILES / "enriched_1.json").unlink()
     (FILES / THREE).write_text("{")
     with pytest.raises(InvalidJSON) as error, BidirectionalSync().batch_operation() as batch:
         batch.sync_epic(ONE)
