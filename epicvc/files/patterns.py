@@ -48,12 +48,40 @@ def literal_start(pattern: str) -> str:
 
 
 def _expression(pattern: str) -> str:
+    """A pattern as an expression whose time goes with the length of a path times that of the pattern.
+
+    What stands between two ``**``, or two ``*`` of a segment, may match at the first place where it can: what follows
+    can begin with anything. So a group that matched is never tried again, as backtracking would do for each star.
+    """
     *directories, last = pattern.split("/")
-    parts = ["(?:[^/]+/)*" if segment == "**" else _segment(segment) + "/" for segment in directories]
-    return "".join(parts) + (".+" if last == "**" else _segment(last))
+    chunks = [""]
+    for segment in directories:
+        if segment == "**":
+            chunks.append("")
+        else:
+            chunks[-1] += _segment(segment) + "/"
+    first, *inner = chunks
+    if last == "**":
+        return first + "".join(map(_somewhere, inner)) + ".+"
+    if not inner:
+        return first + _segment(last)
+    return first + "".join(map(_somewhere, inner[:-1])) + "(?:[^/]+/)*" + inner[-1] + _segment(last)
+
+
+def _somewhere(chunk: str) -> str:
+    """Some directories, and then the first place where others match."""
+    return f"(?>(?:[^/]+/)*?{chunk})" if chunk else ""
 
 
 def _segment(segment: str) -> str:
+    first, *others = (_literal(part) for part in segment.split("*"))
+    if not others:
+        return first
+    inner = "".join(f"(?>[^/]*?{part})" for part in others[:-1] if part)
+    return f"{first}{inner}[^/]*{others[-1]}"
+
+
+def _literal(text: str) -> str:
     import re
 
-    return "".join({"*": "[^/]*", "?": "[^/]"}.get(c, re.escape(c)) for c in re.sub(r"\*+", "*", segment))
+    return "".join("[^/]" if char == "?" else re.escape(char) for char in text)
