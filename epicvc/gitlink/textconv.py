@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _WRAPPER = "epic"
+_MAX_DEPTH = 200
+_MAX_LABEL = 4096
+_ROOM, _LEAST_ROOM = 16, 65_536
 
 
 class _Members:
@@ -52,12 +55,41 @@ class _Bare(str):
 
 
 def text_of(data: bytes) -> bytes:
-    """The text of a file, UTF-8; the very bytes where they are no JSON, or JSON that is nested out of all measure."""
+    """The text of a file, UTF-8; the very bytes where they are no JSON, or JSON that is out of all measure.
+
+    That is what is nested more than 200 levels deep, has a label of more than 4,096 characters, or a text of more than
+    16 times the bytes and 64 KB: each line names its whole path, which is no help where it is all there is to see.
+    """
     try:
-        lines = list(_document(_read(data)))
-    except (ValueError, RecursionError):
+        return _text(_read(data), _LEAST_ROOM + _ROOM * len(data))
+    except (ValueError, RecursionError):  # what the parser cannot go into is far deeper than 200
         return data
-    return "".join(line + "\n" for line in lines).encode()
+
+
+def _text(value: Parsed, room: int) -> bytes:
+    """The lines as one text.
+
+    Raises:
+        ValueError: it would be out of all measure.
+    """
+    level, depth = [value], 0
+    while level:
+        if depth > _MAX_DEPTH:
+            raise ValueError("nested too deeply")
+        level, depth = [inner for item in level for inner in _inside(item)], depth + 1
+    lines = []
+    for line in _document(value):
+        room -= len(line) + 1
+        if room < 0:
+            raise ValueError("longer than anybody would read")
+        lines.append(line + "\n")
+    return "".join(lines).encode()
+
+
+def _inside(value: Parsed) -> list[Parsed]:
+    if isinstance(value, _Members):
+        return [inner for _, inner in value.all]
+    return value if isinstance(value, list) else []
 
 
 def _read(data: bytes) -> Parsed:
@@ -91,6 +123,8 @@ def _members(prefix: str, members: _Members) -> Iterator[str]:
 
 
 def _lines(label: str, value: Parsed) -> Iterator[str]:
+    if len(label) > _MAX_LABEL:
+        raise ValueError("a label longer than anybody would read")
     if isinstance(value, _Members) and value.all:
         yield from _members(label + "/", value)
     elif isinstance(value, list) and value:

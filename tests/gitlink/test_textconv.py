@@ -62,6 +62,24 @@ def test_what_is_no_json_stays_as_it_is(data: bytes) -> None:
     assert text_of(data) == data
 
 
+def nested(levels: int, key: str, items: int) -> bytes:
+    return (f'{{"{key}":' * levels + json.dumps([1] * items) + "}" * levels).encode()
+
+
+@pytest.mark.parametrize(
+    ("levels", "key", "items"), [(3, "k" * 1000, 5000), (100, "k" * 1000, 1), (150, "k" * 20, 5000), (201, "k", 1)]
+)
+def test_what_is_out_of_all_measure_stays_as_it_is(levels: int, key: str, items: int) -> None:
+    data = nested(levels, key, items)
+    assert text_of(data) == data
+
+
+def test_what_is_within_measure_has_labels() -> None:
+    assert text_of(nested(199, "k", 1)).startswith(b"/k/k/k/")
+    long = text_of(json.dumps({"id": "1", "description": "word\n" * 5000, "goals": [1] * 5000}).encode())
+    assert long.count(b"\n") == 10_002
+
+
 def test_nothing_steers_the_terminal_or_misleads_the_eye() -> None:
     text = lines({"id": "5\x1b[2J", "na\u202eme": "\x1b]0;\x07\u200b\u0085\x7f", "s": "a\r\nb", "deep": ["\ud800"]})
     assert all(line.isprintable() for line in text)
