@@ -56,13 +56,12 @@ class LastSeen:
 
     def step(self, side: int, place: Place) -> Step | None:
         """The newest state in which a side had a place that it lacks now; ``None`` where none is known."""
-        wanted = {place, (place[0], None)}  # who deletes an epic deletes its tasks
         for step in self._known:
-            if wanted & step.lost(side):
+            if step.lost(side, place):
                 return step
         for step in self._going:
             self._known.append(step)
-            if wanted & step.lost(side):
+            if step.lost(side, place):
                 return step
         return None
 
@@ -116,9 +115,15 @@ class Step:
         self._places_in = places_in
         self._after = after
 
-    def lost(self, side: int) -> frozenset[Place]:
-        """The epics and tasks that a side has here and lacks in the state after it."""
-        return self._lost_rows if side == DB else self._lost_in_files
+    def lost(self, side: int, place: Place) -> bool:
+        """Whether a side has a place here and lacks it in the state after it."""
+        if side == FILES:
+            return place in self._lost_in_files
+        epic, task = place
+        if place in self._lost_rows:
+            return True
+        # Who marks an epic as deleted need not mark its tasks: those that live are lost with it.
+        return task is not None and (epic, None) in self._lost_rows and self._lives(place)
 
     # Files
 
@@ -152,12 +157,19 @@ class Step:
         for name, rows in row_changes(self._source, before, after):
             for _, *versions in rows if name in tables else ():
                 for view, row, places in zip(views, versions, (had, has), strict=True):
-                    named = view.named(name, row) if row is not None else {}
-                    alive = bool(named) and is_alive(named, tables[name])
-                    owner = view.owner(self._mapping, name, named) if alive else None
-                    if owner is not None:
-                        places.add((owner.epic, owner.task))
+                    place = self._living(view, tables[name], view.named(name, row)) if row is not None else None
+                    if place is not None:
+                        places.add(place)
         return frozenset(had - has)
+
+    def _living(self, view: CapturedRows, table: TableMap, row: NamedRow) -> Place | None:
+        """The epic or task that a row stands for, if that is alive; a task lives in a living epic."""
+        epics = self._mapping.epics
+        owner = view.owner(self._mapping, table.table, row) if is_alive(row, table) else None
+        if owner is None:
+            return None
+        epic = view.by_surrogate(epics, row.get(table.parent or "")) if table is not epics else row
+        return (owner.epic, owner.task) if epic is not None and is_alive(epic, epics) else None
 
     def row(self, table: TableMap, place: Place, surrogate: SQLValue) -> NamedRow:
         """The row that a place had in this state, in the columns of now; nothing where it had none.
@@ -188,6 +200,11 @@ class Step:
         assert self._captured is not None  # it has rows
         owner = self._captured.owner(self._mapping, table.table, row)
         return None if owner is None else (owner.epic, owner.task)
+
+    def _lives(self, task: Place) -> bool:
+        """Whether a task that the database lacks now is alive here, in a living epic."""
+        row, view = self._elsewhere(self._mapping.tasks, task), self._captured
+        return row is not None and view is not None and self._living(view, self._mapping.tasks, row) == task
 
     def _elsewhere(self, table: TableMap, place: Place) -> NamedRow | None:
         """The row that a place had under another surrogate key: whoever replaces rows gives them new ones."""

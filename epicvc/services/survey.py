@@ -115,11 +115,12 @@ class Survey(Struct):
     """What the planning found: the report, and what carrying it out needs.
 
     Where nothing is out of sync, there are neither decisions nor a watch. ``surplus`` is how many more tasks the files
-    have than the database.
+    have than the database. ``planner`` keeps what it read of the history for all that plan once more.
     """
 
     report: SyncReport
     courses: Sequence[Course]
+    planner: Planner
     decisions: Decisions | None = None
     fresh: list[str] = field(default_factory=list)
     tasks: TaskWatch = field(default_factory=TaskWatch)
@@ -150,15 +151,16 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> t
         from epicvc.services.renaming import know_renamed  # hardly any epic ever is
 
         policy = know_renamed(documents, policy)
-    survey = _survey(documents, policy, decide)
+    planner = Planner(documents)
+    survey = _survey(documents, planner, policy, decide)
     moves = _moves(documents, survey, policy)
     known, linked = with_moves(policy, moves, documents)
     if known.moves:
-        survey = _survey(documents, known, decide, linked)
+        survey = _survey(documents, planner, known, decide, linked)
     others = contested(documents, survey.tasks, survey.elsewhere)
     if others:
         known, linked = with_moves(policy, moves.joined(others), documents)
-        survey = _survey(documents, known, decide, linked)
+        survey = _survey(documents, planner, known, decide, linked)
     return known, survey
 
 
@@ -188,7 +190,7 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
     from epicvc.services.originwords import between_sides  # as in _graph_watch
     from epicvc.services.syncgraph import check_graph
 
-    chosen, planner = policy.selection.epics(), Planner(documents)
+    chosen, planner = policy.selection.epics(), survey.planner
     if chosen is not None and survey.watch.anything:
         for batch in batches([epic for epic in documents.candidates() if epic not in chosen]):
             for three in documents.load(batch):
@@ -203,11 +205,15 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
 
 
 def _survey(
-    documents: Documents, policy: Policy, decide: Decide | None, linked: frozenset[str] = frozenset()
+    documents: Documents,
+    planner: Planner,
+    policy: Policy,
+    decide: Decide | None,
+    linked: frozenset[str] = frozenset(),
 ) -> Survey:
-    found, planner = courses(policy), Planner(documents)
-    survey = Survey(SyncReport(tasks_moved=[*_renamed_epics(documents), *carried_out(found)]), found)
-    report = survey.report
+    found = courses(policy)
+    report = SyncReport(tasks_moved=[*_renamed_epics(documents), *carried_out(found)])
+    survey = Survey(report, found, planner)
     chosen = policy.selection.epics()
     candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()
     if chosen is not None:

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo
 
+from epicvc.repo.documents import Documents
+from epicvc.repo.objects import Snapshot
+from epicvc.services import lastseen
+
 REMOVED = "DELETE FROM framework_tasks; DELETE FROM framework_epics WHERE epic_key = '1'"
 MARKED = "UPDATE framework_epics SET status = 'deleted', deleted_at = '2026-01-01' WHERE epic_key = '1'"
 
@@ -159,6 +163,36 @@ def test_a_row_that_was_replaced(garden: EpicRepo, edited: bool) -> None:
         assert garden.one("SELECT status FROM framework_tasks WHERE task_key = '1.2'") == "deleted"
 
 
+def test_a_task_is_compared_since_it_was_there_not_since_its_epic_was(garden: EpicRepo) -> None:
+    garden.sql("UPDATE framework_tasks SET deleted_at = '2026-01-01', status = 'deleted' WHERE task_key = '1.1'")
+    garden.ok("commit", "-m", "the task is gone")
+    garden.edit("1", *OWN["a key inside one of a task"])
+    garden.ok("commit", "-m", "two hours of work")
+    _script(garden, MARKED)
+    garden.ok("commit", "-m", "the epic is gone")
+    garden.sql("UPDATE framework_epics SET deleted_at = NULL, status = 'pending' WHERE epic_key = '1'")
+    assert _conflicts(garden, "sync") == ["1:tasks/1.1"]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_task_that_was_not_marked_as_deleted_went_with_its_epic(garden: EpicRepo, seen: bool) -> None:
+    """What the author edited before the epic was deleted was there to be seen; what came after it was not."""
+    if seen:
+        garden.edit("1", *OWN["a key inside one of a task"])
+        garden.ok("commit", "-m", "two hours of work")
+        _script(garden, MARKED)
+    else:
+        _script(garden, MARKED)
+        garden.edit("1", *OWN["a key inside one of a task"])
+    garden.ok("commit", "-m", "the epic is gone, its tasks are not marked")
+    garden.sql("UPDATE framework_tasks SET deleted_at = '2026-01-01', status = 'deleted' WHERE task_key = '1.1'")
+    garden.sql("UPDATE framework_epics SET deleted_at = NULL, status = 'pending' WHERE epic_key = '1'")
+    if seen:
+        assert garden.json("sync", "--dry-run")["conflicts"] == []
+    else:
+        assert _conflicts(garden, "sync") == ["1:tasks/1.1"]
+
+
 def test_a_file_that_its_author_made_again(garden: EpicRepo) -> None:
     """What it says for itself was not there when the other side last had the epic."""
     file = garden.path("1")
@@ -203,6 +237,28 @@ def test_a_policy_decides(garden: EpicRepo) -> None:
     garden.ok("sync")
     assert garden.one("SELECT name FROM framework_epics WHERE epic_key = '1'") == "Garden"
     assert garden.body("1")["notes"] == "two hours of work"
+
+
+def test_the_history_is_read_once_and_as_far_as_it_must_be(garden: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(8):
+        garden.sql("UPDATE framework_epics SET priority = ? WHERE epic_key = '1'", number)
+        garden.ok("commit", "-m", "earlier")
+    garden.sql("DELETE FROM framework_tasks WHERE task_key = '1.1'")
+    garden.sql("DELETE FROM framework_epics WHERE epic_key = '2'")
+    garden.ok("commit", "-m", "what is gone here is read up to the state before")
+    garden.sql("DELETE FROM framework_tasks WHERE task_key = '1.2'")
+    garden.edit("1", *OWN["a key inside one of a task"])
+    garden.edit("2", '"Shed"', '"Shed", "notes": "two hours of work"')
+    states: list[Snapshot] = []
+
+    class Counted(lastseen.Step):
+        def __init__(self, documents: Documents, places_in: Any, state: Snapshot, after: Snapshot) -> None:
+            states.append(state)
+            super().__init__(documents, places_in, state, after)
+
+    monkeypatch.setattr(lastseen, "Step", Counted)
+    assert _conflicts(garden, "sync", "--dry-run") == ["1:tasks/1.1", "2"]
+    assert len(states) == 2
 
 
 def _many_tasks(repo: EpicRepo, count: int) -> None:

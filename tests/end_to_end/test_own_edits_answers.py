@@ -85,6 +85,18 @@ def test_every_policy(garden: EpicRepo, side: str, what: str, policy: str, winne
         assert (_in_files(garden), _in_database(garden)) == (side == "db", side == "files")
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_the_newest_wins_where_the_history_tells(garden: EpicRepo, committed: bool) -> None:
+    _configure(garden, 'policy = "manual"', 'policy = "newest_wins"')
+    garden.sql("DELETE FROM framework_tasks WHERE task_key = '1.1'")
+    garden.ok("commit", "-m", "deleted first")
+    garden.edit("1", *EDITED)
+    if committed:
+        garden.ok("commit", "-m", "edited then")
+    assert len(garden.json("sync")["decided"]) == 1
+    assert (_in_files(garden), _in_database(garden)) == (True, True)
+
+
 @pytest.mark.parametrize("side", ["files", "db"])
 @pytest.mark.parametrize("command", ["pull", "push"])
 def test_one_way(garden: EpicRepo, command: str, side: str) -> None:
