@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cached_property
 from typing import Final, TypeAlias, cast
 
@@ -21,6 +21,9 @@ from epicvc.store.objects import ObjectId, ObjectType
 
 Place: TypeAlias = "tuple[str, str | None]"
 """An epic, or a task of it."""
+
+Names: TypeAlias = "tuple[str, ...]"
+"""The keys of an epic: the one that it has, and that which it had before a side gave it another."""
 
 _PlacesIn: TypeAlias = Callable[[str, ObjectId], frozenset[Place]]
 
@@ -54,28 +57,29 @@ class LastSeen:
             yield Step(self._documents, self.places_in, state, after)
             after, head = state, commit.parents[0] if commit.parents else None
 
-    def step(self, side: int, place: Place) -> Step | None:
-        """The newest state in which a side had a place that it lacks now; ``None`` where none is known."""
+    def step(self, side: int, epic: Names, task: str | None = None) -> Step | None:
+        """The newest state in which a side had an epic, or a task, that it lacks now; ``None`` where none is known."""
+        places = [(name, task) for name in epic]
         for step in self._known:
-            if step.lost(side, place):
+            if step.lost(side, places):
                 return step
         for step in self._going:
             self._known.append(step)
-            if step.lost(side, place):
+            if step.lost(side, places):
                 return step
         return None
 
-    def file(self, step: Step, epic: str, path: str) -> tuple[str, ObjectId] | None:
+    def file(self, step: Step, epic: Names, path: str) -> tuple[str, ObjectId] | None:
         """Path and blob of an epic's file in a state; ``None`` where it had none.
 
         Args:
             step: the state.
-            epic: its id.
+            epic: its keys.
             path: where the file is now.
         """
         source = self._documents.sink
         blob = tree.get(source, step.state.files, path.encode())
-        if blob is not None and epic_id_of(source, blob, path) == epic:
+        if blob is not None and epic_id_of(source, blob, path) in epic:
             return path, blob
         known = self._known[: self._known.index(step) + 1]
         return next((place for later in reversed(known) if (place := later.file_before(epic))), None)
@@ -115,15 +119,16 @@ class Step:
         self._places_in = places_in
         self._after = after
 
-    def lost(self, side: int, place: Place) -> bool:
-        """Whether a side has a place here and lacks it in the state after it."""
+    def lost(self, side: int, places: Collection[Place]) -> bool:
+        """Whether a side has one of these places here and lacks it in the state after it."""
         if side == FILES:
-            return place in self._lost_in_files
-        epic, task = place
-        if place in self._lost_rows:
+            return not self._lost_in_files.isdisjoint(places)
+        if not self._lost_rows.isdisjoint(places):
             return True
         # Who marks an epic as deleted need not mark its tasks: those that live are lost with it.
-        return task is not None and (epic, None) in self._lost_rows and self._lives(place)
+        return any(
+            task is not None and (epic, None) in self._lost_rows and self._lives((epic, task)) for epic, task in places
+        )
 
     # Files
 
@@ -135,9 +140,9 @@ class Step:
             has |= self._places_in(path, new) if new is not None else set()
         return frozenset(had - has)
 
-    def file_before(self, epic: str) -> tuple[str, ObjectId] | None:
+    def file_before(self, epic: Names) -> tuple[str, ObjectId] | None:
         """Path and blob of an epic's file, where it became another one after this state."""
-        return self._changed.get(epic)
+        return next((self._changed[name] for name in epic if name in self._changed), None)
 
     @cached_property
     def _changed(self) -> dict[str, tuple[str, ObjectId]]:
@@ -171,20 +176,21 @@ class Step:
         epic = view.by_surrogate(epics, row.get(table.parent or "")) if table is not epics else row
         return (owner.epic, owner.task) if epic is not None and is_alive(epic, epics) else None
 
-    def row(self, table: TableMap, place: Place, surrogate: SQLValue) -> NamedRow:
+    def row(self, table: TableMap, places: Collection[Place], surrogate: SQLValue) -> NamedRow:
         """The row that a place had in this state, in the columns of now; nothing where it had none.
 
         Args:
             table: its table.
-            place: the epic, or the task.
+            places: the epic, or the task, by each of the epic's keys.
             surrogate: the key that the row of now has.
         """
         captured = self._captured
         if captured is None:
             return {}
         found = captured.by_surrogate(table, surrogate)
-        if found is None or self._place(table, found) != place:
-            found = self._elsewhere(table, place)
+        if found is None or self._place(table, found) not in places:
+            others = (self._elsewhere(table, place) for place in places)
+            found = next((row for row in others if row is not None), None)
         return self._former.whole(table.table, found) if found is not None else {}
 
     @cached_property

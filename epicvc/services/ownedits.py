@@ -20,7 +20,7 @@ from epicvc.plan.wholefile import of_file
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.filestree import parse_file
 from epicvc.repo.rows import CapturedRows, NamedRow
-from epicvc.services.lastseen import DB, FILES, LastSeen, Place, Step
+from epicvc.services.lastseen import DB, FILES, LastSeen, Names, Step
 from epicvc.services.threeway.whole import plain, system_columns
 from epicvc.store.objects import ObjectId, ObjectType
 
@@ -52,17 +52,17 @@ class OwnEdits:
 
     def _in_files(self, three: Three) -> Owned | None:
         """What the author edited of what the database lacks."""
-        tracked = self._documents.working.files.by_epic.get(three.epic)
+        tracked, names = self._documents.tracked(three.epic), _names(three)
         if three.file is None or three.base is None or tracked is None:
             return None
         now: Core | None = None
         epic: Versions = ({}, {})
         tasks: dict[str, Versions] = {}
         for key in _missing(three.base, three.file, three.db):
-            step = self._seen.step(DB, (three.epic, key))
+            step = self._seen.step(DB, names, key)
             if step is None:
                 continue
-            then = self._seen.file(step, three.epic, tracked.path)
+            then = self._seen.file(step, names, tracked.path)
             if then is not None and then[1] == tracked.blob:
                 continue
             if now is None:
@@ -95,30 +95,35 @@ class OwnEdits:
         state = self._documents.working.database
         if three.rows is None or three.db is None or three.base is None or state is None:
             return None
-        now = CapturedRows(self._source, state)
+        now, names = CapturedRows(self._source, state), _names(three)
         epic: Versions = ({}, {})
         tasks: dict[str, Versions] = {}
         surrogates = {str(row[3]): row[2] for row in three.rows.tasks}
         for key in _missing(three.base, three.db, three.file):
-            step = self._seen.step(FILES, (three.epic, key))
+            step = self._seen.step(FILES, names, key)
             if step is None or step.state.database is None or step.state.database.tables == state.tables:
                 continue
             if key is None:
-                epic = self._row_edits(self._mapping.epics, (three.epic, None), step, now, three.rows.surrogate)
+                epic = self._row_edits(self._mapping.epics, names, None, step, now, three.rows.surrogate)
             for task in _by_id(three.base) if key is None else [key]:
                 if task in surrogates:
-                    place = three.epic, task
-                    tasks[task] = self._row_edits(self._mapping.tasks, place, step, now, surrogates[task])
+                    tasks[task] = self._row_edits(self._mapping.tasks, names, task, step, now, surrogates[task])
         return _owned(epic, tasks)
 
-    def _row_edits(self, table: TableMap, place: Place, step: Step, now: CapturedRows, surrogate: SQLValue) -> Versions:
+    def _row_edits(
+        self, table: TableMap, epic: Names, task: str | None, step: Step, now: CapturedRows, surrogate: SQLValue
+    ) -> Versions:
         new = now.by_surrogate(table, surrogate)
         if new is None:  # the table is not captured by its surrogate key, as a view is not
             return {}, {}
-        old = step.row(table, place, surrogate)
+        old = step.row(table, [(name, task) for name in epic], surrogate)
         columns = system_columns(table, new)
         fields = {spec.name for spec in table.fields} | {"id", Mapping.TASKS, SIBLINGS}
         return _compared(_columns(old, columns, fields), _columns(new, columns, fields))
+
+
+def _names(three: Three) -> Names:
+    return (three.epic,) if three.renamed is None else (three.epic, three.renamed.old)
 
 
 def _columns(row: NamedRow, columns: list[str], fields: set[str]) -> Core:

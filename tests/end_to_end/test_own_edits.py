@@ -229,6 +229,31 @@ def test_a_renamed_file(garden: EpicRepo) -> None:
     assert _conflicts(garden, "sync") == ["1"]
 
 
+@pytest.mark.parametrize("committed", ["nothing", "the deletion"])
+@pytest.mark.parametrize("side", ["files", "db"])
+@pytest.mark.parametrize("renamed", ["files", "db"])
+def test_an_epic_with_another_key(garden: EpicRepo, renamed: str, side: str, committed: str) -> None:
+    def rename() -> None:
+        if renamed == "db":
+            garden.sql("UPDATE framework_epics SET epic_key = '9' WHERE epic_key = '1'")
+        else:
+            garden.edit("1", '"id": "1"', '"id": "9"')
+
+    path = garden.path("1")
+    if side == "db":
+        garden.sql("DELETE FROM framework_tasks WHERE task_key = '1.1'")
+    else:
+        garden.rewrite("1", lambda body: body["tasks"].pop(0))
+    if committed == "the deletion":
+        garden.ok("commit", "-m", "deleted")
+    if side == "db":
+        path.write_bytes(path.read_bytes().replace(b'"row": "old"', b'"row": "two hours of work"'))
+    else:
+        garden.sql("UPDATE framework_tasks SET status = 'completed' WHERE task_key = '1.1'")
+    rename()
+    assert _conflicts(garden, "sync") == ["9:tasks/1.1"]
+
+
 def test_a_policy_decides(garden: EpicRepo) -> None:
     config = garden.root / "epicvc.toml"
     config.write_text(config.read_text().replace('policy = "manual"', 'policy = "json_wins"'))
