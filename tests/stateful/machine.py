@@ -33,7 +33,7 @@ from stateful.model import (
     merge,
     transplant,
 )
-from stateful.world import FACTS, World, documents_of, file_epics, file_labels, file_order, own_of
+from stateful.world import FACTS, TRIGGERED, World, documents_of, file_epics, file_labels, file_order, own_of
 
 Documents = dict[str, Document]
 
@@ -246,8 +246,8 @@ class Machine(Edits):
         for side, before in self.own.items():
             for epic, places in now[side].items():
                 for place, members in places.items():
-                    if place in before.get(epic, {}):
-                        assert members == before[epic][place], (side, epic, place, outcomes[epic])
+                    kept = before.get(epic, {}).get(place, members)
+                    assert {**members, TRIGGERED: 0} == {**kept, TRIGGERED: 0}, (side, epic, place, outcomes[epic])
 
     def _agree_on_orders(self) -> None:
         files, db = self.world.orders("files"), self.world.orders("db")

@@ -46,6 +46,9 @@ TASK_COLUMNS = (
 )
 """What only the database has, but for keys and times of writing."""
 
+TRIGGERED = "sync_status"
+"""The one of them that the application's triggers write when a task gets another title."""
+
 FACTS = Facts("stateful", "1", "one.json", (), "2", "two.json", (), "OWN_T2")
 
 
