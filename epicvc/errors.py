@@ -270,6 +270,33 @@ class UnknownOrder(InvalidData):
         self.table, self.collation = table, collation
 
 
+class ReservedName(InvalidData):
+    """Something hangs on a table of epicvc's own, or has a name that is kept for such tables.
+
+    Args:
+        what: ``trigger``, ``view``, ``table`` or ``foreign key``.
+        name: its name; of a foreign key the table that has it.
+        table: the table that it is on or refers to; of a view or table itself.
+    """
+
+    kind = "reserved_name"
+
+    def __init__(self, what: str, name: str, table: str) -> None:
+        quoted = '"' + name.replace('"', '""') + '"'
+        hint = f"see who made it; epicvc writes nothing here before it is gone: DROP {what.upper()} {quoted}"
+        if what == "foreign key":
+            text = f"@{name}: a foreign key refers to {table}, a table of epicvc's own"
+            hint = "see who made it; epicvc writes nothing here before the table is without it"
+        elif what == "trigger" and table.lower().startswith("_epicvc_"):
+            text = f"@{table}: trigger {name} is on a table of epicvc's own"
+        elif what == "table":
+            text = f"@{name}: this is not the table that epicvc makes under its own name"
+        else:
+            text = f"@{table}: {what} {name} has a name that is kept for epicvc"
+        super().__init__(text, hint=hint)
+        self.what, self.name, self.table = what, name, table
+
+
 class NotADatabase(InvalidData):
     """The file named as the database is none."""
 

@@ -55,6 +55,20 @@ class Stranded(Struct, frozen=True):
     missing: str
 
 
+class Intruder(Struct, frozen=True):
+    """Something that hangs on a table of epicvc's own, or has a name that is kept for such tables.
+
+    Attributes:
+        kind: ``trigger``, ``view``, ``table`` or ``foreign key``.
+        name: its name; of a foreign key the table that has it.
+        table: the table that it is on or refers to; of a view or table itself.
+    """
+
+    kind: str
+    name: str
+    table: str
+
+
 class Reference(Struct, frozen=True):
     """A declared foreign key.
 
@@ -184,6 +198,10 @@ class Reader(Protocol):
 
         Other than :meth:`schema` it refuses nothing.
         """
+        ...
+
+    def intruders(self) -> Sequence[Intruder]:
+        """What hangs on a table of epicvc's own or takes its place: a database that has any is not written to."""
         ...
 
     def missing_parents(self) -> frozenset[tuple[str, str]]:
@@ -331,7 +349,12 @@ class Writer(Reader, Protocol):
         ...
 
     def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
-        """Note, in this transaction, the operation that commits it."""
+        """Note, in this transaction, the operation that commits it.
+
+        Raises:
+            ReservedName: something hangs on the table in which it is noted.
+            InvalidData: that changed anything else.
+        """
         ...
 
     def commit(self) -> None:
@@ -395,6 +418,9 @@ class Backend(Protocol):
         image: bytes | None = None,
     ) -> AbstractContextManager[Writer]:
         """A write transaction, rolled back unless :meth:`Writer.commit` is called.
+
+        Raises:
+            ReservedName: something hangs on a table of epicvc's own, or takes its place.
 
         Args:
             as_restore: write as a restore does (foreign keys and checks off); otherwise as an application

@@ -15,6 +15,7 @@ from msgspec import Struct
 from epicvc.database.backend import Backend, Reader, Writer
 from epicvc.database.query import Delete, Insert, Query, Select, table_named
 from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.reserved import require_own
 from epicvc.database.rowcodec import SQLValue, show_value
 from epicvc.errors import ConstraintBroken, NoMappedTable, UsageError
 from epicvc.model.mapping import LinkMap, Mapping, TableMap
@@ -218,8 +219,9 @@ class DatabaseCleaning:
             for part in parts:
                 found = [Cleaned(row.place, row.what) for group in part.find(reader) for row in group]
                 reports.append(CleanReport(part.command, found, dry_run=dry_run))
-        if dry_run or not any(report.done for report in reports):
-            return reports
+            if dry_run or not any(report.done for report in reports):
+                return reports
+            require_own(reader)
 
         def work(writer: Writer) -> None:
             for part, report in zip(parts, reports, strict=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct, field
 
 from epicvc.database.backend import Stranded
-from epicvc.errors import InvalidData, NotAdopted, UnknownOrder
+from epicvc.errors import InvalidData, NotAdopted, ReservedName, UnknownOrder
 from epicvc.merge.circles import circles
 from epicvc.merge.graph import Node
 from epicvc.model.document import Core, tasks_of
@@ -97,6 +97,9 @@ def _database(session: Session) -> Iterator[Finding]:
     for table, reason in sorted(reader.left_out().items()):
         text = f"table {table} is not captured: {reason}"
         yield Finding("info", "not_captured", text, "a restore leaves it as it is, and a new database is without it")
+    for found in reader.intruders():
+        taken = ReservedName(found.kind, found.name, found.table)
+        yield Finding("error", taken.kind, taken.message, taken.hint or "")
     stranded: Sequence[Stranded] = ()
     try:
         stranded = reader.require_restorable()  # the store may have the schema from before this was made sure of

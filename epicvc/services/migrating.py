@@ -21,6 +21,7 @@ from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Plan, Step, plan_baseline, plan_down, plan_up
 from epicvc.database.migrations.proving import Proof, prove
 from epicvc.database.migrations.running import Overtaken, adopt, foreign_keys, run_step
+from epicvc.database.reserved import require_own
 from epicvc.errors import BaselineDiffers, MigrationFailed, NoMigrationHistory, Unavailable
 from epicvc.services.migrationground import Ground
 from epicvc.services.migrationreport import MigrationReport, MigrationStatus
@@ -166,7 +167,7 @@ class Migrator:
             end = adopted[-1].version if adopted else None
             if dry_run:
                 return MigrationReport("baseline", None, end, tuple(adopted), True, notes)
-            ground.begin("migrate")
+            self._begin()
             title = f"migrate baseline {end or NOTHING}"
             try:
                 ground.write(
@@ -201,7 +202,7 @@ class Migrator:
                 if not now.steps:
                     break
                 if not done:
-                    ground.begin("migrate")
+                    self._begin()
                 if self._take(command, now.steps[0], seen.history, first.start):
                     done.append(now.steps[0].migration)
                 seen = self._look(seen.found)
@@ -227,6 +228,13 @@ class Migrator:
         return True
 
     # Helpers
+
+    def _begin(self) -> None:
+        """Take the checkpoint, where the database can be written to."""
+        if self._backend.exists():
+            with self._backend.read() as reader:
+                require_own(reader)
+        self._ground.begin("migrate")
 
     def _look(self, known: MigrationSet | None = None) -> _Seen:
         found = known or read_directory(self._directory)  # one run is about one set

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import ChangedKeys, Fault, Reference, Row, Stranded, targets
+from epicvc.database.backend import ChangedKeys, Fault, Intruder, Reference, Row, Stranded, targets
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
 from epicvc.database.sqlite.collations import stand_in, unordered
 from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
@@ -16,6 +16,7 @@ from epicvc.database.sqlite.definitions import create
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.foreign import find_faults, missing_parents, references_of
 from epicvc.database.sqlite.marking import HeldFile
+from epicvc.database.sqlite.ownstate import STATE_TABLE, intruders
 from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows, read_rows_between
 from epicvc.database.sqlite.schema import (
     SEQUENCE,
@@ -34,8 +35,6 @@ from epicvc.errors import InvalidData, NotFound
 if TYPE_CHECKING:
     from epicvc.database.sqlite.btree import Root
     from epicvc.database.sqlite.marks import Changes
-
-STATE_TABLE = "_epicvc_state"
 
 
 class SQLiteReader:
@@ -137,6 +136,11 @@ class SQLiteReader:
         """Everything that is defined but what is SQLite's or epicvc's own."""
         with translated(self._display, self._timeout):
             return catalogue(self._connection)
+
+    def intruders(self) -> Sequence[Intruder]:
+        """What hangs on a table of epicvc's own or takes its place."""
+        with translated(self._display, self._timeout):
+            return list(intruders(self._connection))
 
     def missing_parents(self) -> frozenset[tuple[str, str]]:
         """Tables whose foreign keys refer to a table that does not exist."""

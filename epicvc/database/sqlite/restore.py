@@ -26,7 +26,7 @@ from epicvc.database.sqlite.collations import unordered
 from epicvc.database.sqlite.definitions import create, drop, first_difference
 from epicvc.database.sqlite.following import to_rebuild
 from epicvc.database.sqlite.rowwriter import RowWriter
-from epicvc.database.sqlite.schema import SEQUENCE
+from epicvc.database.sqlite.schema import SEQUENCE, fold
 from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.sqlite.stranded import missing_table
 from epicvc.database.sqlite.virtual import exact, is_virtual, owners
@@ -131,6 +131,7 @@ class Restore:
         searches = to_rebuild(self._connection, self._old, self._target, written, ignored)
         for trigger in self._old.triggers:
             drop(self._connection, "trigger", trigger.name)
+        self._require_silence(written)
         # a view that stays keeps its place in front of those that are made again
         keep_views = first_difference(self._old.views, self._target.views)
         for view in reversed(self._old.views[keep_views:]):
@@ -245,6 +246,18 @@ class Restore:
         """
         for table, collation in unordered(self._connection, set(tables)).items():
             raise UnknownOrder(table, collation)
+
+    def _require_silence(self, tables: Iterable[str]) -> None:
+        """Make sure that no trigger is left that fires when rows of these tables are written.
+
+        Raises:
+            InvalidData: one is.
+        """
+        names = {fold(table) for table in tables}
+        query = "SELECT name, tbl_name FROM main.sqlite_master WHERE type = 'trigger'"
+        for trigger, table in self._connection.execute(query):
+            if fold(table) in names:
+                raise InvalidData(f"@{table}: the trigger {trigger} would fire while rows are restored")
 
     def _verify(self, counters: dict[bytes, bytes], allowed: frozenset[Fault] | None) -> None:
         found = self._reader.schema()

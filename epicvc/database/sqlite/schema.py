@@ -150,8 +150,10 @@ class Catalogue(Struct, frozen=True):
             left_out |= {fold(name) for name in virtual.shadows if name not in wanted}
         kept = []
         for entry in self.entries:
-            own = fold(entry.name).startswith((OWN_PREFIX, "sqlite_stat")) or fold(entry.name) == SEQUENCE.name
-            if not own and fold(entry.table) not in left_out and not fold(entry.table).startswith(OWN_PREFIX):
+            table = fold(entry.table)
+            # what hangs on an application's table is captured by whatever name, but not with a name of epicvc's own
+            own = fold(entry.name).startswith(OWN_PREFIX) or table.startswith((OWN_PREFIX, "sqlite_stat"))
+            if not own and table != SEQUENCE.name and table not in left_out:
                 kept.append(entry)
         return kept
 

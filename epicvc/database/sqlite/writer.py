@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from epicvc.database.backend import Change, Fault, Row, RowSource, Stranded, Touched
+from epicvc.database.reserved import require_own
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.sqlite.connection import BESIDE
 from epicvc.database.sqlite.failures import translated
-from epicvc.database.sqlite.reader import STATE_TABLE, SQLiteReader
+from epicvc.database.sqlite.ownstate import STATE_TABLE, create_state, write_state
+from epicvc.database.sqlite.reader import SQLiteReader
 from epicvc.database.sqlite.restore import Restore
 from epicvc.database.sqlite.touched import TouchLog
 from epicvc.database.tables import Schema
@@ -33,6 +35,9 @@ class SQLiteWriter(SQLiteReader):
         as_restore: this transaction restores; what it touches is known and not logged.
         track: log what is touched.
         incoming: rows that wait to be restored.
+
+    Raises:
+        ReservedName: something hangs on a table of epicvc's own, or takes its place.
     """
 
     _writable = True
@@ -56,6 +61,7 @@ class SQLiteWriter(SQLiteReader):
         self._log: TouchLog | None = None
         self._restores: list[Restore] = []
         self._incoming = incoming
+        require_own(self)
         if track and not as_restore:
             schema, tables = self._captured()
             with translated(display, timeout):
@@ -132,13 +138,14 @@ class SQLiteWriter(SQLiteReader):
     def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
         """Note the operation that commits this transaction."""
         self._require_open()
-        if not self._exists(STATE_TABLE):
-            columns = "repo_id TEXT PRIMARY KEY, operation_id TEXT NOT NULL, snapshot TEXT NOT NULL"
-            super().execute(f"CREATE TABLE main.{STATE_TABLE} ({columns})")
-            if self._log is not None:
-                self._log.own_change()
-        super().execute(f"DELETE FROM main.{STATE_TABLE} WHERE repo_id = ?", [repo_id])
-        super().execute(f"INSERT INTO main.{STATE_TABLE} VALUES (?, ?, ?)", [repo_id, operation_id, snapshot])
+        is_new = not self._exists(STATE_TABLE)
+        require_own(self)  # again: a migration or a restore may have made definitions
+        with translated(self._display, self._timeout):
+            if is_new:
+                create_state(self._connection)
+            write_state(self._connection, repo_id, operation_id, snapshot)
+        if is_new and self._log is not None:
+            self._log.own_change()
 
     def commit(self) -> None:
         """Make it durable."""
