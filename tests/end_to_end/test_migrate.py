@@ -387,6 +387,48 @@ def test_what_the_application_has_beside_the_migrations(garden: EpicRepo) -> Non
     assert _verified(garden)["proven"] == ["000", "001", "002", "003"]
 
 
+def test_a_migration_that_alters_a_table_of_the_application(garden: EpicRepo) -> None:
+    garden.sql("CREATE TABLE notes(id INTEGER PRIMARY KEY, epic INT REFERENCES framework_epics(id))")
+    garden.sql("INSERT INTO notes VALUES(1, 1)")
+    garden.ok("migrate", "new", "said")
+    write(
+        garden,
+        _004_said="ALTER TABLE notes ADD COLUMN said TEXT;\nCREATE TABLE places(note INT REFERENCES notes(id));\n",
+        _004_rollback="DROP TABLE places;\nALTER TABLE notes DROP COLUMN said;\n",
+    )
+    assert _verified(garden)["proven"][-1] == "004"
+    garden.ok("migrate", "up")
+    assert _verified(garden)["proven"] == ["000", "001", "002", "003", "004"]
+
+
+def test_triggers_and_views_that_the_application_has_over_both(garden: EpicRepo) -> None:
+    garden.sql("CREATE TABLE notes(id INTEGER PRIMARY KEY, epic INT REFERENCES framework_epics(id))")
+    garden.sql("CREATE TRIGGER noted AFTER UPDATE ON framework_epics BEGIN INSERT INTO notes(epic) VALUES(new.id); END")
+    garden.sql("CREATE VIEW noted_epics AS SELECT e.name FROM notes n JOIN framework_epics e ON e.id = n.epic")
+    garden.ok("migrate", "new", "owner")
+    write(garden, _004_owner=OWNER + BACKFILL, _004_rollback=NO_OWNER)
+    assert _verified(garden)["proven"][-1] == "004"
+    garden.ok("migrate", "up")
+    assert _verified(garden)["proven"] == ["000", "001", "002", "003", "004"]
+
+
+def test_references_between_tables_of_migrations_may_not_break(garden: EpicRepo) -> None:
+    garden.sql("CREATE TABLE notes(id INTEGER PRIMARY KEY)")
+    garden.ok("migrate", "new", "places")
+    write(
+        garden,
+        _004_places="ALTER TABLE notes ADD COLUMN said TEXT;\n",
+        _004_rollback="ALTER TABLE notes DROP COLUMN said;\n",
+        _005_beds="CREATE TABLE beds(id INTEGER PRIMARY KEY);\n"
+        "CREATE TABLE plants(bed INT REFERENCES beds(id));\n"
+        "INSERT INTO beds VALUES(1);\nINSERT INTO plants VALUES(1);\n",
+        _005_rollback="DROP TABLE beds;\n",
+    )
+    garden.ok("migrate", "up")
+    (problem,) = _verified(garden, code=4)["errors"]
+    assert "plants with a foreign key to beds" in problem
+
+
 def test_a_migration_that_drops_an_index_of_the_application(garden: EpicRepo) -> None:
     garden.sql("CREATE INDEX by_title ON framework_tasks(title)")
     garden.ok("migrate", "new", "no_index")

@@ -3,8 +3,8 @@
 A pending migration is applied, taken back, and the schema must be what it was before; applied again, and it must be
 what it was after. This is done on the database as it is, rows included, so that a constraint that they break shows here
 and not in the database. An applied one is taken back, applied and taken back again, the newest first and on the rows
-that are there, on a copy of its own. Tables of the application that refer to tables of the migrations are left out of
-that copy, since nobody wants to take those away under it.
+that are there, on a copy of its own. There only references between tables of the migrations may not break: those of
+the application's tables lead nowhere in between, since nobody wants to take those of the migrations away under it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.running import foreign_keys, run_step
 from epicvc.database.migrations.statements import normalised
-from epicvc.database.quoting import quote_identifier as quote
 from epicvc.errors import MigrationFailed
 
 _NEVER = "1970-01-01 00:00:00"
@@ -54,16 +53,16 @@ def prove(backend: Backend, migrations: Sequence[Migration]) -> Proof:
         with scratch.read() as reader:
             history = read_history(reader)
         kept = _kept(history, migrations)
-        pending = _Trial(scratch, migrations)
+        pending = _Trial(scratch)
         known = {record.number for record in history.records}
         pending.forward([migration for migration in migrations if migration.number not in known])
-    applied = _Trial(scratch, migrations)
+    applied = _Trial(scratch)
     applied.skipped += [record.version for record in history.records if record.number not in kept]
     if kept:
         with backend.scratch(copy=True) as scratch:
             with backend.scratch(copy=False) as empty:
-                _leave_out(scratch, _tables_made(empty, [m for m in migrations if m.number in known]))
-            applied = _Trial(scratch, migrations, applied.skipped)
+                made = _tables_made(empty, [migration for migration in migrations if migration.number in known])
+            applied = _Trial(scratch, applied.skipped, made)
             applied.back([migration for migration in migrations if migration.number in kept])
     return Proof(
         (*applied.proven, *pending.proven), (*applied.skipped, *pending.skipped), (*applied.errors, *pending.errors)
@@ -82,34 +81,18 @@ def _kept(history: History, migrations: Sequence[Migration]) -> frozenset[int]:
 
 
 def _tables_made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[str]:
-    """The tables that migrations make out of nothing, as far as they can be applied there."""
-    trial = _Trial(empty, migrations)
-    with suppress(MigrationFailed):
-        for migration in migrations:
+    """The tables that migrations make, by every name that they have in between, in lower case.
+
+    What needs a table of the application cannot be applied to an empty database, and is passed over.
+    """
+    trial = _Trial(empty)
+    made: set[str] = set()
+    for migration in migrations:
+        with suppress(MigrationFailed):
             trial.step(migration, Direction.UP)
-    with empty.read() as reader:
-        return frozenset(table.name.lower() for table in reader.schema().tables)
-
-
-def _leave_out(scratch: Backend, made: Collection[str]) -> None:
-    """Drop the other tables that refer to some of these, and those that refer to them."""
-    with scratch.read() as reader:
-        parents = {
-            table.name: {reference.parent.lower() for reference in reader.references(table.name)}
-            for table in reader.schema().tables
-        }
-    gone = set(made)
-    others = {name for name in parents if name.lower() not in made}
-    left_out: list[str] = []
-    while found := sorted(name for name in others - {*left_out} if parents[name] & gone):
-        left_out += found
-        gone.update(name.lower() for name in found)
-    if left_out:
-        with scratch.write(track=False, foreign_keys=False) as writer:
-            for name in left_out:
-                for _ in writer.execute(f"DROP TABLE {quote(name)}"):
-                    pass
-            writer.commit()
+        with empty.read() as reader:
+            made.update(table.name.lower() for table in reader.schema().tables)
+    return frozenset(made)
 
 
 def definitions_of(reader: Reader) -> Definitions:
@@ -124,20 +107,19 @@ def definitions_of(reader: Reader) -> Definitions:
 class _Trial:
     """One proof on one scratch database.
 
+    Args:
+        scratch: it.
+        skipped: versions that are passed over.
+        tables: only references out of these may not break; by default out of none.
+
     Attributes:
         proven, skipped, errors: as in :class:`Proof`.
     """
 
-    def __init__(
-        self,
-        scratch: Backend,
-        migrations: Sequence[Migration],
-        skipped: Sequence[str] = (),
-        made: frozenset[str] | None = None,
-    ) -> None:
+    def __init__(self, scratch: Backend, skipped: Sequence[str] = (), tables: Collection[str] | None = None) -> None:
         self._scratch = scratch
-        self._migrations = migrations
-        self._tables: dict[str, str] = {}  # what belongs to which table
+        self._tables = tables
+        self._owners: dict[str, str] = {}  # what belongs to which table
         self.proven: list[str] = []
         self.skipped = [*skipped]
         self.errors: list[str] = []
@@ -188,7 +170,7 @@ class _Trial:
         """Definitions without what the application had on tables that have gone and come back: it went with them."""
         gone = {name.removeprefix("table ") for name in after.keys() - before.keys() if name.startswith("table ")}
         there = self.definitions()
-        return {name: sql for name, sql in after.items() if name in there or self._tables.get(name) not in gone}
+        return {name: sql for name, sql in after.items() if name in there or self._owners.get(name) not in gone}
 
     def _note(self, migration: Migration) -> None:
         if not any(error.startswith((migration.where, migration.rollback_where)) for error in self.errors):
@@ -198,13 +180,13 @@ class _Trial:
         """Carry out one step in a transaction of its own."""
         step = Step(migration, direction)
         with self._scratch.write(track=False, foreign_keys=foreign_keys(step)) as writer:
-            run_step(writer, step, read_history(writer), by="", at=_NEVER)
+            run_step(writer, step, read_history(writer), by="", at=_NEVER, tables=self._tables)
             writer.commit()
 
     def definitions(self) -> Definitions:
         """What is defined."""
         with self._scratch.read() as reader:
-            self._tables.update((f"{entry.kind} {entry.name}", entry.table) for entry in reader.definitions())
+            self._owners.update((f"{entry.kind} {entry.name}", entry.table) for entry in reader.definitions())
             return definitions_of(reader)
 
     def _compare(self, where: str, what: str, wanted: Definitions) -> None:

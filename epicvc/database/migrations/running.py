@@ -6,7 +6,8 @@ not be committed: migration and record are there together or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 from epicvc.database.backend import Fault, Writer
 from epicvc.database.migrations import TABLE
@@ -42,7 +43,9 @@ def foreign_keys(step: Step) -> bool:
     return enforces_foreign_keys(statements_of(step))
 
 
-def run_step(writer: Writer, step: Step, history: History, *, by: str, at: str) -> History:
+def run_step(
+    writer: Writer, step: Step, history: History, *, by: str, at: str, tables: Collection[str] | None = None
+) -> History:
     """Apply a migration or take it back, and record it.
 
     Args:
@@ -51,6 +54,7 @@ def run_step(writer: Writer, step: Step, history: History, *, by: str, at: str) 
         history: the record that the plan was made for.
         by: who does it.
         at: when, UTC, ``YYYY-MM-DD HH:MM:SS``.
+        tables: only references out of these, in lower case, may not break; by default out of none.
 
     Returns:
         The record as it is then.
@@ -63,11 +67,11 @@ def run_step(writer: Writer, step: Step, history: History, *, by: str, at: str) 
     if read_history(writer) != history:
         raise Overtaken
     run = _Run(writer, step, history)
-    faults, parents = writer.faults(), writer.missing_parents()
+    before = _broken(writer, tables)
     for number, statement in enumerate(run.statements, 1):
         run.execute(number, statement)
     run.check_record()
-    run.check_references(faults, parents)
+    run.check_references(before, _broken(writer, tables))
     return _record(writer, step.migration, step.direction, history, by=by, at=at)
 
 
@@ -87,6 +91,21 @@ def adopt(writer: Writer, migrations: Sequence[Migration], *, by: str, at: str) 
 
 def _made(migration: Migration, kind: str, *, by: str, at: str) -> Record:
     return Record(migration.version, migration.name, at, by, migration.checksum, kind, migration.rollback_sql)
+
+
+class _Broken(NamedTuple):
+    """References that lead nowhere: those of rows, and those of tables to tables that do not exist."""
+
+    rows: list[Fault]
+    parents: set[tuple[str, str]]
+
+
+def _broken(writer: Writer, tables: Collection[str] | None) -> _Broken:
+    """The broken references out of some tables, or out of all."""
+    return _Broken(
+        [fault for fault in writer.faults() if tables is None or fault.table.lower() in tables],
+        {pair for pair in writer.missing_parents() if tables is None or pair[0].lower() in tables},
+    )
 
 
 def _record(
@@ -129,16 +148,15 @@ class _Run:
             if now != self._history:
                 raise self._failed(f"it changes the rows of {TABLE}, which are the runner's record")
 
-    def check_references(self, faults: frozenset[Fault], parents: frozenset[tuple[str, str]]) -> None:
+    def check_references(self, before: _Broken, now: _Broken) -> None:
         """What was broken before may stay so; nothing more may break."""
-        for table, parent in sorted(self._writer.missing_parents() - parents):
+        for table, parent in sorted(now.parents - before.parents):
             raise self._failed(f"it leaves {table} with a foreign key to {parent}, which does not exist")
-        now = self._writer.faults()
-        if len(now) <= len(faults):  # compared by number too: a table or column may have a new name
+        if len(now.rows) <= len(before.rows):  # compared by number too: a table or column may have a new name
             return
-        before = {(fault.table, fault.key, fault.parent) for fault in faults}
+        known = {(fault.table, fault.key, fault.parent) for fault in before.rows}
         broken = sorted(
-            (fault for fault in now if (fault.table, fault.key, fault.parent) not in before),
+            (fault for fault in now.rows if (fault.table, fault.key, fault.parent) not in known),
             key=lambda fault: (fault.table, fault.key),
         )
         first = broken[0]
