@@ -19,6 +19,10 @@ What is taken where a text can be read in more than one way:
 - "a" is the number one before an English unit, and "to" between two Portuguese numbers. "A semana" is "the week".
 - "sem" is a week where no word follows it, else "without".
 - ``meio dia`` is half a day; ``meio-dia`` is noon, and no duration.
+- A number is read whole or not at all. ``1 500``, ``1'500`` and ``1_500`` are fifteen hundred, ``.5`` is a half. A
+  text is refused where a number, a factor or a stray point stands directly before or behind what would be read
+  (``2 3 dias``, ``2 x 3 dias``, ``1..5 dias``, ``2 dias e 4``), unless the number behind counts something else
+  (``2 weeks and 4 people``) or can only be minutes (``1 hora e 30``). See :mod:`epicvc.planning.surroundings`.
 - Two lengths that are not joined ("2 weeks of work, then 3 days") are refused, unless the second one says the first
   again, as in "2 weeks (10 working days)". So are rates ("3 days per week"), vague numbers ("a few days") and a
   range whose second end is the smaller one.
@@ -38,7 +42,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.errors import DurationError
-from epicvc.planning.terms import Term, Terms, Unreadable
+from epicvc.planning.surroundings import Unreadable, require_nothing_left
+from epicvc.planning.terms import Term, Terms
 from epicvc.planning.tokens import Kind, tokens
 from epicvc.planning.words import (
     ABBREVIATIONS,
@@ -137,6 +142,7 @@ class _Parser:
             duration, end = read
             self.found.append(replace(duration, text=self._slice(at, end)))
             self._require_no_rate(end)
+            require_nothing_left(self.terms, end)
             at = end
 
     def _slice(self, start: int, end: int) -> str:
@@ -211,11 +217,11 @@ class _Parser:
         at = last.end
         if self.terms.word(at) == "." and self.terms.word(at - 1) in ABBREVIATIONS:
             at += 1
-        if last.unit is HOUR:
-            minutes = self.terms.bare_minutes(at)
+        joined = self.terms.word(at) in PLUS and not (between and self.terms.word(at) in AND)
+        if last.unit is HOUR and last.amount.denominator == 1:
+            minutes = self.terms.bare_minutes(at + joined, joined=joined)
             if minutes is not None:
                 return minutes
-        joined = self.terms.word(at) in PLUS and not (between and self.terms.word(at) in AND)
         comma = self.terms.word(at) == ","
         start = at + (joined or comma)
         start += comma and self.terms.word(start) in AND  # "1 month, 2 weeks, and 3 days"

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from epicvc.planning.surroundings import Unreadable, require_not_counted, require_whole
 from epicvc.planning.tokens import Kind, Token
 from epicvc.planning.words import (
     ABBREVIATIONS,
@@ -22,12 +23,14 @@ from epicvc.planning.words import (
     COUNTING,
     ENGLISH,
     FILLERS,
+    GLYPHS,
     HALVES,
     HOUR,
     MINUTE,
     NUMBERS,
+    OF,
     PLUS,
-    SCALES,
+    PREPOSITIONS,
     TENS,
     TO,
     UNIT_OF,
@@ -38,6 +41,9 @@ from epicvc.planning.words import (
 )
 
 HALF: Final = Fraction(1, 2)
+_FRACTIONS: Final = {"1/2": HALF, "1/4": HALF / 2, "3/4": 3 * HALF / 2} | GLYPHS
+_ONE: Final = ARTICLES | {"one", "um"}
+_BEHIND_MINUTES: Final = frozenset('.,;!?()[]"') | PREPOSITIONS | OF | AND
 
 
 class Term(Struct):
@@ -47,13 +53,6 @@ class Term(Struct):
     amount: Fraction
     end: int
     counting: Counting | None = None
-
-
-class Unreadable(Exception):
-    """Why a text cannot be read; becomes a DurationError where all that is understood is known."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
 
 
 class Terms:
@@ -91,14 +90,29 @@ class Terms:
         """The term that begins at a place, behind one of the unit ``after``."""
         return self._half_unit(at) or self._counted(at, after) or self._unit_and_half(at)
 
-    def bare_minutes(self, at: int) -> Term | None:
-        """The minutes of ``1h30``."""
+    def bare_minutes(self, at: int, *, joined: bool) -> Term | None:
+        """The minutes of ``1h30``, ``1h 30`` and ``1 hora e 30``."""
         token = self.at(at)
-        if token is None or token.kind is not Kind.NUMBER or not token.glued or self.unit(at + 1):
+        if token is None or token.fresh:
             return None
-        if token.value >= 60 or self.word(at + 1) in AMBIGUOUS:
+        if token.kind is Kind.NUMBER and token.glued and not joined:
+            fits = not self.unit(at + 1) and self.word(at + 1) not in AMBIGUOUS
+            return Term(MINUTE, token.value, at + 1) if fits and token.value < 60 else None
+        read = (token.value, at + 1) if token.kind is Kind.NUMBER else self.number_word(at)
+        if read is None or read[0] >= 60 or read[0].denominator != 1:
             return None
-        return Term(MINUTE, token.value, at + 1)
+        following = self.at(read[1])
+        if following is None or following.fresh or following.text in _BEHIND_MINUTES:
+            return Term(MINUTE, *read)
+        return None
+
+    def number(self, at: int) -> int | None:
+        """Behind the number at a place, one that can be read in two ways included; ``None`` where there is none."""
+        token = self.at(at)
+        if token is not None and token.kind in (Kind.NUMBER, Kind.ODD):
+            return at + 1
+        read = self.number_word(at)
+        return read[1] if read else None
 
     def _half_unit(self, at: int) -> Term | None:
         """Half a unit."""
@@ -106,6 +120,8 @@ class Terms:
             return None
         start = at + 1 + (self.word(at + 1) in ARTICLES)
         found = self._counted_unit(start)
+        if found:
+            require_not_counted(self, at)
         return Term(found[0], HALF, found[1], found[2]) if found else None
 
     def _unit_and_half(self, at: int) -> Term | None:
@@ -113,8 +129,8 @@ class Terms:
         found = self.unit(at)
         if found is None or self.word(at) in ABBREVIATIONS or self.word(at) == WEEK_OR_WITHOUT:
             return None
-        end = self._and_half(at + 1)
-        return Term(found[0], 1 + HALF, end, found[1]) if end else None
+        half = self._and_half(at + 1)
+        return Term(found[0], 1 + half[0], half[1], found[1]) if half else None
 
     def _counted(self, at: int, after: Unit | None) -> Term | None:
         """Amounts with their unit."""
@@ -123,7 +139,6 @@ class Terms:
         if read is None:
             return None
         amount, end = read
-        self._require_whole_number(at + opened)
         if self.word(end) in (AND if opened else TO) and (upper := self._amount(end + 1)) is not None:
             if self._unit_behind(upper[1], after) is None:
                 return None
@@ -133,32 +148,11 @@ class Terms:
         found = self._unit_behind(end, after)
         if found is None:
             return None
+        if after is None:  # else what stands before is the term before
+            require_whole(self, at + opened)
         unit, end, counting = found
         half = self._and_half(end)
-        return Term(unit, amount + HALF, half, counting) if half else Term(unit, amount, end, counting)
-
-    def _require_whole_number(self, at: int) -> None:
-        """What stands before a number must not be part of it."""
-        before, word = self.at(at - 1), self.word(at - 1)
-        glued = self.tokens[at].glued
-        if before is None:
-            return
-        if word == "-" and glued and not (self.at(at - 2) and before.glued):
-            raise Unreadable("a length cannot be negative")
-        scale = self.word(at - 2) if word in AND else word
-        if scale in SCALES and self._end_of_amount_has_unit(at):
-            raise Unreadable(f"{scale!r} is a number higher than this grammar counts")
-        earlier = self.at(at - 2)
-        if word in AND and earlier is not None and self._end_of_amount_has_unit(at):
-            is_number = earlier.kind in (Kind.NUMBER, Kind.ODD) or earlier.text in NUMBERS or earlier.text in TENS
-            if is_number and self.word(at - 3) not in BETWEEN:
-                raise Unreadable(
-                    f"{' '.join(token.text for token in self.tokens[at - 2 : at + 1])!r} can be a sum or a range"
-                )
-
-    def _end_of_amount_has_unit(self, at: int) -> bool:
-        read = self._amount(at)
-        return read is not None and self._unit_behind(read[1], None) is not None
+        return Term(unit, amount + half[0], half[1], counting) if half else Term(unit, amount, end, counting)
 
     def _unit_behind(self, at: int, after: Unit | None) -> tuple[Unit, int, Counting | None] | None:
         """The unit of an amount that ends here."""
@@ -186,18 +180,22 @@ class Terms:
             return unit, end + 2, Counting.BUSINESS
         return unit, end, counting
 
-    def _and_half(self, at: int) -> int | None:
-        """Behind "and a half" that belongs to what stands before; ``None`` where half of a unit follows."""
+    def _and_half(self, at: int) -> tuple[Fraction, int] | None:
+        """An "and a half", "e 1/4" that belongs to what stands before; ``None`` where it is one of the unit behind."""
         if self.word(at) not in AND:
             return None
-        at += 1 + (self.word(at + 1) in ARTICLES)
+        token = self.at(at + 1)
+        if token is not None and token.text in _FRACTIONS:
+            free = self._counted_unit(at + 2) is None and self.word(at + 2) not in AMBIGUOUS
+            return (_FRACTIONS[token.text], at + 2) if free and self.number(at + 2) is None else None
+        at += 1 + (self.word(at + 1) in _ONE)
         if self.word(at) not in HALVES or self.unit(at + 1):
             return None
         if self.word(at + 1) in ARTICLES and self.unit(at + 2):
             return None
         if self.word(at + 1) in ("the", "of"):  # "2 months and half the team"
             return None
-        return at + 1
+        return HALF, at + 1
 
     def _amount(self, at: int) -> tuple[Fraction, int] | None:
         token = self.at(at)
@@ -206,7 +204,9 @@ class Terms:
         if token.kind is Kind.NUMBER:
             before = self.at(at - 1)
             if token.glued and before is not None and before.kind is Kind.WORD and before.text not in UNIT_OF:
-                return None  # part of a name: "v2 days"
+                earlier = self.at(at - 2)
+                if before.text not in AMBIGUOUS or earlier is None or earlier.kind is not Kind.NUMBER:  # 20m30s
+                    return None  # part of a name: "v2 days"
             return self._with_half(token.value, at + 1)
         if token.text in ARTICLES:
             english = self.word(at + 1) in ENGLISH or self.word(at + 1) in WORK_UNITS
@@ -216,10 +216,13 @@ class Terms:
         return self._with_half(*read) if read else None
 
     def _with_half(self, value: Fraction, at: int) -> tuple[Fraction, int]:
-        """``two and a half weeks``: the half stands before the unit."""
-        if self.word(at) in AND:
-            end = at + 1 + (self.word(at + 1) in ARTICLES)
-            if self.word(end) in HALVES and self.unit(end + 1) and value.denominator == 1:
+        """``two and a half weeks``, ``two-and-a-half weeks``: the half stands before the unit."""
+        first = self._past_hyphen(at)
+        if self.word(first) in AND:
+            end = self._past_hyphen(first + 1)
+            if self.word(end) in _ONE:
+                end = self._past_hyphen(end + 1)
+            if self.word(end) in HALVES and self.unit(self._past_hyphen(end + 1)) and value.denominator == 1:
                 return value + HALF, end + 1
         return value, at
 
@@ -230,8 +233,14 @@ class Terms:
             return Fraction(NUMBERS[word]), at + 1
         if word not in TENS:
             return None
-        joined = self.word(at + 1) in AND or self.word(at + 1) == "-"
-        ones = NUMBERS.get(self.word(at + 1 + joined), 0)
+        end = self._past_hyphen(at + 1)
+        if self.word(end) in AND:
+            end = self._past_hyphen(end + 1)
+        ones = NUMBERS.get(self.word(end), 0)
         if 1 <= ones <= 9:
-            return Fraction(TENS[word] + ones), at + 2 + joined
+            return Fraction(TENS[word] + ones), end + 1
         return Fraction(TENS[word]), at + 1
+
+    def _past_hyphen(self, at: int) -> int:
+        """Behind a hyphen that is glued to the word before."""
+        return at + (self.word(at) == "-" and self.tokens[at].glued)

@@ -14,7 +14,21 @@ from epicvc.planning.words import GLYPHS
 
 MAX_DIGITS: Final = 12
 
-_TOKEN: Final = re.compile(r"(?=[\d½¼¾])(?P<digits>\d+(?:[.,:/]\d+)*)?(?P<glyph>[½¼¾])?|[^\W\d_]+|\S")
+_NO_MORE: Final = r"(?![.,:/]?\d)"
+_TOKEN: Final = re.compile(
+    rf"""
+      (?P<digits>
+          \d{{1,3}}(?P<gap>[ \u00a0\u2007\u2009\u202f'’_])\d{{3}}(?:(?P=gap)\d{{3}})*(?:[.,]\d+)?{_NO_MORE}  # 1 500,5
+        | (?<![^\s(\[{{~≈<>=:+\-‐‑‒–—−])[.,]\d+{_NO_MORE}                                                # .5
+        | \d+(?:[.,:/]\d+)*
+      )
+      (?:[ \u00a0\u2009\u202f]?(?P<glyph>[½¼¾]))?
+    | (?P<fraction>[½¼¾])
+    | [^\W\d_]+
+    | \S
+    """,
+    re.VERBOSE,
+)
 _DASHES: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 
 
@@ -37,6 +51,7 @@ class Token(Struct, frozen=True):
         end: where it ends.
         value: of a number.
         glued: nothing stands between it and the token before.
+        fresh: it begins a line.
     """
 
     kind: Kind
@@ -45,6 +60,7 @@ class Token(Struct, frozen=True):
     end: int
     value: Fraction = Fraction(0)
     glued: bool = False
+    fresh: bool = False
 
 
 def plain(word: str) -> str:
@@ -57,37 +73,47 @@ def tokens(text: str) -> list[Token]:
     """Cut a text, composed as NFC, into tokens."""
     result: list[Token] = []
     position = 0
+    fresh = True
     while position < len(text):
         if text[position].isspace():
+            fresh = fresh or text[position] in "\n\r"
             position += 1
             continue
         match = _TOKEN.match(text, position)
         assert match is not None  # every character but white space is at least a mark
         glued = bool(result) and result[-1].end == position
-        result.append(_token(match, glued=glued))
+        result.append(_token(match, glued=glued, fresh=fresh))
         position = match.end()
+        fresh = False
     return result
 
 
-def _token(match: re.Match[str], *, glued: bool) -> Token:
+def _token(match: re.Match[str], *, glued: bool, fresh: bool) -> Token:
     text, (start, end) = match.group(), match.span()
-    digits, glyph = match["digits"], match["glyph"]
+    digits, glyph = match["digits"], match["glyph"] or match["fraction"]
     if digits is None and glyph is None:
         if text[0].isalpha():
-            return Token(Kind.WORD, plain(text), start, end, glued=glued)
-        return Token(Kind.MARK, text.translate(_DASHES), start, end, glued=glued)
-    value = number(digits or "0")
+            return Token(Kind.WORD, plain(text), start, end, glued=glued, fresh=fresh)
+        return Token(Kind.MARK, text.translate(_DASHES), start, end, glued=glued, fresh=fresh)
+    value = number(digits or "0", match["gap"])
     if value is None or (glyph and value.denominator != 1):
-        return Token(Kind.ODD, text, start, end, glued=glued)
-    return Token(Kind.NUMBER, text, start, end, value + GLYPHS.get(glyph or "", Fraction(0)), glued=glued)
+        return Token(Kind.ODD, text, start, end, glued=glued, fresh=fresh)
+    return Token(Kind.NUMBER, text, start, end, value + GLYPHS.get(glyph or "", Fraction(0)), glued=glued, fresh=fresh)
 
 
-def number(text: str) -> Fraction | None:
+def number(text: str, gap: str | None = None) -> Fraction | None:
     """The value of digits with commas and points; ``None`` where they do not say one number.
+
+    Args:
+        text: the digits.
+        gap: what stands between groups of three of them, as in ``1 500``; the one comma or point is then a decimal.
 
     One separator with exactly three digits behind it is both a decimal and a thousand (``1.500``); only a zero before
     it settles that (``0.125``).
     """
+    if gap is not None:
+        plain_text = text.replace(gap, "").replace(",", ".")
+        return None if text.startswith("0") or len(plain_text) > MAX_DIGITS else Fraction(plain_text)
     if len(text) > MAX_DIGITS or ":" in text or "/" in text:
         return None
     pieces = re.split("[.,]", text)

@@ -224,5 +224,32 @@ VAGUE: Final = SCALES | {
 """Numbers that are none: before a unit they make a text unreadable."""
 
 OF: Final = frozenset({"de", "of"})
+TIMES: Final = frozenset({"x", "×", "*", "·", "vezes", "times"})
+PARTS: Final = HALVES | {"%", "metade", "terco", "quarto", "third", "quarter"}
+"""What is taken out of the length behind "of": ``50% of 2 days``."""
+PREPOSITIONS: Final = frozenset(
+    {
+        *(
+            "do",
+            "da",
+            "dos",
+            "das",
+            "para",
+            "pra",
+            "com",
+            "sem",
+            "em",
+            "no",
+            "na",
+            "nos",
+            "nas",
+            "por",
+            "antes",
+            "depois",
+        ),
+        *("for", "with", "in", "on", "at", "by", "per", "from", "until", "before", "after", "then", "but", "mas"),
+    }
+)
+"""Words that no number counts: what stands before them is a number of nothing."""
 RATES: Final = frozenset({"per", "por", "cada", "each", "every", "/"})
 """Before a unit they make a rate of what stands before them, as in ``3 days per week``."""
