@@ -59,8 +59,9 @@ class GivenDatabase:
     @contextmanager
     def _connection(self) -> Iterator[Any]:
         given = self._get() if _takes_nothing(self._get) else self._get(NAME)
-        # A sqlite3 connection is a context manager too, one that commits the application's transaction when left.
-        if hasattr(given, "__enter__") and not isinstance(given, sqlite3.Connection):
+        # Connections are context managers too. Left, sqlite3's commits the application's transaction, and SQLAlchemy's
+        # closes the connection; a new one that nobody else has goes back to its pool once it is let go of.
+        if hasattr(given, "__enter__") and not _is_connection(given):
             with given as connection:
                 yield connection
         else:
@@ -78,6 +79,10 @@ def _takes_nothing(call: Any) -> bool:
     except TypeError:
         return False
     return True
+
+
+def _is_connection(given: Any) -> bool:
+    return isinstance(given, sqlite3.Connection) or hasattr(given, "exec_driver_sql")
 
 
 def _driver(connection: Any) -> Any:

@@ -80,6 +80,13 @@ class Held(Named):
         yield self.connection
 
 
+class HeldPlain(Held):
+    """Gives that connection itself."""
+
+    def get_connection(self, name: str = "framework") -> Any:
+        return self.connection
+
+
 def by_name(cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> dict[str, Any]:
     return {column[0]: value for column, value in zip(cursor.description, row, strict=True)}
 
@@ -99,6 +106,7 @@ MANAGERS = {
     "uri": lambda: Fresh("file:framework.db?mode=rw", uri=True),
     "sqlalchemy": lambda: Named("sqlite:///framework.db"),
     "sqlalchemy held": lambda: Held("sqlite:///framework.db"),
+    "sqlalchemy plain": lambda: HeldPlain("sqlite:///framework.db"),
 }
 
 
@@ -151,12 +159,15 @@ def test_an_open_transaction_is_neither_ended_nor_waited_for(synced: Path, kind:
     end(manager)
 
 
-def test_an_open_transaction_of_sqlalchemy(synced: Path) -> None:
-    manager = Held("sqlite:///framework.db")
+@pytest.mark.parametrize("kind", ["sqlalchemy held", "sqlalchemy plain"])
+def test_an_open_transaction_of_sqlalchemy(synced: Path, kind: str) -> None:
+    manager = MANAGERS[kind]()
     sync = BidirectionalSync(db_manager=manager)
     manager.connection.execute(sqlalchemy.text("UPDATE framework_epics SET name = 'Open' WHERE epic_key = '1'"))
     with pytest.raises(DatabaseLocked):
         sync.sync_all_epics()
+    query = sqlalchemy.text("SELECT name FROM framework_epics WHERE epic_key = '1'")
+    assert manager.connection.execute(query).scalar_one() == "Open"
     manager.connection.rollback()
     manager.connection.execute(sqlalchemy.text("SELECT name FROM framework_epics"))  # begins nothing in the database
     assert not [r for r in sync.sync_all_epics() if r["changes"]]
