@@ -20,18 +20,11 @@ class Decisions:
     def __init__(self, decide: Decide, whole: Callable[[Label], bool]) -> None:
         self._decide = decide
         self._whole = whole
-        self._asked: dict[Label, tuple[Conflict, Chosen | None]] = {}
         self.undecided: dict[Label, Conflict] = {}
         self.decided: dict[Label, tuple[Conflict, Chosen]] = {}
 
     def ask(self, conflict: Conflict) -> Chosen | None:
         """What is decided for a conflict."""
-        chosen = self.ask_place(conflict)
-        self._asked.setdefault(conflict.label, (conflict, chosen))
-        return chosen
-
-    def ask_place(self, conflict: Conflict) -> Chosen | None:
-        """Where a task goes; about its content that says nothing."""
         chosen = self._decide(conflict)
         if chosen is None:
             self.undecided.setdefault(conflict.label, conflict)
@@ -39,17 +32,20 @@ class Decisions:
             self.decided.setdefault(conflict.label, (conflict, chosen))
         return chosen
 
-    def context(self) -> Context:
-        """A merge that asks here."""
-        return Context(decide=self.ask, whole=self._whole)
+    def context(self, kept: dict[tuple[str, ...], str] | None = None) -> Context:
+        """A merge that asks here.
 
-    def kept(self, epic: str) -> dict[tuple[str, ...], str]:
-        """Where the epic or a task of it was settled as a whole, and by whose value."""
-        return {
-            label.path: _whose(conflict, chosen)
-            for label, (conflict, chosen) in self._asked.items()
-            if label.root == epic and not label.table and (not label.path or _is_task(label))
-        }
+        Args:
+            kept: gets the places, the epic or a task, that are settled as a whole, and by whose value.
+        """
+
+        def ask(conflict: Conflict) -> Chosen | None:
+            chosen, label = self.ask(conflict), conflict.label
+            if kept is not None and (not label.path or _is_task(label)):
+                kept.setdefault(label.path, _whose(conflict, chosen))
+            return chosen
+
+        return Context(decide=ask, whole=self._whole)
 
 
 def _is_task(label: Label) -> bool:

@@ -57,23 +57,25 @@ class EpicMerge:
         Raises:
             InvalidData: the merged file is no epic, which no text of it should lead to.
         """
+        kept: dict[tuple[str, ...], str] = {}
+        """What was settled as a whole; of the rows alone, where files have conflicts of their own."""
         if epic.in_sync:
-            rows = self._merged(epic.id, [joined(*pair) for pair in zip(epic.of_files, epic.of_rows, strict=True)])
+            whole = [joined(*pair) for pair in zip(epic.of_files, epic.of_rows, strict=True)]
+            rows = self._merged(epic.id, whole, kept)
             file = file_part(rows, epic.names)
         else:
-            file, rows = self._merged(epic.id, epic.of_files), self._merged(epic.id, epic.of_rows)
+            file, rows = self._merged(epic.id, epic.of_files, {}), self._merged(epic.id, epic.of_rows, kept)
         if self._mapping.links:
-            whole = full_core((rows if file is None else file) or {}, epic.still.cores)
-            self.links[epic.id] = links_of(whole, self._mapping.links.field)
+            full = full_core((rows if file is None else file) or {}, epic.still.cores)
+            self.links[epic.id] = links_of(full, self._mapping.links.field)
         self._agree(epic, file, rows, self._write_file(epic, file, rows))
         base, ours, theirs = epic.rows
         still = frozenset(epic.still.items)
-        kept = {**self._decisions.kept(epic.id), **epic.kept}
-        return Documents(epic.id, base, ours, theirs, rows, epic.names, kept, still)
+        return Documents(epic.id, base, ours, theirs, rows, epic.names, {**kept, **epic.kept}, still)
 
-    def _merged(self, epic: str, wholes: Iterable[Core | None]) -> Core | None:
+    def _merged(self, epic: str, wholes: Iterable[Core | None], kept: dict[tuple[str, ...], str]) -> Core | None:
         base, ours, theirs = shared(wholes)
-        value = self._engine.merge(self._decisions.context(), epic, base, ours, theirs).ours
+        value = self._engine.merge(self._decisions.context(kept), epic, base, ours, theirs).ours
         return None if value is ABSENT else cast("Core", value)
 
     # Files

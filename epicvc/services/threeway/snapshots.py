@@ -166,7 +166,7 @@ class _Merge:
         return list(dependants(self._three)) if self._mapping.links else []
 
     def _relocate(self, loader: Loader, epics: Mapping[str, Epic]) -> list[tuple[Label, Label]]:
-        links, three, reader = self._mapping.links, self._three, self._session.reader
+        three, reader = self._three, self._session.reader
         owned = reader if three.owned else None
 
         def owners(keys: Collection[str]) -> set[str]:
@@ -174,8 +174,7 @@ class _Merge:
             rows = living_tasks(owned, loader.layout, sorted(keys)) if owned is not None else ()
             return known | {epic for _, epic in rows}
 
-        field = links.field if links else None
-        return relocate(epics, field, self._decisions.ask_place, owners, unique=self._unique_tasks)
+        return relocate(epics, self._mapping, self._decisions.ask, owners, unique=self._unique_tasks)
 
     def _groups(self, both: frozenset[str]) -> Iterator[list[str]]:
         """The epics to merge, a bounded number at once; those between which tasks moved or depend are together."""

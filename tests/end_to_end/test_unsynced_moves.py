@@ -1,0 +1,166 @@
+"""Merges of branches that moved tasks, of which one has synchronised and the other has its edit in the files alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.repos import NO_FACTS, EpicRepo
+
+Edit = Callable[[EpicRepo], None]
+
+SYNCED = [(False, False), (True, False), (False, True), (True, True)]
+"""Whether theirs, and ours, synchronises before it commits."""
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> EpicRepo:
+    """Four epics with two tasks each, in sync; a row of the application refers to the task 2.1."""
+    repo = EpicRepo(tmp_path / "four", NO_FACTS)
+    repo.directory.mkdir(parents=True)
+    for epic in "1234":
+        tasks = [{"id": f"{epic}.{n}", "title": f"Task {n} of {epic}", "risk": "low", "own": [n]} for n in (1, 2)]
+        file_of(repo, epic).write_text(
+            json.dumps({"epic": {"id": epic, "name": f"Epic {epic}", "tasks": tasks}}, indent=2)
+        )
+    repo.ok("init", "--db", "framework.db")
+    repo.ok("sync")
+    repo.sql("CREATE TABLE c (id INTEGER PRIMARY KEY, task INTEGER REFERENCES framework_tasks(id))")
+    repo.sql("INSERT INTO c SELECT 7, id FROM framework_tasks WHERE task_key = '2.1'")
+    repo.ok("commit", "-m", "base")
+    return repo
+
+
+def file_of(repo: EpicRepo, epic: str) -> Path:
+    return repo.directory / f"{epic}.json"
+
+
+def tasks(repo: EpicRepo, epic: str) -> list[Any]:
+    found: list[Any] = repo.body(epic).get("tasks", [])
+    return found
+
+
+def move(key: str, to: str) -> Edit:
+    def edit(repo: EpicRepo) -> None:
+        source = key[0]
+        task = next(task for task in tasks(repo, source) if task["id"] == key)
+        repo.rewrite(source, lambda body: body["tasks"].remove(task))
+        repo.rewrite(to, lambda body: body["tasks"].append(task))
+
+    return edit
+
+
+def delete(epic: str) -> Edit:
+    return lambda repo: repo.path(epic).unlink()
+
+
+def rename(key: str, new: str) -> Edit:
+    return lambda repo: repo.rewrite(
+        key[0], lambda body: [task.update(id=new) for task in body["tasks"] if task["id"] == key]
+    )
+
+
+def add(epic: str, depends: str) -> Edit:
+    new = {"id": "o1", "title": "New", "dependencies": [depends]}
+    return lambda repo: repo.rewrite(epic, lambda body: body["tasks"].append(new))
+
+
+def branches(repo: EpicRepo, theirs: Edit, ours: Edit, synced: tuple[bool, bool]) -> None:
+    repo.ok("switch", "-c", "theirs")
+    for name, edit, sync in (("theirs", theirs, synced[0]), ("ours", ours, synced[1])):
+        edit(repo)
+        if sync:
+            repo.ok("sync")
+        repo.ok("commit", "-m", name)
+        if name == "theirs":
+            repo.ok("switch", "main")
+
+
+def in_files(repo: EpicRepo) -> set[tuple[str, str]]:
+    return {(path.stem, task["id"]) for path in repo.directory.glob("*.json") for task in tasks(repo, path.stem)}
+
+
+def in_rows(repo: EpicRepo) -> set[tuple[str, str]]:
+    query = (
+        "SELECT e.epic_key, t.task_key FROM framework_tasks t JOIN framework_epics e ON e.id = t.epic_id "
+        "WHERE t.deleted_at IS NULL AND e.deleted_at IS NULL"
+    )
+    return set(repo.sql(query))
+
+
+def sound(repo: EpicRepo) -> None:
+    """References hold, and after a ``sync`` both sides have the same tasks."""
+    assert repo.sql("PRAGMA foreign_key_check") == []
+    repo.ok("sync")
+    assert in_files(repo) == in_rows(repo)
+    assert repo.sql("PRAGMA foreign_key_check") == []
+    repo.ok("fsck")
+
+
+@pytest.mark.parametrize("synced", SYNCED)
+def test_both_moved_a_task_to_one_epic(four: EpicRepo, synced: tuple[bool, bool]) -> None:
+    row = four.task_row("1.2")
+    branches(four, move("1.2", "2"), move("1.2", "2"), synced)
+    assert four.json("merge", "theirs")["conflicts"] == []
+    wanted = {("1", "1.1"), ("2", "2.1"), ("2", "2.2"), ("2", "1.2")}
+    assert {found for found in in_files(four) if found[0] in "12"} == wanted
+    sound(four)
+    assert {found for found in in_files(four) if found[0] in "12"} == wanted
+    assert four.task_row("1.2")["id"] == row["id"]
+
+
+@pytest.mark.parametrize("synced", SYNCED)
+@pytest.mark.parametrize("answer", ["ours", "theirs"])
+def test_moved_to_an_epic_whose_file_is_gone(four: EpicRepo, synced: tuple[bool, bool], answer: str) -> None:
+    branches(four, move("1.2", "3"), delete("3"), synced)
+    (conflict,) = four.json("merge", "theirs", code=1)["conflicts"]
+    assert (conflict["ours"], conflict["theirs"]) == ("1:tasks/1.2", "3:tasks/1.2")
+    assert four.sql("PRAGMA foreign_key_check") == []
+    assert not file_of(four, "3").exists()
+    four.ok("resolve", "--prefer", answer)
+    four.ok("merge", "--continue")
+    sound(four)
+    assert ({"ours": "1", "theirs": "3"}[answer], "1.2") in in_files(four)
+    assert file_of(four, "3").exists() == (answer == "theirs")
+
+
+@pytest.mark.parametrize("synced", SYNCED)
+@pytest.mark.parametrize("answer", ["ours", "theirs"])
+def test_another_id_in_an_epic_whose_file_is_gone(four: EpicRepo, synced: tuple[bool, bool], answer: str) -> None:
+    branches(four, delete("3"), rename("3.1", "3.9"), synced)
+    (conflict,) = four.json("merge", "theirs", code=1)["conflicts"]
+    assert conflict["label"] == "3"
+    four.ok("resolve", "--prefer", answer)
+    four.ok("merge", "--continue")
+    sound(four)
+    wanted = {("3", "3.9"), ("3", "3.2")} if answer == "ours" else set()
+    assert {found for found in in_files(four) if found[0] == "3"} == wanted
+
+
+@pytest.mark.parametrize("synced", SYNCED)
+def test_what_refers_to_a_moved_task_still_does(four: EpicRepo, synced: tuple[bool, bool]) -> None:
+    branches(four, move("2.1", "4"), add("2", "1.1"), synced)
+    assert four.json("merge", "theirs")["conflicts"] == []
+    sound(four)
+    assert {("4", "2.1"), ("2", "o1")} <= in_files(four)
+    assert four.sql("SELECT t.task_key FROM c JOIN framework_tasks t ON t.id = c.task") == [("2.1",)]
+
+
+@pytest.mark.parametrize("synced", SYNCED)
+@pytest.mark.parametrize("answer", ["ours", "theirs"])
+def test_links_of_a_task_go_with_its_row(four: EpicRepo, synced: tuple[bool, bool], answer: str) -> None:
+    branches(four, delete("3"), add("3", "2.2"), synced)
+    (conflict,) = four.json("merge", "theirs", code=1)["conflicts"]
+    assert conflict["label"] == "3"
+    four.ok("resolve", "--prefer", answer)
+    assert four.sql("PRAGMA foreign_key_check") == []
+    four.ok("merge", "--continue")
+    sound(four)
+    assert (("3", "o1") in in_files(four)) == (answer == "ours")
+    living = (
+        "SELECT count(*) FROM task_dependencies JOIN framework_tasks t ON t.id = task_id WHERE t.deleted_at IS NULL"
+    )
+    assert four.one(living) == (answer == "ours")
