@@ -18,6 +18,9 @@ from epicvc.repo.objects import Commit, CommitKind
 from epicvc.repo.revisions import BACKUPS
 from epicvc.store.objects import ObjectId, is_id
 
+MIGRATIONS: Final = "migrations"
+"""The directory, beside the configuration, that a backup holds too."""
+
 _TIME: Final = "%Y%m%dT%H%M%S.%fZ"
 _encode = msgspec.json.Encoder(order="sorted").encode
 

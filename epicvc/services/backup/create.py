@@ -16,7 +16,7 @@ from epicvc.files.names import check_name
 from epicvc.files.patterns import DEFAULT_INCLUDE
 from epicvc.files.scan import scan
 from epicvc.repo.apply import record_refs
-from epicvc.repo.backups import BackupKind, BackupRecord, backup_ref
+from epicvc.repo.backups import MIGRATIONS, BackupKind, BackupRecord, backup_ref
 from epicvc.repo.base import put_mapping
 from epicvc.repo.config import CONFIG, Config, inside
 from epicvc.repo.objects import CommitKind, Snapshot, get_commit, put_commit, put_snapshot
@@ -32,7 +32,6 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
 
-MIGRATIONS: Final = "migrations"
 DATABASE: Final = "framework.db"
 COMMAND: Final = "backup create"
 

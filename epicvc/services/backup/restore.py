@@ -15,12 +15,11 @@ from msgspec import Struct
 from epicvc.database.backend import Stranded
 from epicvc.errors import FileUnavailable, Refused
 from epicvc.fileio import atomic_write, make_directories, remove_file, reporting
-from epicvc.files.names import check_name
 from epicvc.files.patterns import DEFAULT_INCLUDE
 from epicvc.files.scan import scan
 from epicvc.repo import stores
 from epicvc.repo.apply import record_refs
-from epicvc.repo.backups import BackupRecord
+from epicvc.repo.backups import MIGRATIONS, BackupRecord
 from epicvc.repo.config import CONFIG, PRIVATE, PRIVATE_CONFIG, load_config
 from epicvc.repo.objects import get_snapshot
 from epicvc.repo.reach import Reach
@@ -29,7 +28,7 @@ from epicvc.repo.repository import STORE, Repo
 from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC
 from epicvc.services.backup.catalog import Backup
 from epicvc.services.backup.create import COMMAND as _CREATE
-from epicvc.services.backup.create import MIGRATIONS, back_up_directory
+from epicvc.services.backup.create import back_up_directory
 from epicvc.services.backup.state import scratch, write_proved
 from epicvc.services.cleaning import take_checkpoint
 from epicvc.services.commits import FIRST_BRANCH
@@ -140,11 +139,9 @@ def _move(place: Path, home: Path, names: list[str]) -> None:
 
 
 def _write_place(store: Store, record: BackupRecord, place: Path) -> None:
+    """Write the configuration and the migrations, whose names were proved."""
     for key, blob in tree.items(store, record.place_root):
         path = key.decode()
-        check_name(path)
-        if path.split("/")[0] not in (CONFIG, MIGRATIONS):
-            raise Refused(f"the backup has {path} among its configuration", hint="it is not of epicvc's making")
         make_directories((place / path).parent, place)
         atomic_write(place / path, store.get(blob, ObjectType.BLOB))
 

@@ -13,9 +13,10 @@ from msgspec import Struct, field
 
 from epicvc.database.backend import Fault
 from epicvc.database.url import open_backend, parse_url
-from epicvc.errors import DamagedObject, EpicvcError, FileUnavailable, Refused
+from epicvc.errors import DamagedObject, EpicvcError, FileUnavailable, Refused, UnsafeName
 from epicvc.files.names import check_collisions, check_name
-from epicvc.repo.backups import BackupRecord, FaultCount
+from epicvc.repo.backups import MIGRATIONS, BackupRecord, FaultCount
+from epicvc.repo.config import CONFIG
 from epicvc.repo.objects import Commit, Snapshot, get_snapshot
 from epicvc.repo.reach import Reach
 from epicvc.services.exporting import Exported, write_state
@@ -78,6 +79,10 @@ def prove_trees(store: Store, snapshot: Snapshot, place: ObjectId) -> None:
         for path in paths:
             check_name(path)
         check_collisions(paths)
+    for key, _ in tree.items(store, place):
+        path = key.decode()
+        if path != CONFIG and not path.startswith(f"{MIGRATIONS}/"):
+            raise UnsafeName(path, "a backup has no such file beside its configuration")
 
 
 def _text(root: ObjectId, key: bytes) -> str:
