@@ -446,16 +446,16 @@ class Backend(Protocol):
         """Whether there is a database."""
         ...
 
-    def create(self) -> str | None:
-        """Make an empty database where there is none.
-
-        Returns:
-            What tells it from any other, for :meth:`discard`; ``None`` where nothing was made.
-        """
+    def create(self) -> bool:
+        """Make an empty database where there is none, and say whether it was made."""
         ...
 
-    def discard(self, made: str) -> None:
-        """Take back :meth:`create`: remove the database if it is still the one that was made, and still empty."""
+    def discard(self, made_ns: int) -> None:
+        """Take back :meth:`create`: remove the database if it was made at that moment, and is still empty.
+
+        Args:
+            made_ns: when, nanoseconds since 1970.
+        """
         ...
 
     def scratch(self, *, copy: bool) -> AbstractContextManager[Backend]:

@@ -1,7 +1,8 @@
 """A database file that an operation of this repo makes, and takes back if it does not come to its end.
 
-The empty file has to be there before the intent of the operation is written. A note in the private directory says
-meanwhile which file it is. Any other empty file is somebody else's, and is left alone, also one in its place.
+The empty file has to be there before the intent of the operation is written. A note in the private directory, written
+right before it, says so meanwhile. Any other empty file is somebody else's, and is left alone: also one in its place
+that was made at another time.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ def make(repo: Repo, backend: Backend) -> bool:
     Returns:
         Whether it was made here; somebody else may have been quicker.
     """
+    note = repo.config.private / _NOTE
+    atomic_write(note, _text(backend), mode=0o600)  # before: after a crash in between there is nothing to take back
     made = backend.create()
-    if made is not None:
-        # Noted right afterwards: a crash in between leaves an empty file, which is named and harms nothing, where a
-        # note written before could be taken for one about somebody else's.
-        atomic_write(repo.config.private / _NOTE, _note(backend, made), mode=0o600)
-    return made is not None
+    if not made:
+        remove_file(note)
+    return made
 
 
-def _note(backend: Backend, made: str) -> bytes:
-    return f"{made} {backend.display}".encode("utf-8", "surrogateescape")
+def _text(backend: Backend) -> bytes:
+    return backend.display.encode("utf-8", "surrogateescape")
 
 
 def take_back(repo: Repo) -> None:
@@ -44,7 +45,6 @@ def take_back(repo: Repo) -> None:
     note, backend = repo.config.private / _NOTE, repo.backend()
     if backend is None or not note.is_file():
         return
-    made = read_file(note).split(b" ", 1)[0].decode("utf-8", "replace")
-    if read_file(note) == _note(backend, made):
-        backend.discard(made)
+    if read_file(note) == _text(backend):
+        backend.discard(note.lstat().st_mtime_ns)
         remove_file(note)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import time
 
 import pytest
 from support.repos import EpicRepo
@@ -78,11 +80,11 @@ def test_what_a_killed_rollback_made_is_taken_back(made: EpicRepo, monkeypatch: 
     def killed(*_: object, **__: object) -> None:
         raise Killed
 
-    monkeypatch.setattr("epicvc.repo.newdatabase.take_back", lambda _: None)  # nobody is left to do it
-    monkeypatch.setattr("epicvc.repo.repository.Repo.reading", killed)
-    with pytest.raises(Killed):
-        made.run("rollback", "HEAD")
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr("epicvc.repo.newdatabase.take_back", lambda _: None)  # nobody is left to do it
+        patch.setattr("epicvc.repo.repository.Repo.reading", killed)
+        with pytest.raises(Killed):
+            made.run("rollback", "HEAD")
     assert made.database.read_bytes() == b""
     assert made.run("sync").code == 6
     assert not made.database.exists()
@@ -95,8 +97,10 @@ def test_another_empty_file_in_its_place_stays(made: EpicRepo) -> None:
     opened = repo.backend()
     assert opened is not None
     assert newdatabase.make(repo, opened)
-    made.database.rename(made.root / "away.db")  # so that no other file gets its number
+    made.database.unlink()
     made.database.write_bytes(b"")
+    later = time.time() + 60
+    os.utime(made.database, (later, later))
     newdatabase.take_back(repo)
     assert made.database.read_bytes() == b""
     assert not (made.root / ".epicvc" / "creating").exists()

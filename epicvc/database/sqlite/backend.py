@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from epicvc.database.sqlite.reader import SQLiteReader
     from epicvc.database.sqlite.writer import SQLiteWriter
 
+_MOMENT_NS: Final = 10 * 10**9
+"""Nanoseconds within which an empty file counts as made at a moment; its time stands still while nobody writes."""
+
 _WORTH_WAITING: Final = 16 << 20
 """Bytes of a database that take longer to read again than its time stamps take to grow old."""
 
@@ -62,24 +65,23 @@ class SQLiteBackend:
         except OSError:  # a name that is too long, say
             return False
 
-    def create(self) -> str | None:
+    def create(self) -> bool:
         """Make an empty file, which SQLite takes for an empty database; one that is there is left alone."""
         try:
             descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
-            return None
+            return False
         except OSError as error:
             raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
-        made = _named(os.fstat(descriptor))
         os.close(descriptor)
         fsync_directory(self._path.parent)  # what refers to it must not outlive its name
-        return made
+        return True
 
-    def discard(self, made: str) -> None:
-        """Remove the file if it is still the one that was made, and nothing has been written to it."""
+    def discard(self, made_ns: int) -> None:
+        """Remove the file if it was made at that moment, and nothing has been written to it."""
         try:
             found = self._path.stat() if self._path.is_file() else None
-            if found is not None and found.st_size == 0 and _named(found) == made:
+            if found is not None and found.st_size == 0 and abs(found.st_mtime_ns - made_ns) < _MOMENT_NS:
                 self._path.unlink()
                 # of a transaction that began with nothing; SQLite too removes it where the database is empty
                 self._path.with_name(self._path.name + "-journal").unlink(missing_ok=True)
@@ -298,8 +300,3 @@ class SQLiteBackend:
             with suppress(sqlite3.Error):
                 opening.visit(self._path, 0.0)
         self._made_wal = self._made_wal and opening.wal_size(self._path) is not None
-
-
-def _named(found: os.stat_result) -> str:
-    """What tells a file from one that takes its place."""
-    return f"{found.st_dev}:{found.st_ino}"
