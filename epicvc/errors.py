@@ -527,6 +527,24 @@ class FileUnavailable(Unavailable):
         self.path, self.reason = path, reason
 
 
+class FileTooLarge(FileUnavailable):
+    """A file that is not read for its size; the fault is what the file holds, so that it counts as invalid data.
+
+    Args:
+        path: the file.
+        size: how many bytes it has.
+        limit: how many it may have.
+    """
+
+    kind = "file_too_large"
+    exit_code = InvalidData.exit_code
+
+    def __init__(self, path: str, size: int, limit: int) -> None:
+        hint = "nothing was written; make it smaller, or move it away"
+        super().__init__(path, f"has {size:,} bytes, and {limit:,} are the most that is read", hint=hint)
+        self.size, self.limit = size, limit
+
+
 class InvalidMigration(InvalidData):
     """A migration that cannot be run as it is written, or a set of them that makes no sense.
 

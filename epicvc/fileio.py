@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Self
 
-from epicvc.errors import FileUnavailable, Unavailable
+from epicvc.errors import FileTooLarge, FileUnavailable, Unavailable
+from epicvc.limits import MAX_FILE
 from epicvc.temporary import TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:
@@ -309,13 +310,13 @@ def read_file(path: Path, *, root: Path | None = None) -> bytes:
         root: where given, no directory between it and the file may be a symlink either; the root may.
 
     Raises:
-        FileUnavailable: also for a symlink, a directory or a device.
+        FileUnavailable: also for a symlink, a directory or a device, and for a file of more than ``MAX_FILE``.
         ValueError: ``path`` is not below ``root``.
     """
     if root is not None:
         return read_below(root, "/".join(_inside(path, root)))
     with reporting(path):
-        return _read(os.open(path, _FILE))
+        return _read(os.open(path, _FILE), path)
 
 
 def odd_companion(path: str | Path) -> str | None:
@@ -330,13 +331,18 @@ def odd_companion(path: str | Path) -> str | None:
     return None
 
 
-def read_followed(path: str | Path) -> bytes:
+def read_followed(path: str | Path, limit: int = MAX_FILE) -> bytes:
     """A regular file's bytes, behind a symlink too; a FIFO or a device is never waited for.
 
+    Args:
+        path: the file.
+        limit: how many bytes it may have.
+
     Raises:
+        FileTooLarge: it has more.
         OSError: it cannot be read, or is no regular file.
     """
-    return _read(os.open(path, _FILE & ~os.O_NOFOLLOW))
+    return _read(os.open(path, _FILE & ~os.O_NOFOLLOW), path, limit)
 
 
 def read_below(root: Path, path: str) -> bytes:
@@ -356,18 +362,20 @@ def read_below(root: Path, path: str) -> bytes:
             for directory in directories:
                 above, here = here, os.open(directory, _DIRECTORY, dir_fd=here)
                 os.close(above)
-            return _read(os.open(name, _FILE, dir_fd=here))
+            return _read(os.open(name, _FILE, dir_fd=here), root / path)
         finally:
             os.close(here)
     except OSError as error:
         raise _unavailable(root / path, error) from error
 
 
-def _read(descriptor: int) -> bytes:
+def _read(descriptor: int, path: str | Path, limit: int = MAX_FILE) -> bytes:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(0, "not a regular file")
+        if found.st_size > limit:
+            raise FileTooLarge(str(path), found.st_size, limit)
         parts = [os.read(descriptor, found.st_size + 1)]  # a byte more, so that a file that has grown shows it
         while part := os.read(descriptor, _CHUNK):
             parts.append(part)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.errors import FileUnavailable, Unavailable
+from epicvc.errors import FileTooLarge, FileUnavailable, Unavailable
 from epicvc.fileio import (
     RepoLock,
     atomic_write,
@@ -27,6 +27,7 @@ from epicvc.fileio import (
     publish,
     read_below,
     read_file,
+    read_followed,
     remove_file,
     stage_file,
 )
@@ -337,3 +338,23 @@ def test_a_directory_that_cannot_be_locked_is_not_waited_for(tmp_path: Path, mon
         pass
     with pytest.raises(FileUnavailable), directory_locked(tmp_path / "gone", 0):
         pass
+
+
+def test_a_sparse_giant_is_refused_by_its_size(tmp_path: Path) -> None:
+    """Of three gigabytes not one is read."""
+    giant = tmp_path / "giant"
+    giant.touch()
+    os.truncate(giant, 3_000_000_000)
+    for read in (read_file, read_followed, lambda path: read_file(path, root=tmp_path)):
+        with pytest.raises(
+            FileTooLarge, match=r"giant: has 3,000,000,000 bytes, and 256,000,000 are the most"
+        ) as found:
+            read(giant)
+        assert found.value.exit_code == 4
+
+
+def test_a_limit_is_the_size_that_may_just_be(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"12345")
+    assert read_followed(tmp_path / "f", 5) == b"12345"
+    with pytest.raises(FileTooLarge):
+        read_followed(tmp_path / "f", 4)

@@ -10,6 +10,7 @@ import stat
 import sys
 
 from epicvc.cli import stdio
+from epicvc.limits import MAX_FILE
 
 TYPE_CHECKING = False  # not typing's, which takes 2 ms to import
 if TYPE_CHECKING:
@@ -107,10 +108,15 @@ def read_bytes(path: str) -> bytes:
 
     Raises:
         NotFound: there is none.
-        FileUnavailable: the system does not let us.
+        FileUnavailable: the system does not let us, or it has more bytes than any file that is read.
     """
     try:
         with open(path, "rb", opener=None if path.startswith(_PIPES) else _regular) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_FILE:
+                from epicvc.errors import FileTooLarge
+
+                raise FileTooLarge(path, size, MAX_FILE)
             return file.read()
     except OSError as error:
         from epicvc.errors import FileUnavailable, NotFound

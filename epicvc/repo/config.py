@@ -16,8 +16,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.url import DatabaseURL, parse_url
-from epicvc.errors import FileUnavailable, InvalidConfig, Refused
+from epicvc.errors import FileTooLarge, FileUnavailable, InvalidConfig, Refused
 from epicvc.fileio import read_followed
+from epicvc.limits import MAX_CONFIG
 from epicvc.model.labels import unescape
 from epicvc.model.mapping import BUILTIN, Mapping
 from epicvc.repo import configcache
@@ -135,9 +136,11 @@ def load_config(
 def _read(path: Path) -> bytes:
     """A file's bytes; none where there is no file."""
     try:
-        return read_followed(path)
+        return read_followed(path, MAX_CONFIG)
     except FileNotFoundError:
         return b""
+    except FileTooLarge as error:
+        raise FileTooLarge(path.name, error.size, error.limit) from error
     except OSError as error:
         raise FileUnavailable(path.name, error.strerror or str(error)) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from epicvc.errors import InvalidConfig
+from epicvc.limits import MAX_CONFIG
 
 CONFIG: Final = "epicvc.toml"
 
@@ -17,6 +18,8 @@ def parse_toml(data: bytes, name: str) -> dict[str, Any]:
     """
     if not data:
         return {}
+    if len(data) > MAX_CONFIG:
+        raise InvalidConfig(name, f"has {len(data):,} bytes, and {MAX_CONFIG:,} are the most that is read")
     import tomllib  # 2 ms, for who does not find in a cache what the file says
 
     try:

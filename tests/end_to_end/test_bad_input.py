@@ -164,7 +164,24 @@ def test_a_new_symlink_is_not_followed(repo: EpicRepo) -> None:
     assert "symlink" in finding["message"]
 
 
+def test_a_file_too_large_to_read_is_refused_by_its_size(repo: EpicRepo) -> None:
+    giant = repo.directory / "giant.json"
+    giant.touch()
+    os.truncate(giant, 3_000_000_000)
+    for command in ("status", "sync", "diff", "plan", "doctor", "clean files --repair", f"textconv {giant}"):
+        assert "3,000,000,000 bytes" in repo.refused(4, *command.split(), naming="giant.json")
+
+
 # The configuration
+
+
+def test_a_configuration_too_large_to_parse_is_refused(repo: EpicRepo) -> None:
+    config = repo.root / "epicvc.toml"
+    text = config.read_bytes()
+    config.write_bytes(text.ljust(100_000, b"\n"))
+    repo.ok("status")
+    config.write_bytes(text.ljust(100_001, b"\n"))
+    repo.refused(4, "status", naming="100,001 bytes")
 
 
 @pytest.mark.parametrize(
