@@ -86,7 +86,10 @@ def adopt(writer: Writer, migrations: Sequence[Migration], *, by: str, at: str) 
         raise Overtaken
     records = [_made(migration, BASELINE, by=by, at=at) for migration in migrations]
     add_records(writer, records or [Record(NOTHING, "baseline", at, by, kind=BASELINE)])
-    return read_history(writer)
+    found = read_history(writer)
+    if not found.adopted or found.numbers != {record.number for record in records}:
+        raise _not_recorded()
+    return found
 
 
 def _made(migration: Migration, kind: str, *, by: str, at: str) -> Record:
@@ -115,9 +118,23 @@ def _record(
         add_records(writer, history.all_records)
     if direction is Direction.UP:
         add_records(writer, [_made(migration, APPLIED, by=by, at=at)])
+        found = read_history(writer)
+        if migration.number not in found.numbers:
+            raise _not_recorded()
     else:
         drop_record(writer, next(record for record in history.records if record.number == migration.number))
-    return read_history(writer)
+        found = read_history(writer)
+        if len(found.records) >= len(history.records):
+            raise _not_recorded()
+    return found
+
+
+def _not_recorded() -> InvalidData:
+    """What a trigger or view of the application's can do: the table is one of its own as well."""
+    return InvalidData(
+        f"{TABLE} does not hold what was written to it; nothing was done",
+        hint=f"see which triggers are on {TABLE}, and whether it is a table",
+    )
 
 
 class _Run:

@@ -132,6 +132,53 @@ def test_the_record_is_not_a_migrations_to_change(path: Path) -> None:
     assert query(path, "SELECT version FROM schema_migrations ORDER BY 1") == [("001",), ("002",)]
 
 
+RECORD = """CREATE TABLE schema_migrations (version TEXT PRIMARY KEY, name TEXT, applied_at TEXT, applied_by TEXT,
+    checksum TEXT, kind TEXT, rollback_sql TEXT);"""
+VIEW = """ALTER TABLE schema_migrations RENAME TO kept; CREATE VIEW schema_migrations AS SELECT * FROM kept;
+    CREATE TRIGGER ins INSTEAD OF INSERT ON schema_migrations BEGIN SELECT 1; END;
+    CREATE TRIGGER del INSTEAD OF DELETE ON schema_migrations BEGIN SELECT 1; END;"""
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "CREATE TRIGGER t BEFORE INSERT ON schema_migrations BEGIN SELECT RAISE(IGNORE); END;",
+        "CREATE TRIGGER t AFTER INSERT ON schema_migrations BEGIN DELETE FROM schema_migrations; END;",
+        VIEW,
+    ],
+)
+def test_what_is_not_recorded_is_not_applied(path: Path, hostile: str) -> None:
+    backend = database(path, RECORD + hostile)
+    before = dump(path)
+    with pytest.raises(InvalidData, match="schema_migrations does not hold"):
+        run(backend, "CREATE TABLE a (x);")
+    migration = Migration("001", "CREATE TABLE a (x);", file="migrations/001_x.sql")
+    for adopted in ([migration], []):
+        with pytest.raises(InvalidData, match="schema_migrations does not hold"), backend.write(track=False) as writer:
+            adopt(writer, adopted, by="planner", at="2025-08-17 10:00:00")
+    assert dump(path) == before
+
+
+@pytest.mark.parametrize(
+    "hostile", ["CREATE TRIGGER t BEFORE DELETE ON schema_migrations BEGIN SELECT RAISE(IGNORE); END;", VIEW]
+)
+def test_what_stays_recorded_is_not_taken_back(path: Path, hostile: str) -> None:
+    rows = "INSERT INTO schema_migrations (version, kind) VALUES ('001', 'applied'), ('002', 'applied');"
+    backend = database(path, RECORD + "CREATE TABLE b (x);" + rows + hostile)
+    before = dump(path)
+    with pytest.raises(InvalidData, match="schema_migrations does not hold"):
+        run(backend, "CREATE TABLE b (x);", "002", back="DROP TABLE b;")
+    assert dump(path) == before
+
+
+def test_an_application_may_watch_the_record(path: Path) -> None:
+    watch = """CREATE TABLE seen (v); CREATE TRIGGER t AFTER INSERT ON schema_migrations
+        BEGIN INSERT INTO seen VALUES (NEW.version); END;"""
+    backend = database(path, RECORD + watch)
+    assert run(backend, "CREATE TABLE a (x);").version == "001"
+    assert query(path, "SELECT v FROM seen") == [("001",)]
+
+
 def test_a_table_with_fewer_columns_is_extended(path: Path) -> None:
     backend = database(path, "CREATE TABLE schema_migrations (version TEXT PRIMARY KEY, applied_at TIMESTAMP);")
     run(backend, "CREATE TABLE a (x);")
