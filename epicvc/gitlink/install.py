@@ -21,8 +21,10 @@ from epicvc.gitlink.git import Git
 from epicvc.gitlink.gitconfig import ConfigSection, configured_command, wanted
 from epicvc.gitlink.hookfile import HOOKS, HookFile
 from epicvc.gitlink.part import INSTALLED, MISSING, STALE, Part, State
+from epicvc.repo.place import PRIVATE
 from epicvc.repo.tomlfile import CONFIG, parse_toml
 from epicvc.repo.trackedfiles import read_files
+from epicvc.repo.trust import is_tracked
 
 WRITTEN: Final = "written"
 UNCHANGED: Final = "unchanged"
@@ -70,7 +72,7 @@ class Place:
             raise NotFound(f"{files} does not exist", hint=f"correct [files] dir in {root / CONFIG}")
         if Path(Git(files).line("rev-parse", "--show-toplevel")) != top:
             raise Refused(f"{files} is a git repository of its own", hint="install where the files are")
-        self.files, self.include = files, tracked.include
+        self.root, self.files, self.include = root, files, tracked.include
         self.shown = Path(os.path.realpath(files)).relative_to(top).as_posix().removeprefix(".")
 
     def hooks(self, command: Sequence[str], *, chain: bool) -> list[HookFile]:
@@ -130,13 +132,15 @@ def uninstall(place: Place, *, dry_run: bool) -> list[Line]:
 
 
 def doctor(place: Place) -> list[Line]:
-    """How each part stands, and whether the epicvc that git would start does start."""
+    """How each part stands, whether the epicvc that git would start does start, and whether git tracks the store."""
     configured = configured_command(place.git)
     command = configured or own_command()
     parts: list[Part] = [*place.others(command), *place.hooks(command, chain=True)]
     lines = [Line(part.name, part.place, *part.state()) for part in parts]
     if configured:
         lines.insert(0, Line("command", " ".join(configured), *_starts(configured)))
+    if is_tracked(place.root):
+        lines.append(Line("store", PRIVATE, STALE, f"git tracks it: run `git rm -r -q --cached {PRIVATE}`, and commit"))
     return lines
 
 

@@ -268,3 +268,15 @@ def test_what_was_added_after_the_block_stays(text: str | None, more: str) -> No
     left: Any = without_block(with_block(text, ["x"]) + more)
     assert left.replace("\n", "") == ((text or "") + more).replace("\n", "")
     assert left.endswith(more)
+
+
+@needs_git
+def test_a_store_that_git_tracks_is_told(repo: GitRepo) -> None:
+    assert ".epicvc" not in states(repo)
+    repo.write(".epicvc/store.db", "x")
+    repo.git("add", "-f", ".epicvc/store.db")
+    assert states(repo, code=1)[".epicvc"] == "stale"
+    said = repo.epicvc("git", "doctor")
+    assert (said.code, "git rm -r -q --cached .epicvc" in said.out) == (1, True)
+    repo.git("rm", "-r", "-q", "--cached", ".epicvc")
+    assert ".epicvc" not in states(repo)
