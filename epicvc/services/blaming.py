@@ -18,7 +18,7 @@ from epicvc.repo.filestree import read_epic
 from epicvc.repo.repository import Repo
 from epicvc.services.questions import Origin
 from epicvc.services.session import Session, look
-from epicvc.services.tracing import BOTH, SIDES, Place, Tracer, descend
+from epicvc.services.tracing import BOTH, SIDES, Members, Place, Tracer, descend
 
 IDENTITY = "id"
 
@@ -50,14 +50,15 @@ def blame(repo: Repo, label: Label) -> list[Blamed]:
         fields = list(dict.fromkeys(field for document in documents for field in _fields(label, document)))
         places = [(side, field) for field in fields or [label] for side in SIDES]
         found = Tracer(session, label if label.table else Label(label.root)).origins(places)
-        result = [_latest(found, field, documents) for field in fields or [label]]
+        known: Members = {}
+        result = [_latest(found, field, documents, known) for field in fields or [label]]
     blamed = [item for item in result if item is not None]
     if not blamed:
         raise NotFound(f"no field {label}" if label.path else f"no epic {label}", hint="see `epicvc diff` and `log`")
     return blamed
 
 
-def _latest(found: dict[Place, Origin], field: Label, documents: list[JSON]) -> Blamed | None:
+def _latest(found: dict[Place, Origin], field: Label, documents: list[JSON], known: Members) -> Blamed | None:
     """Who made a field what it is: where the sides differ the later change, where they agree the one that came first.
 
     A side that a synchronisation brought to the other's value has changed later, and made nothing.
@@ -65,7 +66,7 @@ def _latest(found: dict[Place, Origin], field: Label, documents: list[JSON]) -> 
     origins = [found[side, field] for side in SIDES if (side, field) in found]
     if not origins:
         return None
-    values = [descend(document, field.path) for document in documents] or [None, None]
+    values = [descend(document, field.path, known) for document in documents] or [None, None]
     agreed = equal(values[0], values[1])
     origin = (min if agreed else max)(origins, key=_age)
     if len(origins) == len(SIDES) and _age(origins[0]) == _age(origins[1]) and origins[0].side != origins[1].side:

@@ -6,18 +6,16 @@ for. At a merge a place goes on to a parent that has it as it is, as `git blame`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from msgspec import Struct
-
 from epicvc.errors import EpicvcError
 from epicvc.jsonio import JSON, equal
 from epicvc.merge.threeway import ABSENT, Value
-from epicvc.model.diff import Change, Op, keyed
+from epicvc.model.diff import Change, Keyed, Op, keyed
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
@@ -38,25 +36,47 @@ Place: TypeAlias = tuple[str, Label]
 """A side and a label."""
 
 
-class _Pair(Struct, frozen=True):
-    """What changed from one state of a history to the next, by side.
+Members: TypeAlias = "dict[int, Keyed]"
+"""The items of lists by their ids, by the list's identity."""
 
-    Attributes:
+
+class _Pair:
+    """What changed from one state of a history to the next, by side; a place is looked up, however much changed.
+
+    Args:
         changes: by side.
         whole: whether only what comes to a place, or leaves it, makes it another; not what lies below it.
     """
 
-    changes: dict[str, list[Change]]
-    whole: bool
+    def __init__(self, changes: dict[str, list[Change]], *, whole: bool) -> None:
+        self._changes = changes
+        self._whole = whole
+        self._members: Members = {}
+        self._at: dict[Place, list[Change]] = {}
+        self._above: set[Place] = set()
+        for side, items in changes.items():
+            for change in items:
+                self._at.setdefault((side, change.label), []).append(change)
+                if change.op is not Op.MOVE:
+                    self._above.update((side, label) for label in _upwards(change.label))
 
     def concerns(self, place: Place) -> bool:
         """Whether a place became another."""
         side, label = place
-        if self.whole:
-            return any(_arrives(change, label) for change in self.changes[side])
-        if label.path == (Mapping.TASKS,):
-            return any(_orders(change) for change in self.changes[side])
-        return any(change.op is not Op.MOVE and _reaches(change, label) for change in self.changes[side])
+        if label.path == (Mapping.TASKS,) and not self._whole:
+            return any(_orders(change) for change in self._changes[side])
+        if place in self._above and not self._whole:
+            return True  # something changed at it, or below it
+        covering = (change for above in _upwards(label) for change in self._at.get((side, above), ()))
+        if self._whole:
+            return any(_arrives(change, label, self._members) for change in covering)
+        return any(change.op is not Op.MOVE and _reaches(change, label, self._members) for change in covering)
+
+
+def _upwards(label: Label) -> Iterator[Label]:
+    """A place and those that it lies in."""
+    for length in range(len(label.path), -1, -1):
+        yield Label(label.root, label.path[:length], label.table)
 
 
 def _orders(change: Change) -> bool:
@@ -65,34 +85,40 @@ def _orders(change: Change) -> bool:
     return not path or (path[0] == Mapping.TASKS and len(path) < 3 and change.op is not Op.REPLACE)
 
 
-def _arrives(change: Change, label: Label) -> bool:
+def _arrives(change: Change, label: Label, known: Members) -> bool:
     """Whether a change puts something to a place where nothing was, or takes it away."""
     if change.op is Op.MOVE:
         return change.label == label and change.new == str(label)  # else it stands elsewhere in its list
-    if not change.label.covers(label):
-        return False
     rest = label.path[len(change.label.path) :]
-    old, new = (descend(value, rest) is not None for value in (change.old, change.new))
+    old, new = (descend(value, rest, known) is not None for value in (change.old, change.new))
     return old != new or (change.old is None and change.new is None)
 
 
-def _reaches(change: Change, label: Label) -> bool:
-    """Whether a change lies below a place, or is a change of something whole that has the place."""
-    if label.covers(change.label):
-        return True
-    if not change.label.covers(label):
-        return False
+def _reaches(change: Change, label: Label, known: Members) -> bool:
+    """Whether a change is one of something whole that has the place."""
     rest = label.path[len(change.label.path) :]
     values = (change.old, change.new)
-    return values == (None, None) or any(descend(value, rest) is not None for value in values)
+    return values == (None, None) or any(descend(value, rest, known) is not None for value in values)
 
 
-def descend(value: JSON, path: tuple[str, ...]) -> JSON:
-    """What lies in a value under some names; items of a list go by id."""
+def descend(value: JSON, path: tuple[str, ...], known: Members | None = None) -> JSON:
+    """What lies in a value under some names; items of a list go by id.
+
+    Args:
+        value: the value.
+        path: the names.
+        known: keeps the members of lists, for who asks often of values that stay as they are.
+    """
     for name in path:
-        members = (keyed(value) or {}) if isinstance(value, list) else value
+        members = _by_id(value, {} if known is None else known) if isinstance(value, list) else value
         value = members.get(name) if isinstance(members, dict) else None
     return value
+
+
+def _by_id(items: list[JSON], known: Members) -> Keyed:
+    if id(items) not in known:
+        known[id(items)] = keyed(items) or {}
+    return known[id(items)]
 
 
 def _modified_ns(path: Path) -> int | None:
@@ -215,7 +241,7 @@ class Tracer:
         changes: dict[str, list[Change]] = {side: [] for side in SIDES}
         for item in self._trail.changes(before, after):
             changes[item.side].append(item.change)
-        pair = _Pair(changes, self._whole)
+        pair = _Pair(changes, whole=self._whole)
         if key is not None:
             self._pairs[key] = pair
         return pair
