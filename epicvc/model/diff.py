@@ -127,14 +127,9 @@ def _diff_keyed(label: Label, old: Keyed, new: Keyed) -> Iterator[Change]:
     before = [key for key in old if key in new]
     after = [key for key in new if key in old]
     if before != after:
+        stood, stands = (dict(zip(side, (None, *side), strict=False)) for side in (old, new))
         for key in moved(before, after):
-            yield Change(label.child(key), Op.MOVE, predecessor(list(old), key), predecessor(list(new), key))
-
-
-def predecessor(order: Sequence[str], key: str) -> str | None:
-    """The id that stands before ``key``; ``None`` when it is first."""
-    position = order.index(key)
-    return order[position - 1] if position else None
+            yield Change(label.child(key), Op.MOVE, stood[key], stands[key])
 
 
 def moved(before: Sequence[str], after: Sequence[str]) -> list[str]:

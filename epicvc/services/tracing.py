@@ -147,6 +147,7 @@ class Tracer:
         self._written = _modified_ns(self._repo.config.files / path) if path else None
         self._trail = EpicTrail(session.staging, self._repo.config.mapping, root, path)
         self._pairs: dict[tuple[ObjectId | None, ObjectId], _Pair] = {}
+        self._edits: dict[ObjectId, _Pair] = {}
         self._made_by: dict[ObjectId, Snapshot] | None = None
 
     def origins(self, places: Iterable[Place]) -> dict[Place, Origin]:
@@ -217,7 +218,9 @@ class Tracer:
         seen = self._seen_before(commit.id)
         if seen is None or not commit.parents:
             return BOTH
-        edits = self._pair(None, before, None, seen)
+        edits = self._edits.get(commit.id)
+        if edits is None:  # the same for every place that the commit changed
+            edits = self._edits[commit.id] = self._pair(None, before, None, seen)
         began = [name for name in SIDES if edits.concerns((name, label))]
         return began[0] if len(began) == 1 else BOTH
 

@@ -13,12 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from epicvc.jsonio import JSON, equal
-from epicvc.model.diff import Change, Op, diff, diff_epic, keyed, moved, predecessor
+from epicvc.model.diff import Change, Op, diff, diff_epic, keyed, moved
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.subsequence import longest_increasing
 
 from .epics import LABEL, at, changed, cores, leaves, order
+
+
+def predecessor(ids: Sequence[str], key: str) -> str | None:
+    """The id that stands before another; ``None`` when it is first."""
+    position = list(ids).index(key)
+    return ids[position - 1] if position else None
 
 
 def apply(core: Core, changes: Sequence[Change]) -> Core:
