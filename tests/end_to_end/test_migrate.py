@@ -412,6 +412,24 @@ def test_triggers_and_views_that_the_application_has_over_both(garden: EpicRepo)
     assert _verified(garden)["proven"] == ["000", "001", "002", "003", "004"]
 
 
+def test_views_and_triggers_go_with_the_tables_that_they_name(garden: EpicRepo) -> None:
+    garden.ok("migrate", "new", "owner")
+    write(
+        garden,
+        _004_owner=OWNER + "CREATE TRIGGER owned AFTER UPDATE OF owner ON framework_epics WHEN 0 "
+        "BEGIN SELECT new.id AS beds; END;\n",
+        _004_rollback="DROP TRIGGER owned;\n" + NO_OWNER,
+        _005_beds="CREATE TABLE beds(size INT);\n",
+        _005_rollback="DROP TABLE beds;\n",
+    )
+    garden.ok("migrate", "up")
+    garden.sql("CREATE TABLE notes(id INTEGER PRIMARY KEY)")
+    garden.sql("CREATE TRIGGER noted AFTER INSERT ON notes BEGIN INSERT INTO BEDS VALUES(1); END")
+    garden.sql('CREATE VIEW large AS SELECT * FROM "beds" WHERE size > 1')
+    garden.sql("CREATE VIEW larger AS SELECT * FROM large WHERE size > 2")
+    assert _verified(garden)["proven"] == ["000", "001", "002", "003", "004", "005"]
+
+
 def test_references_between_tables_of_migrations_may_not_break(garden: EpicRepo) -> None:
     garden.sql("CREATE TABLE notes(id INTEGER PRIMARY KEY)")
     garden.ok("migrate", "new", "places")

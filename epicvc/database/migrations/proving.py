@@ -20,7 +20,8 @@ from epicvc.database.migrations.history import BASELINE, History, read_history
 from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.running import foreign_keys, run_step
-from epicvc.database.migrations.statements import normalised
+from epicvc.database.migrations.statements import normalised, tokens
+from epicvc.database.quoting import quote_identifier as quote
 from epicvc.errors import MigrationFailed
 
 _NEVER = "1970-01-01 00:00:00"
@@ -61,7 +62,7 @@ def prove(backend: Backend, migrations: Sequence[Migration]) -> Proof:
     if kept:
         with backend.scratch(copy=True) as scratch:
             with backend.scratch(copy=False) as empty:
-                made = _tables_made(empty, [migration for migration in migrations if migration.number in known])
+                made = _made(empty, [migration for migration in migrations if migration.number in known])
             applied = _Trial(scratch, applied.skipped, made)
             applied.back([migration for migration in migrations if migration.number in kept])
     return Proof(
@@ -80,8 +81,8 @@ def _kept(history: History, migrations: Sequence[Migration]) -> frozenset[int]:
     return frozenset(kept)
 
 
-def _tables_made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[str]:
-    """The tables that migrations make, by every name that they have in between, in lower case.
+def _made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[str]:
+    """What migrations define, by every name that it has in between, in lower case: ``table notes``.
 
     What needs a table of the application cannot be applied to an empty database, and is passed over.
     """
@@ -90,9 +91,13 @@ def _tables_made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[s
     for migration in migrations:
         with suppress(MigrationFailed):
             trial.step(migration, Direction.UP)
-        with empty.read() as reader:
-            made.update(table.name.lower() for table in reader.schema().tables)
+        made.update(name.lower() for name in trial.definitions())
     return frozenset(made)
+
+
+def _tables(names: Collection[str]) -> frozenset[str]:
+    """The names of tables among names of definitions, in lower case."""
+    return frozenset(name.removeprefix("table ").lower() for name in names if name.startswith("table "))
 
 
 def definitions_of(reader: Reader) -> Definitions:
@@ -110,15 +115,15 @@ class _Trial:
     Args:
         scratch: it.
         skipped: versions that are passed over.
-        tables: only references out of these may not break; by default out of none.
+        made: what the migrations define; then only references out of these tables may not break, else out of none.
 
     Attributes:
         proven, skipped, errors: as in :class:`Proof`.
     """
 
-    def __init__(self, scratch: Backend, skipped: Sequence[str] = (), tables: Collection[str] | None = None) -> None:
+    def __init__(self, scratch: Backend, skipped: Sequence[str] = (), made: Collection[str] | None = None) -> None:
         self._scratch = scratch
-        self._tables = tables
+        self._made = made
         self._owners: dict[str, str] = {}  # what belongs to which table
         self.proven: list[str] = []
         self.skipped = [*skipped]
@@ -127,11 +132,13 @@ class _Trial:
     def back(self, migrations: Sequence[Migration]) -> None:
         """Take applied migrations back, the newest one first, each of them back and forth."""
         for migration in reversed(migrations):
+            before = self.definitions()
             try:
                 self._back_and_there(migration)
             except MigrationFailed as error:
                 self.errors.append(error.message)
                 break
+            self._drop_users(_tables(before.keys() - self.definitions().keys()))
         self.proven.reverse()
 
     def forward(self, migrations: Sequence[Migration]) -> None:
@@ -172,6 +179,26 @@ class _Trial:
         there = self.definitions()
         return {name: sql for name, sql in after.items() if name in there or self._owners.get(name) not in gone}
 
+    def _drop_users(self, gone: Collection[str]) -> None:
+        """Drop the application's views and triggers that name a gone table: with one of them SQLite alters no table."""
+        missing = {*gone}
+        with self._scratch.read() as reader:
+            users = {
+                entry.name: (entry.kind, {token.text.strip('"`[]').lower() for token in tokens(entry.sql)})
+                for entry in reader.definitions()
+                if entry.kind in ("view", "trigger") and f"{entry.kind} {entry.name}".lower() not in (self._made or ())
+            }
+        dropped: list[tuple[str, str]] = []
+        while found := [name for name, (_, words) in users.items() if words & missing]:
+            dropped += [(users.pop(name)[0], name) for name in found]
+            missing.update(name.lower() for name in found)
+        if dropped:
+            with self._scratch.write(track=False, foreign_keys=False) as writer:
+                for kind, name in dropped:
+                    for _ in writer.execute(f"DROP {kind.upper()} IF EXISTS {quote(name)}"):
+                        pass
+                writer.commit()
+
     def _note(self, migration: Migration) -> None:
         if not any(error.startswith((migration.where, migration.rollback_where)) for error in self.errors):
             self.proven.append(migration.version)
@@ -179,8 +206,9 @@ class _Trial:
     def step(self, migration: Migration, direction: Direction) -> None:
         """Carry out one step in a transaction of its own."""
         step = Step(migration, direction)
+        tables = None if self._made is None else _tables(self._made)
         with self._scratch.write(track=False, foreign_keys=foreign_keys(step)) as writer:
-            run_step(writer, step, read_history(writer), by="", at=_NEVER, tables=self._tables)
+            run_step(writer, step, read_history(writer), by="", at=_NEVER, tables=tables)
             writer.commit()
 
     def definitions(self) -> Definitions:
