@@ -16,10 +16,6 @@ from schemas.world import PHASES, Play, Script, make
 
 COMMANDS = ("merge", "revert", "restore", "sync")
 
-HELD = ALL - {"moves", "links"}
-"""What the law is demanded of. Left out are two kinds of edits, between branches of which one has not synchronised:
-tasks that go to another epic or get another id, and new dependencies in an epic that the other branch deletes."""
-
 
 def _try(tmp_path: Path, tally: Tally, first: int, wanted: int) -> Counter[str]:
     """Histories from one seed on until so many merges, reverts and syncs are done.
@@ -30,7 +26,7 @@ def _try(tmp_path: Path, tally: Tally, first: int, wanted: int) -> Counter[str]:
     seed = first
     try:
         while sum(counts[name] + counts[f"{name} with conflicts"] for name in ("merge", "revert", "sync")) < wanted:
-            play = Play(template, tmp_path / "play", seed, HELD, counts=counts)
+            play = Play(template, tmp_path / "play", seed, ALL, counts=counts)
             try:
                 play.run()
             except Broken as broken:
