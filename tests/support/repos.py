@@ -344,7 +344,9 @@ def list_place(root: Path, store_id: str = "0" * 32) -> None:
     known = target.read_bytes() if target.exists() else b"epicvc.stores/1\n"
     kept = [other for other in known.splitlines(keepends=True) if not other.endswith(line)]
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target.write_bytes(b"".join(kept) + store_id.encode() + line)
+    staged = target.with_name(f"{target.name}.{os.getpid()}")
+    staged.write_bytes(b"".join(kept) + store_id.encode() + line)
+    staged.replace(target)  # other processes may read it meanwhile
 
 
 def lines_changed(before: bytes, after: bytes) -> list[str]:
