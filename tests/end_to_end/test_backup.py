@@ -45,7 +45,7 @@ def lose_everything(repo: EpicRepo) -> None:
 
 
 EDITS: list[Callable[[EpicRepo, random.Random], object]] = [
-    lambda repo, chance: repo.rewrite("2", lambda epic: epic.update(name=f"name {chance.random()}")),
+    lambda repo, chance: repo.rewrite(repo.facts.other, lambda epic: epic.update(name=f"name {chance.random()}")),
     lambda repo, chance: (repo.directory / "notes" / "no epic.json").parent.mkdir(exist_ok=True),
     lambda repo, chance: (repo.directory / f"new {chance.randrange(5)}.json").write_text(
         json.dumps({"id": f"N{chance.randrange(9)}", "name": "é\u0301" * chance.randrange(9)})
