@@ -8,6 +8,7 @@ planned as one epic, under the new one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -15,14 +16,16 @@ from epicvc.database.documents import epic_heads
 from epicvc.database.values import key_text
 from epicvc.merge.threeway import Direction
 from epicvc.model.diff import Change, Op
-from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
+from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.plan.plan import Outcome, Policy
+from epicvc.repo.base import core_id
 from epicvc.repo.documents import Documents, Renamed, Three
 from epicvc.repo.filestree import epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.rows import CapturedRows
 from epicvc.store import tree
+from epicvc.store.objects import ObjectId
 
 
 def know_renamed(documents: Documents, policy: Policy) -> Policy:
@@ -75,27 +78,44 @@ def _renamed(documents: Documents) -> Iterator[tuple[str, str]]:
         if not old or not new:
             continue
         before = dict(_places_before(documents, new, in_database=side is rows))
-        for epic in new:
-            was = _was(documents, epic, before.get(epic), old, in_database=side is rows)
+        equals = _Equals(documents, old)
+        for three in documents.load(new):
+            now = three.db if side is rows else three.file
+            was = _was(documents, now, before.get(three.epic), old, equals) if now is not None else None
             if was is not None:
                 old.discard(was)
-                yield epic, was
+                yield three.epic, was
 
 
-def _was(documents: Documents, epic: str, place: str | None, old: set[str], *, in_database: bool) -> str | None:
+class _Equals:
+    """The epics that are gone, by what they were; read once, and only where somebody asks."""
+
+    def __init__(self, documents: Documents, old: set[str]) -> None:
+        self._documents = documents
+        self._old = old
+
+    @cached_property
+    def _by_core(self) -> dict[ObjectId, list[str]]:
+        found: dict[ObjectId, list[str]] = {}
+        for key in sorted(self._old):
+            core = _plain(self._documents.base_core(key))
+            if core is not None:
+                found.setdefault(core_id("", core), []).append(key)
+        return found
+
+    def of(self, core: Core) -> list[str]:
+        """Those of this core that nobody has taken yet."""
+        return [key for key in self._by_core.get(core_id("", core), ()) if key in self._old]
+
+
+def _was(documents: Documents, now: Core, place: str | None, old: set[str], equals: _Equals) -> str | None:
     """Which of the epics that are gone this one was: what was in its place if alike, else the only equal one."""
-    now = _core(documents, epic, in_database=in_database)
-    if now is None:
-        return None
     if place is not None and place in old and _alike(documents.base_core(place), now):
         return place
-    equal = [key for key in sorted(old) if same_core(_plain(documents.base_core(key)), now)]
-    return equal[0] if len(equal) == 1 and (tasks_of(now) or len(now) > 1) else None
-
-
-def _core(documents: Documents, epic: str, *, in_database: bool) -> Core | None:
-    (three,) = documents.load([epic])
-    return three.db if in_database else three.file
+    if not tasks_of(now) and len(now) < 2:
+        return None  # too little to be known by
+    equal = equals.of(now)
+    return equal[0] if len(equal) == 1 else None
 
 
 def _plain(core: Core | None) -> Core | None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from support.repos import EpicRepo
 
+from epicvc.model.document import Core
+from epicvc.repo.documents import Documents
+
 RENAMED = "UPDATE framework_epics SET epic_key = '9' WHERE epic_key = '1'"
 
 
@@ -134,4 +137,29 @@ def test_two_epics_exchange_their_keys(garden: EpicRepo) -> None:
     for old, new in (("1", "x"), ("2", "1"), ("x", "2")):
         garden.sql("UPDATE framework_epics SET epic_key = ? WHERE epic_key = ?", new, old)
     garden.ok("sync")
+    assert garden.json("status")["in_sync"] is True
+
+
+def test_many_epics_at_once_are_read_once_each(garden: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In another place each is known by what it says, and the price goes with their number."""
+    for number in range(10, 40):
+        (garden.directory / f"{number}.json").write_text(f'{{"id": "{number}", "name": "n{number}", "summary": "s"}}')
+    garden.ok("sync")
+    for number in range(10, 40):
+        (garden.directory / f"{number}.json").unlink()
+        (garden.directory / f"moved {number}.json").write_text(
+            f'{{"id": "x{number}", "name": "n{number}", "summary": "s"}}'
+        )
+    read: list[str] = []
+    base_core = Documents.base_core
+
+    def counting(documents: Documents, epic: str) -> Core | None:
+        read.append(epic)
+        return base_core(documents, epic)
+
+    monkeypatch.setattr(Documents, "base_core", counting)
+    before = {row[0] for row in garden.sql("SELECT id FROM framework_epics")}
+    garden.ok("sync")
+    assert len(read) < 4 * 30
+    assert {row[0] for row in garden.sql("SELECT id FROM framework_epics")} == before  # the same rows
     assert garden.json("status")["in_sync"] is True

@@ -86,11 +86,6 @@ class Surrogates:
             self._columns[table.casefold()] = column
             self._renamed[table.casefold(), theirs] = result
 
-    @property
-    def any_renamed(self) -> bool:
-        """Whether any row of theirs has another key in the result."""
-        return bool(self._renamed)
-
     def followed(self, table: str, row: NamedRow) -> NamedRow:
         """A row of theirs that refers to the keys of the result."""
         if not self._renamed:
