@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,18 @@ settings.register_profile("any machine", deadline=None)  # how long an example m
 settings.load_profile("any machine")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What fixtures of a module or of the whole run make knows nothing of the developer's own settings either."""
+    variables, foreign = private_environment(tmp_path_factory.mktemp("home"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in foreign:
+            patch.delenv(name)
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """The home directory of the running test: beside its ``tmp_path``, which stays empty."""
@@ -29,6 +42,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def guarded(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Point everything into the temporary directory, and stop a test that leaves it or this machine."""
+    before = dict(os.environ)
     variables, foreign = private_environment(home)
     for name in foreign:
         monkeypatch.delenv(name)
@@ -40,6 +54,10 @@ def guarded(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.chdir(tmp_path)
     with GUARD.watching(tmp_path, home):
         yield
+    # A variable that a test sets by itself would choose the database of every later test of this process.
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture

@@ -121,6 +121,23 @@ def test_the_developers_own_settings_are_gone() -> None:
     ]
 
 
+@pytest.mark.parametrize("moment", ["left", "looked for"])
+def test_what_a_test_sets_in_the_environment_is_gone_after_it(moment: str) -> None:
+    assert "EPICVC_LEFT" not in os.environ
+    if moment == "left":
+        os.environ["EPICVC_LEFT"] = "by a test"
+
+
+@pytest.fixture(scope="module")
+def state_of_the_module() -> Path:
+    """Where a fixture of a module would keep its state."""
+    return Path(os.environ["XDG_STATE_HOME"])
+
+
+def test_a_fixture_of_a_module_is_private_too(state_of_the_module: Path, tmp_path: Path) -> None:
+    assert state_of_the_module.is_relative_to(tmp_path.parent)
+
+
 def test_a_child_process_has_the_same_home(home: Path) -> None:
     script = "import pathlib; print(pathlib.Path.home(), pathlib.Path.cwd())"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

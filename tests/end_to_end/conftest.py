@@ -5,14 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.database import make_database
 from support.epics import write_epics
-from support.guard import ROOT, private_environment
+from support.guard import ROOT
 from support.repos import NO_FACTS, EpicRepo, Facts
 
 REAL = ROOT.parent / "shared" / "data" / "real"
@@ -58,17 +57,6 @@ REAL_FACTS = Facts(
 Templates = Callable[[str, str], Path]
 
 
-@contextmanager
-def _private(home: Path) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        variables, foreign = private_environment(home)
-        for name in foreign:
-            patch.delenv(name)
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        yield
-
-
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
     """Makes each kind of repo once a run; tests work on copies."""
@@ -83,9 +71,8 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
             (MAKERS[data])(root)
         else:
             before = EpicRepo(template(data, "fresh" if stage == "initialised" else "initialised"), FACTS[data])
-            with _private(base / "home"):
-                repo = before.copy_to(root)
-                repo.ok("init" if stage == "initialised" else "sync")
+            repo = before.copy_to(root)
+            repo.ok("init" if stage == "initialised" else "sync")
         made[data, stage] = root
         return root
 

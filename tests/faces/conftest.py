@@ -8,7 +8,6 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from support.guard import private_environment
 from support.repos import list_store
 
 from epicvc import BidirectionalSync
@@ -29,12 +28,7 @@ def _warm(_templates: dict[str, Path]) -> None:
     make_place(bare)
     synced = base / "synced"
     shutil.copytree(bare, synced)
-    variables, foreign = private_environment(base / "home")
-    with pytest.MonkeyPatch.context() as patch, chdir(synced):
-        for name in foreign:
-            patch.delenv(name)
-        for name, value in variables.items():
-            patch.setenv(name, value)
+    with chdir(synced):
         results = BidirectionalSync().sync_all_epics()
     assert all(result["success"] for result in results)
 
