@@ -41,6 +41,29 @@ class Fault(Struct, frozen=True):
     columns: tuple[str, ...] = ()
 
 
+class BrokenCheck(Struct, frozen=True):
+    """A row that breaks a CHECK constraint.
+
+    Attributes:
+        key: the row's encoded key.
+        words: what the database says of it.
+        expression: what the constraint demands; tells it from others of the table.
+        name: the constraint's name; ``None`` where it has none, or where another one has the same.
+    """
+
+    key: bytes
+    words: str
+    expression: str
+    name: str | None = None
+
+    def is_among(self, others: Iterable[BrokenCheck]) -> bool:
+        """Whether others, of a state before or on another branch, are of the same constraint."""
+        return any(
+            other.expression == self.expression or (self.name is not None and other.name == self.name)
+            for other in others
+        )
+
+
 class Stranded(Struct, frozen=True):
     """A trigger that names a table that is not there, so that nobody can write to the trigger's own table.
 
@@ -254,11 +277,11 @@ class Reader(Protocol):
         """
         ...
 
-    def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
-        """The rows of a table of this definition that break a CHECK constraint, with the database's words for it.
+    def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[BrokenCheck]:
+        """The CHECK constraints that rows of a table of this definition break: each of them, by row.
 
-        They need not be in the database. What cannot be told without the application, as where a constraint uses one
-        of its functions, is not told.
+        The rows need not be in the database. What cannot be told without the application, as where a constraint uses
+        one of its functions, is not told.
         """
         ...
 

@@ -127,8 +127,8 @@ def _database(session: Session) -> Iterator[Finding]:
     for info in reader.tables():
         broken = [*reader.broken_checks(info, reader.rows(info.name))]
         if broken:
-            (key, words), others = broken[0], len(broken) - 1
-            text = f"{row_label(info.name, key)}: {words}" + (f", and {others} more rows" if others else "")
+            first, others = broken[0], len({one.key for one in broken}) - 1
+            text = f"{row_label(info.name, first.key)}: {first.words}" + (f", and {others} more rows" if others else "")
             hint = "it blocks nothing but the application's next write of the row"
             yield Finding("warning", "broken_check", text, hint)
 

@@ -177,10 +177,11 @@ def require_checks(sink: ObjectSink, reader: Reader, inputs: tuple[DatabaseState
         ConstraintBroken: one breaks a CHECK constraint that it broke in neither.
     """
     for table, rows in new_rows(sink, inputs, wanted):
-        for key, words in reader.broken_checks(table, rows):
+        for broken in reader.broken_checks(table, rows):
+            key = broken.key
             before = [(key, row) for state in inputs if (row := _packed(sink, state, table.name, key)) is not None]
-            if words not in (known for _, known in reader.broken_checks(table, before)):
-                raise ConstraintBroken(str(row_label(table.name, key)), words)
+            if not broken.is_among(reader.broken_checks(table, before)):
+                raise ConstraintBroken(str(row_label(table.name, key)), broken.words)
 
 
 def _packed(sink: ObjectSink, state: DatabaseState, table: str, key: bytes) -> bytes | None:

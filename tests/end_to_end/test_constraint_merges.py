@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 
 import pytest
 from support.repos import EpicRepo
@@ -79,13 +80,50 @@ def test_a_check_that_one_branch_adds(garden: EpicRepo, swap: bool) -> None:
     garden.refused(4, "merge", "theirs", naming="@span/2")
 
 
+TWO = "CREATE TABLE span(id INTEGER PRIMARY KEY, n INT CHECK (n > 0), a INT, b INT, CHECK (a <= b))"
+
+
+def _without_checks(repo: EpicRepo, statement: str) -> None:
+    """Write as an application that has its constraints off."""
+    with closing(sqlite3.connect(repo.database)) as application:
+        application.execute("PRAGMA ignore_check_constraints = ON")
+        with application:
+            application.execute(statement)
+
+
+@swapped
+def test_a_row_that_broke_another_one_before(garden: EpicRepo, swap: bool) -> None:
+    garden.sql(TWO)
+    _without_checks(garden, "INSERT INTO span VALUES(1, -1, 1, 10)")
+    garden.ok("commit", "-m", "broken already")
+    edits = "UPDATE span SET a = 8", "UPDATE span SET b = 5"
+    ours, theirs = reversed(edits) if swap else edits
+    garden.ok("switch", "-c", "theirs")
+    _without_checks(garden, theirs)
+    garden.ok("commit", "-m", "theirs")
+    garden.ok("switch", "main")
+    _without_checks(garden, ours)
+    garden.ok("commit", "-m", "ours")
+    message = garden.refused(4, "merge", "theirs", naming="CHECK constraint failed: a <= b")
+    assert "@span/1/a (" in message
+    assert "@span/1/b (" in message
+
+
+def test_revert_and_restore_where_another_one_was_broken_before(garden: EpicRepo) -> None:
+    garden.sql(TWO)
+    _without_checks(garden, "INSERT INTO span VALUES(1, -1, 7, 10)")
+    garden.ok("commit", "-m", "broken already")
+    for edit in ("UPDATE span SET a = 1", "UPDATE span SET b = 5"):
+        _without_checks(garden, edit)
+        garden.ok("commit", "-m", "work")
+    garden.refused(4, "revert", "HEAD~1", naming="CHECK constraint failed: a <= b")
+    garden.refused(4, "restore", "--source", "HEAD~2", "@span/1/a", naming="CHECK constraint failed: a <= b")
+    garden.ok("revert", "HEAD")  # which breaks nothing that was not broken
+
+
 def test_a_row_that_broke_it_before(garden: EpicRepo) -> None:
     garden.sql(SPAN)
-    application = sqlite3.connect(garden.database)
-    application.execute("PRAGMA ignore_check_constraints = ON")
-    with application:
-        application.execute("INSERT INTO span VALUES(1, 9, 1)")
-    application.close()
+    _without_checks(garden, "INSERT INTO span VALUES(1, 9, 1)")
     _split(garden, (), ("INSERT INTO span VALUES(2, 1, 2)",), ("INSERT INTO span VALUES(3, 1, 2)",))
     garden.ok("merge", "theirs")
     assert "@span/1" in garden.run("doctor").out

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import ChangedKeys, Fault, Intruder, Reference, Row, Stranded, targets
+from epicvc.database.backend import BrokenCheck, ChangedKeys, Fault, Intruder, Reference, Row, Stranded, targets
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
 from epicvc.database.sqlite.collations import stand_in, unordered
 from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
@@ -198,9 +198,9 @@ class SQLiteReader:
         with translated(self._display, self._timeout):
             return parents_in(self._connection, sql, columns, wanted)
 
-    def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
-        """The rows of a table of this definition that break a CHECK constraint."""
-        from epicvc.database.sqlite.trials import broken_checks  # as above
+    def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[BrokenCheck]:
+        """The CHECK constraints that rows of a table of this definition break."""
+        from epicvc.database.sqlite.checks import broken_checks  # as above
 
         return broken_checks(definition, rows)
 

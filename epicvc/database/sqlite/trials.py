@@ -1,20 +1,16 @@
-"""What SQLite says of rows that are in no database: tried in an empty one in memory, of the same definitions.
+"""What rows refer to that are in no database: tried in an empty one in memory, of the same definitions.
 
 Bringing rows back writes them with constraints off, which is right for a state that was there. A merge makes rows that
-never were, and these are tried here. A constraint may use built-in functions only; one that needs a function or a
-collation of the application's cannot be asked, and says nothing.
+never were; what they refer to is found here, and whether they break a CHECK constraint in :mod:`.checks`.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Final
 
 from epicvc.database.backend import Reference, Row
-from epicvc.database.batches import batches
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import raw_text
 from epicvc.database.sqlite.definitions import create
@@ -22,49 +18,6 @@ from epicvc.database.sqlite.foreign import references_of
 from epicvc.database.sqlite.rowwriter import RowWriter
 from epicvc.database.sqlite.statements import TableSQL, bound, mark
 from epicvc.database.tables import Definition, TableInfo
-from epicvc.errors import InvalidRow, UnsupportedSchema
-
-_CHECK: Final = re.compile(r"\bCHECK\b", re.IGNORECASE)
-
-
-def broken_checks(table: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, str]]:
-    """The rows that break a CHECK constraint, with SQLite's words for it.
-
-    Args:
-        table: the table's definition.
-        rows: the rows, by key.
-    """
-    if not _CHECK.search(table.sql):
-        return
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
-        try:
-            create(scratch, "table", Definition(table.name, table.sql))
-        except (sqlite3.Error, UnsupportedSchema):
-            return
-        writer = RowWriter(scratch, TableSQL(table))
-        try:
-            for batch in batches(rows):
-                # mostly all are right, and told so together
-                if _refused(writer, batch) is not None:
-                    for row in batch:
-                        error = _refused(writer, [row])
-                        if error is not None and error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_CHECK:
-                            yield row[0], str(error)
-        except sqlite3.OperationalError:
-            return  # it uses a function or a collation of the application's
-
-
-def _refused(writer: RowWriter, rows: Sequence[tuple[bytes, bytes]]) -> sqlite3.Error | None:
-    """Why an empty table does not take some rows; it is empty again afterwards."""
-    try:
-        writer.insert(rows)
-    except InvalidRow as error:
-        if not isinstance(error.__cause__, sqlite3.Error):
-            raise
-        return error.__cause__
-    finally:
-        writer.clear()
-    return None
 
 
 def references_by(definition: TableInfo) -> tuple[Reference, ...]:

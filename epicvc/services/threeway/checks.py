@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
-from epicvc.database.backend import Reader
+from epicvc.database.backend import BrokenCheck, Reader
 from epicvc.database.rowcodec import decode_row, encode_row
 from epicvc.database.tables import TableInfo
 from epicvc.errors import ConstraintBroken
@@ -62,33 +63,33 @@ def require_checks(reader: Reader, mapping: DocumentMapping, three: Three, final
     states = [state.snapshot.database for state in (three.ours, three.theirs)]
     for table, rows in new_rows(three.ours.sink, [state for state in states if state is not None], final):
         by_key = dict(rows)
-        for key, words in reader.broken_checks(table, rows):
-            known = (_words(reader, state, table.name, key) for state in (three.ours, three.theirs))
-            if words not in known:
-                raise _broken(reader, mapping, three, table, (key, by_key[key]), words, tell)
+        for broken in reader.broken_checks(table, rows):
+            known = (_known(reader, state, table.name, broken.key) for state in (three.ours, three.theirs))
+            if not broken.is_among(chain.from_iterable(known)):
+                raise _error(reader, mapping, three, table, by_key[broken.key], broken, tell)
 
 
-def _words(reader: Reader, state: State, table: str, key: bytes) -> str | None:
-    """What the database says of a branch's own row, by the branch's own definition."""
+def _known(reader: Reader, state: State, table: str, key: bytes) -> Iterable[BrokenCheck]:
+    """What a branch's own row breaks of the branch's own definition."""
     info = state.captured.table(table) if state.captured else None
     row = state.as_captured(table, state.packed(table, key))
     if info is None or row is None:
-        return None
+        return ()
     packed = encode_row([row[name] for name in info.columns])
-    return next((words for _, words in reader.broken_checks(info, [(key, packed)])), None)
+    return reader.broken_checks(info, [(key, packed)])
 
 
-def _broken(
+def _error(
     reader: Reader,
     mapping: DocumentMapping,
     three: Three,
     table: TableInfo,
-    entry: tuple[bytes, bytes],
-    words: str,
+    packed: bytes,
+    broken: BrokenCheck,
     tell: Tell,
 ) -> ConstraintBroken:
     """The error, with what each branch changed in the row."""
-    key, packed = entry
+    key, words = broken.key, broken.words
     row: NamedRow = dict(zip(table.columns, decode_row(packed), strict=True))
     base = three.base.row(table.name, key)
     rows = {OURS: three.ours.row(table.name, key), THEIRS: three.theirs.row(table.name, key)}
@@ -103,7 +104,7 @@ def _broken(
             and mine.get(column) == row[column]
         ]
         if changed:
-            column = _to_blame(reader, table, key, row, changed, rows[other])
+            column = _to_blame(reader, table, broken, row, changed, rows[other])
             places.append((place_of(mapping, three, table.name, (column,), key, row), name))
     if len(places) == 2:
         (one, first), (another, second) = places
@@ -115,12 +116,12 @@ def _broken(
 
 
 def _to_blame(
-    reader: Reader, table: TableInfo, key: bytes, row: NamedRow, changed: list[str], other: NamedRow | None
+    reader: Reader, table: TableInfo, broken: BrokenCheck, row: NamedRow, changed: list[str], other: NamedRow | None
 ) -> str:
     """The column that a branch changed and without which the row would be right; the first where none is alone."""
     for column in changed if other is not None else ():
         assert other is not None  # the loop would be empty
         tried = encode_row(tuple({**row, column: other.get(column)}.values()))
-        if not [*reader.broken_checks(table, [(key, tried)])]:
+        if not broken.is_among(reader.broken_checks(table, [(broken.key, tried)])):
             return column
     return changed[0]
