@@ -13,6 +13,8 @@ from support.repos import list_store
 from epicvc import BidirectionalSync
 from tests.faces.place import make_place
 
+pytest.register_assert_rewrite("tests.faces.promises")
+
 
 @pytest.fixture(scope="session")
 def _templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:

@@ -14,7 +14,6 @@ from support.repos import NO_FACTS, EpicRepo
 
 from epicvc import BackupManager
 from epicvc.errors import DatabaseUnavailable, NotFound, UsageError
-from faces.original import blocks
 
 
 @pytest.fixture
@@ -29,11 +28,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EpicRepo:
 def state(repo: EpicRepo) -> tuple[dict[str, bytes], list[str]]:
     """Files and rows; the journal mode is a matter of the database's file."""
     return repo.files(), [line for line in repo.dump() if not line.startswith("journal_mode")]
-
-
-def test_the_blocks_of_the_description_run(place: EpicRepo) -> None:
-    found = [block for block in blocks(["Development Guidelines", "Backup and Recovery"][0]) if "backup" in block]
-    assert found is not None
 
 
 def test_full_incremental_and_back(place: EpicRepo) -> None:

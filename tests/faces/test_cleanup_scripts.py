@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from epicvc import CacheCleanup, DatabaseCleanup, JSONCleanup
 from epicvc.errors import DatabaseUnavailable, FileUnavailable, NoMappedTable
-from faces.original import blocks
 
 SCHEMA = """
 CREATE TABLE framework_epics (id INTEGER PRIMARY KEY, epic_key TEXT, status TEXT, updated_at TEXT, deleted_at TEXT,
@@ -45,15 +43,6 @@ def ids(place: Path, table: str) -> list[int]:
     found = [row[0] for row in connection.execute(f"SELECT id FROM {table} ORDER BY id")]
     connection.close()
     return found
-
-
-def test_the_blocks_of_the_description_run(place: Path) -> None:
-    names: dict[str, Any] = {"JSONCleanup": JSONCleanup, "CacheCleanup": CacheCleanup}
-    for block in blocks("Data Cleanup System"):
-        exec(compile(block, "original.md", "exec"), names)
-    assert not names["validation_results"]["valid"]
-    assert JSONCleanup("epics/user_epics").validate_all_json_files()["valid"]
-    assert ids(place, "framework_tasks") == [10, 14]
 
 
 def test_orphans_go(place: Path) -> None:

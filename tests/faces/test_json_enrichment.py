@@ -16,7 +16,6 @@ from support.database import make_database
 from support.epics import write_epics
 
 from epicvc import DataBaseCalculator, DateBaseStrategy, DurationError, EpicvcError, JSONEnrichmentEngine
-from tests.faces.original import blocks
 
 TODAY = "2025-08-13"
 FILES = ("epico_1.json", "epico_2.json", "epico_3.json")
@@ -47,22 +46,7 @@ def originals(place: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted((place / "epics" / "user_epics").rglob("*.json"))}
 
 
-def test_the_original_blocks(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = originals(place)
-    names: dict[str, Any] = {"DataBaseCalculator": DataBaseCalculator, "DateBaseStrategy": DateBaseStrategy}
-    for block in blocks("JSON Enrichment System"):
-        exec(compile(block, "original.md", "exec"), names)
-    said = capsys.readouterr().out
-    assert names["enriched_data"]["epic"]["id"] == "1"
-    assert names["validation_result"]["errors"] or "Enrichment successful" in said
-    assert "Calculation accuracy: 100.0%" in said
-    assert sorted(path.name for path in (place / "epics" / "enriched").rglob("*.json")) == [
-        f"enriched_epico_{n}.json" for n in range(1, 6)
-    ] + ["enriched_plan for six.json"]
-    assert originals(place) == before
-
-
-def test_what_they_do_without_them(place: Path) -> None:
+def test_the_calls_of_the_description(place: Path) -> None:
     before = originals(place)
     engine = JSONEnrichmentEngine(db_path="framework.db", today=TODAY)
     found = engine.enrich_epic_json("epico_1.json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.epics import write_epics
@@ -13,7 +12,6 @@ from support.epics import write_epics
 from epicvc import SafeQueryBuilder
 from epicvc.cli.edge import run_application
 from epicvc.errors import ConstraintBroken, DatabaseUnavailable, InvalidQuery
-from faces.original import blocks
 
 SCHEMA = """
 CREATE TABLE framework_epics (id INTEGER PRIMARY KEY, name TEXT UNIQUE, status TEXT, assigned_to TEXT, created_at TEXT);
@@ -32,21 +30,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     connection.executescript(SCHEMA)
     connection.close()
     return tmp_path
-
-
-@pytest.mark.usefixtures("place")
-def test_the_blocks_of_the_description_do_what_they_say() -> None:
-    names: dict[str, Any] = {"epic_id": 1}
-    for block in blocks("Query Builder System"):
-        exec(compile(block, "original.md", "exec"), names)
-    assert names["query"] == (
-        "SELECT * FROM framework_epics WHERE name = ?",
-        ["'; DROP TABLE framework_epics; --"],
-    )
-    builder = names["builder"]
-    assert builder.execute(names["insert_query"]) == 1
-    assert builder.execute(names["update_query"]) == 1
-    assert builder.execute(builder.select("framework_epics").where("id", "=", 1))[0]["status"] == "completed"
 
 
 @pytest.mark.usefixtures("place")

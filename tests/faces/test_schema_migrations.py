@@ -9,7 +9,6 @@ import pytest
 
 from epicvc import EpicvcError, Migration, MigrationRunner
 from tests.database.migrations.files import dump, write
-from tests.faces.original import blocks
 
 ALL = ["000", "001", "002", "003"]
 
@@ -94,16 +93,6 @@ def test_migrations_are_validated() -> None:
     assert runner.validate_schema_integrity() == {"valid": True, "errors": []}
     assert [m.version for m in runner.get_pending_migrations()] == []
     assert runner.get_current_version() == "003"
-
-
-def test_the_original_blocks(capsys: pytest.CaptureFixture[str]) -> None:
-    names: dict[str, object] = {}
-    found = blocks("Schema Migration System")
-    assert len(found) == 4
-    for block in found:
-        exec(compile(block, "original.md", "exec"), names)
-    assert capsys.readouterr().out.splitlines() == ["Applied migrations: 4", "Pending migrations: 0"]
-    assert names["validation_result"] == {"valid": True, "errors": []}
 
 
 # What the description leaves open
