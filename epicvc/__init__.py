@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from epicvc.json_enrichment import JSONEnrichmentEngine as JSONEnrichmentEngine
     from epicvc.query_builder import SafeQueryBuilder as SafeQueryBuilder
     from epicvc.schema_migrations import Migration as Migration
+    from epicvc.schema_migrations import MigrationConnection as MigrationConnection
     from epicvc.schema_migrations import MigrationRunner as MigrationRunner
 
 __version__ = "0.1.0"
@@ -34,7 +35,7 @@ _HOMES = {
     "epicvc.errors": ("DurationError", "EpicvcError"),
     "epicvc.json_enrichment": ("JSONEnrichmentEngine",),
     "epicvc.query_builder": ("SafeQueryBuilder",),
-    "epicvc.schema_migrations": ("Migration", "MigrationRunner"),
+    "epicvc.schema_migrations": ("Migration", "MigrationConnection", "MigrationRunner"),
 }
 """The modules with public names, and these names."""
 

@@ -6,18 +6,22 @@ Nothing here prints, and nothing is decided here: values become the promised dic
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
+from epicvc.database.lent import LentConnection
 from epicvc.database.migrations.migration import Migration as _Migration
+from epicvc.errors import UsageError
 from epicvc.services.migrating import Migrator
 from epicvc.services.migrationplace import open_migrator
 
-__all__ = ["Migration", "MigrationRunner"]
+__all__ = ["Migration", "MigrationConnection", "MigrationRunner"]
 
 Migration = _Migration
+MigrationConnection = LentConnection
+"""What the functions of a migration are called with."""
 
 
 class MigrationStatus(TypedDict):
@@ -52,6 +56,8 @@ class MigrationRunner:
         db_path: path or URL of the database; one that does not exist is made by the first migration.
         migrations_dir: where the migrations are. Not given: ``migrations`` in the repo, else beside the database, else
             those that epicvc comes with.
+        migrations: others beside the files, in one order with them. They may call functions, which are never loaded
+            from anywhere: whoever applies such a migration, or takes it back, gives it.
 
     Every method raises a subclass of :class:`epicvc.EpicvcError`: ``InvalidMigration`` for a problem with the
     files, ``MigrationFailed`` for a statement that the database refused (with ``where``, ``line``, ``number``,
@@ -60,11 +66,19 @@ class MigrationRunner:
     """
 
     def __init__(
-        self, db_path: str | os.PathLike[str] = "framework.db", migrations_dir: str | os.PathLike[str] | None = None
+        self,
+        db_path: str | os.PathLike[str] = "framework.db",
+        migrations_dir: str | os.PathLike[str] | None = None,
+        *,
+        migrations: Iterable[Migration] = (),
     ) -> None:
         self._database = os.fspath(db_path)
         self._directory = Path(migrations_dir).absolute() if migrations_dir is not None else None
         self._start = Path.cwd()
+        self._given = tuple(migrations)
+        for given in self._given:
+            if not isinstance(given, Migration):
+                raise UsageError(f"{given!r} is no Migration", hint="make it with epicvc.Migration(version, ...)")
 
     def apply_migrations(self) -> list[str]:
         """Apply all pending migrations, in order.
@@ -172,6 +186,10 @@ class MigrationRunner:
     @contextmanager
     def _migrator(self) -> Iterator[Migrator]:
         with open_migrator(
-            self._start, dict(os.environ), database=self._database, directory=self._directory
+            self._start,
+            dict(os.environ),
+            database=self._database,
+            directory=self._directory,
+            given=self._given,
         ) as migrator:
             yield migrator

@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
+from epicvc.database.lent import LentConnection
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.tables import CatalogueEntry, ColumnInfo, Schema, TableInfo
 
@@ -361,6 +362,17 @@ class Writer(Reader, Protocol):
 
         What triggers and cascades did is included; a row that it inserted and deleted again may be left out. ``None``:
         unknown, read the whole table.
+        """
+        ...
+
+    def lend(self, borrower: Callable[[LentConnection], object]) -> object:
+        """Call a function of a program with a connection that works in this transaction and cannot end it.
+
+        Returns:
+            What the function returned. What it raises goes through; an error of the database's library as ours.
+
+        Raises:
+            Refused: the function asked for what is refused, or goes on after the transaction has been rolled back.
         """
         ...
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from epicvc.database.backend import Reader
 from epicvc.database.migrations import TABLE, fit
-from epicvc.database.migrations.checks import Findings, check
+from epicvc.database.migrations.checks import Findings, check, elsewhere
 from epicvc.database.migrations.directory import MigrationSet, read_directory
 from epicvc.database.migrations.history import NOTHING, History, read_history
 from epicvc.database.migrations.migration import Migration
@@ -49,12 +49,14 @@ class Migrator:
     Args:
         ground: the database, and what is kept of it.
         directory: where the migrations are.
+        given: migrations that a program has, beside those.
     """
 
-    def __init__(self, ground: Ground, directory: Path) -> None:
+    def __init__(self, ground: Ground, directory: Path, given: Sequence[Migration] = ()) -> None:
         self._ground = ground
         self._backend = ground.backend
         self._directory = directory
+        self._given = given
 
     # Looking
 
@@ -94,6 +96,9 @@ class Migrator:
         if seen.foreign is not None:
             errors.append(f"{self._backend.display} has tables and no history of migrations; adopt it with `baseline`")
         applied = [m for m in seen.migrations if m.number in seen.history.numbers]
+        for record in elsewhere(seen.migrations, seen.history):
+            errors.append(f"{record.title} was given by a program; without it the schema cannot be compared")
+            applied = []
         if applied:
             errors += fit.compare(fit.shapes(self._backend, applied)[-1], self._shape()).missing
         if self._backend.exists():
@@ -237,7 +242,7 @@ class Migrator:
         self._ground.begin("migrate")
 
     def _look(self, known: MigrationSet | None = None) -> _Seen:
-        found = known or read_directory(self._directory)  # one run is about one set
+        found = known or read_directory(self._directory).with_given(self._given)  # one run is about one set
         history, foreign = History(), None
         if self._backend.exists():
             with self._backend.read() as reader:  # both in one transaction: others may migrate it now

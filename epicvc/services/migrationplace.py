@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from epicvc.database.backend import Backend
 from epicvc.database.migrations.directory import builtin_directory, holds_migrations
+from epicvc.database.migrations.migration import Migration
 from epicvc.database.url import DatabaseURL, open_backend
 from epicvc.errors import InvalidData, NotFound
 from epicvc.repo.config import locate
@@ -28,6 +29,7 @@ def open_migrator(
     *,
     database: str | None = None,
     directory: Path | None = None,
+    given: Sequence[Migration] = (),
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Migrator]:
     """The migrations of a database.
@@ -39,6 +41,7 @@ def open_migrator(
             itself or around ``start``, that repo keeps its history.
         directory: where the migrations are; not given: ``migrations`` in the repo, else beside the database, else
             those that epicvc comes with.
+        given: migrations that a program has, beside those. Nothing in a repo can name them.
         now: the clock.
 
     Raises:
@@ -60,7 +63,7 @@ def open_migrator(
             ground = PlainGround(_backend(url), author_of(environment), now)
             home = url.path.parent if url.path is not None else start
         stack.callback(ground.backend.close)
-        yield Migrator(ground, directory or default_directory(home))
+        yield Migrator(ground, directory or default_directory(home), given)
 
 
 def default_directory(home: Path) -> Path:

@@ -68,7 +68,9 @@ def draw_proof(console: Console, found: Proof) -> None:
     for version in found.proven:
         console.print(line(("proven    ", "good"), f"{version}  up, down, up: the same schema"))
     for version in found.skipped:
-        console.print(line(("no proof  ", "changed"), f"{version}  it was adopted or has no rollback"))
+        console.print(
+            line(("no proof  ", "changed"), f"{version}  it was adopted, has no rollback, or a program has it")
+        )
     for error in found.errors:
         console.print(line(("problem: ", "conflict"), printable(error)))
     if not found.errors:

@@ -27,7 +27,7 @@ def test_tutorial_runs_and_shows_what_it_says(shell: Shell, document: Callable[[
 def test_tour_of_migrations_runs_and_shows_what_it_says(shell: Shell, document: Callable[[str], str]) -> None:
     text = document("docs/migrations.md")
     shell.follow(fenced(text, "console"))
-    (example,) = fenced(text, "python")
+    example = fenced(text, "python")[0]
     scope: dict[str, object] = {}
     exec(compile(example, "docs/migrations.md", "exec"), scope)
     assert scope["runner"].get_current_version() == "003"  # type: ignore[attr-defined]

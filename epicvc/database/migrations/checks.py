@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from epicvc.database.migrations.history import History
+from epicvc.database.migrations.history import History, Record
 from epicvc.database.migrations.migration import Migration
 from epicvc.errors import InvalidMigration
 
@@ -19,17 +19,19 @@ class Findings(Struct, frozen=True):
         dependencies: those of the problems that are about dependencies.
         gaps: numbers that are not used; no fault.
         without_rollback: migrations that can be applied and not be taken back.
+        elsewhere: applied migrations that only the program has that gave them; no fault.
     """
 
     problems: tuple[InvalidMigration, ...] = ()
     dependencies: tuple[InvalidMigration, ...] = ()
     gaps: tuple[str, ...] = ()
     without_rollback: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What is worth knowing and stops nothing."""
-        return (*self.gaps, *self.without_rollback)
+        return (*self.gaps, *self.without_rollback, *self.elsewhere)
 
 
 def check(migrations: Sequence[Migration], history: History, unreadable: Sequence[InvalidMigration] = ()) -> Findings:
@@ -40,13 +42,25 @@ def check(migrations: Sequence[Migration], history: History, unreadable: Sequenc
         history: the record of the database.
         unreadable: what was wrong with files that could not become migrations.
     """
-    dependencies = tuple(dependency_problems(migrations))
+    others = elsewhere(migrations, history)
+    dependencies = tuple(dependency_problems(migrations, others))
     problems = (*unreadable, *dependencies, *history_problems(migrations, history, unreadable))
-    return Findings(problems, dependencies, tuple(_gaps(migrations)), tuple(_without_rollback(migrations)))
+    gaps = tuple(_gaps(sorted([*migrations, *others], key=lambda one: one.number)))
+    notes = tuple(f"{record.title} was given by a program, which alone has it" for record in others)
+    return Findings(problems, dependencies, gaps, tuple(_without_rollback(migrations)), notes)
 
 
-def dependency_problems(migrations: Sequence[Migration]) -> Iterator[InvalidMigration]:
+def elsewhere(migrations: Sequence[Migration], history: History) -> list[Record]:
+    """The applied migrations that a program gave and that are not among these."""
+    known = {migration.number for migration in migrations}
+    return [record for record in history.records if record.given and record.number not in known]
+
+
+def dependency_problems(
+    migrations: Sequence[Migration], elsewhere: Sequence[Record] = ()
+) -> Iterator[InvalidMigration]:
     """Dependencies on what does not exist, in a circle, or on what comes later."""
+    there = {record.number for record in elsewhere}
     known = {migration.number: migration for migration in migrations}
     circle = _circle(known)
     if circle:
@@ -55,7 +69,7 @@ def dependency_problems(migrations: Sequence[Migration]) -> Iterator[InvalidMigr
     for migration in migrations:
         for version in migration.dependencies:
             number = int(version)
-            if number not in known:
+            if number not in known and number not in there:
                 yield InvalidMigration(migration.where, f"depends on {version}, which does not exist")
             elif number > migration.number and not {number, migration.number} <= set(circle):
                 yield InvalidMigration(migration.where, f"depends on {version}, which comes after it")
@@ -70,7 +84,7 @@ def history_problems(
         migration = known.get(record.number)
         if migration is None:
             # a file that cannot be read is named by its own problem
-            if not unreadable:
+            if not unreadable and not record.given:
                 yield InvalidMigration(f"migration {record.title}", "was applied, and its file is gone")
         elif record.checksum and record.checksum != migration.checksum:
             yield InvalidMigration(
@@ -108,8 +122,8 @@ def _circle(known: dict[int, Migration]) -> list[int]:
     return []
 
 
-def _gaps(migrations: Iterable[Migration]) -> Iterator[str]:
-    before: Migration | None = None
+def _gaps(migrations: Iterable[Migration | Record]) -> Iterator[str]:
+    before: Migration | Record | None = None
     for migration in migrations:
         if before is not None and migration.number > before.number + 1:
             first, last = before.number + 1, migration.number - 1
@@ -121,10 +135,11 @@ def _gaps(migrations: Iterable[Migration]) -> Iterator[str]:
 
 def _without_rollback(migrations: Iterable[Migration]) -> Iterator[str]:
     for migration in migrations:
-        if migration.rollback_sql is None:
+        if not migration.reversible:
             yield no_rollback(migration)
 
 
 def no_rollback(migration: Migration) -> str:
     """How it is said that there is no way back."""
-    return f"{migration.where} has no rollback; write {migration.version}_rollback.sql beside it"
+    remedy = f"write {migration.version}_rollback.sql beside it" if migration.file else "give it rollback_sql or down"
+    return f"{migration.where} has no rollback; {remedy}"

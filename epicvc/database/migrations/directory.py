@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import stat
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -27,7 +29,7 @@ _ROLLBACK: Final = "rollback"
 
 
 class MigrationSet(Struct, frozen=True):
-    """The migrations of a directory.
+    """The migrations of a directory, and those that a program gives beside them.
 
     Attributes:
         migrations: in the order of their numbers; those that cannot be read are left out.
@@ -38,6 +40,18 @@ class MigrationSet(Struct, frozen=True):
     migrations: tuple[Migration, ...]
     problems: tuple[InvalidMigration, ...] = ()
     directory: str = ""
+
+    def with_given(self, given: Sequence[Migration]) -> MigrationSet:
+        """These and those that a program gives, in the order of their numbers."""
+        found = {migration.number: migration for migration in self.migrations}
+        problems = [*self.problems]
+        for migration in given:
+            if (there := found.get(migration.number)) is not None:
+                reason = f"has the number of {there.where}; numbers are unique"
+                problems.append(InvalidMigration(migration.where, reason))
+            else:  # one that was read from a file elsewhere is the program's now
+                found[migration.number] = replace(migration, file="", rollback_file="")
+        return MigrationSet(tuple(found[number] for number in sorted(found)), tuple(problems), self.directory)
 
 
 def builtin_directory() -> Path:

@@ -23,6 +23,9 @@ from epicvc.errors import InvalidData
 
 APPLIED: Final = "applied"
 BASELINE: Final = "baseline"
+PROGRAM: Final = "program"
+"""As ``applied``, of a migration that no file has: a program gave it."""
+PROGRAM_BASELINE: Final = "program-baseline"
 NOTHING: Final = "none"
 """The version of the record that adopts a database in which no migration is yet."""
 
@@ -46,7 +49,8 @@ class Record(Struct, frozen=True):
         applied_at: when, UTC, ``YYYY-MM-DD HH:MM:SS``.
         applied_by: who.
         checksum: that of the migration; empty in records of older tools, which are taken as they are.
-        kind: ``applied``, or ``baseline`` where the database had its schema before.
+        kind: ``applied``, or ``baseline`` where the database had its schema before; ``program`` or
+            ``program-baseline`` where a program gave the migration.
         rollback_sql: what took it back when it was applied; kept for people, never run.
     """
 
@@ -67,6 +71,16 @@ class Record(Struct, frozen=True):
     def title(self) -> str:
         """Version and name."""
         return f"{self.version} {self.name}".strip()
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the database had its schema before: nobody ran it here."""
+        return self.kind in (BASELINE, PROGRAM_BASELINE)
+
+    @property
+    def given(self) -> bool:
+        """Whether a program gave it, so that no file need know it."""
+        return self.kind in (PROGRAM, PROGRAM_BASELINE)
 
 
 COLUMNS: Final = Record.__struct_fields__

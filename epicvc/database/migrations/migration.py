@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from epicvc.database.migrations.rules import objection
 from epicvc.database.migrations.statements import Statement, UnreadableSQL, split
 from epicvc.errors import InvalidMigration
+
+if TYPE_CHECKING:
+    from epicvc.database.lent import LentConnection
+
+    Function = Callable[[LentConnection], object]
 
 VERSION: Final = re.compile(r"[0-9]{1,18}")
 _DEPENDS: Final = re.compile(r"--[ \t]*depends(?:[ \t]+on)?[ \t]*:(.*)", re.IGNORECASE)
@@ -20,26 +25,35 @@ _BOM: Final = "\ufeff"
 
 @dataclass(frozen=True)
 class Migration:
-    """A step of the schema, and the way back.
+    """A step of the schema, and the way back. Either is SQL, or a function of the program that gives it.
+
+    A function is called with a connection (:class:`~epicvc.database.lent.LentConnection`) inside the migration's
+    transaction, which it cannot end. It may be called again where the transaction has to begin anew, and on copies of
+    the database, where migrations are tried.
 
     Attributes:
         version: its number as digits, leading zeros included; only the number counts.
-        sql: what applies it, with line ends normalised and no byte order mark.
-        rollback_sql: what takes it back; ``None`` where there is no way.
+        sql: what applies it, with line ends normalised and no byte order mark; ``None`` where ``up`` does.
+        rollback_sql: what takes it back; ``None`` where ``down`` does, or there is no way.
         dependencies: versions that must have been applied before. Those that a ``-- depends: 001, 002`` at the
             beginning of ``sql`` names are added.
+        up: the function that applies it.
+        down: the function that takes it back.
         name: what it is called beside its number.
         file: where ``sql`` came from, for messages; empty for none.
         rollback_file: where ``rollback_sql`` came from.
 
     Raises:
-        InvalidMigration: it could not be run: no statement, one that is refused, text that never ends, a NUL.
+        InvalidMigration: it could not be run: neither SQL nor a function, or both; no statement, one that is refused,
+            text that never ends, a NUL.
     """
 
     version: str
-    sql: str = field(repr=False)
+    sql: str | None = field(default=None, repr=False)
     rollback_sql: str | None = field(default=None, repr=False)
     dependencies: tuple[str, ...] = ()
+    up: Function | None = field(default=None, repr=False)
+    down: Function | None = field(default=None, repr=False)
     name: str = ""
     file: str = field(default="", repr=False, compare=False)
     rollback_file: str = field(default="", repr=False, compare=False)
@@ -47,9 +61,14 @@ class Migration:
     def __post_init__(self) -> None:
         if not VERSION.fullmatch(self.version):
             raise InvalidMigration(self.where, f"its version {self.version!r} is no number of at most 18 digits")
+        self._require_one_of("sql", "up")
+        if self.rollback_sql is not None or self.down is not None:
+            self._require_one_of("rollback_sql", "down")
         put = object.__setattr__
-        put(self, "sql", normalise(self.sql))
-        named = _named_dependencies(self.sql, self.where)
+        named: list[str] = []
+        if self.sql is not None:
+            put(self, "sql", normalise(self.sql))
+            named = _named_dependencies(self.sql, self.where)
         put(self, "dependencies", _unique([*self.dependencies, *named]))
         for version in self.dependencies:
             if not VERSION.fullmatch(version):
@@ -58,6 +77,13 @@ class Migration:
             put(self, "rollback_sql", normalise(self.rollback_sql))
             _ = self.rollback_statements  # checked now, since it is too late when it is needed
         _ = self.statements
+
+    def _require_one_of(self, text: str, function: str) -> None:
+        sql, call = getattr(self, text), getattr(self, function)
+        if (sql is None) == (call is None):
+            raise InvalidMigration(self.where, f"takes either {text} or {function}")
+        if call is not None and not callable(call):
+            raise InvalidMigration(self.where, f"its {function} is no function")
 
     @property
     def number(self) -> int:
@@ -79,19 +105,30 @@ class Migration:
         """Where its rollback was written."""
         return self.rollback_file or f"rollback of {self.version}"
 
+    @property
+    def reversible(self) -> bool:
+        """Whether there is a way back."""
+        return self.rollback_sql is not None or self.down is not None
+
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        """What applies it, statement by statement."""
-        return _statements(self.sql, self.where)
+        """What applies it, statement by statement; nothing where a function does."""
+        return _statements(self.sql, self.where) if self.sql is not None else ()
 
     @cached_property
     def rollback_statements(self) -> tuple[Statement, ...]:
-        """What takes it back; nothing where there is no way back."""
+        """What takes it back; nothing where a function does, or there is no way back."""
         return _statements(self.rollback_sql, self.rollback_where) if self.rollback_sql is not None else ()
 
     @cached_property
     def checksum(self) -> str:
-        """SHA-256 of ``sql``: the same whatever line ends or byte order mark the file had."""
+        """SHA-256 of ``sql``: the same whatever line ends or byte order mark the file had.
+
+        Empty for a function: what it does is not in its own text alone, and other releases of Python compile it
+        otherwise.
+        """
+        if self.sql is None:
+            return ""
         return hashlib.sha256(self.sql.encode("utf-8", "surrogatepass")).hexdigest()
 
 

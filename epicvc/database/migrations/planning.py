@@ -8,7 +8,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from epicvc.database.migrations.checks import Findings, no_rollback
-from epicvc.database.migrations.history import BASELINE, NOTHING, History, Record
+from epicvc.database.migrations.history import NOTHING, History, Record
 from epicvc.database.migrations.migration import Migration
 from epicvc.errors import InvalidMigration, NotFound, Refused, UsageError
 
@@ -55,7 +55,7 @@ def plan_up(migrations: Sequence[Migration], history: History, findings: Finding
         NotFound: there is no such version.
     """
     _require_sound(findings)
-    last = None if to is None else find(migrations, to).number
+    last = None if to is None else _number(migrations, history, to)
     pending = [m for m in migrations if m.number not in history.numbers and (last is None or m.number <= last)]
     end = pending[-1].version if pending else history.version
     return Plan(tuple(Step(migration, Direction.UP) for migration in pending), history.version, end)
@@ -81,20 +81,26 @@ def plan_down(
     Raises:
         InvalidMigration: the checks found a problem, or there is no way back.
         NotFound: nothing is applied, or that version is not.
-        Refused: a migration was adopted, not applied: its rollback would take away what it never made.
+        Refused: a migration was adopted, not applied: its rollback would take away what it never made; or only another
+            program has it.
     """
     _require_sound(findings)
     leaving = _leaving(history, to, count)
     known = {migration.number: migration for migration in migrations}
     steps = []
     for record in leaving:
-        migration = known[record.number]  # the checks have seen that its file is there
-        if record.kind == BASELINE:
+        if record.adopted:
             raise Refused(
                 f"{record.title} was adopted by `baseline`: its rollback would take away what it never made",
                 hint="migrations that were applied here can be taken back, those that were found here cannot",
             )
-        if migration.rollback_sql is None:
+        migration = known.get(record.number)
+        if migration is None:  # the checks have seen that it is no file that is gone
+            raise Refused(
+                f"{record.title} was given by a program, which alone has its rollback",
+                hint="take it back there: MigrationRunner(migrations=[...]).rollback_last_migration()",
+            )
+        if not migration.reversible:
             raise InvalidMigration(migration.where, no_rollback(migration).removeprefix(f"{migration.where} "))
         steps.append(Step(migration, Direction.DOWN))
     left = history.records[: len(history.records) - len(leaving)]
@@ -149,6 +155,14 @@ def find(migrations: Sequence[Migration], wanted: str) -> Migration:
         if same_version(migration.version, wanted) or wanted in (file, file.removesuffix(".sql")):
             return migration
     raise NotFound(f"there is no migration {wanted}", hint="see `epicvc migrate status`")
+
+
+def _number(migrations: Sequence[Migration], history: History, wanted: str) -> int:
+    """The number of a migration that is there, or that was applied here by a program that has it."""
+    for record in history.records:
+        if record.given and same_version(record.version, wanted):
+            return record.number
+    return find(migrations, wanted).number
 
 
 def same_version(version: str, wanted: str) -> bool:

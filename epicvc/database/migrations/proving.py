@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from epicvc.database.backend import Backend, Reader
 from epicvc.database.migrations import TABLE
-from epicvc.database.migrations.history import BASELINE, History, read_history
+from epicvc.database.migrations.history import History, read_history
 from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.running import foreign_keys, run_step
@@ -34,7 +34,8 @@ class Proof(Struct, frozen=True):
 
     Attributes:
         proven: versions that went up, down and up again and left the schema as it was.
-        skipped: versions that have no way back or were adopted; they were only applied, where they were pending.
+        skipped: versions that have no way back, were adopted, or are known to another program alone; they were only
+            applied, where they were pending.
         errors: what went wrong, each naming file and, where one is to blame, statement.
     """
 
@@ -75,7 +76,8 @@ def _kept(history: History, migrations: Sequence[Migration]) -> frozenset[int]:
     known = {migration.number: migration for migration in migrations}
     kept = []
     for record in reversed(history.records):
-        if record.kind == BASELINE or known[record.number].rollback_sql is None:
+        migration = known.get(record.number)
+        if record.adopted or migration is None or not migration.reversible:
             break
         kept.append(record.number)
     return frozenset(kept)
@@ -153,7 +155,7 @@ class _Trial:
     def _there_and_back(self, migration: Migration) -> None:
         before = self.definitions()
         self.step(migration, Direction.UP)
-        if migration.rollback_sql is None:
+        if not migration.reversible:
             self.skipped.append(migration.version)
             return
         after = self.definitions()

@@ -11,20 +11,30 @@ from typing import Final
 
 from epicvc.database.migrations.statements import Statement
 
-_TRANSACTION: Final = "each migration runs in a transaction of its own, which it cannot begin or end"
+TRANSACTION: Final = "each migration runs in a transaction of its own, which it cannot begin or end"
+BEYOND: Final = "a migration is for one database; it cannot reach another one"
 _REFUSED: Final = {
-    "BEGIN": _TRANSACTION,
-    "COMMIT": _TRANSACTION,
-    "END": _TRANSACTION,
-    "ROLLBACK": _TRANSACTION,
-    "SAVEPOINT": _TRANSACTION,
-    "RELEASE": _TRANSACTION,
-    "ATTACH": "a migration is for one database; it cannot reach another one",
-    "DETACH": "a migration is for one database; it cannot reach another one",
+    "BEGIN": TRANSACTION,
+    "COMMIT": TRANSACTION,
+    "END": TRANSACTION,
+    "ROLLBACK": TRANSACTION,
+    "SAVEPOINT": TRANSACTION,
+    "RELEASE": TRANSACTION,
+    "ATTACH": BEYOND,
+    "DETACH": BEYOND,
     "VACUUM": "it cannot run in a transaction; run it beside the migrations",
 }
 # Transactional, or only about this transaction. Everything else is a setting of the connection or of the file.
 _PRAGMAS: Final = frozenset({"user_version", "application_id", "defer_foreign_keys", "legacy_alter_table"})
+# What a function that looks at the schema asks for, and what SQLite's own modules ask for on its behalf.
+_QUESTIONS: Final = frozenset(
+    {
+        *("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo"),
+        *("foreign_key_list", "foreign_key_check", "database_list", "compile_options", "encoding", "page_size"),
+        *("page_count", "foreign_keys", "schema_version", "data_version"),
+    }
+)
+_SETTINGS: Final = frozenset({"encoding", "page_size", "foreign_keys", "schema_version"})
 _SWITCH: Final = {
     **dict.fromkeys(("ON", "YES", "TRUE", "1"), True),
     **dict.fromkeys(("OFF", "NO", "FALSE", "0"), False),
@@ -41,6 +51,23 @@ def objection(statement: Statement) -> str | None:
     if first == "PRAGMA":
         return _objection_to_pragma(statement)
     return None
+
+
+def refused_pragma(name: str, argument: str | None) -> str | None:
+    """Why a function may not run a PRAGMA; ``None`` when it may: it is part of the transaction, or only a question.
+
+    Args:
+        name: its name.
+        argument: what is given to it; ``None`` for nothing.
+    """
+    name = name.lower()
+    if name in _PRAGMAS or (name in _QUESTIONS and (argument is None or name not in _SETTINGS)):
+        return None
+    if name == "foreign_keys":
+        if _SWITCH.get(str(argument).upper()) is False:
+            return None  # they are: a function may be going to drop a table
+        return "PRAGMA foreign_keys is refused: references are compared before the commit, and not enforced until then"
+    return f"PRAGMA {name} is refused: it is no part of a transaction"
 
 
 def _objection_to_pragma(statement: Statement) -> str | None:

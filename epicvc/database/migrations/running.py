@@ -7,7 +7,8 @@ not be committed: migration and record are there together or not at all.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
+from typing import TYPE_CHECKING, NamedTuple
 
 from epicvc.database.backend import Fault, Writer
 from epicvc.database.migrations import TABLE
@@ -15,6 +16,8 @@ from epicvc.database.migrations.history import (
     APPLIED,
     BASELINE,
     NOTHING,
+    PROGRAM,
+    PROGRAM_BASELINE,
     History,
     Record,
     add_records,
@@ -26,7 +29,10 @@ from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.rules import enforces_foreign_keys, switches_foreign_keys
 from epicvc.database.migrations.statements import Statement
 from epicvc.database.rowcodec import show_key
-from epicvc.errors import InvalidData, MigrationFailed
+from epicvc.errors import EpicvcError, InvalidData, MigrationFailed, Refused
+
+if TYPE_CHECKING:
+    from epicvc.database.migrations.migration import Function
 
 
 class Overtaken(Exception):  # not an error: the caller plans again
@@ -34,13 +40,20 @@ class Overtaken(Exception):  # not an error: the caller plans again
 
 
 def statements_of(step: Step) -> Sequence[Statement]:
-    """What a step runs."""
+    """What a step runs; nothing where it calls a function."""
     return step.migration.statements if step.direction is Direction.UP else step.migration.rollback_statements
 
 
+def _function_of(step: Step) -> Function | None:
+    return step.migration.up if step.direction is Direction.UP else step.migration.down
+
+
 def foreign_keys(step: Step) -> bool:
-    """Whether the step's transaction enforces foreign keys; they are checked before its end in any case."""
-    return enforces_foreign_keys(statements_of(step))
+    """Whether the step's transaction enforces foreign keys; they are checked before its end in any case.
+
+    Not for a function: what it is going to drop cannot be seen beforehand, and dropping a table would cascade.
+    """
+    return _function_of(step) is None and enforces_foreign_keys(statements_of(step))
 
 
 def run_step(
@@ -68,8 +81,7 @@ def run_step(
         raise Overtaken
     run = _Run(writer, step, history)
     before = _broken(writer, tables)
-    for number, statement in enumerate(run.statements, 1):
-        run.execute(number, statement)
+    run.run()
     run.check_record()
     run.check_references(before, _broken(writer, tables))
     return _record(writer, step.migration, step.direction, history, by=by, at=at)
@@ -93,6 +105,8 @@ def adopt(writer: Writer, migrations: Sequence[Migration], *, by: str, at: str) 
 
 
 def _made(migration: Migration, kind: str, *, by: str, at: str) -> Record:
+    if not migration.file:
+        kind = {APPLIED: PROGRAM, BASELINE: PROGRAM_BASELINE}[kind]
     return Record(migration.version, migration.name, at, by, migration.checksum, kind, migration.rollback_sql)
 
 
@@ -137,26 +151,49 @@ def _not_recorded() -> InvalidData:
     )
 
 
+def _words(error: EpicvcError) -> str:
+    """The database's own words: they are in the cause, and in the message where there is none."""
+    refused = isinstance(error, Refused) or error.__cause__ is None
+    return error.message if refused else str(error.__cause__)
+
+
 class _Run:
     """One step as it runs, with what its errors say."""
 
     def __init__(self, writer: Writer, step: Step, history: History) -> None:
-        self.statements = statements_of(step)
+        self._statements = statements_of(step)
+        self._function = _function_of(step)
         self._writer = writer
         self._history = history
         migration = step.migration
         self._where = migration.where if step.direction is Direction.UP else migration.rollback_where
 
-    def execute(self, number: int, statement: Statement) -> None:
+    def run(self) -> None:
+        if self._function is not None:
+            self._call(self._function)
+        for number, statement in enumerate(self._statements, 1):
+            self._execute(number, statement)
+
+    def _call(self, function: Function) -> None:
+        try:
+            made = self._writer.lend(function)
+        except (InvalidData, Refused) as error:
+            raise self._failed(_words(error)) from error
+        except Exception as error:  # the program's own: it goes through as it is
+            error.add_note(f"raised by {self._where}, which is rolled back")
+            raise
+        if isinstance(made, GeneratorType | CoroutineType | AsyncGeneratorType):
+            made.close() if isinstance(made, CoroutineType) else None
+            raise self._failed("its function has only made a generator or a coroutine, which nobody runs")
+
+    def _execute(self, number: int, statement: Statement) -> None:
         if switches_foreign_keys(statement) is not None:
             return  # done by the transaction, see `foreign_keys`
         try:
             for _ in self._writer.execute(statement.sql):
                 pass
         except InvalidData as error:
-            # the database's own words are in the cause; without one they are in the message
-            reason = str(error.__cause__) if error.__cause__ is not None else error.message
-            raise self._failed(reason, number, statement) from error
+            raise self._failed(_words(error), number, statement) from error
 
     def check_record(self) -> None:
         """The record is the runner's: a migration may make and drop its table, and nothing else."""
@@ -183,5 +220,5 @@ class _Run:
 
     def _failed(self, reason: str, number: int = 0, statement: Statement | None = None) -> MigrationFailed:
         line, text = (statement.line, statement.sql) if statement else (None, "")
-        total = len(self.statements)
+        total = len(self._statements)
         return MigrationFailed(self._where, line, number, total, text, reason, self._history.version)

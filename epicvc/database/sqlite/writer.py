@@ -18,6 +18,7 @@ from epicvc.database.sqlite.touched import TouchLog
 from epicvc.database.tables import Schema
 
 if TYPE_CHECKING:
+    from epicvc.database.lent import LentConnection
     from epicvc.database.sqlite.incoming import Incoming
 
 _READS = ("SELECT", "VALUES", "EXPLAIN", "PRAGMA")
@@ -130,6 +131,17 @@ class SQLiteWriter(SQLiteReader):
                 known = touched.get(table, Touched(frozenset()))
                 touched[table] = None if keys is None or known is None else Touched(keys | known.keys)
         return touched
+
+    def lend(self, borrower: Callable[[LentConnection], object]) -> object:
+        """Call a function with a connection that cannot end the transaction."""
+        from epicvc.database.sqlite.lending import lend  # only migrations that a program gives have need of it
+
+        self._require_open()
+        try:
+            return lend(self._connection, borrower, self._expect)
+        except sqlite3.Error:
+            with translated(self._display, self._timeout):
+                raise
 
     def lock_migrations(self) -> None:
         """Nothing: a write transaction is alone as it is."""

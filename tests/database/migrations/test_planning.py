@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.database.migrations.checks import check
-from epicvc.database.migrations.history import BASELINE, History, Record
+from epicvc.database.migrations.history import BASELINE, PROGRAM, History, Record
 from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Plan, find, plan_baseline, plan_down, plan_up
 from epicvc.errors import InvalidMigration, NotFound, Refused, UsageError
@@ -59,9 +61,27 @@ def test_a_missing_rollback_is_a_note_until_it_is_needed() -> None:
     one_way = migration("002", rollback=False)
     found = check([M1, one_way], History())
     assert not found.problems
-    assert found.without_rollback == ("migration 002 has no rollback; write 002_rollback.sql beside it",)
-    with pytest.raises(InvalidMigration, match=r"migration 002: has no rollback; write 002_rollback\.sql"):
+    assert found.without_rollback == ("migration 002 has no rollback; give it rollback_sql or down",)
+    one_way = replace(one_way, file="migrations/002_x.sql")
+    found = check([M1, one_way], History())
+    with pytest.raises(InvalidMigration, match=r"002_x.sql: has no rollback; write 002_rollback\.sql beside it"):
         plan_down([M1, one_way], history(M1, one_way), found)
+
+
+def test_what_a_program_gave_need_not_be_here() -> None:
+    """Whoever has only the files goes on from it, depends on it, and cannot take it back."""
+    applied = History((*history(M1).records, record(M2, kind=PROGRAM)))
+    after, unmet = migration("003", "002"), migration("004", "009")
+    found = check([M1, after], applied)
+    assert not found.problems
+    assert found.notes == ("002 m2 was given by a program, which alone has it",)
+    assert versions(plan_up([M1, after], applied, found)) == ["003"]
+    assert versions(plan_up([M1, after], applied, found, to="2")) == []
+    with pytest.raises(Refused, match="002 m2 was given by a program, which alone has its rollback"):
+        plan_down([M1, after], applied, found)
+    assert versions(plan_down([M1, M2, after], applied, check([M1, M2, after], applied))) == ["002"]
+    assert messages(M1, unmet, applied=applied) == ["migration 004: depends on 009, which does not exist"]
+    assert messages(M1, migration("002", sql="SELECT 5;"), applied=applied) != []  # edited, as a file is
 
 
 def test_edited_gone_and_late() -> None:

@@ -287,7 +287,7 @@ def test_who_comes_second_plans_again(path: Path) -> None:
 def test_names_and_versions_reach_the_database_as_values(path: Path) -> None:
     backend = database(path, "CREATE TABLE victim (x);")
     hostile = "x'); DROP TABLE victim; --"
-    step = Step(Migration("001", "CREATE TABLE a (x);", "SELECT 'x''y';", name=hostile), Direction.UP)
+    step = Step(Migration("001", "CREATE TABLE a (x);", "SELECT 'x''y';", name=hostile, file="001_x.sql"), Direction.UP)
     with backend.write(track=False) as writer:
         history = run_step(writer, step, History(), by=hostile, at="'")
         writer.commit()
