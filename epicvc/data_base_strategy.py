@@ -97,7 +97,7 @@ class DataBaseCalculator:
             reference_date: the day from which the start is reckoned; by default today.
 
         Raises:
-            DurationError: the text says no duration, or the end lies beyond the calendar.
+            DurationError: the text says no duration, or (``BeyondCalendar``) the end lies beyond the calendar.
             UsageError: the strategy wants a date that is not given.
         """
         planner = self.planner

@@ -409,6 +409,22 @@ class DurationError(InvalidData):
         self.text, self.reason, self.understood = text, reason, understood
 
 
+class BeyondCalendar(DurationError):
+    """Dates that lie where the calendar knows nothing: past the year 9999, or past the holidays that are known.
+
+    Args:
+        text: the duration, which could be read.
+        error: what the calendar says.
+    """
+
+    kind = "calendar"
+
+    def __init__(self, text: str, error: InvalidData) -> None:
+        shown = text if len(text) <= 80 else text[:79] + "…"
+        InvalidData.__init__(self, f"no dates for {shown!r}: {error.message}", hint=error.hint)
+        self.text, self.reason, self.understood = text, error.message, (text,)
+
+
 class DependencyCycle(InvalidData):
     """Tasks that need each other, so that none of them can begin.
 

@@ -42,6 +42,8 @@ def plan(report: PlanReport) -> Shape:
         "changed": [_epic(planned) for planned in report.changed],
         "unchanged": report.unchanged,
         "warnings": [{"id": planned.epic, "warning": planned.warning} for planned in report.warnings],
+        "outdated": [{"holidays_version": version, "epics": number} for version, number in report.outdated.items()],
+        "holidays_version": report.release,
     }
 
 

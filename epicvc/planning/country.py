@@ -55,9 +55,7 @@ class Country:
     @property
     def version(self) -> str:
         """The release of the package that knows these days."""
-        from holidays.version import __version__
-
-        return __version__
+        return holidays_release()
 
     def __str__(self) -> str:
         return f"{self.code}-{self.subdivision}" if self.subdivision else self.code
@@ -105,6 +103,14 @@ def country(code: str, subdivision: str | None, categories: tuple[str, ...]) -> 
         UsageError: see :class:`Country`.
     """
     return Country(code.upper(), subdivision, categories)
+
+
+@lru_cache(maxsize=1)
+def holidays_release() -> str:
+    """The release of the ``holidays`` package that is installed, without importing its countries."""
+    from importlib.metadata import version
+
+    return version("holidays")
 
 
 def _entity(code: str, subdivision: str | None, categories: tuple[str, ...], years: range | None) -> HolidayBase:

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from fractions import Fraction
 from typing import Protocol
 
-from epicvc.errors import DurationError, InvalidData, UsageError
+from epicvc.errors import BeyondCalendar, DurationError, InvalidData, UsageError
 from epicvc.planning.calendar import Calendar
 from epicvc.planning.country import Country, country
 from epicvc.planning.duration import Duration, parse_duration
@@ -156,14 +156,20 @@ class Planner:
             kept: the start, where it is known already.
 
         Raises:
-            DurationError: the text says no duration, or the end lies beyond the calendar.
+            DurationError: the text says no duration.
+            BeyondCalendar: the end lies beyond the calendar.
         """
         length, business = self.length(text)
         wanted = kept if kept is not None else self._wanted(reference)
         try:
-            return self.span(wanted, length, business=business, since=None if kept else reference)
+            return self.span(wanted, length, business=business, since=self._moved_since(reference, kept))
         except InvalidData as error:
-            raise DurationError(text, error.message) from error
+            raise BeyondCalendar(text, error) from error
+
+    def _moved_since(self, reference: date, kept: date | None) -> date | None:
+        """The day after which holidays can have moved the start: only one strategy counts days from the reference."""
+        counted = kept is None and self.settings.strategy is DateBaseStrategy.NEXT_WORKDAY
+        return reference if counted else None
 
     def span(self, start: date, days: float, *, business: bool, since: date | None = None) -> PlannedDates:
         """Start and end of something that takes so many days that count.
@@ -172,7 +178,7 @@ class Planner:
             start: rolled forward to a day that counts.
             days: how long; parts of a day round up.
             business: whether working days are counted.
-            since: the day from which the start was reckoned, for the holidays that moved it.
+            since: the day from which working days were counted to the start, for the holidays that moved it.
 
         Raises:
             InvalidData: the end lies beyond what the calendar knows.

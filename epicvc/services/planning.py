@@ -24,6 +24,7 @@ from epicvc.errors import DurationError, LossyField, NotFound
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import Core
 from epicvc.model.labels import Label, Selection
+from epicvc.planning.country import holidays_release
 from epicvc.planning.keeping import Planned, plan_again
 from epicvc.planning.strategy import PlannedDates, Planner
 from epicvc.repo.apply import After, Request, Stage
@@ -81,6 +82,8 @@ class PlanReport(Struct):
         changed: the epics whose dates changed.
         unchanged: how many stayed as they are.
         warnings: the epics that have no usable duration.
+        outdated: how many epics keep dates of another release of the ``holidays`` package, by that release.
+        release: the release that is installed, where there are such epics.
         dry_run: nothing was written.
     """
 
@@ -88,6 +91,8 @@ class PlanReport(Struct):
     changed: list[EpicPlan] = field(default_factory=list)
     unchanged: int = 0
     warnings: list[EpicPlan] = field(default_factory=list)
+    outdated: dict[str, int] = field(default_factory=dict)
+    release: str | None = None
     dry_run: bool = False
 
 
@@ -160,6 +165,7 @@ class _Planning:
             planned = self._plan(values)
             if planned is None:
                 report.unchanged += 1
+                self._note_release(report, values.id)
                 continue
             if planned.warning is not None:
                 report.warnings.append(planned)
@@ -172,6 +178,14 @@ class _Planning:
         elif missing := sorted(chosen - self._seen):
             raise NotFound(f"the database has no epic {missing[0]}", hint="`epicvc sync` takes new epics there")
         return report
+
+    def _note_release(self, report: PlanReport, epic: str) -> None:
+        """Count an epic that keeps dates which another release of the holidays decided."""
+        version = self._known[epic].version
+        if version is None or version == (release := holidays_release()):
+            return
+        report.outdated[version] = report.outdated.get(version, 0) + 1
+        report.release = release
 
     def _read(self, reader: Reader, keys: Collection[str] | None) -> Iterator[EpicValues]:
         self._seen: set[str] = set()

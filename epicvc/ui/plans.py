@@ -17,6 +17,7 @@ def plan_report(console: Console, report: PlanReport, *, verbose: bool = False) 
     """Draw what ``plan`` did, or would do."""
     if not report.changed and not report.warnings:
         console.print(line((f"{count(report.unchanged, 'epic')}: nothing to plan", "good")))
+        _outdated(console, report)
         return
     if report.changed:
         verb = "would plan" if report.dry_run else "planned"
@@ -33,6 +34,18 @@ def plan_report(console: Console, report: PlanReport, *, verbose: bool = False) 
         console.print(line((f"  … and {len(report.warnings) - _ROWS} more warnings (--verbose lists them)", "dim")))
     if report.commit is not None:
         console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
+    _outdated(console, report)
+
+
+def _outdated(console: Console, report: PlanReport) -> None:
+    """Say that dates rest on the holidays of another release, and how to renew them."""
+    if not report.outdated:
+        return
+    number = count(sum(report.outdated.values()), "epic")
+    releases = ", ".join(report.outdated)
+    text = f"{number} planned with holidays {releases}; {report.release} is installed"
+    console.print(line(("note: ", "changed"), printable(text)))
+    console.print(line(("next: epicvc plan --all   (the start of each stays)", "label")))
 
 
 def _draw(console: Console, planned: EpicPlan, width: int) -> None:

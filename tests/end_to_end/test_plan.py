@@ -155,6 +155,34 @@ def test_holidays_are_recorded(repo: EpicRepo) -> None:
     assert record["holidays_version"] == changed["holidays_version"] is not None
 
 
+def test_dates_of_another_release_of_the_holidays_are_said_and_renewed(repo: EpicRepo) -> None:
+    configure(repo, '\n[plan]\nstrategy = "next_workday"\nbusiness_days = true\nholidays = true\n')
+    first = repo.json("plan", "--from", "2025-11-19")
+    assert (first["outdated"], first["holidays_version"]) == ([], None)
+    planned = len(first["changed"])
+    path = repo.root / ".epicvc" / "plans.json"
+    installed = first["changed"][0]["holidays_version"]
+    path.write_text(path.read_text().replace(f'"holidays_version": "{installed}"', '"holidays_version": "0.1"'))
+    report = repo.json("plan")
+    assert report["changed"] == []
+    assert (report["outdated"], report["holidays_version"]) == ([{"holidays_version": "0.1", "epics": planned}], installed)
+    said = repo.ok("plan").out
+    assert f"planned with holidays 0.1; {installed} is installed\n" in said
+    assert "next: epicvc plan --all" in said
+    before = dates(repo)
+    repo.ok("plan", "--all")
+    assert dates(repo) == before
+    assert "is installed" not in repo.ok("plan").out
+
+
+def test_a_year_that_the_calendar_does_not_know(repo: EpicRepo) -> None:
+    configure(repo, "\n[plan]\nbusiness_days = true\nholidays = true\n")
+    repo.rewrite(repo.facts.epic, lambda body: body.update(duration="30000 dias"))
+    repo.ok("sync")
+    (warning,) = repo.json("plan", repo.facts.epic, "--from", DAY)["warnings"]
+    assert warning["warning"].startswith("no dates for '30000 dias': the holidays of BR are known from 1890 to ")
+
+
 @pytest.mark.parametrize(
     "text",
     [

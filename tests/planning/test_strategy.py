@@ -8,8 +8,10 @@ import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.guard import ROOT
 
-from epicvc.errors import DurationError, UsageError
+from epicvc.errors import BeyondCalendar, DurationError, UsageError
+from epicvc.planning.country import country
 from epicvc.planning.settings import DateBaseStrategy, Settings
 from epicvc.planning.strategy import Planner
 
@@ -76,6 +78,36 @@ def test_holidays_that_decide_are_recorded() -> None:
     assert dates.end_date == date(2025, 11, 26)
     assert list(dates.holidays_skipped) == [date(2025, 11, 20)]
     assert dates.holidays_version
+
+
+def test_holidays_that_moved_nothing_are_not_named() -> None:
+    custom = planner(CUSTOM, business_days=True, holidays=True, custom_date=date(2025, 11, 24))
+    assert dict(custom.dates("3 dias", date(2025, 8, 1)).holidays_skipped) == {}
+    monday = planner(NEXT_MONDAY, business_days=True, holidays=True)
+    assert dict(monday.dates("2 dias", date(2025, 11, 19)).holidays_skipped) == {}
+    rolled = planner(CUSTOM, business_days=True, holidays=True, custom_date=date(2025, 11, 20))
+    assert list(rolled.dates("1 dia", date(2025, 8, 1)).holidays_skipped) == [date(2025, 11, 20)]
+
+
+def test_a_year_without_known_holidays_is_said_as_what_it_is() -> None:
+    with pytest.raises(BeyondCalendar, match=r"^no dates for '90000 dias': the holidays of BR are known from") as caught:
+        planner(business_days=True, holidays=True).dates("90000 dias", date(2025, 8, 18))
+    assert caught.value.hint == "correct the duration or the date, or plan without holidays"
+
+
+BRAZIL = """
+    2025-03-03 Carnival; 2025-03-04 Carnival; 2025-03-05 Ash Wednesday; 2025-06-19 Corpus Christi
+    2025-10-28 Public Servant's Day; 2025-12-24 Christmas Eve; 2025-12-31 New Year's Eve
+"""
+
+
+def test_what_optional_brings_in_brazil_is_in_the_documentation() -> None:
+    wanted = {tuple(entry.split(maxsplit=1)) for entry in BRAZIL.replace("\n", ";").split(";") if entry.strip()}
+    public, all_days = (country("BR", None, kinds).year(2025).holidays for kinds in ((), ("optional",)))
+    assert {(day.isoformat(), name) for day, name in all_days.items() if day not in public} == wanted
+    page = (ROOT / "docs" / "planning.md").read_text(encoding="utf-8")
+    for _, name in wanted:
+        assert f"| {name}" in page
 
 
 def test_holidays_without_weekends() -> None:
