@@ -119,6 +119,6 @@ def _way_on(first: str, path: str) -> str:
 def _shown(value: Value) -> str:
     from epicvc.jsonio import dumps_line
     from epicvc.merge.threeway import ABSENT
-    from epicvc.ui.text import shown
+    from epicvc.ui.text import printable, shortened
 
-    return "nothing" if value is ABSENT else shown(dumps_line(value))
+    return "nothing" if value is ABSENT else shortened(printable(dumps_line(value)))

@@ -72,6 +72,7 @@ def status(found: Status) -> Shape:
             {"name": table.name, "added": table.added, "modified": table.modified, "deleted": table.deleted}
             for table in found.tables
         ],
+        "schema": [{"kind": change.kind, "name": change.name, "op": change.op.value} for change in found.schema],
     }
 
 

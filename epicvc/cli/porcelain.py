@@ -2,7 +2,8 @@
 
 ``XY ID PATH``: X is what the files did since HEAD, Y what the database did (``M`` modified, ``A`` added, ``D``
 deleted, ``.`` unchanged), followed by how the sides stand to each other: ``=`` synced, ``>`` files ahead, ``<`` db
-ahead, ``*`` diverged, ``!`` conflict. A table is ``@NAME ADDED MODIFIED DELETED``.
+ahead, ``*`` diverged, ``!`` conflict. A table is ``@NAME ADDED MODIFIED DELETED``, a definition of the database's
+schema that changed ``#X KIND NAME``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from epicvc.services.status import Status
 
 _SINCE = {"unchanged": ".", "modified": "M", "added": "A", "deleted": "D"}
+_OP = {"add": "A", "replace": "M", "remove": "D"}
 _STATE = {"synced": "=", "files_ahead": ">", "db_ahead": "<", "diverged": "*", "conflict": "!"}
 
 
@@ -31,6 +33,8 @@ def porcelain_lines(found: Status) -> Iterator[str]:
         yield f"{marks} {printable(epic.id)} {printable(epic.path or '-')}"
     for table in found.tables:
         yield f"@{printable(table.name)} {table.added} {table.modified} {table.deleted}"
+    for change in found.schema:
+        yield f"#{_OP[change.op]} {change.kind} {printable(change.name)}".rstrip()
 
 
 def porcelain_status() -> int:

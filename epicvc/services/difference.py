@@ -289,13 +289,18 @@ def key_text(key: bytes) -> str:
 
 
 def _schema(source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None) -> Iterator[SideChange]:
+    for change in schema_changes(source, before, after):
+        yield SideChange("db", change, None)
+
+
+def schema_changes(source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None) -> Iterator[Change]:
+    """The definitions that differ, each under a label of its kind and name."""
     if before is not None and after is not None and before.schema == after.schema:
         return
     old, new = (definitions(source, state) for state in (before, after))
     label = Label("", table=True)
     for name in sorted({*old, *new}):
-        for change in diff(label.child(name), old.get(name), new.get(name)):
-            yield SideChange("db", change, None)
+        yield from diff(label.child(name), old.get(name), new.get(name))
 
 
 def definitions(source: ObjectSource, state: DatabaseState | None) -> dict[str, JSON]:

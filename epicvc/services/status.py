@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from epicvc.database.values import key_text
 from epicvc.errors import EpicvcError
 from epicvc.merge.threeway import Conflict
+from epicvc.model.diff import Op
 from epicvc.model.labels import Label
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.agreement import affected_epics
@@ -75,6 +76,20 @@ class TableStatus(Struct, frozen=True):
     deleted: int
 
 
+class SchemaChange(Struct, frozen=True):
+    """A definition of the database that differs from HEAD's.
+
+    Attributes:
+        kind: ``table``, ``index``, ``view``, ``trigger``, ``user_version`` or ``application_id``.
+        name: its name; empty for the two numbers.
+        op: ``add``, ``remove`` or ``replace``.
+    """
+
+    kind: str
+    name: str
+    op: Op
+
+
 class Status(Struct):
     """The whole state of a repo.
 
@@ -83,7 +98,7 @@ class Status(Struct):
         head: the commit at HEAD.
         clean: both sides, all captured tables included, equal HEAD.
         in_sync: every epic's core agrees and nothing conflicts.
-        schema_changed: the database's definitions differ from HEAD's.
+        schema: the definitions of the database that differ from HEAD's.
         has_database: a database is configured.
         skipped: files that look tracked and are not.
         problems: files that are no valid epics.
@@ -99,7 +114,7 @@ class Status(Struct):
     conflicts: list[Conflict] = field(default_factory=list)
     epics: list[EpicStatus] = field(default_factory=list)
     tables: list[TableStatus] = field(default_factory=list)
-    schema_changed: bool = False
+    schema: list[SchemaChange] = field(default_factory=list)
     has_database: bool = True
     skipped: list[Skipped] = field(default_factory=list)
     problems: list[EpicvcError] = field(default_factory=list)
@@ -265,7 +280,12 @@ def _alive_at(session: Session, before: Snapshot, epics: set[str]) -> set[str]:
 
 def _count_tables(session: Session, before: Snapshot | None, working: Snapshot, status: Status) -> None:
     old = before.database if before else None
-    status.schema_changed = bool(old and working.database and old.schema != working.database.schema)
+    if old is not None and working.database is not None and old.schema != working.database.schema:
+        from epicvc.services.difference import schema_changes  # a schema seldom changes
+
+        for change in schema_changes(session.staging, old, working.database):
+            kind, _, name = change.label.path[0].partition(" ")
+            status.schema.append(SchemaChange(kind, name, change.op))
     for table, rows in row_changes(session.staging, old, working.database):
         counts = {"added": 0, "modified": 0, "deleted": 0}
         for _, was, now in rows:

@@ -116,9 +116,7 @@ def _change(item: SideChange) -> Iterator[Line]:
 def _details(head: Line, change: Change) -> Iterator[Line]:
     old, new = change.old, change.new
     if change.op is Op.MOVE:
-        head.append(
-            f"  moved: was after {shown(old) if old else 'nothing'}, is after {shown(new) if new else 'nothing'}"
-        )
+        head.append(f"  moved: was after {_neighbour(old)}, is after {_neighbour(new)}")
         yield head
     elif change.op is not Op.REPLACE:
         value = new if change.op is Op.ADD else old
@@ -135,6 +133,11 @@ def _details(head: Line, change: Change) -> Iterator[Line]:
     else:
         head.append(f"  {shown(old)} -> {shown(new)}")
         yield head
+
+
+def _neighbour(key: JSON) -> str:
+    """The id of the task before; a task that comes first has none."""
+    return printable(str(key)) if key else "nothing"
 
 
 def _summary(change: Change, value: JSON) -> str:

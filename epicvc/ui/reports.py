@@ -38,7 +38,7 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
         if moved:
             console.print(line((f"{arrow}  ", "label"), f"{would} {what} in {count(len(moved), 'place')}"))
             _draw_moved(console, moved, verbose=verbose)
-    if report.moves_base and not (report.to_db or report.to_files):
+    if report.moves_base and not (report.to_db or report.to_files or report.conflicts):
         console.print(line("both sides agree already; recorded it"))
     _draw_decided(console, report.decided, verbose=verbose)
     for source, target in report.tasks_moved if verbose else report.tasks_moved[:_LINES]:

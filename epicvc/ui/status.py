@@ -8,6 +8,7 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 _ARROW = {State.FILES_AHEAD: "files -> db", State.DB_AHEAD: "files <- db", State.CONFLICT: "conflict"}
+_OP = {"add": "added", "remove": "removed", "replace": "changed"}
 _FIELDS = 8
 _EPICS = 20
 
@@ -82,8 +83,13 @@ def _draw_changes(console: Console, found: Status, *, verbose: bool) -> None:
                 listed = ", ".join(names if verbose else names[:_FIELDS])
                 more = f" and {len(names) - _FIELDS} more" if not verbose and len(names) > _FIELDS else ""
                 console.print(line(f"  {side:<6}{since.value:<10}", listed, (more, "dim")))
-    if found.schema_changed:
-        console.print(line("  db    schema changed"))
+    for number, change in enumerate(found.schema):
+        if number == _FIELDS and not verbose:
+            more = count(len(found.schema) - number, "more definition")
+            console.print(line(("  schema … and " + more, "dim")))
+            break
+        name = printable(f"{change.kind} {change.name}".rstrip())
+        console.print(line(f"  schema {name} ", (_OP[change.op], "dim")))
     for table in found.tables:
         counts = " ".join(
             f"{sign}{number}"

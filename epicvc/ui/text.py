@@ -6,6 +6,7 @@ TYPE_CHECKING = False  # not typing's: errors pass here
 if TYPE_CHECKING:
     from epicvc.jsonio import JSON
 
+_WORDS = frozenset({"true", "false", "null", "(absent)", "nothing"})
 _KEEP = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x1B: "\\e"}
 
 
@@ -29,18 +30,37 @@ def _escape(code: int) -> str:
 
 
 def shown(value: JSON, width: int = 80) -> str:
-    """A value on one line, shortened in the middle where it is long."""
+    """A value on one line, shortened in the middle where it is long.
+
+    A text stands without quotes, but for one that would read as another value: ``"1"`` beside ``1``, ``"true"``
+    beside ``true``, and the empty one.
+    """
     from epicvc.jsonio import dumps_text
 
-    text = (
-        printable(value)
-        if isinstance(value, str)
-        else printable(dumps_text(value, indent=None, item_sep=", ", key_sep=": "))
-    )
+    if isinstance(value, str) and not _reads_as_another(value):
+        text = value
+    else:
+        text = dumps_text(value, indent=None, item_sep=", ", key_sep=": ")
+    return shortened(printable(text), width)
+
+
+def shortened(text: str, width: int = 80) -> str:
+    """A text as it is, or without its middle where it is longer than that."""
     if len(text) <= width:
         return text
     half = (width - 1) // 2
     return f"{text[:half]}…{text[-half:]}"
+
+
+def _reads_as_another(text: str) -> bool:
+    """Whether a text without quotes would be taken for a value of another type, or for none."""
+    if not text or text != text.strip() or text in _WORDS or text[0] in '"[{':
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -165,7 +165,10 @@ def test_dates_of_another_release_of_the_holidays_are_said_and_renewed(repo: Epi
     path.write_text(path.read_text().replace(f'"holidays_version": "{installed}"', '"holidays_version": "0.1"'))
     report = repo.json("plan")
     assert report["changed"] == []
-    assert (report["outdated"], report["holidays_version"]) == ([{"holidays_version": "0.1", "epics": planned}], installed)
+    assert (report["outdated"], report["holidays_version"]) == (
+        [{"holidays_version": "0.1", "epics": planned}],
+        installed,
+    )
     said = repo.ok("plan").out
     assert f"planned with holidays 0.1; {installed} is installed\n" in said
     assert "next: epicvc plan --all" in said

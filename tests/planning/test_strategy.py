@@ -90,7 +90,9 @@ def test_holidays_that_moved_nothing_are_not_named() -> None:
 
 
 def test_a_year_without_known_holidays_is_said_as_what_it_is() -> None:
-    with pytest.raises(BeyondCalendar, match=r"^no dates for '90000 dias': the holidays of BR are known from") as caught:
+    with pytest.raises(
+        BeyondCalendar, match=r"^no dates for '90000 dias': the holidays of BR are known from"
+    ) as caught:
         planner(business_days=True, holidays=True).dates("90000 dias", date(2025, 8, 18))
     assert caught.value.hint == "correct the duration or the date, or plan without holidays"
 

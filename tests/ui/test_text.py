@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epicvc.jsonio import JSON
 from epicvc.ui.text import count, printable, shown
 
 
@@ -31,6 +32,24 @@ def test_printable_text_stays(text: str) -> None:
 )
 def test_escapes(text: str, safe: str) -> None:
     assert printable(text) == safe
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("1", '"1"'), (1, "1"), ("true", '"true"'), (True, "true"), ("", '""'), ("null", '"null"'), (None, "null"),
+        (" a", '" a"'), ("1.5e3", '"1.5e3"'), ('["a"]', '"[\\"a\\"]"'), (["a"], '["a"]'), ("nan", '"nan"'),
+        ("1 day", "1 day"), ("5.1a", "5.1a"), ("a text", "a text"), ("-", "-"), ("(absent)", '"(absent)"'),
+    ],
+)  # fmt: skip
+def test_a_text_that_would_read_as_another_value_has_quotes(value: JSON, text: str) -> None:
+    assert shown(value) == text
+
+
+@given(st.text())
+def test_two_values_of_two_types_never_look_alike(text: str) -> None:
+    for other in (True, None, 1, 0, -1.5, [], {}, [text], {text: 1}):
+        assert shown(text, 10_000) != shown(other, 10_000)
 
 
 def test_long_values_are_shortened_in_the_middle() -> None:

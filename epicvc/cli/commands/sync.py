@@ -23,6 +23,7 @@ PolicyName = Annotated[
     str | None,
     Option("--policy", metavar="NAME", help="What settles conflicts: manual, json_wins, database_wins or newest_wins."),
 ]
+Message = Annotated[str | None, Option("--message", "-m", metavar="MESSAGE", help="Why; the commit's message.")]
 
 
 @examples("epicvc sync", "epicvc sync --dry-run", "epicvc sync 5")
@@ -31,6 +32,7 @@ def sync(
     labels: Labels = None,
     dry_run: DryRun = False,
     policy: PolicyName = None,
+    message: Message = None,
     allow_mass_delete: MassDelete = False,
     allow_empty_side: EmptySide = False,
 ) -> int:
@@ -43,6 +45,7 @@ def sync(
         Direction.BOTH,
         labels,
         policy,
+        message,
         dry_run,
         mass=allow_mass_delete,
         empty=allow_empty_side,
@@ -55,6 +58,7 @@ def pull(
     labels: Labels = None,
     dry_run: DryRun = False,
     policy: PolicyName = None,
+    message: Message = None,
     allow_mass_delete: MassDelete = False,
     allow_empty_side: EmptySide = False,
 ) -> int:
@@ -67,6 +71,7 @@ def pull(
         Direction.TO_OURS,
         labels,
         policy,
+        message,
         dry_run,
         mass=allow_mass_delete,
         empty=allow_empty_side,
@@ -79,6 +84,7 @@ def push(
     labels: Labels = None,
     dry_run: DryRun = False,
     policy: PolicyName = None,
+    message: Message = None,
     allow_mass_delete: MassDelete = False,
     allow_empty_side: EmptySide = False,
 ) -> int:
@@ -91,6 +97,7 @@ def push(
         Direction.TO_THEIRS,
         labels,
         policy,
+        message,
         dry_run,
         mass=allow_mass_delete,
         empty=allow_empty_side,
@@ -103,6 +110,7 @@ def _run(
     direction: Direction,
     labels: list[str] | None,
     policy: str | None,
+    message: str | None,
     dry_run: bool,
     *,
     mass: bool,
@@ -130,6 +138,7 @@ def _run(
         command=command,
         allow=Allow(mass, empty),
         dry_run=dry_run,
+        message=message,
     )
     if settings.json:
         from epicvc.cli import machine

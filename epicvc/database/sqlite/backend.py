@@ -35,13 +35,14 @@ class SQLiteBackend:
 
     Args:
         path: the database file.
-        ignore: tables that are not captured, with their indexes and triggers; case does not matter.
+        ignore: tables that are not captured, with their indexes and triggers; case does not matter. What a
+            replication tool keeps in the database is left out as well.
         timeout: seconds to wait for a lock.
     """
 
     def __init__(self, path: Path, *, ignore: frozenset[str] = frozenset(), timeout: float = 5.0) -> None:
         self._path = path
-        self._ignore = ignore
+        self._ignore = ignore | opening.REPLICATION.keys()
         self._timeout = timeout
         self._watch = Watch(path)
         self._left: object = object()

@@ -221,6 +221,9 @@ def begin_writing(
     return connection
 
 
+REPLICATION = {"_litestream_lock": "Litestream", "_litestream_seq": "Litestream"}
+"""Tables in which a tool counts what it has copied of the database; restored, they would mislead it."""
+
 BESIDE = "_epicvc_beside"
 """The schema of what is laid beside a database."""
 

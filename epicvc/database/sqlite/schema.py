@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from epicvc.database.quoting import quote_identifier
+from epicvc.database.sqlite.connection import REPLICATION
 from epicvc.database.sqlite.definitions import PREFIX
 from epicvc.database.sqlite.virtual import SHADOWS, Virtual, parse
 from epicvc.database.tables import Definition, KeyKind, Schema, TableInfo
@@ -137,7 +138,7 @@ class Catalogue(Struct, frozen=True):
     def left_out(self) -> dict[str, str]:
         """The tables and views that are not captured, as the catalogue spells them, each with the reason."""
         return {
-            entry.name: self.unknown.get(fold(entry.name), "ignored")
+            entry.name: self.unknown.get(fold(entry.name)) or _why_ignored(entry.name)
             for entry in self.entries
             if entry.kind in {"table", "view"} and fold(entry.name) in self.named | self.unknown.keys()
         }
@@ -156,6 +157,11 @@ class Catalogue(Struct, frozen=True):
             if not own and table != SEQUENCE.name and table not in left_out:
                 kept.append(entry)
         return kept
+
+
+def _why_ignored(name: str) -> str:
+    tool = REPLICATION.get(fold(name))
+    return f"{tool} keeps its own count in it" if tool is not None else "ignored"
 
 
 def ignored_searches(connection: sqlite3.Connection, ignore: frozenset[str]) -> list[Virtual]:
