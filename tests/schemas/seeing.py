@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,14 @@ class Table:
     rows: dict[Cell, dict[str, Any]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Copy:
+    """Both sides at one time, to be read more than once: the files' bytes and the database's."""
+
+    files: tuple[bytes, ...]
+    database: bytes
+
+
 @dataclass
 class Seen:
     """A state of both sides.
@@ -42,31 +50,40 @@ class Seen:
         tables: the tables, by their name.
         schema: the definitions, by kind and name.
         faults: what SQLite's own checks find.
-        otherwise: the same where an epic or task with another id is another one, not the same with a new name.
+        copy: what it was read from; none where it was put together.
     """
 
     cells: dict[Cell, Any]
     tables: dict[str, Table]
     schema: dict[tuple[str, str], str]
     faults: set[str]
-    otherwise: Seen | None = None
+    copy: Copy | None = None
+
+    def under(self, names: Names) -> Seen:
+        """The same state, read under other names."""
+        assert self.copy is not None
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+            database.deserialize(self.copy.database)
+            tables = _tables(database, names)
+        return Seen(file_cells(self.copy.files, names), tables, self.schema, self.faults, self.copy)
 
 
 def see(root: Path, names: Names) -> Seen:
     """The state of both sides now."""
+    files = tuple(path.read_bytes() for path in sorted((root / "epics").rglob("*.json")))
     with closing(sqlite3.connect(root / "framework.db", isolation_level=None)) as database:
-        tables, schema = _tables(database, names), _schema(database)
-        return Seen(file_cells(root, names), tables, schema, _faults(database))
+        tables, schema, copy = _tables(database, names), _schema(database), Copy(files, database.serialize())
+        return Seen(file_cells(files, names), tables, schema, _faults(database), copy)
 
 
 # Files
 
 
-def file_cells(root: Path, names: Names) -> dict[Cell, Any]:
+def file_cells(files: Iterable[bytes], names: Names) -> dict[Cell, Any]:
     """Every value in the files."""
     cells: dict[Cell, Any] = {}
-    for path in sorted((root / "epics").rglob("*.json")):
-        whole = json.loads(path.read_bytes())
+    for data in files:
+        whole = json.loads(data)
         body = dict(whole.pop("epic"))
         epic = str(body["id"])
         known = names.get(("epic", epic), epic)

@@ -141,15 +141,19 @@ class Play:
     # Commands
 
     def see(self) -> Seen:
-        """Both sides as they are.
+        """Both sides as they are."""
+        return see(self.root, self.names)
+
+    def _readings(self) -> Iterator[Names]:
+        """What a name can be taken for, beside the name that something had before.
 
         An epic or task with another id is the same one, and it is another one: merging follows it where it can tell.
+        One that each branch gave another id is both.
         """
-        seen = see(self.root, self.names)
-        columns = {key: name for key, name in self.names.items() if key[0] == "column"}
-        if columns != self.names:
-            seen.otherwise = see(self.root, columns)
-        return seen
+        twice = {name for name, count in Counter((key[0], old) for key, old in self.names.items()).items() if count > 1}
+        once = {key: old for key, old in self.names.items() if key[0] == "column" or (key[0], old) not in twice}
+        columns = {key: old for key, old in self.names.items() if key[0] == "column"}
+        yield from (names for names in (once, columns) if names != self.names)
 
     def _commit(self, message: str) -> None:
         self._accepted(self.repo.run("commit", "-m", message, "--json"), "commit")
@@ -180,16 +184,19 @@ class Play:
         try:
             law.hold()
         except Broken as broken:
-            try:
-                if states[-1].otherwise is None:
-                    raise
-                Law(*(state.otherwise or state for state in states), labels).hold()
-            except Broken:
+            if not any(self._holds([state.under(names) for state in states], labels) for names in self._readings()):
                 raise Broken(f"{' '.join(words)}: conflicts {labels}\n{broken}") from None
         self.counts.update(law.edits)
         if not labels:
             return True
         return self._settle(words[0], ours, decide)
+
+    def _holds(self, states: list[Seen], labels: list[str]) -> bool:
+        try:
+            Law(*states, labels).hold()
+        except Broken:
+            return False
+        return True
 
     def _settle(self, command: str, before: Seen, decide: Random) -> bool:
         if decide.random() < 0.5:

@@ -15,6 +15,7 @@ from epicvc.database.rowcodec import SQLValue
 from epicvc.jsonio import JSON, parse, to_the_letter
 from epicvc.model.document import UNAGREED, Core, same_core, settle, tasks_of
 from epicvc.model.mapping import Mapping
+from epicvc.plan.moves import BASE
 from epicvc.plan.wholefile import of_file
 from epicvc.repo.base import BaseEntry, get_core
 from epicvc.services.session import Session
@@ -58,6 +59,22 @@ class Epic(Struct):
     kept: dict[tuple[str, ...], str] = field(default_factory=dict)
 
 
+class _Said(Struct, frozen=True):
+    """What files and agreement say of an epic in the three states, and the tasks that are the same in all of these."""
+
+    files: tuple[Version | None, ...]
+    agreed: list[Core | None]
+    still: Still
+
+    @property
+    def references(self) -> list[Core | None]:
+        """What tells in each state which fields of a row are absent: what was agreed; of a new epic, its file."""
+        return [
+            version.text.file.core if core is None and version is not None else core
+            for version, core in zip(self.files, self.agreed, strict=True)
+        ]
+
+
 class Loader:
     """Loads epics.
 
@@ -82,22 +99,28 @@ class Loader:
         for batch in batches(epics):
             rows = self._rows.read(batch) if self._three.owned else {}
             entries = [state.agreed(batch) for state in self._three.states]
+            said = {
+                epic: self._said(epic, rows.get(epic, nothing), [found.get(epic) for found in entries])
+                for epic in batch
+            }
+            before = {base.epic[0]: epic for epic, (base, _, _) in rows.items() if base.epic}
             for epic in batch:
-                yield self._epic(epic, rows.get(epic, nothing), [found.get(epic) for found in entries])
+                own = rows.get(epic, nothing)
+                former = [before.get(found.epic[0], epic) if found.epic else epic for found in own]
+                others = [said[other].references[BASE] for other in former]
+                yield self._epic(epic, own, said[epic], others)
 
     def places(self, epic: str) -> tuple[Place | None, ...]:
         """Where the epic's file is in each state."""
         tracked = self._session.working.files.by_epic.get(epic)
         return self._three.places(epic, (tracked.path, tracked.blob) if tracked else None)
 
-    def _epic(self, epic: str, rows: InStates, entries: Sequence[BaseEntry | None]) -> Epic:
-        files, agreed, still = self._said(epic, rows, entries)
+    def _epic(self, epic: str, rows: InStates, said: _Said, former: Sequence[Core | None]) -> Epic:
+        """An epic, with what the base has to say of the epics that its rows were before one got another key."""
+        files, agreed, still = said.files, said.agreed, said.still
         alive = [living(found, self._mapping) for found in rows]
         bare = bare_rows(alive, still.items, self._mapping.tasks)
-        references = [
-            version.text.file.core if core is None and version is not None else core
-            for version, core in zip(files, agreed, strict=True)
-        ]
+        references = [other if core is None else core for core, other in zip(said.references, former, strict=True)]
         cores = [
             None if found is None else self._row_core(epic, found, core)
             for found, core in zip(bare, references, strict=True)
@@ -129,9 +152,7 @@ class Loader:
 
     # Files, and what was agreed
 
-    def _said(
-        self, epic: str, rows: InStates, entries: Sequence[BaseEntry | None]
-    ) -> tuple[tuple[Version | None, ...], list[Core | None], Still]:
+    def _said(self, epic: str, rows: InStates, entries: Sequence[BaseEntry | None]) -> _Said:
         """An epic's files, what was agreed, and the tasks that are the same in all of these."""
         places = self.places(epic)
         parsed = {place: self._parsed(place) for place in places if place is not None}
@@ -146,7 +167,7 @@ class Loader:
             files = tuple(None if place is None else versions[place] for place in places)
             agreed, apart = self._agreed(epic, files, entries, still)
             if not apart:
-                return files, agreed, still
+                return _Said(files, agreed, still)
             items = {key: item for key, item in items.items() if key not in apart}
 
     def _parsed(self, place: Place) -> Parsed:

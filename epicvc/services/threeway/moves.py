@@ -96,10 +96,14 @@ def _view(epic: Epic, part: str, mapping: Document) -> tuple[Core | None, Core |
 
 
 def _part(epics: Epics, items: Collection[tuple[str, Moved]]) -> None:
-    """Merge files and rows each by themselves, where a task went another way in one than in the other."""
+    """Merge files and rows each by themselves, where a task went another way in one than in the other.
+
+    So where it comes from an epic whose file and rows differ, whatever is known of the one that it goes to.
+    """
     ways = Counter((item.places, item.welcome) for _, item in items)
+    apart = {epic.id for epic in epics.values() if not epic.in_sync}
     for _, item in items:
-        if ways[item.places, item.welcome] < len(PARTS):
+        if ways[item.places, item.welcome] < len(PARTS) or item.epics & apart:
             for epic in epics if item.renamed else item.epics:  # what depends on a renamed one names it anew
                 epics[epic].in_sync = False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import cast
 
 from epicvc.database.layout import Layout
@@ -41,10 +42,22 @@ class DocumentRows:
         self._links = links
         self._keys: dict[tuple[str, ...], bytes] = {}
 
-    def claim(self, found: Documents) -> None:
-        """Decide under which keys the rows of an epic go; before any row is written, since rows refer to others."""
-        epics, tasks = self._mapping.epics, self._mapping.tasks
-        self._claim(epics, (found.epic,), found.base.epic, found.ours.epic, found.theirs.epic)
+    def claim(self, documents: Collection[Documents]) -> None:
+        """Decide under which keys the rows of epics go; before any row is written, since rows refer to others."""
+        epics = self._mapping.epics
+        gone = {found.epic for found in documents if found.merged is None and self._epic_row(found) is None}
+        for found in documents:
+            if found.epic in gone and found.ours.epic is not None:
+                self._surrogates.leaves(epics.table, found.ours.epic[0])
+        for found in documents:
+            if found.epic not in gone:
+                self._claim(epics, (found.epic,), found.base.epic, found.ours.epic, found.theirs.epic)
+            elif row := found.ours.epic or found.theirs.epic or found.base.epic:
+                self._keys[found.epic,] = row[0]
+            self._claim_tasks(found)
+
+    def _claim_tasks(self, found: Documents) -> None:
+        tasks = self._mapping.tasks
         for key in dict.fromkeys([*found.ours.tasks, *found.theirs.tasks, *found.base.tasks]):
             rows = (side.tasks.get(key) for side in (found.base, found.ours, found.theirs))
             self._claim(tasks, (found.epic, key), *rows)
@@ -70,11 +83,10 @@ class DocumentRows:
         Raises:
             InvalidField: a merged value cannot be stored in its column.
         """
-        epics, tasks = self._mapping.epics, self._mapping.tasks
+        tasks = self._mapping.tasks
         label = Label(found.epic)
         merged = found.merged
-        rows = (found.base.epic, found.ours.epic, found.theirs.epic)
-        self._row(epics, (found.epic,), label, rows, merged, found.names.epic, found.kept.get(()), {})
+        self._put(self._mapping.epics, (found.epic,), found.ours.epic, self._epic_row(found), {})
         by_id = {cast("str", task["id"]): task for task in tasks_of(merged or {})}
         numbers = self._numbers(found, list(by_id))
         parent = decode_key(self._keys[found.epic,])[0] if (found.epic,) in self._keys else None
@@ -87,35 +99,52 @@ class DocumentRows:
             if key in numbers and tasks.sequence:
                 forced[tasks.sequence] = numbers[key]
             place = label.child(DocumentMapping.TASKS).child(key)
-            rows = tuple(side.tasks.get(key) for side in (found.base, found.ours, found.theirs))  # type: ignore[assignment]
+            rows = tuple(side.tasks.get(key) for side in (found.base, found.ours, found.theirs))
             whole = found.kept.get(place.path, found.kept.get(()))
-            self._row(tasks, (found.epic, key), place, rows, by_id.get(key), found.names.task, whole, forced)
+            row = self._row(tasks, place, rows, by_id.get(key), found.names.task, whole)
+            self._put(tasks, (found.epic, key), rows[1], row, forced)
         if self._links is not None:
             self._links.write(found, by_id, self._keys)
+
+    def _epic_row(self, found: Documents) -> NamedRow | None:
+        rows = (found.base.epic, found.ours.epic, found.theirs.epic)
+        return self._row(
+            self._mapping.epics, Label(found.epic), rows, found.merged, found.names.epic, found.kept.get(())
+        )
 
     def _row(
         self,
         table: TableMap,
-        place: tuple[str, ...],
         label: Label,
         rows: tuple[tuple[bytes, NamedRow] | None, ...],
         merged: Core | None,
         names: dict[str, str],
         whole: str | None,
-        forced: NamedRow,
-    ) -> None:
+    ) -> NamedRow | None:
+        """An epic's or a task's own row in the result, under whichever key."""
         base, ours, theirs = (None if found is None else found[1] for found in rows)
         if theirs is not None:
             theirs = self._surrogates.followed(table.table, theirs)
         if base is ours is theirs is None:
-            return
+            return None
         versions = Versions(base, ours, theirs)
-        row = merged_row(table, label, versions, merged, names, whole, self._defaults[table.table])
-        key = self._keys[place]
+        return merged_row(table, label, versions, merged, names, whole, self._defaults[table.table])
+
+    def _put(
+        self,
+        table: TableMap,
+        place: tuple[str, ...],
+        ours: tuple[bytes, NamedRow] | None,
+        row: NamedRow | None,
+        forced: NamedRow,
+    ) -> None:
+        """Have a row written, unless it is there already; one that goes away may have left its key to another."""
         if row is not None:
-            row = {**row, **forced, table.id: decode_key(key)[0]}
-        if row != ours:
-            self._emit.setdefault(table.table, {})[key] = row
+            row = {**row, **forced, table.id: decode_key(self._keys[place])[0]}
+        if row != (ours and ours[1]):
+            written = self._emit.setdefault(table.table, {})
+            if row is not None or self._keys[place] not in written:
+                written[self._keys[place]] = row
 
     def _key_cell(self, found: Documents, key: str) -> SQLValue:
         """A task's id as its rows have it; a row that gets another id has it from the side that gave it."""

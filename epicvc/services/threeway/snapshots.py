@@ -219,8 +219,7 @@ class _Merge:
             tables.claim(both)
             links = self._link_rows(context, surrogates, emit)
             writes = DocumentRows(self._mapping, surrogates, emit, loader.layout, links)
-            for document in documents:
-                writes.claim(document)
+            writes.claim(documents)
             for document in documents:
                 writes.write(document)
                 done.update(document.places(self._mapping))

@@ -30,6 +30,7 @@ class Surrogates:
         self._final = final
         self._reader = reader
         self._taken: set[tuple[str, bytes]] = set()
+        self._left: set[tuple[str, bytes]] = set()
         self._highest: dict[str, int] = {}
         self._given: dict[str, int] = {}
         self._columns: dict[str, str] = {}
@@ -45,6 +46,10 @@ class Surrogates:
         if isinstance(value, int):
             self._highest[table] = max(self._highest.get(table, 0), value)
 
+    def leaves(self, table: str, key: bytes) -> None:
+        """Note a key that a row of ours gives up, as an epic does that theirs gave another natural key."""
+        self._left.add((table, key))
+
     def claim(self, table: str, column: str, key: bytes) -> bytes:
         """The key under which a row that theirs added goes into the result.
 
@@ -56,8 +61,9 @@ class Surrogates:
         Raises:
             Refused: the key is taken and is none that could be replaced by a number.
         """
-        if self._ours.packed(table, key) is None and (table, key) not in self._taken:
-            self._taken.add((table, key))
+        place = table, key
+        if place not in self._taken and (place in self._left or self._ours.packed(*place) is None):
+            self._taken.add(place)
             return key
         (old, *rest) = decode_key(key)
         if rest or not isinstance(old, int):

@@ -12,6 +12,7 @@ from epicvc.services.originwords import OURS, THEIRS
 from epicvc.services.session import Session
 from epicvc.services.threeway.changes import Changes, Comparison, Place, RowChange, Rows, changed_rows
 from epicvc.services.threeway.contents import Contents
+from epicvc.services.threeway.followers import followers
 from epicvc.services.threeway.forms import forms_between, require_no_loss
 from epicvc.services.threeway.owners import LiveKeys, Owners
 from epicvc.services.threeway.states import State
@@ -96,6 +97,11 @@ def three_of(
         ]
     owners = _owners(session, now, states, rows)
     mapping = session.repo.config.mapping
+    if owners and session.reader is not None:
+        same = [followers(session.reader, mapping, *pair, found, rows) for pair, found in zip(pairs, rows, strict=True)]
+        for found, more in zip(rows, same, strict=True):
+            if more:
+                found.setdefault(mapping.tasks.table, {}).update(more)
     contents = Contents(sink, mapping.links.field if mapping.links else "")
     here, there, working = (
         Comparison(sink, contents, mapping, *pair, (owners[pair[0]], owners[pair[1]]) if owners else None).run(found)
