@@ -153,6 +153,8 @@ def _with_whole(start: FileEpic, merged: Core, donors: list[FileEpic], mapping: 
 
 def _tasks(body: Object, before: Core, merged: Core, donors: list[FileEpic], mapping: Mapping) -> list[Object]:
     own = {*mapping.task_fields, "id"}
+    links = mapping.links.field if mapping.links else None
+    sources = _tasks_of_donors(donors)
     old, new = ({cast("str", task["id"]): task for task in tasks_of(core)} for core in (before, merged))
     result = []
     for item in tasks_of(body):
@@ -162,27 +164,33 @@ def _tasks(body: Object, before: Core, merged: Core, donors: list[FileEpic], map
                 item = dict(item)
                 _set_extra(item, old[key], new.get(key, {}), own)
         else:
-            item = _as_donor({**item, **new.get(key, {}), "id": key}, key, donors, mapping)
+            item = {**item, **new.get(key, {}), "id": key}
+            if key in sources:
+                item = _as_donor(item, sources[key], links)
         result.append(item)
     return result
 
 
-def _as_donor(item: Object, key: str, donors: list[FileEpic], mapping: Mapping) -> Object:
+def _tasks_of_donors(donors: list[FileEpic]) -> dict[str | None, Object]:
+    """The tasks of files by id; of several with one id the first."""
+    found: dict[str | None, Object] = {}
+    for donor in donors:
+        for task in tasks_of(donor.body):
+            found.setdefault(natural_key(task["id"]), task)
+    return found
+
+
+def _as_donor(item: Object, source: Object, links: str | None) -> Object:
     """A task that this file did not have, in the order and spelling of the file that it comes from.
 
     Members that say nothing there, as null does, are no part of what is merged; they come along.
     """
-    links = mapping.links.field if mapping.links else None
-    for donor in donors:
-        for found in tasks_of(donor.body):
-            if natural_key(found["id"]) == key:
-                known = {
-                    name: graft(value, item[name]) if name in item else value
-                    for name, value in found.items()
-                    if name in item or value is None or (name == links and not value)
-                }
-                return {**known, "id": found["id"], **{name: v for name, v in item.items() if name not in known}}
-    return item
+    known = {
+        name: graft(value, item[name]) if name in item else value
+        for name, value in source.items()
+        if name in item or value is None or (name == links and not value)
+    }
+    return {**known, "id": source["id"], **{name: v for name, v in item.items() if name not in known}}
 
 
 def _set_extra(target: Object, before: Core, after: Core, own: set[str]) -> None:

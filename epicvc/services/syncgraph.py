@@ -80,9 +80,8 @@ class GraphWatch(Struct):
                     self.changed[side][name].add(three.epic)
             self.gone[side] |= keys - after.keys()
             keys |= after.keys()
-        for key in keys:
-            if key not in before[FILES].keys() & before[DATABASE].keys():
-                self.places.setdefault(key, set()).add(three.epic)
+        for key in keys - (before[FILES].keys() & before[DATABASE].keys()):
+            self.places.setdefault(key, set()).add(three.epic)
 
     def links(self, core: Core | None) -> Links:
         """What each task of a core depends on."""
