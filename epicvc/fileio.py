@@ -169,6 +169,25 @@ def make_directories(path: Path, root: Path, *, mode: int = 0o777) -> None:
         fsync_directory(parent)
 
 
+def check_directories(path: Path, root: Path) -> None:
+    """Make sure that :func:`make_directories` would find nothing in its way.
+
+    Raises:
+        FileUnavailable: a symlink or a file is.
+        ValueError: ``path`` is not below ``root``.
+    """
+    here = root
+    for name in _inside(path, root):
+        here /= name
+        with reporting(here):
+            try:
+                found = here.lstat()
+            except FileNotFoundError:
+                return
+        if not stat.S_ISDIR(found.st_mode):
+            raise FileUnavailable(str(here), "not a directory")
+
+
 def check_writable(directory: Path, tag: str) -> None:
     """Make sure that names in a directory can be made and removed, by doing both.
 

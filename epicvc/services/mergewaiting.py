@@ -39,10 +39,9 @@ def abort(repo: Repo, command: str, *, dry_run: bool = False) -> MergeReport:
     def act(session: Session) -> MergeReport | Later[MergeReport]:
         state = _in_progress(session, command)
         report = MergeReport(command, state.name, commit=state.ours, base=state.base, dry_run=dry_run)
-        if dry_run:
-            return report
         target = Target(repo.snapshot_of(state.ours), lambda *_: {MERGING: None})
-        return go(session, command, f"{command} --abort", target, lambda _: report)
+        later = go(session, command, f"{command} --abort", target, lambda _: report)
+        return later.only_tried(lambda: report) if dry_run else later
 
     return change(repo, act, while_merging=True)
 
@@ -119,7 +118,7 @@ def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: b
         left = {conflict.label for conflict in merged.conflicts}
         settled = [label for label in chosen if label not in left]
         report = AnswerReport(settled, list(merged.conflicts))
-        if dry_run or not settled:
+        if not settled:
             return report
         after = replace(
             state,
@@ -133,7 +132,8 @@ def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: b
             raise ChangedSince("resolve", collision.labels) from collision
         target = Target(wanted, lambda session, sink, _: {MERGING: put_state(sink, repo, after).hex()}, merged.check)
         named = ", ".join(str(label) for label in settled[:3]) + (" and more" if len(settled) > 3 else "")
-        return go(session, "resolve", f"resolve {named}", target, lambda _: report)
+        later = go(session, "resolve", f"resolve {named}", target, lambda _: report)
+        return later.only_tried(lambda: report) if dry_run else later
 
     return change(repo, act, while_merging=True)
 

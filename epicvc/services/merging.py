@@ -187,10 +187,9 @@ def _fast_forward(
 ) -> MergeReport | Later[MergeReport]:
     repo = session.repo
     report = replace(report, fast_forward=True, commit=None if dry_run else theirs)
-    if dry_run:
-        return report
     target = Target(repo.snapshot_of(theirs), lambda *_: {head_ref(repo): theirs.hex()})
-    return go(session, "merge", f"merge {report.name}: fast-forward", target, lambda _: report)
+    later = go(session, "merge", f"merge {report.name}: fast-forward", target, lambda _: report)
+    return later.only_tried(lambda: report) if dry_run else later
 
 
 def _carry_out(
@@ -206,8 +205,6 @@ def _carry_out(
         decided=merged.decided,
         warnings=tuple(map(str, merged.known)),
     )
-    if report.dry_run:
-        return report
     # What was decided is an answer like others, for when the rest is answered.
     answers = {conflict.label: chosen for conflict, chosen in merged.decided}
     state = replace(state, answers=answers, conflicts=merged.conflicts, applied=merged.snapshot)
@@ -224,13 +221,14 @@ def _carry_out(
         return replace(report, commit=None if state.conflicts else made[-1])
 
     suffix = f": {len(state.conflicts)} open" if state.conflicts else ""
-    return go(
+    later = go(
         session,
         state.command,
         f"{state.command} {state.name}{suffix}",
         Target(merged.snapshot, refs, merged.check),
         result,
     )
+    return later.only_tried(lambda: report) if report.dry_run else later
 
 
 def _settling(session: Session, state: MergeState, decide: Decide) -> Decide:

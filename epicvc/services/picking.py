@@ -96,10 +96,11 @@ def pick(
             guard = _guard(session, finder, current.database, source.database, database)
         labels = tuple(parent.label for parent in parents)
         picked = Picked(_count(session, current, wanted), current.database != wanted.database, labels)
-        if dry_run or wanted.same_sides(current):
+        if wanted.same_sides(current):
             return picked
         text = f"restore {' '.join(map(str, selection.labels))} from {revision}"
-        return go(session, "restore", text, Target(wanted, check=guard), lambda _done: picked)
+        later = go(session, "restore", text, Target(wanted, check=guard), lambda _done: picked)
+        return later.only_tried(lambda: picked) if dry_run else later
 
     return change(repo, act)
 

@@ -13,7 +13,9 @@ from itertools import islice
 from typing import TypeVar
 
 from epicvc.database.changes import EpicChange
+from epicvc.repo.apply import perform
 from epicvc.repo.documents import Documents
+from epicvc.repo.dryrun import DryRun
 from epicvc.repo.workers import many
 from epicvc.services.decisions import NoDecisions
 from epicvc.services.newepics import in_portions, new_epics, parcels
@@ -53,14 +55,29 @@ def carry_out(run: Run, session: Session, documents: Documents, job: Job, *, bes
         Overtaken: a side has changed; some portions are done.
         EpicvcError: it cannot be done.
     """
-    chain = Chain(session.repo, session, documents, job, run.done)
+    chain = Chain(session, documents, job, lambda request: perform(session.repo, session.staging, request), run.done)
+    _go_through(session, documents, job, chain, beside_others=beside_others)
+    documents.remember(chain.before, chain.ids)
+
+
+def try_out(session: Session, documents: Documents, job: Job) -> None:
+    """Do the same in a dry run.
+
+    Raises:
+        Replan: a side has changed.
+        EpicvcError: it could not be done.
+    """
+    with DryRun(session.repo, session.staging) as trial:
+        _go_through(session, documents, job, Chain(session, documents, job, trial.perform, {}), beside_others=False)
+
+
+def _go_through(session: Session, documents: Documents, job: Job, chain: Chain, *, beside_others: bool) -> None:
     added = _in_parcels(session, documents, job, chain)
     if not chain.complete:
         free = [epic for epic in job.free if epic not in added]
         with closing(new_epics(documents, [*free, *job.together])) as changes:
             for agenda, last in _agendas(job, len(added), len(free), changes, beside_others=beside_others):
                 chain.carry_out(agenda, last=last)
-    documents.remember(chain.before, chain.ids)
 
 
 def _in_parcels(session: Session, documents: Documents, job: Job, chain: Chain) -> set[str]:

@@ -129,15 +129,12 @@ def _arrive(
     current, wanted = session.working.snapshot(), reachable(session, target.snapshot)
     count = sum(1 for _ in changed_files(session.staging, current.files, wanted.files))
     database = current.database != wanted.database
-    if dry_run:
-        return Arrival(repo.revisions.head(), repo.revisions.branch(), count, database)
-    return go(
-        session,
-        command,
-        description,
-        target,
-        lambda _: Arrival(repo.revisions.head(), repo.revisions.branch(), count, database, tuple(target.stranded)),
-    )
+
+    def arrival() -> Arrival:
+        return Arrival(repo.revisions.head(), repo.revisions.branch(), count, database, tuple(target.stranded))
+
+    later = go(session, command, description, target, lambda _: arrival())
+    return later.only_tried(arrival) if dry_run else later
 
 
 def _require_committed(session: Session, current: Snapshot, wanted: Snapshot) -> None:

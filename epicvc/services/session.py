@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -50,10 +50,16 @@ class Later(Struct, Generic[T], frozen=True):
     Attributes:
         request: the operation.
         result: what the command returns for it.
+        tried: what a dry run returns, for which the operation is only tried out.
     """
 
     request: Request
     result: Callable[[Operation], T]
+    tried: Callable[[], T] | None = None
+
+    def only_tried(self, report: Callable[[], T]) -> Later[T]:
+        """The same for a dry run, with what that returns."""
+        return replace(self, tried=report)
 
 
 class Afterwards(Struct, Generic[T], frozen=True):
@@ -147,11 +153,24 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
         yield
 
 
-def act_held(repo: Repo, act: Callable[[Session], T | Later[T] | Afterwards[T]], *, may_create: bool = False) -> T:
-    """What :func:`change` does, for a command that holds the lock over several operations."""
+def act_held(
+    repo: Repo,
+    act: Callable[[Session], T | Later[T] | Afterwards[T]],
+    *,
+    may_create: bool = False,
+    keeps: bool = True,
+) -> T:
+    """What :func:`change` does, for a command that holds the lock over several operations.
+
+    Args:
+        repo: the repo.
+        act: the command.
+        may_create: make the configured database where it does not exist.
+        keeps: objects may go into the store meanwhile; without, no lock need be held.
+    """
     for attempt in range(ATTEMPTS):
         try:
-            return _attempt(repo, act, may_create=may_create, beside_others=attempt >= UNDISTURBED)
+            return _attempt(repo, act, may_create=may_create, beside_others=attempt >= UNDISTURBED, keeps=keeps)
         except Replan:
             continue
     raise Unavailable("the database or the files kept changing", hint="try again when they are quieter")
@@ -163,10 +182,11 @@ def _attempt(
     *,
     may_create: bool,
     beside_others: bool,
+    keeps: bool,
 ) -> T:
     with (
         ExitStack() as leaving,
-        repo.staging(writable=True) as staging,
+        repo.staging(writable=keeps) as staging,
         _backend(repo, may_create=may_create) as backend,
     ):
         with repo.reading(staging, backend) as (working, reader):
@@ -175,18 +195,24 @@ def _attempt(
             if isinstance(result, Later) and beside_others:
                 result = replace(result, request=replace(result.request, bulk=False))
             if isinstance(result, Later) and result.request.database is None:
-                return result.result(_perform(repo, staging, result.request))
+                return _carry_out(repo, staging, cast("Later[T]", result))
         if isinstance(result, Later):
-            return result.result(_perform(repo, staging, result.request))
+            return _carry_out(repo, staging, cast("Later[T]", result))
         if isinstance(result, Afterwards):
             return result.run(beside_others)
         return result
 
 
-def _perform(repo: Repo, staging: Staging, request: Request) -> Operation:
+def _carry_out(repo: Repo, staging: Staging, later: Later[T]) -> T:
+    if later.tried is not None:
+        from epicvc.repo.dryrun import DryRun  # as below
+
+        with DryRun(repo, staging) as trial:
+            trial.perform(later.request)
+        return later.tried()
     from epicvc.repo.apply import perform  # with all that writes, for commands that have found something to write
 
-    return perform(repo, staging, request)
+    return later.result(perform(repo, staging, later.request))
 
 
 @contextmanager

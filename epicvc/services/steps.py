@@ -9,17 +9,17 @@ from msgspec import Struct
 from epicvc.database.backend import Writer
 from epicvc.database.push import TaskAt
 from epicvc.database.rowcodec import SQLValue
-from epicvc.repo.apply import After, Request, Stage, perform
+from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.documents import Documents
 from epicvc.repo.objects import CommitKind, Snapshot
 from epicvc.repo.replan import Replan
-from epicvc.repo.repository import Repo
 from epicvc.services.commits import committing
 from epicvc.services.decisions import Decisions
 from epicvc.services.run import Overtaken
 from epicvc.services.session import Session
 from epicvc.services.syncwork import Agenda, RowByRow, SyncWork
 from epicvc.store.objects import ObjectId
+from epicvc.store.records import Operation
 
 
 class Job(Struct, frozen=True):
@@ -121,10 +121,10 @@ class Chain:
     """The operations of one job, each of which continues the one before.
 
     Args:
-        repo: the repo, whose lock is held.
         session: the session in which the job was found.
         documents: the documents as they were then.
         job: the job.
+        perform: carries out an operation; in a dry run it tries it out, and there is none afterwards.
         done: takes the newest operation, with the epics that it and those that it continues have added.
 
     Attributes:
@@ -134,13 +134,18 @@ class Chain:
     """
 
     def __init__(
-        self, repo: Repo, session: Session, documents: Documents, job: Job, done: dict[str, list[str]]
+        self,
+        session: Session,
+        documents: Documents,
+        job: Job,
+        perform: Callable[[Request], Operation | None],
+        done: dict[str, list[str]],
     ) -> None:
         self.before = session.working.snapshot()
         self.ids: dict[str, ObjectId | None] = {}
         self.complete = False
-        self._repo, self._session, self._documents, self._job = repo, session, documents, job
-        self._done = done
+        self._session, self._documents, self._job = session, documents, job
+        self._perform, self._done = perform, done
         self._version = session.version
         self._continues: str | None = None
         self._orphans: frozenset[SQLValue] | None = None
@@ -158,16 +163,18 @@ class Chain:
         assert backend is not None  # new epics go there
         step = Step(session, self._documents, self._job, agenda, self.before, self._version, self._orphans)
         try:
-            operation = perform(self._repo, session.staging, step.request(last=last, continues=continues))
+            operation = self._perform(step.request(last=last, continues=continues))
         except RowByRow:
             raise
         except Replan as replan:
             if continues is None:
                 raise
             raise Overtaken from replan
-        added = self._done.pop(continues) if continues is not None else []
-        self._done[operation.id] = added + [change.epic for change in agenda.fresh]
-        self._continues, self.before, self.complete = operation.id, step.after, last
+        if operation is not None:
+            added = self._done.pop(continues) if continues is not None else []
+            self._done[operation.id] = added + [change.epic for change in agenda.fresh]
+            self._continues = operation.id
+        self.before, self.complete = step.after, last
         self._orphans = step.orphans
         # what others have written meanwhile is not captured yet, and has to be looked at again
         self._version = backend.version_left() if step.alone and self._version is not None else None

@@ -6,9 +6,9 @@ Most often there is nothing to do. So what writes, or goes through history, is i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import cache, partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -21,6 +21,7 @@ from epicvc.plan.moves import Course
 from epicvc.plan.plan import Policy
 from epicvc.repo.documents import Documents
 from epicvc.repo.repository import Repo
+from epicvc.services.mergestate import require_no_merge
 from epicvc.services.run import Run
 from epicvc.services.session import Afterwards, Later, Session, act_held, holding, look
 from epicvc.services.survey import Allow, Moved, SyncReport, check, guard, survey_all
@@ -60,7 +61,7 @@ def synchronise(
     def act(session: Session) -> SyncReport | Later[SyncReport] | Afterwards[SyncReport]:
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
-        decide = None if dry_run else partial(_begun, session, documents)
+        decide = partial(_begun, session, documents)
         chosen, survey = survey_all(documents, _deciding(policy, session, documents), decide)
         guard(documents, survey, allowed)
         check(session, documents, survey, chosen)
@@ -72,12 +73,11 @@ def synchronise(
 
         return carrying_out(session, documents, survey, survey.decisions, run, command, message)
 
-    if dry_run:
-        with look(repo) as session:
-            return cast("SyncReport", act(session))
-    with holding(repo):
+    with nullcontext() if dry_run else holding(repo):
+        if dry_run:
+            require_no_merge(repo)
         try:
-            return _with_earlier(repo, run.until_done(lambda: act_held(repo, act)), run)
+            return _with_earlier(repo, run.until_done(lambda: act_held(repo, act, keeps=not dry_run)), run)
         except ConstraintBroken as error:
             if error.other is None or run.stays:
                 raise

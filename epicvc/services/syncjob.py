@@ -9,7 +9,7 @@ from epicvc.repo.documents import Documents
 from epicvc.services.decisions import Decisions
 from epicvc.services.moving import in_database, unique_tasks
 from epicvc.services.newepics import bound
-from epicvc.services.portions import at_once, carry_out
+from epicvc.services.portions import at_once, carry_out, try_out
 from epicvc.services.run import Run
 from epicvc.services.session import Afterwards, Later, Session
 from epicvc.services.steps import Job
@@ -61,9 +61,13 @@ def carrying_out(
         return report
 
     if not survey.fresh:
-        return at_once(session, documents, job, result)
+        later = at_once(session, documents, job, result)
+        return later.only_tried(lambda: report) if report.dry_run else later
 
     def afterwards(beside_others: bool) -> SyncReport:
+        if report.dry_run:
+            try_out(session, documents, job)
+            return report
         carry_out(run, session, documents, job, beside_others=beside_others)
         return result()
 

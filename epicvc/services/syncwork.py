@@ -116,7 +116,7 @@ class SyncWork:
         check_collisions(agenda.decisions.paths)
         self._files_root = update_files(stage.sink, self._files_root, ((c.path, c.new) for c in stage.changes))
         self._base_root = update_base(stage.sink, self._base_root, self._entries.items())
-        if len(agenda) > BATCH:
+        if len(agenda) > BATCH and stage.sink.keeps:
             stage.sink.flush()
 
     def _prepare(self, decision: Decision) -> None:

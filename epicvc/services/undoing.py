@@ -90,18 +90,17 @@ def restore_operation(repo: Repo, operation: str, *, dry_run: bool = False) -> O
     found = repo.store.operation(operation)
 
     def act(session: Session) -> Operation | Later[Operation]:
-        if dry_run:
-            return found
         wanted = _snapshot(session, found.after) if found.after.snapshot else session.working.snapshot()
         refs = _ref_changes(dict(repo.store.refs()), found.after.refs)
         target = Target(wanted, lambda *_: refs)
-        return go(
+        later = go(
             session,
             "op restore",
             f"op restore {found.id[:12]} ({found.description})",
             target,
             lambda done: done,
         )
+        return later.only_tried(lambda: found) if dry_run else later
 
     return change(repo, act, while_merging=True)
 
@@ -158,10 +157,8 @@ def transfer(
             labels = [*moved, *collision.labels]
     if labels:
         raise ChangedSince(f"{verb} {operation.command} ({operation.id[:12]})", labels)
-    if dry_run:
-        return operation
     wanted = _with_head_base(session, wanted, {**session.repo.store.refs(), **refs})
-    return go(
+    later = go(
         session,
         verb,
         f"{verb} {operation.description}",
@@ -171,6 +168,7 @@ def transfer(
         redoes=operation.id if verb == "redo" else None,
         continues=operation.id if in_its_place else None,
     )
+    return later.only_tried(lambda: operation) if dry_run else later
 
 
 def _snapshot(session: Session, view: View) -> Snapshot:

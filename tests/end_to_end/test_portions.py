@@ -16,7 +16,7 @@ from support.repos import EpicRepo, Facts
 from epicvc.database.sqlite import connection as opening
 from epicvc.errors import LossyField
 from epicvc.repo import apply, workers
-from epicvc.services import newepics, steps, syncwork
+from epicvc.services import newepics, portions, syncwork
 
 EPICS = 12
 TASKS = 4
@@ -396,7 +396,7 @@ def test_a_run_that_is_interrupted_says_the_truth(bare: EpicRepo, monkeypatch: p
         return perform(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(steps, "perform", killed)
+        patch.setattr(portions, "perform", killed)
         assert bare.run("sync").code != 0
     states = {item["id"]: item["state"] for item in bare.json("status")["epics"]}
     assert states == {f"{number:02}": "files_ahead" for number in range(7, EPICS + 1)}

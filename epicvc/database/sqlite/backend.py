@@ -38,9 +38,13 @@ class SQLiteBackend:
         ignore: tables that are not captured, with their indexes and triggers; case does not matter. What a
             replication tool keeps in the database is left out as well.
         timeout: seconds to wait for a lock.
+        name: how messages name it: by its path, unless it is a copy that stands for another one.
     """
 
-    def __init__(self, path: Path, *, ignore: frozenset[str] = frozenset(), timeout: float = 5.0) -> None:
+    def __init__(
+        self, path: Path, *, ignore: frozenset[str] = frozenset(), timeout: float = 5.0, name: str | None = None
+    ) -> None:
+        self._name = name
         self._path = path
         self._ignore = ignore | opening.REPLICATION.keys()
         self._timeout = timeout
@@ -52,8 +56,8 @@ class SQLiteBackend:
 
     @property
     def display(self) -> str:
-        """The path."""
-        return str(self._path)
+        """The path, if it goes by no other name."""
+        return self._name or str(self._path)
 
     def token(self) -> str | None:
         """What stands for the state of the file; see :mod:`epicvc.database.sqlite.changetoken`."""
@@ -270,7 +274,8 @@ class SQLiteBackend:
                 directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epicvc-scratch-"))
             except OSError as error:
                 raise DatabaseUnavailable(tempfile.gettempdir(), error.strerror or str(error)) from error
-            other = SQLiteBackend(Path(directory) / "scratch.db", ignore=self._ignore, timeout=self._timeout)
+            path, name = Path(directory) / "scratch.db", self.display if copy else None
+            other = SQLiteBackend(path, ignore=self._ignore, timeout=self._timeout, name=name)
             other.create()
             stack.callback(other.close)
             if copy and self.exists():
