@@ -78,6 +78,21 @@ class FormerRows:
         missing = [name for name in self._current.columns(table) if name not in found]
         return found | {name: value for name in missing for value in self._default(here.table(table), name)}
 
+    def likeness(self, table: str, then: bytes) -> bytes | None:
+        """A row of then as a row of now, to be looked for: values that no column takes any more are left out.
+
+        ``None`` where it has no key among the rows of now, or the value of a new column cannot be told.
+        """
+        form, there = self._forms.get(table), self._source.captured
+        if form is None or there is None:
+            return then
+        columns, found = self._current.columns(table), self.whole(table, there.named(table, then))
+        return encode_row([found[name] for name in columns]) if form.key and found.keys() >= {*columns} else None
+
+    def has_other_form(self, table: str) -> bool:
+        """Whether the rows of a table have other columns now."""
+        return table in self._forms
+
     def packed(self, label: Label, table: str, then: bytes, now: bytes | None) -> bytes:
         """A row of then as a row of now. What it knows nothing of stays as it is, or is the column's default.
 

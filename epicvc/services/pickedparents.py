@@ -6,17 +6,20 @@ restored rows refer to may be gone by now.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from msgspec import Struct
 
-from epicvc.database.backend import Fault, Reader, Reference, Writer
+from epicvc.database.backend import BrokenCheck, Fault, Reader, Reference, Writer
 from epicvc.database.tables import TableInfo
-from epicvc.errors import ConstraintBroken
+from epicvc.errors import ConstraintBroken, Refused
 from epicvc.model.labels import Label
 from epicvc.repo.dbside import RowChange, get_schema, pack_row, row_changes, table_root, unpack_row
 from epicvc.repo.objects import DatabaseState
+from epicvc.repo.rows import rows_of
 from epicvc.services.difference import key_text
+from epicvc.services.formerrows import FormerRows
 from epicvc.services.threeway.checks import new_rows
 from epicvc.store import tree
 from epicvc.store.objects import ObjectSink
@@ -28,7 +31,7 @@ class Parent(Struct, frozen=True):
     Attributes:
         table: its table.
         key: its key.
-        row: it, as the commit has it.
+        row: it, as the commit has it, in the columns of now.
         child: what refers to it.
         taken: there is a row of this key, which has another value.
     """
@@ -58,9 +61,18 @@ class Parents:
         reader: reads definitions.
         current: the database as it is.
         source: the database that rows are restored from.
+        former: reads its rows in the columns of now.
     """
 
-    def __init__(self, sink: ObjectSink, reader: Reader, current: DatabaseState, source: DatabaseState) -> None:
+    def __init__(
+        self,
+        sink: ObjectSink,
+        reader: Reader,
+        current: DatabaseState,
+        source: DatabaseState,
+        former: FormerRows,
+    ) -> None:
+        self._former = former
         self._sink = sink
         self._reader = reader
         self._current = current
@@ -71,7 +83,11 @@ class Parents:
         self._then = get_schema(sink, source).by_name
 
     def missing(self, wanted: DatabaseState) -> list[Parent]:
-        """The rows that the commit has, that rows of a state refer to, and that this state has not."""
+        """The rows that the commit has, that rows of a state refer to, and that this state has not.
+
+        Raises:
+            Refused: such a row has a value that the table of now has no column for.
+        """
         found: dict[tuple[str, bytes], Parent] = {}
         for name, changes in row_changes(self._sink, self._current, wanted):
             table = self._tables.get(name.casefold())
@@ -87,8 +103,7 @@ class Parents:
         self, wanted: DatabaseState, table: TableInfo, rows: dict[bytes, bytes], reference: Reference
     ) -> Iterator[Parent]:
         parent = self._tables.get(reference.parent.casefold())
-        candidates = self._only_there(wanted, parent) if parent is not None else None
-        if parent is None or not candidates:
+        if parent is None or parent.name not in self._then:
             return
         changed = {key: new for key, _, new in self._changes(self._current, wanted, parent.name)}
         here = self._reader.parents(table, rows.items(), reference, parent)
@@ -96,17 +111,34 @@ class Parents:
         among = [(key, row) for key, row in changed.items() if row is not None]
         known = self._reader.parents(table, lacking.items(), reference, parent, among)
         lacking = {key: row for key, row in lacking.items() if key not in known}
-        there = self._reader.parents(table, lacking.items(), reference, parent, candidates.items())
-        for child, key in there.items():
+        for child, key in self._in_source(wanted, table, lacking, reference, parent).items():
             taken = _packed(self._sink, wanted, parent.name, key) is not None
-            yield Parent(parent.name, key, candidates[key], row_label(table.name, child), taken)
+            then = _packed(self._sink, self._source, parent.name, key)
+            assert then is not None  # it was found there
+            row = self._former.packed(row_label(parent.name, key), parent.name, then, None)
+            yield Parent(parent.name, key, row, row_label(table.name, child), taken)
 
-    def _only_there(self, wanted: DatabaseState, table: TableInfo) -> dict[bytes, bytes] | None:
-        """The commit's rows of a table that a state does not have so; ``None`` where they are of another form."""
-        then = self._then.get(table.name)
-        if then is None or then.columns != table.columns:
-            return None
-        return {key: row for key, _, row in self._changes(wanted, self._source, table.name) if row is not None}
+    def _in_source(
+        self,
+        wanted: DatabaseState,
+        table: TableInfo,
+        rows: dict[bytes, bytes],
+        reference: Reference,
+        parent: TableInfo,
+    ) -> Mapping[bytes, bytes]:
+        """Which rows that only the commit has some rows refer to, by the keys of these."""
+        among = self._only_there(wanted, parent.name)
+        return self._reader.parents(table, rows.items(), reference, parent, among) if rows else {}
+
+    def _only_there(self, wanted: DatabaseState, table: str) -> Iterator[tuple[bytes, bytes]]:
+        """The commit's rows of a table that a state does not have so, in the columns of now."""
+        if not self._former.has_other_form(table):
+            yield from ((key, row) for key, _, row in self._changes(wanted, self._source, table) if row is not None)
+            return
+        for key, then in rows_of(self._sink, self._source, table):
+            row = self._former.likeness(table, then)
+            if row is not None and row != _packed(self._sink, wanted, table, key):
+                yield key, row
 
     def _changes(self, before: DatabaseState, after: DatabaseState, table: str) -> Iterable[RowChange]:
         return dict(row_changes(self._sink, before, after)).get(table, ())
@@ -154,20 +186,26 @@ class Parents:
 
     def _as_in_source(self, wanted: DatabaseState, fault: Fault) -> bool:
         """Whether the commit has the row too, and no parent of it either."""
-        here, there = (
-            _packed(self._sink, state, fault.table, fault.key) if fault.key else None
-            for state in (wanted, self._source)
-        )
         table, parent = (self._tables.get(name.casefold()) for name in (fault.table, fault.parent))
-        if here is None or here != there or table is None:
+        here = _packed(self._sink, wanted, fault.table, fault.key) if fault.key else None
+        if here is None or table is None or not self._is_of_source(table.name, fault.key, here):
             return False
         if parent is None:
             return True
-        candidates = self._only_there(wanted, parent)
         references = (found for found in self._references_of(table) if found.columns == fault.columns)
-        return candidates is not None and not any(
-            self._reader.parents(table, [(fault.key, here)], found, parent, candidates.items()) for found in references
+        return parent.name in self._then and not any(
+            self._in_source(wanted, table, {fault.key: here}, found, parent) for found in references
         )
+
+    def _is_of_source(self, table: str, key: bytes, row: bytes) -> bool:
+        """Whether a row is what the commit has under its key."""
+        then = _packed(self._sink, self._source, table, key) if table in self._then else None
+        if then is None:
+            return False
+        try:
+            return self._former.packed(row_label(table, key), table, then, row) == row
+        except Refused:  # it says more there than any row of now can
+            return False
 
 
 def require_checks(sink: ObjectSink, reader: Reader, inputs: tuple[DatabaseState, ...], wanted: DatabaseState) -> None:
@@ -179,9 +217,17 @@ def require_checks(sink: ObjectSink, reader: Reader, inputs: tuple[DatabaseState
     for table, rows in new_rows(sink, inputs, wanted):
         for broken in reader.broken_checks(table, rows):
             key = broken.key
-            before = [(key, row) for state in inputs if (row := _packed(sink, state, table.name, key)) is not None]
-            if not broken.is_among(reader.broken_checks(table, before)):
+            before = (_broken_before(sink, reader, state, table.name, key) for state in inputs)
+            if not broken.is_among(chain.from_iterable(before)):
                 raise ConstraintBroken(str(row_label(table.name, key)), broken.words)
+
+
+def _broken_before(
+    sink: ObjectSink, reader: Reader, state: DatabaseState, table: str, key: bytes
+) -> Iterable[BrokenCheck]:
+    """What the row of a state breaks of the state's own definition."""
+    info, row = get_schema(sink, state).by_name.get(table), _packed(sink, state, table, key)
+    return () if info is None or row is None else reader.broken_checks(info, [(key, row)])
 
 
 def _packed(sink: ObjectSink, state: DatabaseState, table: str, key: bytes) -> bytes | None:

@@ -83,12 +83,13 @@ def pick(
         current = session.working.snapshot()
         wanted = current
         restored = {label.root for label in selection.labels if not label.table and not label.path}
+        former = FormerRows(session.staging, session.reader, source, current)
         for label in selection.labels:
-            wanted = _pick_one(session, wanted, source, label, side, restored)
+            wanted = _pick_one(session, wanted, source, label, side, restored, former)
         check_new_names(session.staging, current.files, wanted.files)
         guard, parents = None, list[Parent]()
         if session.reader is not None and current.database and source.database and wanted.database:
-            finder = Parents(session.staging, session.reader, current.database, source.database)
+            finder = Parents(session.staging, session.reader, current.database, source.database, former)
             database = wanted.database
             if with_parents:
                 database, parents = finder.bring(database)
@@ -131,7 +132,13 @@ def _count(session: Session, current: Snapshot, wanted: Snapshot) -> int:
 
 
 def _pick_one(
-    session: Session, current: Snapshot, source: Snapshot, label: Label, side: str | None, restored: Collection[str]
+    session: Session,
+    current: Snapshot,
+    source: Snapshot,
+    label: Label,
+    side: str | None,
+    restored: Collection[str],
+    former: FormerRows,
 ) -> Snapshot:
     result, known = current, False
     if side in (None, "files") and not label.table:
@@ -139,7 +146,6 @@ def _pick_one(
         if files is not None:
             result, known = replace(result, files=files), True
     if side in (None, "db") and current.database is not None and source.database is not None:
-        former = FormerRows(session.staging, session.reader, source, current)
         picker = _RowPicker(session, current.database, source.database, restored, former)
         database = picker.table(label) if label.table else picker.document(label)
         if database is not None:
