@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 _COLLECT_EVERY = 100_000
@@ -39,6 +40,10 @@ def main() -> int:
     command = fast_command(arguments)
     if command is not None:
         speak_safely()
+        if "EPICVC_LOG" in os.environ:
+            from epicvc.cli.log import logging_run  # with the library that logs
+
+            command = logging_run(arguments[0], command)
         return guarded(command, as_json=False)
     return run_application(arguments)
 

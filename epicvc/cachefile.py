@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 from zlib import crc32
 
 import msgspec
 
 from epicvc.errors import FileUnavailable
 from epicvc.fileio import atomic_write, read_file
+from epicvc.logs import Log
 
 T = TypeVar("T")
+
+_LOG: Final = Log("cache")
 
 _Bytes: TypeAlias = bytes | bytearray | memoryview
 
@@ -50,15 +53,19 @@ class CacheFile(Generic[T]):
         """Read a file; ``None`` if it is missing, damaged, foreign or of another version."""
         try:
             data = read_file(path)
-        except FileUnavailable:
-            return None
+        except FileUnavailable as error:
+            return self._miss(path, error.message)
         body = memoryview(data)[: -self._size]
         if not data.startswith(self._mark) or self._checksum(body) != data[-self._size :]:
-            return None
+            return self._miss(path, "it is of another version or damaged")
         try:
             return self._decode(body[len(self._mark) :])
         except (msgspec.DecodeError, RecursionError):
-            return None
+            return self._miss(path, "it is damaged")
+
+    @staticmethod
+    def _miss(path: Path, why: str) -> None:
+        _LOG.debug("%s is made again: %s", path.name, why)
 
     def save(self, path: Path, value: T) -> None:
         """Write a file; failing to is no failure. It is not synced to disk: after a crash it may be none."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from epicvc.errors import FileTooLarge, FileUnavailable, Unavailable
 from epicvc.limits import MAX_FILE
+from epicvc.logs import Log
 from epicvc.temporary import TEMPORARY_SUFFIX
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ _CHUNK: Final = 4096  # bytes of one read at what should be the end
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _POLL_SECONDS: Final = 0.02
+
+_LOG: Final = Log("lock")
 
 
 @contextlib.contextmanager
@@ -462,7 +465,7 @@ class RepoLock:
 
     def _acquire(self, descriptor: int) -> None:
         with reporting(self.path):
-            if _locked(descriptor, self.timeout):
+            if _locked(descriptor, self.timeout, self.path):
                 return
         raise self._held(descriptor)
 
@@ -476,10 +479,22 @@ class RepoLock:
         )
 
 
-def _locked(descriptor: int, timeout: float) -> bool:
+def _locked(descriptor: int, timeout: float, what: Path) -> bool:
     """Lock an open file or directory, and tell whether that could be done in time."""
+    began = time.monotonic()
+    free = _locked_until(descriptor, began + timeout)
+    waited = time.monotonic() - began
+    if not free:
+        _LOG.info("gave up waiting for %s", what, seconds=waited)
+    elif waited >= _POLL_SECONDS:
+        _LOG.info("waited for %s", what, seconds=waited)
+    else:
+        _LOG.debug("took %s", what)
+    return free
+
+
+def _locked_until(descriptor: int, deadline: float) -> bool:
     # flock has no timeout, and an alarm signal belongs to the main thread only: hence asking again.
-    deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -510,7 +525,7 @@ def directory_locked(directory: Path, timeout: float) -> Iterator[None]:
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
-            free = _locked(descriptor, timeout)
+            free = _locked(descriptor, timeout, directory)
         except OSError as error:
             if error.errno not in (errno.EBADF, errno.ENOLCK):
                 raise _unavailable(directory, error) from error

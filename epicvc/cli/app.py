@@ -136,7 +136,7 @@ def _typed(command: Callable[..., int]) -> Callable[..., int]:
     """A command's function with the signature that the library reads."""
 
     def call(context: typer.Context, **values: Any) -> int:
-        with Context(context.obj) as ours:
+        with Context(context.obj, name=context.command_path.partition(" ")[2]) as ours:
             return command(ours, **values)
 
     call.__doc__ = command.__doc__

@@ -102,7 +102,9 @@ COMMON: Final = (
     Parameter("database", str, Option("--db", metavar="URL", help="Use this database instead of the configured one.")),
     Parameter("json", bool, Option("--json", help="Machine output on stdout."), default=False),
     Parameter("quiet", bool, Option("--quiet", "-q", help="No messages."), default=False),
-    Parameter("verbose", bool, Option("--verbose", "-v", help="More detail."), default=False),
+    Parameter("verbose", bool, Option("--verbose", "-v", help="More detail, and a log on stderr."), default=False),
+    Parameter("debug", bool, Option("-vv", help="The log with all details, values included."), default=False),
+    Parameter("log_file", str, Option("--log-file", metavar="FILE", help="Write the log to the end of FILE.")),
     Parameter(
         "color", str, Option("--color", metavar="auto|always|never", help="Colour the output (NO_COLOR is obeyed).")
     ),

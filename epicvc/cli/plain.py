@@ -32,10 +32,12 @@ class Call:
         command: the function.
         flags: the common flags, from the outermost group to the command.
         values: the command's own parameters.
+        name: the command's words.
     """
 
-    def __init__(self, command: Callable[..., int], flags: Sequence[Values], values: Values) -> None:
+    def __init__(self, command: Callable[..., int], flags: Sequence[Values], values: Values, name: str) -> None:
         self.command = command
+        self.name = name
         self.flags = flags
         self.values = values
 
@@ -51,7 +53,7 @@ class Call:
         settings = Settings()
         for flags in self.flags:
             settings = settings.with_flags(flags)
-        with Context(settings, early_look) as context:
+        with Context(settings, early_look, self.name) as context:
             import_msgspec()  # every command needs it
             return self.command(context, **self.values)
 
@@ -71,7 +73,7 @@ def read_plainly(words: Sequence[str]) -> Call | None:
 def _read(words: Iterator[str]) -> Call:
     entry: str | Family = EPICVC
     flags: list[Values] = []
-    name = ""
+    name, path = "", []
     while isinstance(entry, Family):
         given, rest = _split(words, _FLAGS, until_word=True)
         flags.append(given)
@@ -79,6 +81,7 @@ def _read(words: Iterator[str]) -> Call:
         if name not in entry.commands:
             raise _Doubt
         entry = entry.commands[name]
+        path.append(name)
     command = function_of(entry, name)
     parameters = parameters_of(command)
     given, rest = _split(words, _FLAGS | _by_name(parameters))
@@ -86,7 +89,7 @@ def _read(words: Iterator[str]) -> Call:
     values = given | _placed(parameters, rest)
     if any(parameter.required and parameter.name not in values for parameter in parameters):
         raise _Doubt
-    return Call(command, flags, values)
+    return Call(command, flags, values, " ".join(path))
 
 
 def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:

@@ -13,10 +13,15 @@ from epicvc.cli.edge import write_json
 from epicvc.errors import UsageError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from epicvc.files.early import EarlyLook
     from epicvc.repo.repository import Repo
     from epicvc.ui.progress import ProgressBar
     from epicvc.ui.terminal import Console
+
+LEVEL = "EPICVC_LOG"
+"""The variable that asks for a log on stderr."""
 
 _COLORS = ("auto", "always", "never")
 
@@ -29,7 +34,9 @@ class Settings:
         database: the database to use instead of the configured one (``--db``).
         json: machine output.
         quiet: no messages.
-        verbose: more detail.
+        verbose: more detail, and a log on stderr.
+        debug: the log has all details, values included.
+        log_file: the file that gets the log.
         color: ``auto``, ``always`` or ``never``.
         bars: progress that is being drawn; it goes before anything else is.
     """
@@ -40,6 +47,8 @@ class Settings:
         self.json = False
         self.quiet = False
         self.verbose = False
+        self.debug = False
+        self.log_file: str | None = None
         self.color = "auto"
         self.bars: list[ProgressBar] = []
 
@@ -55,6 +64,8 @@ class Settings:
         changes = {name: value for name, value in flags.items() if value}
         if "directory" in changes:
             changes["directory"] = self.directory / changes["directory"]
+        if changes.get("debug"):
+            changes["verbose"] = True
         found = Settings()
         vars(found).update({**vars(self), **changes})
         return found
@@ -131,11 +142,13 @@ class Context:
     Args:
         settings: what the common flags say.
         early_look: a look at the files that was begun before.
+        name: the command's words.
     """
 
-    def __init__(self, settings: Settings, early_look: EarlyLook | None = None) -> None:
+    def __init__(self, settings: Settings, early_look: EarlyLook | None = None, name: str = "") -> None:
         self.settings = settings
         self.early_look = early_look
+        self._name = name
         self._ending = ExitStack()
 
     def call_on_close(self, close: Callable[[], None]) -> None:
@@ -143,10 +156,17 @@ class Context:
         self._ending.callback(close)
 
     def __enter__(self) -> Self:
+        settings = self.settings
+        if settings.verbose or settings.log_file or LEVEL in os.environ:
+            from epicvc.cli.log import logged  # with the library that logs
+
+            self._ending.enter_context(logged(self._name, settings))
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._ending.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.__exit__(kind, error, trace)
 
 
 def settings_of(context: Context) -> Settings:
@@ -165,7 +185,8 @@ def repo_of(context: Context, *, history: bool = False) -> Repo:
     repo = settings.repo(history=history)
     repo.early_look = context.early_look
     context.call_on_close(repo.close)
-    if sys.stderr.isatty() and not settings.quiet and not settings.json:
+    logs = settings.verbose or LEVEL in os.environ  # each line would tear the bar
+    if sys.stderr.isatty() and not settings.quiet and not settings.json and not logs:
         from epicvc.ui.progress import ProgressBar
 
         bar = ProgressBar(lambda: settings.console(stderr=True).rich)

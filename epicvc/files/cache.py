@@ -10,6 +10,7 @@ from typing import Final
 from epicvc.cachefile import CacheFile
 from epicvc.files.index import FileIndex
 from epicvc.files.scan import is_settled as is_settled
+from epicvc.logs import Log
 
 VERSION: Final = 3
 _CLOCK: Final = "clock"
@@ -17,6 +18,7 @@ _CLOCK_FLAGS: Final = (
     os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 )  # a FIFO is not waited for
 
+_LOG: Final = Log("cache")
 _FILE: Final = CacheFile("epicvc.stat-cache", VERSION, FileIndex)
 
 
@@ -28,7 +30,11 @@ def load_index(path: Path, basis: str) -> FileIndex:
         basis: what its rows have to depend on.
     """
     index = _FILE.load(path)
-    return index if index is not None and index.basis == basis else FileIndex(basis)
+    if index is not None and index.basis == basis:
+        return index
+    if index is not None:
+        _LOG.debug("%s is made again: what it depends on has changed", path.name)
+    return FileIndex(basis)
 
 
 def save_index(path: Path, index: FileIndex) -> None:

@@ -25,7 +25,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Protocol
+from time import perf_counter
+from typing import Final, Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -35,6 +36,7 @@ from epicvc.database.tables import TableInfo
 from epicvc.errors import EpicvcError, NotFound, Refused, Unfinished
 from epicvc.fileio import Reserve, check_writable, make_directories, remove_file, stage_file, temporary_of
 from epicvc.files.names import check_name
+from epicvc.logs import Log
 from epicvc.repo.dbcache import DatabaseCache
 from epicvc.repo.dbside import COUNTERS, between, get_schema, table_root, unpack_row
 from epicvc.repo.objects import Snapshot, format_time, get_snapshot, put_snapshot
@@ -45,6 +47,8 @@ from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.records import Operation, Pending, View
 from epicvc.store.staging import Staging
+
+_LOG: Final = Log("operation")
 
 
 class After(Struct, frozen=True):
@@ -206,6 +210,19 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
         Unfinished: it cannot be done or undone now; the next command that writes does either.
     """
     operation_id = repo.new_operation_id()
+    began = perf_counter()
+    _LOG.debug("%s begins: %s", request.command, request.description, operation=operation_id)
+    try:
+        operation = _perform(repo, staging, request, operation_id)
+    except (EpicvcError, Replan) as error:
+        why = "a side has changed, it is planned again" if isinstance(error, Replan) else error.kind
+        _LOG.info("%s is not done: %s", request.command, why, operation=operation_id, seconds=perf_counter() - began)
+        raise
+    _LOG.info("%s is done", request.command, operation=operation_id, seconds=perf_counter() - began)
+    return operation
+
+
+def _perform(repo: Repo, staging: Staging, request: Request, operation_id: str) -> Operation:
     before = View(dict(repo.store.refs()), put_snapshot(staging, request.before).hex())
     stage = Stage(repo.config.files, tag_of(operation_id), staging)
     details = _details(repo, request.description, request.undoes, request.redoes)
@@ -243,6 +260,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
         except BaseException as error:
             reserve.release()
             if decided:
+                _LOG.warning("a step failed after the operation was decided; it is done again", operation=operation_id)
                 return _end(repo, intent, error)
             _forget(repo, stage, error, begun=begun)
             raise
@@ -358,7 +376,10 @@ def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str
     after = {name: value for name, value in {**before, **changes}.items() if value is not None}
     details = _details(repo, description)
     intent = Pending(repo.new_operation_id(), command, False, True, View(before, None), View(after, None), details)
-    return complete(repo, intent)
+    operation = complete(repo, intent)
+    _LOG.info("%s is done", command, operation=operation.id)
+    _LOG.debug("%s", description, operation=operation.id)
+    return operation
 
 
 def _forget(repo: Repo, stage: Stage, error: BaseException, *, begun: bool) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TypeAlias
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
 
 from epicvc.errors import DamagedObject
+from epicvc.logs import Log
 from epicvc.repo.dbcache import DatabaseCache
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from epicvc.repo.objects import DatabaseState
     from epicvc.store.staging import Staging
 
+
+_LOG: Final = Log("cache")
 
 Told: TypeAlias = "Callable[[int], None]"
 """Told, now and then, how many rows are captured."""
@@ -32,7 +36,10 @@ def recalled(config: Config, sink: Staging, token: str | None) -> DatabaseState 
     """
     cache = DatabaseCache.load(config.private)
     known = cache.state if cache.token == token and cache.ignore == config.ignore else None
-    return known if token is not None and known is not None and _is_kept(sink, known) else None
+    if token is not None and known is not None and _is_kept(sink, known):
+        return known
+    _LOG.debug("the database is not what is remembered of it, or cannot be told to be")
+    return None
 
 
 class Capturing(Struct, frozen=True):
@@ -65,7 +72,11 @@ def capturing(config: Config, sink: Staging, reader: Reader, token: str | None) 
     with run.comparing() as since:
 
         def finish(told: Told) -> DatabaseState:
-            state = run.state(since(), told)
+            began = perf_counter()
+            found = since()
+            state = run.state(found, told)
+            what = "whole" if found is None else "where it has changed"
+            _LOG.debug("the database was read, %s", what, seconds=perf_counter() - began)
             if token is not None:
                 DatabaseCache(token, state, config.ignore).save(config.private)
             return state

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from contextlib import closing, suppress
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from epicvc.errors import Unavailable
 from epicvc.fileio import leftover_temporaries, remove_file
+from epicvc.logs import Log
 from epicvc.repo import newdatabase
 from epicvc.repo.repository import Repo
 
 if TYPE_CHECKING:
     from epicvc.store.records import Pending
+
+_LOG: Final = Log("recovery")
 
 
 def recover(repo: Repo) -> bool:
@@ -33,11 +37,20 @@ def recover(repo: Repo) -> bool:
         return False
     from epicvc.repo import interrupted  # with all that writes: every command asks, and hardly one finds an operation
 
+    began = perf_counter()
     forward = _decided(repo, intent)
     if forward:
         interrupted.finish(repo, intent)
     else:
         interrupted.forget(repo, intent)
+    what = "finished" if forward else "undone"
+    _LOG.info(
+        "%s had been interrupted; it is %s",
+        intent.command,
+        what,
+        operation=intent.operation,
+        seconds=perf_counter() - began,
+    )
     return forward
 
 

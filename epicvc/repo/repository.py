@@ -177,6 +177,7 @@ class Repo:
         self.early_look: EarlyLook | None = None
         self.is_adopted = True
         self.notice: str | None = None
+        self._coming: str | None = None
 
     @classmethod
     def open(
@@ -234,10 +235,16 @@ class Repo:
         """Who makes commits here."""
         return author_of(self.environment)
 
-    @staticmethod
-    def new_operation_id() -> str:
+    def coming_operation(self) -> str:
+        """The id that the next operation will have, for logs of what leads to it."""
+        if self._coming is None:
+            self._coming = os.urandom(16).hex()
+        return self._coming
+
+    def new_operation_id(self) -> str:
         """A fresh operation id."""
-        return os.urandom(16).hex()
+        found, self._coming = self.coming_operation(), None
+        return found
 
     # Access
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from time import perf_counter
+from typing import Final
 
 from msgspec import Struct, field
 
 from epicvc.errors import DamagedStore, Refused
 from epicvc.fileio import leftover_temporaries, remove_file
+from epicvc.logs import Log
 from epicvc.repo.objects import format_time
 from epicvc.repo.reach import Reach
 from epicvc.repo.recovery import recover
@@ -19,6 +22,7 @@ from epicvc.store.objects import is_id
 from epicvc.store.verify import Problem, delete_unreachable, verify_objects
 
 KEEP_DAYS = 90
+_LOG: Final = Log("gc")
 """How long ``gc`` keeps operations, as git keeps its reflog."""
 
 
@@ -109,6 +113,7 @@ def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcRe
     Raises:
         Refused: the store is damaged; dropping from it could lose what might still be saved.
     """
+    began = perf_counter()
     oldest = format_time(repo.now() - timedelta(days=keep_days))
     with repo.lock():
         if not dry_run:
@@ -124,4 +129,8 @@ def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcRe
         for path in temporaries:
             remove_file(path)
         count, size = delete_unreachable(repo.store, walk.seen, oldest)
+        seconds = perf_counter() - began
+        _LOG.info(
+            "%d objects of %d bytes and %d temporary files are gone", count, size, len(temporaries), seconds=seconds
+        )
         return GcReport(count, size, len(temporaries))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.database.backend import Writer
 from epicvc.errors import UsageError
+from epicvc.logs import Log
 from epicvc.model.labels import Selection
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.dbside import pack_row, row_changes, table_root
@@ -21,6 +24,7 @@ from epicvc.store.objects import ObjectId
 from epicvc.store.staging import Staging
 
 FIRST_BRANCH = "main"
+_LOG: Final = Log("checkpoint")
 
 
 def head_ref(repo: Repo) -> str:
@@ -131,6 +135,7 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
         if dry_run:
             return CommitReport(None)
         snapshot = session.working.snapshot()
+        _LOG.info("checkpoint %s of both sides as they are", name, operation=repo.coming_operation())
         return commit_later(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {ref: ""})
 
     return change(repo, act)

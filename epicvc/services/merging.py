@@ -8,11 +8,14 @@ else is applied, ours stays in the conflicting places, and a record in the store
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import perf_counter
+from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.errors import NotFound, Refused, UsageError
+from epicvc.logs import INFO, Log
 from epicvc.merge.threeway import Chosen, Conflict, Decide, undecided
 from epicvc.model.labels import Label
 from epicvc.repo.mergebase import merge_bases
@@ -29,6 +32,8 @@ from epicvc.services.targets import Target, go
 from epicvc.services.threeway import Merged, merge_snapshots
 from epicvc.store.objects import ObjectId, ObjectSink
 from epicvc.store.records import Operation
+
+_LOG: Final = Log("merge")
 
 
 class MergeReport(Struct):
@@ -196,6 +201,7 @@ def _carry_out(
     session: Session, report: MergeReport, state: MergeState, decide: Decide
 ) -> MergeReport | Later[MergeReport]:
     """Merge, and commit or wait for answers."""
+    began = perf_counter()
     merged = merged_state(session, state, _settling(session, state, decide))
     report = replace(
         report,
@@ -205,6 +211,11 @@ def _carry_out(
         decided=merged.decided,
         warnings=tuple(map(str, merged.known)),
     )
+    if _LOG.wants(INFO):
+        from epicvc.services.decisionlog import log_merge
+
+        operation = None if report.dry_run else session.repo.coming_operation()
+        log_merge(_LOG, report, operation, perf_counter() - began)
     # What was decided is an answer like others, for when the rest is answered.
     answers = {conflict.label: chosen for conflict, chosen in merged.decided}
     state = replace(state, answers=answers, conflicts=merged.conflicts, applied=merged.snapshot)

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Protocol
+from time import perf_counter
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
 from epicvc.database.backend import Backend, Writer
 from epicvc.database.migrations import TABLE
 from epicvc.errors import InvalidConfig
+from epicvc.logs import Log
 from epicvc.repo.apply import After, Request, Stage
 from epicvc.repo.config import CONFIG
 from epicvc.repo.dbside import capture
@@ -32,6 +34,9 @@ WAIT = 120.0
 """Seconds to wait for another run of migrations."""
 
 Change = Callable[[Writer], object]
+
+_LOG: Final = Log("checkpoint")
+_MIGRATIONS: Final = Log("migration")
 
 
 class Ground(Protocol):
@@ -96,9 +101,11 @@ class PlainGround:
 
     def write(self, title: str, summary: str, change: Change, *, foreign_keys: bool) -> None:
         """One transaction."""
+        began = perf_counter()
         with self.backend.write(track=False, foreign_keys=foreign_keys) as writer:
             change(writer)
             writer.commit()
+        _MIGRATIONS.info("%s", title, seconds=perf_counter() - began)
 
 
 class RepoGround:
@@ -142,6 +149,7 @@ class RepoGround:
         def act(session: Session) -> CommitReport | Later[CommitReport]:
             session.working.files.require_valid()
             refs = {CHECKPOINTS + name: ""}
+            _LOG.info("checkpoint %s before %s", name, what, operation=session.repo.coming_operation())
             snapshot = session.working.snapshot()
             return commit_later(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", refs)
 
@@ -174,6 +182,8 @@ class RepoGround:
             )
             return Later(request, lambda operation: operation)
 
+        began = perf_counter()
         operation = act_held(repo, act, may_create=True)
+        _MIGRATIONS.info("%s", title, operation=operation.id, seconds=perf_counter() - began)
         self._operation = operation.id
         self.commit = bytes.fromhex(operation.after.refs[head_ref(repo)])

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from epicvc.errors import ConstraintBroken
 from epicvc.jsonio import equal
+from epicvc.logs import INFO, Log
 from epicvc.merge.threeway import ABSENT, Decide, undecided
 from epicvc.model.diff import Op
 from epicvc.model.labels import Label, parse_label
@@ -28,6 +30,8 @@ from epicvc.services.survey import Allow, Moved, SyncReport, check, guard, surve
 
 if TYPE_CHECKING:
     from epicvc.services.decisions import Decisions
+
+_LOG: Final = Log("sync")
 
 
 def synchronise(
@@ -59,6 +63,7 @@ def synchronise(
     run = Run(repo)
 
     def act(session: Session) -> SyncReport | Later[SyncReport] | Afterwards[SyncReport]:
+        began = perf_counter()
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
         decide = partial(_begun, session, documents)
@@ -66,6 +71,10 @@ def synchronise(
         guard(documents, survey, allowed)
         check(session, documents, survey, chosen)
         report = survey.report
+        if _LOG.wants(INFO):
+            from epicvc.services.decisionlog import log_sync
+
+            log_sync(_LOG, command, report, None if dry_run else repo.coming_operation(), perf_counter() - began)
         report.dry_run = dry_run
         if survey.decisions is None or not report.moves_anything:
             return report

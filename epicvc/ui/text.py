@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
+from epicvc.escape import printable as printable
+
 TYPE_CHECKING = False  # not typing's: errors pass here
 if TYPE_CHECKING:
     from epicvc.jsonio import JSON
 
 _WORDS = frozenset({"true", "false", "null", "(absent)", "nothing"})
-_KEEP = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x1B: "\\e"}
-
-
-def printable(text: str) -> str:
-    """The text with every character that does not print written as an escape.
-
-    Control characters, direction overrides and lone surrogates could move the cursor, recolour the screen or make
-    text read as something else.
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escape(ord(char)) for char in text)
-
-
-def _escape(code: int) -> str:
-    if code in _KEEP:
-        return _KEEP[code]
-    if code == 0xA0:
-        return "\u00a0"  # a no-break space is harmless, and common in prose
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def shown(value: JSON, width: int = 80) -> str:

@@ -12,10 +12,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from time import perf_counter
 
 from epicvc.database.sqlite.trust import let_json_through, mentions_json
 from epicvc.errors import DatabaseUnavailable
 from epicvc.fileio import odd_companion
+from epicvc.logs import Log
+
+_LOG = Log("lock")
+_WORTH_TELLING = 0.02
+"""Seconds; SQLite waits as long at least where somebody else holds the lock."""
 
 _HOT_JOURNAL = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
 _NO_SIDE_FILES = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
@@ -213,7 +219,11 @@ def begin_writing(
             # times the work of a bulk insert when that goes to a temporary file, 1.4 times in memory
             connection.execute("PRAGMA temp_store=MEMORY")
         before(connection)
+        began = perf_counter()
         connection.execute("BEGIN IMMEDIATE")
+        waited = perf_counter() - began
+        tell = _LOG.info if waited >= _WORTH_TELLING else _LOG.debug
+        tell("waited for the database %s", path.name, seconds=waited)
         connection.execute("SELECT count(*) FROM main.sqlite_master").fetchall()
     except BaseException:
         connection.close()

@@ -15,6 +15,7 @@ from epicvc.fileio import read_below
 from epicvc.files.names import check_name
 from epicvc.files.patterns import DEFAULT_INCLUDE
 from epicvc.files.scan import scan
+from epicvc.logs import Log
 from epicvc.repo.apply import record_refs
 from epicvc.repo.backups import MIGRATIONS, BackupKind, BackupRecord, backup_ref
 from epicvc.repo.base import put_mapping
@@ -34,6 +35,7 @@ from epicvc.store.store import Store
 
 DATABASE: Final = "framework.db"
 COMMAND: Final = "backup create"
+_LOG: Final = Log("backup")
 
 
 class Made(Struct, frozen=True):
@@ -238,7 +240,9 @@ def _record(
             break
         time = commit.time + timedelta(microseconds=1)
     sink.flush()
-    record_refs(repo, COMMAND, f"{record.kind.value} backup {ref.removeprefix(BACKUPS)}", {ref: commit.id.hex()})
+    name = ref.removeprefix(BACKUPS)
+    made = record_refs(repo, COMMAND, f"{record.kind.value} backup {name}", {ref: commit.id.hex()})
+    _LOG.info("%s backup %s, %d bytes", record.kind.value, name, record.size, operation=made.id)
     return Backup(commit, ref, record, record.size)
 
 
@@ -254,4 +258,5 @@ def _sent(repo: Repo, backup: Backup, target: BundleDirectory | None, earlier: B
         with repo.lock():
             record_refs(repo, COMMAND, f"no backup {backup.name}", {backup.ref: None})
         raise
+    _LOG.info("backup %s is a bundle too, %d bytes", backup.name, written.size)
     return replace(made, bundle=written.path, bundle_size=written.size)

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.errors import NotFound, Refused, UsageError
+from epicvc.logs import Log
 from epicvc.repo.apply import record_refs
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
@@ -21,6 +22,7 @@ from epicvc.services.backup.retention import Dated, Policy, decide
 from epicvc.store.objects import ObjectId
 
 COMMAND: Final = "backup forget"
+_LOG: Final = Log("backup")
 _NAMED: Final = 3  # backups that the operation log names
 
 
@@ -66,9 +68,15 @@ def forget_backups(backups: Backups, wish: Wish, *, dry_run: bool = False) -> li
         if not any(tag in found for found in tags.values()):
             raise NotFound(f"no tag {tag}", hint="see `epicvc tag`")
     if backups.apart and backups.directory is not None:
-        return _forget_bundles(backups.directory, wish, tags, dry_run=dry_run)
-    assert backups.repo is not None  # without a directory there is one
-    return _forget_stored(backups.repo, wish, dry_run=dry_run)
+        decisions = _forget_bundles(backups.directory, wish, tags, dry_run=dry_run)
+    else:
+        assert backups.repo is not None  # without a directory there is one
+        decisions = _forget_stored(backups.repo, wish, dry_run=dry_run)
+    verb = "would be forgotten" if dry_run else "is forgotten"
+    for decision in decisions:
+        what = f"is kept: {', '.join(decision.reasons)}" if decision.reasons else verb
+        _LOG.info("backup %s %s", decision.backup.name, what)
+    return decisions
 
 
 def _forget_stored(repo: Repo, wish: Wish, *, dry_run: bool) -> list[Decision]:

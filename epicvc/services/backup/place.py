@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from time import perf_counter
 from typing import Final
 
 from msgspec import Struct
 
 from epicvc.errors import DatabaseUnavailable, NotFound
+from epicvc.logs import Log
 from epicvc.repo.config import CONFIG, locate
 from epicvc.repo.repository import Repo, find_root
 from epicvc.services.backup.bundles import BundleDirectory
@@ -21,6 +23,7 @@ from epicvc.services.initialise import FILES_GUESSES, initialise
 from epicvc.services.migrationplace import repo_of_database
 
 _FILES: Final = "epics"
+_LOG: Final = Log("backup")
 
 
 class Backups(Struct):
@@ -57,6 +60,13 @@ class Backups(Struct):
         Raises:
             EpicvcError: it cannot be restored; nothing was replaced.
         """
+        began = perf_counter()
+        restored = self._restore(backup, to, dry_run=dry_run)
+        verb = "could be" if dry_run else "is"
+        _LOG.info("backup %s %s restored", backup.name, verb, seconds=perf_counter() - began)
+        return restored
+
+    def _restore(self, backup: Backup, to: Path | None, *, dry_run: bool) -> Restored:
         if backup.bundle is None:
             assert self.repo is not None  # it has the backup
             if to is not None:
@@ -79,6 +89,12 @@ class Backups(Struct):
         Raises:
             EpicvcError: it cannot even be looked at.
         """
+        began = perf_counter()
+        proof = self._verify(backup, sample=sample)
+        _LOG.info("backup %s is verified", backup.name, seconds=perf_counter() - began)
+        return proof
+
+    def _verify(self, backup: Backup, *, sample: int | None) -> Proof:
         if backup.bundle is None:
             assert self.repo is not None  # it has the backup
             return verify_backup(self.repo.store, backup, sample=sample)

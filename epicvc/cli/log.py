@@ -1,0 +1,179 @@
+"""The log of one command: where it goes, what of it, and how its lines look.
+
+On stderr: what ``-v``, ``-vv`` or ``EPICVC_LOG`` ask for. In a file: what ``--log-file`` asks for, which has values of
+plans only where ``-vv`` is written beside it.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from epicvc import __version__
+from epicvc.cli.settings import LEVEL
+from epicvc.errors import EpicvcError, FileUnavailable, UsageError
+from epicvc.escape import printable
+from epicvc.logs import ROOT, Log
+
+if TYPE_CHECKING:
+    from epicvc.cli.settings import Settings
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
+
+_LOG = Log("command")
+
+
+@contextmanager
+def logged(name: str, settings: Settings | None = None) -> Iterator[None]:
+    """Log a command from its beginning to its end.
+
+    Args:
+        name: its words.
+        settings: what the common flags say; ``None`` where a command takes none.
+
+    Raises:
+        UsageError: ``EPICVC_LOG`` names no level.
+        FileUnavailable: the file cannot be written.
+    """
+    root = logging.getLogger(ROOT)
+    before = root.level
+    handlers = _handlers(settings)
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(min([handler.level for handler in handlers], default=before))
+    try:
+        with _told(name):
+            yield
+    finally:
+        root.setLevel(before)
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def logging_run(name: str, run: Callable[[], int]) -> Callable[[], int]:
+    """A command that takes no common flags, logged as ``EPICVC_LOG`` says."""
+
+    def logging_it() -> int:
+        with logged(name):
+            return run()
+
+    return logging_it
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    began = perf_counter()
+    _LOG.debug("%s begins: epicvc %s, Python %s", name, __version__, sys.version.split()[0])
+    try:
+        yield
+    except BaseException as error:
+        kind = error.kind if isinstance(error, EpicvcError) else type(error).__name__
+        _LOG.info("%s ends with an error, %s", name, kind, seconds=perf_counter() - began)
+        _LOG.debug("%s", error)
+        raise
+    _LOG.info("%s ends", name, seconds=perf_counter() - began)
+
+
+def _handlers(settings: Settings | None) -> list[logging.Handler]:
+    found: list[logging.Handler] = []
+    level = _level_of_stderr(settings)
+    if level is not None:
+        found.append(_Lines(level))
+    if settings is not None and settings.log_file is not None:
+        path = settings.start() / settings.log_file
+        detail = logging.DEBUG if settings.debug else logging.INFO
+        found.append(_FileLines(detail, path))
+    return found
+
+
+def _level_of_stderr(settings: Settings | None) -> int | None:
+    wanted = os.environ.get(LEVEL) or None
+    if wanted is not None and wanted.lower() not in LEVELS:
+        raise UsageError(f"EPICVC_LOG takes {', '.join(LEVELS)}, not {wanted!r}")
+    levels = [LEVELS[wanted.lower()]] if wanted is not None else []
+    if settings is not None and settings.verbose:
+        levels.append(logging.DEBUG if settings.debug else logging.INFO)
+    return min(levels, default=None)
+
+
+def _opened(path: Path) -> int:
+    """The file, made for its owner alone. A link is not followed: in a clone it could lead anywhere."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        reason = "a symlink, which is not followed" if error.errno == errno.ELOOP else error.strerror
+        raise FileUnavailable(str(path), reason or str(error)) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileUnavailable(str(path), "not a regular file")
+    return descriptor
+
+
+class _Lines(logging.Handler):
+    """Writes one line a record to stderr."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.setFormatter(_Line())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; one that cannot be written is no failure of the command."""
+        with suppress(OSError, ValueError):
+            sys.stderr.write(self.format(record) + "\n")
+
+
+class _FileLines(_Lines):
+    """Writes one line a record to the end of a file, each whole: several processes may write to one.
+
+    Raises:
+        FileUnavailable: it cannot be opened.
+    """
+
+    def __init__(self, level: int, path: Path) -> None:
+        self._descriptor: int | None = _opened(path)
+        self._path = path
+        self._failed = False
+        super().__init__(level)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; that it cannot be written is said once."""
+        if self._descriptor is None or self._failed:
+            return
+        try:
+            os.write(self._descriptor, (self.format(record) + "\n").encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            self._failed = True
+            sys.stderr.write(printable(f"epicvc: {self._path}: the log cannot be written: {error.strerror}") + "\n")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        super().close()
+
+
+class _Line(logging.Formatter):
+    """``2025-08-17T10:00:00.123Z 4711 INFO epicvc.sync what happened``."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whoever made the record."""
+        return printable(super().format(record))
