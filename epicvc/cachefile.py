@@ -1,6 +1,7 @@
 """Files that only save work: what is in them can be made again, so that one that cannot be used is as good as none.
 
-A mark that names the kind and its version, a value in MessagePack, and a checksum of both.
+A mark that names the kind and its version, a value in MessagePack, and a checksum of both. The type of the value says
+all that can be in it, so that no file is nested more deeply than its type.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class CacheFile(Generic[T]):
             return self._miss(path, "it is of another version or damaged")
         try:
             return self._decode(body[len(self._mark) :])
-        except (msgspec.DecodeError, RecursionError):
+        except msgspec.DecodeError:
             return self._miss(path, "it is damaged")
 
     @staticmethod

@@ -16,7 +16,9 @@ from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
+from epicvc.depth import too_deep
 from epicvc.errors import InvalidJSON
+from epicvc.limits import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,14 +27,9 @@ if TYPE_CHECKING:
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | Decimal | bool | None"
 
-MAX_DEPTH: Final = 200
-"""Containers within containers; more is refused."""
-
 _MAX_INT_DIGITS: Final = 4300  # the interpreter's own limit for text -> int, which may be set otherwise
 _PLAIN_DIGITS: Final = 40  # integers up to this length are written out in canonical form
 _BOM: Final = b"\xef\xbb\xbf"
-_TOO_DEEP: Final = b"\n" + b" " * MAX_DEPTH
-_NO_BRACKET: Final = bytes(range(256)).translate(None, b"[]{}")
 
 _SPACE: Final = r"[ \t\n\r]*+"
 _NUMBER: Final = r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][-+]?[0-9]++)?"
@@ -100,31 +97,17 @@ def parse(data: bytes, *, source: str | None = None) -> JSON:
     """
     import msgspec
 
+    if too_deep(data):
+        return _Reader(_text(data, source), source).document()
     try:
         value: JSON = msgspec.json.decode(data)
         compact = msgspec.json.format(data, indent=-1)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _Reader(_text(data, source), source).document()
-    if _may_be_deep(compact) and _TOO_DEEP in msgspec.json.format(data, indent=1):
+    except (msgspec.MsgspecError, ValueError):
         return _Reader(_text(data, source), source).document()
     # The parser keeps the last of two equal keys and rounds numbers: either shows in what it would write.
     if msgspec.json.encode(value) == compact:
         return value
     return _parse_hooked(data, source)
-
-
-def _may_be_deep(text: bytes) -> bool:
-    """Whether the brackets of a text allow for containers that are nested too deep; most texts have too few of them.
-
-    Around the innermost one there are more than the limit that open before, and as many that close behind. So many open
-    in the first half of all brackets or close in the second. Brackets in strings can only add to them.
-    """
-    brackets = text.translate(None, _NO_BRACKET)
-    if len(brackets) <= 2 * MAX_DEPTH:
-        return False
-    half = len(brackets) // 2
-    opening = brackets.count(b"[", 0, half) + brackets.count(b"{", 0, half)
-    return opening > MAX_DEPTH or brackets.count(b"]", half) + brackets.count(b"}", half) > MAX_DEPTH
 
 
 def number(text: str) -> int | float | Decimal:

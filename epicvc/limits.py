@@ -5,3 +5,6 @@ MAX_FILE = 256_000_000
 
 MAX_CONFIG = 100_000
 """The most bytes of a configuration: the time of the parser can go with the square of them."""
+
+MAX_DEPTH = 200
+"""The most containers within containers."""

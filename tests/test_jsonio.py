@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from epicvc.errors import InvalidJSON
 from epicvc.jsonio import (
     JSON,
-    MAX_DEPTH,
     _Reader,
     dumps_canonical,
     dumps_text,
@@ -23,6 +22,7 @@ from epicvc.jsonio import (
     parse,
     to_the_letter,
 )
+from epicvc.limits import MAX_DEPTH
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     [

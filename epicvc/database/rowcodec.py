@@ -126,7 +126,7 @@ def decode_row(data: bytes) -> tuple[SQLValue, ...]:
     """
     try:
         values = _decoder()(data)
-    except (ValueError, RecursionError) as error:  # msgspec's DecodeError is a ValueError
+    except (ValueError, RecursionError) as error:  # no value of a row may hold others, however deep they go
         raise InvalidData(f"damaged row: {error}") from error
     if not isinstance(values, list):
         raise InvalidData("damaged row: not an array")

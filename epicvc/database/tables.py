@@ -10,8 +10,9 @@ from enum import StrEnum
 from functools import cached_property
 
 from msgspec import Struct
-from msgspec.json import decode, encode
+from msgspec.json import encode
 
+from epicvc.depth import decode
 from epicvc.errors import InvalidData
 
 
@@ -126,8 +127,8 @@ class Schema(Struct, frozen=True, dict=True):
             InvalidData: it is no schema, or not in canonical form.
         """
         try:
-            schema = decode(data, type=cls)
-        except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            schema = decode(data, cls)
+        except ValueError as error:
             raise InvalidData(f"damaged schema: {error}") from error
         for table in schema.tables:
             if not set(table.key) <= set(table.columns):

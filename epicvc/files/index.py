@@ -60,7 +60,7 @@ class Edit(msgspec.Struct, frozen=True):
     found: int | None
 
 
-class FileIndex(msgspec.Struct, frozen=True, dict=True):
+class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
     """Columns, one row a file, sorted by the bytes of the paths.
 
     The wide ones are views: of an index that was read they stay where it was read to.

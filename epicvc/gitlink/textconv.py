@@ -14,6 +14,7 @@ from __future__ import annotations
 from json import loads
 from json.encoder import encode_basestring
 
+from epicvc.depth import require_shallow
 from epicvc.model.naming import SIBLINGS, escape, escape_root
 
 TYPE_CHECKING = False
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _WRAPPER = "epic"
-_MAX_DEPTH = 200
 _MAX_LABEL = 4096
 _ROOM, _LEAST_ROOM = 16, 65_536
 
@@ -62,7 +62,7 @@ def text_of(data: bytes) -> bytes:
     """
     try:
         return _text(_read(data), _LEAST_ROOM + _ROOM * len(data))
-    except (ValueError, RecursionError):  # what the parser cannot go into is far deeper than 200
+    except ValueError:
         return data
 
 
@@ -72,11 +72,6 @@ def _text(value: Parsed, room: int) -> bytes:
     Raises:
         ValueError: it would be out of all measure.
     """
-    level, depth = [value], 0
-    while level:
-        if depth > _MAX_DEPTH:
-            raise ValueError("nested too deeply")
-        level, depth = [inner for item in level for inner in _inside(item)], depth + 1
     lines = []
     for line in _document(value):
         room -= len(line) + 1
@@ -86,18 +81,13 @@ def _text(value: Parsed, room: int) -> bytes:
     return "".join(lines).encode()
 
 
-def _inside(value: Parsed) -> list[Parsed]:
-    if isinstance(value, _Members):
-        return [inner for _, inner in value.all]
-    return value if isinstance(value, list) else []
-
-
 def _read(data: bytes) -> Parsed:
     """What a text says.
 
     Raises:
         ValueError: it is no JSON.
     """
+    require_shallow(data)
     text = data.removeprefix(_BOM).decode()
     value: Parsed = loads(text, object_pairs_hook=_Members, parse_int=_Bare, parse_float=_Bare, parse_constant=_Bare)
     return value

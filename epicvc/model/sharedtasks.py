@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from msgspec import Struct
 
+from epicvc.depth import require_shallow
 from epicvc.errors import InvalidJSON
 from epicvc.jsonio import JSON, parse
 from epicvc.model.diff import keyed
@@ -45,9 +46,8 @@ def without_shared(old: bytes, new: bytes) -> tuple[dict[str, JSON], dict[str, J
     Such a task is one object in both values, and one that nothing else in them has the id of, so that their differences
     are those of the whole values; where the same tasks are all there is, they are left out of both.
 
-    The shared tasks themselves are not read. Where both versions have the same fault in the same task (a key twice,
-    containers nested too deep, a text that is no UTF-8), :func:`epicvc.jsonio.parse` takes neither for JSON, and this
-    tells what else differs.
+    The shared tasks themselves are not read. Where both versions have the same fault in the same task (a key twice, a
+    text that is no UTF-8), :func:`epicvc.jsonio.parse` takes neither for JSON, and this tells what else differs.
 
     Args:
         old: the one version.
@@ -83,8 +83,9 @@ def without_shared(old: bytes, new: bytes) -> tuple[dict[str, JSON], dict[str, J
 def _listed(data: bytes) -> _Listed | None:
     """Find the tasks of a text; ``None`` where there are none, or they are not all set apart alike."""
     try:
+        require_shallow(data)
         whole = _decoders()[0].decode(data)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except ValueError:
         return None
     tasks: list[msgspec.Raw] | None = (whole if whole.epic is None else whole.epic).tasks
     if not tasks:

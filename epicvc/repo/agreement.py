@@ -29,7 +29,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[str]).decode
 
 
-class Agreement(msgspec.Struct, frozen=True, dict=True):
+class Agreement(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
     """What is known for one state of both sides, in columns: a few bytes an epic.
 
     Attributes:

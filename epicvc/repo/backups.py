@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from epicvc.depth import decode
 from epicvc.errors import DamagedObject
 from epicvc.files.names import check_name
 from epicvc.repo.objects import Commit, CommitKind
@@ -93,8 +94,8 @@ def read_record(commit: Commit) -> BackupRecord:
     if commit.kind is not CommitKind.BACKUP:
         raise DamagedObject(commit.id.hex(), "it is no backup")
     try:
-        record = msgspec.json.decode(commit.message.partition("\n\n")[2], type=BackupRecord)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        record = decode(commit.message.partition("\n\n")[2].encode(), BackupRecord)
+    except ValueError as error:
         raise DamagedObject(commit.id.hex(), f"its record is malformed: {error}") from error
     if not is_id(record.place) or not all(is_id(since) for since in (record.since,) if since is not None):
         raise DamagedObject(commit.id.hex(), "its record names something that is no object")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from msgspec import Struct
-from msgspec.json import decode
 
+from epicvc.depth import decode
 from epicvc.errors import DamagedObject
 from epicvc.jsonio import parse
 from epicvc.model.document import Core, core_bytes, read_file_epic
@@ -174,9 +174,6 @@ def get_ignored(source: ObjectSource, oid: ObjectId) -> frozenset[str]:
 def _mapping_value(source: ObjectSource, oid: ObjectId) -> dict[str, Any]:
     payload = source.get(oid, ObjectType.MAPPING)
     try:
-        value = decode(payload)
-    except (ValueError, RecursionError) as error:
-        raise DamagedObject(oid.hex(), "is no mapping") from error
-    if not isinstance(value, dict):
-        raise DamagedObject(oid.hex(), "is no mapping")
-    return value
+        return decode(payload, dict[str, Any])
+    except ValueError as error:
+        raise DamagedObject(oid.hex(), f"is no mapping: {error}") from error

@@ -16,7 +16,7 @@ from epicvc.repo.objects import DatabaseState
 FILE: Final = "database.cache"
 
 
-class DatabaseCache(Struct, frozen=True):
+class DatabaseCache(Struct, frozen=True, forbid_unknown_fields=True):
     """What is remembered.
 
     Attributes:

@@ -17,7 +17,7 @@ from epicvc.repo.objects import DatabaseState
 FILE: Final = "database.mark"
 
 
-class MarkedState(Struct, frozen=True):
+class MarkedState(Struct, frozen=True, forbid_unknown_fields=True):
     """A captured state of the database.
 
     Attributes:

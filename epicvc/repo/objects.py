@@ -7,8 +7,9 @@ from enum import StrEnum
 from typing import Any, cast
 
 from msgspec import Struct
-from msgspec.json import Encoder, decode
+from msgspec.json import Encoder
 
+from epicvc.depth import decode
 from epicvc.errors import DamagedObject, NewerFormat
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
 
@@ -27,7 +28,7 @@ class CommitKind(StrEnum):
     BACKUP = "backup"
 
 
-class DatabaseState(Struct, frozen=True):
+class DatabaseState(Struct, frozen=True, forbid_unknown_fields=True):
     """The db side, whole: its schema and the tree of its tables' row trees."""
 
     schema: ObjectId
@@ -83,10 +84,10 @@ def payload_of(value: dict[str, Any]) -> bytes:
 def _read(source: ObjectSource, oid: ObjectId, kind: ObjectType) -> dict[str, Any]:
     payload = source.get(oid, kind)
     try:
-        value = decode(payload)
-    except (ValueError, RecursionError) as error:
-        raise DamagedObject(oid.hex(), "is no JSON") from error
-    if not isinstance(value, dict) or not isinstance(value.get("version"), int):
+        value = decode(payload, dict[str, Any])
+    except ValueError as error:
+        raise DamagedObject(oid.hex(), f"is no JSON: {error}") from error
+    if not isinstance(value.get("version"), int):
         raise DamagedObject(oid.hex(), "has no version")
     if value["version"] > VERSION:
         raise NewerFormat(f"{kind.name.lower()} {oid.hex()[:12]}", value["version"], VERSION)

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from msgspec import field
 
-from epicvc.errors import FileUnavailable
+from epicvc.errors import FileUnavailable, InvalidJSON
 from epicvc.fileio import atomic_write, read_file
+from epicvc.jsonio import parse
 from epicvc.planning.keeping import Planned, Record
 from epicvc.planning.strategy import PlannedDates
 from epicvc.repo.plansettings import read_settings, show_settings
@@ -45,11 +46,11 @@ class PlanRecord(Record, frozen=True):
 def load_plans(directory: Path) -> dict[str, PlanRecord]:
     """The records of a repo, by epic; none where there are none or they cannot be read."""
     try:
-        value = json.loads(read_file(directory / FILE))
+        value: Any = parse(read_file(directory / FILE))
         if value["format"] != FORMAT:
             return {}
         return {epic: _read(record) for epic, record in value["epics"].items()}
-    except (FileUnavailable, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (FileUnavailable, InvalidJSON, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

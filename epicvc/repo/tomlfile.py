@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from epicvc.depth import TooDeep, require_shallow_toml, require_shallow_value
 from epicvc.errors import InvalidConfig
 from epicvc.limits import MAX_CONFIG
 
@@ -23,15 +24,18 @@ def parse_toml(data: bytes, name: str) -> dict[str, Any]:
     import tomllib  # 2 ms, for who does not find in a cache what the file says
 
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        require_shallow_toml(data)  # first, since the parser goes in by recursion
+        said = tomllib.loads(data.decode("utf-8"))
+        require_shallow_value(said)
     except UnicodeDecodeError as error:
         raise InvalidConfig(name, "is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(name, str(error)) from error
+    except TooDeep as error:
+        raise InvalidConfig(name, f"is {error}") from error
     except ValueError as error:  # an integer of more digits than Python reads
         raise InvalidConfig(name, str(error)) from error
-    except RecursionError as error:
-        raise InvalidConfig(name, "is nested too deeply") from error
+    return said
 
 
 def check_known(data: dict[str, Any], names: set[str], where: str) -> None:

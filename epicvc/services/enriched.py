@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct, field
 
+from epicvc.depth import require_shallow
 from epicvc.errors import InvalidFile
 from epicvc.jsonio import JSON, dumps_text, parse
 from epicvc.model.document import CALCULATED, WRAPPER, doubt, natural_key
@@ -94,15 +95,14 @@ def read_original(data: bytes, source: str) -> Original | None:
         InvalidJSON: it is no strict JSON.
         InvalidFile: it is no epic, or may be either of two.
     """
-    import msgspec
-
     try:
+        require_shallow(data)
         data.decode()  # the parser does not look into the texts that it skips
         members = _decoders().members.decode(data)
         wrapped = bytes(members.get(WRAPPER, b"")).startswith(b"{")
         body = bytes(members[WRAPPER]) if wrapped else data.strip()
         epic = _decoders().epic.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         parse(data, source=source)
         raise InvalidFile(source, f"is no epic: {error}") from error
     key = natural_key(epic.id)
@@ -140,11 +140,12 @@ def read_parts(data: bytes) -> Parts | None:
     import msgspec
 
     try:
+        require_shallow(data)
         members = _decoders().members.decode(data)
         calculated = msgspec.json.decode(members[CALCULATED], type=dict[str, Any])
         metadata = msgspec.json.decode(members[METADATA], type=dict[str, Any])
         epic = _decoders().epic.decode(members[WRAPPER])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError):
+    except (ValueError, KeyError):
         return None
     return Parts(bytes(members[WRAPPER]), _text(epic.duration), calculated, metadata)
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from epicvc.depth import require_shallow
 from epicvc.errors import DamagedStore
 from epicvc.store.sqlite import bindable
 
@@ -165,8 +166,9 @@ def _string(path: str, what: str, value: object) -> str:
 
 def _loads(path: str, what: str, text: object) -> object:
     try:
+        require_shallow(_string(path, what, text).encode("utf-8", "surrogatepass"))
         return json.loads(_string(path, what, text))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedStore(path, f"{what} is malformed: {error}") from error
 
 

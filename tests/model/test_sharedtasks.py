@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from epicvc.errors import InvalidJSON
-from epicvc.jsonio import MAX_DEPTH, parse
+from epicvc.jsonio import parse
+from epicvc.limits import MAX_DEPTH
 from epicvc.model import sharedtasks
 from epicvc.model.sharedtasks import without_shared
 
@@ -106,6 +107,7 @@ def test_tasks_that_are_not_told_apart_by_id_are_read_whole(tasks: list[object])
         b'[{"id":"1"},{"id":"2"}], "x": "\xff"',
         b'[{"id":"1"},{"id":"2"}], "x": "\\ud800"',
         b'[{"id":"1"},{"id":"2"}], "x": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH,
+        b'[{"id":"1"},{"id":"2","a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}]",
     ],
 )
 def test_what_cannot_be_told_is_read_whole(text_of_tasks: bytes) -> None:
@@ -138,7 +140,7 @@ def test_a_task_counts_as_deep_as_it_stands() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [b'{"id":"2","a":1,"a":2}', b'{"id":"2","a":"\xff"}', b'{"id":"2","a":' + b"[" * 200 + b"]" * 200 + b"}"],
+    [b'{"id":"2","a":1,"a":2}', b'{"id":"2","a":"\xff"}'],
 )
 def test_a_fault_in_a_task_that_both_have_is_not_looked_for(fault: bytes) -> None:
     old, new = (b'{"id":"5","tasks":[{"id":"1","n":%d},%b]}' % (number, fault) for number in (1, 2))

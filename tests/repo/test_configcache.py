@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from epicvc.errors import InvalidConfig
+from epicvc.limits import MAX_DEPTH
 from epicvc.repo.config import CONFIG, PRIVATE, load_config
 from epicvc.repo.configcache import FILE, recall, remember
 
@@ -92,7 +93,18 @@ def test_what_is_refused_is_refused_again(root: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["2025-08-18", "07:32:00", "2025-08-18T07:32:00Z", "2025-08-18 07:32:00", "[2025-08-18]", "1" * 25, "-" + "1" * 25],
+    [
+        "2025-08-18",
+        "07:32:00",
+        "2025-08-18T07:32:00Z",
+        "2025-08-18 07:32:00",
+        "[2025-08-18]",
+        "1" * 25,
+        "-" + "1" * 25,
+        "nan",
+        "-inf",
+        "[inf]",
+    ],
 )
 def test_what_cannot_be_kept_exactly_is_not_kept(tmp_path: Path, value: str) -> None:
     said = tomllib.loads(f"a = 1\nb = {{ c = {value} }}")
@@ -100,7 +112,7 @@ def test_what_cannot_be_kept_exactly_is_not_kept(tmp_path: Path, value: str) -> 
     assert recall(tmp_path, b"") is None
 
 
-@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-0.0", "9223372036854775807", "-9223372036854775808", "'é'"])
+@pytest.mark.parametrize("value", ["-0.0", "1e300", "9223372036854775807", "-9223372036854775808", "'é'"])
 def test_what_looks_as_if_it_could_not_be_kept(tmp_path: Path, value: str) -> None:
     said = tomllib.loads(f"a = {value}")
     remember(tmp_path, b"", said)
@@ -115,11 +127,13 @@ def test_a_start_that_is_a_date(root: Path) -> None:
     assert [load_config(root, {}).plan.custom_date for _ in range(2)] == [load_config(root, {}).plan.custom_date] * 2
 
 
-def test_depth_without_end(tmp_path: Path) -> None:
+def test_what_is_as_deep_as_it_may_be(tmp_path: Path) -> None:
     said: dict[str, Any] = {}
-    for _ in range(20_000):
+    for _ in range(MAX_DEPTH - 1):
         said = {"a": said}
     remember(tmp_path, b"", said)
+    assert recall(tmp_path, b"") == said
+    remember(tmp_path, b"", {"a": said})
     assert recall(tmp_path, b"") is None
 
 

@@ -50,7 +50,7 @@ _LOG_HEADER, _FRAME_HEADER = 32, 24
 _LOG_MAGIC: Final = (0x377F0682, 0x377F0683)
 
 
-class Tree(msgspec.Struct, array_like=True):
+class Tree(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """The pages of one table, in arrays as this machine writes them: a large file has hundreds of thousands.
 
     Attributes:
@@ -78,7 +78,7 @@ class Tree(msgspec.Struct, array_like=True):
         return zip(memoryview(self.first).cast(_ROW), memoryview(self.last).cast(_ROW), strict=True)
 
 
-class Mark(msgspec.Struct, array_like=True):
+class Mark(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     """What is noted of a file: its page size, and its trees by table."""
 
     page_size: int

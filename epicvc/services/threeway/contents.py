@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from epicvc.depth import require_shallow
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import WRAPPER, Core, epic_body, natural_key, tasks_of
 from epicvc.model.mapping import Mapping
@@ -44,8 +45,9 @@ class Contents:
     def _outline(self, raw: bytes, path: str) -> Core:
         """The epic in a file, with nothing but its id, and its tasks' ids and links."""
         try:
+            require_shallow(raw)
             found: dict[str, JSON] = msgspec.to_builtins(self._decoder.decode(raw))
-        except msgspec.MsgspecError:  # something else stands where these are expected
+        except ValueError:  # something else stands where these are expected
             value = parse(raw, source=path)
             return epic_body(value) if isinstance(value, dict) else {}
         return epic_body(found)

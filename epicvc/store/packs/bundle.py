@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
-from typing import IO, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import msgspec
 
+from epicvc.depth import decode
 from epicvc.errors import DamagedBundle, FileUnavailable, InvalidData, NewerFormat, NotFound
 from epicvc.fileio import fsync_directory, publish, reporting, temporary_of
 from epicvc.store.objects import is_id
@@ -237,12 +238,11 @@ class Bundle:
 
     def _decode(self, data: bytes, kind: type[T]) -> T:
         try:
-            found = msgspec.json.decode(data)
-            version = found.get("version") if isinstance(found, dict) else None
+            version = decode(data, dict[str, Any]).get("version")
             if isinstance(version, int) and version > VERSION:
                 raise NewerFormat(f"the bundle {self.path}", version, VERSION)
-            return msgspec.json.decode(data, type=kind)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            return decode(data, kind)
+        except ValueError as error:
             raise self._damaged(f"a part of it is malformed: {error}") from error
 
     def _check(self) -> None:
