@@ -19,6 +19,7 @@ from epicvc.repo.revisions import parse_when
 from epicvc.services.backup.catalog import Backup, backup_at, find_backup
 from epicvc.services.backup.create import Made, back_up_directory, create_backup
 from epicvc.services.backup.place import Backups, open_backups
+from epicvc.services.recording import recorded
 
 __all__ = ["BackupInfo", "BackupManager", "BackupVerification", "RestoreResult"]
 
@@ -154,7 +155,7 @@ class BackupManager:
         Raises:
             NotFound: there is no such backup.
         """
-        with self._backups(reads_remote=True) as backups:
+        with self._backups("backup verify", reads_remote=True) as backups:
             backup = find_backup(backups.all(), backup_id)
             try:
                 proof = backups.verify(backup)
@@ -163,7 +164,7 @@ class BackupManager:
         return {"valid": not proof.errors, "errors": list(proof.errors), "objects": proof.objects}
 
     def _create(self, make: Callable[[Repo], Made]) -> str:
-        with self._backups(make=True) as backups:
+        with self._backups("backup create", make=True) as backups:
             assert backups.repo is not None  # it was made
             made = make(backups.repo)
             assert made.backup is not None  # this is no dry run
@@ -172,7 +173,7 @@ class BackupManager:
     def _restore(self, choose: Callable[[list[Backup]], Backup], to: str | os.PathLike[str] | None) -> RestoreResult:
         place = self._start / to if to is not None else None
         try:
-            with self._backups(reads_remote=True) as backups:
+            with self._backups("backup restore", reads_remote=True) as backups:
                 done = backups.restore(choose(backups.all()), place)
         except UsageError:
             raise
@@ -195,7 +196,9 @@ class BackupManager:
         }
 
     @contextmanager
-    def _backups(self, *, make: bool = False, reads_remote: bool = False) -> Iterator[Backups]:
+    def _backups(
+        self, command: str | None = None, *, make: bool = False, reads_remote: bool = False
+    ) -> Iterator[Backups]:
         remote = self._remote if reads_remote and self._remote is not None and self._remote.is_dir() else None
         with open_backups(
             self._start,
@@ -205,7 +208,9 @@ class BackupManager:
             directory=remote,
             make=make,
         ) as backups:
-            yield backups
+            private = backups.repo.config.private if backups.repo is not None and command is not None else None
+            with recorded(private, command or ""):
+                yield backups
 
 
 def _info(backup: Backup) -> BackupInfo:

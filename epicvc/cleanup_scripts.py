@@ -19,6 +19,7 @@ from epicvc.services.cleaning import CleanReport
 from epicvc.services.cleaningdb import DAYS, DatabaseCleaning
 from epicvc.services.cleaningfiles import FileCleaning
 from epicvc.services.cleaningplace import open_database_cleaning, open_file_cleaning
+from epicvc.services.recording import recorded
 
 __all__ = ["CacheCleanup", "CleanupItem", "CleanupResult", "DatabaseCleanup", "FileValidation", "JSONCleanup"]
 
@@ -69,7 +70,7 @@ class DatabaseCleanup:
 
     def remove_orphaned_tasks(self, *, dry_run: bool = False) -> CleanupResult:
         """Remove tasks whose epic does not exist, and dependencies of tasks that do not."""
-        with self._cleaning() as cleaning:
+        with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.orphaned_tasks()], dry_run=dry_run)
             return _result(report)
 
@@ -82,7 +83,7 @@ class DatabaseCleanup:
             dry_run: only say what would go.
             tasks_db: the database that has the tasks, where the sessions are in one of their own.
         """
-        with self._cleaning() as cleaning, ExitStack() as stack:
+        with self._cleaning(dry_run=dry_run) as cleaning, ExitStack() as stack:
             other = stack.enter_context(_cleaning(tasks_db, self._start)) if tasks_db is not None else None
             part = cleaning.orphaned_sessions(other.backend if other else None)
             (report,) = cleaning.run([part], dry_run=dry_run)
@@ -94,18 +95,21 @@ class DatabaseCleanup:
         An epic goes with its tasks, a task with its dependencies; all in one transaction. For the application they are
         gone, and the next sync takes them for deleted.
         """
-        with self._cleaning() as cleaning:
+        with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.archive(days_old)], dry_run=dry_run)
             return _result(report)
 
     def vacuum_database(self, *, dry_run: bool = False) -> CleanupResult:
         """Give unused space back to the system; ``freed`` says how many bytes."""
-        with self._cleaning() as cleaning:
+        with self._cleaning(dry_run=dry_run) as cleaning:
             return _result(cleaning.vacuum(dry_run=dry_run))
 
     @contextmanager
-    def _cleaning(self) -> Iterator[DatabaseCleaning]:
-        with _cleaning(self._database, self._start) as cleaning:
+    def _cleaning(self, *, dry_run: bool) -> Iterator[DatabaseCleaning]:
+        with (
+            _cleaning(self._database, self._start) as cleaning,
+            recorded(None if dry_run else cleaning.private, "clean db"),
+        ):
             yield cleaning
 
 
@@ -121,26 +125,29 @@ class JSONCleanup:
 
     def remove_duplicates(self, *, dry_run: bool = False) -> CleanupResult:
         """Remove files that say of an epic exactly what another file says; other versions are in ``kept``."""
-        with self._cleaning() as cleaning:
+        with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.duplicates()], dry_run=dry_run)
             return _result(report)
 
     def validate_all_json_files(self) -> FileValidation:
         """Read every file as a sync would; nothing is changed."""
-        with self._cleaning() as cleaning:
+        with self._cleaning(dry_run=True) as cleaning:
             found = cleaning.validate()
         errors = [text if path in text else f"{path}: {text}" for path, text in found.errors.items()]
         return {"valid": not errors, "errors": errors, "checked": found.checked}
 
     def fix_common_issues(self, *, dry_run: bool = False) -> CleanupResult:
         """Mend byte order marks, Windows' line ends, comments, commas too many, missing wrappers; never a meaning."""
-        with self._cleaning() as cleaning:
+        with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.repair()], dry_run=dry_run)
             return _result(report)
 
     @contextmanager
-    def _cleaning(self) -> Iterator[FileCleaning]:
-        with open_file_cleaning(self._directory, os.environ) as cleaning:
+    def _cleaning(self, *, dry_run: bool) -> Iterator[FileCleaning]:
+        with (
+            open_file_cleaning(self._directory, os.environ) as cleaning,
+            recorded(None if dry_run else cleaning.private, "clean files"),
+        ):
             yield cleaning
 
 
@@ -152,18 +159,18 @@ class CacheCleanup:
 
     def clear_temp_files(self, *, dry_run: bool = False) -> CleanupResult:
         """Remove temporary files of commands that died; those of running commands stay."""
-        with self._repo() as repo:
+        with self._repo(dry_run=dry_run) as repo:
             report = cleaningcache.clear_temporaries(repo, dry_run=dry_run) if repo else _nothing(dry_run=dry_run)
         return _result(report)
 
     def reset_checksums(self, *, dry_run: bool = False) -> CleanupResult:
         """Forget what is known of files and rows, so that both sides are read whole the next time."""
-        with self._repo() as repo:
+        with self._repo(dry_run=dry_run) as repo:
             report = cleaningcache.reset_caches(repo, dry_run=dry_run) if repo else _nothing(dry_run=dry_run)
         return _result(report)
 
     @contextmanager
-    def _repo(self) -> Iterator[Repo | None]:
+    def _repo(self, *, dry_run: bool) -> Iterator[Repo | None]:
         try:
             root = find_root(self._start)
         except NotFound:
@@ -171,7 +178,8 @@ class CacheCleanup:
             return
         repo = Repo.open(root, os.environ)
         try:
-            yield repo
+            with recorded(None if dry_run else repo.config.private, "clean cache"):
+                yield repo
         finally:
             repo.close()
 

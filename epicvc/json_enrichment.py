@@ -29,10 +29,12 @@ from epicvc.repo.config import DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Config, locate
 from epicvc.repo.objects import in_local_zone
 from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
+from epicvc.repo.runs import Counts
 from epicvc.services.enrich import Enricher, EnrichReport, Facts, Source, enrich_files, read_facts, sources_of
 from epicvc.services.enrichcheck import accuracy, faults
 from epicvc.services.enriched import Original, read_original
 from epicvc.services.enriching import authors_files, default_directory
+from epicvc.services.recording import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,6 +85,10 @@ class _Surroundings(Struct, frozen=True):
     @property
     def records(self) -> Mapping[str, Record]:
         return load_plans(self.config.private) if self.config else {}
+
+    @property
+    def private(self) -> Path | None:
+        return self.config.private if self.config else None
 
 
 class JSONEnrichmentEngine:
@@ -314,7 +320,10 @@ class JSONEnrichmentEngine:
             backend.close()
 
     def _batch(self, sources: list[Source], epics: Collection[str] | None) -> BatchResult:
-        return _result(enrich_files(self._enricher(epics), sources))
+        with recorded(_surroundings(self._directory()).private, "enrich") as recording:
+            report = enrich_files(self._enricher(epics), sources)
+            recording.counts = Counts(len(report.stale))
+        return _result(report)
 
     def _faults(self, sources: Iterable[Source], *, prefixed: bool) -> list[str]:
         facts = self._facts(None)

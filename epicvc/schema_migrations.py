@@ -16,6 +16,7 @@ from epicvc.database.migrations.migration import Migration as _Migration
 from epicvc.errors import UsageError
 from epicvc.services.migrating import Migrator
 from epicvc.services.migrationplace import open_migrator
+from epicvc.services.recording import recorded
 
 __all__ = ["Migration", "MigrationConnection", "MigrationRunner"]
 
@@ -86,7 +87,7 @@ class MigrationRunner:
         Returns:
             The versions that were applied; none where nothing was pending.
         """
-        with self._migrator() as migrator:
+        with self._migrator("migrate up") as migrator:
             return [migration.version for migration in migrator.up().steps]
 
     def apply_migration(self, file_or_version: str) -> list[str]:
@@ -98,7 +99,7 @@ class MigrationRunner:
         Returns:
             The versions that were applied; none where it was applied already.
         """
-        with self._migrator() as migrator:
+        with self._migrator("migrate up") as migrator:
             return [migration.version for migration in migrator.up(Path(file_or_version).name).steps]
 
     def get_migration_status(self) -> MigrationStatus:
@@ -138,7 +139,7 @@ class MigrationRunner:
         Returns:
             The versions that were taken back, newest first.
         """
-        with self._migrator() as migrator:
+        with self._migrator("migrate down") as migrator:
             return [migration.version for migration in migrator.down(to=version).steps]
 
     def rollback_migrations(self, count: int) -> list[str]:
@@ -147,7 +148,7 @@ class MigrationRunner:
         Returns:
             The versions that were taken back, newest first.
         """
-        with self._migrator() as migrator:
+        with self._migrator("migrate down") as migrator:
             return [migration.version for migration in migrator.down(count=count).steps]
 
     def baseline(self, version: str | None = None) -> list[str]:
@@ -159,7 +160,7 @@ class MigrationRunner:
         Returns:
             The versions that count as applied from now on.
         """
-        with self._migrator() as migrator:
+        with self._migrator("migrate baseline") as migrator:
             return [migration.version for migration in migrator.baseline(version).steps]
 
     def validate_migrations(self) -> Validation:
@@ -184,12 +185,15 @@ class MigrationRunner:
             return {"conflicts": [problem.message for problem in migrator.status().findings.dependencies]}
 
     @contextmanager
-    def _migrator(self) -> Iterator[Migrator]:
-        with open_migrator(
-            self._start,
-            dict(os.environ),
-            database=self._database,
-            directory=self._directory,
-            given=self._given,
-        ) as migrator:
+    def _migrator(self, command: str | None = None) -> Iterator[Migrator]:
+        with (
+            open_migrator(
+                self._start,
+                dict(os.environ),
+                database=self._database,
+                directory=self._directory,
+                given=self._given,
+            ) as migrator,
+            recorded(migrator.private if command is not None else None, command or ""),
+        ):
             yield migrator

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any, Final, Literal, TypeAlias
 
-from epicvc.bidirectional_sync.reading import Known, read_known, read_quality, status_of, summary_of
-from epicvc.bidirectional_sync.runs import Runs
+from epicvc.bidirectional_sync.reading import read_known, read_quality, status_of, summary_of
 from epicvc.bidirectional_sync.shapes import PerformanceMetrics, SyncReportDict, conflict_dict
 from epicvc.repo.repository import Repo
-from epicvc.services.status import Status, read_status
-from epicvc.services.syncstats import sync_stats
+from epicvc.repo.runs import kept_runs
+from epicvc.services.metrics import SYNCHRONISING, figures
+from epicvc.services.status import read_status
 
 _Count: TypeAlias = Literal["modified_count", "new_count", "deleted_count"]
 _Score: TypeAlias = Literal["consistency_score", "completeness_score", "accuracy_score"]
@@ -27,7 +27,7 @@ _SCORES: Final[tuple[tuple[str, _Score], ...]] = (
 )
 
 
-def make_report(repo: Repo, runs: Runs) -> SyncReportDict:
+def make_report(repo: Repo) -> SyncReportDict:
     """Read and report everything."""
     status, known = read_status(repo), read_known(repo, ())
     changes = summary_of(status, known)
@@ -36,7 +36,7 @@ def make_report(repo: Repo, runs: Runs) -> SyncReportDict:
         "generated_at": repo.now(),
         "changes": changes,
         "conflicts": [conflict_dict(conflict) for conflict in status.conflicts],
-        "performance": performance_of(repo, status, known, runs),
+        "performance": performance_of(repo),
         "data_quality": read_quality(repo),
         "epics": changes["epics"],
         "text": "",
@@ -45,20 +45,18 @@ def make_report(repo: Repo, runs: Runs) -> SyncReportDict:
     return report
 
 
-def performance_of(repo: Repo, status: Status, known: Known, runs: Runs) -> PerformanceMetrics:
-    """How synchronisations went: recorded ones, and the runs of one object."""
-    stats = sync_stats(repo)
-    conflicting = {conflict.label.root for conflict in status.conflicts}
+def performance_of(repo: Repo) -> PerformanceMetrics:
+    """How the recorded synchronisations went."""
+    found = figures([run for run in kept_runs(repo.config.private) if run.command in SYNCHRONISING])
     return {
-        "avg_sync_time_ms": runs.average_ms,
-        "records_processed": stats.records,
-        "conflict_rate": _percentage(len(conflicting), len(known.names), 0.0),
-        "success_rate": _percentage(stats.standing, stats.runs + runs.failed, 100.0),
+        "avg_sync_time_ms": found.average_ms or 0.0,
+        "median_sync_time_ms": found.median_ms or 0.0,
+        "p95_sync_time_ms": found.p95_ms or 0.0,
+        "sync_count": found.runs,
+        "records_processed": found.records,
+        "conflict_rate": found.conflict_rate,
+        "success_rate": found.success_rate,
     }
-
-
-def _percentage(part: int, whole: int, otherwise: float) -> float:
-    return round(100 * part / whole, 2) if whole else otherwise
 
 
 def to_markdown(report: SyncReportDict) -> str:

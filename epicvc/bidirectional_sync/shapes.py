@@ -104,9 +104,17 @@ class SyncStatus(TypedDict):
 
 
 class PerformanceMetrics(TypedDict):
-    """How synchronisations went; the last two are percentages."""
+    """How recorded synchronisations went.
+
+    Times are those of synchronisations that did their work, 0 where there was none. ``records_processed`` counts the
+    epics that they changed. ``conflict_rate`` and ``success_rate`` are percentages: of those that left a conflict, and
+    of those that did their work.
+    """
 
     avg_sync_time_ms: float
+    median_sync_time_ms: float
+    p95_sync_time_ms: float
+    sync_count: int
     records_processed: int
     conflict_rate: float
     success_rate: float

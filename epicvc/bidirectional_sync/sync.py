@@ -26,7 +26,6 @@ from epicvc.bidirectional_sync.reading import (
     summary_of,
 )
 from epicvc.bidirectional_sync.report import make_report, performance_of
-from epicvc.bidirectional_sync.runs import Runs
 from epicvc.bidirectional_sync.shapes import (
     ChangeSummary,
     ConflictDict,
@@ -50,6 +49,7 @@ from epicvc.plan.policies import POLICIES
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import CHECKPOINTS
 from epicvc.services import commits, resolving, restoring
+from epicvc.services.recording import counts_of_resolve, counts_of_sync, recorded
 from epicvc.services.status import read_status
 from epicvc.services.survey import Allow
 from epicvc.services.sync import synchronise
@@ -116,7 +116,6 @@ class BidirectionalSync:
         self._given = GivenDatabase(db_manager) if db_manager is not None else None
         path = os.fspath(db_path) if self._given is None else self._given.where
         self._place = find_place(path, Path(json_dir) if json_dir is not None else None)
-        self._runs = Runs()
 
     # Synchronising
 
@@ -195,7 +194,7 @@ class BidirectionalSync:
         """
         if (choice_or_value is _UNSET) == (value is _UNSET):
             raise UsageError("give either a choice or a value")
-        with self._writing() as repo:
+        with self._writing() as repo, recorded(repo.config.private, "resolve") as recording:
             where, choice = parse_label(label), None
             if isinstance(choice_or_value, str):
                 choice = _CHOICES.get(choice_or_value)
@@ -204,6 +203,7 @@ class BidirectionalSync:
             else:
                 choose = resolving.set_value(_json(choice_or_value if value is _UNSET else value))
             report = resolving.resolve(repo, [resolving.Wish(where, choose)])
+            recording.exit, recording.counts = int(bool(report.left)), counts_of_resolve(report)
         return {
             "success": not any(where.covers(conflict.label) for conflict in report.left),
             "settled": [str(settled) for settled in report.settled],
@@ -226,7 +226,7 @@ class BidirectionalSync:
         Raises:
             UsageError: the name cannot be one, or is taken.
         """
-        with self._writing() as repo:
+        with self._writing() as repo, recorded(repo.config.private, "checkpoint"):
             report = commits.checkpoint(repo, name, force=force)
         assert report.commit is not None  # only a dry run makes none
         return report.commit.hex()
@@ -240,7 +240,7 @@ class BidirectionalSync:
         Raises:
             NotFound: there is no such checkpoint.
         """
-        with self._writing() as repo:
+        with self._writing() as repo, recorded(repo.config.private, "rollback"):
             arrival = restoring.rollback(repo, _revision(repo, id_or_name))
         assert arrival.commit is not None  # it is the one that was made
         return arrival.commit.hex()
@@ -268,15 +268,9 @@ class BidirectionalSync:
             return read_integrity(repo)
 
     def get_performance_metrics(self) -> PerformanceMetrics:
-        """How synchronisations went.
-
-        Returns:
-            A dict with the milliseconds that one of this object took on average, how many agreed epics all recorded
-            ones changed, the percentage of epics in conflict now, and the percentage of synchronisations that neither
-            failed here nor were taken back.
-        """
-        with self._reading() as repo:
-            return performance_of(repo, read_status(repo), read_known(repo, ()), self._runs)
+        """How the synchronisations went that are recorded, whoever started them: see ``epicvc stats``."""
+        with self._place.opened() as repo:
+            return performance_of(repo)
 
     def get_data_quality_metrics(self) -> QualityMetrics:
         """How far both sides agree, how far required fields are filled, how far calculated fields are right."""
@@ -286,7 +280,7 @@ class BidirectionalSync:
     def generate_sync_report(self) -> SyncReportDict:
         """Everything in one dict, and as Markdown under ``text``."""
         with self._reading() as repo:
-            return make_report(repo, self._runs)
+            return make_report(repo)
 
     def get_enriched_epic(self, epic_id: str | int) -> dict[str, Any]:
         """An epic with its calculated fields: ``epic``, ``calculated_fields`` and ``metadata``. Writes nothing.
@@ -326,8 +320,10 @@ class BidirectionalSync:
     def _run(self, repo: Repo, direction: Direction, epics: list[str] | None) -> list[EpicResult]:
         selection = Selection(tuple(map(Label, epics or ())))
         policy = Policy(direction, selection, policies=replace(repo.config.policies, overall=self._policy))
-        with self._runs.measured():
-            report = synchronise(repo, policy, command=_COMMANDS[direction], allow=self._allow)
+        command = _COMMANDS[direction]
+        with recorded(repo.config.private, command) as recording:
+            report = synchronise(repo, policy, command=command, allow=self._allow)
+            recording.exit, recording.counts = int(bool(report.conflicts)), counts_of_sync(report)
         known = read_known(repo, epics)
         if self._enriches:
             self._enrich(repo, known.files if epics is None else known.files.intersection(epics))

@@ -137,7 +137,7 @@ def _typed(command: Callable[..., int]) -> Callable[..., int]:
 
     def call(context: typer.Context, **values: Any) -> int:
         with Context(context.obj, name=context.command_path.partition(" ")[2]) as ours:
-            return command(ours, **values)
+            return ours.run(command, values)
 
     call.__doc__ = command.__doc__
     call.__annotations__ = {}

@@ -55,7 +55,7 @@ class Call:
             settings = settings.with_flags(flags)
         with Context(settings, early_look, self.name) as context:
             import_msgspec()  # every command needs it
-            return self.command(context, **self.values)
+            return context.run(self.command, self.values)
 
 
 class _Doubt(Exception):

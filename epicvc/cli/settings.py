@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from epicvc.files.early import EarlyLook
     from epicvc.repo.repository import Repo
+    from epicvc.repo.runs import Counts
+    from epicvc.services.recording import Recording
     from epicvc.ui.progress import ProgressBar
     from epicvc.ui.terminal import Console
 
@@ -24,6 +26,8 @@ LEVEL = "EPICVC_LOG"
 """The variable that asks for a log on stderr."""
 
 _COLORS = ("auto", "always", "never")
+_NO_RUN = ("dry_run", "porcelain")
+"""Parameters of calls that are not recorded: they only try, or are made at every prompt."""
 
 
 class Settings:
@@ -142,14 +146,50 @@ class Context:
     Args:
         settings: what the common flags say.
         early_look: a look at the files that was begun before.
-        name: the command's words.
+        name: the command's words, as ``backup create``.
+
+    Attributes:
+        recording: what is noted of the run, for ``epicvc stats``; ``None`` where nothing is.
     """
 
     def __init__(self, settings: Settings, early_look: EarlyLook | None = None, name: str = "") -> None:
         self.settings = settings
         self.early_look = early_look
+        self.recording: Recording | None = None
         self._name = name
         self._ending = ExitStack()
+
+    def run(self, command: Callable[..., int], values: Mapping[str, Any]) -> int:
+        """Run the command; gives its exit code.
+
+        Args:
+            command: its function.
+            values: its own parameters.
+        """
+        if any(values.get(name) for name in _NO_RUN):
+            self._name = ""
+        code = command(self, **values)
+        if self.recording is not None:
+            self.recording.exit = code
+        return code
+
+    def record(self, private: Path | None) -> None:
+        """Have the run recorded, if it is one of :data:`epicvc.cli.table.RECORDED`.
+
+        Args:
+            private: the private directory of the repo that it is about; ``None`` where it is about none.
+        """
+        from epicvc.cli.table import RECORDED
+
+        if self._name in RECORDED and private is not None:
+            from epicvc.services.recording import recorded
+
+            self.recording = self._ending.enter_context(recorded(private, self._name))
+
+    def counted(self, counts: Callable[[], Counts]) -> None:
+        """Note what the run counted, where it is recorded."""
+        if self.recording is not None:
+            self.recording.counts = counts()
 
     def call_on_close(self, close: Callable[[], None]) -> None:
         """Call something when the command ends, however it does; the last comes first."""
@@ -174,17 +214,20 @@ def settings_of(context: Context) -> Settings:
     return context.settings
 
 
-def repo_of(context: Context, *, history: bool = False) -> Repo:
+def repo_of(context: Context, *, history: bool = False, recorded: bool = True) -> Repo:
     """The repo of the running command, closed when the command ends.
 
     Args:
         context: the running command.
         history: it reads nothing but history.
+        recorded: it is one of those calls of the command that are recorded.
     """
     settings = settings_of(context)
     repo = settings.repo(history=history)
     repo.early_look = context.early_look
     context.call_on_close(repo.close)
+    if recorded and repo.is_adopted:
+        context.record(repo.config.private)
     logs = settings.verbose or LEVEL in os.environ  # each line would tear the bar
     if sys.stderr.isatty() and not settings.quiet and not settings.json and not logs:
         from epicvc.ui.progress import ProgressBar

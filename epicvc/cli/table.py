@@ -64,6 +64,18 @@ EPICVC: Final = Family(
 )
 """The whole program."""
 
+RECORDED: Final = frozenset(
+    {
+        *("status", "sync", "pull", "push", "resolve", "commit"),
+        *("checkout", "restore", "checkpoint", "rollback", "switch", "merge", "revert", "undo", "redo", "op restore"),
+        *("plan", "enrich", "fsck", "gc", "doctor"),
+        *("backup create", "backup verify", "backup restore", "backup forget"),
+        *("migrate up", "migrate down", "migrate verify", "migrate baseline"),
+        *("clean db", "clean files", "clean cache"),
+    }
+)
+"""The commands whose runs are kept for ``epicvc stats``: those that bring plans somewhere, or look all of them over."""
+
 
 def function_of(module: str, name: str) -> Callable[..., int]:
     """The function of a command."""

@@ -74,6 +74,9 @@ class DatabaseCleaning:
         mapping: its tables.
         repo: the epic repo that keeps its history; ``None``: there is none, and nothing can be undone.
         now: the present as ``YYYY-MM-DD HH:MM:SS``, UTC, less some days.
+
+    Attributes:
+        private: the private directory of that repo.
     """
 
     def __init__(self, backend: Backend, mapping: Mapping, repo: Repo | None, now: Callable[[timedelta], str]) -> None:
@@ -81,6 +84,7 @@ class DatabaseCleaning:
         self._mapping = mapping
         self._repo = repo
         self._now = now
+        self.private = repo.config.private if repo is not None else None
 
     def orphaned_tasks(self) -> Part:
         """Removes tasks without an epic, and whatever else belongs to an epic or a task that does not exist."""

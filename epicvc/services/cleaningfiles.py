@@ -64,12 +64,16 @@ class FileCleaning:
         directory: where the files are.
         mapping: says which fields an epic has.
         repo: the epic repo whose files directory it is; ``None``: there is none, and nothing can be undone.
+
+    Attributes:
+        private: the private directory of that repo.
     """
 
     def __init__(self, directory: Path, mapping: FieldMapping, repo: Repo | None) -> None:
         self._directory = directory
         self._mapping = mapping
         self._repo = repo
+        self.private = repo.config.private if repo is not None else None
 
     def duplicates(self) -> FilePart:
         """Removes files that say of an epic what another file says; where they differ both stay, and are reported."""

@@ -50,9 +50,13 @@ class Migrator:
         ground: the database, and what is kept of it.
         directory: where the migrations are.
         given: migrations that a program has, beside those.
+        private: the private directory of the epic repo that keeps the history, where one does.
     """
 
-    def __init__(self, ground: Ground, directory: Path, given: Sequence[Migration] = ()) -> None:
+    def __init__(
+        self, ground: Ground, directory: Path, given: Sequence[Migration] = (), private: Path | None = None
+    ) -> None:
+        self.private = private
         self._ground = ground
         self._backend = ground.backend
         self._directory = directory

@@ -63,7 +63,8 @@ def open_migrator(
             ground = PlainGround(_backend(url), author_of(environment), now)
             home = url.path.parent if url.path is not None else start
         stack.callback(ground.backend.close)
-        yield Migrator(ground, directory or default_directory(home), given)
+        private = repo.config.private if repo is not None else None
+        yield Migrator(ground, directory or default_directory(home), given, private)
 
 
 def default_directory(home: Path) -> Path:

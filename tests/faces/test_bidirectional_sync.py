@@ -17,10 +17,18 @@ import pytest
 from support.guard import ROOT
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc import BidirectionalSync
+from epicvc import (
+    BackupManager,
+    BidirectionalSync,
+    DatabaseCleanup,
+    JSONCleanup,
+    JSONEnrichmentEngine,
+    MigrationRunner,
+)
 from epicvc.bidirectional_sync import place
 from epicvc.errors import (
     DatabaseUnavailable,
+    EpicvcError,
     InvalidField,
     NotAdopted,
     NotFound,
@@ -29,6 +37,7 @@ from epicvc.errors import (
     UsageError,
 )
 from epicvc.fileio import directory_locked
+from epicvc.repo.runs import kept_runs
 from epicvc.services.initialise import Found, initialise
 from tests.faces.place import FILES, edit, epic_name, files, name_in, rename, rows, sql
 
@@ -391,18 +400,58 @@ def test_the_quality_is_counted(synced: Path) -> None:
 
 
 def test_the_performance_is_counted(synced: Path) -> None:
-    sync = sync_here()
+    """Over what is recorded, whoever did it; without a record there is nothing to count."""
+    sync, repo = sync_here(), EpicRepo(synced, NO_FACTS)
     first = sync.get_performance_metrics()
-    assert first == {"avg_sync_time_ms": 0.0, "records_processed": 9, "conflict_rate": 0.0, "success_rate": 100.0}
+    assert (first["sync_count"], first["records_processed"]) == (1, 9)
+    assert (first["conflict_rate"], first["success_rate"]) == (0.0, 100.0)
+    assert first["avg_sync_time_ms"] == first["median_sync_time_ms"] == first["p95_sync_time_ms"] > 0
     rename(TWO, "Two")
     sync.sync_all_epics()
     conflict()
+    assert repo.run("push").code == 1
+    assert repo.run("sync", "nowhere").code == 3
     found = sync.get_performance_metrics()
-    assert found["avg_sync_time_ms"] > 0
-    assert found["records_processed"] == 10
-    assert found["conflict_rate"] == round(100 / 9, 2)
-    EpicRepo(synced, NO_FACTS).ok("undo")
-    assert sync.get_performance_metrics()["success_rate"] == 50.0
+    assert (found["sync_count"], found["records_processed"]) == (4, 10)
+    assert (found["conflict_rate"], found["success_rate"]) == (33.33, 75.0)
+    assert found["p95_sync_time_ms"] >= found["median_sync_time_ms"] > 0
+    (synced / ".epicvc" / "runs.db").unlink()
+    assert set(sync.get_performance_metrics().values()) == {0.0, 100.0}
+
+
+def test_calls_are_recorded(synced: Path) -> None:
+    """As the commands that do the same, failures included."""
+    (synced / ".epicvc" / "runs.db").unlink()
+    sync = sync_here()
+    base = conflict()
+    sync.sync_json_to_database()
+    sync.resolve_conflict("1:name", "base")
+    sync.create_checkpoint("good")
+    with pytest.raises(UsageError):
+        sync.create_checkpoint("good")
+    with pytest.raises(NotFound):
+        sync.rollback_to_checkpoint("bad")
+    sync.rollback_to_checkpoint("good")
+    DatabaseCleanup("framework.db").remove_orphaned_tasks(dry_run=True)
+    DatabaseCleanup("framework.db").vacuum_database()
+    JSONCleanup("epics/user_epics").fix_common_issues()
+    BackupManager("framework.db").create_full_backup()
+    JSONEnrichmentEngine("framework.db").enrich_all_epics("epics/user_epics", "epics/enriched")
+    with pytest.raises(EpicvcError):
+        MigrationRunner("framework.db").apply_migrations()
+    assert epic_name("1") == base
+    assert [(run.command, run.exit) for run in kept_runs(synced / ".epicvc")] == [
+        ("push", 1),
+        ("resolve", 0),
+        ("checkpoint", 0),
+        ("rollback", 3),
+        ("rollback", 0),
+        ("clean db", 0),
+        ("clean files", 0),
+        ("backup create", 0),
+        ("enrich", 0),
+        ("migrate up", 5),
+    ]
 
 
 def test_the_report_is_text_too(synced: Path) -> None:

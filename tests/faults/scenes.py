@@ -21,7 +21,10 @@ from faults.client import Server
 from faults.state import Commit, Sides, commits, observe
 
 FACTS = Facts("made", "1", "epico_1.json", ("1.1", "1.2"), "2", "epico_2.json", ("OWN_1", "OWN_2"), "OWN_T2")
-REMEMBERED = ("config.cache", "database.cache", "database.mark", "documents.cache", "files.cache", "clock")
+REMEMBERED = (
+    *("config.cache", "database.cache", "database.mark", "documents.cache", "files.cache", "clock"),
+    *("runs.db", "runs.db-journal"),
+)
 FILES = {path: MADE[path] for path in ("epico_1.json", "epico_2.json", "later/plan for six.json")}
 
 

@@ -218,6 +218,7 @@ def _backups(context: Context, source: Path | None, stack: ExitStack) -> Backups
     found = stack.enter_context(
         open_backups(settings.start(), environment(), database=settings.located_database(), directory=directory)
     )
+    context.record(found.repo.config.private if found.repo is not None else None)
     return Backups(found.repo, BundleDirectory(directory), found.home, found.environment, apart=True)
 
 

@@ -48,6 +48,7 @@ def db(
             return stack.enter_context(open_database_cleaning(settings.start(), environment(), database=database))
 
         cleaning = opened(settings.located_database())
+        context.record(cleaning.private)
         parts = [cleaning.orphaned_tasks()] if orphaned_tasks or everything else []
         if orphaned_sessions or everything:
             parts.append(cleaning.orphaned_sessions(opened(tasks_in).backend if tasks_in is not None else None))

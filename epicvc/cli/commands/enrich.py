@@ -31,6 +31,7 @@ def enrich(
 ) -> int:
     """Write every epic with its calculated fields into a file of its own; the authors' files stay as they are."""
     from epicvc.planning.inputs import read_day
+    from epicvc.repo.runs import Counts
     from epicvc.services.enriching import enrich_repo
     from epicvc.ui.plans import enrich_report
 
@@ -42,6 +43,7 @@ def enrich(
         today=read_day(from_) if from_ is not None else None,
         check=check or dry_run,
     )
+    context.counted(lambda: Counts(len(found.report.stale)))
     if settings.json:
         from epicvc.cli import machineplans as machine
 

@@ -112,9 +112,11 @@ def _finishes(
 
 
 def _tell(context: Context, report: MergeReport) -> int:
+    from epicvc.services.recording import counts_of_merge
     from epicvc.ui.reports import merge_report
 
     settings = settings_of(context)
+    context.counted(lambda: counts_of_merge(report))
     if settings.json:
         from epicvc.cli import machine
 

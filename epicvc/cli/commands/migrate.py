@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, environment, settings_of
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator
 
     from epicvc.services.migrating import Migrator
     from epicvc.services.migrationreport import MigrationReport
@@ -125,13 +126,16 @@ def baseline(context: Context, version: Adopted = None, migrations: Dir = None, 
         return _tell(context, migrator.baseline(version, dry_run=dry_run))
 
 
-def _migrator(context: Context, directory: Path | None) -> AbstractContextManager[Migrator]:
+@contextmanager
+def _migrator(context: Context, directory: Path | None) -> Iterator[Migrator]:
     from epicvc.services.migrationplace import open_migrator
 
     settings = settings_of(context)
     start = settings.start()
     where = start / directory if directory is not None else None
-    return open_migrator(start, environment(), database=settings.located_database(), directory=where)
+    with open_migrator(start, environment(), database=settings.located_database(), directory=where) as migrator:
+        context.record(migrator.private)
+        yield migrator
 
 
 def _tell(context: Context, report: MigrationReport) -> int:

@@ -46,14 +46,14 @@ def plan(
     selection = Selection.of(epics or [])
     if any(label.path or label.table for label in selection.labels):
         raise UsageError("plan is about whole epics", hint="for instance `epicvc plan 5`")
-    settings, repo = settings_of(context), repo_of(context)
+    settings, repo = settings_of(context), repo_of(context, recorded=not schedule)
     if schedule:
         return _schedule(settings, repo, today, selection)
-    return _plan(settings, repo, today, selection, everything=all_, replan=replan, dry_run=dry_run)
+    return _plan(context, repo, today, selection, everything=all_, replan=replan, dry_run=dry_run)
 
 
 def _plan(
-    settings: Settings,
+    context: Context,
     repo: Repo,
     today: date | None,
     selection: Selection,
@@ -62,10 +62,13 @@ def _plan(
     replan: bool,
     dry_run: bool,
 ) -> int:
+    from epicvc.repo.runs import Counts
     from epicvc.services.planning import PlanRequest, plan
     from epicvc.ui.plans import plan_report
 
+    settings = settings_of(context)
     report = plan(repo, PlanRequest(selection, today, everything, replan, dry_run))
+    context.counted(lambda: Counts(len(report.changed)))
     if settings.json:
         from epicvc.cli import machineplans as machine
 

@@ -60,14 +60,14 @@ def resolve(
     if forget:
         return _forget(context, chosen, dry_run=dry_run)
     if replay:
-        return _tell(settings, resolving.replay(repo_of(context), dry_run=dry_run))
+        return _tell(context, resolving.replay(repo_of(context), dry_run=dry_run))
     if not any(ways):
         return _ask(context, chosen, dry_run=dry_run)
     if chosen and prefer is None:
         raise UsageError("--set and --from name their conflicts themselves", hint="give labels with --prefer only")
     repo = repo_of(context)
     wishes = _wishes(repo, chosen, prefer, set_ or [])
-    return _tell(settings, resolving.resolve(repo, wishes, _answers(settings, from_), dry_run=dry_run))
+    return _tell(context, resolving.resolve(repo, wishes, _answers(settings, from_), dry_run=dry_run))
 
 
 def _wishes(repo: Repo, labels: Sequence[Label], prefer: str | None, sets: Sequence[str]) -> list[Wish]:
@@ -100,9 +100,12 @@ def _answers(settings: Settings, source: str | None) -> tuple[str, bytes] | None
     return source, read_bytes(str(settings.start() / source))
 
 
-def _tell(settings: Settings, report: ResolveReport) -> int:
+def _tell(context: Context, report: ResolveReport) -> int:
+    from epicvc.services.recording import counts_of_resolve
     from epicvc.ui.reports import resolve_report
 
+    settings = settings_of(context)
+    context.counted(lambda: counts_of_resolve(report))
     if settings.json:
         from epicvc.cli import machine
 
@@ -143,7 +146,7 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
         raise UsageError(
             "say how to settle the conflicts", hint="--prefer files|db|base, --set LABEL=JSON or --from FILE"
         )
-    repo = repo_of(context)
+    repo = repo_of(context, recorded=not settings.json)
     if not settings.json:
         finish_interrupted(repo)  # halves of two states have conflicts of their own, or none
     dispute = resolving.open_dispute(repo)
@@ -161,11 +164,11 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
         resolve_report(settings.console(), ResolveReport())
         return 0
     others = [conflict for conflict in conflicts if conflict not in wanted]
-    return _converse(settings, repo, dispute, wanted, others)
+    return _converse(context, repo, dispute, wanted, others)
 
 
 def _converse(
-    settings: Settings, repo: Repo, dispute: Dispute, conflicts: Sequence[Conflict], others: Sequence[Conflict]
+    context: Context, repo: Repo, dispute: Dispute, conflicts: Sequence[Conflict], others: Sequence[Conflict]
 ) -> int:
     from epicvc.services import resolving
     from epicvc.services.drafts import Drafts
@@ -173,7 +176,7 @@ def _converse(
     from epicvc.ui.resolver.session import Asking, End
     from epicvc.ui.text import count
 
-    variables = environment()
+    settings, variables = settings_of(context), environment()
     drafts = Drafts(repo.config.private, others)
     colour = settings.color == "always" or (settings.color == "auto" and not variables.get("NO_COLOR"))
     settings.console()  # takes progress away
@@ -181,7 +184,7 @@ def _converse(
     if outcome.end is End.APPLY:
         report = resolving.apply(repo, dispute, outcome.chosen)
         drafts.save(conflicts, {})
-        return _tell(settings, report)
+        return _tell(context, report)
     kept = f"{outcome.answered} of {count(outcome.total, 'conflict')} answered, nothing applied"
     settings.say(f"{kept}; `epicvc resolve` goes on here")
     if outcome.end is End.INTERRUPTED:

@@ -122,6 +122,7 @@ def _run(
     from epicvc.model.labels import Selection
     from epicvc.plan.plan import Policy
     from epicvc.plan.policies import POLICIES
+    from epicvc.services.recording import counts_of_sync
     from epicvc.services.survey import Allow
     from epicvc.services.sync import synchronise
     from epicvc.ui.reports import sync_report
@@ -140,6 +141,7 @@ def _run(
         dry_run=dry_run,
         message=message,
     )
+    context.counted(lambda: counts_of_sync(report))
     if settings.json:
         from epicvc.cli import machine
 

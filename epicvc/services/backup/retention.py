@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from epicvc.errors import UsageError
 
-_WITHIN: Final = re.compile(r"(?:(\d{1,4})y)?(?:(\d{1,4})m)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?")
+DURATION: Final = re.compile(r"(?:(\d{1,4})y)?(?:(\d{1,4})m)?(?:(\d{1,5})d)?(?:(\d{1,6})h)?")
 _YEAR: Final = 12  # months
 
 
@@ -108,7 +108,7 @@ def decide(backups: Sequence[Dated], policy: Policy, now: datetime, zone: tzinfo
         for at, oldest in _kept_of(dated, getattr(policy, name)):
             reasons[at].append(f"oldest {name}" if oldest else name)
     if policy.within is not None and real:
-        begin = _before(backups[real[0]].time, policy.within)
+        begin = before(backups[real[0]].time, policy.within)
         for at in real:
             if backups[at].time > begin:
                 reasons[at].append(f"within {policy.within}")
@@ -135,13 +135,13 @@ def _kept_of(dated: Sequence[tuple[int, object]], wanted: int) -> Iterable[tuple
         wanted -= 1
 
 
-def _before(time: datetime, text: str) -> datetime:
-    """A time so long before another.
+def before(time: datetime, text: str) -> datetime:
+    """A time so long before another, as ``1y5m7d2h`` says.
 
     Raises:
         UsageError: the text is no duration.
     """
-    found = _WITHIN.fullmatch(text)
+    found = DURATION.fullmatch(text)
     if not text or found is None:
         raise UsageError(f"{text!r} is no duration", hint="write years, months, days and hours as in 1y5m7d2h")
     years, months, days, hours = (int(part or 0) for part in found.groups())
