@@ -44,7 +44,7 @@ def main() -> int:
             from epicvc.cli.log import logging_run  # with the library that logs
 
             command = logging_run(arguments[0], command)
-        return guarded(command, as_json=False)
+        return guarded(command, arguments, as_json=False)
     return run_application(arguments)
 
 

@@ -32,8 +32,14 @@ class Interrupted(Exception):  # the command line library answers KeyboardInterr
     """The person at the keyboard stopped the command."""
 
 
-def guarded(run: Callable[[], int], *, as_json: bool) -> int:
-    """Run a command and turn whatever it raises into an exit code and one short message."""
+def guarded(run: Callable[[], int], words: Sequence[str], *, as_json: bool) -> int:
+    """Run a command and turn whatever it raises into an exit code and one short message.
+
+    Args:
+        run: the command.
+        words: its command line.
+        as_json: failures are told to a program.
+    """
     try:
         code = stdio.listening(run)
         problem = stdio.flush()
@@ -47,7 +53,7 @@ def guarded(run: Callable[[], int], *, as_json: bool) -> int:
             return _interrupted(as_json=as_json)
         problem = stdio.flush() if isinstance(error, OSError) else None
         if problem is None:
-            return _failed(error, as_json=as_json)
+            return _failed(error, words, as_json=as_json)
         code = DONE
     stdio.deafen()
     return code if problem is None else unwritten(problem, code)
@@ -73,7 +79,7 @@ def _interrupted(*, as_json: bool) -> int:
     return INTERRUPTED
 
 
-def _failed(error: Exception, *, as_json: bool) -> int:
+def _failed(error: Exception, words: Sequence[str], *, as_json: bool) -> int:
     from epicvc.errors import EpicvcError
 
     if isinstance(error, EpicvcError):
@@ -83,8 +89,14 @@ def _failed(error: Exception, *, as_json: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    hint = "please report it with the output of EPICVC_DEBUG=1"
-    report("bug", f"internal error: {type(error).__name__}: {error}", hint, BUG, as_json=as_json)
+    from epicvc.cli.crash import save_report
+
+    message, saved = f"internal error: {type(error).__name__}: {error}", save_report(error, words, dict(os.environ))
+    if saved is None:
+        hint = "please report it with the output of EPICVC_DEBUG=1"
+    else:
+        message, hint = f"{message}; see {saved}", "please report it with that file, which has no values of your plans"
+    report("bug", message, hint, BUG, as_json=as_json)
     return BUG
 
 
@@ -185,7 +197,7 @@ def run_application(arguments: Sequence[str]) -> int:
         if not _is_text(argument):
             report("usage", f"{argument!r} is no text in this terminal's encoding", None, USAGE, as_json=as_json)
             return USAGE
-    return guarded(lambda: _run(arguments, as_json=as_json), as_json=as_json)
+    return guarded(lambda: _run(arguments, as_json=as_json), arguments, as_json=as_json)
 
 
 def _run(arguments: Sequence[str], *, as_json: bool) -> int:

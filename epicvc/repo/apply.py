@@ -218,6 +218,9 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
         why = "a side has changed, it is planned again" if isinstance(error, Replan) else error.kind
         _LOG.info("%s is not done: %s", request.command, why, operation=operation_id, seconds=perf_counter() - began)
         raise
+    except Exception as error:  # a bug: its report says of which operation
+        error.add_note(f"in operation {operation_id}, {request.command}")
+        raise
     _LOG.info("%s is done", request.command, operation=operation_id, seconds=perf_counter() - began)
     return operation
 
