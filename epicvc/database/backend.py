@@ -244,6 +244,10 @@ class Reader(Protocol):
         """The sets of columns that the database keeps unique, in every row."""
         ...
 
+    def unique_in_part(self, table: str) -> frozenset[tuple[str | None, ...]]:
+        """What else the database keeps unique: columns in some rows only, and expressions, which are ``None``."""
+        ...
+
     def unordered(self) -> Mapping[str, str]:
         """Tables with an index in an order that only the application knows, each with the name of the order.
 

@@ -86,9 +86,11 @@ def bound(documents: Documents) -> bool:
     if links is not None:
         own.add((links.table, (links.parent,), tasks.table))
     owns = {(table.lower(), columns, parent.lower()) for table, columns, parent in own}
-    keys = [{table.id} for table in (epics, tasks)] + [{epics.key}, {tasks.key}, {tasks.parent, tasks.key}]
-    if any({*unique} not in keys for table in (epics, tasks) for unique in reader.unique_keys(table.table)):
-        return True
+    keys: list[set[str | None]] = [{table.id} for table in (epics, tasks)]
+    keys += [{epics.key}, {tasks.key}, {tasks.parent, tasks.key}]
+    for table in (epics.table, tasks.table):
+        if any({*unique} not in keys for unique in (*reader.unique_keys(table), *reader.unique_in_part(table))):
+            return True
     return any(
         found.parent.lower() in mapped and (table, found.columns, found.parent.lower()) not in owns
         for table in mapped

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.services import newepics
+from epicvc.services import newepics, steps
+from epicvc.services.syncwork import Agenda
 
 PER_EPIC = "CREATE UNIQUE INDEX one_title ON framework_tasks(epic_id, title)"
 ANYWHERE = "CREATE UNIQUE INDEX one_title ON framework_tasks(title)"
@@ -118,6 +119,53 @@ def test_a_new_epic_takes_a_name(repo: EpicRepo, monkeypatch: pytest.MonkeyPatch
     repo.ok("sync")
     assert repo.one("SELECT name FROM framework_epics WHERE epic_key = '00'") == name
     assert repo.one("SELECT count(*) FROM framework_tasks WHERE title = 'of a new one'") == 2
+
+
+@pytest.mark.parametrize("index", [ANYWHERE, ALIVE, NO_CASE, LOWER])
+def test_a_task_of_a_new_epic_takes_a_title(garden: EpicRepo, monkeypatch: pytest.MonkeyPatch, index: str) -> None:
+    """It would come with the first portion, and what gives the title up comes with the last."""
+    monkeypatch.setattr(newepics, "PORTION", 1)
+    garden.sql(index)
+    retitle(garden, {"1.1": "given up"})
+    for key, title in (("00", "Dig"), ("01", "of its own")):
+        write(garden, key, {"name": key, "tasks": [{"id": f"{key}.1", "title": title}]})
+    garden.ok("sync")
+    assert garden.sql("SELECT task_key FROM framework_tasks WHERE title = 'Dig'") == [("00.1",)]
+
+
+@pytest.mark.parametrize("index", [NAMES, ALIVE_NAMES, NAMES.replace("(name)", "(lower(name))")])
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_new_epic_of_many_takes_a_name(
+    garden: EpicRepo, monkeypatch: pytest.MonkeyPatch, index: str, leaves: bool
+) -> None:
+    monkeypatch.setattr(newepics, "PORTION", 1)
+    garden.sql(index)
+    if leaves and index == ALIVE_NAMES:
+        garden.path("2").unlink()
+    else:
+        garden.rewrite("2", lambda body: body.update(name="given up"))
+    for key, name in (("00", "Shed"), ("01", "of its own")):
+        write(garden, key, {"name": name, "tasks": [{"id": f"{key}.1", "title": "t"}]})
+    garden.ok("sync")
+    found = garden.sql("SELECT epic_key FROM framework_epics WHERE name = 'Shed' AND deleted_at IS NULL")
+    assert found == [("00",)]
+
+
+def test_what_is_unique_within_its_epic_comes_in_portions(garden: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(newepics, "PORTION", 1)
+    garden.sql("CREATE UNIQUE INDEX alive ON framework_tasks(epic_id, task_key) WHERE deleted_at IS NULL")
+    for key in ("00", "01"):
+        write(garden, key, {"name": key, "tasks": [{"id": f"{key}.1", "title": "t"}]})
+    portions: list[bool] = []
+    carry_out = steps.Chain.carry_out
+
+    def noted(chain: steps.Chain, agenda: Agenda, *, last: bool) -> None:
+        portions.append(last)
+        carry_out(chain, agenda, last=last)
+
+    monkeypatch.setattr(steps.Chain, "carry_out", noted)
+    garden.ok("sync")
+    assert len(portions) > 1
 
 
 def test_a_new_epic_takes_the_name_of_one_that_goes(repo: EpicRepo) -> None:

@@ -30,13 +30,19 @@ def columns_of(connection: sqlite3.Connection, table: str) -> tuple[ColumnInfo, 
 
 def unique_keys_of(connection: sqlite3.Connection, table: str) -> frozenset[tuple[str, ...]]:
     """The sets of columns that are unique by a whole index; expressions and partial indexes do not count."""
-    return frozenset(_unique_keys(connection, table))
+    found = (parts for parts, partial in _unique_indexes(connection, table) if not partial)
+    return frozenset(tuple(str(column) for column in parts) for parts in found if None not in parts)
 
 
-def _unique_keys(connection: sqlite3.Connection, table: str) -> Iterator[tuple[str, ...]]:
+def unique_in_part_of(connection: sqlite3.Connection, table: str) -> frozenset[tuple[str | None, ...]]:
+    """What is unique by the other unique indexes; an expression is ``None``."""
+    return frozenset(parts for parts, partial in _unique_indexes(connection, table) if partial or None in parts)
+
+
+def _unique_indexes(connection: sqlite3.Connection, table: str) -> Iterator[tuple[tuple[str | None, ...], bool]]:
+    """The columns of each unique index, and whether it is of some rows only."""
     indexes = connection.execute(f"PRAGMA main.index_list({quote_identifier(table)})").fetchall()
     for _, name, unique, _, partial in indexes:
-        if unique and not partial:
+        if unique:
             parts = connection.execute(f"PRAGMA main.index_info({quote_identifier(name)})").fetchall()
-            if all(column is not None for _, _, column in parts):
-                yield tuple(column for _, _, column in parts)
+            yield tuple(column for _, _, column in parts), bool(partial)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from epicvc.database.backend import BrokenCheck, ChangedKeys, Fault, Intruder, Reference, Row, Stranded, targets
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
 from epicvc.database.sqlite.collations import stand_in, unordered
-from epicvc.database.sqlite.columns import catalogue, columns_of, unique_keys_of
+from epicvc.database.sqlite.columns import catalogue, columns_of, unique_in_part_of, unique_keys_of
 from epicvc.database.sqlite.definitions import create
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.foreign import find_faults, missing_parents, references_of
@@ -157,6 +157,11 @@ class SQLiteReader:
         """The sets of columns that are unique together."""
         with translated(self._display, self._timeout):
             return unique_keys_of(self._connection, table)
+
+    def unique_in_part(self, table: str) -> frozenset[tuple[str | None, ...]]:
+        """What partial indexes and those of expressions keep unique."""
+        with translated(self._display, self._timeout):
+            return unique_in_part_of(self._connection, table)
 
     def unordered(self) -> Mapping[str, str]:
         """Tables with an index in an order that only the application knows, each with the collation."""
