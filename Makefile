@@ -10,13 +10,14 @@ TOOLS := $(VENV)/.tools
 MEASURING := $(VENV)/.measuring
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak bench profile clean
+.PHONY: help demo test check soak lowest newest bench profile clean
 
 help:
 	@echo "make demo    see the main job done on a small set of epics"
 	@echo "make test    run the tests"
 	@echo "make check   lint, formatting, types and the import contract"
-	@echo "make soak    run the slow tests"
+	@echo "make soak    run the slow tests, then the quick ones with the lowest and the newest versions of what epicvc needs"
+	@echo "             make lowest, make newest: these alone; make test VENV=.venv-3.13 PYTHON=python3.13: another Python"
 	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows; LONG=1: laws of merging too;"
 	@echo "             GROWTH=1000,10000: what grows with the epics and with the change"
 	@echo "make profile what each second of the slowest works is spent on; WORK=\"status commit\" for others"
@@ -36,6 +37,18 @@ check: $(TOOLS)
 
 soak: $(TOOLS)
 	$(RUN) -m pytest -n auto -m slow
+	$(MAKE) lowest newest
+
+# The quick tests with the lowest versions that pyproject.toml allows, and with the newest.
+lowest:
+	@mkdir -p build
+	@"$(PYTHON)" tests/support/floors.py > build/lowest.txt
+	@rm -rf .venv-lowest
+	PIP_CONSTRAINT="$(CURDIR)/build/lowest.txt" $(MAKE) test VENV=.venv-lowest
+
+newest:
+	@rm -rf .venv-newest
+	$(MAKE) test VENV=.venv-newest
 
 # Imports take up to three times as long where no bytecode may be written.
 bench: $(MEASURING)
@@ -48,7 +61,7 @@ profile: $(MEASURING)
 	  $(or $(WORK),first-sync first-commit sync)
 
 clean:
-	rm -rf $(VENV) .bench build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .venv-* .bench build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(INSTALLED): pyproject.toml
