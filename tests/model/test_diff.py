@@ -18,7 +18,7 @@ from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.subsequence import longest_increasing
 
-from .epics import LABEL, at, changed, cores, leaves, order
+from .epics import LABEL, at, changed, cores, leaves
 
 
 def predecessor(ids: Sequence[str], key: str) -> str | None:
@@ -59,11 +59,21 @@ def test_applied_changes_lead_from_old_to_new(data: st.DataObject) -> None:
     for change in changes:
         before, after = at(old, change.label.path), at(new, change.label.path)
         if change.op is Op.MOVE:
-            assert change.old == predecessor(order(old), change.label.path[1])
-            assert change.new == predecessor(order(new), change.label.path[1])
+            *place, key = change.label.path
+            assert change.old == predecessor(list(keyed(at(old, tuple(place))) or ()), key)
+            assert change.new == predecessor(list(keyed(at(new, tuple(place))) or ()), key)
         else:
             assert equal(change.old, before) and equal(change.new, after) and not equal(before, after)
             assert (change.op is Op.ADD) == (before is None) and (change.op is Op.REMOVE) == (after is None)
+
+
+def test_a_move_inside_a_list_of_a_field_names_what_stood_before_it_there() -> None:
+    old: Core = {"gates": {"": [{"id": "a"}, {"id": "b"}]}, "tasks": [{"id": "a"}]}
+    new: Core = {"gates": {"": [{"id": "b"}, {"id": "a"}]}, "tasks": [{"id": "a"}]}
+    (move,) = diff_epic(LABEL, old, new)
+    assert (move.op, move.label.path[:2]) == (Op.MOVE, ("gates", ""))
+    assert {move.old, move.new} <= {None, "a", "b"}
+    assert move.label.path[2] in "ab"
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Prints the lowest versions that ``pyproject.toml`` allows, as constraints for pip: ``python tests/support/floors.py``.
+"""Prints the lowest versions that ``pyproject.toml`` allows, as constraints for pip.
 
 Needs no package: it runs before anything is installed.
 """
