@@ -11,6 +11,7 @@ from epicvc.bidirectional_sync.shapes import Decision as Decision
 from epicvc.bidirectional_sync.shapes import EpicChange as EpicChange
 from epicvc.bidirectional_sync.shapes import EpicResult as EpicResult
 from epicvc.bidirectional_sync.shapes import Integrity as Integrity
+from epicvc.bidirectional_sync.shapes import LossDict as LossDict
 from epicvc.bidirectional_sync.shapes import PerformanceMetrics as PerformanceMetrics
 from epicvc.bidirectional_sync.shapes import QualityMetrics as QualityMetrics
 from epicvc.bidirectional_sync.shapes import Resolution as Resolution

@@ -120,11 +120,20 @@ class PerformanceMetrics(TypedDict):
     success_rate: float
 
 
+class LossDict(TypedDict):
+    """A place that costs points: its label, how many fields that is, and what is wrong there."""
+
+    label: str
+    points: int
+    why: str
+
+
 class ScoreCounts(TypedDict):
-    """What a score was counted from."""
+    """What a score was counted from, and the places that cost it points; of more than a thousand the first."""
 
     good: int
     total: int
+    losses: list[LossDict]
 
 
 class QualityMetrics(TypedDict):
@@ -162,7 +171,10 @@ def conflict_dict(conflict: Conflict) -> ConflictDict:
 
 def score_counts(score: Score) -> ScoreCounts:
     """What a score was counted from."""
-    return {"good": score.good, "total": score.total}
+    losses: list[LossDict] = [
+        {"label": str(loss.label), "points": loss.points, "why": loss.why} for loss in score.losses
+    ]
+    return {"good": score.good, "total": score.total, "losses": losses}
 
 
 def failed(epic: str | None, error: str) -> EpicResult:

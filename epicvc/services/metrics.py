@@ -1,8 +1,8 @@
 """Figures of recorded runs: how long they took, what they moved, how they ended, by command and over time.
 
-Pure: runs and times come in as arguments. A median and a 95th percentile are times that a run really took (nearest
-rank), and only runs that did their work count for them: one that failed at once, or waited for a lock in vain, says
-nothing of how long the work takes.
+Pure, but for :func:`measure_repo`: runs and times come in as arguments. A median and a 95th percentile are times that a
+run really took (nearest rank), and only runs that did their work count for them: one that failed at once, or waited for
+a lock in vain, says nothing of how long the work takes.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Final
 from msgspec import Struct
 
 from epicvc.errors import UsageError
+from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import parse_when
-from epicvc.repo.runs import Run
+from epicvc.repo.runs import Run, kept_runs
 from epicvc.services.backup.retention import DURATION, before
 
 SYNCHRONISING: Final = ("sync", "pull", "push")
@@ -151,6 +152,12 @@ def measure(runs: Iterable[Run], since: datetime, until: datetime, commands: Col
         trend(chosen if commands else syncs, since, until),
         _failures(chosen),
     )
+
+
+def measure_repo(repo: Repo, since: datetime, until: datetime, commands: Collection[str] = ()) -> Metrics:
+    """Count the runs that a repo has a record of; see :func:`measure`."""
+    began = max(0, int(since.timestamp() * 1000))
+    return measure(kept_runs(repo.config.private, began), since, until, commands)
 
 
 def is_chosen(command: str, chosen: Collection[str]) -> bool:

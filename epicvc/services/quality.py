@@ -1,5 +1,7 @@
 """Measures the data of both sides: do they agree, is what everybody needs filled in, are calculated fields right.
 
+Each place that costs points is named.
+
 Reads only, and streams: no number of epics is in memory at once. Decides nothing; what is out of step is told by
 ``status`` and ``plan``.
 """
@@ -14,16 +16,19 @@ from msgspec import Struct, field
 from epicvc.database.batches import batches
 from epicvc.database.epicvalues import read_values
 from epicvc.errors import DurationError
-from epicvc.jsonio import JSON, equal
+from epicvc.jsonio import JSON, dumps_text, equal
 from epicvc.model.document import Core, tasks_of
+from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 from epicvc.planning.keeping import plan_again
 from epicvc.planning.strategy import Planner
 from epicvc.repo.documents import Documents
+from epicvc.repo.objects import in_local_zone
 from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
 from epicvc.services.planning import DURATION, WRITTEN, near, read_planned, show_planned
 from epicvc.services.session import look
+from epicvc.services.status import natural_order
 
 REQUIRED: Final = "name"
 """What every epic needs besides its id."""
@@ -31,29 +36,67 @@ REQUIRED: Final = "name"
 REQUIRED_OF_TASKS: Final = "title"
 """What every task needs besides its id."""
 
+LISTED: Final = 1000
+"""Places that a score lists; of a database that is wrong all over nobody reads more."""
+
+ABSENT_IN_FILES: Final = "is not in the files"
+ABSENT_IN_DATABASE: Final = "is not in the database"
+
+
+class Loss(Struct, frozen=True):
+    """A place that costs points.
+
+    Attributes:
+        label: a field; a task or an epic, where one side lacks the whole of it.
+        points: how many fields that is.
+        why: what is wrong there.
+    """
+
+    label: Label
+    points: int
+    why: str
+
 
 class Score(Struct):
-    """How many of some things are as they should be."""
+    """How many of some things are as they should be.
+
+    Attributes:
+        good: how many are.
+        total: how many there are.
+        losses: where the others are, in the order of epics; the first :data:`LISTED` of them.
+        places: how many such places there are.
+    """
 
     good: int = 0
     total: int = 0
+    losses: list[Loss] = field(default_factory=list)
+    places: int = 0
 
     @property
     def percentage(self) -> float:
-        """How many of a hundred; 100 where there is nothing to complain of."""
-        return round(100 * self.good / self.total, 2) if self.total else 100.0
+        """How many of a hundred; 100 where there is nothing to complain of, and only there."""
+        if self.good == self.total:
+            return 100.0
+        return min(round(100 * self.good / self.total, 2), 99.99)
 
-    def note(self, good: bool) -> None:
-        """Count one thing."""
+    def note(self, good: int) -> None:
+        """Count things that are as they should be."""
         self.good += good
-        self.total += 1
+        self.total += good
+
+    def lose(self, label: Label, why: str, points: int = 1) -> None:
+        """Count a place that is not as it should be."""
+        self.total += points
+        self.places += 1
+        if len(self.losses) < LISTED:
+            self.losses.append(Loss(label, points, why))
 
 
 class Quality(Struct):
     """The quality of the data.
 
     Attributes:
-        consistency: core fields that say the same on both sides.
+        consistency: core fields that say the same on both sides; none where there is no database.
         completeness: required fields that are filled in.
         accuracy: stored calculated fields that equal a recomputation.
     """
@@ -77,36 +120,77 @@ def data_quality(repo: Repo, *, today: date | None = None) -> Quality:
     with look(repo) as session:
         session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
-        for batch in batches(sorted({*session.working.files.by_epic, *documents.db_ids()})):
-            for three in documents.load(batch):
-                _compare(quality.consistency, three.file, three.db)
-                _require(quality.completeness, three.file if three.file is not None else three.db or {})
-        _recompute(quality.accuracy, documents, today or repo.now().astimezone().date())
+        epics = sorted({*session.working.files.by_epic, *documents.db_ids()}, key=natural_order)
+        differing = set(documents.candidates())
+        done = 0
+        for batch in batches(epics):
+            found = {three.epic: three for three in documents.load([epic for epic in batch if epic in differing])}
+            for epic in batch:
+                three = found.pop(epic, None)
+                files = documents.file_core(epic) if three is None else three.file
+                db = files if three is None else three.db  # what is known to agree is read once
+                if documents.reader is not None:
+                    _compare(quality.consistency, epic, files, db)
+                _require(quality.completeness, epic, files if files is not None else db or {})
+            done += len(batch)
+            repo.progress("epics", done, len(epics))
+        _recompute(quality.accuracy, documents, today or in_local_zone(repo.now()).date())
     return quality
 
 
-def _compare(score: Score, files: Core | None, db: Core | None) -> None:
-    one, other = _fields(files or {}), _fields(db or {})
-    for place in one.keys() | other.keys():
-        score.note(place in one and place in other and equal(one[place], other[place]))
+def _compare(score: Score, epic: str, files: Core | None, db: Core | None) -> None:
+    if files is None or db is None:
+        why = ABSENT_IN_FILES if files is None else ABSENT_IN_DATABASE
+        score.lose(Label(epic), why, _size(files or db or {}))
+        return
+    if files is db:
+        score.note(_size(files))
+        return
+    _compare_fields(score, Label(epic), files, db)
+    one, other = ({str(task["id"]): task for task in tasks_of(core)} for core in (files, db))
+    for key in (*one, *(key for key in other if key not in one)):
+        label = Label(epic, (Mapping.TASKS, key))
+        if key not in one or key not in other:
+            score.lose(label, ABSENT_IN_DATABASE if key in one else ABSENT_IN_FILES, len(one.get(key) or other[key]))
+        else:
+            _compare_fields(score, label, one[key], other[key])
 
 
-def _fields(core: Core) -> dict[tuple[str, ...], JSON]:
-    """The fields of an epic and of its tasks, by place."""
-    found: dict[tuple[str, ...], JSON] = {(name,): value for name, value in core.items() if name != Mapping.TASKS}
+def _compare_fields(score: Score, label: Label, files: Core, db: Core) -> None:
+    """The fields of an epic without its tasks, or those of a task."""
+    for name in (*files, *(name for name in db if name not in files)):
+        if name == Mapping.TASKS:
+            continue
+        if name not in db:
+            score.lose(label.child(name), ABSENT_IN_DATABASE)
+        elif name not in files:
+            score.lose(label.child(name), ABSENT_IN_FILES)
+        elif not equal(files[name], db[name]):
+            score.lose(label.child(name), "differs")
+        else:
+            score.note(1)
+
+
+def _size(core: Core) -> int:
+    """How many fields an epic has, those of its tasks included."""
+    return sum(name != Mapping.TASKS for name in core) + sum(map(len, tasks_of(core)))
+
+
+def _require(score: Score, epic: str, core: Core) -> None:
+    _require_filled(score, Label(epic, (REQUIRED,)), core.get(REQUIRED))
     for task in tasks_of(core):
-        found.update({(Mapping.TASKS, str(task["id"]), name): value for name, value in task.items()})
-    return found
+        _require_filled(
+            score, Label(epic, (Mapping.TASKS, str(task["id"]), REQUIRED_OF_TASKS)), task.get(REQUIRED_OF_TASKS)
+        )
 
 
-def _require(score: Score, core: Core) -> None:
-    score.note(_filled(core.get(REQUIRED)))
-    for task in tasks_of(core):
-        score.note(_filled(task.get(REQUIRED_OF_TASKS)))
-
-
-def _filled(value: JSON) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else value is not None
+def _require_filled(score: Score, label: Label, value: JSON) -> None:
+    if value is None:
+        score.lose(label, "is missing")
+    elif isinstance(value, str) and not value.strip():
+        score.lose(label, "is empty")
+    else:
+        score.note(1)
 
 
 def _recompute(score: Score, documents: Documents, today: date) -> None:
@@ -126,4 +210,13 @@ def _recompute(score: Score, documents: Documents, today: date) -> None:
         except DurationError:
             wanted = {}
         for name, value in stored.items():
-            score.note(name in wanted and (equal(value, wanted[name]) or near(value, wanted[name])))
+            if name not in wanted:
+                score.lose(Label(epic.id, (name,)), "has no duration that it follows from")
+            elif equal(value, wanted[name]) or near(value, wanted[name]):
+                score.note(1)
+            else:
+                score.lose(Label(epic.id, (name,)), f"is {_said(value)}, calculated {_said(wanted[name])}")
+
+
+def _said(value: JSON) -> str:
+    return value if isinstance(value, str) else dumps_text(value, indent=None)

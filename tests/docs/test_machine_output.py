@@ -81,6 +81,7 @@ epicvc migrate verify
 epicvc migrate new "add owner"
 sqlite3 plans.db "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (999, '9.9')"
 epicvc clean db
+epicvc stats
 epicvc backup create
 epicvc backup create --to elsewhere
 epicvc backup list

@@ -392,11 +392,26 @@ def test_the_quality_is_counted(synced: Path) -> None:
     assert planned["good"] == planned["total"] > 0
     sql("UPDATE framework_epics SET planned_end_date = '2031-01-01' WHERE epic_key = '1'")
     found = sync.get_data_quality_metrics()
-    assert found["consistency"] == {"good": total - 2, "total": total}
+    assert found["consistency"] == {
+        "good": total - 2,
+        "total": total,
+        "losses": [
+            {"label": "1:name", "points": 1, "why": "differs"},
+            {"label": "2:tasks/2.1a/title", "points": 1, "why": "differs"},
+        ],
+    }
     assert found["consistency_score"] == round(100 * (total - 2) / total, 2)
     needed = before["completeness"]["total"]
-    assert found["completeness"] == {"good": needed - 1, "total": needed}
-    assert found["accuracy"] == {"good": planned["total"] - 1, "total": planned["total"]}
+    assert found["completeness"] == {
+        "good": needed - 1,
+        "total": needed,
+        "losses": [{"label": "2:tasks/2.1a/title", "points": 1, "why": "is empty"}],
+    }
+    accuracy = found["accuracy"]
+    assert (accuracy["good"], accuracy["total"]) == (planned["total"] - 1, planned["total"])
+    (loss,) = accuracy["losses"]
+    assert (loss["label"], loss["points"]) == ("1:planned_end_date", 1)
+    assert loss["why"] == "is 2031-01-01, calculated 2025-08-20"
 
 
 def test_the_performance_is_counted(synced: Path) -> None:

@@ -1,0 +1,73 @@
+"""``stats``: figures of runs, and the quality of the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from epicvc.cli.parameters import Option, examples
+from epicvc.cli.settings import Context, repo_of, settings_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MONTH = "30d"
+
+Since = Annotated[
+    str | None, Option("--since", metavar="TIME", help="From here on: 7d, 12h, 1y6m, 2025-08-17. Else the last month.")
+]
+Commands = Annotated[
+    list[str] | None, Option("--command", metavar="NAME", help="Only runs of this command; may be repeated.")
+]
+NoQuality = Annotated[bool, Option("--no-quality", help="Only the runs: read neither files nor database.")]
+
+
+@examples("epicvc stats", "epicvc stats --since 7d --command sync", "epicvc stats --no-quality --json")
+def stats(context: Context, since: Since = None, command: Commands = None, no_quality: NoQuality = False) -> int:
+    """Show how long runs took, how they ended and what they moved, and how good the data is."""
+    from epicvc.errors import EpicvcError
+    from epicvc.services.metrics import measure_repo, read_since
+    from epicvc.services.quality import data_quality
+
+    settings = settings_of(context)
+    commands = _known(command or [])
+    repo = repo_of(context)
+    now = repo.now()
+    found = measure_repo(repo, read_since(since or _MONTH, now), now, commands)
+    quality, warnings = None, []
+    if not no_quality:
+        try:
+            quality = data_quality(repo)
+        except EpicvcError as error:  # the figures of runs are asked for most of all where something is wrong
+            warnings.append(f"the data cannot be measured: {error.message}")
+    if settings.json:
+        from epicvc.cli import machinemetrics
+
+        settings.emit(machinemetrics.stats(found, commands, quality, warnings))
+    else:
+        from epicvc.ui.metrics import draw_metrics, draw_quality
+
+        console = settings.console()
+        draw_metrics(console, found, verbose=settings.verbose)
+        if quality is not None:
+            console.print()
+            draw_quality(console, quality, verbose=settings.verbose)
+        for warning in warnings:
+            settings.say(f"warning: {warning}")
+    return 0
+
+
+def _known(names: Sequence[str]) -> list[str]:
+    """The names, each once.
+
+    Raises:
+        UsageError: runs of a command are not recorded, or there is no such command.
+    """
+    from epicvc.cli.table import RECORDED
+    from epicvc.errors import UsageError
+
+    groups = {name.split(" ", 1)[0] for name in RECORDED}
+    for name in names:
+        if name not in RECORDED | groups:
+            hint = "for instance --command sync or --command 'backup create'; docs/metrics.md lists them"
+            raise UsageError(f"no runs of {name!r} are recorded", hint=hint)
+    return list(dict.fromkeys(names))

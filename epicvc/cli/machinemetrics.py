@@ -1,0 +1,84 @@
+"""Machine output of ``stats`` and ``report``; beside :mod:`epicvc.cli.machine`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from epicvc.repo.objects import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from epicvc.services.metrics import Figures, Metrics
+    from epicvc.services.quality import Quality, Score
+
+Shape = dict[str, Any]
+
+
+def stats(found: Metrics, commands: Sequence[str], quality: Quality | None, warnings: Sequence[str]) -> Shape:
+    """``epicvc.stats/1``."""
+    return {
+        "format": "epicvc.stats/1",
+        "commands": list(commands),
+        **runs(found),
+        "quality": data(quality) if quality is not None else None,
+        "warnings": list(warnings),
+    }
+
+
+def runs(found: Metrics) -> Shape:
+    """Figures of runs."""
+    return {
+        "since": format_time(found.since),
+        "until": format_time(found.until),
+        "total": _figures(found.total),
+        "synchronising": _figures(found.synchronising),
+        "by_command": [{"command": command, **_figures(part)} for command, part in found.commands],
+        "trend": {
+            "unit": found.trend.unit,
+            "periods": [
+                {"start": format_time(period.start), **_figures(period.figures)} for period in found.trend.periods
+            ],
+        },
+        "failures": [
+            {"command": one.command, "error": one.error, "exit": one.exit, "count": one.count, "last": _time(one.last)}
+            for one in found.failures
+        ],
+    }
+
+
+def _figures(found: Figures) -> Shape:
+    return {
+        "runs": found.runs,
+        "succeeded": found.succeeded,
+        "failed": found.failed,
+        "interrupted": found.interrupted,
+        "success_rate": found.success_rate,
+        "conflict_rate": found.conflict_rate,
+        "records": found.records,
+        "conflicts": found.conflicts,
+        "average_ms": found.average_ms,
+        "median_ms": found.median_ms,
+        "p95_ms": found.p95_ms,
+        "last": _time(found.last),
+    }
+
+
+def _time(time: datetime | None) -> str | None:
+    return format_time(time) if time is not None else None
+
+
+def data(found: Quality) -> Shape:
+    """The quality of the data."""
+    return {name: _score(getattr(found, name)) for name in ("consistency", "completeness", "accuracy")}
+
+
+def _score(score: Score) -> Shape:
+    return {
+        "score": score.percentage,
+        "good": score.good,
+        "total": score.total,
+        "places": score.places,
+        "losses": [{"label": str(loss.label), "points": loss.points, "why": loss.why} for loss in score.losses],
+    }
