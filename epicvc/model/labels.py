@@ -6,9 +6,10 @@ How a name is written inside one is told by :mod:`epicvc.model.naming`. The keys
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
 from epicvc.errors import UsageError
 from epicvc.model.naming import SIBLINGS, escape, escape_root, unescape
@@ -43,6 +44,12 @@ class Label(Struct, frozen=True, order=True):
         """Whether ``other`` is this place or lies below it."""
         return self.root == other.root and self.table == other.table and other.path[: len(self.path)] == self.path
 
+    def upwards(self) -> Iterator[Label]:
+        """The places that cover this one, itself first."""
+        yield self
+        for length in range(len(self.path) - 1, -1, -1):
+            yield Label(self.root, self.path[:length], self.table)
+
 
 def parse_label(text: str) -> Label:
     """Read a label as a user types it.
@@ -71,6 +78,14 @@ class Selection(Struct, frozen=True):
     """
 
     labels: tuple[Label, ...] = ()
+    _places: frozenset[Label] = frozenset()
+    _above: frozenset[Label] = frozenset()
+    """All that covers one of the places."""
+
+    def __post_init__(self) -> None:
+        if self.labels:
+            force_setattr(self, "_places", frozenset(self.labels))
+            force_setattr(self, "_above", frozenset(at for label in self.labels for at in label.upwards()))
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Selection:
@@ -84,11 +99,11 @@ class Selection(Struct, frozen=True):
 
     def selects(self, label: Label) -> bool:
         """Whether a change at this label belongs to the command."""
-        return not self.labels or any(chosen.covers(label) for chosen in self.labels)
+        return not self.labels or any(at in self._places for at in label.upwards())
 
     def touches(self, label: Label) -> bool:
         """Whether anything at, below or above this label is selected."""
-        return not self.labels or any(chosen.covers(label) or label.covers(chosen) for chosen in self.labels)
+        return not self.labels or label in self._above or self.selects(label)
 
     def epics(self) -> frozenset[str] | None:
         """The epics that can be concerned; ``None`` for all."""

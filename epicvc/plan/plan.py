@@ -7,6 +7,7 @@ Pure and per document, so that a caller can stream any number of epics through i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import cast
 
 from msgspec import Struct, field
@@ -196,12 +197,12 @@ def decide_labels(
     chosen: Iterable[tuple[Label, Callable[[Conflict], Chosen | None]]], otherwise: Decide = undecided
 ) -> Decide:
     """Decide each conflict by the first entry whose label covers it."""
-    entries = tuple(chosen)
+    entries: dict[Label, tuple[int, Callable[[Conflict], Chosen | None]]] = {}
+    for number, (label, choice) in enumerate(chosen):
+        entries.setdefault(label, (number, choice))
 
     def decide(conflict: Conflict) -> Chosen | None:
-        for label, choice in entries:
-            if label.covers(conflict.label):
-                return choice(conflict)
-        return otherwise(conflict)
+        covering = [entries[label] for label in conflict.label.upwards() if label in entries]
+        return min(covering, key=itemgetter(0))[1](conflict) if covering else otherwise(conflict)
 
     return decide

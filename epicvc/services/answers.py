@@ -102,9 +102,10 @@ class _Reader:
         otherwise = value.get("otherwise")
         if otherwise is not None:
             how = self._side(otherwise, "otherwise")
-            answered = {conflict.label for conflict, _ in self._answers.chosen}
-            left = [found for found in self._conflicts.values() if found.label not in answered]
-            self._answers.chosen += [(found, take(found, how)) for found in left if found not in self._answers.stale]
+            told = {conflict.label for conflict, _ in self._answers.chosen}
+            told.update(conflict.label for conflict in self._answers.stale)
+            left = [found for found in self._conflicts.values() if found.label not in told]
+            self._answers.chosen += [(found, take(found, how)) for found in left]
         return self._answers
 
     def _entry(self, label: str, entry: dict[str, JSON]) -> None:

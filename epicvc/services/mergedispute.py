@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
+from epicvc.model.labels import Label
 from epicvc.plan.moves import is_place
 from epicvc.repo.repository import Repo
 from epicvc.services import placeorigins
@@ -13,7 +14,7 @@ from epicvc.services.mergestate import MergeState, read_state, what_next
 from epicvc.services.mergewaiting import answer, open_conflicts
 from epicvc.services.questions import Origins, ResolveReport, Spec, spec_of
 from epicvc.services.session import Session, look
-from epicvc.services.tracing import origin_in
+from epicvc.services.tracing import Tracer, Tracers, root_of
 
 
 class BranchesDispute:
@@ -37,7 +38,10 @@ class BranchesDispute:
         """Who made the values of these conflicts."""
         with look(self._repo) as session:
             state = read_state(session.staging, self._repo)
-            return [Origins() if state is None else _origins(session, state, conflict) for conflict in conflicts]
+            if state is None:
+                return [Origins() for _ in conflicts]
+            found = _origins(session, state, conflicts)
+            return [found[conflict.label] for conflict in conflicts]
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
         """The chosen value as it would be stored; raises as :meth:`Dispute.fit`.
@@ -60,10 +64,25 @@ class BranchesDispute:
         return report
 
 
-def _origins(session: Session, state: MergeState, conflict: Conflict) -> Origins:
-    if is_place(conflict):
-        return placeorigins.between_branches(session, conflict, (state.base, state.ours, state.theirs))
-    commits = ((state.base, conflict.base), (state.ours, conflict.ours), (state.theirs, conflict.theirs))
-    return Origins(
-        *(None if value is ABSENT else origin_in(session, commit, conflict.label) for commit, value in commits)
-    )
+def _origins(session: Session, state: MergeState, conflicts: Sequence[Conflict]) -> dict[Label, Origins]:
+    """Who made the values of conflicts, asked for all of an epic, or of a row, at once."""
+    commits = (state.base, state.ours, state.theirs)
+    found: dict[Label, Origins] = {}
+    alike: dict[Label, list[Conflict]] = {}
+    arriving = Tracers(session, whole=True)
+    for conflict in conflicts:
+        if is_place(conflict):
+            found[conflict.label] = placeorigins.between_branches(arriving, conflict, commits)
+        else:
+            alike.setdefault(root_of(conflict.label), []).append(conflict)
+    for root, own in alike.items():
+        tracer = Tracer(session, root)
+        made = [tracer.first_in(commit, [conflict.label for conflict in own]) for commit in commits]
+        for conflict in own:
+            values = (conflict.base, conflict.ours, conflict.theirs)
+            origins = (
+                None if value is ABSENT else first.get(conflict.label)
+                for first, value in zip(made, values, strict=True)
+            )
+            found[conflict.label] = Origins(*origins)
+    return found

@@ -6,10 +6,9 @@ A working copy has nothing to say here: both branches are as they were committed
 from __future__ import annotations
 
 from epicvc.merge.threeway import Chosen, Conflict
-from epicvc.model.labels import Label
 from epicvc.services.newest import later
 from epicvc.services.session import Session
-from epicvc.services.tracing import Tracer, origin_in, tracer_of
+from epicvc.services.tracing import Tracers
 from epicvc.store.objects import ObjectId
 
 
@@ -23,16 +22,13 @@ class Newer:
     """
 
     def __init__(self, session: Session, ours: ObjectId, theirs: ObjectId) -> None:
-        self._session = session
         self._commits = ours, theirs
-        self._tracers: dict[Label, Tracer] = {}
+        self._tracers = Tracers(session)
 
     def decide(self, conflict: Conflict) -> Chosen | None:
         """The later value with the evidence as its reason; ``None`` where there is no evidence, or a tie."""
-        label = conflict.label
-        root = Label(label.root, label.path[:1] if label.table else (), table=label.table)
-        tracer = self._tracers.setdefault(root, tracer_of(self._session, label))
-        ours, theirs = (origin_in(self._session, commit, label, tracer) for commit in self._commits)
+        tracer = self._tracers.of(conflict.label)
+        ours, theirs = (tracer.origin_in(commit, conflict.label) for commit in self._commits)
         found = later(ours, theirs) if ours is not None and theirs is not None else None
         if found is None:
             return None

@@ -23,7 +23,7 @@ from epicvc.repo.rows import CapturedRows
 from epicvc.services.originwords import commit_named, time_shown
 from epicvc.services.questions import Origin
 from epicvc.services.session import Session
-from epicvc.services.tracing import Tracer
+from epicvc.services.tracing import Tracers
 
 UPDATED_AT: Final = "updated_at"
 """The column in which applications keep when a row was last changed; without a zone it is UTC, as CURRENT_TIMESTAMP."""
@@ -42,7 +42,7 @@ class Newest:
     def __init__(self, session: Session, documents: Documents) -> None:
         self._session = session
         self._documents = documents
-        self._tracers: dict[str, Tracer] = {}
+        self._tracers = Tracers(session)
         self._known: dict[Label, tuple[str, str] | None] = {}
 
     def decide(self, conflict: Conflict) -> Chosen | None:
@@ -59,10 +59,7 @@ class Newest:
         return Chosen(value, f"newest_wins took the {name} value: {why}")
 
     def _evidence(self, label: Label) -> tuple[str, str] | None:
-        tracer = self._tracers.get(label.root)
-        if tracer is None:
-            tracer = self._tracers[label.root] = Tracer(self._session, Label(label.root))
-        found = tracer.origins([("files", label), ("db", label)])
+        found = self._tracers.of(label).origins([("files", label), ("db", label)])
         files, db = found.get(("files", label)), found.get(("db", label))
         if files is None or db is None:
             return None

@@ -9,7 +9,7 @@ from epicvc.model.labels import Label
 from epicvc.repo.objects import get_commit
 from epicvc.services.questions import Origin
 from epicvc.services.session import Session
-from epicvc.services.tracing import SIDES, origin_in, tracer_of
+from epicvc.services.tracing import SIDES, Tracers
 from epicvc.store.objects import ObjectId
 
 FILES = "files"
@@ -32,10 +32,11 @@ def time_shown(time: datetime) -> str:
 
 def between_sides(session: Session) -> Tell:
     """Tells of a place that the files or the database have, from both sides as they are and from history."""
+    tracers = Tracers(session)
 
     def tell(label: Label, name: str) -> str:
         place = (SIDES[name == DATABASE], label)
-        return _since(name, tracer_of(session, label).origins([place]).get(place))
+        return _since(name, tracers.of(label).origins([place]).get(place))
 
     return tell
 
@@ -49,12 +50,13 @@ def between_branches(session: Session, ours: ObjectId, theirs: ObjectId, reverte
         theirs: that of the other.
         reverted: the commit that is taken back, which makes theirs what it is.
     """
+    tracers = Tracers(session)
 
     def tell(label: Label, name: str) -> str:
         if name == THEIRS and reverted is not None:
             commit = get_commit(session.staging, reverted)
             return f"{name}, without commit {commit_named(Origin('', reverted, commit.author, commit.time))}"
-        return _since(name, origin_in(session, ours if name == OURS else theirs, label))
+        return _since(name, tracers.of(label).origin_in(ours if name == OURS else theirs, label))
 
     return tell
 

@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from epicvc.merge.threeway import ABSENT, Conflict, Value
+from epicvc.merge.threeway import Conflict, Value
 from epicvc.model.labels import Label, parse_label
 from epicvc.services.questions import Origin, Origins
-from epicvc.services.session import Session
-from epicvc.services.tracing import SIDES, Tracer, agreed_since, origin_in, value_at
+from epicvc.services.tracing import SIDES, Tracers
 from epicvc.store.objects import ObjectId
 
 
-def between_sides(session: Session, conflict: Conflict) -> Origins:
-    """The origins of a task's places in what was agreed on, in the files and in the database."""
+def between_sides(tracers: Tracers, conflict: Conflict, agreed: Origin | None) -> Origins:
+    """The origins of a task's places in what was agreed on, in the files and in the database.
+
+    Args:
+        tracers: those that tell when things came to their places.
+        conflict: the conflict.
+        agreed: the first commit in which the base has the task where it has it.
+    """
 
     def ask(side: str, label: Label) -> Origin | None:
-        return _tracer(session, label).origins([(side, label)]).get((side, label))
+        return tracers.of(label).origins([(side, label)]).get((side, label))
 
-    base = _place(conflict.base)
-    agreed = None
-    if base is not None:
-        agreed = agreed_since(session, base.root, lambda core: value_at(core, base) is not ABSENT)
+    base = place_of(conflict.base)
     files, db = (
         _first(partial(ask, side), value, base)
         for side, value in zip(SIDES, (conflict.ours, conflict.theirs), strict=True)
@@ -34,27 +36,24 @@ def between_sides(session: Session, conflict: Conflict) -> Origins:
     return Origins(agreed, files, db)
 
 
-def between_branches(session: Session, conflict: Conflict, commits: tuple[ObjectId, ObjectId, ObjectId]) -> Origins:
+def between_branches(tracers: Tracers, conflict: Conflict, commits: tuple[ObjectId, ObjectId, ObjectId]) -> Origins:
     """The same for base, ours and theirs of a merge, which these commits have."""
 
     def ask(commit: ObjectId, label: Label) -> Origin | None:
-        return origin_in(session, commit, label, _tracer(session, label))
+        return tracers.of(label).origin_in(commit, label)
 
-    base = _place(conflict.base)
+    base = place_of(conflict.base)
     values = (conflict.base, conflict.ours, conflict.theirs)
     return Origins(*(_first(partial(ask, commit), value, base) for commit, value in zip(commits, values, strict=True)))
 
 
-def _tracer(session: Session, label: Label) -> Tracer:
-    return Tracer(session, Label(label.root), whole=True)
-
-
-def _place(value: Value) -> Label | None:
+def place_of(value: Value) -> Label | None:
+    """The place that a value of such a conflict names."""
     return parse_label(value) if isinstance(value, str) else None
 
 
 def _first(ask: Callable[[Label], Origin | None], value: Value, base: Label | None) -> Origin | None:
-    found = (ask(label) for label in dict.fromkeys(_candidates(_place(value), base)))
+    found = (ask(label) for label in dict.fromkeys(_candidates(place_of(value), base)))
     return next((origin for origin in found if origin is not None), None)
 
 

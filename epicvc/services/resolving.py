@@ -16,16 +16,17 @@ from epicvc.plan.plan import Policy, decide_labels
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import MERGING
 from epicvc.services import placeorigins
+from epicvc.services.agreeing import Holds, agreed_since, has_place, has_value
 from epicvc.services.answers import read_answers, side_named
 from epicvc.services.choosing import take
 from epicvc.services.fitting import fitting
 from epicvc.services.mergedispute import BranchesDispute
-from epicvc.services.questions import Dispute, How, Origins, ResolveReport, Spec, spec_of
+from epicvc.services.questions import Dispute, How, Origin, Origins, ResolveReport, Spec, spec_of
 from epicvc.services.remembering import Memory
-from epicvc.services.session import finish_interrupted, look
+from epicvc.services.session import Session, finish_interrupted, look
 from epicvc.services.status import natural_order, read_status
 from epicvc.services.sync import synchronise
-from epicvc.services.tracing import Tracer, base_origin
+from epicvc.services.tracing import Tracer, Tracers
 
 
 class Wish(Struct, frozen=True):
@@ -56,19 +57,38 @@ class SidesDispute:
     def origins(self, conflicts: Sequence[Conflict]) -> list[Origins]:
         """Who made the values of these conflicts."""
         found: dict[Label, Origins] = {}
+        by_root: dict[str, list[Conflict]] = {}
+        for conflict in conflicts:
+            by_root.setdefault(conflict.label.root, []).append(conflict)
         with look(self._repo) as session:
-            for root in dict.fromkeys(conflict.label.root for conflict in conflicts):
-                own = [conflict for conflict in conflicts if conflict.label.root == root]
+            agreed = self._agreed(session, conflicts)
+            tracers = Tracers(session, whole=True)
+            for root, own in by_root.items():
                 places = [(side, conflict.label) for conflict in own for side in (self.ours, self.theirs)]
                 made = Tracer(session, Label(root)).origins(places)
                 for conflict in own:
-                    label = conflict.label
+                    label, base = conflict.label, agreed.get(conflict.label)
                     if is_place(conflict):
-                        found[label] = placeorigins.between_sides(session, conflict)
-                        continue
-                    base = base_origin(session, label, conflict.base)
-                    found[label] = Origins(base, made.get((self.ours, label)), made.get((self.theirs, label)))
+                        found[label] = placeorigins.between_sides(tracers, conflict, base)
+                    else:
+                        found[label] = Origins(base, made.get((self.ours, label)), made.get((self.theirs, label)))
         return [found[conflict.label] for conflict in conflicts]
+
+    def _agreed(self, session: Session, conflicts: Sequence[Conflict]) -> dict[Label, Origin]:
+        """Since when both sides agreed on the base of each conflict that has one."""
+        asked: dict[str, dict[Label, Holds]] = {}
+        for conflict in conflicts:
+            label = conflict.label
+            if is_place(conflict):
+                place = placeorigins.place_of(conflict.base)
+                if place is not None:
+                    asked.setdefault(place.root, {})[label] = has_place(place)
+            elif conflict.base is not ABSENT and not label.table:
+                asked.setdefault(label.root, {})[label] = has_value(conflict, self._repo.config.mapping)
+        found: dict[Label, Origin] = {}
+        for epic, questions in asked.items():
+            found |= agreed_since(session, epic, questions)
+        return found
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
         """The chosen value as a core has it; raises as :meth:`Dispute.fit`."""
@@ -88,7 +108,8 @@ class SidesDispute:
         done = synchronise(self._repo, policy, command="resolve", dry_run=dry_run, message=message)
         open_now = {conflict.label for conflict in done.conflicts}
         settled = [label for label in labels if label not in open_now]
-        left = [*(conflict for conflict in before if conflict.label not in labels), *done.conflicts]
+        asked = frozenset(labels)
+        left = [*(conflict for conflict in before if conflict.label not in asked), *done.conflicts]
         return ResolveReport(done.commit, settled, left)
 
 
@@ -122,8 +143,12 @@ def choices(dispute: Dispute, conflicts: Sequence[Conflict], wishes: Iterable[Wi
         InvalidData: a given value does not fit its field.
     """
     found: dict[Label, tuple[Conflict, Chosen]] = {}
+    below: dict[Label, list[Conflict]] = {}
+    for conflict in conflicts:
+        for label in conflict.label.upwards():
+            below.setdefault(label, []).append(conflict)
     for wish in wishes:
-        matches = [c for c in conflicts if wish.label is None or wish.label.covers(c.label)]
+        matches = conflicts if wish.label is None else below.get(wish.label, [])
         if wish.label is not None and not matches:
             raise NotFound(f"{wish.label} is no conflict", hint="see `epicvc status`")
         for conflict in matches:

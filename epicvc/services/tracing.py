@@ -6,21 +6,19 @@ for. At a merge a place goes on to a parent that has it as it is, as `git blame`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cached_property
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from epicvc.errors import EpicvcError
-from epicvc.jsonio import JSON, equal
+from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Value
 from epicvc.model.diff import Change, Keyed, Op, keyed
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
-from epicvc.plan.owned import core_at
-from epicvc.repo.base import Base, get_mapping
 from epicvc.repo.objects import Commit, Snapshot, get_commit, get_snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import view_head
@@ -58,7 +56,7 @@ class _Pair:
             for change in items:
                 self._at.setdefault((side, change.label), []).append(change)
                 if change.op is not Op.MOVE:
-                    self._above.update((side, label) for label in _upwards(change.label))
+                    self._above.update((side, label) for label in change.label.upwards())
 
     def concerns(self, place: Place) -> bool:
         """Whether a place became another."""
@@ -67,16 +65,10 @@ class _Pair:
             return any(_orders(change) for change in self._changes[side])
         if place in self._above and not self._whole:
             return True  # something changed at it, or below it
-        covering = (change for above in _upwards(label) for change in self._at.get((side, above), ()))
+        covering = (change for above in label.upwards() for change in self._at.get((side, above), ()))
         if self._whole:
             return any(_arrives(change, label, self._members) for change in covering)
         return any(change.op is not Op.MOVE and _reaches(change, label, self._members) for change in covering)
-
-
-def _upwards(label: Label) -> Iterator[Label]:
-    """A place and those that it lies in."""
-    for length in range(len(label.path), -1, -1):
-        yield Label(label.root, label.path[:length], label.table)
 
 
 def _orders(change: Change) -> bool:
@@ -129,6 +121,10 @@ def _modified_ns(path: Path) -> int | None:
         return None
 
 
+def _moment(origin: Origin) -> float:
+    return origin.time.timestamp() if origin.time else 0.0
+
+
 class Tracer:
     """Finds origins in a history.
 
@@ -159,21 +155,38 @@ class Tracer:
         wanted = set(places)
         found: dict[Place, Origin] = {}
         head = self._repo.head_snapshot()
-        working = self._session.working.snapshot()
-        since = self._pair(None, head[1] if head else None, None, working)
         for place in list(wanted):
-            if since.concerns(place):
+            if self._uncommitted_edits.concerns(place):
                 found[place] = self._uncommitted(place[0])
                 wanted.discard(place)
         if head is not None and wanted:
             self._walk(head[0], wanted, found)
         return found
 
+    def origin_in(self, commit: ObjectId, label: Label) -> Origin | None:
+        """Who made a place what it is in a commit: the side that had it first, which the other was brought to."""
+        return self.first_in(commit, [label]).get(label)
+
+    def first_in(self, commit: ObjectId, labels: Iterable[Label]) -> dict[Label, Origin]:
+        """The same for several places; those that never were are left out."""
+        first: dict[Label, Origin] = {}
+        for (_, label), origin in self.origins_in(
+            commit, [(side, label) for label in labels for side in SIDES]
+        ).items():
+            if label not in first or _moment(origin) < _moment(first[label]):
+                first[label] = origin
+        return first
+
     def origins_in(self, commit: ObjectId, places: Iterable[Place]) -> dict[Place, Origin]:
         """The same for places as a commit has them."""
         found: dict[Place, Origin] = {}
         self._walk(commit, set(places), found)
         return found
+
+    @cached_property
+    def _uncommitted_edits(self) -> _Pair:
+        head = self._repo.head_snapshot()
+        return self._pair(None, head[1] if head else None, None, self._session.working.snapshot())
 
     def _uncommitted(self, side: str) -> Origin:
         time = None
@@ -250,71 +263,38 @@ class Tracer:
         return pair
 
 
-def origin_in(session: Session, commit: ObjectId, label: Label, tracer: Tracer | None = None) -> Origin | None:
-    """Who made a place what it is in a commit: the side that had it first, which the other was brought to.
+def root_of(label: Label) -> Label:
+    """The epic, or the row of another table, that a place is a part of."""
+    return Label(label.root, label.path[:1], table=True) if label.table else Label(label.root)
+
+
+class Tracers:
+    """The tracers of epics and rows, each made when it is first asked for: what one has read, the next question finds.
 
     Args:
-        session: the running command.
-        commit: the commit.
-        label: the place.
-        tracer: that of :func:`tracer_of`, where it is at hand.
+        session: as for :class:`Tracer`.
+        whole: likewise.
     """
-    found = (tracer or tracer_of(session, label)).origins_in(commit, [(side, label) for side in SIDES])
-    return min(found.values(), key=lambda origin: origin.time.timestamp() if origin.time else 0.0, default=None)
+
+    def __init__(self, session: Session, *, whole: bool = False) -> None:
+        self._session = session
+        self._whole = whole
+        self._known: dict[Label, Tracer] = {}
+
+    def of(self, label: Label) -> Tracer:
+        """The tracer for a place."""
+        root = root_of(label)
+        if root not in self._known:
+            self._known[root] = Tracer(self._session, root, whole=self._whole)
+        return self._known[root]
 
 
-def tracer_of(session: Session, label: Label) -> Tracer:
-    """The tracer for a place."""
-    return Tracer(session, Label(label.root, label.path[:1], table=True) if label.table else Label(label.root))
-
-
-def base_origin(session: Session, label: Label, value: Value) -> Origin | None:
-    """The first commit of the current line of history in which the base has a value that it still has.
-
-    Follows first parents, the line on which the base was agreed. ``None`` where nothing was agreed.
-    """
-    if value is ABSENT or label.table:
-        return None
-    agreed = core_at(label, value, session.repo.config.mapping)
-    return agreed_since(session, label.root, lambda core: _same(value_at(core, label), agreed))
-
-
-def agreed_since(session: Session, epic: str, holds: Callable[[Core | None], bool]) -> Origin | None:
-    """The first commit of the current line of history since which something holds of what was agreed of an epic."""
-    repo, store = session.repo, session.staging
-    oid = repo.revisions.head()
-    newest: Commit | None = None
-    last: bytes | None = None
-    while oid is not None:
-        commit = get_commit(store, oid)
-        snapshot = get_snapshot(store, commit.snapshot)
-        base = Base(store, snapshot.base, get_mapping(store, snapshot.mapping))
-        entry = base.entry(epic)
-        if entry is None:
-            break
-        if entry.core != last:
-            last = entry.core
-            try:
-                core = base.core(epic)
-            except EpicvcError:
-                break
-            if not holds(core):
-                break
-        newest = commit
-        oid = commit.parents[0] if commit.parents else None
-    return Origin(BOTH, newest.id, newest.author, newest.time) if newest else None
-
-
-def _same(one: Value, other: Value) -> bool:
-    return one is other if one is ABSENT or other is ABSENT else equal(one, other)
-
-
-def value_at(core: Core | None, label: Label) -> Value:
-    """What a core has at a label; for the order of tasks their ids."""
+def value_at(core: Core | None, label: Label, known: Members | None = None) -> Value:
+    """What a core has at a label; for the order of tasks their ids. ``known`` as for :func:`descend`."""
     if core is None:
         return ABSENT
     value: JSON = {name: inner for name, inner in core.items() if name != UNAGREED}
     if label.path == (Mapping.TASKS,):
         return [task["id"] for task in tasks_of(core)]
-    value = descend(value, label.path)
+    value = descend(value, label.path, known)
     return ABSENT if value is None else value
