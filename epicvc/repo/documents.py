@@ -291,7 +291,7 @@ class Documents:
             {**calculated, **progress_fields((states or {}).values())} if rows else {},
             file.whole.get(CALCULATED) if file and inline else None,
             inline,
-            self._stray(file) if file else {},
+            self.stray(file) if file else {},
             defaults,
             file.whole if file else None,
             rows,
@@ -325,7 +325,7 @@ class Documents:
         core = sharing(sharing(self._settled(epic_rows, base, file), base), file)
         return core, core_id(epic, core), epic_rows.task_defaults
 
-    def _stray(self, file: FileEpic) -> Core:
+    def stray(self, file: FileEpic) -> Core:
         """Calculated fields in an author's epic; with ``calculated = "off"`` the names have no meaning."""
         if self.repo.config.calculated == "off":
             return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import islice
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from epicvc.files.rewrite import rewrite
 from epicvc.files.style import Style, detect_style, render
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import Direction
-from epicvc.model.document import Core, natural_key, tasks_of
+from epicvc.model.document import Core, FileEpic, natural_key, tasks_of
 from epicvc.model.edit import new_file, with_core, with_id
 from epicvc.model.mapping import Mapping
 from epicvc.model.templates import is_template
@@ -30,8 +30,20 @@ from epicvc.services.calculated import with_calculated
 from epicvc.services.moving import in_files
 from epicvc.store.objects import ObjectId, ObjectType
 
+if TYPE_CHECKING:
+    from epicvc.services.formerfiles import FormerFile, FormerFiles
+
 SAMPLES: Final = 5
 """How many files are looked at for the directory's style."""
+
+
+def _item(file: FileEpic, key: str) -> tuple[dict[str, JSON], Core] | None:
+    """A task of a file, as it stands there and as a core."""
+    items = cast("list[dict[str, JSON]]", file.body.get(Mapping.TASKS) or [])
+    for core in tasks_of(file.core):
+        if core["id"] == key:
+            return next(item for item in items if natural_key(item["id"]) == key), core
+    return None
 
 
 class FileDrafts:
@@ -70,8 +82,12 @@ class FileDrafts:
             assert tracked is not None  # something can only be removed where it is
             self.paths.remove(tracked.path)
             return None, FileChange(tracked.path, tracked.blob, None)
-        path = tracked.path if tracked else self._new_path(three.epic)
-        data = self._changed(three, tracked, outcome.files) if tracked else self._new(three, outcome.files)
+        former = self._former.of(three) if tracked is None and three.base is not None else None
+        path = tracked.path if tracked else self._new_path(three.epic, former)
+        if tracked is not None:
+            data = self._changed(three, tracked, outcome.files)
+        else:
+            data = self._again(three, former, outcome.files) if former else self._new(three, outcome.files)
         # What was written must say what was meant: the files' half of the round-trip certificate.
         epic = parse_file(data, path, self._config)
         if is_template(cast("JSON", epic.whole)):
@@ -84,34 +100,59 @@ class FileDrafts:
         return (blob, written), FileChange(path, tracked.blob if tracked else None, blob)
 
     def _new(self, three: Three, core: Core) -> bytes:
-        whole = with_core(new_file(three.epic, {}), {}, core, self._config.mapping, self._carried(three.epic))
+        whole = with_core(new_file(three.epic, {}), {}, core, self._config.mapping, self._carried(three, core))
         inline = replace(three, inline=self._config.calculated == "inline")
         return render(cast("JSON", with_calculated(whole, inline)), self._style)
+
+    def _again(self, three: Three, former: FormerFile, core: Core) -> bytes:
+        """A file that was deleted and comes back, with what only it had."""
+        old = former.epic
+        whole = with_core(old.whole, old.core, core, self._config.mapping, self._carried(three, core))
+        if old.id != three.epic:
+            whole = with_id(whole, three.epic)
+        beside = replace(three, inline=self._config.calculated == "inline", stray=self._documents.stray(old))
+        return rewrite(former.raw, cast("JSON", with_calculated(whole, beside)), cast("JSON", old.whole))
 
     def _changed(self, three: Three, tracked: TrackedFile, core: Core) -> bytes:
         raw = self._documents.sink.get(tracked.blob, ObjectType.BLOB)
         old = cast("dict[str, JSON]", three.whole)
-        whole = with_core(old, three.file or {}, core, self._config.mapping, self._carried(three.epic))
+        whole = with_core(old, three.file or {}, core, self._config.mapping, self._carried(three, core))
         if three.renamed is not None:
             whole = with_id(whole, three.epic)
         return rewrite(raw, cast("JSON", with_calculated(whole, three)), cast("JSON", old))
 
-    def _carried(self, epic: str) -> dict[str, tuple[dict[str, JSON], Core]]:
-        """The tasks that come to an epic's file from elsewhere, with everything that they have there."""
-        result: dict[str, tuple[dict[str, JSON], Core]] = {}
+    def _carried(self, three: Three, core: Core) -> dict[str, tuple[dict[str, JSON], Core]]:
+        """The tasks that come to an epic's file from elsewhere, or back, with everything that they have there."""
+        result, epic = self._coming_back(three, core), three.epic
         for (owner, key), (giver, old) in self._moves.items():
             tracked = self._documents.tracked(giver) if owner == epic else None
-            if tracked is None:
-                continue
-            file = read_epic(self._documents.sink, tracked, self._config)
-            items = cast("list[dict[str, JSON]]", file.body.get(Mapping.TASKS) or [])
-            core = next(task for task in tasks_of(file.core) if task["id"] == old)
-            result[key] = next(item for item in items if natural_key(item["id"]) == old), core
+            item = _item(read_epic(self._documents.sink, tracked, self._config), old) if tracked is not None else None
+            if item is not None:
+                result[key] = item
         return result
 
-    def _new_path(self, epic: str) -> str:
+    def _coming_back(self, three: Three, core: Core) -> dict[str, tuple[dict[str, JSON], Core]]:
+        """The tasks that were deleted in a file that stays, and come back."""
+        if three.file is None or three.base is None:
+            return {}
+        known, there = ({str(task["id"]) for task in tasks_of(epic)} for epic in (three.base, three.file))
+        result: dict[str, tuple[dict[str, JSON], Core]] = {}
+        for key in (str(task["id"]) for task in tasks_of(core)):
+            former = self._former.of(three, key) if key in known - there else None
+            item = _item(former.epic, key) if former is not None else None
+            if item is not None:
+                result[key] = item
+        return result
+
+    @cached_property
+    def _former(self) -> FormerFiles:
+        from epicvc.services.formerfiles import FormerFiles  # goes through history, which hardly any file needs
+
+        return FormerFiles(self._documents)
+
+    def _new_path(self, epic: str, former: FormerFile | None) -> str:
         """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""
-        path = self.old_path(epic)
+        path = self.old_path(epic) or (former.path if former else None) or None
         if path is None or path in self.paths:
             path = self._namer.name(epic)
         check_name(path)
