@@ -59,11 +59,12 @@ def read_known(repo: Repo, only: Collection[str] | None = None) -> Known:
     with look(repo) as session:
         documents = Documents(repo, session.working, session.staging, session.reader)
         files, rows = frozenset(session.working.files.by_epic), frozenset(documents.db_ids())
-        epics = sorted(files | rows, key=natural_order)
+        epics = sorted(files | rows | documents.held.epics, key=natural_order)
         wanted = epics if only is None else [epic for epic in epics if epic in only]
         names: dict[str, object] = {}
         if documents.reader is not None and documents.layout is not None:
-            keys = None if only is None else wanted
+            held = documents.held.epics
+            keys = None if only is None and not held else [epic for epic in wanted if epic not in held]
             found = read_values(documents.reader, documents.layout, (NAME,), keys)
             names = {epic.id: epic.values.get(NAME) for epic in found}
         for epic in wanted:

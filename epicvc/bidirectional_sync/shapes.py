@@ -39,7 +39,8 @@ class EpicResult(TypedDict):
 
     ``success`` says that nothing is left to do; ``created``, that a side did not have the epic before; ``changes`` are
     the labels of what changed on either side; ``conflicts`` are left for a person, ``decided`` were settled by the
-    policy; ``errors`` are sentences.
+    policy; ``errors`` are sentences: what cannot be read of it, and what waits for that. What cannot be read and is no
+    known epic's has a result of its own, with ``None`` as ``epic_id``.
     """
 
     success: bool
@@ -213,7 +214,19 @@ def epic_results(report: SyncReport, epics: Iterable[str], names: Mapping[str, s
             "reason": chosen.reason,
         }
         of(conflict.label.root)["decided"].append(decision)
-    return list(results.values())
+    nameless = []
+    for bad in report.errors:
+        if bad.epic is None:
+            nameless.append(failed(None, bad.error.message))
+            continue
+        result = of(bad.epic)
+        result["success"] = False
+        result["errors"].append(bad.error.message)
+    for place in report.waiting:
+        result = of(place.root)
+        result["success"] = False
+        result["errors"].append(f"{place} is left as it is until everything can be read")
+    return [*results.values(), *nameless]
 
 
 def _result(epic: str | None, name: str | None) -> EpicResult:

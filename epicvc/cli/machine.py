@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from epicvc.errors import InvalidJSON
 from epicvc.repo.objects import Commit, format_time
 from epicvc.services.choosing import overlaps
 from epicvc.services.questions import plain
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from epicvc.merge.threeway import Chosen, Conflict
     from epicvc.model.labels import Label
     from epicvc.plan.filemerge import FileMerge
+    from epicvc.repo.tracked import Unreadable
     from epicvc.services.adopting import Adoption
     from epicvc.services.blaming import Blamed
     from epicvc.services.checking import FsckReport
@@ -36,6 +38,24 @@ if TYPE_CHECKING:
     from epicvc.store.records import Operation
 
 Shape = dict[str, Any]
+
+
+def errors(found: Sequence[Unreadable]) -> list[Shape]:
+    """What cannot be read, as a member of other answers."""
+    if not found:
+        return []
+    from epicvc.repo.held import label_of  # hardly anything ever is
+
+    return [
+        {
+            "label": label_of(bad),
+            "path": bad.path,
+            "line": bad.error.line if isinstance(bad.error, InvalidJSON) else None,
+            "column": bad.error.column if isinstance(bad.error, InvalidJSON) else None,
+            "message": bad.error.message,
+        }
+        for bad in found
+    ]
 
 
 def _hex(oid: ObjectId | None) -> str | None:
@@ -73,6 +93,8 @@ def status(found: Status) -> Shape:
             for table in found.tables
         ],
         "schema": [{"kind": change.kind, "name": change.name, "op": change.op.value} for change in found.schema],
+        "errors": errors(found.errors),
+        "waiting": [str(label) for label in found.waiting],
     }
 
 
@@ -97,6 +119,7 @@ def diff(comparison: Comparison) -> Shape:
         "from": comparison.before,
         "to": comparison.after,
         "changes": _changes(comparison),
+        "errors": errors(comparison.errors),
     }
 
 
@@ -139,6 +162,8 @@ def sync(report: SyncReport) -> Shape:
         "to_files": len(report.to_files),
         "to_db": len(report.to_db),
         "conflicts": [_conflict(conflict, "files", "db") for conflict in report.conflicts],
+        "errors": errors(report.errors),
+        "waiting": [str(label) for label in report.waiting],
         "decided": _decided(report.decided),
         "tasks_moved": [{"from": str(source), "to": str(target)} for source, target in report.tasks_moved],
         "warnings": [str(fault) for fault in report.warnings],

@@ -2,8 +2,8 @@
 
 ``XY ID PATH``: X is what the files did since HEAD, Y what the database did (``M`` modified, ``A`` added, ``D``
 deleted, ``.`` unchanged), followed by how the sides stand to each other: ``=`` synced, ``>`` files ahead, ``<`` db
-ahead, ``*`` diverged, ``!`` conflict. A table is ``@NAME ADDED MODIFIED DELETED``, a definition of the database's
-schema that changed ``#X KIND NAME``.
+ahead, ``*`` diverged, ``!`` conflict, ``?`` cannot be read. A table is ``@NAME ADDED MODIFIED DELETED``, a definition
+of the database's schema that changed ``#X KIND NAME``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SINCE = {"unchanged": ".", "modified": "M", "added": "A", "deleted": "D"}
 _OP = {"add": "A", "replace": "M", "remove": "D"}
-_STATE = {"synced": "=", "files_ahead": ">", "db_ahead": "<", "diverged": "*", "conflict": "!"}
+_STATE = {"synced": "=", "files_ahead": ">", "db_ahead": "<", "diverged": "*", "conflict": "!", "invalid": "?"}
 
 
 def porcelain_lines(found: Status) -> Iterator[str]:
@@ -31,6 +31,11 @@ def porcelain_lines(found: Status) -> Iterator[str]:
     for epic in found.epics:
         marks = f"{_SINCE[epic.files]}{_SINCE[epic.db]}{_STATE[epic.state]}"
         yield f"{marks} {printable(epic.id)} {printable(epic.path or '-')}"
+    for bad in found.errors:
+        if bad.epic is None and bad.path is None:
+            from epicvc.repo.held import label_of
+
+            yield f"..? {printable(label_of(bad) or '-')} -"
     for table in found.tables:
         yield f"@{printable(table.name)} {table.added} {table.modified} {table.deleted}"
     for change in found.schema:

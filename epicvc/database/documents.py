@@ -5,7 +5,7 @@ What is absent in a row depends on a reference and is decided later (:func:`epic
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from operator import lt
 from typing import Final, NamedTuple, TypeAlias, cast
@@ -16,7 +16,7 @@ from epicvc.database.layout import Columns, Layout
 from epicvc.database.query import Select, constant
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.values import decode, is_default, key_text, require_key
+from epicvc.database.values import decode, is_default, key_text, no_key, require_key
 from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON
 from epicvc.model.document import Core, RowEpic, Tasks
@@ -58,14 +58,35 @@ class EpicRows(NamedTuple):
         return sorted(set(found))
 
 
-def read_epics(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> Iterator[RowEpic]:
+BadRow: TypeAlias = "Callable[[InvalidRow, str | None], None]"
+"""Told of a row that no epic can be read from, and of the epic that it belongs to, if it belongs to one."""
+
+
+def read_epics(
+    reader: Reader, layout: Layout, keys: Collection[str] | None = None, bad: BadRow | None = None
+) -> Iterator[RowEpic]:
     """Read the living epics, all of them or those with these keys.
 
+    Args:
+        reader: the transaction.
+        layout: the mapped tables.
+        keys: which; ``None`` for all.
+        bad: told of rows that cannot be read, whose epics are left out then; of two rows with one key, the epic of the
+            first may have come already.
+
     Raises:
-        InvalidRow: a value cannot be a field's value, or two living rows have one key.
+        InvalidRow: a value cannot be a field's value, or two living rows have one key; never where somebody is told.
     """
-    for rows in read_rows(reader, layout, keys):
-        yield decode_epic(layout, rows)
+    for rows in read_rows(reader, layout, keys, bad):
+        if bad is None:
+            yield decode_epic(layout, rows)
+            continue
+        try:
+            epic = decode_epic(layout, rows)
+        except InvalidRow as error:
+            bad(error, rows.key)
+        else:
+            yield epic
 
 
 def epic_of_rows(
@@ -113,7 +134,7 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
     owned = (
         Select(columns=(f"t.{quote(tasks.map.key)}", f"e.{quote(epics.map.key)}"))
         .from_table(quote(tasks.map.table), "t")
-        .join(quote(epics.map.table), _belongs(layout), alias="e")
+        .join(quote(epics.map.table), belongs(layout), alias="e")
         .where_condition(tasks.alive("t"))
         .where_condition(epics.alive("e"))
     )
@@ -130,7 +151,7 @@ def count_tasks(reader: Reader, layout: Layout) -> int:
     owned = (
         Select(columns=("count(*)",))
         .from_table(quote(tasks.map.table), "t")
-        .join(quote(epics.map.table), _belongs(layout), alias="e")
+        .join(quote(epics.map.table), belongs(layout), alias="e")
         .where_condition(tasks.alive("t"))
         .where_condition(epics.alive("e"))
     )
@@ -147,7 +168,7 @@ def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
         .distinct()
         .from_table(quote(links.table), "l")
         .join(quote(tasks.map.table), f"t.{quote(tasks.map.id)} = l.{quote(links.parent)}", alias="t")
-        .join(quote(epics.map.table), _belongs(layout), alias="e")
+        .join(quote(epics.map.table), belongs(layout), alias="e")
         .where_condition(tasks.alive("t"))
         .where_condition(epics.alive("e"))
     )
@@ -158,7 +179,7 @@ def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
                 yield key
 
 
-def _belongs(layout: Layout) -> str:
+def belongs(layout: Layout) -> str:
     """What joins a task ``t`` with its epic ``e``."""
     return f"e.{quote(layout.epics.map.id)} = t.{quote(cast('str', layout.tasks.map.parent))}"
 
@@ -167,56 +188,93 @@ _Head: TypeAlias = "tuple[SQLValue, str, Sequence[SQLValue]]"
 """An epic's own row: surrogate key, key, mapped columns."""
 
 
-def epic_heads(reader: Reader, layout: Layout, keys: Collection[str] | None) -> Iterator[_Head]:
+def epic_heads(
+    reader: Reader, layout: Layout, keys: Collection[str] | None, bad: BadRow | None = None
+) -> Iterator[_Head]:
     """Read the own rows of the living epics, all of them or those with these keys.
 
+    Args:
+        reader: the transaction.
+        layout: the mapped tables.
+        keys: which; ``None`` for all.
+        bad: told of rows that are no epic's, or another's too, and that are left out then.
+
     Raises:
-        InvalidRow: a row has no key, or two living epics have one.
+        InvalidRow: a row has no key, or two living epics have one; never where somebody is told.
     """
     table = layout.epics
     columns = [table.map.id, table.map.key, *(field.column for field in table.fields)]
-    heads = (
-        Select(columns=tuple(f"e.{quote(column)}" for column in columns))
+    heads = living_heads(table, tuple(f"e.{quote(column)}" for column in columns))
+    if keys is None:
+        yield from _heads(reader.execute(*heads.build()), table, None, bad)
+        return
+    for chunk in batches(sorted(keys)):
+        rows = reader.execute(*heads.where(table.lookup("e"), "IN", chunk).build())
+        yield from _heads(rows, table, frozenset(chunk), bad)
+
+
+def living_heads(table: Columns, columns: tuple[str, ...]) -> Select:
+    """Columns of the rows of living epics; a row without a key is none."""
+    return (
+        Select(columns=columns)
         .from_table(quote(table.map.table), "e")
         .where_condition(table.alive("e"))
         .where(f"e.{quote(table.map.key)}", "!=", None)
         .order_by(f"e.{quote(table.map.id)}")
     )
-    if keys is None:
-        yield from _heads(reader.execute(*heads.build()), table)
-        return
-    for chunk in batches(sorted(keys)):
-        rows = reader.execute(*heads.where(table.lookup("e"), "IN", chunk).build())
-        yield from _heads(rows, table, frozenset(chunk))
 
 
 def _heads(
-    rows: Iterator[Sequence[SQLValue]], table: Columns, wanted: Collection[str] | None = None
+    rows: Iterator[Sequence[SQLValue]], table: Columns, wanted: Collection[str] | None, bad: BadRow | None
 ) -> Iterator[_Head]:
     # Keys are compared by value in Python: a case-insensitive collation in the database must not join two epics.
     seen: set[str] = set()
-    for surrogate, key, *values in rows:
+    for row in rows:
+        if bad is not None and key_text(row[1]) is None:
+            bad(no_key(row[1], table.map.table, table.map.key), None)
+            continue
+        surrogate, key, *values = row
         text = require_key(key, table.map.table, table.map.key)
         if wanted is not None and text not in wanted:
             continue  # equal to a wanted key for the database alone, as 'ABC' and 'abc' under NOCASE
         if text in seen:
-            raise InvalidRow(table.map.table, text, None, "two living rows have this key")
+            error = InvalidRow(table.map.table, text, None, "two living rows have this key")
+            if bad is None:
+                raise error
+            bad(error, text)
+            continue
         seen.add(text)
         yield surrogate, text, values
 
 
-def read_rows(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> Iterator[EpicRows]:
+def read_rows(
+    reader: Reader, layout: Layout, keys: Collection[str] | None = None, bad: BadRow | None = None
+) -> Iterator[EpicRows]:
     """Read the rows of the living epics, all of them or those with these keys, in bounded batches.
 
+    Args:
+        reader: the transaction.
+        layout: the mapped tables.
+        keys: which; ``None`` for all.
+        bad: told of rows that cannot be read, as in :func:`read_epics`.
+
     Raises:
-        InvalidRow: a row has no key, or two living epics have one.
+        InvalidRow: a row has no key, or two living epics have one; never where somebody is told.
     """
-    for batch in batches(epic_heads(reader, layout, keys)):
+    for batch in batches(epic_heads(reader, layout, keys, bad)):
         parents = [surrogate for surrogate, _, _ in batch if surrogate is not None]  # nothing belongs to NULL
         tasks = _read_tasks(reader, layout, parents)
-        links = _read_links(reader, layout, parents)
+        faults: dict[SQLValue, InvalidRow] = {}
+        links = _read_links(reader, layout, parents, faults)
         for surrogate, key, values in batch:
-            yield EpicRows(surrogate, key, values, _in_order(tasks.get(surrogate, [])), links)
+            own = tasks.get(surrogate, [])
+            fault = next((faults[row[2]] for row in own if row[2] in faults), None) if faults else None
+            if fault is None:
+                yield EpicRows(surrogate, key, values, _in_order(own), links)
+            elif bad is None:
+                raise fault
+            else:
+                bad(fault, key)
 
 
 def _read_tasks(
@@ -246,7 +304,10 @@ def of_epics(layout: Layout, columns: Select, parents: Sequence[SQLValue]) -> Se
     return columns.from_table(quote(table.table), "t").where(owner, "IN", parents)
 
 
-def _read_links(reader: Reader, layout: Layout, parents: Sequence[SQLValue]) -> dict[SQLValue, list[str]]:
+def _read_links(
+    reader: Reader, layout: Layout, parents: Sequence[SQLValue], faults: dict[SQLValue, InvalidRow]
+) -> dict[SQLValue, list[str]]:
+    """The keys that tasks are linked to, by the task's surrogate key; what is wrong with one goes into ``faults``."""
     links = layout.links
     if links is None:
         return {}
@@ -263,7 +324,11 @@ def _read_links(reader: Reader, layout: Layout, parents: Sequence[SQLValue]) -> 
         if type(key) is not str or not key:
             if key is None:
                 continue
-            key = require_key(key, links.table, links.column)
+            try:
+                key = require_key(key, links.table, links.column)
+            except InvalidRow as error:
+                faults.setdefault(parent, error)
+                continue
         if parent in result:
             result[parent].append(key)
         else:

@@ -73,9 +73,14 @@ def require_key(value: SQLValue, table: str, column: str) -> str:
     """
     key = key_text(value)
     if key is None:
-        hint = "correct the key in the database, or delete the row"
-        raise InvalidRow(table, repr(value), column, "is no key: a text or an integer", hint=hint)
+        raise no_key(value, table, column)
     return key
+
+
+def no_key(value: SQLValue, table: str, column: str) -> InvalidRow:
+    """What is wrong with a row whose key column has this value."""
+    hint = "correct the key in the database, or delete the row"
+    return InvalidRow(table, repr(value), column, "is no key: a text or an integer", hint=hint)
 
 
 def encode(value: JSON, field: Field, place: Label) -> SQLValue:

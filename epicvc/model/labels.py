@@ -75,9 +75,11 @@ class Selection(Struct, frozen=True):
 
     Attributes:
         labels: the places; none for all.
+        but: places that it is not about all the same.
     """
 
     labels: tuple[Label, ...] = ()
+    but: frozenset[Label] = frozenset()
     _places: frozenset[Label] = frozenset()
     _above: frozenset[Label] = frozenset()
     """All that covers one of the places."""
@@ -99,11 +101,16 @@ class Selection(Struct, frozen=True):
 
     def selects(self, label: Label) -> bool:
         """Whether a change at this label belongs to the command."""
-        return not self.labels or any(at in self._places for at in label.upwards())
+        chosen = not self.labels or any(at in self._places for at in label.upwards())
+        return chosen and not self._leaves(label)
 
     def touches(self, label: Label) -> bool:
         """Whether anything at, below or above this label is selected."""
-        return not self.labels or label in self._above or self.selects(label)
+        chosen = not self.labels or label in self._above or any(at in self._places for at in label.upwards())
+        return chosen and not self._leaves(label)
+
+    def _leaves(self, label: Label) -> bool:
+        return bool(self.but) and any(at in self.but for at in label.upwards())
 
     def epics(self) -> frozenset[str] | None:
         """The epics that can be concerned; ``None`` for all."""

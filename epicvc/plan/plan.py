@@ -25,6 +25,7 @@ from epicvc.plan.moves import Cores, Moves, course
 from epicvc.plan.owned import Owned, core_only
 from epicvc.plan.policies import Policies
 from epicvc.plan.unagreed import Notes
+from epicvc.plan.waits import Waits
 
 
 class Policy(Struct, frozen=True):
@@ -56,8 +57,9 @@ class Outcome(Struct, frozen=True):
         to_files: the changes of the files side.
         to_db: the changes of the database.
         conflicts: what nobody settled.
-        decided: what was settled, and by what.
         moves_base: whether the base becomes another.
+        decided: what was settled, and by what.
+        waits: what stays as it is since a side cannot be read whole.
     """
 
     epic: str
@@ -69,6 +71,7 @@ class Outcome(Struct, frozen=True):
     conflicts: tuple[Conflict, ...] = ()
     moves_base: bool = False
     decided: tuple[tuple[Conflict, Chosen], ...] = ()
+    waits: tuple[Waits, ...] = ()
 
     @property
     def changes_anything(self) -> bool:
@@ -85,6 +88,7 @@ def plan_epic(
     db: Core | None,
     *,
     own: tuple[Owned | None, Owned | None] = (None, None),
+    waiting: tuple[Waits, ...] = (),
 ) -> Outcome:
     """Decide what becomes of one epic.
 
@@ -96,7 +100,11 @@ def plan_epic(
         files: the core that the files have.
         db: the core that the database has, settled against the base (:func:`epicvc.model.document.settle`).
         own: what the files, and what the database, edited for themselves of what the other side lacks.
+        waiting: places that stay as they are.
     """
+    if waiting:
+        places = frozenset(place.label for place in waiting)
+        policy = replace(policy, selection=replace(policy.selection, but=places))
     selection = policy.selection
     context = _context(policy)
     merge = DocumentMerge(mapping)
@@ -125,6 +133,7 @@ def plan_epic(
         tuple(context.conflicts),
         not same_core(base, new_base),
         tuple(context.decided),
+        waiting,
     )
 
 

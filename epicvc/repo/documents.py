@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from collections.abc import Mapping as MappingABC
 from functools import cached_property
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct, field
 
@@ -13,16 +13,22 @@ from epicvc.database.backend import Reader
 from epicvc.database.documents import EpicRows, decode_calculated, decode_epic, read_epics, read_rows
 from epicvc.database.epicvalues import read_task_states
 from epicvc.database.layout import Layout, read_layout
+from epicvc.errors import InvalidRow
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle, sharing, tasks_of
 from epicvc.planning.progress import progress_fields
-from epicvc.repo.agreement import Agreement, recall, save_agreement
+from epicvc.repo.agreed import Agreement, basis, save_agreement
+from epicvc.repo.agreement import recall
 from epicvc.repo.base import Base, BaseEntry, core_id, get_core
+from epicvc.repo.dbside import table_root
 from epicvc.repo.filestree import read_epic
-from epicvc.repo.objects import Snapshot
+from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo, Working
-from epicvc.repo.tracked import TrackedFile
+from epicvc.repo.tracked import Held, TrackedFile, Unreadable
 from epicvc.store.objects import ObjectId, ObjectSink
+
+if TYPE_CHECKING:
+    from epicvc.repo.held import Sight
 
 _FEW = 64
 """How many single looks into the base take as long as reading all of a large one."""
@@ -131,6 +137,7 @@ class Documents:
         self.renamed: dict[str, Renamed] = {}
         self._entries: dict[str, BaseEntry] | None = None
         self._known: Agreement | None = None
+        self._bad_rows: list[Unreadable] = []
 
     @property
     def entries(self) -> dict[str, BaseEntry]:
@@ -160,7 +167,27 @@ class Documents:
 
     @property
     def _basis(self) -> str:
-        return f"{self.working.mapping.hex()} {self.repo.config.calculated}"
+        return basis(self.repo, self.working)
+
+    def bad_rows(self) -> list[Unreadable]:
+        """The rows that no epic can be read from."""
+        return self._bad_rows if self._agreement is not None else []
+
+    @cached_property
+    def held(self) -> Held:
+        """What cannot be read of either side, and what waits for that."""
+        if not self.working.files.unreadable and not self.bad_rows():
+            return Held()
+        from epicvc.repo.held import find_held  # hardly anything ever is
+
+        return find_held(self)
+
+    @cached_property
+    def sight(self) -> Sight:
+        """What is known of the sides where something of them cannot be read."""
+        from epicvc.repo.held import Sight
+
+        return Sight(self)
 
     @cached_property
     def _agreement(self) -> Agreement | None:
@@ -174,20 +201,41 @@ class Documents:
             epics: Collection[str] = {*self.working.files.by_epic, *ids, *self.entries}
         else:
             known, touched = recalled
+            if known.unkeyed or self._other_heads(known, state.database):
+                from epicvc.database.unread import unkeyed_rows
+
+                self._bad_rows += map(Unreadable, unkeyed_rows(reader, layout))
             epics = touched.union(known.open)
             if not epics:
-                return self._remembered(known.moved_to(state), known)
+                return self._remembered(known.moved_to(state, unkeyed=bool(self._bad_rows)), known)
             self._expect(epics)
             again = touched.union(epic for epic in known.open if epic not in known.ids)
             ids = {epic: oid for epic, oid in known.ids.items() if epic not in again}
             ids |= self._read_ids(reader, layout, again)
         still_open = [epic for epic in epics if self._disagrees(epic, ids)]
-        return self._remembered(Agreement.of(self._basis, state, ids, still_open), known)
+        unread = {bad.epic for bad in self._bad_rows if bad.epic is not None}
+        unkeyed = any(bad.epic is None for bad in self._bad_rows)
+        return self._remembered(Agreement.of(self._basis, state, ids, still_open, unread, unkeyed=unkeyed), known)
+
+    def _other_heads(self, known: Agreement, now: DatabaseState) -> bool:
+        """Whether the rows of epics are others than those that something is known of."""
+        table = self.repo.config.mapping.epics.table
+        before = DatabaseState(known.schema, known.tables)
+        return before != now and table_root(self.sink, before, table) != table_root(self.sink, now, table)
 
     def _read_ids(self, reader: Reader, layout: Layout, epics: Collection[str] | None) -> dict[str, ObjectId]:
         if epics is not None and not epics:
             return {}
-        return {rows.id: core_id(rows.id, self.settled(rows)) for rows in read_epics(reader, layout, epics)}
+        bad: set[str] = set()
+
+        def note(error: InvalidRow, epic: str | None) -> None:
+            self._bad_rows.append(Unreadable(error, epic))
+            if epic is not None:
+                bad.add(epic)
+
+        read = read_epics(reader, layout, epics, note)
+        ids = {rows.id: core_id(rows.id, self.settled(rows)) for rows in read}
+        return {epic: oid for epic, oid in ids.items() if epic not in bad} if bad else ids
 
     def _remembered(self, agreement: Agreement, known: Agreement | None) -> Agreement:
         # Once the trees are others that no store keeps, it cannot be told what differs from them.
@@ -206,7 +254,8 @@ class Documents:
         if state.database is None or self._agreement is None:
             return
         ids = {epic: oid for epic, oid in {**self._agreement.ids, **changes}.items() if oid is not None}
-        found = Agreement.of(self._basis, state, ids, {*self._agreement.open, *changes})
+        known = self._agreement
+        found = Agreement.of(self._basis, state, ids, {*known.open, *changes}, known.unread, unkeyed=known.unkeyed)
         save_agreement(self.repo.config.private, found)
 
     # Cores
@@ -248,8 +297,9 @@ class Documents:
         return read_epic(self.sink, tracked, self.repo.config).core if tracked else None
 
     def load(self, epics: Collection[str]) -> Iterator[Three]:
-        """Load epics, in bounded batches; those that the database does not have come last."""
-        remaining = {self._key_in(epic, database=True): epic for epic in sorted(epics)}
+        """Load epics that do not wait, in bounded batches; those that the database does not have come last."""
+        held = self.held.epics
+        remaining = {self._key_in(epic, database=True): epic for epic in sorted(epics) if epic not in held}
         self._expect(remaining)
         if self.reader is not None and self.layout is not None and remaining:
             inline = self.repo.config.calculated == "inline"
@@ -342,8 +392,8 @@ class Documents:
         return tracked is not None and not tracked.calculated and epic not in self.entries and epic not in self.db_ids()
 
     def candidates(self) -> list[str]:
-        """The epics for which files, database and base do not all agree."""
-        gone = {renamed.old for renamed in self.renamed.values()}
+        """The epics for which files, database and base do not all agree, but for those that wait to be readable."""
+        gone = {*self.held.epics, *(renamed.old for renamed in self.renamed.values())}
         if self._agreement is not None and self.repo.config.calculated != "inline":
             return [epic for epic in self._agreement.open if epic not in gone] if gone else self._agreement.open
         ids = self.db_ids()

@@ -14,13 +14,13 @@ from epicvc.fileio import read_below
 from epicvc.files.cache import clock_ns, is_settled
 from epicvc.files.index import NEVER, Edit, Row
 from epicvc.files.scan import FoundFiles, stat_key
-from epicvc.jsonio import parse
-from epicvc.model.document import read_file_epic
+from epicvc.jsonio import JSON, parse
+from epicvc.model.document import epic_id, read_file_epic
 from epicvc.model.templates import is_template
 from epicvc.repo.base import core_id
 from epicvc.repo.config import Config
 from epicvc.repo.filestree import blob_id, has_calculated
-from epicvc.repo.tracked import CALCULATED, TEMPLATE
+from epicvc.repo.tracked import CALCULATED, TEMPLATE, Unreadable
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Read(Struct, frozen=True):
     """
 
     row: Row | None
-    problem: EpicvcError | None = None
+    problem: Unreadable | None = None
 
 
 class Reading:
@@ -127,18 +127,19 @@ class Reading:
             return True
         return stat_key(now) != self._found.stat(place)
 
-    def _file(self, path: str, identity: _Identity | None) -> tuple[Row, EpicvcError | None]:
+    def _file(self, path: str, identity: _Identity | None) -> tuple[Row, Unreadable | None]:
         """What is known of a file once it is read, and what is wrong with it."""
         data = read_tracked(self._config, path)
         if identity is not None and self._sink.put(ObjectType.BLOB, data) == identity[0]:
-            blob, epic_id, core, calculated = identity
-            return Row(path, NEVER, blob, epic_id, core, CALCULATED if calculated else 0), None
+            blob, key, core, calculated = identity
+            return Row(path, NEVER, blob, key, core, CALCULATED if calculated else 0), None
         shown, mapping = self._config.shown(path), self._config.mapping
+        value: JSON = None
         try:
             value = parse(data, source=shown)
             epic = None if is_template(value) else read_file_epic(value, mapping, shown)
         except InvalidData as error:
-            return Row(path, NEVER, self._sink.put(ObjectType.BLOB, data)), error
+            return Row(path, NEVER, self._sink.put(ObjectType.BLOB, data)), Unreadable(error, epic_id(value), path)
         if epic is None:
             return Row(path, NEVER, blob_id(data), flags=TEMPLATE), None
         blob = self._sink.put(ObjectType.BLOB, data)

@@ -18,8 +18,8 @@ from epicvc.files.scan import FoundFiles, scan
 from epicvc.repo import earlylook
 from epicvc.repo.config import Config
 from epicvc.repo.filereading import Moved, Reading, read_tracked
-from epicvc.repo.filestree import changed_files, update_files
-from epicvc.repo.tracked import CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile
+from epicvc.repo.filestree import changed_files, epic_id_of, update_files
+from epicvc.repo.tracked import CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile, Unreadable
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 
@@ -42,7 +42,8 @@ class _Look(Struct):
         found: the files that look tracked, by name.
         edits: where they are others than the index knows.
         skipped: files that were left out.
-        problems: what is wrong with them.
+        unreadable: files that no epic can be read from.
+        fault: why the side as a whole cannot be used.
         answers: what processes say of the files to read, ``None`` where nobody was asked.
         early: the files were looked at before they were asked for.
     """
@@ -51,7 +52,8 @@ class _Look(Struct):
     found: FoundFiles = field(default_factory=FoundFiles)
     edits: Sequence[Edit] = ()
     skipped: list[Skipped] = field(default_factory=list)
-    problems: list[EpicvcError] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    fault: EpicvcError | None = None
     answers: Answers | None = None
     early: bool = False
 
@@ -143,19 +145,19 @@ class FilesSide:
     def _scan(
         self, look: _Look, reading: Reading, sink: ObjectSink, known: ObjectId | None, *, first: bool
     ) -> FilesState:
-        before, skipped, problems = look.before, look.skipped, look.problems
+        before, skipped, unreadable = look.before, look.skipped, look.unreadable
         read = reading.finish()
-        problems += (each.problem for each in read if each.problem is not None)
+        unreadable += (each.problem for each in read if each.problem is not None)
         rows = [(edit, each.row) for edit, each in zip(look.edits, read, strict=True)]
         index = before.edited(rows)
         root = _root(sink, before, index, rows)
         skipped += (Skipped(index.paths[row], "a template") for row in index.flagged(TEMPLATE))
         kept = {}
         if known is not None and known != root:
-            kept = dict(self._still_there(sink, known, root, dict(skipped), problems, first=first))
-        index = self._claimed(before, index if index.root == root else replace(index, root=root), rows, problems)
+            kept = dict(self._still_there(sink, known, root, dict(skipped), look, first=first))
+        index = self._claimed(before, index if index.root == root else replace(index, root=root), rows, unreadable)
         working = update_files(sink, root, ((path, file.blob) for path, file in kept.items()))
-        state = FilesState(working, index, kept, problems, skipped)
+        state = FilesState(working, index, kept, unreadable, skipped, look.fault)
         self._ensure_stored(sink, known, state)
         if index != before:
             save_index(self._cache_path, index)
@@ -190,30 +192,35 @@ class FilesSide:
         known: ObjectId,
         root: ObjectId,
         reasons: dict[str, str],
-        problems: list[EpicvcError],
+        look: _Look,
         *,
         first: bool,
     ) -> Iterator[tuple[str, TrackedFile]]:
         """Files that were epics, are there, and are left out now: that must not look like deleting their epics.
 
-        They stay in the state as files that are no valid epics, so that a rollback can replace them.
+        They stay in the state as files that are no valid epics, so that a rollback can replace them. What is no file
+        any more has no bytes to be committed, so that nothing can be done before it is gone.
 
         Raises:
             Moved: at the first look, one is left out for no known reason. While a file is saved its name may be
                 free for a moment, or pass by the reading of the directory.
         """
-        for path, _, new in changed_files(sink, known, root):
+        for path, old, new in changed_files(sink, known, root):
             target = self._config.files / path
             if new is not None or not (target.is_symlink() or target.exists()):
                 continue
             if first and path not in reasons:
                 raise Moved(path)
             reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
-            problems.append(InvalidFile(self._config.shown(path), f"was an epic and is now {reason}"))
-            if target.is_file() and not target.is_symlink():
-                data = read_below(self._config.files, path)
-                blob = sink.put(ObjectType.BLOB, data)
-                yield path, TrackedFile(path, blob)
+            error = InvalidFile(self._config.shown(path), f"was an epic and is now {reason}")
+            if target.is_symlink() or not target.is_file():
+                look.fault = look.fault or error
+                continue
+            epic = epic_id_of(sink, old, path) if old is not None else path
+            look.unreadable.append(Unreadable(error, None if epic == path else epic, path))
+            data = read_below(self._config.files, path)
+            blob = sink.put(ObjectType.BLOB, data)
+            yield path, TrackedFile(path, blob)
 
     def _find(self, look: _Look) -> bool:
         """Find the files that look tracked, by name; a files directory that is not there is a problem, and empty.
@@ -223,9 +230,7 @@ class FilesSide:
         """
         config, skipped = self._config, look.skipped
         if not config.files.exists():
-            look.problems.append(
-                FileUnavailable(config.shown(""), "the files directory does not exist", hint=_NO_DIRECTORY)
-            )
+            look.fault = FileUnavailable(config.shown(""), "the files directory does not exist", hint=_NO_DIRECTORY)
             return False
         answer = self._taken()
         if answer is not None:
@@ -261,7 +266,7 @@ class FilesSide:
         return Reading(self._config, sink, look.found, look.edits, look.answers, self._progress)
 
     def _claimed(
-        self, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]], problems: list[EpicvcError]
+        self, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]], unreadable: list[Unreadable]
     ) -> FileIndex:
         """The index with a flag at each file whose epic is in an earlier one, which is a problem.
 
@@ -276,7 +281,8 @@ class FilesSide:
             if epic and (owner := first.setdefault(epic, row)) != row:
                 flags[row] |= CLAIMED
                 other, path = (self._config.shown(index.paths[at]) for at in (owner, row))
-                problems.append(InvalidFile(path, f"epic {epic} is already in {other}; an epic lives in one file"))
+                error = InvalidFile(path, f"epic {epic} is already in {other}; an epic lives in one file")
+                unreadable.append(Unreadable(error, epic, index.paths[row]))
         return replace(index, flags=bytes(flags))
 
     def _ensure_stored(self, sink: ObjectSink, known: ObjectId | None, state: FilesState) -> None:

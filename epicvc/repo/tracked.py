@@ -47,6 +47,52 @@ class Skipped(NamedTuple):
     reason: str
 
 
+class Unreadable(Struct, frozen=True):
+    """A file or a row that no epic can be read from.
+
+    Attributes:
+        error: what is wrong with it.
+        epic: the epic that it says it is, or was; ``None`` where nothing tells.
+        path: of a file, relative to the files directory.
+    """
+
+    error: EpicvcError
+    epic: str | None = None
+    path: str | None = None
+
+
+class Held(Struct, frozen=True):
+    """What cannot be read of a moment, and the epics that wait for it.
+
+    Attributes:
+        files: the files that no epic can be read from, with whose they are where that is known.
+        rows: the rows.
+    """
+
+    files: tuple[Unreadable, ...] = ()
+    rows: tuple[Unreadable, ...] = ()
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """All of it, files first."""
+        return (*self.files, *self.rows)
+
+    @property
+    def epics(self) -> frozenset[str]:
+        """The epics that wait whole."""
+        return frozenset(found.epic for found in self.unreadable if found.epic is not None)
+
+    def require_readable(self, epic: str) -> None:
+        """Stop where an epic waits.
+
+        Raises:
+            EpicvcError: what cannot be read of it.
+        """
+        found = next((found for found in self.unreadable if found.epic == epic), None)
+        if found is not None:
+            raise found.error
+
+
 class _View(Mapping[str, TrackedFile]):
     """Some rows of an index as files, each made when it is asked for."""
 
@@ -77,8 +123,9 @@ class FilesState:
         root: the tree of their bytes.
         index: what a scan found, templates included.
         kept: files beside these that are tracked though the scan left them out; none is a valid epic.
-        problems: files that are no valid epics, and why.
+        unreadable: files that are no valid epics, and why; of two that claim one epic the later one.
         skipped: files that look tracked and are not.
+        fault: why the side as a whole cannot be used.
     """
 
     def __init__(
@@ -86,10 +133,11 @@ class FilesState:
         root: ObjectId,
         index: FileIndex,
         kept: dict[str, TrackedFile],
-        problems: list[EpicvcError],
+        unreadable: list[Unreadable],
         skipped: list[Skipped],
+        fault: EpicvcError | None = None,
     ) -> None:
-        self.root, self.problems, self.skipped = root, problems, skipped
+        self.root, self.unreadable, self.skipped, self.fault = root, unreadable, skipped, fault
         self._index, self._kept = index, kept
 
     @cached_property
@@ -106,11 +154,26 @@ class FilesState:
         epics = enumerate(self._index.epics)
         return _View(self._index, {epic: row for row, epic in epics if epic and not flags[row] & CLAIMED})
 
-    def require_valid(self) -> None:
-        """Stop where a file is no valid epic: it must never be taken for a deleted one.
+    @property
+    def problems(self) -> list[EpicvcError]:
+        """Everything that is wrong, that of the side as a whole first, then by path."""
+        whole = [self.fault] if self.fault is not None else []
+        return [*whole, *(found.error for found in self.unreadable)]
+
+    def require_usable(self) -> None:
+        """Stop where the side as a whole cannot be used: no epic must be taken for a deleted one.
 
         Raises:
-            EpicvcError: the first problem found, by path.
+            EpicvcError: why.
+        """
+        if self.fault is not None:
+            raise self.fault
+
+    def require_valid(self) -> None:
+        """Stop where any file is no valid epic, for what is about all epics at once.
+
+        Raises:
+            EpicvcError: the first problem found.
         """
         if self.problems:
             raise self.problems[0]

@@ -42,10 +42,10 @@ def blame(repo: Repo, label: Label) -> list[Blamed]:
 
     Raises:
         NotFound: there is no such place, nor was there one in the history.
-        EpicvcError: a side is invalid or cannot be read.
+        EpicvcError: the epic, or a side, cannot be read.
     """
     with look(repo) as session:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         documents = _documents(session, label)
         fields = list(dict.fromkeys(field for document in documents for field in _fields(label, document)))
         places = [(side, field) for field in fields or [label] for side in SIDES]
@@ -86,6 +86,7 @@ def _documents(session: Session, label: Label) -> list[JSON]:
     if label.table:
         return []
     documents = Documents(session.repo, session.working, session.staging, session.reader)
+    documents.held.require_readable(label.root)
     file: Core = {}
     tracked = session.working.files.by_epic.get(label.root)
     if tracked is not None:

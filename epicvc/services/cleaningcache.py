@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from epicvc.fileio import leftover_temporaries, remove_file
-from epicvc.repo import agreement, configcache, dbcache, dbmark, earlylook, filesside, lastanswer
+from epicvc.repo import agreed, configcache, dbcache, dbmark, earlylook, filesside, lastanswer
 from epicvc.repo.recovery import recover
 from epicvc.repo.repository import Repo
 from epicvc.services.cleaning import Cleaned, CleanReport
@@ -15,7 +15,7 @@ _CACHES: Final = (
     filesside.CACHE,
     dbcache.FILE,
     dbmark.FILE,
-    agreement.FILE,
+    agreed.FILE,
     lastanswer.FILE,
     earlylook.FILE,
     configcache.FILE,

@@ -105,7 +105,7 @@ def commit(
         raise UsageError("a commit needs a message", hint="say why with -m MESSAGE")
 
     def act(session: Session) -> CommitReport | Later[CommitReport]:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         head = repo.head_snapshot()
         snapshot = session.working.snapshot()
         if selection is not None and not selection.all and head is not None:
@@ -127,7 +127,7 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
     ref = CHECKPOINTS + check_ref_name(name)
 
     def act(session: Session) -> CommitReport | Later[CommitReport]:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         if repo.store.ref(ref) is not None and not force:
             raise UsageError(
                 f"there is a checkpoint {name} already", hint="choose another name, or move it with --force"

@@ -8,13 +8,15 @@ from msgspec import Struct
 
 from epicvc.errors import NotFound, UsageError
 from epicvc.model.labels import Label, Selection
+from epicvc.repo.agreed import all_rows_known_readable, basis
 from epicvc.repo.dbside import table_root
 from epicvc.repo.filestree import epic_paths
 from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
+from epicvc.repo.tracked import Unreadable
 from epicvc.services.attribution import End, attribute
 from epicvc.services.difference import SideChange, differences
-from epicvc.services.session import look
+from epicvc.services.session import Session, look
 from epicvc.services.sides import check_side
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource
@@ -23,11 +25,19 @@ WORKING = "working"
 
 
 class Comparison(Struct, frozen=True):
-    """The differences between two states; ``after`` is ``working`` for both sides as they are."""
+    """The differences between two states.
+
+    Attributes:
+        before: the earlier one.
+        after: the later one; ``working`` for both sides as they are.
+        changes: what differs.
+        errors: what cannot be read of both sides as they are.
+    """
 
     before: str | None
     after: str
     changes: tuple[SideChange, ...]
+    errors: tuple[Unreadable, ...] = ()
 
 
 def split_words(repo: Repo, words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -96,13 +106,38 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
         return Comparison(one.hex(), other.hex(), tuple(attribute(repo, repo.store, *ends, found)))
     commit = repo.revisions.resolve(revisions[0] if revisions else "HEAD")
     with look(repo, reads_rows=False) as session:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         before = repo.snapshot_of(commit)
         working = session.working.snapshot()
         found = tuple(differences(session.staging, mapping, before, working, side=side, selection=selection))
         _require_known(session.staging, selection, found, (before, working))
         ends = End(commit, before), End(repo.revisions.head(), working, working=True)
-        return Comparison(commit.hex(), WORKING, tuple(attribute(repo, session.staging, *ends, found)))
+        changes = tuple(attribute(repo, session.staging, *ends, found))
+        return Comparison(commit.hex(), WORKING, changes, tuple(_unreadable(session, side, selection)))
+
+
+def _unreadable(session: Session, side: str | None, selection: Selection) -> list[Unreadable]:
+    """What cannot be read of the places that a comparison is about."""
+    found: list[Unreadable] = []
+    if side != "db" and session.working.files.unreadable:
+        from epicvc.repo.documents import Documents  # which most differences are told without
+
+        found += Documents(session.repo, session.working, session.staging, None).held.files
+    if side != "files":
+        found += _unreadable_rows(session)
+    return [bad for bad in found if selection.all or bad.epic is None or selection.touches(Label(bad.epic))]
+
+
+def _unreadable_rows(session: Session) -> Sequence[Unreadable]:
+    repo, state = session.repo, session.working.database
+    if state is None or all_rows_known_readable(repo, basis(repo, session.working), state):
+        return ()
+    from epicvc.repo.documents import Documents
+
+    if session.reader is not None:
+        return Documents(repo, session.working, session.staging, session.reader).held.rows
+    with look(repo) as again:
+        return Documents(repo, again.working, again.staging, again.reader).held.rows
 
 
 def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparison:

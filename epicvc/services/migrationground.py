@@ -147,7 +147,7 @@ class RepoGround:
         name = free_checkpoint_name(self._repo, f"before-{what}-{self.now():%Y%m%dT%H%M%SZ}")
 
         def act(session: Session) -> CommitReport | Later[CommitReport]:
-            session.working.files.require_valid()
+            session.working.files.require_usable()
             refs = {CHECKPOINTS + name: ""}
             _LOG.info("checkpoint %s before %s", name, what, operation=session.repo.coming_operation())
             snapshot = session.working.snapshot()

@@ -143,10 +143,10 @@ def contested(documents: Documents, tasks: TaskWatch, elsewhere: TaskWatch) -> l
     keys = sorted({*tasks.added, *elsewhere.added})
     if not keys or reader is None or layout is None or not unique_tasks(documents):
         return []
-    found = []
+    found, waiting = [], documents.held.epics
     for key, owner in sorted(living_tasks(reader, layout, keys)):
         getters = [*tasks.added.get(key, ()), *elsewhere.added.get(key, ())]
-        if owner in tasks.removed.get(key, ()) or owner in getters or len(getters) > 1:
+        if owner in tasks.removed.get(key, ()) or owner in getters or len(getters) > 1 or owner in waiting:
             continue
         ours, theirs = task_in(documents.file_core(getters[0]), key), _db_task(documents, owner, key)
         if task_in(documents.file_core(owner), key) is None and ours is not None and theirs is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import cast
 
 from epicvc.database.rowcodec import SQLValue
+from epicvc.errors import InvalidData
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.labels import SIBLINGS
@@ -67,7 +68,7 @@ class OwnEdits:
                 continue
             if now is None:
                 now = self._own_of_file(tracked.path, tracked.blob)
-            before = self._own_of_file(*then) if then is not None else {}
+            before = self._own_before(*then) if then is not None else {}
             if key is None:
                 epic = _compared(before, now)
             old, new = _by_id(before), _by_id(now)
@@ -75,6 +76,13 @@ class OwnEdits:
                 if task in new:
                     tasks[task] = _compared(old.get(task, {}), new[task])
         return _owned(epic, tasks)
+
+    def _own_before(self, path: str, blob: ObjectId) -> Core:
+        """The same of a file of the history; nothing of one that is no valid epic: all of now counts as edited then."""
+        try:
+            return self._own_of_file(path, blob)
+        except InvalidData:
+            return {}
 
     def _own_of_file(self, path: str, blob: ObjectId) -> Core:
         """What an epic's file has besides its core and what is calculated; tasks by their ids."""

@@ -11,6 +11,7 @@ from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.repo.documents import Documents, Three
 
 if TYPE_CHECKING:
+    from epicvc.plan.waits import Waits
     from epicvc.services.ownedits import OwnEdits
 
 
@@ -32,17 +33,27 @@ class Planner:
         Raises:
             EpicvcError: something was deleted, and the history that tells what was edited since cannot be read.
         """
+        waiting = self._waiting(policy, three)
         own: tuple[Owned | None, Owned | None] = (None, None)
-        if _deleted_something(three):
+        if _deleted_something(three) and not any(not place.label.path for place in waiting):
             if three.epic not in self._edits:
                 self._edits[three.epic] = self._history.edits(three)
             own = self._edits[three.epic]
-        outcome = plan_epic(self._mapping, policy, epic=three.epic, **three.cores(), own=own)
+        outcome = plan_epic(self._mapping, policy, epic=three.epic, **three.cores(), own=own, waiting=waiting)
         if three.renamed is None:
             return outcome
         from epicvc.services.renaming import with_key  # hardly any epic ever is
 
         return with_key(three, outcome)
+
+    def _waiting(self, policy: Policy, three: Three) -> tuple[Waits, ...]:
+        """What stays as it is, where a side cannot be read whole."""
+        held = self._documents.held
+        if not held.unreadable or (three.base is three.file is three.db and three.base is not None):
+            return ()
+        from epicvc.plan.waits import waits
+
+        return waits(three.epic, **three.cores(), moves=policy.moves, unseen=self._documents.sight.unseen)
 
     @cached_property
     def _history(self) -> OwnEdits:

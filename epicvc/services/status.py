@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from epicvc.database.values import key_text
-from epicvc.errors import EpicvcError
-from epicvc.merge.threeway import Conflict
+from epicvc.merge.threeway import Conflict, Direction
 from epicvc.model.diff import Op
 from epicvc.model.labels import Label
 from epicvc.plan.plan import Outcome, Policy
@@ -22,7 +22,7 @@ from epicvc.repo.filestree import changed_files, epic_id_of
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows import CapturedRows, is_alive, rows_of
-from epicvc.repo.tracked import Skipped
+from epicvc.repo.tracked import Skipped, Unreadable
 from epicvc.services.mergestate import MergeState, read_state
 from epicvc.services.moving import MoveWatch, TaskWatch, contested, with_moves
 from epicvc.services.planner import Planner, may_be_renamed
@@ -38,6 +38,7 @@ class State(StrEnum):
     DB_AHEAD = "db_ahead"
     DIVERGED = "diverged"
     CONFLICT = "conflict"
+    INVALID = "invalid"
 
 
 class Since(StrEnum):
@@ -101,7 +102,8 @@ class Status(Struct):
         schema: the definitions of the database that differ from HEAD's.
         has_database: a database is configured.
         skipped: files that look tracked and are not.
-        problems: files that are no valid epics.
+        errors: what cannot be read, and stops its own epic.
+        waiting: what a synchronisation leaves as it is until that can be read.
         unfinished: the command whose operation a crash left behind.
         merging: the merge or revert that waits for answers or for ``--continue``.
         emptied: the side that has no epics though some were agreed on.
@@ -117,7 +119,8 @@ class Status(Struct):
     schema: list[SchemaChange] = field(default_factory=list)
     has_database: bool = True
     skipped: list[Skipped] = field(default_factory=list)
-    problems: list[EpicvcError] = field(default_factory=list)
+    errors: list[Unreadable] = field(default_factory=list)
+    waiting: list[Label] = field(default_factory=list)
     unfinished: str | None = None
     merging: MergeState | None = None
     emptied: str | None = None
@@ -127,10 +130,10 @@ def read_status(repo: Repo) -> Status:
     """Compare both sides with HEAD and with each other.
 
     Raises:
-        EpicvcError: a side is invalid or cannot be read.
+        EpicvcError: a side as a whole cannot be read.
     """
     with look(repo) as session:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         head = repo.head_snapshot()
         status = Status(repo.revisions.branch(), head[0] if head else None)
         status.has_database = session.reader is not None
@@ -152,7 +155,7 @@ def read_status(repo: Repo) -> Status:
         return status
 
 
-_Found: TypeAlias = "tuple[State, tuple[FieldStatus, ...], tuple[Conflict, ...]]"
+_Found: TypeAlias = "tuple[State, tuple[FieldStatus, ...], Outcome]"
 
 
 def _compare_sides(
@@ -182,8 +185,9 @@ def _compare_sides(
         found = _planned(documents, known, out_of_sync | linked, MoveWatch(), TaskWatch())
     out_of_sync |= linked
     reported: dict[str, EpicStatus] = {}
-    for epic, (state, fields, conflicts) in found.items():
-        status.conflicts.extend(conflicts)
+    for epic, (state, fields, outcome) in found.items():
+        status.conflicts.extend(outcome.conflicts)
+        status.waiting.extend(place.label for place in outcome.waits if place.way != Direction.BOTH)
         if state is not State.SYNCED:
             status.in_sync = False
         elif epic not in files and epic not in db:
@@ -191,6 +195,13 @@ def _compare_sides(
         reported[epic] = _epic(documents, epic, state, files, db, fields)
     for epic in {*files, *db} - out_of_sync:
         reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
+    status.errors = list(documents.held.unreadable)
+    for bad in status.errors:
+        status.in_sync = False
+        name = bad.epic or bad.path
+        if name is not None:
+            found_as = _epic(documents, name, State.INVALID, files, db, ())
+            reported[name] = replace(found_as, path=_path_of(documents, bad))
     status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
 
 
@@ -203,8 +214,14 @@ def _planned(
         watch.note(three)
         outcome = planner.plan(policy, three)
         tasks.note(three, outcome)
-        result[three.epic] = (*_state(outcome), outcome.conflicts)
+        result[three.epic] = (*_state(outcome), outcome)
     return result
+
+
+def _path_of(documents: Documents, bad: Unreadable) -> str | None:
+    """Where the files have what cannot be read, or the rest of it."""
+    tracked = documents.tracked(bad.epic) if bad.epic is not None else None
+    return bad.path if bad.path is not None else tracked.path if tracked is not None else None
 
 
 def _epic(
@@ -224,16 +241,18 @@ def _state(outcome: Outcome) -> tuple[State, tuple[FieldStatus, ...]]:
     fields = [FieldStatus(conflict.label, State.CONFLICT) for conflict in outcome.conflicts]
     fields += [FieldStatus(change.label, State.FILES_AHEAD) for change in outcome.to_db]
     fields += [FieldStatus(change.label, State.DB_AHEAD) for change in outcome.to_files]
+    fields += [FieldStatus(place.label, _AHEAD[place.way]) for place in outcome.waits if place.way in _AHEAD]
     fields.sort(key=lambda item: item.label)
+    ahead = {item.state for item in fields}
     if outcome.conflicts:
         return State.CONFLICT, tuple(fields)
-    if outcome.to_db and outcome.to_files:
+    if len(ahead) > 1:
         return State.DIVERGED, tuple(fields)
-    if outcome.to_db:
-        return State.FILES_AHEAD, tuple(fields)
-    if outcome.to_files:
-        return State.DB_AHEAD, tuple(fields)
-    return State.SYNCED, ()
+    return ahead.pop() if ahead else State.SYNCED, tuple(fields)
+
+
+_AHEAD = {Direction.TO_THEIRS: State.FILES_AHEAD, Direction.TO_OURS: State.DB_AHEAD}
+"""How a place stands that waits, by the side that would change."""
 
 
 def _changed_epics(
@@ -243,12 +262,19 @@ def _changed_epics(
     if before is None:
         files = dict.fromkeys(session.working.files.by_epic, Since.ADDED)
         return files, dict.fromkeys(documents.db_ids(), Since.ADDED)
-    old_epics, new_epics = set(), set()
+    old_epics, new_epics, touched = set(), set(), set()
+    tracked, whose = session.working.files, {bad.path: bad.epic for bad in documents.held.files}
     for path, old, new in changed_files(session.staging, before.files, working.files):
+        touched.add(path)
+        now = None if new is None else tracked.files[path].epic or whose.get(path) or path
         if old is not None:
-            old_epics.add(epic_id_of(session.staging, old, path))
-        if new is not None:
-            new_epics.add(session.working.files.files[path].epic or path)
+            epic = epic_id_of(session.staging, old, path)
+            old_epics.add(now if epic == path and now is not None else epic)
+        if now is not None:
+            new_epics.add(now)
+    there = {epic for epic in old_epics ^ new_epics if (file := tracked.by_epic.get(epic)) and file.path not in touched}
+    old_epics |= there  # of two files with one epic, the other one
+    new_epics |= there
     files = {epic: _since(epic in old_epics, epic in new_epics) for epic in old_epics | new_epics}
     return files, _changed_in_database(session, documents, before)
 
@@ -262,7 +288,7 @@ def _changed_in_database(session: Session, documents: Documents, before: Snapsho
     if state == before.database:
         return {}
     epics = affected_epics(session.staging, session.repo, before.database, state)
-    alive = documents.db_ids()
+    alive = {*documents.db_ids(), *(bad.epic for bad in documents.held.rows)}
     lived = _alive_at(session, before, epics)
     return {epic: _since(epic in lived, epic in alive) for epic in epics if epic in lived or epic in alive}
 

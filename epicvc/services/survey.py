@@ -21,6 +21,7 @@ from epicvc.model.labels import Label
 from epicvc.plan.moves import Course, Moves
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.documents import Documents, Three
+from epicvc.repo.tracked import Unreadable
 from epicvc.services.calculated import calculated_changes, foreseen
 from epicvc.services.moving import (
     MoveWatch,
@@ -68,6 +69,8 @@ class SyncReport(Struct):
         moves_base: whether anything was newly agreed on.
         warnings: faults of the task graph that some side had before.
         decided: conflicts that a policy or a person settled, and how.
+        errors: what cannot be read, and has stopped its own epic.
+        waiting: what would have been brought to a side, were it certain that it is not in what cannot be read.
         tasks_moved: tasks that are elsewhere now, on the side that had them where they were: from where to where.
     """
 
@@ -80,6 +83,8 @@ class SyncReport(Struct):
     warnings: list[Fault] = field(default_factory=list)
     decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
     tasks_moved: list[tuple[Label, Label]] = field(default_factory=list)
+    errors: list[Unreadable] = field(default_factory=list)
+    waiting: list[Label] = field(default_factory=list)
 
     @property
     def replayed(self) -> list[Label]:
@@ -194,7 +199,7 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
     if chosen is not None and survey.watch.anything:
         for batch in batches([epic for epic in documents.candidates() if epic not in chosen]):
             for three in documents.load(batch):
-                survey.watch.leave(three)
+                survey.watch.leave(three, planner.plan(policy, three))
 
     def plan(three: Three) -> Outcome:
         return planner.plan(policy, three)
@@ -220,6 +225,7 @@ def _survey(
         _require_known(documents, chosen)
         candidates = [epic for epic in candidates if epic in chosen]
     if not candidates:
+        report.errors = _stopping(documents, chosen, report)
         return survey
     survey.decisions = decide(policy, found) if decide else None
     survey.watch = _graph_watch(documents, policy)
@@ -229,6 +235,8 @@ def _survey(
         new = frozenset(survey.fresh)
         survey.moving.new += survey.fresh
         candidates = [epic for epic in candidates if epic not in new]
+        if documents.held.unreadable:
+            _let_wait(documents, survey)
         report.moves_base |= bool(survey.fresh)
         if survey.watch is not None:
             survey.watch.add(survey.fresh)
@@ -238,6 +246,7 @@ def _survey(
             outcome = planner.plan(policy, three)
             survey.surplus += len(tasks_of(three.file or {})) - len(tasks_of(three.db or {}))
             report.conflicts.extend(outcome.conflicts)
+            report.waiting.extend(_waiting(policy, outcome))
             report.decided.extend(outcome.decided)
             survey.moving.note(three)
             if survey.watch is not None:
@@ -256,7 +265,31 @@ def _survey(
             survey.db.note(three.db, outcome.db)
             survey.tasks.note(three, outcome)
     _note_new_tasks(documents, survey)
+    report.errors = _stopping(documents, chosen, report)
     return survey
+
+
+def _let_wait(documents: Documents, survey: Survey) -> None:
+    """Take those of the new epics out that have a task which an epic that waits has in the database."""
+    waiting = {epic for epic in survey.fresh if documents.sight.contested(documents.file_core(epic))}
+    survey.fresh = [epic for epic in survey.fresh if epic not in waiting]
+    survey.report.waiting.extend(Label(epic) for epic in sorted(waiting))
+
+
+def _waiting(policy: Policy, outcome: Outcome) -> list[Label]:
+    """What this very plan would have brought to a side."""
+    selection = policy.selection
+    return [
+        place.label
+        for place in outcome.waits
+        if place.way != Direction.BOTH and place.way in policy.direction and selection.touches(place.label)
+    ]
+
+
+def _stopping(documents: Documents, chosen: frozenset[str] | None, report: SyncReport) -> list[Unreadable]:
+    """What cannot be read, as far as it stops anything that the plan is about."""
+    found = documents.held.unreadable
+    return [bad for bad in found if chosen is None or report.waiting or bad.epic in chosen]
 
 
 def _graph_watch(documents: Documents, policy: Policy) -> GraphWatch | None:
@@ -280,7 +313,7 @@ def _note_new_tasks(documents: Documents, survey: Survey) -> None:
 def _require_known(documents: Documents, epics: frozenset[str]) -> None:
     for epic in sorted(epics):
         known = epic in documents.working.files.by_epic or epic in documents.entries or epic in documents.db_ids()
-        if not known:
+        if not known and epic not in documents.held.epics:
             raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
 
 
@@ -293,7 +326,8 @@ FEW_TASKS: Final = 20
 
 def emptied(documents: Documents) -> str | None:
     """The side that has no epics though some were agreed on and the other still has them."""
-    files, rows = bool(documents.working.files.by_epic), bool(documents.db_ids())
+    held = documents.held
+    files, rows = bool(documents.working.files.by_epic or held.files), bool(documents.db_ids() or held.rows)
     if not documents.entries or files == rows:
         return None
     return "database" if files else "files"

@@ -64,7 +64,7 @@ def synchronise(
 
     def act(session: Session) -> SyncReport | Later[SyncReport] | Afterwards[SyncReport]:
         began = perf_counter()
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         documents = Documents(repo, session.working, session.staging, session.reader)
         decide = partial(_begun, session, documents)
         chosen, survey = survey_all(documents, _deciding(policy, session, documents), decide)

@@ -50,7 +50,10 @@ class GraphWatch(Struct):
         self.changed[DATABASE][DATABASE].update(epics)
 
     def note(self, three: Three, outcome: Outcome) -> None:
-        """Note what becomes of one epic."""
+        """Note what becomes of one epic; what waits has not gone."""
+        waiting = {place.label.path for place in outcome.waits}
+        if () in waiting:
+            return
         if three.db is None and outcome.db is three.file and outcome.files is three.file:
             self.changed[DATABASE][DATABASE].add(three.epic)
             return
@@ -60,25 +63,27 @@ class GraphWatch(Struct):
         concerned = not self.whole or any(map(self._concerns, (*outcome.to_files, *outcome.to_db)))
         if not concerned and not any(self._concerns_path(conflict.label.path) for conflict in outcome.conflicts):
             return
-        self._compare(three, outcome.files, outcome.db)
+        self._compare(three, outcome.files, outcome.db, {path[1] for path in waiting})
 
     @property
     def anything(self) -> bool:
         """Whether the plan changes anything that can be part of a fault."""
         return any(self.changed[side][side] for side in (FILES, DATABASE))
 
-    def leave(self, three: Three) -> None:
-        """Note an epic that is out of sync and that the plan is not about."""
-        self._compare(three, three.file, three.db)
+    def leave(self, three: Three, outcome: Outcome) -> None:
+        """Note an epic that is out of sync and that the plan is not about, given the plan that would be."""
+        waiting = {place.label.path for place in outcome.waits}
+        if () not in waiting:
+            self._compare(three, three.file, three.db, {path[1] for path in waiting})
 
-    def _compare(self, three: Three, files: Core | None, db: Core | None) -> None:
+    def _compare(self, three: Three, files: Core | None, db: Core | None, waiting: Collection[str]) -> None:
         before = {FILES: self.links(three.file), DATABASE: self.links(three.db)}
         keys = before[FILES].keys() | before[DATABASE].keys()
         for side, after in ((FILES, self.links(files)), (DATABASE, self.links(db))):
             for name, links in before.items():
                 if links != after:
                     self.changed[side][name].add(three.epic)
-            self.gone[side] |= keys - after.keys()
+            self.gone[side] |= keys - after.keys() - set(waiting)
             keys |= after.keys()
         for key in keys - (before[FILES].keys() & before[DATABASE].keys()):
             self.places.setdefault(key, set()).add(three.epic)
@@ -153,10 +158,13 @@ class _States:
         self._added = added
         self._links: dict[str, tuple[Links, ...]] = {}
         self._owners: dict[str, frozenset[str]] = {}
+        self._unread: dict[str, Links] = {}  # of epics that wait: the tasks that somebody asked for, without links
 
     def links(self, epic: str) -> tuple[Links, ...]:
         """The links of an epic in the four states."""
         known = self._links.get(epic)
+        if known is None and epic in self._documents.held.epics:
+            known = self._links[epic] = (self._unread.setdefault(epic, {}),) * 4
         if known is None:
             (three,) = self._documents.load([epic])
             outcome = self._plan(three)
@@ -172,6 +180,8 @@ class _States:
         if new and documents.reader is not None and documents.layout is not None:
             for key, epic in living_tasks(documents.reader, documents.layout, sorted(new)):
                 found[key].add(epic)
+                if epic in documents.held.epics:
+                    self._unread.setdefault(epic, {})[key] = ()
         self._owners.update((key, frozenset(epics)) for key, epics in found.items())
         return {key: self._owners[key] for key in keys}
 

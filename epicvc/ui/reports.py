@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from epicvc.merge.threeway import ABSENT, Conflict, Value
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable, shown
+from epicvc.ui.unreadable import draw_waiting
 
 if TYPE_CHECKING:
     from epicvc.merge.threeway import Chosen
@@ -29,7 +30,9 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
     """Draw what a synchronisation did, or would do."""
     would = "would change" if report.dry_run else "changed"
     if not report.moves_anything and not report.conflicts:
-        console.print(line(("files and database are in sync; nothing to do", "good")))
+        draw_waiting(console, report.waiting, verbose=verbose)
+        text = "nothing else to do" if report.errors else "files and database are in sync; nothing to do"
+        console.print(line((text, "good")))
         return
     for arrow, what, moved in (
         ("files -> db", "the database", report.to_db),
@@ -46,6 +49,7 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
     for fault in report.warnings:
         console.print(line(("warning: ", "changed"), printable(str(fault))))
     draw_conflicts(console, report.conflicts)
+    draw_waiting(console, report.waiting, verbose=verbose)
     if report.commit is not None and report.moves_anything:
         console.print(line((f"committed {report.commit.hex()[:12]}", "good")))
     if report.conflicts:

@@ -6,6 +6,7 @@ from epicvc.services.mergestate import what_next
 from epicvc.services.status import EpicStatus, Since, State, Status
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
+from epicvc.ui.unreadable import draw_waiting
 
 _ARROW = {State.FILES_AHEAD: "files -> db", State.DB_AHEAD: "files <- db", State.CONFLICT: "conflict"}
 _OP = {"add": "added", "remove": "removed", "replace": "changed"}
@@ -37,8 +38,11 @@ def draw_status(console: Console, found: Status, *, verbose: bool = False) -> No
 
 
 def _draw_sync(console: Console, found: Status, *, verbose: bool) -> None:
-    behind = [epic for epic in found.epics if epic.state is not State.SYNCED]
+    _draw_unreadable(console, found, verbose=verbose)
+    behind = [epic for epic in found.epics if epic.state not in (State.SYNCED, State.INVALID)]
     if not behind:
+        if found.errors:
+            return
         if found.has_database:
             console.print(line(("files and database are in sync", "good")))
         return
@@ -49,6 +53,19 @@ def _draw_sync(console: Console, found: Status, *, verbose: bool) -> None:
         _draw_fields(console, epic, verbose=verbose)
     if len(shown) < len(behind):
         console.print(line((f"  … and {count(len(behind) - len(shown), 'more epic')}", "dim")))
+
+
+def _draw_unreadable(console: Console, found: Status, *, verbose: bool) -> None:
+    if not found.errors:
+        return
+    console.print()
+    console.print(line(("cannot be read", "label")))
+    shown = found.errors if verbose else found.errors[:_EPICS]
+    for bad in shown:
+        console.print(line("  ", (f"{'invalid':<12}", "conflict"), printable(bad.error.message)))
+    if len(shown) < len(found.errors):
+        console.print(line((f"  … and {len(found.errors) - len(shown)} more", "dim")))
+    draw_waiting(console, found.waiting, verbose=verbose)
 
 
 def _draw_fields(console: Console, epic: EpicStatus, *, verbose: bool) -> None:
@@ -111,6 +128,8 @@ def _draw_next(console: Console, found: Status) -> None:
         text = f"next: {what_next(found.merging).replace('`', '')}"
     elif found.emptied:
         text = f"the {found.emptied} side is empty: epicvc rollback HEAD, or epicvc sync --allow-empty-side to mean it"
+    elif found.errors:
+        text = f"next: correct what cannot be read ({count(len(found.errors), 'place')}); `epicvc sync` does the rest"
     elif found.conflicts:
         text = f"next: epicvc resolve   ({count(len(found.conflicts), 'conflict')})"
     elif not found.in_sync:

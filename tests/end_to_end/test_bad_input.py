@@ -17,7 +17,7 @@ from support.repos import EpicRepo
 import epicvc.database.sqlite.backend as sqlite_backend
 from epicvc.database.sqlite import connection as opening
 
-WRITING = ("sync", "push", "pull", "commit -m x", "checkpoint x")
+SYNCING = ("sync", "push", "pull")
 
 
 def _write(repo: EpicRepo, data: bytes) -> None:
@@ -53,10 +53,14 @@ BAD_JSON: dict[str, tuple[Callable[[EpicRepo], bytes], str]] = {
 def test_invalid_json(repo: EpicRepo, kind: str) -> None:
     make, reason = BAD_JSON[kind]
     _write(repo, make(repo))
-    for command in ("sync", "status") if repo.facts.name == "real" else (*WRITING, "status", "diff"):
-        message = repo.refused(4, *command.split(), naming=repo.facts.path)
-        assert re.match(rf"(epics/)?{repo.facts.path}:\d+:\d+: ", message), message
+    for command in ("sync",) if repo.facts.name == "real" else SYNCING:
+        with repo.unchanged():
+            message = repo.held_up(*command.split(), naming=repo.facts.path)
+        assert re.match(rf"epics/{repo.facts.path}:\d+:\d+: ", message), message
         assert reason.lower() in message.lower()
+    (error,) = repo.json("status")["errors"]
+    assert (error["path"], error["message"]) == (repo.facts.path, message)
+    assert message.startswith(f"epics/{error['path']}:{error['line']}:{error['column']}: ")
 
 
 BAD_EPICS: dict[str, tuple[Callable[[Any], object], str]] = {
@@ -104,22 +108,27 @@ def test_invalid_epics(repo: EpicRepo, kind: str) -> None:
     facts = repo.facts
     change, label = BAD_EPICS[kind]
     repo.rewrite(facts.epic, change)
-    message = repo.refused(4, "sync", naming=label.format(epic=facts.epic, task=facts.tasks[0]))
+    with repo.unchanged():
+        message = repo.held_up("sync", naming=label.format(epic=facts.epic, task=facts.tasks[0]))
     assert facts.path in message
-    repo.refused(4, "status", naming=facts.path)
+    (epic,) = repo.json("status")["epics"]
+    assert (epic["id"], epic["path"], epic["state"]) == (facts.epic, facts.path, "invalid")
 
 
 @pytest.mark.parametrize("data_bytes", [b"[]", b"null", b'"text"', b"12", b'{"epic": []}'])
 def test_files_that_hold_no_epic(repo: EpicRepo, data_bytes: bytes) -> None:
     _write(repo, data_bytes)
-    repo.refused(4, "sync", naming=repo.facts.path)
+    with repo.unchanged():
+        repo.held_up("sync", naming=repo.facts.path)
 
 
 def test_two_files_with_one_epic(repo: EpicRepo) -> None:
     shutil.copy(repo.path(repo.facts.epic), repo.directory / "zz copy.json")
-    message = repo.refused(4, "sync", naming="zz copy.json")
+    with repo.unchanged():
+        message = repo.held_up("sync", naming="zz copy.json")
     assert repo.facts.path in message
-    repo.refused(4, "status", naming=repo.facts.epic)
+    (error,) = repo.json("status")["errors"]
+    assert (error["label"], error["path"]) == (repo.facts.epic, "zz copy.json")
 
 
 @pytest.mark.parametrize("name", ["aux.json", "a:b.json", "a\\b.json", "a\nb.json", "EPICO_{epic}.json"])

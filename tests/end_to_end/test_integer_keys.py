@@ -96,7 +96,7 @@ def test_a_key_that_is_none_is_all_that_is_said(tmp_path: Path) -> None:
     repo.sql("DROP TABLE books")
     repo.sql("CREATE TABLE books (id BLOB PRIMARY KEY, title TEXT)")
     repo.sql("INSERT INTO books VALUES (x'00ff', 'B')")
-    said = repo.process("status")
+    said = repo.process("sync")
     assert said.code == 4
     assert "is no key" in said.err
     assert "Traceback" not in said.err

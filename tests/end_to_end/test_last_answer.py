@@ -211,7 +211,7 @@ def test_a_damaged_memory_is_none(asker: Asker) -> None:
 
 
 def test_an_error_is_not_remembered(asker: Asker) -> None:
-    asker.repo.path("1").write_bytes(b"{")
+    (asker.repo.directory / "aux.json").write_text('{"id": "odd"}')
     time.sleep(MARGIN_S)
     assert asker.ask().startswith("4\n")
     assert not asker.memory.exists()

@@ -84,7 +84,7 @@ def test_rollback_over_invalid_files_and_a_lost_table(repo: EpicRepo) -> None:
     repo.ok("checkpoint", "good")
     repo.path(repo.facts.epic).write_bytes(b"{")
     repo.sql("DROP TABLE framework_tasks")
-    repo.refused(4, "sync", naming=repo.facts.path)
+    repo.refused(4, "sync", naming="framework_tasks")
     repo.ok("rollback", "good")
     assert _state(repo) == before
 
@@ -352,7 +352,7 @@ def test_undo_brings_back_two_files_of_one_epic(repo: EpicRepo, more: bytes) -> 
     facts = repo.facts
     shutil.copy(repo.path(facts.epic), repo.directory / "copy.json")
     wrong = repo.files()
-    repo.refused(4, "status", naming="an epic lives in one file")
+    repo.held_up("sync", naming="an epic lives in one file")
     repo.ok("rollback", "HEAD")
     path = repo.path(facts.epic)
     path.write_bytes(path.read_bytes() + more)

@@ -157,6 +157,19 @@ class EpicRepo:
         assert self.everything() == before
         return str(value["message"])
 
+    def held_up(self, *arguments: str, naming: str = "") -> str:
+        """A command does what it can and ends with 4, since something cannot be read. Gives what it says of that."""
+        said = self.run(*arguments)
+        assert said.code == 4, (arguments, said)
+        *lines, hint = said.err.splitlines()
+        assert lines, said.err
+        assert all(line.startswith("epicvc: ") for line in lines), said.err
+        assert hint.startswith("  hint: "), said.err
+        value = self.json(*arguments, code=4)
+        assert [error["message"] for error in value["errors"]] == [line.removeprefix("epicvc: ") for line in lines]
+        assert any(naming in line for line in lines), said.err
+        return next(line.removeprefix("epicvc: ") for line in lines if naming in line)
+
     def misused(self, *arguments: str) -> None:
         """A command line that cannot be meant: exit 2, the usage on stderr, nothing written."""
         with self.unchanged():

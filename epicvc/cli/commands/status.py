@@ -8,7 +8,11 @@ from typing import Annotated
 from epicvc.cli.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
-ExitCode = Annotated[bool, Option("--exit-code", help="Exit with 1 when there are differences.")]
+_INVALID = 4
+
+ExitCode = Annotated[
+    bool, Option("--exit-code", help="Exit with 1 when there are differences, with 4 when something cannot be read.")
+]
 Porcelain = Annotated[bool, Option("--porcelain", help="Short, stable lines for scripts.")]
 Words = Annotated[
     list[str] | None,
@@ -36,7 +40,7 @@ def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode =
             sys.stdout.write(line + "\n")
     else:
         draw_status(settings.console(), found, verbose=settings.verbose)
-    return int(exit_code and not (found.clean and found.in_sync))
+    return _INVALID if exit_code and found.errors else int(exit_code and not (found.clean and found.in_sync))
 
 
 @examples("epicvc diff", "epicvc diff HEAD~1 5", "epicvc diff a b --side db")
@@ -48,6 +52,7 @@ def diff(context: Context, words: Words = None, side: Side = None, exit_code: Ex
     """
     from epicvc.services.compare import compare
     from epicvc.ui.changes import draw_changes
+    from epicvc.ui.unreadable import draw_errors
 
     settings = settings_of(context)
     comparison = compare(repo_of(context), words or [], side=side)
@@ -57,4 +62,5 @@ def diff(context: Context, words: Words = None, side: Side = None, exit_code: Ex
         settings.emit(machine.diff(comparison))
     else:
         draw_changes(settings.console(), comparison.changes, verbose=settings.verbose)
-    return int(exit_code and bool(comparison.changes))
+        draw_errors(settings.console(stderr=True), comparison.errors, verbose=settings.verbose)
+    return _INVALID if exit_code and comparison.errors else int(exit_code and bool(comparison.changes))

@@ -118,7 +118,7 @@ def _run(
 ) -> int:
     from msgspec.structs import replace
 
-    from epicvc.errors import UsageError
+    from epicvc.errors import InvalidData, UsageError
     from epicvc.model.labels import Selection
     from epicvc.plan.plan import Policy
     from epicvc.plan.policies import POLICIES
@@ -148,4 +148,8 @@ def _run(
         settings.emit(machine.sync(report))
     elif not settings.quiet:
         sync_report(settings.console(), report, verbose=settings.verbose)
-    return int(bool(report.conflicts))
+    if report.errors and not settings.json:
+        from epicvc.ui.unreadable import draw_errors
+
+        draw_errors(settings.console(stderr=True), report.errors, verbose=settings.verbose)
+    return InvalidData.exit_code if report.errors else int(bool(report.conflicts))

@@ -1,0 +1,114 @@
+"""How the database's documents stood to the others the last time: the ids of their cores, and which do not agree.
+
+Which epics agree follows from the trees of files, base and rows, all of them named by their content. So it is
+remembered for trees that the store has, and brought up to date by what differs from these
+(:mod:`epicvc.repo.agreement`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from epicvc.cachefile import CacheFile
+from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.repository import Repo, Working
+from epicvc.store.objects import ID_SIZE, ObjectId
+
+FILE: Final = "documents.cache"
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[str]).decode
+
+
+class Agreement(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
+    """What is known for one state of both sides, in columns: a few bytes an epic.
+
+    Attributes:
+        basis: what it depends on beside that state.
+        files: the files tree.
+        base: the base tree.
+        schema: the database's schema.
+        tables: the tree of its tables.
+        packed_epics: the epics that the database has, in MessagePack.
+        cores: the ids of their cores, settled against the base (else the file), one after the other.
+        open: the epics that do not agree, or of which it is not known.
+        unread: those of them whose rows cannot be read.
+        unkeyed: there are rows without a usable key.
+    """
+
+    basis: str
+    files: ObjectId
+    base: ObjectId
+    schema: ObjectId
+    tables: ObjectId
+    packed_epics: bytes
+    cores: bytes
+    open: list[str]
+    unread: list[str] = []
+    unkeyed: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        basis: str,
+        state: Snapshot,
+        ids: Mapping[str, ObjectId],
+        still_open: Iterable[str],
+        unread: Iterable[str] = (),
+        *,
+        unkeyed: bool = False,
+    ) -> Agreement:
+        """What was found out about a state that has a database."""
+        assert state.database is not None  # the caller asked
+        trees = state.files, state.base, state.database.schema, state.database.tables
+        bad = sorted(unread)
+        open_ = sorted({*still_open, *bad})
+        return cls(basis, *trees, _pack(list(ids)), b"".join(ids.values()), open_, bad, unkeyed)
+
+    @cached_property
+    def ids(self) -> Mapping[str, ObjectId]:
+        """The ids of the cores that the database has, by epic."""
+        epics = _unpack(self.packed_epics)
+        return {epic: self.cores[row * ID_SIZE : (row + 1) * ID_SIZE] for row, epic in enumerate(epics)}
+
+    def moved_to(self, state: Snapshot, *, unkeyed: bool) -> Agreement:
+        """The same for a state in which no document is another."""
+        assert state.database is not None  # the caller asked
+        trees = {"files": state.files, "base": state.base}
+        database = {"schema": state.database.schema, "tables": state.database.tables}
+        return msgspec.structs.replace(self, **trees, **database, unkeyed=unkeyed)
+
+    def is_kept(self, has: Callable[[ObjectId], bool]) -> bool:
+        """Whether a store has the state's trees."""
+        return all(map(has, (self.files, self.base, self.schema, self.tables)))
+
+
+_FILE: Final = CacheFile("epicvc.agreement", 2, Agreement)
+
+
+def load_agreement(directory: Path) -> Agreement | None:
+    """What is remembered; ``None`` where nothing is."""
+    return _FILE.load(directory / FILE)
+
+
+def save_agreement(directory: Path, agreement: Agreement) -> None:
+    """Remember it; failing to is no failure."""
+    _FILE.save(directory / FILE, agreement)
+
+
+def basis(repo: Repo, working: Working) -> str:
+    """What the core ids of a moment depend on, beside its state."""
+    return f"{working.mapping.hex()} {repo.config.calculated}"
+
+
+def all_rows_known_readable(repo: Repo, basis: str, state: DatabaseState) -> bool:
+    """Whether it is remembered of this very state of the database that every epic can be read from it."""
+    known = load_agreement(repo.config.private)
+    if known is None or known.basis != basis or (known.schema, known.tables) != (state.schema, state.tables):
+        return False
+    return not known.unread and not known.unkeyed
