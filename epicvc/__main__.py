@@ -11,12 +11,23 @@ _COLLECT_EVERY = 100_000
 the interpreter's 700, a tenth of every command's time goes into looking at them again and again."""
 
 
+_GIT_GIVES_UP = 128
+"""The highest exit code with which a merge driver leaves one path in conflict: above it git ends the whole merge."""
+
+
 def main() -> int:
     """Run the command line of this process.
 
     Returns:
         The exit code.
     """
+    code, at = _main(), 1
+    while sys.argv[at : at + 1] == ["-C"]:
+        at += 2
+    return min(code, _GIT_GIVES_UP) if sys.argv[at : at + 1] == ["merge-driver"] else code
+
+
+def _main() -> int:
     from epicvc.cli import stdio
 
     stdio.begin()

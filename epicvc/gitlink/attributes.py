@@ -1,4 +1,8 @@
-"""The lines of ``.gitattributes`` that give epics to the drivers: a block that leaves no byte behind when it goes."""
+"""The lines of ``.gitattributes`` that give epics to the drivers: a block that leaves no byte behind when it goes.
+
+It stands at the top of the repository. A folder's own file is not seen in a sparse checkout without that folder, by
+``merge.renormalize``, by libraries that read the top alone, or where the folder had another name in a commit.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import Final
 
 from epicvc.errors import Unavailable
 from epicvc.fileio import atomic_write, read_file, remove_file
-from epicvc.files.patterns import DEFAULT_INCLUDE
+from epicvc.files.patterns import DEFAULT_INCLUDE, tracking
 from epicvc.gitlink.git import Git
 from epicvc.gitlink.gitconfig import DRIVER
 from epicvc.gitlink.part import INSTALLED, MISSING, SIGNATURE, STALE, State
@@ -16,48 +20,56 @@ from epicvc.gitlink.part import INSTALLED, MISSING, SIGNATURE, STALE, State
 NAME: Final = ".gitattributes"
 _BEGIN: Final = f"# {SIGNATURE}"
 _END: Final = "# End of what `epicvc git install` wrote"
+_ASKED: Final = 200
+"""How many tracked epics git is asked about."""
+
+_OURS: Final = DRIVER.encode()
 _NEW_FILE: Final = ", with this file"
 _NO_LINE_END: Final = ", after a line without an end"
 """What the first line of the block remembers, so that taking it out leaves the file as it was."""
 
 
-def block_lines(include: Sequence[str]) -> list[str]:
-    """The lines that give tracked files to the drivers, for a file in the files directory.
+def block_lines(include: Sequence[str], below: str = "") -> list[str]:
+    """The lines that give tracked files to the drivers, for the file at the top of the repository.
 
     Args:
-        include: patterns of tracked files, relative to it.
+        include: patterns of tracked files, relative to the files directory.
+        below: where that is, from the top; empty where it is the top.
     """
-    patterns = ["*.json"] if tuple(include) == DEFAULT_INCLUDE else [_pattern(pattern) for pattern in include]
-    return [f"{pattern} diff={DRIVER} merge={DRIVER}" for pattern in patterns]
+    if not below and tuple(include) == DEFAULT_INCLUDE:
+        return [f"*.json diff={DRIVER} merge={DRIVER}"]
+    return [f"{_pattern(pattern, below)} diff={DRIVER} merge={DRIVER}" for pattern in include]
 
 
-def _pattern(pattern: str) -> str:
+def _pattern(pattern: str, below: str) -> str:
     """A pattern of ours in git's language: anchored, with escapes for what only git gives a meaning to."""
-    text = "/" + pattern.replace("\\", "\\\\").replace("[", "\\[")
+    directory = below.replace("\\", "\\\\").replace("[", "\\[").replace("*", "\\*").replace("?", "\\?")
+    text = (f"/{directory}/" if below else "/") + pattern.replace("\\", "\\\\").replace("[", "\\[")
     if not any(char.isspace() or char == '"' for char in text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\t", "\\t") + '"'
 
 
-def with_block(text: str | None, lines: Sequence[str]) -> str:
+def with_block(text: str | None, lines: Sequence[str], below: str = "") -> str:
     """A file with the block: where it is already, else at the end.
 
     Args:
         text: the file; ``None`` where there is none.
         lines: what the block says.
+        below: the files directory that it is for; a repository may have several.
     """
-    parts = _split(text or "")
+    parts = _split(text or "", below)
     if parts is not None:
         before, begin, _, after = parts
         return before + "\n".join([begin, *lines, _END]) + "\n" + after
     note = _NEW_FILE if text is None else "" if not text or text.endswith("\n") else _NO_LINE_END
-    block = "\n".join([_BEGIN + note, *lines, _END]) + "\n"
+    block = "\n".join([_begin(below) + note, *lines, _END]) + "\n"
     return (text or "") + ("\n" if note == _NO_LINE_END else "") + block
 
 
-def without_block(text: str) -> str | None:
+def without_block(text: str, below: str = "") -> str | None:
     """A file without the block, as it was before; ``None`` where there was none."""
-    parts = _split(text)
+    parts = _split(text, below)
     if parts is None:
         return text
     before, begin, _, after = parts
@@ -65,11 +77,17 @@ def without_block(text: str) -> str | None:
     return None if begin.endswith(_NEW_FILE) and not rest else rest
 
 
-def _split(text: str) -> tuple[str, str, list[str], str] | None:
+def _begin(below: str) -> str:
+    """The first line of a directory's block, but for what it remembers."""
+    return f"{_BEGIN} for {_pattern('', below)}" if below else _BEGIN
+
+
+def _split(text: str, below: str) -> tuple[str, str, list[str], str] | None:
     """What is before the block, its first line, the lines inside, what is after it."""
     lines = text.splitlines(keepends=True)
     bare = [line.rstrip("\r\n") for line in lines]
-    begin = next((at for at, line in enumerate(bare) if line.startswith(_BEGIN)), None)
+    first = {_begin(below) + note for note in ("", _NEW_FILE, _NO_LINE_END)}
+    begin = next((at for at, line in enumerate(bare) if line in first), None)
     if begin is None or _END not in bare[begin:]:
         return None
     end = bare.index(_END, begin)
@@ -77,68 +95,102 @@ def _split(text: str) -> tuple[str, str, list[str], str] | None:
 
 
 class Attributes:
-    """The block in the files directory's ``.gitattributes``.
+    """The block in the ``.gitattributes`` at the top of the repository.
 
     Args:
         git: git, in the repository.
-        directory: the files directory.
-        shown: its path from the top of the work tree.
-        include: patterns of tracked files, relative to it.
+        top: the top of its work tree.
+        shown: the files directory's path from there; empty where it is the top.
+        include: patterns of tracked files, relative to the files directory.
+        exclude: those of files that are not.
     """
 
     name = "attributes"
+    place = NAME
 
-    def __init__(self, git: Git, directory: Path, shown: str, include: Sequence[str]) -> None:
-        self._git, self._path, self._lines = git, directory / NAME, block_lines(include)
-        self.place = f"{shown}/{NAME}" if shown else NAME
+    def __init__(self, git: Git, top: Path, shown: str, include: Sequence[str], exclude: Sequence[str]) -> None:
+        self._git, self._git_above, self._below = git, Git(top), shown
+        self._include, self._exclude = include, exclude
+        self._lines = block_lines(include, shown)
+        self._path = top / NAME
+        self._former = top / shown / NAME if shown else None  # where the block once stood
 
     def state(self) -> State:
         """Whether git gives epics to the drivers."""
-        parts = _split(self._text() or "")
+        parts = _split(_text(self._path) or "", self._below)
+        if self._former is not None and _split(_text(self._former) or "", "") is not None:
+            return State(
+                STALE, f"{self._below}/{NAME} has it, where not every git sees it; `git install` moves it here"
+            )
+        asked = self._asked()
+        untold = self._untold(asked)
         if parts is None:
-            by_hand = self._lines == block_lines(DEFAULT_INCLUDE) and self._takes_effect()
-            return State(INSTALLED, "by other lines") if by_hand else State(MISSING)
+            return State(INSTALLED, "by other lines") if asked and untold is None else State(MISSING)
         if parts[2] != self._lines:
             return State(STALE, "the patterns of tracked files are others now")
-        if self._lines == block_lines(DEFAULT_INCLUDE) and not self._takes_effect():
-            return State(STALE, "other lines, or .git/info/attributes, say otherwise")
+        if untold is not None:
+            return State(STALE, f"other lines, or .git/info/attributes, say otherwise of {untold}")
         return State(INSTALLED)
 
     def install(self) -> None:
-        """Write the block."""
-        text = self._text()
-        wanted = with_block(text, self._lines)
+        """Write the block, and take it from where it once stood."""
+        text = _text(self._path)
+        wanted = with_block(text, self._lines, self._below)
         if wanted != text:
             atomic_write(self._path, wanted.encode(errors="surrogateescape"))
+        if self._former is not None:
+            _take_out(self._former, "")
 
     def remove(self, *, dry_run: bool = False) -> State:
         """Take the block out. A committed one stays: it is everybody's, and harmless where nothing is installed."""
-        text = self._text()
-        if text is None or _split(text) is None:
-            return State(MISSING)
-        if self._is_committed():
-            return State(INSTALLED, "it is committed, and stays; without a driver git takes no notice of it")
-        rest = without_block(text)
-        if dry_run:
-            return State(MISSING)
-        if rest is None:
-            remove_file(self._path)
-        else:
-            atomic_write(self._path, rest.encode(errors="surrogateescape"))
+        places = [(self._path, NAME, self._below)]
+        if self._former is not None:
+            places.append((self._former, f"{self._below}/{NAME}", ""))
+        for path, place, below in places:
+            if _split(_text(path) or "", below) is None:
+                continue
+            if self._is_committed(place, below):
+                return State(INSTALLED, "it is committed, and stays; without a driver git takes no notice of it")
+            if not dry_run:
+                _take_out(path, below)
         return State(MISSING)
 
-    def _text(self) -> str | None:
-        return read_file(self._path).decode(errors="surrogateescape") if self._path.exists() else None
-
-    def _is_committed(self) -> bool:
+    def _is_committed(self, place: str, below: str) -> bool:
         try:
-            committed = self._git.run("cat-file", "blob", f"HEAD:{self.place}")
+            committed = self._git.run("cat-file", "blob", f"HEAD:{place}")
         except Unavailable:
             return False  # no commit, or not in it
-        return _split(committed.decode(errors="replace")) is not None
+        return _split(committed.decode(errors="replace"), below) is not None
 
-    def _takes_effect(self) -> bool:
-        """Whether git gives an ordinary epic to both drivers."""
-        git = Git(self._path.parent)
-        answer = git.run("check-attr", "-z", "diff", "merge", "--", "epic.json").split(b"\0")
-        return answer[2::3] == [DRIVER.encode()] * 2
+    def _asked(self) -> list[str]:
+        """Epics that git is asked about: those that it tracks, and an ordinary one."""
+        start = f"{self._below}/" if self._below else ""
+        known = self._git_above.run("ls-files", "-z", "--", f":(literal){self._below or '.'}")
+        names = [name for name in known.decode(errors="surrogateescape").split("\0") if name.startswith(start)]
+        tracked = tracking(self._include, self._exclude)
+        found = [name for name in names if name and tracked(name.removeprefix(start))][:_ASKED]
+        return [*found, f"{start}epic.json"] if tuple(self._include) == DEFAULT_INCLUDE else found
+
+    def _untold(self, names: Sequence[str]) -> str | None:
+        """The first of these that git does not give to both drivers."""
+        if not names:
+            return None
+        told = self._git_above.run("check-attr", "-z", "diff", "merge", "--", *names).split(b"\0")
+        drivers = zip(told[2::6], told[5::6], strict=True)
+        return next((name for name, both in zip(names, drivers, strict=True) if both != (_OURS, _OURS)), None)
+
+
+def _text(path: Path) -> str | None:
+    return read_file(path).decode(errors="surrogateescape") if path.exists() else None
+
+
+def _take_out(path: Path, below: str) -> None:
+    """Write a file without the block; a file that came with it goes with it."""
+    text = _text(path)
+    rest = without_block(text, below) if text is not None else None
+    if rest == text:
+        return
+    if rest is None:
+        remove_file(path)
+    else:
+        atomic_write(path, rest.encode(errors="surrogateescape"))

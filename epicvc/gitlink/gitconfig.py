@@ -28,15 +28,17 @@ def wanted(command: Sequence[str]) -> dict[str, dict[str, str]]:
     """
     words = shlex.join(command)
     merge = words.replace("%", "%%") + " merge-driver"  # git takes % for its own there
+    # A driver that ends with more than 128, as one that is killed does, makes newer gits give up the whole merge.
+    versions = f"{_VERSIONS} || exit 1"
     return {
         f"merge.{DRIVER}": {
             "name": "JSON epics, field by field",
-            "driver": f"{merge} {_VERSIONS}",
+            "driver": f"{merge} {versions}",
             "recursive": _ANCESTORS,
         },
         f"merge.{_ANCESTORS}": {
             "name": "JSON epics in merge bases",
-            "driver": f"{merge} --ancestors {_VERSIONS}",
+            "driver": f"{merge} --ancestors {versions}",
         },
         f"diff.{DRIVER}": {"textconv": f"{words} textconv"},
     }

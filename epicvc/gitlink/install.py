@@ -72,8 +72,11 @@ class Place:
             raise NotFound(f"{files} does not exist", hint=f"correct [files] dir in {root / CONFIG}")
         if Path(Git(files).line("rev-parse", "--show-toplevel")) != top:
             raise Refused(f"{files} is a git repository of its own", hint="install where the files are")
-        self.root, self.files, self.include = root, files, tracked.include
-        self.shown = Path(os.path.realpath(files)).relative_to(top).as_posix().removeprefix(".")
+        self.root, self.top, self.files = root, top, files
+        self.patterns = tracked.include, tracked.exclude
+        self.shown = Path(os.path.realpath(files)).relative_to(top).as_posix()
+        if self.shown == ".":
+            self.shown = ""
 
     def hooks(self, command: Sequence[str], *, chain: bool) -> list[HookFile]:
         """The hooks, where git looks for them."""
@@ -84,7 +87,7 @@ class Place:
     def others(self, command: Sequence[str]) -> list[Part]:
         """All parts but the hooks."""
         sections = (ConfigSection(self.git, section, values) for section, values in wanted(command).items())
-        return [*sections, Attributes(self.git, self.files, self.shown, self.include)]
+        return [*sections, Attributes(self.git, self.top, self.shown, *self.patterns)]
 
 
 def own_command() -> list[str]:

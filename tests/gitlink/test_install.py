@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from epicvc.gitlink.git import Git
 from epicvc.gitlink.gitconfig import configured_command, wanted
 
 HOOK = ".git/hooks/pre-commit"
-ATTRIBUTES = "epics/.gitattributes"
+ATTRIBUTES = ".gitattributes"
 
 
 def everything(repo: GitRepo) -> dict[str, tuple[bytes, int]]:
@@ -74,14 +75,14 @@ def test_doctor_says_what_is_installed_stale_and_missing(repo: GitRepo) -> None:
     assert set(states(repo).values()) == {"missing"}
     ok(repo, "install")
     assert set(states(repo).values()) == {"installed"}
-    repo.git("config", "merge.epicvc.driver", "/gone/epicvc merge-driver %O %A %B %L %P")
+    repo.git("config", "merge.epicvc.driver", "/gone/epicvc merge-driver %O %A %B %L %P || exit 1")
     found = states(repo, code=1)
     assert (found["epicvc"], found["merge.epicvc"], found["diff.epicvc"]) == ("stale", "installed", "stale")
     assert found["pre-commit"] == "stale"
     ok(repo, "install")
     repo.path(HOOK).chmod(0o644)
     repo.git("config", "--unset", "merge.epicvc.recursive")
-    repo.edit(ATTRIBUTES, "*.json", "*.jason")
+    repo.edit(ATTRIBUTES, ".json", ".jason")
     assert [name for name, state in states(repo, code=1).items() if state == "stale"] == [
         "merge.epicvc",
         ".gitattributes",
@@ -250,12 +251,102 @@ def test_an_epicvc_in_an_odd_place_is_found_by_git(repo: GitRepo) -> None:
     assert (repo.read("epics/5.json")["name"], repo.read("epics/5.json")["goals"]) == ("Theirs", ["Find", "Get"])
 
 
+@needs_git
+def test_a_block_in_the_files_directory_is_moved_to_the_top(repo: GitRepo) -> None:
+    lines = "*.json diff=epicvc merge=epicvc\n# End of what `epicvc git install` wrote\n"
+    old = "# Written by `epicvc git install`, with this file\n" + lines
+    repo.write("epics/.gitattributes", old)
+    repo.commit()
+    assert states(repo, code=1)[".gitattributes"] == "stale"
+    said = repo.epicvc("git", "doctor")
+    assert "epics/.gitattributes has it, where not every git sees it; `git install` moves it here" in said.out
+    ok(repo, "install")
+    assert not repo.path("epics/.gitattributes").exists()
+    assert set(states(repo).values()) == {"installed"}
+    repo.commit()
+    assert "kept" in ok(repo, "uninstall")
+
+
+@needs_git
+def test_two_epic_repos_in_one_repository(repo: GitRepo) -> None:
+    for name in ("one", '[two]* "x"'):
+        repo.write(f"{name}/epicvc.toml", CONFIG)
+        repo.write(f"{name}/epics/5.json", epic())
+        assert repo.epicvc("git", "install", at=name).code == 0
+    for name in ("one", '[two]* "x"'):
+        answer = repo.git("check-attr", "-z", "merge", "--", f"{name}/epics/deep/5.json")
+        assert answer.split("\0")[2] == "epicvc"
+        assert repo.epicvc("git", "doctor", at=name).code == 0
+    assert "unspecified" in repo.git("check-attr", "merge", "--", "other/epics/5.json")
+    repo.epicvc("git", "uninstall", at="one")
+    assert repo.path(ATTRIBUTES).read_text().count("merge=epicvc") == 1
+
+
+@needs_git
+def test_a_sparse_checkout_without_the_epics_merges_them(installed: GitRepo) -> None:
+    installed.write("other/file", "x")
+    installed.commit()
+    installed.git("switch", "-q", "-c", "side")
+    installed.edit("epics/5.json", "Search", "Theirs")
+    installed.commit()
+    installed.git("switch", "-q", "main")
+    installed.edit("epics/5.json", "Fetch", "Get")
+    installed.commit()
+    installed.git("sparse-checkout", "set", "other")
+    installed.git("merge", "-q", "--no-edit", "side")
+    merged = json.loads(installed.git("show", "HEAD:epics/5.json"))
+    assert (merged["name"], merged["goals"]) == ("Theirs", ["Find", "Get"])
+
+
+@needs_git
+@pytest.mark.parametrize("ending", ["kill -9 $$", "exit 130", "exit 255"])
+def test_whatever_ends_a_driver_one_path_is_in_conflict(repo: GitRepo, ending: str) -> None:
+    ok(repo, "install", "--no-hook")
+    script = repo.root.parent / "epicvc"
+    script.write_text(f"#!/bin/sh\n{ending}\n")
+    script.chmod(0o755)
+    for section, values in wanted([str(script)]).items():
+        for key, value in values.items():
+            repo.git("config", f"{section}.{key}", value)
+    repo.write("other", "1\n2\n3\n")
+    repo.commit()
+    repo.git("switch", "-q", "-c", "side")
+    repo.edit("epics/5.json", "Search", "Theirs")
+    repo.edit("other", "3", "three")
+    repo.commit()
+    repo.git("switch", "-q", "main")
+    repo.edit("epics/5.json", "Fetch", "Get")
+    repo.edit("other", "1", "one")
+    repo.commit()
+    assert repo.run_git("merge", "-q", "side").code == 1
+    assert repo.git("status", "--porcelain") == "UU epics/5.json\nM  other\n"
+    assert repo.path("other").read_text() == "one\n2\nthree\n"
+
+
+INTERRUPTED = """
+import sys
+from epicvc.cli import gitcommands
+def interrupted(*_):
+    raise KeyboardInterrupt
+gitcommands.merge_driver = interrupted
+from epicvc.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("above", [(), ("-C", ".")])
+def test_the_merge_driver_ends_with_at_most_128(above: tuple[str, ...]) -> None:
+    words = [*above, "merge-driver", "a", "b", "c", "7", "5.json"]
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED, *words], capture_output=True)
+    assert (done.returncode, b"Traceback" in done.stderr) == (128, False)
+
+
 TEXTS = st.none() | st.text("ab\n\r# ", max_size=12)
 
 
 @given(TEXTS)
 def test_a_block_leaves_no_byte_behind(text: str | None) -> None:
-    lines = block_lines(["**/*.json"])
+    lines = block_lines(["**/*.json"], "plans")
     written = with_block(text, lines)
     assert with_block(written, lines) == written
     assert without_block(written) == text
