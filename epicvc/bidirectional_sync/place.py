@@ -13,9 +13,8 @@ from msgspec import Struct
 
 from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.fileio import directory_locked
-from epicvc.repo.config import CONFIG, load_config, locate
+from epicvc.repo.config import CONFIG, FILES_GUESSES, MAKING_SECONDS, load_config, locate
 from epicvc.repo.repository import Repo, find_root
-from epicvc.services.initialise import FILES_GUESSES, LOCK_SECONDS, initialise
 
 DATABASE: Final = "framework.db"
 """The database that is meant where none is named and the repo names none either."""
@@ -62,7 +61,7 @@ def find_place(db_path: str, json_dir: Path | None) -> Place:
             root = find_root(files or Path.cwd())
         except NotFound:
             return _make(named, files)
-    with directory_locked(root, LOCK_SECONDS):
+    with directory_locked(root, MAKING_SECONDS):
         pass  # another process that makes it has done so
     with Place(root, named).opened() as repo:
         config = repo.config
@@ -84,6 +83,8 @@ def _make(named: str | None, files: Path | None) -> Place:
             ``framework.db`` here.
         files: the directory of the epics.
     """
+    from epicvc.services.initialise import initialise  # with all that makes a repo, which is there most often
+
     files = files or _usual()
     root = _new_root(files, named or _absolute(DATABASE))
     there = None

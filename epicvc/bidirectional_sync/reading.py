@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
@@ -20,20 +20,19 @@ from epicvc.bidirectional_sync.shapes import (
 from epicvc.database.epicvalues import read_values
 from epicvc.errors import EpicvcError, InvalidFile, NotFound
 from epicvc.fileio import read_file
+from epicvc.model.labels import natural_order
 from epicvc.repo.documents import Documents
 from epicvc.repo.filestree import parse_file
 from epicvc.repo.repository import Repo
 from epicvc.repo.tracked import FilesState
-from epicvc.services.checking import fsck
-from epicvc.services.doctor import doctor
-from epicvc.services.quality import data_quality
 from epicvc.services.session import look
-from epicvc.services.status import State, Status, natural_order
-from epicvc.services.syncstats import last_sync
+from epicvc.services.survey import NAME
+
+if TYPE_CHECKING:
+    from epicvc.services.status import Status
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
-NAME = "name"
 ORPHANS = "orphans"
 """The kind of ``doctor``'s findings about foreign keys: nothing that blocks, and still no integrity."""
 
@@ -60,18 +59,31 @@ def read_known(repo: Repo, only: Collection[str] | None = None) -> Known:
         documents = Documents(repo, session.working, session.staging, session.reader)
         files, rows = frozenset(session.working.files.by_epic), frozenset(documents.db_ids())
         epics = sorted(files | rows | documents.held.epics, key=natural_order)
-        wanted = epics if only is None else [epic for epic in epics if epic in only]
-        names: dict[str, object] = {}
-        if documents.reader is not None and documents.layout is not None:
-            held = documents.held.epics
-            keys = None if only is None and not held else [epic for epic in wanted if epic not in held]
-            found = read_values(documents.reader, documents.layout, (NAME,), keys)
-            names = {epic.id: epic.values.get(NAME) for epic in found}
-        for epic in wanted:
-            if epic not in names:
-                names[epic] = (documents.file_core(epic) or {}).get(NAME)
-        agreed = frozenset(documents.entries)
-    return Known({epic: _text(names.get(epic)) for epic in epics}, files, rows, agreed)
+        names = names_of(documents, only, [epic for epic in epics if only is None or epic in only])
+        return Known({epic: names.get(epic) for epic in epics}, files, rows, frozenset(documents.entries))
+
+
+def names_of(
+    documents: Documents, only: Collection[str] | None, epics: Sequence[str], *, but: Collection[str] = ()
+) -> dict[str, str | None]:
+    """What epics are called in the database, those that it has not in their files.
+
+    Args:
+        documents: both sides as they were captured.
+        only: the rows to read, but for those that cannot be read; ``None``: all.
+        epics: which.
+        but: the epics whose files are not read.
+    """
+    names: dict[str, str | None] = {}
+    if documents.reader is not None and documents.layout is not None:
+        held = documents.held.epics
+        keys = None if only is None and not held else [epic for epic in only or epics if epic not in held]
+        found = read_values(documents.reader, documents.layout, (NAME,), keys)
+        names = {epic.id: _text(epic.values.get(NAME)) for epic in found}
+    for epic in epics:
+        if epic not in names and epic not in but:
+            names[epic] = _text((documents.file_core(epic) or {}).get(NAME))
+    return names
 
 
 def _text(value: object) -> str | None:
@@ -142,6 +154,8 @@ def _epic(repo: Repo, state: FilesState, name: str) -> str:
 
 def status_of(repo: Repo, status: Status, known: Known) -> SyncStatus:
     """How the sides stand to each other."""
+    from epicvc.services.syncstats import last_sync  # with what goes through the operation log
+
     return {
         "last_sync_time": last_sync(repo),
         "total_epics": len(known.names),
@@ -152,6 +166,8 @@ def status_of(repo: Repo, status: Status, known: Known) -> SyncStatus:
 
 def read_quality(repo: Repo) -> QualityMetrics:
     """The quality of the data of both sides."""
+    from epicvc.services.quality import data_quality  # with what calculates anew
+
     found = data_quality(repo)
     return {
         "consistency_score": found.consistency.percentage,
@@ -165,6 +181,8 @@ def read_quality(repo: Repo) -> QualityMetrics:
 
 def summary_of(status: Status, known: Known) -> ChangeSummary:
     """What the next synchronisation is about."""
+    from epicvc.services.status import State
+
     changes: list[EpicChange] = []
     counts = {"new": 0, "deleted": 0, "modified": 0}
     for epic in status.epics:
@@ -194,6 +212,9 @@ def _kind(epic: str, known: Known) -> str:
 
 def read_integrity(repo: Repo) -> Integrity:
     """Verify the store with every base in it, and look both sides over."""
+    from epicvc.services.checking import fsck  # with all that can be odd
+    from epicvc.services.doctor import doctor
+
     store = fsck(repo)
     checked = {"commits": store.commits, "objects": store.objects}
     try:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from epicvc.merge.threeway import Conflict
 from epicvc.model.diff import Op
-from epicvc.services.quality import Score
 from epicvc.services.questions import plain
-from epicvc.services.survey import SyncReport
+
+if TYPE_CHECKING:
+    from epicvc.services.quality import Score
+    from epicvc.services.survey import SyncReport
 
 
 class ConflictDict(TypedDict):
@@ -37,7 +39,8 @@ class Decision(TypedDict):
 class EpicResult(TypedDict):
     """What synchronising one epic did.
 
-    ``success`` says that nothing is left to do; ``created``, that a side did not have the epic before; ``changes`` are
+    ``success`` says that nothing is left to do; ``epic_name`` is what it is called afterwards, ``None`` where it has no
+    name or a new one's cannot be read any more; ``created``, that a side did not have the epic before; ``changes`` are
     the labels of what changed on either side; ``conflicts`` are left for a person, ``decided`` were settled by the
     policy; ``errors`` are sentences: what cannot be read of it, and what waits for that. What cannot be read and is no
     known epic's has a result of its own, with ``None`` as ``epic_id``.

@@ -1,4 +1,8 @@
-"""The face itself: each method opens the repo, lets the engine do it, and puts the outcome into a dict."""
+"""The face itself: each method opens the repo, lets the engine do it, and puts the outcome into a dict.
+
+Synchronising is imported with it, everything else by the method that needs it: a program that only synchronises is to
+start as fast as the command does.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from epicvc.bidirectional_sync.batch import Batch
+from epicvc.bidirectional_sync.foresight import Foresight
 from epicvc.bidirectional_sync.given import GivenDatabase
 from epicvc.bidirectional_sync.place import DATABASE, find_place
 from epicvc.bidirectional_sync.reading import (
@@ -25,7 +30,6 @@ from epicvc.bidirectional_sync.reading import (
     status_of,
     summary_of,
 )
-from epicvc.bidirectional_sync.report import make_report, performance_of
 from epicvc.bidirectional_sync.shapes import (
     ChangeSummary,
     ConflictDict,
@@ -48,12 +52,9 @@ from epicvc.plan.plan import Policy
 from epicvc.plan.policies import POLICIES
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import CHECKPOINTS
-from epicvc.services import commits, resolving, restoring
 from epicvc.services.recording import counts_of_resolve, counts_of_sync, recorded
-from epicvc.services.status import read_status
 from epicvc.services.survey import Allow
 from epicvc.services.sync import synchronise
-from epicvc.services.syncstats import last_sync
 
 _COMMANDS: Final = {Direction.BOTH: "sync", Direction.TO_THEIRS: "push", Direction.TO_OURS: "pull"}
 _CHOICES: Final = {
@@ -173,6 +174,8 @@ class BidirectionalSync:
 
     def check_for_conflicts(self) -> list[ConflictDict]:
         """The fields that both sides changed differently, with the values of both and the one agreed on before."""
+        from epicvc.services.status import read_status
+
         with self._reading() as repo:
             return [conflict_dict(conflict) for conflict in read_status(repo).conflicts]
 
@@ -192,6 +195,8 @@ class BidirectionalSync:
             NotFound: there is no such conflict.
             InvalidData: the value does not fit the field; nothing was written.
         """
+        from epicvc.services import resolving
+
         if (choice_or_value is _UNSET) == (value is _UNSET):
             raise UsageError("give either a choice or a value")
         with self._writing() as repo, recorded(repo.config.private, "resolve") as recording:
@@ -226,6 +231,8 @@ class BidirectionalSync:
         Raises:
             UsageError: the name cannot be one, or is taken.
         """
+        from epicvc.services import commits
+
         with self._writing() as repo, recorded(repo.config.private, "checkpoint"):
             report = commits.checkpoint(repo, name, force=force)
         assert report.commit is not None  # only a dry run makes none
@@ -240,6 +247,8 @@ class BidirectionalSync:
         Raises:
             NotFound: there is no such checkpoint.
         """
+        from epicvc.services import restoring
+
         with self._writing() as repo, recorded(repo.config.private, "rollback"):
             arrival = restoring.rollback(repo, _revision(repo, id_or_name))
         assert arrival.commit is not None  # it is the one that was made
@@ -249,16 +258,22 @@ class BidirectionalSync:
 
     def get_change_summary(self) -> ChangeSummary:
         """How many epics are new, modified, deleted and unchanged since both sides agreed, and which."""
+        from epicvc.services.status import read_status
+
         with self._reading() as repo:
             return summary_of(read_status(repo), read_known(repo, ()))
 
     def get_sync_status(self) -> SyncStatus:
         """When the sides were last brought together, how many epics there are, and whether anything is open."""
+        from epicvc.services.status import read_status
+
         with self._reading() as repo:
             return status_of(repo, read_status(repo), read_known(repo, ()))
 
     def get_last_sync_time(self) -> datetime | None:
         """When a synchronisation that stands last changed something, in UTC; ``None`` before the first."""
+        from epicvc.services.syncstats import last_sync
+
         with self._place.opened() as repo:
             return last_sync(repo)
 
@@ -269,6 +284,8 @@ class BidirectionalSync:
 
     def get_performance_metrics(self) -> PerformanceMetrics:
         """How the synchronisations went that are recorded, whoever started them: see ``epicvc stats``."""
+        from epicvc.bidirectional_sync.report import performance_of
+
         with self._place.opened() as repo:
             return performance_of(repo)
 
@@ -279,6 +296,8 @@ class BidirectionalSync:
 
     def generate_sync_report(self) -> SyncReportDict:
         """Everything in one dict, and as Markdown under ``text``."""
+        from epicvc.bidirectional_sync.report import make_report
+
         with self._reading() as repo:
             return make_report(repo)
 
@@ -320,14 +339,14 @@ class BidirectionalSync:
     def _run(self, repo: Repo, direction: Direction, epics: list[str] | None) -> list[EpicResult]:
         selection = Selection(tuple(map(Label, epics or ())))
         policy = Policy(direction, selection, policies=replace(repo.config.policies, overall=self._policy))
-        command = _COMMANDS[direction]
+        command, foresight = _COMMANDS[direction], Foresight(epics)
         with recorded(repo.config.private, command) as recording:
-            report = synchronise(repo, policy, command=command, allow=self._allow)
+            report = synchronise(repo, policy, command=command, allow=self._allow, foresee=foresight.note)
             recording.exit, recording.counts = int(bool(report.conflicts)), counts_of_sync(report)
-        known = read_known(repo, epics)
+        foresight.complete(repo)
         if self._enriches:
-            self._enrich(repo, known.files if epics is None else known.files.intersection(epics))
-        return epic_results(report, known.names if epics is None else epics, known.names)
+            self._enrich(repo, foresight.files.intersection(foresight.names))
+        return epic_results(report, foresight.names, foresight.names)
 
     def _enrich(self, repo: Repo, epics: Iterable[str]) -> None:
         from epicvc.services.enriching import enrich_repo

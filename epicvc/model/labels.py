@@ -6,6 +6,7 @@ How a name is written inside one is told by :mod:`epicvc.model.naming`. The keys
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from msgspec.structs import force_setattr
 from epicvc.errors import UsageError
 from epicvc.model.naming import SIBLINGS, escape, escape_root, unescape
 
-__all__ = ["SIBLINGS", "Label", "Selection", "escape", "parse_label", "unescape"]
+__all__ = ["SIBLINGS", "Label", "Selection", "escape", "natural_order", "parse_label", "unescape"]
 
 
 class Label(Struct, frozen=True, order=True):
@@ -117,3 +118,16 @@ class Selection(Struct, frozen=True):
         if not self.labels:
             return None
         return frozenset(label.root for label in self.labels if not label.table)
+
+
+def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
+    """A key that sorts ``10`` after ``9`` and ``5.10`` after ``5.9``, however many digits there are."""
+    if text.isascii() and text.isdecimal():  # most are
+        return (_number(text),)
+    parts = (part for part in re.split(r"([0-9]+)", text) if part)
+    return tuple(_number(part) if part.isascii() and part.isdecimal() else (1, 0, part) for part in parts)
+
+
+def _number(digits: str) -> tuple[int, int, str]:
+    significant = digits.lstrip("0")
+    return (0, len(significant), significant)

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 PRIVATE: Final = ".epicvc"
 PRIVATE_CONFIG: Final = "config"
 CALCULATED: Final = ("enriched", "inline", "off")
+FILES_GUESSES: Final = ("epics/user_epics", "epics")
+"""Where epics usually are."""
+
+MAKING_SECONDS: Final = 10.0
+"""How long who makes or finds a repo waits for who makes one in the same directory."""
 
 
 class Config(Struct, frozen=True, dict=True):

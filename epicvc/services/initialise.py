@@ -29,6 +29,8 @@ from epicvc.repo.config import (
     CONFIG,
     DEFAULT_EXCLUDE,
     DEFAULT_INCLUDE,
+    FILES_GUESSES,
+    MAKING_SECONDS,
     PRIVATE,
     PRIVATE_CONFIG,
     Config,
@@ -45,10 +47,7 @@ from epicvc.services.session import Later, Session, change
 from epicvc.store.objects import ObjectId
 from epicvc.store.store import Store
 
-FILES_GUESSES = ("epics/user_epics", "epics")
 DATABASE_GUESS = "framework.db"
-LOCK_SECONDS = 10.0
-"""How long one ``init`` waits for another in the same directory."""
 
 _CREDENTIALS = re.compile(r"passw|secret|salt|api_?key|credential|(^|_)token$", re.IGNORECASE)
 
@@ -114,7 +113,7 @@ def initialise(
     """
     root = root.absolute()
     # Two that begin at once would each take for its own what the other makes, and remove it where it fails.
-    with nullcontext() if dry_run else directory_locked(root, LOCK_SECONDS):
+    with nullcontext() if dry_run else directory_locked(root, MAKING_SECONDS):
         return _initialise(root, environment, files, database, dry_run=dry_run, offer=offer)
 
 

@@ -18,7 +18,7 @@ from epicvc.database.epicvalues import read_values
 from epicvc.errors import DurationError
 from epicvc.jsonio import JSON, dumps_text, equal
 from epicvc.model.document import Core, tasks_of
-from epicvc.model.labels import Label
+from epicvc.model.labels import Label, natural_order
 from epicvc.model.mapping import Mapping
 from epicvc.planning.keeping import plan_again
 from epicvc.planning.strategy import Planner
@@ -28,7 +28,6 @@ from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
 from epicvc.services.planning import DURATION, WRITTEN, near, read_planned, show_planned
 from epicvc.services.session import look
-from epicvc.services.status import natural_order
 
 REQUIRED: Final = "name"
 """What every epic needs besides its id."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 from epicvc.errors import FileUnavailable, NotFound, UsageError
 from epicvc.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
-from epicvc.model.labels import Label, Selection
+from epicvc.model.labels import Label, Selection, natural_order
 from epicvc.plan.moves import is_place
 from epicvc.plan.plan import Policy, decide_labels
 from epicvc.repo.repository import Repo
@@ -24,7 +24,7 @@ from epicvc.services.mergedispute import BranchesDispute
 from epicvc.services.questions import Dispute, How, Origin, Origins, ResolveReport, Spec, spec_of
 from epicvc.services.remembering import Memory
 from epicvc.services.session import Session, finish_interrupted, look
-from epicvc.services.status import natural_order, read_status
+from epicvc.services.status import read_status
 from epicvc.services.sync import synchronise
 from epicvc.services.tracing import Tracer, Tracers
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeAlias
@@ -13,7 +12,7 @@ from msgspec.structs import replace
 from epicvc.database.values import key_text
 from epicvc.merge.threeway import Conflict, Direction
 from epicvc.model.diff import Op
-from epicvc.model.labels import Label
+from epicvc.model.labels import Label, natural_order
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.agreement import affected_epics
 from epicvc.repo.dbside import row_changes
@@ -317,14 +316,3 @@ def _count_tables(session: Session, before: Snapshot | None, working: Snapshot, 
         for _, was, now in rows:
             counts["added" if was is None else "deleted" if now is None else "modified"] += 1
         status.tables.append(TableStatus(table, **counts))
-
-
-def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts ``10`` after ``9`` and ``5.10`` after ``5.9``, however many digits there are."""
-    parts = (part for part in re.split(r"([0-9]+)", text) if part)
-    return tuple(_number(part) if part.isascii() and part.isdecimal() else (1, 0, part) for part in parts)
-
-
-def _number(digits: str) -> tuple[int, int, str]:
-    significant = digits.lstrip("0")
-    return (0, len(significant), significant)

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
     from epicvc.services.syncgraph import GraphWatch
 
 
+NAME: Final = "name"
+"""What an epic is called by."""
+
+
 class Moved(Struct, frozen=True):
     """One change that a synchronisation brings to a side."""
 
@@ -72,6 +76,8 @@ class SyncReport(Struct):
         errors: what cannot be read, and has stopped its own epic.
         waiting: what would have been brought to a side, were it certain that it is not in what cannot be read.
         tasks_moved: tasks that are elsewhere now, on the side that had them where they were: from where to where.
+        names: what the epics that were planned are called afterwards; not those that only the files have and that come
+            as they are, since nothing of them is read before.
     """
 
     commit: ObjectId | None = None
@@ -85,6 +91,7 @@ class SyncReport(Struct):
     tasks_moved: list[tuple[Label, Label]] = field(default_factory=list)
     errors: list[Unreadable] = field(default_factory=list)
     waiting: list[Label] = field(default_factory=list)
+    names: dict[str, str | None] = field(default_factory=dict)
 
     @property
     def replayed(self) -> list[Label]:
@@ -248,6 +255,7 @@ def _survey(
             report.conflicts.extend(outcome.conflicts)
             report.waiting.extend(_waiting(policy, outcome))
             report.decided.extend(outcome.decided)
+            report.names[three.epic] = _name_in(outcome)
             survey.moving.note(three)
             if survey.watch is not None:
                 survey.watch.note(three, outcome)
@@ -292,6 +300,11 @@ def _stopping(documents: Documents, chosen: frozenset[str] | None, report: SyncR
     return [bad for bad in found if chosen is None or report.waiting or bad.epic in chosen]
 
 
+def _name_in(outcome: Outcome) -> str | None:
+    name = (outcome.db or outcome.files or {}).get(NAME)
+    return name if isinstance(name, str) else None
+
+
 def _graph_watch(documents: Documents, policy: Policy) -> GraphWatch | None:
     """What notes links between tasks, if the database has any."""
     links = documents.repo.config.mapping.links
@@ -328,7 +341,7 @@ def emptied(documents: Documents) -> str | None:
     """The side that has no epics though some were agreed on and the other still has them."""
     held = documents.held
     files, rows = bool(documents.working.files.by_epic or held.files), bool(documents.db_ids() or held.rows)
-    if not documents.entries or files == rows:
+    if files == rows or not documents.entries:
         return None
     return "database" if files else "files"
 

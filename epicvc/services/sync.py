@@ -5,11 +5,11 @@ Most often there is nothing to do. So what writes, or goes through history, is i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
 from functools import cache, partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec.structs import replace
 
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 _LOG: Final = Log("sync")
 
 
+Foresee: TypeAlias = "Callable[[Documents, SyncReport], None]"
+"""Looks at what is planned."""
+
+
 def synchronise(
     repo: Repo,
     policy: Policy,
@@ -42,6 +46,7 @@ def synchronise(
     allow: Allow | None = None,
     dry_run: bool = False,
     message: str | None = None,
+    foresee: Foresee | None = None,
 ) -> SyncReport:
     """Pull, push, sync or resolve, as the policy's direction and selection say.
 
@@ -52,6 +57,8 @@ def synchronise(
         allow: guards that are lifted.
         dry_run: only say what would happen, by the same planning.
         message: the commit's message.
+        foresee: is given both sides and the report of what will be done, before anything is; again where all is planned
+            once more.
 
     Raises:
         NotFound: no database is configured, or a selected epic exists nowhere.
@@ -76,6 +83,8 @@ def synchronise(
 
             log_sync(_LOG, command, report, None if dry_run else repo.coming_operation(), perf_counter() - began)
         report.dry_run = dry_run
+        if foresee is not None:
+            foresee(documents, report)
         if survey.decisions is None or not report.moves_anything:
             return report
         from epicvc.services.syncjob import carrying_out  # with all that writes, once there is something to write

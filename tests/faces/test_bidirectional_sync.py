@@ -25,7 +25,6 @@ from epicvc import (
     JSONEnrichmentEngine,
     MigrationRunner,
 )
-from epicvc.bidirectional_sync import place
 from epicvc.errors import (
     DatabaseUnavailable,
     EpicvcError,
@@ -606,12 +605,12 @@ def test_a_repo_that_another_process_makes_meanwhile_is_used(bare: Path, monkeyp
         initialise(*given, **named)
         return initialise(*given, **named)
 
-    monkeypatch.setattr(place, "initialise", late)
+    monkeypatch.setattr("epicvc.services.initialise.initialise", late)
     assert sync_here().get_sync_status()["total_epics"] == 9
 
 
 def test_a_repo_is_not_made_while_another_process_makes_one(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("epicvc.services.initialise.LOCK_SECONDS", 0.05)
+    monkeypatch.setattr("epicvc.services.initialise.MAKING_SECONDS", 0.05)
     with directory_locked(bare, 0), pytest.raises(Unavailable, match="held by another process"):
         sync_here()
     assert not (bare / ".epicvc").exists()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ REMEMBERED = (
     *("runs.db", "runs.db-journal"),
 )
 FILES = {path: MADE[path] for path in ("epico_1.json", "epico_2.json", "later/plan for six.json")}
+FILE_OF = {"1": "epico_1.json", "2": "epico_2.json", "N": "later/new.json"}
+"""What a batch is made of: edits on both sides, a task that goes, an epic that comes."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Scene:
         again: exit codes of the same command where it is done already.
         bare: starts before ``init``.
         keeps_log: commits that only the operation log leads to stay.
-        form: ``module:function`` that has the command do with little what it does with much.
+        form: ``module:function`` that has the command do with little what it does with much, or in another way.
     """
 
     command: tuple[str, ...]
@@ -113,6 +115,20 @@ def many_at_once() -> None:
     dbside.KEPT_BYTES = 0  # type: ignore[misc]
 
 
+def as_a_batch() -> None:
+    """Have a program's ``batch_operation`` do what ``sync`` with labels does, in the child that calls this."""
+    from epicvc import BidirectionalSync
+    from epicvc.cli import edge
+
+    def run(arguments: Sequence[str], *, as_json: bool) -> int:
+        with BidirectionalSync().batch_operation() as batch:
+            for epic in arguments[1:]:
+                batch.sync_epic(FILE_OF[epic])
+        return 0
+
+    edge._run = run
+
+
 def _checkpoint_and_damage(repo: EpicRepo) -> None:
     repo.ok("checkpoint", "good")
     _edit_database(repo)
@@ -152,6 +168,7 @@ SCENES: dict[str, Scene] = {
     "init": Scene(("init",), _nothing, again=(5,), bare=True),
     "init a database": Scene(("init", "--db", "fresh.db"), lambda repo: repo.database.unlink(), again=(5,), bare=True),
     "sync": Scene(("sync",), edit_both),
+    "batch": Scene(("sync", *FILE_OF), edit_both, form="faults.scenes:as_a_batch"),
     "pull": Scene(("pull",), _edit_database),
     "push": Scene(("push",), _edit_files),
     "commit": Scene(("commit", "-m", "both sides"), edit_both),

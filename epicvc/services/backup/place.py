@@ -12,14 +12,14 @@ from msgspec import Struct
 
 from epicvc.errors import DatabaseUnavailable, NotFound
 from epicvc.logs import Log
-from epicvc.repo.config import CONFIG, locate
+from epicvc.repo.config import CONFIG, FILES_GUESSES, locate
 from epicvc.repo.repository import Repo, find_root
 from epicvc.services.backup.bundles import BundleDirectory
 from epicvc.services.backup.catalog import Backup, in_order, stored_backups
 from epicvc.services.backup.restore import Restored, restore_here, restore_to, take_in
 from epicvc.services.backup.state import Proof, scratch
 from epicvc.services.backup.verify import verify_backup
-from epicvc.services.initialise import FILES_GUESSES, initialise
+from epicvc.services.initialise import initialise
 from epicvc.services.migrationplace import repo_of_database
 
 _FILES: Final = "epics"
