@@ -336,6 +336,8 @@ def init(found: Found) -> Shape:
         "orphans": found.orphans,
         "not_captured": found.not_captured,
         **_left_out(found.stranded),
+        "overlooked": found.overlooked,
+        "errors": errors(found.errors),
         "commit": _hex(found.commit),
     }
 

@@ -80,6 +80,7 @@ class FilesSide:
         mapping_id: the mapping under which cached core ids were made.
         progress: told how many of how many files are read.
         early: a look at the files that was begun before; the first scan takes it.
+        former: tells which epic the history has in a path of which HEAD cannot tell.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class FilesSide:
         mapping_id: ObjectId,
         progress: Callable[[str, int, int | None], None] | None = None,
         early: EarlyLook | None = None,
+        former: Callable[[str], str | None] = lambda _: None,
     ) -> None:
         self._config = config
+        self._former = former
         self._early = early
         self._progress = progress
         self._basis = mapping_id.hex()
@@ -207,8 +210,11 @@ class FilesSide:
         """
         for path, old, new in changed_files(sink, known, root):
             target = self._config.files / path
-            if new is not None or not (target.is_symlink() or target.exists()):
+            if old is None or new is not None or not (target.is_symlink() or target.exists()):
                 continue
+            epic: str | None = epic_id_of(sink, old, path)
+            if epic == path and (epic := self._former(path)) is None:
+                continue  # it never was one
             if first and path not in reasons:
                 raise Moved(path)
             reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
@@ -216,8 +222,7 @@ class FilesSide:
             if target.is_symlink() or not target.is_file():
                 look.fault = look.fault or error
                 continue
-            epic = epic_id_of(sink, old, path) if old is not None else path
-            look.unreadable.append(Unreadable(error, None if epic == path else epic, path))
+            look.unreadable.append(Unreadable(error, epic, path))
             data = read_below(self._config.files, path)
             blob = sink.put(ObjectType.BLOB, data)
             yield path, TrackedFile(path, blob)

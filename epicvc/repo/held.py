@@ -9,7 +9,6 @@ that can be read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -19,16 +18,13 @@ from epicvc.files.names import Namer
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.plan.waits import Sides, Unseen
-from epicvc.repo.filestree import epic_id_of, read_epic
+from epicvc.repo.filestree import read_epic
+from epicvc.repo.formerepics import former_epic
 from epicvc.repo.tracked import Held, Unreadable
-from epicvc.store import tree
 from epicvc.store.objects import ObjectType
 
 if TYPE_CHECKING:
     from epicvc.repo.documents import Documents
-
-_HISTORY: Final = 256
-"""How many commits are gone back to look for an epic in a file's place."""
 
 _IDS: Final = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\\\]|\\\\.){1,512})"|(-?[0-9]{1,40}))')
 """What looks like an id in text that is no JSON."""
@@ -44,24 +40,10 @@ def _identified(documents: Documents, found: Unreadable) -> Unreadable:
     """The same with the epic that the newest commit with an epic in its place has there, unless that has moved."""
     if found.epic is not None or found.path is None:
         return found
-    epic = next(_before(documents, found.path), None)
+    epic = former_epic(documents.repo, documents.sink, found.path)
     if epic is None or epic in documents.working.files.by_epic:
         return found
     return Unreadable(found.error, epic, found.path)
-
-
-def _before(documents: Documents, path: str) -> Iterator[str]:
-    repo, source = documents.repo, documents.sink
-    head, looked = repo.revisions.head(), 0
-    while head is not None and looked < _HISTORY:
-        blob = tree.get(source, repo.snapshot_of(head).files, path.encode())
-        if blob is None:
-            return
-        epic = epic_id_of(source, blob, path)
-        if epic != path:
-            yield epic
-        parents = repo.revisions.commit(head.hex()).parents
-        head, looked = parents[0] if parents else None, looked + 1
 
 
 class Sight:

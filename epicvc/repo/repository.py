@@ -319,7 +319,18 @@ class Repo:
         from epicvc.repo.base import put_mapping
         from epicvc.repo.filesside import FilesSide
 
-        return FilesSide(self.config, put_mapping(sink, self.config.mapping, self.config.ignore))
+        mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
+        return FilesSide(self.config, mapping, former=self._former(sink))
+
+    def _former(self, sink: ObjectSink) -> Callable[[str], str | None]:
+        """What tells which epic a file was, for files that neither say it now nor at HEAD."""
+
+        def former(path: str) -> str | None:
+            from epicvc.repo.formerepics import former_epic
+
+            return former_epic(self, sink, path)
+
+        return former
 
     def scan_files(self, sink: ObjectSink) -> FilesState:
         """The files side as it is now."""
@@ -358,7 +369,7 @@ class Repo:
             captured = stack.enter_context(capturing(self.config, sink, reader, token)) if reader else None
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
             early, self.early_look = self.early_look, None
-            side = FilesSide(self.config, mapping, self.progress, early)
+            side = FilesSide(self.config, mapping, self.progress, early, self._former(sink))
             known = head[1].files if head else None
             begun = stack.enter_context(side.scanning(sink, known, beside=captured is not None and captured.whole))
             # While processes read many files, the database; otherwise it is looked at by a process meanwhile.

@@ -22,6 +22,7 @@ from epicvc.database.layout import read_layout
 from epicvc.database.url import DatabaseURL, open_backend
 from epicvc.errors import EpicvcError, NoMappedTable, Unfinished, UsageError
 from epicvc.fileio import atomic_write, directory_locked, leftover_temporaries, make_directories, remove_file
+from epicvc.files.overlooked import overlooked
 from epicvc.files.scan import scan
 from epicvc.model.mapping import BUILTIN, Layer, LinkMap, Mapping, TableMap
 from epicvc.repo import stores
@@ -41,6 +42,7 @@ from epicvc.repo.config import (
 from epicvc.repo.objects import CommitKind
 from epicvc.repo.repository import STORE, Repo
 from epicvc.repo.revisions import BRANCHES, HEAD, SYMBOLIC
+from epicvc.repo.tracked import Unreadable
 from epicvc.services.commits import FIRST_BRANCH, CommitReport, commit_later
 from epicvc.services.initplace import check_place
 from epicvc.services.session import Later, Session, change
@@ -67,6 +69,8 @@ class Found(Struct):
         orphans: rows whose foreign key finds no parent.
         not_captured: by table that snapshots leave out, the reason.
         stranded: triggers that name a table that is left out or not there.
+        overlooked: files beside the epics that are none of them by their names.
+        errors: files that are no valid epics; the first commit has them byte for byte.
         commit: the first commit.
     """
 
@@ -81,6 +85,8 @@ class Found(Struct):
     orphans: int = 0
     not_captured: dict[str, str] = field(default_factory=dict)
     stranded: list[Stranded] = field(default_factory=list)
+    overlooked: list[str] = field(default_factory=list)
+    errors: list[Unreadable] = field(default_factory=list)
     commit: ObjectId | None = None
 
 
@@ -109,7 +115,7 @@ def initialise(
     Raises:
         Refused: there is a repo already.
         UsageError: no files directory was named, and none found.
-        EpicvcError: a side is invalid; nothing was made.
+        EpicvcError: a side as a whole cannot be used; nothing was made.
     """
     root = root.absolute()
     # Two that begin at once would each take for its own what the other makes, and remove it where it fails.
@@ -186,6 +192,7 @@ def _shown(root: Path, url: DatabaseURL) -> str:
 def _look(root: Path, directory: str, url: DatabaseURL | None, found: Found) -> Found:
     """What a dry run can say without making anything."""
     found.epics = len(scan(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE).paths)
+    found.overlooked = overlooked(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE)
     if url is not None:
         backend = open_backend(url)
         found.created_database = not backend.exists()
@@ -329,8 +336,10 @@ def _first_commit(repo: Repo, found: Found) -> ObjectId | None:
             txn.set_ref(HEAD, f"{SYMBOLIC}{BRANCHES}{FIRST_BRANCH}", None)
 
     def act(session: Session) -> CommitReport | Later[CommitReport]:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         found.epics = len(session.working.files.by_epic)
+        found.errors = session.working.files.unreadable
+        found.overlooked = overlooked(repo.config.files, repo.config.include, repo.config.exclude)
         if session.reader is not None:
             layout = read_layout(session.reader, repo.config.mapping, found.database or "")
             found.rows = len(epic_keys(session.reader, layout))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SIGN = {"add": "+", "remove": "-", "replace": "~", "move": ">"}
 _LINES = 12
+_NAMES = 3
 
 
 def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) -> None:
@@ -172,6 +173,10 @@ def init_report(console: Console, found: Found, *, verbose: bool = False) -> Non
     for one in found.stranded:
         text = f"warning: trigger {one.trigger} of {one.table} names a table that is not captured: {one.missing}"
         console.print(line((printable(text), "changed")))
+    if found.overlooked:
+        named = printable(", ".join(found.overlooked[:_NAMES])) + (", …" if len(found.overlooked) > _NAMES else "")
+        text = f"not looked at: {count(len(found.overlooked), 'file')} that [files] include does not take ({named})"
+        console.print(line((text, "changed")))
     if found.commit is not None:
         console.print(line((f"committed {found.commit.hex()[:12]}  first snapshot", "good")))
         console.print(line(("next: epicvc status", "label")))

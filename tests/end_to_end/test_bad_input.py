@@ -528,12 +528,23 @@ def test_init_without_epics(fresh: EpicRepo) -> None:
     assert not (fresh.root / ".epicvc").exists()
 
 
-def test_init_on_an_invalid_file_makes_nothing(fresh: EpicRepo) -> None:
-    _write(fresh, b"{")
-    fresh.refused(4, "init", naming=fresh.facts.path)
-    assert not (fresh.root / ".epicvc").exists()
-    assert not (fresh.root / "epicvc.toml").exists()
-    assert [path.name for path in fresh.root.iterdir() if "epicvc" in path.name] == []
+def test_init_names_invalid_files_and_takes_them_as_they_are(made: EpicRepo, tmp_path: Path) -> None:
+    fresh = EpicRepo(tmp_path / "fresh", made.facts)
+    shutil.copytree(made.directory, fresh.directory)
+    (fresh.directory / "schema.json").write_text('{"type": "object"}')
+    (fresh.directory / "issues.jsonl").write_text('{"id": 1}')
+    (fresh.directory / "more").mkdir()
+    (fresh.directory / "more" / "plan.yaml").write_text("id: 1")
+    said = fresh.ok("init", "--db", "new.db")
+    assert "not looked at: 2 files" in said.out
+    assert "(issues.jsonl, more/plan.yaml)" in said.out
+    assert 'epicvc: epics/schema.json: the epic has no "id"' in said.err
+    assert '[files] exclude = ["schema.json"] in epicvc.toml' in said.err
+    assert (fresh.run("sync").code, fresh.json("show")["kind"]) == (4, "sync")
+    config = fresh.root / "epicvc.toml"
+    config.write_text(config.read_text().replace('dir = "epics"', 'dir = "epics"\nexclude = ["schema.json"]'))
+    (fresh.directory / "schema.json").write_text("{}")
+    assert fresh.json("status")["errors"] == []
 
 
 def test_a_directory_above_the_repo_is_not_in_it(repo: EpicRepo) -> None:

@@ -1,0 +1,38 @@
+"""Which epic a file was, for files that cannot tell any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from epicvc.repo.filestree import epic_id_of
+from epicvc.store import tree
+from epicvc.store.objects import ObjectSource
+
+if TYPE_CHECKING:
+    from epicvc.repo.repository import Repo
+
+_HISTORY: Final = 256
+"""How many commits are gone back."""
+
+
+def former_epic(repo: Repo, source: ObjectSource, path: str) -> str | None:
+    """The epic that the newest commit with an epic in a file's place has there; ``None`` where none had one.
+
+    Args:
+        repo: the repo.
+        source: holds its objects.
+        path: the file.
+    """
+    head = repo.revisions.head()
+    for _ in range(_HISTORY):
+        if head is None:
+            return None
+        blob = tree.get(source, repo.snapshot_of(head).files, path.encode())
+        if blob is None:
+            return None
+        epic = epic_id_of(source, blob, path)
+        if epic != path:
+            return epic
+        parents = repo.revisions.commit(head.hex()).parents
+        head = parents[0] if parents else None
+    return None
