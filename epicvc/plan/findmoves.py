@@ -53,6 +53,7 @@ def find_moves(
     *,
     unique: bool,
     fallbacks: Core | None = None,
+    renamed: Mapping[int, Collection[tuple[str, str]]] | None = None,
 ) -> Moves:
     """Find the tasks that a side, or both, moved or renamed.
 
@@ -66,8 +67,10 @@ def find_moves(
         unique: whether a task's id is its own in the whole document set; else two tasks of one id are the same only
             if they are alike.
         fallbacks: what a column of theirs holds that a field was taken out of, where that is not nothing.
+        renamed: the epics that are known to have another key in ours or theirs, before and after: a task that still
+            has its id is the same one there, whatever it says.
     """
-    found = _Finder(tuple(places), load, links, defaults, unique=unique).find()
+    found = _Finder(tuple(places), load, links, defaults, renamed or {}, unique=unique).find()
     given = fallbacks or {}
     return Moves((replace(item, alone=unique or _alone(item, owners), fallbacks=given) for item in found), links)
 
@@ -81,12 +84,20 @@ def _alone(item: Moved, owners: Owners) -> bool:
 
 class _Finder:
     def __init__(
-        self, places: Sequence[Places], load: LoadEpic, links: str | None, defaults: Defaults, *, unique: bool
+        self,
+        places: Sequence[Places],
+        load: LoadEpic,
+        links: str | None,
+        defaults: Defaults,
+        renamed: Mapping[int, Collection[tuple[str, str]]],
+        *,
+        unique: bool,
     ) -> None:
         self._places = {item.epic: item for item in places}
         self._load = load
         self._links = links
         self._defaults = defaults
+        self._known = renamed
         self._unique = unique
         self._loaded: dict[str, Cores] = {}
         self._tasks: dict[tuple[int, str], dict[str, Core]] = {}
@@ -158,7 +169,8 @@ class _Finder:
 
     def _one(self, number: int, source: TaskAt, target: TaskAt) -> bool:
         """Whether two tasks of one id are one."""
-        return self._unique or self._alike(number, source, target)
+        known = (source[0], target[0]) in self._known.get(number, ())
+        return self._unique or known or self._alike(number, source, target)
 
     def _alike(self, number: int, source: TaskAt, target: TaskAt) -> bool:
         base = self._task(BASE, source)

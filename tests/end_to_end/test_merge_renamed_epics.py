@@ -94,6 +94,21 @@ def test_what_the_other_branch_did_follows(noted: EpicRepo, rename: Edit, edit: 
     assert noted.run("fsck").code == 0
 
 
+@pytest.mark.parametrize("synced", [False, True])
+@pytest.mark.parametrize("renamed_by", ["theirs", "ours"])
+def test_a_task_that_says_something_else_by_now_is_the_same(noted: EpicRepo, renamed_by: str, synced: bool) -> None:
+    def rename(repo: EpicRepo) -> None:
+        repo.sql("UPDATE framework_tasks SET title = 'Level', description = 'new' WHERE task_key = '1.1'")
+        _by_application(repo)
+        if synced:
+            repo.ok("sync")
+
+    before = {number for number, *_ in _state(noted)}
+    _merge(noted, rename, _row, renamed_by)
+    assert {number for number, *_ in _state(noted)} == before
+    assert noted.sql("SELECT title, actual_minutes FROM framework_tasks WHERE task_key = '1.1'") == [("Level", 7)]
+
+
 @pytest.mark.parametrize("renamed_by", ["theirs", "ours"])
 @pytest.mark.parametrize("rename", RENAMES)
 def test_a_new_task_of_the_other_branch_is_a_conflict(noted: EpicRepo, rename: Edit, renamed_by: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from epicvc.database.values import key_text
 from epicvc.model.mapping import Mapping
 from epicvc.repo.filestree import changed_files
 from epicvc.repo.rows import mapped_tables
@@ -37,6 +38,7 @@ class Changes(Struct):
         moved: tasks that left one epic for another, ``(old epic, task) -> new epic``.
         tasks: the epics that have a task of an id before or after, where either changed.
         added: the epics that have a task of an id now, where no epic had one that changed.
+        renamed: the keys, before and after, of epics whose row is the same and has another one.
     """
 
     old_files: dict[str, Place] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Changes(Struct):
     moved: dict[tuple[str, str], str] = field(default_factory=dict)
     tasks: dict[str, set[str]] = field(default_factory=dict)
     added: dict[str, set[str]] = field(default_factory=dict)
+    renamed: set[tuple[str, str]] = field(default_factory=set)
 
 
 Rows = dict[str, dict[bytes, RowChange]]
@@ -135,6 +138,12 @@ class Comparison:
                 changes.epics.add(owner.epic)
                 if owner.task is not None and table == self._mapping.tasks.table:
                     tasks.setdefault(owner.task, set()).add(owner.epic)
+        if table == self._mapping.epics.table:
+            keys = [
+                {key: key_text(row.get(self._mapping.epics.key)) for key, row in named.items()} for named in (old, new)
+            ]
+            pairs = ((keys[0][key], keys[1][key]) for key in keys[0].keys() & keys[1].keys())
+            changes.renamed |= {(one, other) for one, other in pairs if one and other and one != other}
 
     def _find_moves(self) -> None:
         changes = self._changes

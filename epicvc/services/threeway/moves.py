@@ -31,13 +31,20 @@ PARTS: Final = (FILES, ROWS)
 """What an epic's documents are made of."""
 
 Epics: TypeAlias = Mapping[str, Epic]
+Renamed: TypeAlias = Mapping[int, Collection[tuple[str, str]]]
 
 _Rows: TypeAlias = "tuple[tuple[bytes, NamedRow], dict[str, tuple[bytes, NamedRow]]]"
 """A task's row, and those of its links by what it depends on."""
 
 
 def relocate(
-    epics: Epics, mapping: Document, ask: Decide, owners: Callable[[Collection[str]], Collection[str]], *, unique: bool
+    epics: Epics,
+    mapping: Document,
+    ask: Decide,
+    owners: Callable[[Collection[str]], Collection[str]],
+    renamed: Renamed,
+    *,
+    unique: bool,
 ) -> list[tuple[Label, Label]]:
     """Take moved and renamed tasks to where the merge will have them, in the documents and rows of all states.
 
@@ -46,12 +53,13 @@ def relocate(
         mapping: says which fields are the core's, and which holds ids of other tasks.
         ask: decides where a task goes about which the sides contradict each other.
         owners: the epics that may have tasks of some ids.
+        renamed: the epics that got another key in ours and in theirs, before and after.
         unique: whether the database has each task's id once.
 
     Returns:
         The moves, as labels before and after.
     """
-    items = [(part, item) for part in PARTS for item in _found(epics, part, mapping, owners, unique=unique)]
+    items = [(part, item) for part in PARTS for item in _found(epics, part, mapping, owners, renamed, unique=unique)]
     carried = [_Carried(epics, part, item, ask) for part, item in items]
     for found in carried:
         found.take()
@@ -79,14 +87,20 @@ def dependants(three: Three) -> Iterator[tuple[str, str]]:
 
 
 def _found(
-    epics: Epics, part: str, mapping: Document, owners: Callable[[Collection[str]], Collection[str]], *, unique: bool
+    epics: Epics,
+    part: str,
+    mapping: Document,
+    owners: Callable[[Collection[str]], Collection[str]],
+    renamed: Renamed,
+    *,
+    unique: bool,
 ) -> tuple[Moved, ...]:
     """The moved tasks of files or of rows."""
     views = {epic: _view(found, part, mapping) for epic, found in epics.items()}
     places = (Places.of(epic, *view) for epic, view in views.items())
     known = [found for found in places if found is not None]
     links = mapping.links.field if mapping.links else None
-    return find_moves(known, views.__getitem__, links, owners=owners, unique=unique).items
+    return find_moves(known, views.__getitem__, links, owners=owners, unique=unique, renamed=renamed).items
 
 
 def _view(epic: Epic, part: str, mapping: Document) -> tuple[Core | None, Core | None, Core | None]:

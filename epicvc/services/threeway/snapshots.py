@@ -21,6 +21,7 @@ from epicvc.merge.graph import Fault, Tell
 from epicvc.merge.threeway import Chosen, Conflict, Context, Decide
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
+from epicvc.plan.moves import OURS, THEIRS
 from epicvc.repo.base import BaseEntry, get_core, put_entry, update_base
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.session import Session
@@ -174,7 +175,8 @@ class _Merge:
             rows = living_tasks(owned, loader.layout, sorted(keys)) if owned is not None else ()
             return known | {epic for _, epic in rows}
 
-        return relocate(epics, self._mapping, self._decisions.ask, owners, unique=self._unique_tasks)
+        renamed = {OURS: three.here.renamed, THEIRS: three.there.renamed}
+        return relocate(epics, self._mapping, self._decisions.ask, owners, renamed, unique=self._unique_tasks)
 
     def _groups(self, both: frozenset[str]) -> Iterator[list[str]]:
         """The epics to merge, a bounded number at once; those between which tasks moved or depend are together."""
