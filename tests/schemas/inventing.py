@@ -71,7 +71,7 @@ class Inventor:
         few = Random(f"{self.common} kinds")
         if few.random() < 0.7:  # a history with few kinds of edits has them meet more often than one with all
             kinds = few.sample(kinds, 4)
-        return self._pick([kind for weight, kind in kinds for _ in range(weight)])(side)
+        return self.pick([kind for weight, kind in kinds for _ in range(weight)])(side)
 
     def row(self, side: str) -> Step | None:
         """A row for a table that has few yet, or an edit of one."""
@@ -79,32 +79,32 @@ class Inventor:
 
     # Rows
 
-    def _tables(self) -> list[str]:
-        found = self._ask(
+    def tables(self) -> list[str]:
+        found = self.ask(
             "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('p','q','c','plain','words')"
         )
         return sorted(name for (name,) in found)
 
-    def _row(self, table: str) -> tuple[str, dict[str, Any]] | None:
-        columns = self._columns(table)
+    def row_of(self, table: str) -> tuple[str, dict[str, Any]] | None:
+        columns = self.columns(table)
         keys = [column.name for column in columns if column.key] or ["rowid"]
         names = [column.name for column in columns]
-        rows = self._ask(f"SELECT {', '.join([*keys, *names])} FROM {table} ORDER BY {', '.join(keys)}")
+        rows = self.ask(f"SELECT {', '.join([*keys, *names])} FROM {table} ORDER BY {', '.join(keys)}")
         if not rows:
             return None
-        row = self._pick(rows[:3])
+        row = self.pick(rows[:3])
         where = " AND ".join(f"{name} IS {literal(value)}" for name, value in zip(keys, row, strict=False))
         return where, dict(zip(names, row[len(keys) :], strict=True))
 
-    def _columns(self, table: str) -> list[Column]:
-        said = self._ask(f"PRAGMA table_xinfo({table})")
+    def columns(self, table: str) -> list[Column]:
+        said = self.ask(f"PRAGMA table_xinfo({table})")
         return [Column(name, kind, bool(key)) for _, name, kind, _, _, key, hidden in said if hidden == 0]
 
     def _value(self, table: str, column: Column) -> Any:
         chance = self.values
-        for row in self._ask(f"PRAGMA foreign_key_list({table})"):
+        for row in self.ask(f"PRAGMA foreign_key_list({table})"):
             if row[3] == column.name and chance.random() < 0.9:
-                found = self._ask(f"SELECT {row[4] or 'rowid'} FROM {row[2]} ORDER BY 1")
+                found = self.ask(f"SELECT {row[4] or 'rowid'} FROM {row[2]} ORDER BY 1")
                 return chance.choice(found)[0] if found else None
         if chance.random() < 0.1 and not column.key:
             return None
@@ -113,8 +113,8 @@ class Inventor:
         return chance.choice(WORDS) * chance.choice((1, 1, 2))
 
     def _update(self, _side: str) -> Step | None:
-        table = self._pick(self._tables())
-        row, columns = self._row(table), [column for column in self._columns(table) if not column.key]
+        table = self.pick(self.tables())
+        row, columns = self.row_of(table), [column for column in self.columns(table) if not column.key]
         if not row or not columns:
             return None
         chosen = self.own.sample(columns, min(len(columns), self.own.choice((1, 1, 2))))
@@ -122,30 +122,33 @@ class Inventor:
         return Sql(f"UPDATE {table} SET {values} WHERE {row[0]}")
 
     def _insert(self, _side: str) -> Step | None:
-        table = self._pick(self._tables())
-        columns = self._columns(table)
+        return self.insert_into(self.pick(self.tables()))
+
+    def insert_into(self, table: str) -> Step:
+        """A new row."""
+        columns = self.columns(table)
         if columns[0].name == "id" and columns[0].key and self.chance.random() < 0.7:
             columns = columns[1:]
         values = [literal(self._value(table, column)) for column in columns]
         return Sql(f"INSERT INTO {table} ({', '.join(c.name for c in columns)}) VALUES ({', '.join(values)})")
 
     def _delete(self, _side: str) -> Step | None:
-        table = self._pick(self._tables())
-        row = self._row(table)
+        table = self.pick(self.tables())
+        row = self.row_of(table)
         return Sql(f"DELETE FROM {table} WHERE {row[0]}") if row else None
 
     def _update_key(self, _side: str) -> Step | None:
-        table = self._pick(self._tables())
-        row, keys = self._row(table), [c for c in self._columns(table) if c.key or c.name == "code"]
+        table = self.pick(self.tables())
+        row, keys = self.row_of(table), [c for c in self.columns(table) if c.key or c.name == "code"]
         if not row or not keys:
             return None
-        column = self._pick(keys)
+        column = self.pick(keys)
         return Sql(f"UPDATE {table} SET {column.name} = {literal(self._value(table, column))} WHERE {row[0]}")
 
     def _swap(self, _side: str) -> Step | None:
         """Two rows exchange what is unique."""
-        table = self._pick(self._tables())
-        one, other = self._row(table), self._row(table)
+        table = self.pick(self.tables())
+        one, other = self.row_of(table), self.row_of(table)
         if "uniques" not in self.features or not one or not other or one[0] == other[0] or "code" not in one[1]:
             return None
         mine, its = literal(one[1]["code"]), literal(other[1]["code"])
@@ -159,10 +162,8 @@ class Inventor:
     # Columns
 
     def _alter(self, side: str) -> Step | None:
-        table = self._pick(
-            [name for name in self._tables() if name != "words"] + ["framework_tasks", "framework_epics"]
-        )
-        columns = [c.name for c in self._columns(table)]
+        table = self.pick([name for name in self.tables() if name != "words"] + ["framework_tasks", "framework_epics"])
+        columns = [c.name for c in self.columns(table)]
         own = [name for name in columns if name in ("a", "b", "t", "v", "n", "note", "weight", "spent", "owner")]
         new = f"x{side[0]}{len(columns)}"
         kind = self.chance.randrange(5)
@@ -173,31 +174,35 @@ class Inventor:
             return Sql(f"ALTER TABLE {table} ADD COLUMN {new} TEXT; UPDATE {table} SET {new} = 'filled'")
         if not own:
             return None
-        old = self._pick(own)
+        old = self.pick(own)
         if kind == 2:
             return Sql(f"ALTER TABLE {table} DROP COLUMN {old}")
         if kind == 3 or table.startswith("framework"):
             return Sql(
                 f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}", ("column", f"{table}.{old}", f"{table}.{new}")
             )
-        return self._rebuild(table, old)
+        check = self.chance.choice((f"{old} NOT IN ('e', 7)", f"{old} IS NOT 3"))
+        return self.rebuild(table, f"CHECK ({check})")
 
-    def _rebuild(self, table: str, column: str) -> Step | None:
-        """The table made again with another column or another constraint, as SQLite's own advice has it."""
-        ((made,),) = self._ask("SELECT sql FROM sqlite_master WHERE name = ?", table)
-        check = self.chance.choice((f"{column} NOT IN ('e', 7)", f"{column} IS NOT 3"))
-        _, _, tail = made.partition("(")
+    def rebuild(self, table: str, constraint: str) -> Step:
+        """The table made again with one more constraint, as SQLite's own advice has it."""
+        _, _, tail = self.definition(table).partition("(")
         body, _, end = tail.rpartition(")")
         later = [
-            sql for (sql,) in self._ask("SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type = 'trigger'", table)
+            sql for (sql,) in self.ask("SELECT sql FROM sqlite_master WHERE tbl_name = ? AND type = 'trigger'", table)
         ]
-        names = ", ".join(c.name for c in self._columns(table))
+        names = ", ".join(c.name for c in self.columns(table))
         return Sql(
-            f"CREATE TABLE made_again ({body}, CHECK ({check})){end};"
+            f"CREATE TABLE made_again ({body}, {constraint}){end};"
             f"INSERT INTO made_again ({names}) SELECT {names} FROM {table}; DROP TABLE {table};"
             f"ALTER TABLE made_again RENAME TO {table};" + ";".join(later),
             constraints=False,
         )
+
+    def definition(self, table: str) -> str:
+        """How the table was made."""
+        ((made,),) = self.ask("SELECT sql FROM sqlite_master WHERE name = ?", table)
+        return str(made)
 
     # Documents
 
@@ -208,16 +213,20 @@ class Inventor:
             found[body["id"]] = body.get("tasks", [])
         return found
 
+    def all_tasks(self) -> list[tuple[str, str]]:
+        """The tasks in the files, with their epics."""
+        return [(epic, task["id"]) for epic, tasks in self._epics().items() for task in tasks]
+
     def _task(self) -> tuple[str, str] | None:
-        found = [(epic, task["id"]) for epic, tasks in self._epics().items() for task in tasks]
-        return self._pick(found) if found else None
+        found = self.all_tasks()
+        return self.pick(found) if found else None
 
     def _word(self) -> str:
         return f"{self.values.choice(WORDS)} {self.values.randrange(9)}"
 
     def _epic(self) -> str | None:
         epics = sorted(self._epics())
-        return self._pick(epics) if epics else None
+        return self.pick(epics) if epics else None
 
     def _field(self, _side: str) -> Step | None:
         epic, name = self._epic(), self.chance.choice(EPIC_TEXTS)
@@ -277,19 +286,19 @@ class Inventor:
 
     def _drop_epic(self, _side: str) -> Step | None:
         epics = sorted(self._epics())
-        return Put(self._pick(epics), (), None) if len(epics) > 3 else None
+        return Put(self.pick(epics), (), None) if len(epics) > 3 else None
 
     def _document_column(self, _side: str) -> Step | None:
         table, key, names = self.chance.choice(
             (("framework_epics", "epic_key", EPIC_COLUMNS), ("framework_tasks", "task_key", TASK_COLUMNS))
         )
-        there = [column for column in self._columns(table) if column.name in names]
-        found = self._ask(f"SELECT {key} FROM {table} WHERE deleted_at IS NULL ORDER BY 1")
+        there = [column for column in self.columns(table) if column.name in names]
+        found = self.ask(f"SELECT {key} FROM {table} WHERE deleted_at IS NULL ORDER BY 1")
         if not found:
             return None
-        column = self._pick(there)
+        column = self.pick(there)
         value = self.values.randrange(9) if "INT" in column.kind else self._word()
-        return Sql(f"UPDATE {table} SET {column.name} = {literal(value)} WHERE {key} = {literal(self._pick(found)[0])}")
+        return Sql(f"UPDATE {table} SET {column.name} = {literal(value)} WHERE {key} = {literal(self.pick(found)[0])}")
 
     def _move(self, _side: str) -> Step | None:
         task, epic = self._task(), self._epic()
@@ -306,9 +315,9 @@ class Inventor:
 
     # Asking
 
-    def _pick(self, of: list[Any]) -> Any:
+    def pick(self, of: list[Any]) -> Any:
         return of[self.chance.randrange(len(of))]
 
-    def _ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+    def ask(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.root / "framework.db")) as database:
             return database.execute(query, values).fetchall()

@@ -123,6 +123,8 @@ class Law:
                 if set(versions[1:]) == {GONE, "(no column)"}:
                     continue  # the column gone on one side, the row on the other
                 found = self._value(name, after, key, column)
+                if versions[0] == GONE and found == "(no column)" and self._by_default(name, column, versions[1:]):
+                    continue  # the column gone on one side; nobody wrote anything else there than it has by itself
                 cell = (name, *key, column)
                 yield from self._demand(cell, versions, found, lambda key=key, c=column: self._of_row(name, key, c))
 
@@ -137,6 +139,11 @@ class Law:
         if before and column not in before.columns and _default(table.columns.get(column)) == _text(row[column]):
             return "(no column)"
         return row[column]
+
+    def _by_default(self, name: str, column: str, values: list[Any]) -> bool:
+        before = self.states[0].tables.get(name)
+        own = {value for value in values if value not in (GONE, "(no column)")}
+        return before is not None and {_text(value) for value in own} <= {_default(before.columns.get(column))}
 
     def _of_row(self, table: str, key: Cell, column: str) -> bool:
         """Whether a conflict is about a row or one of its columns."""

@@ -30,6 +30,7 @@ class Sql:
         with closing(sqlite3.connect(root / "framework.db", isolation_level=None)) as database:
             database.execute(f"PRAGMA foreign_keys={int(self.constraints)}")
             database.execute("PRAGMA recursive_triggers=ON")
+            database.execute("PRAGMA synchronous=OFF")
             try:
                 database.executescript(f"BEGIN;{self.text};COMMIT;")
             except sqlite3.Error:
@@ -105,7 +106,28 @@ class Move:
         return False
 
 
-Step = Sql | Put | Move
+@dataclass(frozen=True)
+class Exchange:
+    """Two values in files that change places.
+
+    Attributes:
+        one: the epic and the path of one, as :class:`Put` has them.
+        other: those of the other.
+    """
+
+    one: tuple[str, tuple[str, ...]]
+    other: tuple[str, tuple[str, ...]]
+    renamed: tuple[str, str, str] | None = None
+
+    def do(self, root: Path) -> bool:
+        """Do it. Says whether both were there."""
+        values = [_value(root, *place) for place in (self.one, self.other)]
+        if None in values:
+            return False
+        return all(Put(*place, value).do(root) for place, value in zip((self.other, self.one), values, strict=True))
+
+
+Step = Sql | Put | Move | Exchange
 
 
 def file_of(root: Path, epic: str) -> Path | None:
@@ -114,6 +136,14 @@ def file_of(root: Path, epic: str) -> Path | None:
         if json.loads(path.read_bytes())["epic"]["id"] == epic:
             return path
     return None
+
+
+def _value(root: Path, epic: str, path: tuple[str, ...]) -> Any:
+    found = file_of(root, epic)
+    at: Any = json.loads(found.read_bytes()) if found else None
+    for name in path:
+        at = _step(at, name)
+    return at
 
 
 def _step(at: Any, name: str) -> Any:

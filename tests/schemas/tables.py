@@ -34,7 +34,7 @@ def _parent(chance: Random, name: str, features: frozenset[str]) -> tuple[str, t
     unique = chance.random() < 0.4
     rest = [f"a {number} DEFAULT {chance.randrange(3)}", f"b {number}", f"t {text}"]
     if "checks" in features and chance.random() < 0.4:
-        rest.append(chance.choice(("CHECK (a <= b)", "CHECK (a + b < 18)", "CHECK (t <> 'e' OR a > 2)")))
+        rest.append(chance.choice(("CHECK (a <= b)", "CHECK (a + b < 12)", "CHECK (t <> 'e' OR a > 2)")))
     if chance.random() < 0.2:
         rest.insert(3, f"g {number} GENERATED ALWAYS AS (a + b) {chance.choice(('VIRTUAL', 'STORED'))}")
     if unique and "uniques" in features:
@@ -87,6 +87,8 @@ def _beside(chance: Random, features: frozenset[str]) -> Iterator[Sql]:
         yield Sql(f"ALTER TABLE framework_tasks ADD COLUMN spent INT DEFAULT 0{check}")
     if chance.random() < 0.5:
         yield Sql("ALTER TABLE framework_epics ADD COLUMN owner TEXT DEFAULT 'nobody'")
+    if "uniques" in features and chance.random() < 0.5:
+        yield Sql(f"CREATE UNIQUE INDEX one_title ON framework_tasks({chance.choice(('title', 'epic_id, title'))})")
     if "uniques" in features and chance.random() < 0.3:
         yield Sql(
             "ALTER TABLE framework_tasks ADD COLUMN slot TEXT; CREATE UNIQUE INDEX one_slot ON framework_tasks(slot)"

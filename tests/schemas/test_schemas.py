@@ -8,6 +8,7 @@ from random import SystemRandom
 
 import pytest
 from support.counts import Tally
+from support.haste import no_waiting
 
 from schemas.inventing import ALL
 from schemas.law import Broken
@@ -15,6 +16,11 @@ from schemas.steps import Step, shrunk
 from schemas.world import PHASES, Play, Script, make
 
 COMMANDS = ("merge", "revert", "restore", "sync")
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_waiting(monkeypatch)
 
 
 def _try(tmp_path: Path, tally: Tally, first: int, wanted: int) -> Counter[str]:
@@ -58,19 +64,20 @@ def _told(play: Play, said: str) -> str:
 def _diverse(counts: Counter[str]) -> None:
     """The histories are no mere row of refusals, nor do they never meet."""
     merges = counts["merge"] + counts["merge with conflicts"]
-    assert counts["merge refused"] < merges / 4, counts
+    assert counts["merge refused"] < merges / 1.5, counts
     assert merges / 8 < counts["merge with conflicts"] < merges / 1.5, counts
     assert all(counts[name] for name in COMMANDS), counts
     assert counts["sync refused"] < counts["sync"] / 4, counts
     assert counts["edits"] > 5 * merges, counts
 
 
-def test_a_few_random_schemas(tmp_path: Path, tally: Tally) -> None:
-    _diverse(_try(tmp_path, tally, 1, 200))
+@pytest.mark.parametrize("first", [1, 1001])  # two processes have half each
+def test_a_few_random_schemas(tmp_path: Path, tally: Tally, first: int) -> None:
+    _diverse(_try(tmp_path, tally, first, 100))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_many_random_schemas(tmp_path: Path, tally: Tally, part: int) -> None:
     first = SystemRandom().randrange(10**9)
-    _diverse(_try(tmp_path, tally, first, 3200))
+    _diverse(_try(tmp_path, tally, first, 1600))

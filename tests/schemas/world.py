@@ -16,13 +16,17 @@ from support.repos import NO_FACTS, EpicRepo, Result
 
 from schemas import tables
 from schemas.agreeing import Agreement
+from schemas.clashing import clash
 from schemas.inventing import Inventor
 from schemas.law import Broken, Law
+from schemas.refusing import as_rows, groundless
 from schemas.seeing import Names, Seen, see
 from schemas.steps import Step
 
 PHASES = ("base", "theirs", "ours")
 Script = dict[str, list[Step]]
+CLASHING = 0.5
+"""The share of histories that begin with two edits which meet."""
 
 
 def make(root: Path) -> EpicRepo:
@@ -30,7 +34,13 @@ def make(root: Path) -> EpicRepo:
     (root / "epics").mkdir(parents=True)
     for epic in "1234":
         tasks = [
-            {"id": f"{epic}.{task}", "title": f"task {task}", "estimate_minutes": 30, "risk": "low", "private": "x"}
+            {
+                "id": f"{epic}.{task}",
+                "title": f"task {epic}.{task}",
+                "estimate_minutes": 30,
+                "risk": "low",
+                "private": "x",
+            }
             for task in "12"
         ]
         body = {
@@ -97,11 +107,11 @@ class Play:
         base = self.at_base = self.see()
         self.repo.ok("switch", "-c", "theirs")
         self._edit("theirs", decide.randrange(1, 6))
-        self._leave("theirs", sync=decide.random() < 0.4)
+        self._leave("theirs", sync=decide.random() < 0.5)
         theirs = self.see()
         self.repo.ok("switch", "main")
         self._edit("ours", decide.randrange(1, 6))
-        self._leave("ours", sync=decide.random() < 0.4)
+        self._leave("ours", sync=decide.random() < 0.5)
         ours = self.see()
         merged = self._merge(("merge", "theirs"), base, ours, theirs, decide)
         if merged:
@@ -132,6 +142,10 @@ class Play:
         chance = Random(f"{self.seed} {phase}")
         if phase == "base":
             yield from tables.schema(chance, self.features)
+        inventor = Inventor(chance, self.root, self.features)
+        clashing = Random(f"{self.seed} clash")
+        if phase != "base" and clashing.random() < CLASHING and (met := clash(inventor, clashing, phase)):
+            yield met
         inventor = Inventor(chance, self.root, self.features, "" if phase == "base" else f"{self.seed} common")
         for _ in range(count):
             step = inventor.row(phase) if phase == "base" else inventor.step(phase)
@@ -168,7 +182,9 @@ class Play:
         before = self.see()
         with self._all_or_nothing("sync", ("sync",)) as answer:
             pass
-        if answer.value:
+        if answer.value is None:
+            self._require_reason(answer, self.at_base, before, as_rows(self.at_base, before))
+        else:
             labels = [conflict["label"] for conflict in answer.value["conflicts"]]
             Agreement(self.at_base, before, self.see(), labels).hold()
 
@@ -176,7 +192,8 @@ class Play:
         """Merge, and demand the law. Says whether it was merged in the end."""
         with self._all_or_nothing(words[0], words) as answer:
             pass
-        if not answer.value:
+        if answer.value is None:
+            self._require_reason(answer, base, ours, theirs)
             return False
         labels = [conflict["label"] for conflict in answer.value["conflicts"]]
         states = [base, ours, theirs, self.see()]
@@ -261,6 +278,11 @@ class Play:
         self._accepted(done, " ".join(words), refused=True)
         if self.repo.everything() != before:
             raise Broken(f"{' '.join(words)}: refused, and something was written: {done}")
+
+    def _require_reason(self, answer: Answer, base: Seen, ours: Seen, theirs: Seen) -> None:
+        message = answer.done.value["message"]
+        if groundless(message, (base, ours, theirs), self.names):
+            raise Broken(f"refused: without a reason: {message}")
 
     def _accepted(self, done: Result, what: str, *, refused: bool = False) -> None:
         """A command did its work, or said in one or two lines why not."""
