@@ -550,15 +550,34 @@ class FileTooLarge(FileUnavailable):
         path: the file.
         size: how many bytes it has.
         limit: how many it may have.
+        raised_by: what sets the limit, if the user may.
     """
 
     kind = "file_too_large"
     exit_code = InvalidData.exit_code
 
-    def __init__(self, path: str, size: int, limit: int) -> None:
-        hint = "nothing was written; make it smaller, or move it away"
-        super().__init__(path, f"has {size:,} bytes, and {limit:,} are the most that is read", hint=hint)
+    def __init__(self, path: str, size: int, limit: int, raised_by: str | None = None) -> None:
+        hint = f"nothing was written; make it smaller, move it away, or raise {raised_by}" if raised_by else None
+        said = f"has {size:,} bytes, and {limit:,} are the most that is read"
+        super().__init__(path, said, hint=hint or "nothing was written; make it smaller, or move it away")
         self.size, self.limit = size, limit
+
+
+class QueryTooLong(InvalidData):
+    """A statement that was ended because it took too long.
+
+    Args:
+        database: how the database is named.
+        seconds: how long a statement may take.
+        raised_by: what sets that.
+    """
+
+    kind = "query_too_long"
+
+    def __init__(self, database: str, seconds: float, raised_by: str) -> None:
+        hint = f"see whether a view or trigger in it is without end; if it is only large, raise {raised_by}"
+        super().__init__(f"{database}: a statement took more than {seconds:g} s and was ended", hint=hint)
+        self.database, self.seconds = database, seconds
 
 
 class InvalidMigration(InvalidData):

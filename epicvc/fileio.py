@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Self
 
 from epicvc.errors import FileTooLarge, FileUnavailable, Unavailable
-from epicvc.limits import MAX_FILE
+from epicvc.limits import FILE_SIZE
 from epicvc.logs import Log
 from epicvc.temporary import TEMPORARY_SUFFIX
 
@@ -332,7 +332,7 @@ def read_file(path: Path, *, root: Path | None = None) -> bytes:
         root: where given, no directory between it and the file may be a symlink either; the root may.
 
     Raises:
-        FileUnavailable: also for a symlink, a directory or a device, and for a file of more than ``MAX_FILE``.
+        FileUnavailable: also for a symlink, a directory or a device, and for a file of more than ``FILE_SIZE``.
         ValueError: ``path`` is not below ``root``.
     """
     if root is not None:
@@ -353,12 +353,12 @@ def odd_companion(path: str | Path) -> str | None:
     return None
 
 
-def read_followed(path: str | Path, limit: int = MAX_FILE) -> bytes:
+def read_followed(path: str | Path, limit: int | None = None) -> bytes:
     """A regular file's bytes, behind a symlink too; a FIFO or a device is never waited for.
 
     Args:
         path: the file.
-        limit: how many bytes it may have.
+        limit: how many bytes it may have; as many as any file unless given.
 
     Raises:
         FileTooLarge: it has more.
@@ -367,7 +367,7 @@ def read_followed(path: str | Path, limit: int = MAX_FILE) -> bytes:
     return _read(os.open(path, _FILE & ~os.O_NOFOLLOW), path, limit)
 
 
-def read_below(root: Path, path: str) -> bytes:
+def read_below(root: Path, path: str, limit: int | None = None) -> bytes:
     """:func:`read_file` of a path relative to a root, with slashes: for loops over many files.
 
     Raises:
@@ -384,20 +384,22 @@ def read_below(root: Path, path: str) -> bytes:
             for directory in directories:
                 above, here = here, os.open(directory, _DIRECTORY, dir_fd=here)
                 os.close(above)
-            return _read(os.open(name, _FILE, dir_fd=here), root / path)
+            return _read(os.open(name, _FILE, dir_fd=here), root / path, limit)
         finally:
             os.close(here)
     except OSError as error:
         raise _unavailable(root / path, error) from error
 
 
-def _read(descriptor: int, path: str | Path, limit: int = MAX_FILE) -> bytes:
+def _read(descriptor: int, path: str | Path, limit: int | None = None) -> bytes:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(0, "not a regular file")
-        if found.st_size > limit:
+        if limit is not None and found.st_size > limit:
             raise FileTooLarge(str(path), found.st_size, limit)
+        if limit is None and (most := FILE_SIZE.exceeded_by(found.st_size)) is not None:
+            raise FileTooLarge(str(path), found.st_size, most, FILE_SIZE.variable)
         parts = [os.read(descriptor, found.st_size + 1)]  # a byte more, so that a file that has grown shows it
         while part := os.read(descriptor, _CHUNK):
             parts.append(part)

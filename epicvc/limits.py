@@ -1,10 +1,74 @@
-"""How large what comes from outside may be; ``docs/configuration.md`` lists these limits. Imports nothing."""
+"""How much of what comes from outside is read; ``docs/configuration.md`` lists these limits. Imports nothing at first.
 
-MAX_FILE = 256_000_000
-"""The most bytes of a file that is read whole: a larger one is refused by its size, before memory runs out."""
+The user may set some of them in the environment, up or down. A repo's own configuration may only lower them: they
+protect the user from what a repo holds.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False  # not typing's, which takes longer to import than a fast command may run
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_CONFIG = 100_000
 """The most bytes of a configuration: the time of the parser can go with the square of them."""
 
 MAX_DEPTH = 200
 """The most containers within containers."""
+
+_UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
+
+
+class Limit:
+    """A limit that the user may set.
+
+    Args:
+        variable: the variable of the environment that sets it.
+        default: where nothing does.
+        least: how far it can be lowered.
+        most: how far it can be raised.
+    """
+
+    def __init__(self, variable: str, default: int, *, least: int, most: int) -> None:
+        self.variable, self.default, self.least, self.most = variable, default, least, most
+
+    def exceeded_by(self, number: int) -> int | None:
+        """The limit, where a number is beyond it; what is below anything that can be set costs nothing to ask."""
+        return most if number > self.least and number > (most := self.now) else None
+
+    @property
+    def now(self) -> int:
+        """What this process goes by, if no repo lowers it."""
+        import os
+
+        return self.within(os.environ)
+
+    def within(self, environment: Mapping[str, str]) -> int:
+        """What an environment says.
+
+        Raises:
+            UsageError: no number that it can be.
+        """
+        text = environment.get(self.variable)
+        if not text:
+            return self.default
+        digits, unit = (text[:-1], _UNITS[text[-1]]) if text[-1] in _UNITS else (text, 1)
+        number = (
+            int(digits) * unit if digits.isascii() and digits.isdigit() and len(digits) <= len(str(self.most)) else 0
+        )
+        if not self.least <= number <= self.most:
+            from epicvc.errors import UsageError  # hardly anybody sets it, and hardly anybody sets it wrong
+
+            hint = f"for instance {self.variable}={self.default}; k, M and G stand for 000, 000000 and 000000000"
+            raise UsageError(f"{self.variable}={text!r} is no number from {self.least:,} to {self.most:,}", hint=hint)
+        return number
+
+
+FILE_SIZE = Limit("EPICVC_MAX_FILE_SIZE", 256_000_000, least=1000, most=10**12)
+"""The most bytes of a file that is read whole: a larger one is refused by its size, before memory runs out."""
+
+OBJECT_SIZE = Limit("EPICVC_MAX_OBJECT_SIZE", 256_000_000, least=1_000_000, most=1_000_000_000 - 4096)
+"""The most bytes of an object of the store; more than its most no row of an ordinary SQLite holds."""
+
+QUERY_SECONDS = Limit("EPICVC_QUERY_TIMEOUT", 300, least=1, most=10**6)
+"""The most seconds that a database may take for one statement."""

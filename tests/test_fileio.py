@@ -351,6 +351,16 @@ def test_a_sparse_giant_is_refused_by_its_size(tmp_path: Path) -> None:
         ) as found:
             read(giant)
         assert found.value.exit_code == 4
+        assert "raise EPICVC_MAX_FILE_SIZE" in str(found.value.hint)
+
+
+def test_the_user_says_how_large_a_file_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "f").write_bytes(b"x" * 2001)
+    monkeypatch.setenv("EPICVC_MAX_FILE_SIZE", "2k")
+    with pytest.raises(FileTooLarge, match="2,001 bytes, and 2,000 are the most"):
+        read_file(tmp_path / "f")
+    monkeypatch.setenv("EPICVC_MAX_FILE_SIZE", "2001")
+    assert len(read_file(tmp_path / "f")) == 2001
 
 
 def test_a_limit_is_the_size_that_may_just_be(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import stat
 import sys
 
 from epicvc.cli import stdio
-from epicvc.limits import MAX_FILE
+from epicvc.limits import FILE_SIZE
 
 TYPE_CHECKING = False  # not typing's, which takes 2 ms to import
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ def read_bytes(path: str) -> bytes:
     try:
         with open(path, "rb", opener=None if path.startswith(_PIPES) else _regular) as file:
             size = os.fstat(file.fileno()).st_size
-            if size > MAX_FILE:
+            if (most := FILE_SIZE.exceeded_by(size)) is not None:
                 from epicvc.errors import FileTooLarge
 
-                raise FileTooLarge(path, size, MAX_FILE)
+                raise FileTooLarge(path, size, most, FILE_SIZE.variable)
             return file.read()
     except OSError as error:
         from epicvc.errors import FileUnavailable, NotFound

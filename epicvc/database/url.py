@@ -115,13 +115,20 @@ def _decoded(name: str) -> str:
     return unquote(name).strip().lower()
 
 
-def open_backend(url: DatabaseURL | str, *, ignore: frozenset[str] = frozenset(), timeout: float = 5.0) -> Backend:
+def open_backend(
+    url: DatabaseURL | str,
+    *,
+    ignore: frozenset[str] = frozenset(),
+    timeout: float = 5.0,
+    query_seconds: int | None = None,
+) -> Backend:
     """The backend for a database. Nothing is opened yet.
 
     Args:
         url: what names it.
         ignore: tables that snapshots and restores leave out.
         timeout: seconds to wait for a lock.
+        query_seconds: the most that one statement may take; what the user says, or the default, unless given.
 
     Raises:
         UsageError: ``url`` is text that names no database.
@@ -135,4 +142,4 @@ def open_backend(url: DatabaseURL | str, *, ignore: frozenset[str] = frozenset()
         )
     from epicvc.database.sqlite.backend import SQLiteBackend
 
-    return SQLiteBackend(parsed.path, ignore=ignore, timeout=timeout)
+    return SQLiteBackend(parsed.path, ignore=ignore, timeout=timeout, query_seconds=query_seconds)

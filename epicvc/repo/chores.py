@@ -28,8 +28,8 @@ Chore: TypeAlias = Callable[[list[Any]], Any]
 """Answers a portion."""
 
 
-def _value(root: Path, path: str) -> tuple[bytes, JSON]:
-    data = read_below(root, path)
+def _value(root: Path, path: str, most: int | None) -> tuple[bytes, JSON]:
+    data = read_below(root, path, most)
     return data, parse(data, source=path)
 
 
@@ -55,7 +55,7 @@ def identify(setup: dict[str, Any]) -> Chore:
     ordinary = OrdinaryCores(mapping)
 
     def do(path: str) -> Any:
-        data, value = _value(root, path)
+        data, value = _value(root, path, setup["file_size"])
         if is_template(value):
             return None
         epic, core = ordinary.read(value) or _core(read_file_epic(value, mapping, path))
@@ -71,7 +71,7 @@ def encode(setup: dict[str, Any]) -> Chore:
 
     def do(item: tuple[str, bytes]) -> Any:
         path, wanted = item
-        data, value = _value(root, path)
+        data, value = _value(root, path, setup["file_size"])
         if is_template(value) or blob_id(data) != wanted:
             return None
         epic = read_file_epic(value, mapping, path)

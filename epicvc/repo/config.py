@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from epicvc.database.url import DatabaseURL, parse_url
 from epicvc.errors import FileTooLarge, FileUnavailable, InvalidConfig, Refused
 from epicvc.fileio import read_followed
-from epicvc.limits import MAX_CONFIG
+from epicvc.limits import FILE_SIZE, MAX_CONFIG, QUERY_SECONDS, Limit
 from epicvc.model.labels import unescape
 from epicvc.model.mapping import BUILTIN, Mapping
 from epicvc.repo import configcache
@@ -57,6 +57,8 @@ class Config(Struct, frozen=True, dict=True):
         mapping: documents to tables.
         said_policies: what settles conflicts, where the configuration says so.
         said_plan: how dates are planned, where it says so.
+        file_size: the most bytes of a tracked file, where it lowers that.
+        query_seconds: the most seconds that the database may take for one statement, where it lowers that.
     """
 
     root: Path
@@ -69,6 +71,8 @@ class Config(Struct, frozen=True, dict=True):
     mapping: Mapping = BUILTIN
     said_policies: Policies | None = None
     said_plan: Settings | None = None
+    file_size: int | None = None
+    query_seconds: int | None = None
 
     # Both are imported by who asks for them, or says something of them: most commands do neither.
 
@@ -151,7 +155,7 @@ def _read(path: Path) -> bytes:
 
 
 def _shared(root: Path, data: dict[str, Any]) -> Config:
-    check_known(data, {"files", "database", "sync", "tables", "mapping", "plan"}, "")
+    check_known(data, {"files", "database", "sync", "tables", "mapping", "plan", "limits"}, "")
     files = read_files(data)
     sync = table_of(data, "sync", {"policy", "calculated", "fields", "kinds"})
     tables = table_of(data, "tables", {"ignore"})
@@ -182,7 +186,21 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
         mapping=mapping,
         said_policies=_policies(sync, mapping),
         said_plan=_plan(data),
+        file_size=_lowered(data, "file_size", FILE_SIZE),
+        query_seconds=_lowered(data, "query_seconds", QUERY_SECONDS),
     )
+
+
+def _lowered(data: dict[str, Any], name: str, limit: Limit) -> int | None:
+    """A limit that a repo lowers; only its user may raise one."""
+    value = table_of(data, "limits", {"file_size", "query_seconds"}).get(name)
+    if value is None:
+        return None
+    if type(value) is not int or not limit.least <= value <= limit.default:
+        room = f"from {limit.least:,} to {limit.default:,}"
+        hint = f"a repo may only lower it; {limit.variable} raises it"
+        raise InvalidConfig(CONFIG, f"[limits] {name} = {value!r} must be a number {room}", hint=hint)
+    return min(value, limit.now)
 
 
 def _plan(data: dict[str, Any]) -> Settings | None:

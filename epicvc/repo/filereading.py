@@ -155,7 +155,7 @@ def read_tracked(config: Config, path: str) -> bytes:
         FileUnavailable: it cannot be read.
     """
     try:
-        return read_below(config.files, path)
+        return read_below(config.files, path, config.file_size)
     except FileUnavailable:
         if os.path.lexists(config.files / path):
             raise

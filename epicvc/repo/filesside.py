@@ -184,7 +184,8 @@ class FilesSide:
         if not worth_it(unknown):
             yield look
             return
-        setup = {"root": os.fspath(self._config.files), "mapping": self._config.mapping.to_json()}
+        config = self._config
+        setup = {"root": os.fspath(config.files), "mapping": config.mapping.to_json(), "file_size": config.file_size}
         with Workers("identify", setup, beside=beside) as workers:
             look.answers = workers.all(unknown)
             yield look
@@ -223,7 +224,7 @@ class FilesSide:
                 look.fault = look.fault or error
                 continue
             look.unreadable.append(Unreadable(error, epic, path))
-            data = read_below(self._config.files, path)
+            data = read_below(self._config.files, path, self._config.file_size)
             blob = sink.put(ObjectType.BLOB, data)
             yield path, TrackedFile(path, blob)
 

@@ -264,7 +264,7 @@ class Repo:
         """The database, when one is configured; it may not exist."""
         if self.config.database is None:
             return None
-        return open_backend(self.config.database, ignore=self.config.ignore)
+        return open_backend(self.config.database, ignore=self.config.ignore, query_seconds=self.config.query_seconds)
 
     def require_database(self) -> None:
         """Make sure that the database exists where one is configured.

@@ -63,7 +63,7 @@ def parcels(documents: Documents, epics: Sequence[str]) -> Generator[Parcel, Non
 
 def _setup(documents: Documents) -> dict[str, Any]:
     config = documents.repo.config
-    return {"root": os.fspath(config.files), "mapping": config.mapping.to_json()}
+    return {"root": os.fspath(config.files), "mapping": config.mapping.to_json(), "file_size": config.file_size}
 
 
 def _items(documents: Documents, epics: Sequence[str]) -> list[tuple[str, bytes]]:

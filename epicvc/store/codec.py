@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from epicvc.errors import DamagedObject, InvalidData, NewerFormat
+from epicvc.limits import OBJECT_SIZE
 from epicvc.store.dictionary import Dictionaries, Dictionary
 from epicvc.store.objects import ID_SIZE, MAX_SIZE, ObjectId, ObjectType, Packed, object_id
 
@@ -57,15 +58,15 @@ def pack(oid: ObjectId, object_type: ObjectType, payload: bytes, dictionary: Dic
 
 
 def check_size(payload: bytes) -> None:
-    """Refuse what no row can hold.
+    """Refuse what is longer than an object may be.
 
     Raises:
         InvalidData: the payload is too long.
     """
-    if len(payload) > MAX_SIZE:
+    if (most := OBJECT_SIZE.exceeded_by(len(payload))) is not None:
         raise InvalidData(
-            f"an object of {len(payload)} bytes is too large, the most is {MAX_SIZE}",
-            hint="exclude the file or ignore the table that holds it",
+            f"an object of {len(payload):,} bytes is too large, the most is {most:,}",
+            hint=f"exclude the file or ignore the table that holds it, or raise {OBJECT_SIZE.variable}",
         )
 
 
@@ -83,6 +84,9 @@ def unpack(packed: Packed, dictionaries: Dictionaries | None = None) -> bytes:
     oid, object_type, codec, size, data = packed
     if not 0 <= size <= MAX_SIZE:
         raise DamagedObject(oid.hex(), f"it claims a size of {size} bytes")
+    if (most := OBJECT_SIZE.exceeded_by(size)) is not None:
+        reason = f"it has {size:,} bytes, and {most:,} are the most that is read; {OBJECT_SIZE.variable} raises that"
+        raise DamagedObject(oid.hex(), reason)
     if codec == Codec.ZSTD:
         payload = _decompress(oid, size, data, None)
     elif codec == Codec.LEARNT:

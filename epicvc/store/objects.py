@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
 from epicvc.errors import DamagedObject
+from epicvc.limits import OBJECT_SIZE
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -20,7 +21,7 @@ ObjectId: TypeAlias = bytes
 
 ID_SIZE: Final = 32
 NAMING_VERSION: Final = 1
-MAX_SIZE: Final = 1_000_000_000 - 4096
+MAX_SIZE: Final = OBJECT_SIZE.most
 """Longest payload, in bytes: what one row of an ordinary SQLite holds, less the rest of the row."""
 
 _HEX: Final = frozenset("0123456789abcdef")

@@ -134,11 +134,26 @@ def test_the_type_is_part_of_the_name() -> None:
         unpack(packed(b"x" * 100)._replace(type=ObjectType.COMMIT))
 
 
-def test_what_no_row_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "MAX_SIZE", 10)
-    codec.check_size(b"x" * 10)
-    with pytest.raises(InvalidData, match="too large"):
-        codec.check_size(b"x" * 11)
+def test_what_is_larger_than_an_object_may_be_is_neither_written_nor_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = b"x" * 2_000_000, b"x" * 2_000_001
+    stored = packed(large)
+    assert unpack(stored) == large
+    monkeypatch.setenv("EPICVC_MAX_OBJECT_SIZE", "2M")
+    codec.check_size(small)
+    assert unpack(packed(small)) == small
+    with pytest.raises(InvalidData, match="2,000,001 bytes is too large, the most is 2,000,000") as caught:
+        codec.check_size(large)
+    assert "EPICVC_MAX_OBJECT_SIZE" in str(caught.value.hint)
+    with pytest.raises(
+        DamagedObject, match="2,000,001 bytes, and 2,000,000 are the most that is read; EPICVC_MAX_OBJECT"
+    ):
+        unpack(stored)
+
+
+def test_a_size_that_is_only_claimed_costs_nothing() -> None:
+    """Nothing is unpacked of an object that would be too large."""
+    with pytest.raises(DamagedObject, match="900,000,000 bytes, and 256,000,000 are the most"):
+        unpack(packed(b"x" * 1000)._replace(size=900_000_000))
 
 
 def test_ids_as_text() -> None:

@@ -141,8 +141,9 @@ def test_what_was_not_flushed_is_forgotten(store: Store) -> None:
 
 
 def test_too_large_an_object_is_refused_before_it_is_taken(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(codec, "MAX_SIZE", 10)
+    monkeypatch.setenv("EPICVC_MAX_OBJECT_SIZE", "1M")
+    large = b"x" * 1_000_001
     with Staging(store, flush_bytes=None) as sink:
-        with pytest.raises(InvalidData):
-            sink.put(ObjectType.BLOB, b"x" * 11)
-        assert not sink.has(object_id(ObjectType.BLOB, b"x" * 11))
+        with pytest.raises(InvalidData, match="1,000,001 bytes is too large, the most is 1,000,000"):
+            sink.put(ObjectType.BLOB, large)
+        assert not sink.has(object_id(ObjectType.BLOB, large))

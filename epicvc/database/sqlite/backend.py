@@ -15,6 +15,7 @@ from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.watch import Watch, data_version
 from epicvc.errors import DatabaseUnavailable, EpicvcError
 from epicvc.fileio import fsync_directory
+from epicvc.limits import QUERY_SECONDS
 
 if TYPE_CHECKING:
     from epicvc.database.backend import Ahead
@@ -39,11 +40,19 @@ class SQLiteBackend:
             replication tool keeps in the database is left out as well.
         timeout: seconds to wait for a lock.
         name: how messages name it: by its path, unless it is a copy that stands for another one.
+        query_seconds: how long a statement may take; what the user says, or the default, unless given.
     """
 
     def __init__(
-        self, path: Path, *, ignore: frozenset[str] = frozenset(), timeout: float = 5.0, name: str | None = None
+        self,
+        path: Path,
+        *,
+        ignore: frozenset[str] = frozenset(),
+        timeout: float = 5.0,
+        name: str | None = None,
+        query_seconds: int | None = None,
     ) -> None:
+        self._seconds = QUERY_SECONDS.now if query_seconds is None else query_seconds
         self._name = name
         self._path = path
         self._ignore = ignore | opening.REPLICATION.keys()
@@ -131,12 +140,12 @@ class SQLiteBackend:
     def _begin_reading(self) -> tuple[sqlite3.Connection, tuple[int, ...] | None]:
         """A read transaction, and where nothing could be locked the file's state before it."""
         try:
-            return opening.begin_reading(self._path, self._timeout), None
+            return opening.begin_reading(self._path, self._timeout, self._seconds), None
         except sqlite3.OperationalError as error:
             if not opening.lacks_side_files(error):
                 raise
             state = self._stat()
-            connection = opening.begin_reading_unlocked(self._path, self._timeout)
+            connection = opening.begin_reading_unlocked(self._path, self._timeout, self._seconds)
             if connection is None:
                 raise
             return connection, state
@@ -198,7 +207,12 @@ class SQLiteBackend:
 
         with translated(self.display, self._timeout):
             connection = opening.begin_writing(
-                self._path, self._timeout, as_restore=as_restore, foreign_keys=foreign_keys, before=load
+                self._path,
+                self._timeout,
+                self._seconds,
+                as_restore=as_restore,
+                foreign_keys=foreign_keys,
+                before=load,
             )
         self._writing = connection
         try:
@@ -275,7 +289,9 @@ class SQLiteBackend:
             except OSError as error:
                 raise DatabaseUnavailable(tempfile.gettempdir(), error.strerror or str(error)) from error
             path, name = Path(directory) / "scratch.db", self.display if copy else None
-            other = SQLiteBackend(path, ignore=self._ignore, timeout=self._timeout, name=name)
+            other = SQLiteBackend(
+                path, ignore=self._ignore, timeout=self._timeout, name=name, query_seconds=self._seconds
+            )
             other.create()
             stack.callback(other.close)
             if copy and self.exists():

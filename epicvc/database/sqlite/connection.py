@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from epicvc.database.sqlite.deadline import Limited
 from epicvc.database.sqlite.trust import let_json_through, mentions_json
 from epicvc.errors import DatabaseUnavailable
 from epicvc.fileio import odd_companion
@@ -60,7 +61,7 @@ def wal_size(path: Path) -> int | None:
         return None
 
 
-def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
+def _connect(path: Path, mode: str, timeout: float) -> Limited:
     # as_uri percent-encodes what would end the path (? and #) and bytes that are no UTF-8
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
@@ -68,32 +69,39 @@ def _connect(path: Path, mode: str, timeout: float) -> sqlite3.Connection:
         timeout=timeout,
         isolation_level=None,  # transactions are opened and closed here and nowhere else
         check_same_thread=False,  # one user at a time, though not always the same thread
+        factory=Limited,
     )
     connection.execute("PRAGMA cell_size_check=ON")
     connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     return connection
 
 
-def begin_reading(path: Path, timeout: float) -> sqlite3.Connection:
+def begin_reading(path: Path, timeout: float, seconds: float) -> sqlite3.Connection:
     """A connection inside a read transaction whose view is already fixed.
 
     A transaction that a crash interrupted in the middle of its commit has to be rolled back before anyone
     can read; a read-only connection cannot, so a writing one is opened for that and nothing else, as any
     other client would do.
 
+    Args:
+        path: the database.
+        timeout: seconds to wait for a lock.
+        seconds: how long a statement may take.
+
     Raises:
         sqlite3.Error: it cannot be opened or read.
     """
     try:
-        return _begin(_connect(path, "mode=ro", timeout))
+        return _begin(_connect(path, "mode=ro", timeout), seconds)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode not in _HOT_JOURNAL:
             raise
     visit(path, timeout)
-    return _begin(_connect(path, "mode=ro", timeout))
+    return _begin(_connect(path, "mode=ro", timeout), seconds)
 
 
-def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _begin(connection: Limited, seconds: float) -> sqlite3.Connection:
+    connection.limit(seconds)
     connection.execute("PRAGMA query_only=ON")
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("BEGIN")
@@ -108,14 +116,14 @@ def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
     return connection
 
 
-def begin_reading_unlocked(path: Path, timeout: float) -> sqlite3.Connection | None:
+def begin_reading_unlocked(path: Path, timeout: float, seconds: float) -> sqlite3.Connection | None:
     """For a database in WAL mode whose side files cannot be made; ``None`` if there is more to be read.
 
     Nothing is locked (``immutable=1``), so the caller must make sure afterwards that the file did not change.
     """
     if wal_size(path) or path.with_name(path.name + "-journal").exists():
         return None
-    return _begin(_connect(path, "mode=ro&immutable=1", timeout))
+    return _begin(_connect(path, "mode=ro&immutable=1", timeout), seconds)
 
 
 def lacks_side_files(error: sqlite3.Error) -> bool:
@@ -159,14 +167,6 @@ def settle(path: Path, timeout: float) -> None:
         connection.close()
 
 
-def interruptible(connection: sqlite3.Connection) -> None:
-    """Let a signal end a statement that runs for long; without, Python sees it when the statement has ended.
-
-    What the handler raises is lost inside SQLite, which reports that it was interrupted.
-    """
-    connection.set_progress_handler(lambda: 0, 1_000_000)
-
-
 def vacuum(path: Path, timeout: float) -> None:
     """Write the file anew.
 
@@ -185,6 +185,7 @@ def vacuum(path: Path, timeout: float) -> None:
 def begin_writing(
     path: Path,
     timeout: float,
+    seconds: float,
     *,
     as_restore: bool,
     foreign_keys: bool = True,
@@ -195,6 +196,7 @@ def begin_writing(
     Args:
         path: the database.
         timeout: seconds to wait for the lock.
+        seconds: how long a statement may take.
         as_restore: neither foreign keys nor checks are enforced, and no schema is trusted.
         foreign_keys: otherwise, whether they are.
         before: called with the connection before the lock is taken.
@@ -203,7 +205,7 @@ def begin_writing(
         sqlite3.Error: it cannot be opened, is locked, or is read-only.
     """
     connection = _connect(path, "mode=rw", timeout)
-    interruptible(connection)
+    connection.limit(seconds)
     try:
         # inside a transaction both would be ignored
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys and not as_restore else 'OFF'}")

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from epicvc.database.sqlite.deadline import expired
 from epicvc.errors import (
     ConstraintBroken,
     DatabaseLocked,
@@ -14,7 +15,9 @@ from epicvc.errors import (
     InvalidData,
     NotADatabase,
     NotUnique,
+    QueryTooLong,
 )
+from epicvc.limits import QUERY_SECONDS
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _REFUSED = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})
@@ -76,7 +79,9 @@ def translated(display: str, timeout: float) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-            raise KeyboardInterrupt from error  # see `connection.interruptible`
+            if (seconds := expired()) is not None:
+                raise QueryTooLong(display, seconds, QUERY_SECONDS.variable) from error
+            raise KeyboardInterrupt from error  # as it was inside SQLite, where it is lost
         mendable = explain(error, display, timeout)
         if mendable is None:
             raise

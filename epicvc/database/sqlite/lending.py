@@ -93,7 +93,7 @@ class _Fence:
             act()
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-                raise KeyboardInterrupt from error  # see `connection.interruptible`
+                raise  # who runs the migration says what it was
             if self._denied is None:
                 raise
             raise Refused(self._denied, hint="nothing of the migration was done") from error
