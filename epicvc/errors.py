@@ -64,6 +64,22 @@ class Refused(EpicvcError):
     kind = "refused"
 
 
+class LinkInTheWay(Refused):
+    """A symbolic link where a directory is written to: a clone could have brought it, and it could lead anywhere.
+
+    Args:
+        path: the link.
+    """
+
+    kind = "link_in_the_way"
+
+    def __init__(self, path: str, *, hint: str | None = None) -> None:
+        super().__init__(
+            f"{path} is a symbolic link, which is not followed", hint=hint or "remove it, if it is not yours"
+        )
+        self.path = path
+
+
 class NotAdopted(Refused):
     """A store that is not on the user's list of stores: it may have come with a clone, or is a copy.
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Self
 
-from epicvc.errors import FileTooLarge, FileUnavailable, Unavailable
+from epicvc.errors import FileTooLarge, FileUnavailable, LinkInTheWay, Unavailable
 from epicvc.limits import FILE_SIZE
 from epicvc.logs import Log
 from epicvc.temporary import TEMPORARY_SUFFIX
@@ -156,7 +156,8 @@ def make_directories(path: Path, root: Path, *, mode: int = 0o777) -> None:
         mode: permissions of those that are made, less what the umask takes.
 
     Raises:
-        FileUnavailable: also where a symlink or a file stands in the way.
+        LinkInTheWay: a symlink is.
+        FileUnavailable: also where a file stands in the way.
         ValueError: ``path`` is not below ``root``.
     """
     here = root
@@ -166,8 +167,7 @@ def make_directories(path: Path, root: Path, *, mode: int = 0o777) -> None:
             try:
                 here.mkdir(mode)
             except FileExistsError:
-                if not stat.S_ISDIR(here.lstat().st_mode):
-                    raise FileUnavailable(str(here), "not a directory") from None
+                _require_directory(here, here.lstat().st_mode)
                 continue
         fsync_directory(parent)
 
@@ -176,7 +176,8 @@ def check_directories(path: Path, root: Path) -> None:
     """Make sure that :func:`make_directories` would find nothing in its way.
 
     Raises:
-        FileUnavailable: a symlink or a file is.
+        LinkInTheWay: a symlink is.
+        FileUnavailable: a file is.
         ValueError: ``path`` is not below ``root``.
     """
     here = root
@@ -187,8 +188,14 @@ def check_directories(path: Path, root: Path) -> None:
                 found = here.lstat()
             except FileNotFoundError:
                 return
-        if not stat.S_ISDIR(found.st_mode):
-            raise FileUnavailable(str(here), "not a directory")
+        _require_directory(here, found.st_mode)
+
+
+def _require_directory(path: Path, mode: int) -> None:
+    if stat.S_ISLNK(mode):
+        raise LinkInTheWay(str(path))
+    if not stat.S_ISDIR(mode):
+        raise FileUnavailable(str(path), "not a directory")
 
 
 def check_writable(directory: Path, tag: str) -> None:

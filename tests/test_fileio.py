@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.errors import FileTooLarge, FileUnavailable, Unavailable
+from epicvc.errors import FileTooLarge, FileUnavailable, LinkInTheWay, Unavailable
 from epicvc.fileio import (
     RepoLock,
     atomic_write,
+    check_directories,
     directory_locked,
     fsync_directory,
     leftover_temporaries,
@@ -155,9 +156,12 @@ def test_make_directories(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b" / "c").is_dir()
     (tmp_path / "file").write_bytes(b"")
     (tmp_path / "link").symlink_to(tmp_path / "a")
-    for name in ("file", "link"):
-        with pytest.raises(FileUnavailable, match="not a directory"):
-            make_directories(tmp_path / name / "b", tmp_path)
+    for name, error in (("file", FileUnavailable), ("link", LinkInTheWay)):
+        for make in (make_directories, check_directories):
+            with pytest.raises(error):
+                make(tmp_path / name / "b", tmp_path)
+    check_directories(tmp_path / "new" / "b", tmp_path)
+    assert not (tmp_path / "new").exists()
     for outside in (tmp_path.parent, tmp_path / ".." / "x"):
         with pytest.raises(ValueError, match="not"):
             make_directories(outside, tmp_path)

@@ -23,6 +23,7 @@ from epicvc.cli.settings import LEVEL
 from epicvc.errors import EpicvcError, FileUnavailable, UsageError
 from epicvc.escape import printable
 from epicvc.logs import ROOT, Log
+from epicvc.repo.ways import require_own_way
 
 if TYPE_CHECKING:
     from epicvc.cli.settings import Settings
@@ -91,6 +92,7 @@ def _handlers(settings: Settings | None) -> list[logging.Handler]:
         found.append(_Lines(level))
     if settings is not None and settings.log_file is not None:
         path = settings.start() / settings.log_file
+        require_own_way(path, settings.start())
         detail = logging.DEBUG if settings.debug else logging.INFO
         found.append(_FileLines(detail, path))
     return found

@@ -21,7 +21,7 @@ from msgspec import Struct, field
 from epicvc.database.backend import Reader
 from epicvc.database.epicvalues import read_states, read_values
 from epicvc.database.layout import Layout
-from epicvc.errors import DurationError, EpicvcError, FileUnavailable, InvalidData
+from epicvc.errors import DurationError, EpicvcError, FileUnavailable, InvalidData, LinkInTheWay
 from epicvc.fileio import atomic_write, make_directories, read_file
 from epicvc.jsonio import JSON
 from epicvc.planning.keeping import Planned, Record, keeps
@@ -337,10 +337,11 @@ def _make_parent(target: Path) -> None:
     """Make the directory of a file; one that is a symbolic link could lead anywhere.
 
     Raises:
-        FileUnavailable: it is one, or cannot be made.
+        LinkInTheWay: it is one.
+        FileUnavailable: it cannot be made.
     """
     if target.parent.is_symlink():
-        raise FileUnavailable(str(target.parent), "a symlink, which is not followed")
+        raise LinkInTheWay(str(target.parent))
     there = next(parent for parent in target.parents if parent.is_dir())
     make_directories(target.parent, there)
 

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from epicvc.database.backend import Backend
 from epicvc.database.documents import read_epics
 from epicvc.database.layout import read_layout
-from epicvc.errors import FileUnavailable, NotFound
+from epicvc.errors import NotFound
 from epicvc.fileio import read_file
 from epicvc.files.scan import scan
 from epicvc.jsonio import dumps_text
@@ -22,6 +22,7 @@ from epicvc.planning.strategy import Planner
 from epicvc.repo.objects import in_local_zone
 from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
+from epicvc.repo.ways import require_own_way
 from epicvc.services.enrich import (
     PREFIX,
     Enriched,
@@ -81,15 +82,13 @@ def enrich_repo(
     Raises:
         NotFound: an epic has no file.
         DatabaseUnavailable: the configured database does not exist.
+        LinkInTheWay: a link is on the way to the directory.
         FileUnavailable: a file cannot be read or written.
     """
     repo.require_database()
     config = repo.config
     target = to if to is not None else default_directory(config.files)
-    if to is None and target.is_symlink():
-        raise FileUnavailable(
-            str(target), "a symlink, which is not followed", hint="name the directory that is meant with --to"
-        )
+    require_own_way(target, config.root)
     backend = repo.backend()
     facts: Mapping[str, Facts] = {}
     if backend is not None:

@@ -19,6 +19,7 @@ from epicvc.repo.dbside import capture, restore
 from epicvc.repo.filestree import epic_paths
 from epicvc.repo.objects import Snapshot
 from epicvc.repo.repository import Repo
+from epicvc.repo.ways import require_own_way
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectType
 from epicvc.store.staging import Staging
@@ -46,8 +47,8 @@ def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = Fal
     captured again and compared with the commit.
 
     Raises:
-        Refused: the directory is not empty, or lies inside the files directory or the store; or what was written does
-            not equal the commit.
+        Refused: the directory is not empty, lies inside the files directory or the store, or behind a link of the
+            repo's; or what was written does not equal the commit.
         EpicvcError: it cannot be written; nothing of it is left behind.
     """
     _require_free(repo, directory)
@@ -69,7 +70,8 @@ def export_epics(
     Raises:
         UsageError: a label is no epic; its place is part of a file or of a database, and cannot stand by itself.
         NotFound: the commit has no file of an epic.
-        Refused: the directory is not empty, or lies inside the files directory or the store.
+        Refused: the directory is not empty, lies inside the files directory or the store, or behind a link of the
+            repo's.
         EpicvcError: it cannot be written; nothing of it is left behind.
     """
     for label in labels:
@@ -93,6 +95,7 @@ def export_epics(
 
 def _require_free(repo: Repo, directory: Path) -> None:
     config = repo.config
+    require_own_way(directory, config.root)
     for place in (config.files, config.private):
         if directory.resolve().is_relative_to(place.resolve()):
             raise Refused(

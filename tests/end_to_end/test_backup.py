@@ -7,6 +7,7 @@ import random
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -203,6 +204,21 @@ def test_a_directory_of_json(made: EpicRepo) -> None:
     shutil.rmtree(aside)
     made.ok("backup", "restore", name, "--from", "elsewhere", "--to", "new")
     assert (made.root / "new" / "aside" / "deep" / "b.json").read_text() == "no json"
+
+
+def test_a_bundle_does_not_say_where_on_this_machine_files_go(made: EpicRepo, tmp_path: Path) -> None:
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    (aside / "a.json").write_text("[1]")
+    other = made.copy_to(tmp_path / "other")
+    name = create(other, "--files", str(aside), "--to", str(tmp_path / "shared"))
+    (aside / "a.json").write_text("[2]")
+    restore = ("backup", "restore", name, "--from", str(tmp_path / "shared"))
+    made.refused(5, *restore, naming=f"is of {aside}, as only its bundle says")
+    made.ok(*restore, "--to", "new")
+    assert (made.root / "new" / "aside" / "a.json").read_text() == "[1]"
+    other.ok(*restore)
+    assert (aside / "a.json").read_text() == "[1]"
 
 
 # Forgetting

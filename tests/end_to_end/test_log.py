@@ -133,4 +133,4 @@ def test_what_a_crash_left_is_told(made: EpicRepo, caplog: pytest.LogCaptureFixt
 
 def test_the_log_of_a_place_that_cannot_be_written(made: EpicRepo) -> None:
     Path(made.root / "link").symlink_to("elsewhere")
-    made.refused(6, "status", "--log-file", "link", naming="a symlink, which is not followed")
+    made.refused(5, "status", "--log-file", "link", naming="a symbolic link, which is not followed")

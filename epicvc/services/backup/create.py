@@ -24,6 +24,7 @@ from epicvc.repo.objects import CommitKind, Snapshot, get_commit, put_commit, pu
 from epicvc.repo.reach import Reach
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BACKUPS
+from epicvc.repo.ways import require_own_way
 from epicvc.services.backup.bundles import BundleDirectory
 from epicvc.services.backup.catalog import LATEST, Backup, find_backup, stored_backups
 from epicvc.services.backup.state import count_faults, count_rows
@@ -72,9 +73,10 @@ def create_backup(repo: Repo, *, since: str | None = None, to: Path | None = Non
 
     Raises:
         NotFound: there is no such earlier backup, or no bundle of it in the directory.
+        LinkInTheWay: a link is on the way to the directory.
         EpicvcError: a side cannot be read; nothing was made.
     """
-    target = BundleDirectory(to) if to is not None else None
+    target = _bundles(repo, to)
     earlier = _earlier(repo, since, target) if since is not None else None
     kind = BackupKind.FULL if earlier is None else BackupKind.INCREMENTAL
     if dry_run:
@@ -121,7 +123,7 @@ def back_up_directory(repo: Repo, directory: Path, *, to: Path | None = None, dr
     directory = directory.resolve()
     if not directory.is_dir():
         raise FileUnavailable(str(directory), "no such directory")
-    target = BundleDirectory(to) if to is not None else None
+    target = _bundles(repo, to)
     paths = scan(directory, DEFAULT_INCLUDE, ()).paths
     if dry_run:
         return Made(None, BackupKind.JSON, len(paths), 0)
@@ -151,6 +153,13 @@ def back_up_directory(repo: Repo, directory: Path, *, to: Path | None = None, dr
         return _record(repo, sink, snapshot_id, record, with_history=False)
 
     return _sent(repo, change(repo, act, while_merging=True), target, None)
+
+
+def _bundles(repo: Repo, to: Path | None) -> BundleDirectory | None:
+    if to is None:
+        return None
+    require_own_way(to, repo.config.root)
+    return BundleDirectory(to)
 
 
 def _earlier(repo: Repo, since: str, target: BundleDirectory | None) -> Backup:

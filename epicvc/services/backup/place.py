@@ -10,10 +10,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from epicvc.errors import DatabaseUnavailable, NotFound
+from epicvc.errors import DatabaseUnavailable, NotFound, Refused
 from epicvc.logs import Log
-from epicvc.repo.config import CONFIG, FILES_GUESSES, locate
+from epicvc.repo.config import CONFIG, FILES_GUESSES, inside, locate
 from epicvc.repo.repository import Repo, find_root
+from epicvc.repo.ways import require_own_way
 from epicvc.services.backup.bundles import BundleDirectory
 from epicvc.services.backup.catalog import Backup, in_order, stored_backups
 from epicvc.services.backup.restore import Restored, restore_here, restore_to, take_in
@@ -67,12 +68,15 @@ class Backups(Struct):
         return restored
 
     def _restore(self, backup: Backup, to: Path | None, *, dry_run: bool) -> Restored:
+        if to is not None:
+            require_own_way(to, self.home)
         if backup.bundle is None:
             assert self.repo is not None  # it has the backup
             if to is not None:
                 return restore_to(self.repo.store, backup, to, self.environment, dry_run=dry_run)
             return restore_here(self.repo, backup, dry_run=dry_run)
         assert self.directory is not None  # it has the backup
+        self._require_own_directory(backup, to)
         with self.directory.received(backup) as store:
             if to is not None or self.repo is None:
                 return restore_to(store, backup, to if to is not None else self.home, self.environment, dry_run=dry_run)
@@ -82,6 +86,21 @@ class Backups(Struct):
                 return Restored(backup, backup.record.paths, backup.record.rows)
             take_in(self.repo, store, backup)
         return restore_here(self.repo, backup)
+
+    def _require_own_directory(self, backup: Backup, to: Path | None) -> None:
+        """Make sure that a bundle, which anybody may have made, does not say where on this machine files go.
+
+        Raises:
+            Refused: it names a place outside the repo, and the repo has no such backup of its own.
+        """
+        if backup.record.directory is None or to is not None or self.repo is None:
+            return
+        own = self.repo.store.ref(backup.ref) == backup.id.hex()
+        if not own and not inside(self.repo.config.root, Path(backup.record.directory)):
+            raise Refused(
+                f"the backup {backup.name} is of {backup.record.directory}, as only its bundle says",
+                hint="name the place with --to",
+            )
 
     def verify(self, backup: Backup, *, sample: int | None = None) -> Proof:
         """Verify a backup; of one in bundles every object is read on the way.
