@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.repo import agreement, dbcache, filesside
+from epicvc.repo import agreed, dbcache, filesside
 
-CACHES = (filesside.CACHE, dbcache.FILE, agreement.FILE)
+CACHES = (filesside.CACHE, dbcache.FILE, agreed.FILE)
 Step = Callable[[EpicRepo, random.Random], object]
 
 
