@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.branches import commit, set_task
-from support.repos import EpicRepo
+from support.repos import NO_FACTS, EpicRepo
 
 from .test_moves import at, file_deletes, file_moves, origins, places, sides, third, whole
 
@@ -298,3 +300,26 @@ def test_the_origin_of_a_place_is_who_put_the_task_there(repo: EpicRepo) -> None
     found = origins(repo)
     assert found["base"] in {commit["id"] for commit in repo.json("log", base)["commits"]}
     assert {"ours": found["ours"], "theirs": found["theirs"]} == made
+
+
+def test_renamed_tasks_keep_their_places(tmp_path: Path) -> None:
+    repo = EpicRepo(tmp_path, NO_FACTS)
+    repo.directory.mkdir()
+    names = ["z", "a", "c", "b", "m"]
+    new = {"a": "k", "c": "x", "b": "d"}
+
+    def write(name: Callable[[str], str], text: str) -> None:
+        tasks = [{"id": name(key), "title": f"title of {key}", "description": f"{text} {key}"} for key in names]
+        (repo.directory / "1.json").write_text(json.dumps({"id": "1", "name": "n", "tasks": tasks}), encoding="utf-8")
+
+    write(str, "about")
+    repo.ok("init", "--db", "framework.db")
+    repo.ok("sync")
+    branches(repo, lambda _: write(lambda key: new.get(key, key), "about"), lambda _: write(str, "more about"))
+    repo.ok("merge", "theirs")
+    found = json.loads((repo.directory / "1.json").read_bytes())["tasks"]
+    assert [task["id"] for task in found] == ["z", "k", "x", "d", "m"]
+    assert [task["description"] for task in found] == [f"more about {key}" for key in names]
+    rows = repo.sql("SELECT task_key FROM framework_tasks WHERE deleted_at IS NULL ORDER BY task_sequence")
+    assert [key for (key,) in rows] == ["z", "k", "x", "d", "m"]
+    settled(repo)

@@ -50,6 +50,26 @@ def turned(repo: EpicRepo, n: int) -> None:
     repo.sql(f"UPDATE framework_tasks SET title = 'new ' || title, task_sequence = {n} - id")
 
 
+def branches(repo: EpicRepo, theirs: Callable[[], None], n: int) -> None:
+    """Another branch, and one on which all tasks are edited."""
+    repo.ok("switch", "-q", "-c", "theirs")
+    theirs()
+    repo.ok("sync", "-q", "--allow-mass-delete")
+    repo.ok("switch", "-q", "main")
+    write(repo, [{**task, "description": "edited"} for task in tasks(n)])
+    repo.ok("sync", "-q")
+
+
+def renamed_there(repo: EpicRepo, n: int) -> None:
+    """A branch gives all tasks other ids."""
+    branches(repo, lambda: write(repo, [{**task, "id": f"r{task['id']}"} for task in tasks(n)]), n)
+
+
+def moved_there(repo: EpicRepo, n: int) -> None:
+    """A branch takes all tasks to another epic."""
+    branches(repo, lambda: moved(repo, n), n)
+
+
 @pytest.mark.parametrize(
     ("edit", "command"),
     [
@@ -58,6 +78,8 @@ def turned(repo: EpicRepo, n: int) -> None:
         (in_conflict, ("sync", "-q", "--policy", "newest_wins")),
         (moved, ("status",)),
         (turned, ("sync", "-q")),
+        (renamed_there, ("merge", "-q", "theirs")),
+        (moved_there, ("merge", "-q", "theirs")),
     ],
     ids=lambda value: value.__name__ if callable(value) else " ".join(value),
 )

@@ -9,26 +9,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from operator import itemgetter
 from typing import Final, TypeAlias, cast
 
-from epicvc.jsonio import JSON
 from epicvc.merge.threeway import Chosen, Conflict, Decide, Direction
 from epicvc.model.document import Core, tasks_of, with_tasks
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as Document
 from epicvc.plan.findmoves import Places, find_moves
-from epicvc.plan.moves import BASE, OURS, THEIRS, Moved, chosen_place, course, label_at
+from epicvc.plan.moves import BASE, OURS, THEIRS, At, Moved, chosen_place, course, label_at
 from epicvc.plan.wholefile import core_part
 from epicvc.repo.rows import NamedRow
 from epicvc.services.threeway.loading import Epic
+from epicvc.services.threeway.relinking import PARTS, ROWS, documents_of, relink
 from epicvc.services.threeway.three import Three
 
 STATES: Final = (BASE, OURS, THEIRS)
 WHOSE: Final = ("base", "ours", "theirs")
-FILES: Final = "files"
-ROWS: Final = "rows"
-PARTS: Final = (FILES, ROWS)
-"""What an epic's documents are made of."""
 
 Epics: TypeAlias = Mapping[str, Epic]
 Renamed: TypeAlias = Mapping[int, Collection[tuple[str, str]]]
@@ -60,14 +57,16 @@ def relocate(
         The moves, as labels before and after.
     """
     items = [(part, item) for part in PARTS for item in _found(epics, part, mapping, owners, renamed, unique=unique)]
-    carried = [_Carried(epics, part, item, ask) for part, item in items]
+    carried = [_Carried(part, item, ask) for part, item in items]
+    lineups = _Lineups(epics)
     for found in carried:
-        found.take()
+        found.take(lineups)
     for found in carried:
-        found.put()
+        found.put(lineups)
+    lineups.write()
     if mapping.links is not None:
-        for found in carried:
-            found.relink(mapping.links.field)
+        for part in PARTS:
+            relink(epics, part, [(found.item, found.target) for found in carried if found.part == part], mapping.links)
     _part(epics, items)
     return list(dict.fromkeys(move for found in carried for move in found.moves()))
 
@@ -105,7 +104,7 @@ def _found(
 
 def _view(epic: Epic, part: str, mapping: Document) -> tuple[Core | None, Core | None, Core | None]:
     """An epic's cores: what the files alone and the database alone know does not tell whether two tasks are one."""
-    base, ours, theirs = (core_part(found, mapping) for found in _documents(epic, part))
+    base, ours, theirs = (core_part(found, mapping) for found in documents_of(epic, part))
     return base, ours, theirs
 
 
@@ -116,19 +115,92 @@ def _part(epics: Epics, items: Collection[tuple[str, Moved]]) -> None:
     """
     ways = Counter((item.places, item.welcome) for _, item in items)
     apart = {epic.id for epic in epics.values() if not epic.in_sync}
-    for _, item in items:
-        if ways[item.places, item.welcome] < len(PARTS) or item.epics & apart:
-            for epic in epics if item.renamed else item.epics:  # what depends on a renamed one names it anew
-                epics[epic].in_sync = False
+    other = [item for _, item in items if ways[item.places, item.welcome] < len(PARTS) or item.epics & apart]
+    renamed = any(item.renamed for item in other)  # what depends on a renamed one names it anew
+    for epic in epics if renamed else {epic for item in other for epic in item.epics}:
+        epics[epic].in_sync = False
+
+
+class _Lineup:
+    """The tasks of one epic in one state, in order, while some leave it and others come to it.
+
+    A task that comes back has the place among the others that it had; one that comes from elsewhere goes behind them.
+
+    Args:
+        core: the epic's core with its tasks; ``None`` where there is no epic.
+    """
+
+    def __init__(self, core: Core | None) -> None:
+        self.core = core
+        self._tasks = {cast("str", task["id"]): (place, task) for place, task in enumerate(tasks_of(core or {}))}
+        self._end = len(self._tasks)
+        self._changed = False
+
+    def take(self, key: str) -> tuple[Core, int] | None:
+        """Take a task away; the task and its place, if it is there."""
+        found = self._tasks.pop(key, None)
+        if found is None:
+            return None
+        self._changed = True
+        return found[1], found[0]
+
+    def put(self, task: Core, place: int | None) -> None:
+        """Put a task to its place, or behind all others, unless there is one of its id."""
+        if place is None:
+            place, self._end = self._end, self._end + 1
+        self._tasks.setdefault(cast("str", task["id"]), (place, task))
+        self.core = self.core or {}
+        self._changed = True
+
+    def whole(self) -> Core | None:
+        """The core with the tasks that are there now."""
+        if self.core is None or not self._changed:
+            return self.core
+        return with_tasks(self.core, [task for _, task in sorted(self._tasks.values(), key=itemgetter(0))])
+
+    def copy(self) -> _Lineup:
+        """The same once more."""
+        other = _Lineup(None)
+        other.core, other._tasks = self.core, dict(self._tasks)
+        other._end, other._changed = self._end, self._changed
+        return other
+
+
+class _Lineups:
+    """The tasks of the epics that tasks leave or come to, in files and in rows, and whose row is whose."""
+
+    def __init__(self, epics: Epics) -> None:
+        self.epics = epics
+        self._lineups: dict[tuple[str, str], list[_Lineup]] = {}
+        self._links: dict[tuple[str, int], dict[str, list[tuple[str, str]]]] = {}
+
+    def of(self, part: str, epic: str) -> list[_Lineup]:
+        """Base, ours and theirs of an epic."""
+        if (part, epic) not in self._lineups:
+            self._lineups[part, epic] = [_Lineup(core) for core in documents_of(self.epics[epic], part)]
+        return self._lineups[part, epic]
+
+    def links(self, epic: str, number: int, key: str) -> list[tuple[str, str]]:
+        """The links that a task of an epic has in one state, before anything is moved."""
+        if (epic, number) not in self._links:
+            found: dict[str, list[tuple[str, str]]] = {}
+            for place in self.epics[epic].rows[number].links:
+                found.setdefault(place[0], []).append(place)
+            self._links[epic, number] = found
+        return self._links[epic, number].get(key, [])
+
+    def write(self) -> None:
+        """Give the epics their tasks."""
+        for (part, epic), lineups in self._lineups.items():
+            documents_of(self.epics[epic], part)[:] = [lineup.whole() for lineup in lineups]
 
 
 class _Carried:
     """One task that goes to one place in all states, or away; in the files or in the rows."""
 
-    def __init__(self, epics: Epics, part: str, item: Moved, ask: Decide) -> None:
-        self._epics = epics
-        self._part = part
-        self._item = item
+    def __init__(self, part: str, item: Moved, ask: Decide) -> None:
+        self.part = part
+        self.item = item
         self._whose: int | None = None
         """By whose version it was settled as a whole."""
         self._found = course(item, Direction.BOTH, lambda conflict: self._answered(conflict, ask))
@@ -137,122 +209,72 @@ class _Carried:
 
     def _answered(self, conflict: Conflict, ask: Decide) -> Chosen:
         chosen = ask(conflict) or Chosen(conflict.ours)
-        if self._item.follows:
+        if self.item.follows:
             self._whose = chosen_place(conflict, chosen)
         return chosen
 
+    @property
+    def target(self) -> At:
+        """Where it goes; ``None`` where it goes away."""
+        return self._found.target
+
     def moves(self) -> Iterator[tuple[Label, Label]]:
         """The move, as labels before and after; none where it stays or goes away, or is new."""
-        if self._item.places[BASE] is None:
+        if self.item.places[BASE] is None:
             return
-        if self._found.target is not None and self._found.target != self._item.source:
-            yield label_at(self._item.source), label_at(self._found.target)
+        if self.target is not None and self.target != self.item.source:
+            yield label_at(self.item.source), label_at(self.target)
 
     # Where it was
 
-    def take(self) -> None:
+    def take(self, lineups: _Lineups) -> None:
         """Take it away wherever it is."""
-        self._versions = [self._taken(number) for number in STATES]
-        if self._part == ROWS:
-            self._rows = [self._taken_rows(number) for number in STATES]
+        for number, at in zip(STATES, self.item.places, strict=True):
+            self._versions.append(None if at is None else lineups.of(self.part, at[0])[number].take(at[1]))
+            if self.part == ROWS:
+                self._rows.append(self._taken_rows(lineups, number))
 
-    def _taken(self, number: int) -> tuple[Core, int] | None:
-        at = self._item.places[number]
-        core = None if at is None else _documents(self._epics[at[0]], self._part)[number]
-        if at is None or core is None:
-            return None
-        for index, task in enumerate(tasks_of(core)):
-            if task["id"] == at[1]:
-                others = [other for other in tasks_of(core) if other is not task]
-                _documents(self._epics[at[0]], self._part)[number] = with_tasks(core, others)
-                return task, index
-        return None
-
-    def _taken_rows(self, number: int) -> _Rows | None:
+    def _taken_rows(self, lineups: _Lineups, number: int) -> _Rows | None:
         """Its row with its links; that of a task which was deleted may be there, marked."""
-        at = self._item.places[number]
-        for epic, key in sorted(self._item.everywhere) if at is None else [at]:
-            rows = self._epics[epic].rows[number]
+        at = self.item.places[number]
+        for epic, key in sorted(self.item.everywhere) if at is None else [at]:
+            rows = lineups.epics[epic].rows[number]
             if key in rows.tasks:
-                linked = [place for place in rows.links if place[0] == key]
+                linked = [place for place in lineups.links(epic, number, key) if place in rows.links]
                 return rows.tasks.pop(key), {place[1]: rows.links.pop(place) for place in linked}
         return None
 
     # Where it goes
 
-    def put(self) -> None:
+    def put(self, lineups: _Lineups) -> None:
         """Put it to its place."""
-        target, whose = self._found.target, self._whose
-        epic, key = target or self._item.home
-        owner = self._epics[epic]
-        if whose is not None and self._part == ROWS:
+        whose = self._whose
+        epic, key = self.target or self.item.home
+        owner = lineups.epics[epic]
+        if whose is not None and self.part == ROWS:
             owner.kept[Document.TASKS, key] = WHOSE[whose]
         for number, rows in zip(STATES, self._rows, strict=False):
             if rows is not None:
                 owner.rows[number].tasks[key] = rows[0]
                 owner.rows[number].links.update({(key, linked): row for linked, row in rows[1].items()})
-        if target is None:
+        if self.target is None:
             return
-        _bring_back(owner, self._part)
-        for number in STATES:
-            version = self._versions[number if whose is None else whose]
-            at = self._item.places[number]
+        states = lineups.of(self.part, epic)
+        _bring_back(owner, self.part, states)
+        if all(state.core is None for state in states):
+            return
+        for number, (state, at) in enumerate(zip(states, self.item.places, strict=True)):
+            version, own = self._versions[number if whose is None else whose], self._versions[number]
             if version is not None:
-                stays = at is not None and at[0] == epic
-                _put(_documents(owner, self._part), number, {**version[0], "id": key}, version[1] if stays else None)
-
-    def relink(self, links: str) -> None:
-        """Let what depends on it name it by the id that it has now."""
-        target = self._found.target
-        if target is None or not self._item.renamed:
-            return
-        for epic in self._epics.values():
-            if self._item.alone or epic.id in self._item.epics:
-                _relink(epic, self._part, {key for _, key in self._item.everywhere} - {target[1]}, target[1], links)
+                stays = own is not None and at is not None and at[0] == epic
+                state.put({**version[0], "id": key}, own[1] if own is not None and stays else None)
 
 
-def _documents(epic: Epic, part: str) -> list[Core | None]:
-    return epic.of_files if part == FILES else epic.of_rows
-
-
-def _bring_back(epic: Epic, part: str) -> None:
+def _bring_back(epic: Epic, part: str, states: list[_Lineup]) -> None:
     """An epic that one side deleted is as the other has it, for a task that somebody wants in it."""
-    documents = _documents(epic, part)
-    base, ours, theirs = documents
+    base, ours, theirs = (state.core for state in states)
     if base is not None and (ours is None or theirs is None):
         whose = OURS if ours is not None else THEIRS if theirs is not None else BASE
-        documents[:] = [documents[whose]] * len(STATES)
+        states[:] = [states[whose].copy() for _ in STATES]
         if part == ROWS:
             epic.kept[()] = WHOSE[whose]
-
-
-def _put(documents: list[Core | None], number: int, task: Core, index: int | None) -> None:
-    """Put a task into an epic's document; where the epic is not there yet, it has nothing but its tasks."""
-    if all(document is None for document in documents):
-        return
-    core = documents[number] or {}
-    tasks = tasks_of(core)
-    if all(other["id"] != task["id"] for other in tasks):
-        at = len(tasks) if index is None else index
-        documents[number] = with_tasks(core, [*tasks[:at], task, *tasks[at:]])
-
-
-def _relink(epic: Epic, part: str, old: set[str], new: str, links: str) -> None:
-    """Name a task by another id, unless the epic has a task of its own that is called so."""
-    cores = _documents(epic, part)
-    names = old - {cast("str", task["id"]) for core in cores if core is not None for task in tasks_of(core)}
-    if not names:
-        return
-    cores[:] = [
-        core and with_tasks(core, [_renamed(task, names, new, links) for task in tasks_of(core)]) for core in cores
-    ]
-    for rows in epic.rows if part == ROWS else ():
-        for task, linked in [place for place in rows.links if place[1] in names]:
-            rows.links.setdefault((task, new), rows.links.pop((task, linked)))
-
-
-def _renamed(task: Core, names: set[str], new: str, links: str) -> Core:
-    keys = cast("list[str]", task.get(links) or [])
-    if not names & {*keys}:
-        return task
-    return {**task, links: cast("JSON", sorted({new if key in names else key for key in keys}))}
