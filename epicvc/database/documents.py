@@ -139,7 +139,7 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
         .where_condition(epics.alive("e"))
     )
     for chunk in batches(keys):
-        for task, epic in reader.execute(*owned.where(tasks.lookup("t"), "IN", chunk).build()):
+        for task, epic in reader.execute(*owned.where_condition(tasks.keyed("t", chunk)).build()):
             found, owner = key_text(task), key_text(epic)
             if found is not None and owner is not None and found in chunk:
                 yield found, owner
@@ -209,7 +209,7 @@ def epic_heads(
         yield from _heads(reader.execute(*heads.build()), table, None, bad)
         return
     for chunk in batches(sorted(keys)):
-        rows = reader.execute(*heads.where(table.lookup("e"), "IN", chunk).build())
+        rows = reader.execute(*heads.where_condition(table.keyed("e", chunk)).build())
         yield from _heads(rows, table, frozenset(chunk), bad)
 
 

@@ -96,7 +96,7 @@ def _states(
     if grouped:
         query = query.group_by(owner, state)
     for chunk in _chunks(keys):
-        chosen = query.where(epics.lookup("e"), "IN", chunk) if chunk else query
+        chosen = query.where_condition(epics.keyed("e", chunk)) if chunk else query
         for epic, status, value in reader.execute(*chosen.build()):
             key = key_text(epic)
             if key is not None and (keys is None or key in keys):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from operator import itemgetter
-from typing import cast
+from typing import Final, cast
 
 from msgspec import Struct
 
@@ -28,6 +28,10 @@ DELETED = "deleted"
 
 _TYPED = re.compile(r"CHAR|TEXT|CLOB|INT|UUID", re.IGNORECASE)
 """Declared types under which a key compares with a text as one would expect."""
+
+
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
+"""An integer as its text is written; another spelling is another key."""
 
 
 class Columns(Struct, frozen=True, dict=True):
@@ -58,13 +62,16 @@ class Columns(Struct, frozen=True, dict=True):
         # itemgetter gives a lone item bare
         return itemgetter(*wanted) if len(wanted) > 1 else lambda row: [row[at] for at in wanted]
 
-    def lookup(self, alias: str) -> str:
-        """The key as a condition of a statement compares it with texts.
+    def keyed(self, alias: str, keys: Collection[str]) -> Condition:
+        """The condition under which a row has one of these keys.
 
-        In a column of no type a text never equals an integer; there the key is made a text, at the cost of its index.
+        In a column of no type a text never equals an integer, so that integers are asked for as what they are. Making
+        texts of what is there would cost the index, and for fractions give other texts in other releases of SQLite.
         """
-        column = f"{alias}.{quote(self.map.key)}"
-        return column if self.plain_keys else f"CAST({column} AS TEXT)"
+        sought: list[SQLValue] = list(keys)
+        if not self.plain_keys:
+            sought += [int(key) for key in keys if _INTEGER.fullmatch(key) and -(2**63) <= int(key) < 2**63]
+        return compare(f"{alias}.{quote(self.map.key)}", "IN", sought)
 
     def alive(self, alias: str) -> Condition:
         """The condition under which a row is alive."""

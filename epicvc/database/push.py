@@ -177,7 +177,7 @@ class Push:
         query = Select(columns=columns).from_table(quote(epics.map.table), "e")
         for chunk in batches(keys):
             found: dict[SQLValue, str] = {}
-            for surrogate, key, alive in self._writer.execute(*query.where(epics.lookup("e"), "IN", chunk).build()):
+            for surrogate, key, alive in self._writer.execute(*query.where_condition(epics.keyed("e", chunk)).build()):
                 text = key_text(key)
                 if text is not None and text in chunk and (alive or not self._epics.get(text, (None, False))[1]):
                     self._epics[text] = (surrogate, bool(alive))
@@ -318,7 +318,7 @@ class Push:
         query = (
             Select(columns=(f"t.{quote(columns.map.id)}", f"t.{quote(cast('str', columns.map.parent))}"))
             .from_table(quote(columns.map.table), "t")
-            .where(columns.lookup("t"), "=", key)
+            .where_condition(columns.keyed("t", [key]))
             .where_condition(columns.alive("t").negated())
         )
         for surrogate, owner in self._writer.execute(*query.build()):

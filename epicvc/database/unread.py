@@ -33,6 +33,6 @@ def task_keys(reader: Reader, layout: Layout, epics: Sequence[str]) -> set[str]:
     )
     found: set[str] = set()
     for chunk in batches(epics):
-        rows = reader.execute(*owned.where(layout.epics.lookup("e"), "IN", chunk).build())
+        rows = reader.execute(*owned.where_condition(layout.epics.keyed("e", chunk)).build())
         found.update(key for (value,) in rows if (key := key_text(value)) is not None)
     return found

@@ -124,12 +124,14 @@ def literal_default(text: str | None) -> SQLValue:
 def stored_default(column: ColumnInfo) -> tuple[SQLValue, ...]:
     """What a row holds in a column that nothing was written into: one value, or none where that is computed.
 
-    It is what the column's type makes of the default, by SQLite's rules.
+    It is what the column's type makes of the default, by SQLite's rules. A fraction in a text column counts as
+    computed: SQLite 3.53 writes up to 17 digits of it, releases before it 15.
     """
     value = literal_default(column.default)
     if value is None:
         return (None,) if column.default is None or column.default.strip().upper() == "NULL" else ()
-    return (_of_type(int(value) if isinstance(value, bool) else value, column.type.upper()),)
+    stored = _of_type(int(value) if isinstance(value, bool) else value, column.type.upper())
+    return () if isinstance(value, float) and isinstance(stored, str) else (stored,)
 
 
 def _of_type(value: SQLValue, declared: str) -> SQLValue:

@@ -100,9 +100,11 @@ class Newest:
         query = query.from_table(quote(columns.map.table), "t")
         if in_task:
             belongs = f"e.{quote(epics.map.id)} = t.{quote(columns.map.parent or '')}"
-            query = query.join(quote(epics.map.table), belongs, alias="e").where(epics.lookup("e"), "=", label.root)
+            query = query.join(quote(epics.map.table), belongs, alias="e").where_condition(
+                epics.keyed("e", [label.root])
+            )
         key = label.path[1] if in_task else label.root
-        rows = list(reader.execute(*query.where(columns.lookup("t"), "=", key).build()))
+        rows = list(reader.execute(*query.where_condition(columns.keyed("t", [key])).build()))
         if len(rows) != 1:
             return None
         surrogate, stamp = rows[0]

@@ -86,7 +86,7 @@ class EpicRows:
         query = (
             Select(columns=(f"e.{quote(head.id)}", f"e.{quote(head.key)}"))
             .from_table(quote(head.table), "e")
-            .where(self._layout.epics.lookup("e"), "IN", epics)
+            .where_condition(self._layout.epics.keyed("e", epics))
         )
         owners: dict[SQLValue, str] = {}
         for surrogate, key in self._reader.execute(*query.build()):
