@@ -71,3 +71,42 @@ def merge_bases(source: ObjectSource, one: ObjectId, other: ObjectId) -> tuple[O
 def is_ancestor(source: ObjectSource, earlier: ObjectId, later: ObjectId) -> bool:
     """Whether a commit is part of another one's history; a commit is part of its own."""
     return earlier in merge_bases(source, earlier, later)
+
+
+def commits_since(source: ObjectSource, earlier: ObjectId, later: ObjectId) -> list[Commit]:
+    """The commits of one history that another one has not, oldest first.
+
+    Args:
+        source: holds the commits.
+        earlier: the newest commit of the other history.
+        later: the newest commit of the history.
+
+    Raises:
+        DamagedObject: a commit is missing or is none.
+    """
+    known: dict[ObjectId, bool] = {}
+    commits: dict[ObjectId, Commit] = {}
+    queue: list[tuple[float, ObjectId]] = []
+    waiting = 0  # queued commits that are not known; without one, nothing new can be found
+
+    def meet(oid: ObjectId, of_earlier: bool) -> None:
+        nonlocal waiting
+        if oid not in known:
+            commits[oid] = get_commit(source, oid)
+            heappush(queue, (-commits[oid].time.timestamp(), oid))
+            waiting += not of_earlier
+        elif of_earlier and not known[oid]:
+            waiting -= 1  # still queued: a commit is met by all that follow it before it is its turn
+        known[oid] = known.get(oid, False) or of_earlier
+
+    meet(earlier, True)
+    meet(later, False)
+    found: list[Commit] = []
+    while waiting:
+        _, oid = heappop(queue)
+        if not known[oid]:
+            waiting -= 1
+            found.append(commits[oid])
+        for parent in commits[oid].parents:
+            meet(parent, known[oid])
+    return found[::-1]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-from epicvc.store.node import Ref, children, load, load_root
+from epicvc.store.node import EMPTY, Node, Ref, children, load, load_root
 from epicvc.store.objects import ObjectId, ObjectSource
+
+_NOTHING: Final = Node(0, [], [], [])
+"""The empty tree, which a store need not have to be compared with it."""
 
 
 class _Cursor:
-    """What is left of a tree: entries of the leaf being read, then subtrees, nearest last."""
+    """What is left of a tree: entries of the leaf being read, then subtrees, nearest last; and what was read of it."""
 
     def __init__(self, source: ObjectSource, root: ObjectId) -> None:
         self._source = source
         self._refs: list[Ref] = []
+        self.read = {root}
         self.entries: list[tuple[bytes, bytes]] = []
-        node = load_root(source, root)
+        node = load_root(source, root) if root != EMPTY else _NOTHING
         if node.height:
             self._refs = children(node)[::-1]
         else:
@@ -32,6 +37,7 @@ class _Cursor:
     def expand(self) -> None:
         """Put what the next subtree holds in its place."""
         ref = self._refs.pop()
+        self.read.add(ref.id)
         node = load(self._source, ref)
         if node.height:
             self._refs.extend(reversed(children(node, ref.after)))
@@ -56,9 +62,36 @@ def diff(
     Raises:
         DamagedObject: a node is missing or malformed.
     """
+    if a != b:
+        yield from _differences(_Cursor(source_a, a), _Cursor(source_b or source_a, b))
+
+
+class Growth(NamedTuple):
+    """What a tree has that another has not.
+
+    Attributes:
+        nodes: its nodes; one that the other has in another place may be among them.
+        entries: what differs, as :func:`diff` tells it.
+    """
+
+    nodes: set[ObjectId]
+    entries: list[tuple[bytes, bytes | None, bytes | None]]
+
+
+def growth(source: ObjectSource, a: ObjectId, b: ObjectId) -> Growth:
+    """What the second of two trees has that the first has not, found as :func:`diff` finds what differs.
+
+    Raises:
+        DamagedObject: a node is missing or malformed.
+    """
     if a == b:
-        return
-    left, right = _Cursor(source_a, a), _Cursor(source_b or source_a, b)
+        return Growth(set(), [])
+    left, right = _Cursor(source, a), _Cursor(source, b)
+    found = list(_differences(left, right))
+    return Growth(right.read - left.read, found)
+
+
+def _differences(left: _Cursor, right: _Cursor) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
     while True:
         _settle(left, right)
         if left.entries and right.entries:

@@ -125,6 +125,14 @@ class Store:
             found.update(row[0] for row in self._db.run(f"SELECT id FROM object WHERE id IN ({marks})", chunk))
         return found
 
+    def stored_sizes(self, ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
+        """How many bytes those of the ids take that are there."""
+        found: dict[ObjectId, int] = {}
+        for chunk in _chunks(ids):
+            marks = ",".join("?" * len(chunk))
+            found.update(self._db.run(f"SELECT id, length(data) FROM object WHERE id IN ({marks})", chunk))
+        return found
+
     def packed(self, oid: ObjectId) -> Packed:
         """An object as it is stored, not verified: for a transfer, whose receiver verifies it.
 

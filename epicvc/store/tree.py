@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from epicvc.errors import DamagedObject
 from epicvc.store.build import build
-from epicvc.store.difference import diff
+from epicvc.store.difference import Growth, diff, growth
 from epicvc.store.edit import update
 from epicvc.store.node import EMPTY, EMPTY_PAYLOAD, Node, child, children, load, load_root
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
 
 __all__ = [
     "EMPTY",
+    "Growth",
     "build",
     "check",
     "count",
@@ -25,6 +26,7 @@ __all__ = [
     "empty",
     "get",
     "get_many",
+    "growth",
     "items",
     "reachable_nodes",
     "update",

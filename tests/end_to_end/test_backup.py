@@ -7,15 +7,19 @@ import random
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.repos import EpicRepo, Files
 
+from epicvc.repo.fresh import Fresh
 from epicvc.repo.reach import Reach
 from epicvc.repo.repository import Repo
+from epicvc.services.backup.catalog import stored_backups
 from epicvc.services.backup.create import create_backup
+from epicvc.store.store import Store
 
 State = tuple[Files, list[str]]
 
@@ -221,15 +225,61 @@ def test_a_bundle_does_not_say_where_on_this_machine_files_go(made: EpicRepo, tm
     assert (aside / "a.json").read_text() == "[1]"
 
 
+@pytest.mark.parametrize("seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 20))])
+def test_what_is_new_is_neither_too_little_nor_from_elsewhere(made: EpicRepo, seed: int) -> None:
+    """Of any two backups, with commits, branches and merges between them."""
+    chance, names = random.Random(seed), list[str]()
+    for at in range(6):
+        for edit in chance.choices(EDITS, k=2):
+            edit(made, chance)
+        made.run(
+            *chance.choice([("commit", "-m", "x"), ("sync",), ("switch", "-c", f"b{at}"), ("merge", f"b{at - 1}")])
+        )
+        names += history(made, 1, chance)
+    with made.store() as store:
+        for earlier, later in pairwise(names):
+            fresh = Fresh(store)
+            fresh.commits(bytes.fromhex(earlier), bytes.fromhex(later))
+            before, after = (reached(store, name) for name in (earlier, later))
+            assert after - before <= fresh.kinds.keys() <= after
+            kinds = {oid: kind for oid, kind, _ in store.objects() if oid in fresh.kinds}
+            assert kinds == fresh.kinds
+
+
+def test_faults_of_an_incremental_backup_are_those_that_a_full_one_finds(made: EpicRepo) -> None:
+    faults = [
+        "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (9999, 'x')",
+        "INSERT INTO framework_tasks (epic_id, task_key, title) VALUES (888, 'lost', 'T')",
+        "DELETE FROM framework_tasks WHERE task_key = 'lost'",
+        "DELETE FROM framework_epics WHERE epic_key = '1'",
+        "CREATE TABLE child (id INTEGER PRIMARY KEY, epic REFERENCES framework_epics (id))",
+        "INSERT INTO child VALUES (1, 777)",
+        "UPDATE framework_epics SET summary = 'nothing of keys'",
+        "DELETE FROM task_dependencies WHERE task_id = 9999",
+    ]
+    create(made)
+    for statement in faults:
+        made.sql(statement)
+        create(made, "--since", "latest")
+        create(made)
+        with made.store() as store:
+            incremental, full = stored_backups(store)[-2:]
+        assert incremental.record.faults == full.record.faults, statement
+
+
 # Forgetting
+
+
+def reached(store: Store, name: str) -> set[bytes]:
+    reach = Reach(store)
+    reach.commits([bytes.fromhex(name)])
+    assert not reach.problems
+    return reach.seen
 
 
 def ids_of(repo: EpicRepo, name: str) -> set[bytes]:
     with repo.store() as store:
-        reach = Reach(store)
-        reach.commits([bytes.fromhex(name)])
-        assert not reach.problems
-        return reach.seen
+        return reached(store, name)
 
 
 def test_gc_drops_what_only_a_forgotten_backup_had(made: EpicRepo) -> None:
@@ -250,7 +300,7 @@ def test_gc_drops_what_only_a_forgotten_backup_had(made: EpicRepo) -> None:
     assert made.json("backup", "verify", kept)["backups"][0]["valid"]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(3, 20))])
 def test_forgetting_takes_nothing_that_a_kept_one_needs(made: EpicRepo, seed: int) -> None:
     chance = random.Random(seed)
     states = history(made, 5, chance)

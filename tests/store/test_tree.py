@@ -72,6 +72,24 @@ def test_diff_applied_to_one_gives_the_other(a: Entries, b: Entries) -> None:
     assert list(tree.diff(right, root_b, root_a, left)) == [(key, new, old) for key, old, new in found]
 
 
+@given(entries, entries)
+def test_growth_is_what_the_other_tree_lacks(a: Entries, b: Entries) -> None:
+    memory = Memory()
+    root_a, root_b = built(memory, a), built(memory, b)
+    found = tree.growth(memory, root_a, root_b)
+    assert found.entries == list(tree.diff(memory, root_a, root_b))
+    before, after = set[bytes](), set[bytes]()
+    list(tree.reachable_nodes(memory, root_a, before))
+    list(tree.reachable_nodes(memory, root_b, after))
+    assert after - before <= found.nodes <= after
+
+
+def test_growth_from_nothing_needs_no_empty_tree() -> None:
+    memory = Memory()
+    root = built(memory, {b"a": b"1"})
+    assert tree.growth(memory, node.EMPTY, root) == ({root}, [(b"a", None, b"1")])
+
+
 @given(entries, st.binary(max_size=2), st.none() | st.binary(max_size=2))
 def test_items_of_a_range(content: Entries, start: bytes, stop: bytes | None) -> None:
     memory = Memory()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from typing import Final
 from epicvc.errors import DamagedBundle, DamagedObject, InvalidData, NotFound
 from epicvc.fileio import make_directories, remove_file, reporting
 from epicvc.repo.backups import read_record
+from epicvc.repo.fresh import Fresh
 from epicvc.repo.objects import format_time, get_commit
 from epicvc.repo.reach import Reach
 from epicvc.repo.repository import STORE
@@ -182,16 +183,23 @@ class _One:
 
 def _new_objects(store: Store, commit: ObjectId, earlier: ObjectId | None) -> list[list[ObjectId]]:
     """What leads from a backup and not from an earlier one: the commit and all that is no file, then files."""
-    reach, known = Reach(store), Reach(store)
-    if earlier is not None:
-        known.commits([earlier])
-    reach.commits([commit])
-    for problem in (*reach.problems, *known.problems):
-        raise DamagedObject(problem.object or commit.hex(), problem.message)
-    new = reach.seen - known.seen - {commit}
-    kinds = {oid: kind for oid, kind, _ in store.objects() if oid in new}
-    ordered = sorted(kinds, key=lambda oid: (kinds[oid] != ObjectType.COMMIT, oid))
+    kinds = _all_from(store, commit) if earlier is None else _since(store, earlier, commit)
+    ordered = sorted(kinds.keys() - {commit}, key=lambda oid: (kinds[oid] != ObjectType.COMMIT, oid))
     return [
         [commit, *(oid for oid in ordered if kinds[oid] != ObjectType.BLOB)],
         [oid for oid in ordered if kinds[oid] == ObjectType.BLOB],
     ]
+
+
+def _all_from(store: Store, commit: ObjectId) -> dict[ObjectId, int]:
+    reach = Reach(store)
+    reach.commits([commit])
+    for problem in reach.problems:
+        raise DamagedObject(problem.object or commit.hex(), problem.message)
+    return {oid: kind for oid, kind, _ in store.objects() if oid in reach.seen}
+
+
+def _since(store: Store, earlier: ObjectId, commit: ObjectId) -> Mapping[ObjectId, int]:
+    fresh = Fresh(store)
+    fresh.commits(earlier, commit)
+    return fresh.kinds

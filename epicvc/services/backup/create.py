@@ -17,10 +17,11 @@ from epicvc.files.patterns import DEFAULT_INCLUDE
 from epicvc.files.scan import scan
 from epicvc.logs import Log
 from epicvc.repo.apply import record_refs
-from epicvc.repo.backups import MIGRATIONS, BackupKind, BackupRecord, backup_ref
+from epicvc.repo.backups import MIGRATIONS, BackupKind, BackupRecord, FaultCount, backup_ref
 from epicvc.repo.base import put_mapping
 from epicvc.repo.config import CONFIG, Config, inside
-from epicvc.repo.objects import CommitKind, Snapshot, get_commit, put_commit, put_snapshot
+from epicvc.repo.fresh import Fresh
+from epicvc.repo.objects import CommitKind, Snapshot, get_commit, get_snapshot, put_commit, put_snapshot
 from epicvc.repo.reach import Reach
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BACKUPS
@@ -85,8 +86,8 @@ def create_backup(repo: Repo, *, since: str | None = None, to: Path | None = Non
             return Made(None, kind, tree.count(session.staging, snapshot.files), count_rows(session.staging, snapshot))
 
     def act(session: Session) -> Backup:
-        faults = count_faults(session.reader.faults()) if session.reader is not None else ()
         snapshot = session.working.snapshot()
+        faults = _faults(session, snapshot, earlier)
         place = _put_place(session.staging, repo.config)
         snapshot_id = put_snapshot(session.staging, snapshot)
         session.staging.flush()
@@ -179,6 +180,30 @@ def _earlier(repo: Repo, since: str, target: BundleDirectory | None) -> Backup:
     )
 
 
+def _faults(session: Session, now: Snapshot, earlier: Backup | None) -> tuple[FaultCount, ...]:
+    """The broken foreign keys; of tables that are as an earlier backup has them, with all they refer to, as it says."""
+    reader, staging = session.reader, session.staging
+    if reader is None or now.database is None:
+        return ()
+    before = get_snapshot(staging, earlier.commit.snapshot).database if earlier is not None else None
+    if earlier is None or before is None or before.schema != now.database.schema:
+        return count_faults(reader.faults())
+    tables = {key.decode() for key, _ in tree.items(staging, now.database.tables)}
+    changed = {key.decode().lower() for key, _, _ in tree.diff(staging, before.tables, now.database.tables)}
+    same = {name.lower() for name in tables} - changed  # a parent that is not captured is none of these
+    again = {
+        name
+        for name in tables
+        if name.lower() in changed or any(link.parent.lower() not in same for link in reader.references(name))
+    }
+    found = count_faults(reader.faults(again)) if again else ()
+    return tuple(sorted((*found, *(fault for fault in earlier.record.faults if fault.table not in again)), key=_place))
+
+
+def _place(fault: FaultCount) -> tuple[str, str]:
+    return fault.table, fault.parent
+
+
 def _put_place(sink: ObjectSink, config: Config) -> ObjectId:
     """The tree of the configuration and the migrations, which no snapshot has."""
     paths = [CONFIG]
@@ -211,15 +236,15 @@ def _database_path(config: Config) -> str | None:
 
 def _size(store: Store, snapshot: ObjectId, place: ObjectId, earlier: Backup | None) -> int:
     """Bytes that the objects of a state take in the store, without those that an earlier backup has."""
-    reach = Reach(store)
-    known: set[ObjectId] = set()
     if earlier is not None:
-        reach.commits([earlier.id])
-        known = set(reach.seen)
+        fresh = Fresh(store)
+        fresh.snapshot(get_snapshot(store, earlier.commit.snapshot), snapshot)
+        fresh.files(earlier.record.place_root, place)
+        return sum(store.stored_sizes(fresh.kinds).values())
+    reach = Reach(store)
     reach.snapshot(snapshot)
     reach.files(place)
-    new = reach.seen - known
-    return sum(stored for oid, _, stored in store.objects() if oid in new)
+    return sum(stored for oid, _, stored in store.objects() if oid in reach.seen)
 
 
 def _record(
