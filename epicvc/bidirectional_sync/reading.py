@@ -29,6 +29,7 @@ from epicvc.services.session import look
 from epicvc.services.survey import NAME
 
 if TYPE_CHECKING:
+    from epicvc.services.quality import Quality
     from epicvc.services.status import Status
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -168,7 +169,11 @@ def read_quality(repo: Repo) -> QualityMetrics:
     """The quality of the data of both sides."""
     from epicvc.services.quality import data_quality  # with what calculates anew
 
-    found = data_quality(repo)
+    return quality_dict(data_quality(repo))
+
+
+def quality_dict(found: Quality) -> QualityMetrics:
+    """The quality of data as a dict."""
     return {
         "consistency_score": found.consistency.percentage,
         "completeness_score": found.completeness.percentage,
@@ -176,6 +181,7 @@ def read_quality(repo: Repo) -> QualityMetrics:
         "consistency": score_counts(found.consistency),
         "completeness": score_counts(found.completeness),
         "accuracy": score_counts(found.accuracy),
+        "unreadable": found.unreadable,
     }
 
 

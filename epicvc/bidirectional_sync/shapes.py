@@ -141,7 +141,10 @@ class ScoreCounts(TypedDict):
 
 
 class QualityMetrics(TypedDict):
-    """The quality of the data, each score from 0 to 100, with the counts behind it."""
+    """The quality of the data, each score from 0 to 100, with the counts behind it.
+
+    ``unreadable`` is how many files and rows cannot be read, whose epics are not measured.
+    """
 
     consistency_score: float
     completeness_score: float
@@ -149,6 +152,7 @@ class QualityMetrics(TypedDict):
     consistency: ScoreCounts
     completeness: ScoreCounts
     accuracy: ScoreCounts
+    unreadable: int
 
 
 class SyncReportDict(SyncStatus):

@@ -342,7 +342,8 @@ class BidirectionalSync:
         command, foresight = _COMMANDS[direction], Foresight(epics)
         with recorded(repo.config.private, command) as recording:
             report = synchronise(repo, policy, command=command, allow=self._allow, foresee=foresight.note)
-            recording.exit, recording.counts = int(bool(report.conflicts)), counts_of_sync(report)
+            recording.exit = InvalidData.exit_code if report.errors else int(bool(report.conflicts))
+            recording.counts = counts_of_sync(report)
         foresight.complete(repo)
         if self._enriches:
             self._enrich(repo, foresight.files.intersection(foresight.names))

@@ -105,14 +105,19 @@ def _speaks_utf8() -> bool:
     return (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
 
 
-def write_json(value: object) -> None:
-    """One JSON value on stdout."""
+def json_text(value: object, *, ascii_only: bool = False) -> str:
+    """One JSON value on one line, with nothing in it that could steer a terminal or mislead the eye."""
     import json
 
-    text = json.dumps(value, ensure_ascii=not _speaks_utf8(), default=str)
-    if not text.isprintable():  # then it could steer a terminal or mislead the eye; inside texts this says the same
+    text = json.dumps(value, ensure_ascii=ascii_only, default=str)
+    if not text.isprintable():  # inside texts an escape says the same
         text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
-    sys.stdout.write(text + "\n")
+    return text + "\n"
+
+
+def write_json(value: object) -> None:
+    """One JSON value on stdout."""
+    sys.stdout.write(json_text(value, ascii_only=not _speaks_utf8()))
 
 
 def read_bytes(path: str) -> bytes:

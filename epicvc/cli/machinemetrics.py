@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from epicvc.services.metrics import Figures, Metrics
     from epicvc.services.quality import Quality, Score
+    from epicvc.services.reporting.contents import Report
 
 Shape = dict[str, Any]
 
@@ -71,7 +72,8 @@ def _time(time: datetime | None) -> str | None:
 
 def data(found: Quality) -> Shape:
     """The quality of the data."""
-    return {name: _score(getattr(found, name)) for name in ("consistency", "completeness", "accuracy")}
+    scores = {name: _score(getattr(found, name)) for name in ("consistency", "completeness", "accuracy")}
+    return {"unreadable": found.unreadable, **scores}
 
 
 def _score(score: Score) -> Shape:
@@ -81,4 +83,31 @@ def _score(score: Score) -> Shape:
         "total": score.total,
         "places": score.places,
         "losses": [{"label": str(loss.label), "points": loss.points, "why": loss.why} for loss in score.losses],
+    }
+
+
+def report(found: Report) -> Shape:
+    """``epicvc.report/1``: each part as the command of its own has it."""
+    from epicvc.cli import machine, machineplans
+
+    schedule = machineplans.schedule(found.schedule) if found.schedule is not None else None
+    if schedule is not None:
+        del schedule["tasks"]  # there are too many of them for a report
+    parts = {
+        "status": machine.status(found.status),
+        "conflicts": machine.questions(found.conflicts)["conflicts"],
+        "commits": machine.log(found.commits, found.names)["commits"],
+        "schedule": schedule,
+    }
+    return {
+        "format": "epicvc.report/1",
+        "made": format_time(found.made),
+        "since": format_time(found.since),
+        "last_sync": _time(found.last_sync),
+        "epics": found.quality.epics,
+        "sides": list(found.sides),
+        **parts,
+        "runs": runs(found.metrics),
+        "quality": data(found.quality),
+        "warnings": list(found.warnings),
     }

@@ -46,7 +46,7 @@ EPICVC: Final = Family(
         **_in("operations", "undo", "redo"),
         **_in("plan", "plan"),
         **_in("enrich", "enrich"),
-        **_in("metrics", "stats"),
+        **_in("metrics", "stats", "report"),
         **_in("care", "fsck", "gc", "doctor", "adopt"),
         "backup": Family(
             "Backups, here and in another place.", _in("backup", "create", "list", "verify", "restore", "forget")

@@ -36,7 +36,7 @@ def between_sides(session: Session) -> Tell:
 
     def tell(label: Label, name: str) -> str:
         place = (SIDES[name == DATABASE], label)
-        return _since(name, tracers.of(label).origins([place]).get(place))
+        return since(name, tracers.of(label).origins([place]).get(place))
 
     return tell
 
@@ -56,12 +56,13 @@ def between_branches(session: Session, ours: ObjectId, theirs: ObjectId, reverte
         if name == THEIRS and reverted is not None:
             commit = get_commit(session.staging, reverted)
             return f"{name}, without commit {commit_named(Origin('', reverted, commit.author, commit.time))}"
-        return _since(name, tracers.of(label).origin_in(ours if name == OURS else theirs, label))
+        return since(name, tracers.of(label).origin_in(ours if name == OURS else theirs, label))
 
     return tell
 
 
-def _since(name: str, origin: Origin | None) -> str:
+def since(name: str, origin: Origin | None) -> str:
+    """What a place is called, and since when it has been as it is."""
     if origin is None:
         return name
     return f"{name}, uncommitted" if origin.commit is None else f"{name}, since commit {commit_named(origin)}"

@@ -95,11 +95,15 @@ class Quality(Struct):
     """The quality of the data.
 
     Attributes:
+        epics: how many there are on either side.
+        unreadable: how many files and rows cannot be read. Their epics are not measured.
         consistency: core fields that say the same on both sides; none where there is no database.
         completeness: required fields that are filled in.
         accuracy: stored calculated fields that equal a recomputation.
     """
 
+    epics: int = 0
+    unreadable: int = 0
     consistency: Score = field(default_factory=Score)
     completeness: Score = field(default_factory=Score)
     accuracy: Score = field(default_factory=Score)
@@ -113,13 +117,15 @@ def data_quality(repo: Repo, *, today: date | None = None) -> Quality:
         today: the day from which a start that is not kept is reckoned; by default the clock's.
 
     Raises:
-        EpicvcError: a side is invalid or cannot be read.
+        EpicvcError: a side cannot be read at all.
     """
     quality = Quality()
     with look(repo) as session:
-        session.working.files.require_valid()
         documents = Documents(repo, session.working, session.staging, session.reader)
-        epics = sorted({*session.working.files.by_epic, *documents.db_ids()}, key=natural_order)
+        held = documents.held.epics
+        epics = sorted({*session.working.files.by_epic, *documents.db_ids()} - held, key=natural_order)
+        quality.epics = len(epics) + len(held)
+        quality.unreadable = len(documents.held.unreadable)
         differing = set(documents.candidates())
         done = 0
         for batch in batches(epics):
@@ -133,7 +139,7 @@ def data_quality(repo: Repo, *, today: date | None = None) -> Quality:
                 _require(quality.completeness, epic, files if files is not None else db or {})
             done += len(batch)
             repo.progress("epics", done, len(epics))
-        _recompute(quality.accuracy, documents, today or in_local_zone(repo.now()).date())
+        _recompute(quality.accuracy, documents, None if not held else epics, today or in_local_zone(repo.now()).date())
     return quality
 
 
@@ -192,13 +198,13 @@ def _require_filled(score: Score, label: Label, value: JSON) -> None:
         score.note(1)
 
 
-def _recompute(score: Score, documents: Documents, today: date) -> None:
+def _recompute(score: Score, documents: Documents, epics: list[str] | None, today: date) -> None:
     """Compare each calculated field that the database has with what ``plan`` would write there."""
     if documents.reader is None or documents.layout is None:
         return
     config = documents.repo.config
     planner, records = Planner(config.plan), load_plans(config.private)
-    for epic in read_values(documents.reader, documents.layout, (DURATION, *WRITTEN)):
+    for epic in read_values(documents.reader, documents.layout, (DURATION, *WRITTEN), epics):
         stored: Core = {name: epic.values[name] for name in WRITTEN if name in epic.values}
         if not stored:
             continue

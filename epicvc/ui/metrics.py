@@ -150,6 +150,9 @@ def draw_quality(console: Console, found: Quality, *, verbose: bool = False) -> 
         console.print(_score(console, name, score))
         console.print(line((f"    {score.good:,} of {score.total:,} {meaning}", "dim")))
         _draw_losses(console, score, _MANY if verbose else _LOSSES)
+    if found.unreadable:
+        text = f"{count(found.unreadable, 'file or row', 'files and rows')} cannot be read, see epicvc status"
+        console.print(line(("  not measured: ", "changed"), text))
 
 
 def _score(console: Console, name: str, score: Score) -> Line:

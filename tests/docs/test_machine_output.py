@@ -82,6 +82,7 @@ epicvc migrate new "add owner"
 sqlite3 plans.db "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (999, '9.9')"
 epicvc clean db
 epicvc stats
+epicvc report
 epicvc backup create
 epicvc backup create --to elsewhere
 epicvc backup list

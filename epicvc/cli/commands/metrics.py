@@ -1,7 +1,9 @@
-"""``stats``: figures of runs, and the quality of the data."""
+"""``stats`` and ``report``: figures of runs, the quality of the data, and everything on one page."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from epicvc.cli.parameters import Option, examples
@@ -19,6 +21,12 @@ Commands = Annotated[
     list[str] | None, Option("--command", metavar="NAME", help="Only runs of this command; may be repeated.")
 ]
 NoQuality = Annotated[bool, Option("--no-quality", help="Only the runs: read neither files nor database.")]
+
+ReportSince = Annotated[
+    str | None, Option("--since", metavar="TIME", help="History and runs from here on: 7d, 2025-08-17. Else a week.")
+]
+Markdown = Annotated[bool, Option("--markdown", help="As Markdown, which is the default.")]
+Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="Into this file instead of stdout.")]
 
 
 @examples("epicvc stats", "epicvc stats --since 7d --command sync", "epicvc stats --no-quality --json")
@@ -53,6 +61,43 @@ def stats(context: Context, since: Since = None, command: Commands = None, no_qu
             draw_quality(console, quality, verbose=settings.verbose)
         for warning in warnings:
             settings.say(f"warning: {warning}")
+    return 0
+
+
+@examples("epicvc report", "epicvc report --since 30d --output report.md", "epicvc report --json --output report.json")
+def report(context: Context, since: ReportSince = None, markdown: Markdown = False, output: Output = None) -> int:
+    """Report status, conflicts and who made them, history, runs, quality of the data and schedule on one page."""
+    from epicvc.cli.edge import json_text
+    from epicvc.errors import UsageError
+    from epicvc.services.metrics import read_since
+    from epicvc.services.reporting.contents import collect
+    from epicvc.services.reporting.markdown import to_markdown
+    from epicvc.services.reporting.output import require_writable, write_report
+
+    settings = settings_of(context)
+    if markdown and settings.json:
+        raise UsageError("--markdown and --json are two forms", hint="give one of them")
+    repo = repo_of(context)
+    path = settings.start() / output if output is not None else None
+    if path is not None:
+        require_writable(repo, path)
+    found = collect(repo, read_since(since, repo.now()) if since is not None else None)
+    if settings.json:
+        from epicvc.cli import machinemetrics
+
+        shape = machinemetrics.report(found)
+        if path is None:
+            settings.emit(shape)
+            return 0
+        page = json_text(shape)
+    else:
+        page = to_markdown(found)
+        if path is None:
+            settings.console()  # takes progress away
+            sys.stdout.write(page)
+            return 0
+    write_report(repo, path, page)
+    settings.say(f"wrote {path}")
     return 0
 
 
