@@ -149,7 +149,7 @@ class MigrationRunner:
             The versions that were taken back, newest first.
         """
         with self._migrator("migrate down") as migrator:
-            return [migration.version for migration in migrator.down(count=count).steps]
+            return [migration.version for migration in migrator.down(count=count, at_most=True).steps]
 
     def baseline(self, version: str | None = None) -> list[str]:
         """Adopt a database that has its schema already, after comparing it with what the migrations make.

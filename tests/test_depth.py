@@ -23,7 +23,7 @@ from epicvc.files.index import FileIndex
 from epicvc.gitlink.textconv import text_of
 from epicvc.limits import MAX_DEPTH
 from epicvc.repo import configcache
-from epicvc.repo.agreement import Agreement
+from epicvc.repo.agreed import Agreement
 from epicvc.repo.backups import read_record
 from epicvc.repo.base import get_mapping
 from epicvc.repo.dbcache import DatabaseCache

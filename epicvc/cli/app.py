@@ -19,6 +19,7 @@ from epicvc.cli.help import COMMON_SECTION, Commands, LaidCommand, LaidGroup
 from epicvc.cli.parameters import COMMON, Option, Parameter, examples_of, parameters_of
 from epicvc.cli.settings import Context, Settings
 from epicvc.cli.table import EPICVC, Family, function_of
+from epicvc.errors import UsageError
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 """The base of the command line library's own errors (it vendors its parser, so that there is no public name)."""
@@ -124,7 +125,7 @@ def _commands_of(family: Family) -> Commands:
 
 def _build(entry: str | Family, name: str) -> Any:
     if isinstance(entry, Family):
-        group: Any = Group(name=name, help=entry.help, no_args_is_help=True, rich_markup_mode=None)
+        group: Any = Group(name=name, help=entry.help, no_args_is_help=False, rich_markup_mode=None)
         group.commands = _commands_of(entry)
         return group
     command = function_of(entry, name)
@@ -136,6 +137,9 @@ def _typed(command: Callable[..., int]) -> Callable[..., int]:
     """A command's function with the signature that the library reads."""
 
     def call(context: typer.Context, **values: Any) -> int:
+        for parameter in parameters_of(command):
+            if isinstance(parameter.declared, Option) and values.get(parameter.name) in ("", [""]):
+                raise UsageError(f"{parameter.declared.names[0]} needs a value")
         with Context(context.obj, name=context.command_path.partition(" ")[2]) as ours:
             return ours.run(command, values)
 

@@ -190,6 +190,17 @@ def speak_safely() -> None:
             reconfigure(errors="backslashreplace")
 
 
+def _misused(error: Exception, *, as_json: bool) -> int:
+    """Say what is wrong with a command line, in the form of every other error."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "epicvc"
+    text = " ".join(error.format_message().split()).removesuffix(".")  # type: ignore[attr-defined]
+    words = path.partition(" ")[2]
+    message = f"{words}: {text[:1].lower()}{text[1:]}" if words else f"{text[:1].lower()}{text[1:]}"
+    report("usage", message, f"see `{path} --help`", USAGE, as_json=as_json)
+    return USAGE
+
+
 def _is_text(argument: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in argument)
 
@@ -227,9 +238,8 @@ def _run_beside(look: EarlyLook | None, arguments: Sequence[str], *, as_json: bo
     try:
         result = command_line()(args=list(arguments), prog_name="epicvc", standalone_mode=False)
     except ClickException as error:
-        if as_json:
-            report("usage", error.format_message(), None, USAGE, as_json=True)  # type: ignore[attr-defined]
-        else:
+        if not arguments:  # who asks for nothing is told what there is
             error.show()  # type: ignore[attr-defined]
-        return USAGE
+            return USAGE
+        return _misused(error, as_json=as_json)
     return result if isinstance(result, int) else DONE

@@ -60,11 +60,14 @@ class Settings:
         """The same with the flags that are set in a command's or group's parameters, behind those before it.
 
         Raises:
-            UsageError: there is no such way to colour.
+            UsageError: a flag has a value that it does not take.
         """
         color = flags.get("color")
         if color is not None and color not in _COLORS:
             raise UsageError(f"--color takes {', '.join(_COLORS)}, not {color!r}")
+        for name, flag in (("database", "--db"), ("directory", "-C"), ("log_file", "--log-file")):
+            if flags.get(name) == "":
+                raise UsageError(f"{flag} needs a value", hint=f"leave {flag} out to do without")
         changes = {name: value for name, value in flags.items() if value}
         if "directory" in changes:
             changes["directory"] = self.directory / changes["directory"]
@@ -100,10 +103,21 @@ class Settings:
         return found
 
     def located_database(self) -> str | None:
-        """``--db`` with a relative path made absolute, since it is meant from where the user stands."""
-        if self.database is None or ":" in self.database.split("/", 1)[0]:
-            return self.database
-        return str(self.start() / self.database)
+        """``--db`` with a relative path made absolute, since it is meant from where the user stands.
+
+        Raises:
+            UsageError: a directory is there.
+        """
+        return None if self.database is None else self.located(self.database, "--db")
+
+    def located(self, database: str, flag: str) -> str:
+        """The same for the value of another flag."""
+        if ":" in database.split("/", 1)[0]:
+            return database
+        path = self.start() / database
+        if path.is_dir():
+            raise UsageError(f"{flag}: {database} is a directory, and no database", hint="name the file in it")
+        return str(path)
 
     def console(self, *, stderr: bool = False) -> Console:
         """Where to draw."""

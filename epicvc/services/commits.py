@@ -99,7 +99,8 @@ def commit(
     """Record both sides as they are, or some epics of them.
 
     Raises:
-        EpicvcError: a side is invalid or cannot be read; nothing was written.
+        NotFound: a selected epic exists nowhere.
+        EpicvcError: a side cannot be read; nothing was written.
     """
     if not message.strip():
         raise UsageError("a commit needs a message", hint="say why with -m MESSAGE")
@@ -108,6 +109,8 @@ def commit(
         session.working.files.require_usable()
         head = repo.head_snapshot()
         snapshot = session.working.snapshot()
+        if selection is not None and not selection.all:
+            _require_epics(session, head[1] if head is not None else None, snapshot, selection)
         if selection is not None and not selection.all and head is not None:
             snapshot = _partial(session, head[1], snapshot, selection)
         unchanged = head is not None and snapshot.same_sides(head[1])
@@ -167,11 +170,23 @@ def commit_later(
     return Later(request, lambda _: CommitReport(made[-1]))
 
 
+def _require_epics(session: Session, head: Snapshot | None, working: Snapshot, selection: Selection) -> None:
+    """Make sure that a commit of some epics names epics that there are, or were.
+
+    Raises:
+        UsageError: a label is something else than an epic.
+        NotFound: no state has such an epic.
+    """
+    from epicvc.services.places import require_known
+
+    if any(label.path or label.table for label in selection.labels):
+        raise UsageError("commit takes whole epics", hint="name epics, as in `epicvc commit -m MESSAGE 5 7`")
+    require_known(session.staging, session.repo.config.mapping, selection, (head, working))
+
+
 def _partial(session: Session, head: Snapshot, working: Snapshot, selection: Selection) -> Snapshot:
     """HEAD's snapshot with only the selected epics as they are now."""
     epics = selection.epics() or frozenset()
-    if any(label.path for label in selection.labels):
-        raise UsageError("commit takes whole epics", hint="name epics, as in `epicvc commit -m MESSAGE 5 7`")
     sink = session.staging
     files = [
         (path, new)

@@ -8,9 +8,8 @@ from msgspec import Struct
 
 from epicvc.errors import NotFound, UsageError
 from epicvc.model.labels import Label, Selection
+from epicvc.model.mapping import Mapping
 from epicvc.repo.agreed import all_rows_known_readable, basis
-from epicvc.repo.dbside import table_root
-from epicvc.repo.filestree import epic_paths
 from epicvc.repo.objects import Commit, Snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.tracked import Unreadable
@@ -18,7 +17,6 @@ from epicvc.services.attribution import End, attribute
 from epicvc.services.difference import SideChange, differences
 from epicvc.services.session import Session, look
 from epicvc.services.sides import check_side
-from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSource
 
 WORKING = "working"
@@ -101,7 +99,7 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
         one, other = (repo.revisions.resolve(revision) for revision in revisions)
         snapshots = repo.snapshot_of(one), repo.snapshot_of(other)
         found = tuple(differences(repo.store, mapping, *snapshots, side=side, selection=selection))
-        _require_known(repo.store, selection, found, snapshots)
+        _require_known(repo.store, mapping, selection, found, snapshots)
         ends = End(one, snapshots[0]), End(other, snapshots[1])
         return Comparison(one.hex(), other.hex(), tuple(attribute(repo, repo.store, *ends, found)))
     commit = repo.revisions.resolve(revisions[0] if revisions else "HEAD")
@@ -110,7 +108,7 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
         before = repo.snapshot_of(commit)
         working = session.working.snapshot()
         found = tuple(differences(session.staging, mapping, before, working, side=side, selection=selection))
-        _require_known(session.staging, selection, found, (before, working))
+        _require_known(session.staging, mapping, selection, found, (before, working))
         ends = End(commit, before), End(repo.revisions.head(), working, working=True)
         changes = tuple(attribute(repo, session.staging, *ends, found))
         return Comparison(commit.hex(), WORKING, changes, tuple(_unreadable(session, side, selection)))
@@ -146,7 +144,7 @@ def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparis
     before = repo.snapshot_of(parent) if parent else None
     after = repo.snapshot_of(commit.id)
     found = tuple(differences(repo.store, repo.config.mapping, before, after, selection=selection))
-    _require_known(repo.store, selection, found, (before, after))
+    _require_known(repo.store, repo.config.mapping, selection, found, (before, after))
     ends = End(parent, before), End(commit.id, after)
     return Comparison(
         parent.hex() if parent else None, commit.id.hex(), tuple(attribute(repo, repo.store, *ends, found))
@@ -154,25 +152,20 @@ def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparis
 
 
 def _require_known(
-    source: ObjectSource, selection: Selection, found: Sequence[SideChange], snapshots: Sequence[Snapshot | None]
+    source: ObjectSource,
+    mapping: Mapping,
+    selection: Selection,
+    found: Sequence[SideChange],
+    snapshots: Sequence[Snapshot | None],
 ) -> None:
     """Tell a word that names nothing from a place where nothing changed.
 
     Raises:
-        NotFound: neither state has a selected epic or table.
+        NotFound: neither state has a selected place.
     """
-    changed = {(item.change.label.table, item.change.label.root) for item in found}
-    states = [snapshot for snapshot in snapshots if snapshot is not None]
-    for label in selection.labels:
-        if (label.table, label.root) in changed or any(_knows(source, state, label) for state in states):
-            continue
-        what = f"table {label.root}" if label.table else f"revision or epic {label.root}"
-        raise NotFound(f"no {what}", hint="see `epicvc log` and `epicvc status`")
+    changed = {above for item in found for above in item.change.label.upwards()}
+    unchanged = tuple(label for label in selection.labels if label not in changed)
+    if unchanged:
+        from epicvc.services.places import require_known  # reads whole states, for words that may be wrong
 
-
-def _knows(source: ObjectSource, state: Snapshot, label: Label) -> bool:
-    if label.table:
-        return state.database is not None and table_root(source, state.database, label.root) is not None
-    if tree.get(source, state.base, label.root.encode()) is not None:
-        return True
-    return bool(epic_paths(source, state.files, {label.root}))
+        require_known(source, mapping, Selection(unchanged), snapshots, "revision or epic")

@@ -210,7 +210,8 @@ def _mapped(mapping: Mapping, columns: TableMap, table: str, key: bytes, old: Se
 
     labels = [_label(mapping, table, seen) for seen in (old, new)]
     was, now = (
-        None if seen is None or not is_alive(seen[1], columns) else _document(columns, seen[1]) for seen in (old, new)
+        None if seen is None or not is_alive(seen[1], columns) else row_document(columns, seen[1])
+        for seen in (old, new)
     )
     label = labels[1] or labels[0]
     if label is None or (was is None and now is None):
@@ -244,7 +245,7 @@ def _link_label(mapping: Mapping, table: str, old: Seen, new: Seen) -> Label | N
     return label.child(mapping.links.field).child(str(seen[1].get(mapping.links.column)))
 
 
-def _document(columns: TableMap, row: NamedRow) -> dict[str, JSON]:
+def row_document(columns: TableMap, row: NamedRow) -> dict[str, JSON]:
     """A row as the fields that it stands for, and its unmapped columns as system fields of their own name.
 
     Keys, parents and the order are what labels and moves say; they are no fields.

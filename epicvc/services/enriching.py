@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from epicvc.database.backend import Backend
 from epicvc.database.documents import read_epics
 from epicvc.database.layout import read_layout
-from epicvc.errors import NotFound
+from epicvc.errors import NotFound, UsageError
 from epicvc.fileio import read_file
 from epicvc.files.scan import scan
 from epicvc.jsonio import dumps_text
@@ -89,6 +89,8 @@ def enrich_repo(
     config = repo.config
     target = to if to is not None else default_directory(config.files)
     require_own_way(target, config.root)
+    if target.resolve().is_relative_to(config.private.resolve()):
+        raise UsageError(f"{target} is no place for enriched files", hint="name a directory of your own with --to")
     backend = repo.backend()
     facts: Mapping[str, Facts] = {}
     if backend is not None:

@@ -130,24 +130,29 @@ class Migrator:
 
         return self._run("up", plan, dry_run=dry_run)
 
-    def down(self, to: str | None = None, count: int | None = None, *, dry_run: bool = False) -> MigrationReport:
+    def down(
+        self, to: str | None = None, count: int | None = None, *, at_most: bool = False, dry_run: bool = False
+    ) -> MigrationReport:
         """Take back the newest migration, several, or all behind a version.
 
         Args:
             to: the version that stays; ``none`` takes back all.
-            count: how many to take back; more than there are takes back all.
+            count: how many to take back.
+            at_most: take back all where there are not so many.
             dry_run: only say which.
 
         Raises:
             InvalidMigration: there is a problem with the migrations, or no way back.
             Refused: a migration was adopted, not applied.
-            NotFound: nothing is applied, or that version is not.
+            NotFound: so many are not applied, or that version is not.
             MigrationFailed: a statement was refused; that step was rolled back.
         """
         goal: list[str] = []  # decided once: three back are not three more when somebody took one back meanwhile
 
         def plan(seen: _Seen) -> Plan:
             target = goal[0] if goal else to
+            if at_most and count is not None and 0 < len(seen.history.records) < count:
+                target = target or NOTHING
             made = plan_down(seen.migrations, seen.history, seen.findings, to=target, count=None if target else count)
             if not goal:
                 goal.append(made.end or NOTHING)

@@ -25,6 +25,7 @@ from epicvc.repo.rows import CapturedRows, NamedRow, Owner, mapped_tables, rows_
 from epicvc.services.difference import key_text
 from epicvc.services.formerrows import FormerRows
 from epicvc.services.pickedparents import Parent, Parents, require_checks
+from epicvc.services.places import require_known
 from epicvc.services.restoredfile import check_new_names, restore_file
 from epicvc.services.session import Later, Session, change
 from epicvc.services.sides import check_side
@@ -98,6 +99,7 @@ def pick(
         labels = tuple(parent.label for parent in parents)
         picked = Picked(_count(session, current, wanted), current.database != wanted.database, labels)
         if wanted.same_sides(current):
+            require_known(session.staging, repo.config.mapping, selection, (source, current))
             return picked
         text = f"restore {' '.join(map(str, selection.labels))} from {revision}"
         later = go(session, "restore", text, Target(wanted, check=guard), lambda _done: picked)

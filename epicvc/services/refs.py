@@ -85,7 +85,7 @@ def create_branch(
     with _moving(repo, "switch" if switch else "branch", f"branch {name}", dry_run=dry_run) as refs:
         if switch:
             require_no_merge(repo)
-        _require_free(repo, name, force=force)
+        _require_free(repo, name, force=force, switch=switch)
         refs[ref] = repo.revisions.resolve(revision or HEAD).hex()
         if switch:
             refs[HEAD] = SYMBOLIC + ref
@@ -148,11 +148,12 @@ def rename_branch(repo: Repo, old: str | None, new: str, *, force: bool = False,
     return name
 
 
-def _require_free(repo: Repo, name: str, *, force: bool) -> None:
+def _require_free(repo: Repo, name: str, *, force: bool, switch: bool = False) -> None:
     if repo.store.ref(BRANCHES + name) is None:
         return
     if not force:
-        raise UsageError(f"there is a branch {name} already", hint="move it with --force")
+        hint = f"`epicvc switch {name}` goes there" if switch else "move it with --force"
+        raise UsageError(f"there is a branch {name} already", hint=hint)
     if repo.revisions.branch() == name:
         raise Refused(f"{name} is the current branch", hint="`epicvc rollback` moves it, and both sides with it")
 

@@ -17,7 +17,7 @@ from epicvc.errors import NotFound, Refused
 from epicvc.merge.threeway import Chosen, Conflict, Direction
 from epicvc.model.diff import Op
 from epicvc.model.document import Core, tasks_of
-from epicvc.model.labels import Label
+from epicvc.model.labels import Label, Selection
 from epicvc.plan.moves import Course, Moves
 from epicvc.plan.plan import Outcome, Policy
 from epicvc.repo.documents import Documents, Three
@@ -164,6 +164,8 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> t
 
         policy = know_renamed(documents, policy)
     planner = Planner(documents)
+    if policy.selection.labels:
+        _require_known(documents, policy.selection)
     survey = _survey(documents, planner, policy, decide)
     moves = _moves(documents, survey, policy)
     known, linked = with_moves(policy, moves, documents)
@@ -229,7 +231,6 @@ def _survey(
     chosen = policy.selection.epics()
     candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()
     if chosen is not None:
-        _require_known(documents, chosen)
         candidates = [epic for epic in candidates if epic in chosen]
     if not candidates:
         report.errors = _stopping(documents, chosen, report)
@@ -323,11 +324,20 @@ def _note_new_tasks(documents: Documents, survey: Survey) -> None:
         survey.tasks.note_new(epic, documents.file_core(epic) or {})
 
 
-def _require_known(documents: Documents, epics: frozenset[str]) -> None:
-    for epic in sorted(epics):
+def _require_known(documents: Documents, selection: Selection) -> None:
+    """Make sure that a selection names what there is.
+
+    Raises:
+        UsageError: it names a table.
+        NotFound: it names an epic, or a place in one, that no side has.
+    """
+    from epicvc.services.places import require_fields  # only for who names places
+
+    for epic in sorted(selection.epics() or ()):
         known = epic in documents.working.files.by_epic or epic in documents.entries or epic in documents.db_ids()
         if not known and epic not in documents.held.epics:
             raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
+    require_fields(documents, selection)
 
 
 EMPTY_SIDE: Final = "bring it back with `epicvc rollback HEAD`, or mean it with `epicvc sync --allow-empty-side`"

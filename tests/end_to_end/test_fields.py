@@ -256,8 +256,10 @@ def test_resolve_refuses_what_cannot_be(repo: EpicRepo) -> None:
     for labels in ((), (name,)):  # without a terminal there is nobody to ask
         with repo.unchanged():
             said = repo.run("resolve", *labels)
-        assert said.code == 2
-        assert "say how to settle" in said.err
+            answer = repo.run("resolve", *labels, "--json")
+        assert (said.code, answer.code) == (1, 1)
+        assert "say how to settle" in said.out
+    repo.refused(3, "resolve", "nope", naming="nope is no conflict")
     repo.refused(2, "resolve", "--prefer", "mine", naming="mine")
     repo.refused(2, "resolve", "--set", name, naming=name)
     repo.refused(3, "resolve", f"{epic}:summary", "--prefer", "db", naming=f"{epic}:summary")

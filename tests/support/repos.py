@@ -176,7 +176,9 @@ class EpicRepo:
             said = self.run(*arguments)
             answer = self.run(*arguments, "--json")
         assert (said.code, said.out, answer.code, answer.err) == (2, "", 2, "")
-        assert "Error: " in said.err
+        first, hint = said.err.splitlines()
+        assert first.startswith("epicvc: ")
+        assert hint.startswith("  hint: see `epicvc")
         assert (answer.value["error"], answer.value["exit"]) == ("usage", 2)
 
     @contextlib.contextmanager

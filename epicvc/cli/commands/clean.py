@@ -51,7 +51,11 @@ def db(
         context.record(cleaning.private)
         parts = [cleaning.orphaned_tasks()] if orphaned_tasks or everything else []
         if orphaned_sessions or everything:
-            parts.append(cleaning.orphaned_sessions(opened(tasks_in).backend if tasks_in is not None else None))
+            parts.append(
+                cleaning.orphaned_sessions(
+                    opened(settings.located(tasks_in, "--tasks-in")).backend if tasks_in is not None else None
+                )
+            )
         if archive is not None:
             parts.append(cleaning.archive(archive))
         reports += cleaning.run(parts, dry_run=dry_run)

@@ -43,6 +43,8 @@ def branch(
     settings, repo = settings_of(context), repo_of(context)
     if move and (delete or name is None):
         raise UsageError("what is to be renamed?", hint="epicvc branch -m [OLD] NEW")
+    if delete and (name is None or revision is not None):
+        raise UsageError("branch -d takes one branch", hint="epicvc branch -d NAME")
     if name is None:
         if not settings.json:
             draw_refs(settings.console(), refs.branches(repo), repo.revisions.branch())
@@ -89,10 +91,13 @@ def tag(
     dry_run: DryRun = False,
 ) -> int:
     """List tags, name a commit, or remove a name."""
+    from epicvc.errors import UsageError
     from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
     settings, repo = settings_of(context), repo_of(context)
+    if delete and (name is None or revision is not None):
+        raise UsageError("tag -d takes one tag", hint="epicvc tag -d NAME")
     if name is None:
         if not settings.json:
             draw_refs(settings.console(), refs.tags(repo), None)

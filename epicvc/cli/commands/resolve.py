@@ -118,11 +118,16 @@ def _tell(context: Context, report: ResolveReport) -> int:
 
 
 def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
+    from epicvc.errors import NotFound
     from epicvc.services.remembering import Memory
     from epicvc.ui.text import count
 
-    settings = settings_of(context)
-    forgotten = Memory(repo_of(context)).forget(labels, dry_run=dry_run)
+    settings, memory = settings_of(context), Memory(repo_of(context))
+    known = memory.forget(labels, dry_run=True) if labels else []
+    for label in labels:
+        if not any(label.covers(place) for place in known):
+            raise NotFound(f"nothing is remembered of {label}", hint="without a label all resolutions are forgotten")
+    forgotten = memory.forget(labels, dry_run=dry_run)
     if settings.json:
         from epicvc.cli import machine
 
@@ -134,7 +139,7 @@ def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
 
 def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
     """List the conflicts for a script, or ask a person."""
-    from epicvc.errors import NotFound, UsageError
+    from epicvc.errors import NotFound
     from epicvc.services import resolving
     from epicvc.services.questions import ResolveReport, questions_of
     from epicvc.services.session import finish_interrupted
@@ -142,10 +147,6 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
 
     settings = settings_of(context)
     asks = sys.stdin.isatty() and sys.stdout.isatty()
-    if not settings.json and (not asks or dry_run):
-        raise UsageError(
-            "say how to settle the conflicts", hint="--prefer files|db|base, --set LABEL=JSON or --from FILE"
-        )
     repo = repo_of(context, recorded=not settings.json)
     if not settings.json:
         finish_interrupted(repo)  # halves of two states have conflicts of their own, or none
@@ -163,6 +164,10 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
     if not wanted:
         resolve_report(settings.console(), ResolveReport())
         return 0
+    if not asks or dry_run:
+        text = "say how to settle them: --prefer files|db|base, --set LABEL=JSON or --from FILE"
+        sides = (dispute.ours, dispute.theirs)
+        return _tell(context, ResolveReport(left=wanted, sides=sides, next_step=text))
     others = [conflict for conflict in conflicts if conflict not in wanted]
     return _converse(context, repo, dispute, wanted, others)
 

@@ -76,11 +76,11 @@ def plan_down(
         history: the record of the database.
         findings: what the checks say of both.
         to: the version that stays applied; ``none`` for an empty database.
-        count: how many to take back; more than there are takes back all. With neither, one.
+        count: how many to take back. With neither, one.
 
     Raises:
         InvalidMigration: the checks found a problem, or there is no way back.
-        NotFound: nothing is applied, or that version is not.
+        NotFound: so many are not applied, or that version is not.
         Refused: a migration was adopted, not applied: its rollback would take away what it never made; or only another
             program has it.
     """
@@ -121,6 +121,11 @@ def _leaving(history: History, to: str | None, count: int | None) -> list[Record
         raise UsageError(f"{wanted} migrations cannot be taken back", hint="give a number from 1 on")
     if not history.records:
         raise NotFound("there is no migration to take back", hint="see `epicvc migrate status`")
+    if wanted > len(history.records):
+        raise NotFound(
+            f"only {len(history.records)} migrations are applied, not {wanted}",
+            hint="see `epicvc migrate status`; `epicvc migrate down none` takes back all",
+        )
     return list(history.records[::-1][:wanted])
 
 

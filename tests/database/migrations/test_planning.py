@@ -128,8 +128,10 @@ def test_down() -> None:
     assert versions(plan_down(ALL, full, SOUND, to="1")) == ["003", "002"]
     assert versions(plan_down(ALL, full, SOUND, to="003")) == []
     assert versions(plan_down(ALL, full, SOUND, to="none")) == ["003", "002", "001"]
-    plan = plan_down(ALL, full, SOUND, count=99)
+    plan = plan_down(ALL, full, SOUND, count=3)
     assert (versions(plan), plan.end) == (["003", "002", "001"], None)
+    with pytest.raises(NotFound, match="only 3 migrations are applied, not 99"):
+        plan_down(ALL, full, SOUND, count=99)
     with pytest.raises(UsageError):
         plan_down(ALL, full, SOUND, count=0)
     with pytest.raises(NotFound, match="no migration to take back"):
