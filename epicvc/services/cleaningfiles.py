@@ -1,11 +1,15 @@
 """Cleaning epic files: copies of one epic, faults that can be mended without a guess, and what else is wrong.
 
 What to do is decided from bytes alone; doing it is one operation in an epic repo, and plain atomic writes elsewhere.
+Files are read when their turn comes, each once more for each part and for being written, and never kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -16,7 +20,7 @@ from epicvc.errors import EpicvcError
 from epicvc.fileio import atomic_write, read_file, remove_file
 from epicvc.files.repair import repair
 from epicvc.files.scan import scan
-from epicvc.jsonio import JSON, dumps_canonical, parse
+from epicvc.jsonio import dumps_canonical, parse
 from epicvc.model.document import doubt, epic_body, epic_id, read_file_epic
 from epicvc.model.mapping import Mapping as FieldMapping
 from epicvc.model.templates import is_template
@@ -27,8 +31,12 @@ from epicvc.services.session import Session, look
 from epicvc.store.objects import ObjectType
 
 Files: TypeAlias = Mapping[str, bytes]
-Changes: TypeAlias = dict[str, bytes | None]
-"""Files that become other bytes; ``None`` removes one."""
+
+Change: TypeAlias = Callable[[bytes], bytes]
+"""Makes the new bytes of a file from those that it has."""
+
+Changes: TypeAlias = "dict[str, Change | None]"
+"""What becomes of files; ``None`` removes one."""
 
 Decide: TypeAlias = Callable[[Files, CleanReport], Changes]
 
@@ -85,9 +93,9 @@ class FileCleaning:
 
     def validate(self) -> Validated:
         """Read every file as a sync would."""
-        files = self._files()
-        errors = {path: problem for path, data in files.items() if (problem := self._problem(path, data)) is not None}
-        return Validated(len(files), errors)
+        with self._files() as files:
+            found = {path: self._problem(path, data) for path, data in files.items()}
+        return Validated(len(found), {path: problem for path, problem in found.items() if problem is not None})
 
     def _problem(self, path: str, data: bytes) -> str | None:
         try:
@@ -98,12 +106,14 @@ class FileCleaning:
             return error.message
         return None
 
-    def _files(self) -> dict[str, bytes]:
+    @contextmanager
+    def _files(self) -> Iterator[Files]:
         if self._repo is None:
             root = self._directory
-            return {path: read_file(root / path, root=root) for path in scan(root).paths}
-        with look(self._repo) as session:
-            return _captured(session)
+            yield _Lazily(scan(root).paths, lambda path: read_file(root / path, root=root))
+        else:
+            with look(self._repo) as session:
+                yield _captured(session)
 
     def run(self, parts: Sequence[FilePart], *, dry_run: bool = False) -> list[CleanReport]:
         """Do clean-ups together; in an epic repo as one operation, all of it or nothing.
@@ -113,67 +123,100 @@ class FileCleaning:
             dry_run: only report.
         """
         reports = [CleanReport(part.command, dry_run=dry_run) for part in parts]
-        changes = _decided(parts, self._files(), reports)
-        if dry_run or not changes:
-            return reports
-        if self._repo is None:
-            for path, data in changes.items():
-                if data is None:
-                    remove_file(self._directory / path)
-                else:
-                    atomic_write(self._directory / path, data)
+        with self._files() as files:
+            changes = _decided(parts, files, reports)
+            if not dry_run and self._repo is None:
+                for path, change in changes.items():
+                    if change is None:
+                        remove_file(self._directory / path)
+                    else:
+                        atomic_write(self._directory / path, change(files[path]))
+        if dry_run or not changes or self._repo is None:
             return reports
         checkpoint = take_checkpoint(self._repo, "clean-files")
         for report in reports:
             report.checkpoint = checkpoint if report.done else None
 
         def work(session: Session, _: Writer | None, stage: Stage) -> None:
-            for path, data in _decided(parts, _captured(session), reports).items():
+            files = _captured(session)
+            for path, change in _decided(parts, files, reports).items():
                 blob = session.working.files.files[path].blob
-                if data is None:
+                if change is None:
                     stage.remove(path, blob)
                 else:
-                    stage.write(path, blob, data)
+                    stage.write(path, blob, change(files[path]))
 
         command = " ".join(["clean files", *(part.command.removeprefix("clean files ") for part in parts)])
         carry_out(self._repo, "clean", command, work, rows=False)
         return reports
 
 
+class _Lazily(Mapping[str, bytes]):
+    """Files by path, each read whenever it is asked for."""
+
+    def __init__(self, paths: Iterable[str], read: Callable[[str], bytes]) -> None:
+        self._paths = dict.fromkeys(paths)
+        self._read = read
+
+    def __getitem__(self, path: str) -> bytes:
+        if path not in self._paths:
+            raise KeyError(path)
+        return self._read(path)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
 def _decided(parts: Sequence[FilePart], files: Files, reports: Sequence[CleanReport]) -> Changes:
     """What becomes of the files by all parts; fills the reports anew."""
-    now: dict[str, bytes] = dict(files)
     changes: Changes = {}
     for part, report in zip(parts, reports, strict=True):
         report.done, report.kept = [], []
-        found = part.decide(now, report)
-        changes |= found
-        for path, data in found.items():
-            if data is None:
-                del now[path]
-            else:
-                now[path] = data
+        for path, change in part.decide(_after(files, changes), report).items():
+            before = changes.get(path)
+            changes[path] = change if change is None or before is None else partial(_in_turn, before, change)
     return changes
 
 
-def _captured(session: Session) -> dict[str, bytes]:
+def _after(files: Files, changes: Changes) -> Files:
+    """Files as changes leave them."""
+    left = [path for path in files if changes.get(path, _as_it_is) is not None]
+    return _Lazily(left, lambda path: (changes.get(path) or _as_it_is)(files[path]))
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+def _in_turn(first: Change, then: Change, data: bytes) -> bytes:
+    return then(first(data))
+
+
+def _captured(session: Session) -> Files:
     """The files as they were captured, those that are no valid epics included."""
     files = session.working.files.files
-    return {path: session.staging.get(file.blob, ObjectType.BLOB) for path, file in sorted(files.items())}
+    return _Lazily(sorted(files), lambda path: session.staging.get(files[path].blob, ObjectType.BLOB))
 
 
 def _repaired(files: Files, report: CleanReport) -> Changes:
-    wrapped = sum(_is_wrapped(data) for data in files.values())
+    # Both shapes are epics: a bare one is put below "epic" where that is how its neighbours are written.
+    wrap = sum(map(_is_wrapped, files.values())) * 2 >= len(files)
     changes: Changes = {}
     for path, data in files.items():
-        # Both shapes are epics: a bare one is put below "epic" where that is how its neighbours are written.
-        mended = repair(data, wrap=wrapped * 2 >= len(files))
-        if mended.fixes:
-            changes[path] = mended.data
-            report.done.append(Cleaned(path, ", ".join(mended.fixes)))
+        fixes = repair(data, wrap=wrap).fixes
+        if fixes:
+            changes[path] = partial(_mended, wrap=wrap)
+            report.done.append(Cleaned(path, ", ".join(fixes)))
         elif (problem := _fault(path, data)) is not None:
             report.kept.append(Cleaned(path, problem))
     return changes
+
+
+def _mended(data: bytes, *, wrap: bool) -> bytes:
+    return repair(data, wrap=wrap).data
 
 
 def _is_wrapped(data: bytes) -> bool:
@@ -195,7 +238,6 @@ def _fault(path: str, data: bytes) -> str | None:
 def _without_duplicates(files: Files, report: CleanReport) -> Changes:
     """Of files with the same epic and the same content, the one that is named after its epic, else the first, stays."""
     by_epic: dict[str, list[str]] = {}
-    values: dict[str, JSON] = {}
     for path, data in files.items():
         try:
             value = parse(data)
@@ -206,18 +248,17 @@ def _without_duplicates(files: Files, report: CleanReport) -> Changes:
         if (reason := doubt(value)) is not None:
             report.kept.append(Cleaned(path, f"{reason}; not compared"))
         elif (key := epic_id(value)) is not None:
-            values[path] = value
             by_epic.setdefault(key, []).append(path)
     changes: Changes = {}
     for epic, paths in by_epic.items():
         if len(paths) < 2:
             continue
         keep = min(paths, key=lambda path: (Path(path).stem != epic, len(path), path))
-        meaning = dumps_canonical(values[keep])
+        meaning = _meaning(files[keep])
         for path in paths:
             if path == keep:
                 continue
-            if dumps_canonical(values[path]) == meaning:
+            if _meaning(files[path]) == meaning:
                 changes[path] = None
                 report.done.append(Cleaned(path, f"the same as {keep}"))
             else:
@@ -225,3 +266,8 @@ def _without_duplicates(files: Files, report: CleanReport) -> Changes:
                     Cleaned(path, f"another version of epic {epic}, which is in {keep}; decide which one stays")
                 )
     return changes
+
+
+def _meaning(data: bytes) -> bytes:
+    """The digest of what a file says."""
+    return hashlib.sha256(dumps_canonical(parse(data))).digest()

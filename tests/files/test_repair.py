@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -80,3 +82,49 @@ def test_any_bytes_are_taken(data: bytes) -> None:
         parse(mended.data)
     else:
         assert mended.data == data
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"[1, /* a */ 2 /* b */ ]", b"[1,  2  ]"),
+        (b"[1, /* a */ /* b */ ]", b"[1   ]"),
+        (b"[1, // a, ]\n /* , ] */ 2, // b\n]", b"[1, \n  2 \n]"),
+        (b"[1] /* no end", b"[1] /* no end"),
+        (b'["no end, ]', b'["no end, ]'),
+        (b"[1] // end", b"[1] "),
+    ],
+)
+def test_a_comment_ends_where_it_ends(before: bytes, after: bytes) -> None:
+    assert repair(before).data == after
+
+
+HOSTILE = {
+    "comments behind a comma": b"[1," + b"/**/" * 50_000 + b"2]",
+    "comments without an end": b"/* " * 70_000,
+    "texts without an end": b'"' + b'\\"' * 100_000,
+    "commas": b"[" + b"1, \n" * 50_000 + b"]",
+    "missing values": b"[" + b" ," * 100_000 + b"]",
+    "commas too many": b"[" + b"[1,]," * 40_000 + b"1]",
+    "one text": b'["' + b"a" * 300_000 + b'",]',
+    "one text of escapes": b'["' + b"\\n" * 100_000 + b'",]',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_file_is_gone_through_again_and_again(name: str) -> None:
+    started = time.process_time()
+    repair(HOSTILE[name])
+    assert time.process_time() - started < 2  # some hundredths; with the square of them it is minutes
+
+
+@pytest.mark.parametrize("name", ["one text", "one text of escapes", "missing values", "comments behind a comma"])
+def test_memory_is_a_small_multiple(name: str) -> None:
+    data = HOSTILE[name]
+    tracemalloc.start()
+    try:
+        repair(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * len(data)
