@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from epicvc.database.backend import MakeBackend
 from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.fileio import directory_locked
 from epicvc.repo.config import CONFIG, FILES_GUESSES, MAKING_SECONDS, load_config, locate
@@ -34,20 +35,27 @@ class Place(Struct, frozen=True):
     database: str | None
 
     @contextmanager
-    def opened(self) -> Iterator[Repo]:
-        """The repo, open. Each call opens it anew, so that threads need not wait for each other."""
+    def opened(self, given: MakeBackend | None = None) -> Iterator[Repo]:
+        """The repo, open. Each call opens it anew, so that threads need not wait for each other.
+
+        Args:
+            given: gives a database in memory, which is used instead.
+        """
         repo = Repo.open(self.root, os.environ, self.database)
         try:
+            if given is not None:
+                repo.use_given(given)
             yield repo
         finally:
             repo.close()
 
 
-def find_place(db_path: str, json_dir: Path | None) -> Place:
+def find_place(db_path: str, json_dir: Path | None, given: MakeBackend | None = None) -> Place:
     """The epic repo above a JSON directory; made where there is none.
 
     Args:
         db_path: path or URL of the database, relative to the current directory.
+        given: gives a database in memory, which is used instead.
         json_dir: the directory; ``None`` for that of the repo above the current directory, else the usual ones.
 
     Raises:
@@ -55,19 +63,20 @@ def find_place(db_path: str, json_dir: Path | None) -> Place:
         EpicvcError: a repo has to be made and cannot; nothing was made.
     """
     files = Path(os.path.normpath(json_dir.absolute())) if json_dir is not None else None
-    named = None if db_path == DATABASE and not Path(DATABASE).exists() else _absolute(db_path)
+    usual = given is not None or (db_path == DATABASE and not Path(DATABASE).exists())
+    named = None if usual else _absolute(db_path)
     with _MAKING:
         try:
             root = find_root(files or Path.cwd())
         except NotFound:
-            return _make(named, files)
+            return _make(named, files, given)
     with directory_locked(root, MAKING_SECONDS):
         pass  # another process that makes it has done so
     with Place(root, named).opened() as repo:
         config = repo.config
     if files is not None:
         _require_same(config.files, files, root)
-    return Place(root, named if config.database is not None else _absolute(DATABASE))
+    return Place(root, named if config.database is not None or given is not None else _absolute(DATABASE))
 
 
 def _absolute(db_path: str) -> str:
@@ -75,13 +84,14 @@ def _absolute(db_path: str) -> str:
     return str(url.path) if url.path is not None else db_path
 
 
-def _make(named: str | None, files: Path | None) -> Place:
+def _make(named: str | None, files: Path | None, given: MakeBackend | None) -> Place:
     """Make a repo.
 
     Args:
         named: the database; ``None`` for the one that the environment, ``epicvc.toml`` or its directory has, else
             ``framework.db`` here.
         files: the directory of the epics.
+        given: gives a database in memory, which is used instead.
     """
     from epicvc.services.initialise import initialise  # with all that makes a repo, which is there most often
 
@@ -92,10 +102,15 @@ def _make(named: str | None, files: Path | None) -> Place:
         config = load_config(root, os.environ, named, private=False)
         _require_same(config.files, files, root)
         there = config.database
-    if named is None and there is None and not (os.environ.get("EPICVC_DATABASE_URL") or (root / DATABASE).is_file()):
+    if (
+        given is None
+        and named is None
+        and there is None
+        and not (os.environ.get("EPICVC_DATABASE_URL") or (root / DATABASE).is_file())
+    ):
         named = _absolute(DATABASE)
     try:
-        initialise(root, os.environ, files=os.path.relpath(files, root), database=named)
+        initialise(root, os.environ, files=os.path.relpath(files, root), database=named, given=given)
     except Refused:  # another process has made it since
         find_root(root)
     return Place(root, named)

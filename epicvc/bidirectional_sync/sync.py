@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ from epicvc.bidirectional_sync.shapes import (
     epic_results,
     failed,
 )
+from epicvc.database.backend import MakeBackend
 from epicvc.errors import InvalidData, UsageError
 from epicvc.jsonio import parse
 from epicvc.merge.threeway import Direction
@@ -86,6 +87,7 @@ class BidirectionalSync:
         track_changes: tell unchanged files and rows by what is remembered of them. Without, both sides are read
             whole each time.
         db_manager: an application's object with ``get_connection()``, whose database is used instead of ``db_path``.
+            One in memory is used through the given connection itself, between the application's transactions.
         allow_mass_delete: synchronisations may delete more than half of a side's epics or tasks.
 
     Raises:
@@ -115,8 +117,9 @@ class BidirectionalSync:
         self._enriches, self._tracks = enable_enrichment, track_changes
         self._allow = Allow(mass_delete=allow_mass_delete)
         self._given = GivenDatabase(db_manager) if db_manager is not None else None
-        path = os.fspath(db_path) if self._given is None else self._given.where
-        self._place = find_place(path, Path(json_dir) if json_dir is not None else None)
+        path = os.fspath(db_path) if self._given is None else self._given.where or DATABASE
+        with self._borrowed() as given:
+            self._place = find_place(path, Path(json_dir) if json_dir is not None else None, given)
 
     # Synchronising
 
@@ -254,6 +257,21 @@ class BidirectionalSync:
         assert arrival.commit is not None  # it is the one that was made
         return arrival.commit.hex()
 
+    def undo(self) -> str:
+        """Take the newest operation back, as ``epicvc undo`` does, which cannot come to a database in memory.
+
+        Returns:
+            What the operation was.
+
+        Raises:
+            NotFound: there is nothing to undo.
+            ChangedSince: something that it would change has been changed since.
+        """
+        from epicvc.services.undoing import undo  # hardly any program does
+
+        with self._writing() as repo, recorded(repo.config.private, "undo"):
+            return undo(repo).description
+
     # Looking
 
     def get_change_summary(self) -> ChangeSummary:
@@ -309,16 +327,24 @@ class BidirectionalSync:
         """
         from epicvc.services.enriching import enriched_epic  # with what plans dates
 
-        with self._place.opened() as repo:
+        with self._opened() as repo:
             value = parse(enriched_epic(repo, str(epic_id)).data, source=str(epic_id))
         assert isinstance(value, dict)  # an enriched file is an object
         return dict(value)
 
     # How it is done
 
+    def _borrowed(self) -> AbstractContextManager[MakeBackend | None]:
+        return self._given.borrowed() if self._given is not None else nullcontext()
+
+    @contextmanager
+    def _opened(self) -> Iterator[Repo]:
+        with self._borrowed() as given, self._place.opened(given) as repo:
+            yield repo
+
     @contextmanager
     def _reading(self) -> Iterator[Repo]:
-        with self._place.opened() as repo:
+        with self._opened() as repo:
             if not self._tracks:
                 from epicvc.services.cleaningcache import reset_caches
 

@@ -438,13 +438,18 @@ class Backend(Protocol):
         """A read transaction. Never changes the database.
 
         While a write transaction of this backend is open, it sees what that one found, and has to end before
-        the writer commits.
+        the writer commits; only where :attr:`reads_beside` says so.
         """
         ...
 
     @property
     def takes_images(self) -> bool:
         """Whether :meth:`write` can lay a SQLite database beside this one."""
+        ...
+
+    @property
+    def reads_beside(self) -> bool:
+        """Whether :meth:`read` may be called while a write transaction is open."""
         ...
 
     def write(
@@ -515,3 +520,7 @@ class Backend(Protocol):
     def close(self) -> None:
         """Let go of what is held between transactions. The backend can be used again."""
         ...
+
+
+MakeBackend: TypeAlias = Callable[[frozenset[str]], Backend]
+"""Makes a backend that leaves some tables out."""

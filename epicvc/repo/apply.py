@@ -335,7 +335,7 @@ def _beside_others(stage: Stage, request: Request, writer: Writer) -> After:
         Replan: somebody did, or it cannot be told.
     """
     database, captured = request.database, request.before.database
-    if database is None or captured is None or request.as_restore or request.bulk:
+    if database is None or captured is None or request.as_restore or request.bulk or not database.reads_beside:
         raise Replan
     stage.alone = False
     with database.read() as found:  # as the writer found it: it holds the lock

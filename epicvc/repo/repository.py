@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.database.url import open_backend
+from epicvc.database.url import DatabaseURL, open_backend
 from epicvc.errors import DatabaseUnavailable, FileUnavailable, NotFound, Refused
 from epicvc.repo import stores
 from epicvc.repo.config import CONFIG, PRIVATE, Config, load_config
@@ -23,7 +23,7 @@ from epicvc.store.objects import ObjectId, ObjectSink
 from epicvc.store.store import Store
 
 if TYPE_CHECKING:
-    from epicvc.database.backend import Backend, Reader
+    from epicvc.database.backend import Backend, MakeBackend, Reader
     from epicvc.fileio import RepoLock
     from epicvc.files.early import EarlyLook
     from epicvc.repo.filesside import FilesSide
@@ -178,6 +178,7 @@ class Repo:
         self.is_adopted = True
         self.notice: str | None = None
         self._coming: str | None = None
+        self._given: Backend | None = None
 
     @classmethod
     def open(
@@ -260,8 +261,19 @@ class Repo:
 
         return Staging(self.store, flush_bytes=FLUSH_BYTES if writable else None)
 
+    def use_given(self, make: MakeBackend) -> None:
+        """Use a database that cannot be opened by its name, since it is in memory, instead of the configured one.
+
+        Args:
+            make: gives it, without the tables that snapshots leave out.
+        """
+        self._given = make(self.config.ignore)
+        self.config = replace(self.config, database=DatabaseURL("sqlite", self._given.display))
+
     def backend(self) -> Backend | None:
         """The database, when one is configured; it may not exist."""
+        if self._given is not None:
+            return self._given
         if self.config.database is None:
             return None
         return open_backend(self.config.database, ignore=self.config.ignore, query_seconds=self.config.query_seconds)

@@ -8,14 +8,14 @@ import re
 import shutil
 from collections.abc import Callable
 from collections.abc import Mapping as MappingABC
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.database.backend import Backend, Reader, Stranded
+from epicvc.database.backend import Backend, MakeBackend, Reader, Stranded
 from epicvc.database.builtin import create_schema
 from epicvc.database.documents import epic_keys
 from epicvc.database.layout import read_layout
@@ -96,6 +96,7 @@ def initialise(
     *,
     files: str | None = None,
     database: str | None = None,
+    given: MakeBackend | None = None,
     dry_run: bool = False,
     offer: Callable[[str], bool] = lambda _: False,
 ) -> Found:
@@ -107,6 +108,7 @@ def initialise(
         files: the directory of epics; looked for when not given.
         database: path or URL of the database; looked for when not given. A path that does not exist yet is made with
             the built-in schema.
+        given: gives a database in memory, which is used instead and which no configuration names.
         dry_run: only say what would be found.
         offer: asked, where no database is named or found, whether one of this name shall be made.
 
@@ -120,7 +122,7 @@ def initialise(
     root = root.absolute()
     # Two that begin at once would each take for its own what the other makes, and remove it where it fails.
     with nullcontext() if dry_run else directory_locked(root, MAKING_SECONDS):
-        return _initialise(root, environment, files, database, dry_run=dry_run, offer=offer)
+        return _initialise(root, environment, files, database, given, dry_run=dry_run, offer=offer)
 
 
 def _initialise(
@@ -128,6 +130,7 @@ def _initialise(
     environment: MappingABC[str, str],
     files: str | None,
     database: str | None,
+    given: MakeBackend | None,
     *,
     dry_run: bool,
     offer: Callable[[str], bool],
@@ -135,8 +138,9 @@ def _initialise(
     own = check_place(root, environment)
     there = load_config(root, environment, database, private=own) if (root / CONFIG).exists() else None
     directory = _find_files(root, files, there)
-    url = _find_database(root, database or environment.get("EPICVC_DATABASE_URL"), there)
-    if url is None and not dry_run and offer(DATABASE_GUESS):
+    named = database or environment.get("EPICVC_DATABASE_URL")
+    url = _find_database(root, named, there) if given is None else None
+    if url is None and given is None and not dry_run and offer(DATABASE_GUESS):
         url = locate(DATABASE_GUESS, root)
     found = Found(directory, database=_shown(root, url) if url else None)
     if dry_run:
@@ -146,14 +150,19 @@ def _initialise(
             remove_file(path)
     fresh = [path for path in (root / PRIVATE, root / CONFIG, *_database_files(url)) if not path.exists()]
     try:
-        if url is not None:
-            found.created_database = _ensure_database(url)
-        mapping = _inspect(url, found) if url is not None else BUILTIN
+        mapping = BUILTIN
+        if (backend := _backend(url, given)) is not None:
+            with closing(backend):
+                found.created_database = _ensure_database(backend)
+                mapping = _inspect(backend, found)
         _make_private(root)
         with Store.open(root / PRIVATE / STORE, create=True) as store:
             stores.enter(environment, str(root), store.repo_id)
             _write_configuration(root, directory, url, mapping)
-            found.commit = _first_commit(Repo(load_config(root, environment, database), store, environment), found)
+            repo = Repo(load_config(root, environment, database), store, environment)
+            if given is not None:
+                repo.use_given(given)
+            found.commit = _first_commit(repo, found)
     except BaseException as error:
         if not _remove(fresh):
             if isinstance(error, EpicvcError):
@@ -194,11 +203,10 @@ def _look(root: Path, directory: str, url: DatabaseURL | None, found: Found) -> 
     found.epics = len(scan(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE).paths)
     found.overlooked = overlooked(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE)
     if url is not None:
-        backend = open_backend(url)
-        found.created_database = not backend.exists()
-        backend.close()
-        if not found.created_database:
-            _inspect(url, found)
+        with closing(open_backend(url)) as backend:
+            found.created_database = not backend.exists()
+            if not found.created_database:
+                _inspect(backend, found)
     return found
 
 
@@ -227,16 +235,18 @@ def _find_database(root: Path, named: str | None, there: Config | None) -> Datab
     return locate(DATABASE_GUESS, root) if (root / DATABASE_GUESS).is_file() else None
 
 
-def _ensure_database(url: DatabaseURL) -> bool:
-    backend = open_backend(url)
-    try:
-        if backend.exists() and not _is_empty(backend):
-            return False
-        backend.create()
-        create_schema(backend, by="init", at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"))
-        return True
-    finally:
-        backend.close()
+def _backend(url: DatabaseURL | None, given: MakeBackend | None) -> Backend | None:
+    if given is not None:
+        return given(frozenset())
+    return open_backend(url) if url is not None else None
+
+
+def _ensure_database(backend: Backend) -> bool:
+    if backend.exists() and not _is_empty(backend):
+        return False
+    backend.create()
+    create_schema(backend, by="init", at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S"))
+    return True
 
 
 def _is_empty(backend: Backend) -> bool:
@@ -246,30 +256,26 @@ def _is_empty(backend: Backend) -> bool:
     return not (schema.tables or schema.views or schema.user_version or schema.application_id)
 
 
-def _inspect(url: DatabaseURL, found: Found) -> Mapping:
+def _inspect(backend: Backend, found: Found) -> Mapping:
     """Fit the built-in mapping to the database, and note what is worth telling."""
-    backend = open_backend(url)
-    try:
-        with backend.read() as reader:
-            mapping = Mapping(
-                _fit(reader, BUILTIN.epics, url, found),
-                _fit(reader, BUILTIN.tasks, url, found),
-                _links(reader),
-            )
-            for table in reader.tables():
-                columns = [column.name for column in reader.columns(table.name)]
-                if any(_CREDENTIALS.search(column) for column in columns):
-                    found.credentials.append(table.name)
-            found.orphans = len(reader.faults())
-            return mapping
-    finally:
-        backend.close()
+    with backend.read() as reader:
+        mapping = Mapping(
+            _fit(reader, BUILTIN.epics, backend.display, found),
+            _fit(reader, BUILTIN.tasks, backend.display, found),
+            _links(reader),
+        )
+        for table in reader.tables():
+            columns = [column.name for column in reader.columns(table.name)]
+            if any(_CREDENTIALS.search(column) for column in columns):
+                found.credentials.append(table.name)
+        found.orphans = len(reader.faults())
+        return mapping
 
 
-def _fit(reader: Reader, table: TableMap, url: DatabaseURL, found: Found) -> TableMap:
+def _fit(reader: Reader, table: TableMap, database: str, found: Found) -> TableMap:
     columns = [column.name for column in reader.columns(table.table)]
     if not columns:
-        raise NoMappedTable(url.display, table.table)
+        raise NoMappedTable(database, table.table)
     missing = [item for item in table.fields if item.column not in columns]
     found.extra += [f"{table.table}.{item.column}" for item in missing if item.layer is Layer.CORE]
     taken = {table.id, table.key, table.parent, table.sequence, *(item.column for item in table.fields)}

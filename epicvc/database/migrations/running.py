@@ -29,7 +29,7 @@ from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.rules import enforces_foreign_keys, switches_foreign_keys
 from epicvc.database.migrations.statements import Statement
 from epicvc.database.rowcodec import show_key
-from epicvc.errors import EpicvcError, InvalidData, MigrationFailed, Refused
+from epicvc.errors import EpicvcError, InvalidData, MigrationFailed, QueryTooLong, Refused
 
 if TYPE_CHECKING:
     from epicvc.database.migrations.migration import Function
@@ -153,8 +153,8 @@ def _not_recorded() -> InvalidData:
 
 def _words(error: EpicvcError) -> str:
     """The database's own words: they are in the cause, and in the message where there is none."""
-    refused = isinstance(error, Refused) or error.__cause__ is None
-    return error.message if refused else str(error.__cause__)
+    ours = isinstance(error, Refused | QueryTooLong) or error.__cause__ is None
+    return error.message if ours else str(error.__cause__)
 
 
 class _Run:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -180,6 +180,11 @@ class SQLiteBackend:
         """Whether Python's SQLite was built with what it takes, as it is unless somebody left it out."""
         return hasattr(sqlite3.Connection, "deserialize")
 
+    @property
+    def reads_beside(self) -> bool:
+        """A reader has a view of its own."""
+        return True
+
     @contextmanager
     def write(
         self,
@@ -278,29 +283,23 @@ class SQLiteBackend:
         if not self._watch.holds(connection):
             connection.close()
 
-    @contextmanager
-    def scratch(self, *, copy: bool) -> Iterator[SQLiteBackend]:
+    def scratch(self, *, copy: bool) -> AbstractContextManager[SQLiteBackend]:
         """A database in a temporary directory."""
-        import tempfile  # brings shutil, bz2, lzma and random
+        return scratch_database(
+            self._copy_to if copy and self.exists() else None,
+            ignore=self._ignore,
+            timeout=self._timeout,
+            name=self.display if copy else None,
+            query_seconds=self._seconds,
+        )
 
-        with ExitStack() as stack:
+    def _copy_to(self, path: Path) -> None:
+        with translated(self.display, self._timeout):
+            connection, _ = self._begin_reading()
             try:
-                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epicvc-scratch-"))
-            except OSError as error:
-                raise DatabaseUnavailable(tempfile.gettempdir(), error.strerror or str(error)) from error
-            path, name = Path(directory) / "scratch.db", self.display if copy else None
-            other = SQLiteBackend(
-                path, ignore=self._ignore, timeout=self._timeout, name=name, query_seconds=self._seconds
-            )
-            other.create()
-            stack.callback(other.close)
-            if copy and self.exists():
-                with translated(self.display, self._timeout):
-                    connection, _ = self._begin_reading()
-                    stack.callback(connection.close)
-                    opening.copy_into(connection, other._path)
-                    connection.close()
-            yield other
+                opening.copy_into(connection, path)
+            finally:
+                connection.close()
 
     def vacuum(self) -> int:
         """Write the file anew without what is unused; how many bytes shorter it is."""
@@ -322,3 +321,40 @@ class SQLiteBackend:
             with suppress(sqlite3.Error):
                 opening.visit(self._path, 0.0)
         self._made_wal = self._made_wal and opening.wal_size(self._path) is not None
+
+
+@contextmanager
+def scratch_database(
+    fill: Callable[[Path], None] | None,
+    *,
+    ignore: frozenset[str],
+    timeout: float,
+    name: str | None,
+    query_seconds: int | None = None,
+) -> Iterator[SQLiteBackend]:
+    """A database in a temporary directory, which goes away again.
+
+    Args:
+        fill: writes into its empty file; ``None`` for nothing.
+        ignore: as for :class:`SQLiteBackend`.
+        timeout: as for :class:`SQLiteBackend`.
+        name: the database that it stands for.
+        query_seconds: as for :class:`SQLiteBackend`.
+
+    Raises:
+        DatabaseUnavailable: there is no room for it.
+    """
+    import tempfile  # brings shutil, bz2, lzma and random
+
+    with ExitStack() as stack:
+        try:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="epicvc-scratch-"))
+        except OSError as error:
+            raise DatabaseUnavailable(tempfile.gettempdir(), error.strerror or str(error)) from error
+        path = Path(directory) / "scratch.db"
+        found = SQLiteBackend(path, ignore=ignore, timeout=timeout, name=name, query_seconds=query_seconds)
+        found.create()
+        stack.callback(found.close)
+        if fill is not None:
+            fill(path)
+        yield found

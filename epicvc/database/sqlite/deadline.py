@@ -34,9 +34,13 @@ class Limited(sqlite3.Connection):
         self._limit = seconds
         self.set_progress_handler(self._over, STEPS)
 
+    def begin_statement(self) -> None:
+        """Count anew; for who runs statements through cursors."""
+        self._spent, self._seen = 0.0, None
+
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """As of any connection."""
-        self._spent, self._seen = 0.0, None
+        self.begin_statement()
         return super().execute(*arguments)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
@@ -45,7 +49,7 @@ class Limited(sqlite3.Connection):
 
     def _each(self, parameters: Iterable[Any]) -> Iterator[Any]:
         for values in parameters:
-            self._spent, self._seen = 0.0, None
+            self.begin_statement()
             yield values
 
     def _over(self) -> bool:

@@ -16,6 +16,8 @@ from weakref import WeakSet
 
 from epicvc.database.lent import LentConnection, LentCursor, Parameters
 from epicvc.database.migrations.rules import BEYOND, TRANSACTION, refused_pragma
+from epicvc.database.sqlite.deadline import Limited
+from epicvc.database.sqlite.failures import translated
 from epicvc.errors import Refused
 
 _METHODS: Final = {
@@ -30,12 +32,16 @@ _CURSOR: Final = frozenset(dir(sqlite3.Cursor))
 
 
 def lend(
-    connection: sqlite3.Connection, borrower: Callable[[LentConnection], object], told: Callable[[str], None]
+    connection: sqlite3.Connection,
+    display: str,
+    borrower: Callable[[LentConnection], object],
+    told: Callable[[str], None],
 ) -> object:
     """Call a function with a connection that cannot end the transaction which is open.
 
     Args:
         connection: in a transaction, without an authorizer of its own.
+        display: how the database is named in messages.
         borrower: the function.
         told: called with each statement before it runs.
 
@@ -46,7 +52,7 @@ def lend(
         Refused: the function asked for what is refused, or went on after a statement had ended the transaction.
         sqlite3.Error: what the database said of a statement, if the function lets it through.
     """
-    fence = _Fence(connection, told)
+    fence = _Fence(connection, display, told)
     lent = _Connection(fence)
     connection.set_authorizer(fence.authorize)
     try:
@@ -60,8 +66,9 @@ def lend(
 class _Fence:
     """What stands between a function and the connection."""
 
-    def __init__(self, connection: sqlite3.Connection, told: Callable[[str], None]) -> None:
+    def __init__(self, connection: sqlite3.Connection, display: str, told: Callable[[str], None]) -> None:
         self.connection = connection
+        self._display = display
         self._told = told
         self._denied: str | None = None
         self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
@@ -88,12 +95,15 @@ class _Fence:
         self.require_open()
         self.require_transaction()
         self._told(sql)
+        if isinstance(self.connection, Limited):
+            self.connection.begin_statement()
         self._denied = None
         try:
             act()
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-                raise  # who runs the migration says what it was
+                with translated(self._display, 0):  # by a person or by the clock: not for the function to pass over
+                    raise
             if self._denied is None:
                 raise
             raise Refused(self._denied, hint="nothing of the migration was done") from error

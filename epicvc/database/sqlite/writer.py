@@ -138,7 +138,7 @@ class SQLiteWriter(SQLiteReader):
 
         self._require_open()
         try:
-            return lend(self._connection, borrower, self._expect)
+            return lend(self._connection, self._display, borrower, self._expect)
         except sqlite3.Error:
             with translated(self._display, self._timeout):
                 raise

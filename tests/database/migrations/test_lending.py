@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -273,6 +274,19 @@ def test_a_generator_or_a_coroutine_would_do_nothing(backend: SQLiteBackend) -> 
 def test_what_cannot_be_meant(values: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidMigration, match=reason):
         Migration("001", **values)
+
+
+def test_a_statement_without_end_is_ended_though_the_function_would_pass_over_it(tmp_path: Path) -> None:
+    database(tmp_path / "a.db", FAMILY)
+    backend = SQLiteBackend(tmp_path / "a.db", query_seconds=0)
+    endless = "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT count(*) FROM c"
+
+    def up(connection: Any) -> None:
+        with suppress(sqlite3.Error):
+            connection.execute(endless).fetchone()
+
+    with pytest.raises(MigrationFailed, match=r"a\.db: a statement took more than 0 s and was ended"):
+        run(backend, up)
 
 
 def test_full_text_tables_can_be_made(backend: SQLiteBackend) -> None:

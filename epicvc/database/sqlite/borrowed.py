@@ -1,0 +1,240 @@
+"""A SQLite database in memory, used through the one connection that has it: that of an application.
+
+No other connection can come there, so that this one is borrowed for one transaction after the other. Reading too is
+done under ``BEGIN IMMEDIATE``. The connection is given back as it was: settings that a transaction needs are put back,
+nothing is registered with it, and nothing of ours stays in its schema ``temp``.
+
+There is no file, and with it no change token and no page to mark: the database is read whole each time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TYPE_CHECKING, Final
+
+from epicvc.database.sqlite.backend import SQLiteBackend, scratch_database
+from epicvc.database.sqlite.connection import REPLICATION
+from epicvc.database.sqlite.failures import translated
+from epicvc.database.sqlite.reader import SQLiteReader
+from epicvc.database.sqlite.watch import data_version
+from epicvc.database.sqlite.writer import SQLiteWriter
+from epicvc.errors import DatabaseLocked, DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from epicvc.database.backend import Ahead
+
+IN_MEMORY: Final = ":memory:"
+"""How such a database is named."""
+
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_POLL_SECONDS: Final = 0.02
+
+
+class BorrowedBackend:
+    """A :class:`~epicvc.database.backend.Backend`.
+
+    Args:
+        connection: the application's, in no transaction; nobody else uses it while a transaction of ours is open.
+        ignore: tables that are not captured, as for a file.
+        timeout: seconds to wait for other connections of a shared cache.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, *, ignore: frozenset[str] = frozenset(), timeout: float = 5.0
+    ) -> None:
+        self._connection = connection
+        self._ignore = ignore | REPLICATION.keys()
+        self._timeout = timeout
+        self._depth = 0  # transactions that are read in one another: only the first of them begins
+        self._left: object = object()
+
+    @property
+    def display(self) -> str:
+        """``:memory:``."""
+        return IN_MEMORY
+
+    @property
+    def takes_images(self) -> bool:
+        """No: nothing is attached to a connection that is not ours."""
+        return False
+
+    @property
+    def reads_beside(self) -> bool:
+        """No: whoever reads while it is written to sees what is written."""
+        return False
+
+    def token(self) -> str | None:
+        """``None``: nothing stands for its state but the state itself."""
+        return None
+
+    def exists(self) -> bool:
+        """It does, as long as its connection."""
+        return True
+
+    def create(self) -> bool:
+        """It is there."""
+        return False
+
+    def discard(self, made_ns: int) -> None:
+        """It was never made here."""
+
+    @contextmanager
+    def read(self) -> Iterator[SQLiteReader]:
+        """One read transaction, or one in the other."""
+        if self._depth:
+            yield self._reader()
+            return
+        with self._transaction({}):
+            self._connection.execute("PRAGMA query_only=ON")  # not before: then no write lock could be taken
+            self._depth += 1
+            try:
+                yield self._reader()
+            finally:
+                self._depth -= 1
+
+    def _reader(self) -> SQLiteReader:
+        return SQLiteReader(self._connection, self.display, self._timeout, self._ignore, self._version)
+
+    @contextmanager
+    def write(
+        self,
+        *,
+        as_restore: bool = False,
+        track: bool = True,
+        foreign_keys: bool = True,
+        ahead: Ahead | None = None,
+        image: bytes | None = None,
+    ) -> Iterator[SQLiteWriter]:
+        """One write transaction; rolled back unless the writer commits.
+
+        What it touches is never logged: the log and its triggers would stay in the connection, and cannot be dropped
+        while the application reads something. What a restore is going to write is written row by row.
+        """
+        if image is not None:
+            raise ValueError("nothing is laid beside a borrowed database")
+        settings = {"foreign_keys": foreign_keys and not as_restore, "ignore_check_constraints": as_restore}
+        with self._transaction(settings):
+            with translated(self.display, self._timeout):
+                now = self._version()
+            writer = SQLiteWriter(
+                self._connection,
+                self.display,
+                self._timeout,
+                self._ignore,
+                lambda: now,
+                as_restore=as_restore,
+                track=False,
+            )
+            yield writer
+            if writer.committed:
+                self._left = self._version()
+
+    @contextmanager
+    def _transaction(self, settings: dict[str, bool]) -> Iterator[None]:
+        """A transaction under the write lock, rolled back unless it has been committed; everything is put back then.
+
+        Raises:
+            DatabaseLocked: the application is in a transaction, or another connection is for too long.
+        """
+        connection = self._connection
+        if self._depth or connection.in_transaction:
+            raise DatabaseLocked(self.display, 0)
+        factories = connection.row_factory, connection.text_factory
+        before: dict[str, bool] = {}
+        try:
+            connection.row_factory, connection.text_factory = None, str
+            before = {name: self._setting(name) for name in ("query_only", *settings)}
+            for name, value in settings.items():
+                self._set(name, value)
+            self._begin()
+            yield
+        finally:
+            self._roll_back()
+            for name, value in before.items():
+                self._set(name, value)
+            connection.row_factory, connection.text_factory = factories
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):  # a failing rollback must not hide why we are here
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _setting(self, name: str) -> bool:
+        return bool(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    def _set(self, name: str, value: bool) -> None:
+        self._connection.execute(f"PRAGMA {name}={'ON' if value else 'OFF'}")
+
+    def _begin(self) -> None:
+        deadline = time.monotonic() + self._timeout
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _LOCKED or time.monotonic() >= deadline:
+                    with translated(self.display, self._timeout):
+                        raise
+                time.sleep(_POLL_SECONDS)  # in a shared cache SQLite itself does not wait
+            else:
+                return
+
+    def _version(self) -> object:
+        """What moves with each change: of rows by this connection, of definitions and settings, and by others."""
+        pragmas = ("schema_version", "user_version", "application_id")
+        asked = [self._connection.execute(f"PRAGMA main.{name}").fetchone()[0] for name in pragmas]
+        return self._connection.total_changes, data_version(self._connection), *asked
+
+    def token_left(self) -> str | None:
+        """``None``, as :meth:`token`."""
+        return None
+
+    def version_left(self) -> object:
+        """The version of what the last write transaction left."""
+        return self._left
+
+    def mark_left(self) -> bytes | None:
+        """``None``: it has no pages that could be marked."""
+        return None
+
+    def settle(self) -> None:
+        """Nothing is left of a process that was killed, nor of what it had in memory."""
+
+    def scratch(self, *, copy: bool) -> AbstractContextManager[SQLiteBackend]:
+        """A database in a temporary directory."""
+        return scratch_database(
+            self._copy_to if copy else None,
+            ignore=self._ignore,
+            timeout=self._timeout,
+            name=self.display,
+        )
+
+    def _copy_to(self, path: Path) -> None:
+        # SQLite's backup would wait for the end of a write transaction, and ours may be open
+        with translated(self.display, self._timeout):
+            data = self._connection.serialize()
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise DatabaseUnavailable(str(path), error.strerror or str(error)) from error
+
+    def vacuum(self) -> int:
+        """Give unused pages back; how many bytes that were."""
+        if self._connection.in_transaction:
+            raise DatabaseLocked(self.display, 0)
+        sizes = []
+        with translated(self.display, self._timeout):
+            for statement in ("SELECT 1", "VACUUM"):
+                self._connection.execute(statement)
+                pages = [
+                    self._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+                ]
+                sizes.append(int(pages[0]) * int(pages[1]))
+        return sizes[0] - sizes[1]
+
+    def close(self) -> None:
+        """Nothing is held between transactions."""
