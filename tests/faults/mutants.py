@@ -34,12 +34,16 @@ def without_directory_sync() -> None:
 def with_synchronous_off() -> None:
     """SQLite is told not to wait for the disk."""
 
-    class Hasty(sqlite3.Connection):
+    class Hasty:
         def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-            return super().execute(sql.replace("= EXTRA", "= OFF").replace("=EXTRA", "=OFF"), *parameters)
+            return super().execute(sql.replace("= EXTRA", "= OFF").replace("=EXTRA", "=OFF"), *parameters)  # type: ignore[misc,no-any-return]
 
     connect = sqlite3.connect
-    sqlite3.connect = lambda *arguments, **options: connect(*arguments, **{**options, "factory": Hasty})
+
+    def hasty(*arguments: Any, factory: type = sqlite3.Connection, **options: Any) -> sqlite3.Connection:
+        return connect(*arguments, **options, factory=type("Connection", (Hasty, factory), {}))
+
+    sqlite3.connect = hasty  # type: ignore[assignment]
 
 
 def in_place() -> None:

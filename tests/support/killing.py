@@ -36,7 +36,7 @@ def counted(name):
 for name in ("fsync", "rename", "replace", "unlink", "write"):
     counted(name)
 
-class Connection(sqlite3.Connection):
+class Counted:
     def execute(self, sql, *arguments):
         writes = sql.lstrip()[:6].upper() in ("BEGIN ", "COMMIT", "INSERT", "UPDATE", "DELETE", "DROP T", "CREATE")
         if writes:
@@ -47,7 +47,12 @@ class Connection(sqlite3.Connection):
         return result
 
 connect = sqlite3.connect
-sqlite3.connect = lambda *arguments, **options: connect(*arguments, **{**options, "factory": Connection})
+
+def counting(*arguments, **options):
+    factory = options.pop("factory", sqlite3.Connection)
+    return connect(*arguments, **options, factory=type("Connection", (Counted, factory), {}))
+
+sqlite3.connect = counting
 
 from epicvc.cli.edge import run_application
 
