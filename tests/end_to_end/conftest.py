@@ -97,6 +97,19 @@ MAKERS = {"made": _make_made, "real": _make_real}
 FACTS = {"made": MADE_FACTS, "real": REAL_FACTS}
 
 
+SOAKED = frozenset({"test_moves.py", "test_branch_moves.py", "test_bad_input.py"})
+"""Modules of so many cases that only the slow run tries them on the real data, too."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the real data to the slow run where there are many cases."""
+    for item in items:
+        case = getattr(item, "callspec", None)
+        if item.path.name in SOAKED and case is not None and case.params.get("data") == "real":
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=["made", "real"])
 def data(request: pytest.FixtureRequest) -> str:
     """Which data: every test that asks for a repo runs on both."""
