@@ -6,6 +6,7 @@ import os
 import sqlite3
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,17 @@ def test_a_locked_file_is_not_waited_for(tmp_path: Path) -> None:
         assert kept_runs(tmp_path) == []
         assert time.monotonic() - began < 5
     assert kept_runs(tmp_path) == [run()]
+
+
+def test_several_at_once(tmp_path: Path) -> None:
+    """One that has to wait too long is left out, and nothing else happens to it."""
+    keep_run(tmp_path, run(0))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda started: keep_run(tmp_path, run(started)), range(1, 101)))
+    found = [one.started_ms for one in kept_runs(tmp_path)]
+    assert found == sorted(set(found))
+    assert found[0] == 0
+    assert len(found) > 1
 
 
 def test_a_link_is_not_followed(tmp_path: Path) -> None:
