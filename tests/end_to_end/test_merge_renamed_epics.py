@@ -118,14 +118,25 @@ def test_a_new_task_of_the_other_branch_is_a_conflict(noted: EpicRepo, rename: E
     assert {key for _, key, title in _state(noted) if title == "Water"} == {"1"}
 
 
-def test_an_edit_of_a_file_alone_goes_with_a_task_that_the_other_branch_moved(noted: EpicRepo) -> None:
-    def move(repo: EpicRepo) -> None:
-        task = next(task for task in repo.body("1")["tasks"] if task["id"] == "1.1")
-        repo.rewrite("1", lambda body: body["tasks"].remove(task))
-        repo.rewrite("2", lambda body: body.update(tasks=[task]))
-        repo.ok("sync")
+def _move(repo: EpicRepo) -> None:
+    task = next(task for task in repo.body("1")["tasks"] if task["id"] == "1.1")
+    repo.rewrite("1", lambda body: body["tasks"].remove(task))
+    repo.rewrite("2", lambda body: body.update(tasks=[task]))
+    repo.ok("sync")
 
-    _merge(noted, move, _title, "theirs")
+
+def _title_and_back(repo: EpicRepo) -> None:
+    _title(repo)
+    repo.ok("sync")
+    repo.edit("1", '"title": "Digs"', '"title": "Dig"')
+
+
+@pytest.mark.parametrize("moved_by", ["theirs", "ours"])
+@pytest.mark.parametrize(("edit", "title"), [(_title, "Digs"), (_title_and_back, "Dig")])
+def test_an_edit_of_a_file_alone_goes_with_a_task_that_the_other_branch_moved(
+    noted: EpicRepo, edit: Edit, title: str, moved_by: str
+) -> None:
+    _merge(noted, _move, edit, moved_by)
     noted.ok("sync")
-    assert [task["title"] for task in noted.body("2")["tasks"]] == ["Digs"]
-    assert {(key, title) for _, key, title in _state(noted)} == {("2", "Digs"), ("1", "Plant")}
+    assert [task["title"] for task in noted.body("2")["tasks"]] == [title]
+    assert {(key, title) for _, key, title in _state(noted)} == {("2", title), ("1", "Plant")}

@@ -2,7 +2,8 @@
 
 Which they are, and what becomes of them, is told by the rules that synchronising has (:mod:`epicvc.plan.moves`). Where
 nobody decided yet, they are where ours has them. A branch may have a task in one epic in its files and in another in
-its rows, where it has not synchronised since: files are taken by what the files say, and rows by what the rows say.
+its rows, where it has not synchronised since: files are taken by what the files say, and rows by what the rows say. So
+is what was agreed, or the next synchronisation would take one side's older value for the newer one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from epicvc.plan.moves import BASE, OURS, THEIRS, At, Moved, chosen_place, cours
 from epicvc.plan.wholefile import core_part
 from epicvc.repo.rows import NamedRow
 from epicvc.services.threeway.loading import Epic
-from epicvc.services.threeway.relinking import PARTS, ROWS, documents_of, relink
+from epicvc.services.threeway.relinking import DOCUMENTS, PARTS, ROWS, documents_of, relink
 from epicvc.services.threeway.three import Three
 
 STATES: Final = (BASE, OURS, THEIRS)
@@ -56,8 +57,11 @@ def relocate(
     Returns:
         The moves, as labels before and after.
     """
-    items = [(part, item) for part in PARTS for item in _found(epics, part, mapping, owners, renamed, unique=unique)]
-    carried = [_Carried(part, item, ask) for part, item in items]
+    items = [
+        (part, item) for part in DOCUMENTS for item in _found(epics, part, mapping, owners, renamed, unique=unique)
+    ]
+    # what was agreed has no conflicts of its own: ours stays where the sides ask
+    carried = [_Carried(part, item, ask if part in PARTS else lambda _: None) for part, item in items]
     lineups = _Lineups(epics)
     for found in carried:
         found.take(lineups)
@@ -65,10 +69,11 @@ def relocate(
         found.put(lineups)
     lineups.write()
     if mapping.links is not None:
-        for part in PARTS:
+        for part in DOCUMENTS:
             relink(epics, part, [(found.item, found.target) for found in carried if found.part == part], mapping.links)
-    _part(epics, items)
-    return list(dict.fromkeys(move for found in carried for move in found.moves()))
+    sides = [found for found in carried if found.part in PARTS]
+    _part(epics, [found.item for found in sides])
+    return list(dict.fromkeys(move for found in sides for move in found.moves()))
 
 
 def dependants(three: Three) -> Iterator[tuple[str, str]]:
@@ -94,7 +99,7 @@ def _found(
     *,
     unique: bool,
 ) -> tuple[Moved, ...]:
-    """The moved tasks of files or of rows."""
+    """The moved tasks of files, of rows or of what was agreed."""
     views = {epic: _view(found, part, mapping) for epic, found in epics.items()}
     places = (Places.of(epic, *view) for epic, view in views.items())
     known = [found for found in places if found is not None]
@@ -108,14 +113,14 @@ def _view(epic: Epic, part: str, mapping: Document) -> tuple[Core | None, Core |
     return base, ours, theirs
 
 
-def _part(epics: Epics, items: Collection[tuple[str, Moved]]) -> None:
+def _part(epics: Epics, items: Collection[Moved]) -> None:
     """Merge files and rows each by themselves, where a task went another way in one than in the other.
 
     So where it comes from an epic whose file and rows differ, whatever is known of the one that it goes to.
     """
-    ways = Counter((item.places, item.welcome) for _, item in items)
+    ways = Counter((item.places, item.welcome) for item in items)
     apart = {epic.id for epic in epics.values() if not epic.in_sync}
-    other = [item for _, item in items if ways[item.places, item.welcome] < len(PARTS) or item.epics & apart]
+    other = [item for item in items if ways[item.places, item.welcome] < len(PARTS) or item.epics & apart]
     renamed = any(item.renamed for item in other)  # what depends on a renamed one names it anew
     for epic in epics if renamed else {epic for item in other for epic in item.epics}:
         epics[epic].in_sync = False
@@ -167,7 +172,7 @@ class _Lineup:
 
 
 class _Lineups:
-    """The tasks of the epics that tasks leave or come to, in files and in rows, and whose row is whose."""
+    """The tasks of the epics that tasks leave or come to, in each kind of document, and whose row is whose."""
 
     def __init__(self, epics: Epics) -> None:
         self.epics = epics
@@ -196,7 +201,7 @@ class _Lineups:
 
 
 class _Carried:
-    """One task that goes to one place in all states, or away; in the files or in the rows."""
+    """One task that goes to one place in all states, or away; in the files, in the rows or in what was agreed."""
 
     def __init__(self, part: str, item: Moved, ask: Decide) -> None:
         self.part = part

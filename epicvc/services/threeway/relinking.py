@@ -1,4 +1,4 @@
-"""What depends on renamed tasks names them by the ids that they have now: in files or rows, in all states."""
+"""What depends on renamed tasks names them by the ids that they have now: in every document, in all states."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from epicvc.services.threeway.loading import Epic
 
 FILES: Final = "files"
 ROWS: Final = "rows"
+AGREED: Final = "agreed"
 PARTS: Final = (FILES, ROWS)
 """What an epic's documents are made of."""
 
+DOCUMENTS: Final = (*PARTS, AGREED)
+"""These, and what was agreed on the epic."""
+
 
 def documents_of(epic: Epic, part: str) -> list[Core | None]:
-    """An epic's documents in the three states, as the files or the rows have it."""
-    return epic.of_files if part == FILES else epic.of_rows
+    """An epic's documents in the three states, as the files or the rows have it, or as it was agreed."""
+    return {FILES: epic.of_files, ROWS: epic.of_rows, AGREED: epic.agreed}[part]
 
 
 def relink(epics: Mapping[str, Epic], part: str, moved: Iterable[tuple[Moved, At]], links: LinkMap) -> None:
@@ -27,7 +31,7 @@ def relink(epics: Mapping[str, Epic], part: str, moved: Iterable[tuple[Moved, At
 
     Args:
         epics: the loaded epics; they are changed.
-        part: their files or their rows.
+        part: their files, their rows or what was agreed.
         moved: tasks, and where they go.
         links: the field that holds what a task depends on.
     """
