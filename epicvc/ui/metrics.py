@@ -97,7 +97,7 @@ def _period(unit: str, period: Period) -> str:
 def _draw_commands(console: Console, metrics: Metrics) -> None:
     rows = [
         (
-            command,
+            printable(command),
             f"{found.runs:,}",
             percent(found.success_rate),
             percent(found.conflict_rate),
@@ -131,9 +131,7 @@ def _draw_failures(console: Console, found: Metrics, *, verbose: bool) -> None:
     shown = found.failures if verbose else found.failures[:_FAILURES]
     for one in shown:
         last = f"{in_local_zone(one.last):%Y-%m-%d %H:%M}"
-        text = (
-            f"  {one.count:,} × {one.command}: " if _speaks_unicode(console) else f"  {one.count:,} x {one.command}: "
-        )
+        text = f"  {one.count:,} {'×' if _speaks_unicode(console) else 'x'} {printable(one.command)}: "
         console.print(line(text, (printable(one.error or "bug"), "conflict"), f" (exit {one.exit}), last {last}"))
     if len(shown) < len(found.failures):
         console.print(line((f"  … and {len(found.failures) - len(shown)} more kinds (--verbose lists them)", "dim")))

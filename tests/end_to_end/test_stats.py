@@ -104,6 +104,11 @@ def test_colour_and_letters_that_the_terminal_has(busy: EpicRepo) -> None:
     assert "#####" in plain.out
 
 
+def test_what_a_damaged_record_says_moves_no_cursor(busy: EpicRepo) -> None:
+    keep_run(busy.root / ".epicvc", Run("\x1b[31mred", ago(1), 1.0, 6, "\x1b[31mred"))
+    assert "\x1b" not in busy.ok("stats").out + busy.ok("report").out
+
+
 def test_a_repo_without_runs(made: EpicRepo) -> None:
     (made.root / ".epicvc" / FILE).unlink()
     page = made.ok("stats").out
