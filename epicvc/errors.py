@@ -97,6 +97,24 @@ class NotAdopted(Refused):
         self.root, self.copy_of = root, copy_of
 
 
+class OtherMapping(Refused):
+    """The mapping is another than the one that both sides agreed under, and would by itself change what they agreed on.
+
+    Args:
+        labels: what it would change.
+    """
+
+    kind = "other_mapping"
+
+    def __init__(self, labels: list[str]) -> None:
+        named = ", ".join(labels[:3]) + (f" and {len(labels) - 3} more" if len(labels) > 3 else "")
+        super().__init__(
+            f"the mapping is not the one that both sides agreed under; it alone would change {named}",
+            hint="correct [mapping] in epicvc.toml, or mean it with --new-mapping",
+        )
+        self.labels = labels
+
+
 class Unavailable(EpicvcError):
     """A database, disk or remote cannot be used now."""
 

@@ -95,6 +95,7 @@ def status(found: Status) -> Shape:
         "schema": [{"kind": change.kind, "name": change.name, "op": change.op.value} for change in found.schema],
         "errors": errors(found.errors),
         "waiting": [str(label) for label in found.waiting],
+        "new_mapping": [str(label) for label in found.new_mapping],
     }
 
 

@@ -139,15 +139,17 @@ class Settings:
             self._end_progress()
             sys.stderr.write(printable(message) + "\n")
 
-    def ask(self, question: str) -> bool:
-        """Ask the person at the terminal; without one the answer is no."""
+    def ask(self, question: str, *, default: bool = True) -> bool:
+        """Ask the person at the terminal; without one the answer is no, without a word it is the default."""
+        from epicvc.ui.text import printable
+
         if self.quiet or self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return False
         self._end_progress()
-        sys.stderr.write(f"{question} [Y/n] ")
+        sys.stderr.write(f"{printable(question)} {'[Y/n]' if default else '[y/N]'} ")
         sys.stderr.flush()
         answer = sys.stdin.readline()
-        return answer.strip().lower() in ("", "y", "yes") and answer != ""
+        return answer.strip().lower() in ("y", "yes", *([""] if default else [])) and answer != ""
 
     def emit(self, value: dict[str, Any]) -> None:
         """Machine output: one JSON value on stdout."""

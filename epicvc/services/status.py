@@ -106,6 +106,7 @@ class Status(Struct):
         unfinished: the command whose operation a crash left behind.
         merging: the merge or revert that waits for answers or for ``--continue``.
         emptied: the side that has no epics though some were agreed on.
+        new_mapping: places that differ by nothing but another mapping than the one that both sides agreed under.
     """
 
     branch: str | None
@@ -123,6 +124,7 @@ class Status(Struct):
     unfinished: str | None = None
     merging: MergeState | None = None
     emptied: str | None = None
+    new_mapping: list[Label] = field(default_factory=list)
 
 
 def read_status(repo: Repo) -> Status:
@@ -144,11 +146,16 @@ def read_status(repo: Repo) -> Status:
         working = session.working.snapshot()
         status.clean = before is not None and working.same_sides(before)
         documents = Documents(repo, session.working, session.staging, session.reader)
-        _compare_sides(session, documents, before, working, status)
+        stale = _compare_sides(session, documents, before, working, status)
         if session.reader is not None and not status.in_sync:
             from epicvc.services.survey import emptied  # most often all is well
 
             status.emptied = emptied(documents)
+        if session.reader is not None and (stale or not status.in_sync):
+            from epicvc.services.othermapping import by_mapping_alone
+
+            places = [item.label for epic in status.epics for item in epic.fields if item.state is not State.CONFLICT]
+            status.new_mapping = by_mapping_alone(documents, [*places, *stale])
         if not status.clean:
             _count_tables(session, before, working, status)
         return status
@@ -163,7 +170,8 @@ def _compare_sides(
     before: Snapshot | None,
     working: Snapshot,
     status: Status,
-) -> None:
+) -> list[Label]:
+    """Fill in how the sides stand to each other; gives the calculated fields that stand in files and are others'."""
     files, db = _changed_epics(session, documents, before, working)
     policy = Policy(policies=documents.repo.config.policies)
     if may_be_renamed(documents):
@@ -171,8 +179,8 @@ def _compare_sides(
 
         policy = know_renamed(documents, policy)
     out_of_sync = set(documents.candidates()) if session.reader is not None else set()
-    watch, tasks = MoveWatch(), TaskWatch()
-    found = _planned(documents, policy, out_of_sync, watch, tasks)
+    watch, tasks, stale = MoveWatch(), TaskWatch(), dict[str, list[Label]]()
+    found = _planned(documents, policy, out_of_sync, watch, tasks, stale)
     moves = watch.moves(documents)
     known, linked = with_moves(policy, moves, documents)
     if known.moves:
@@ -202,17 +210,25 @@ def _compare_sides(
             found_as = _epic(documents, name, State.INVALID, files, db, ())
             reported[name] = replace(found_as, path=_path_of(documents, bad))
     status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
+    return [label for _, _, outcome in found.values() for label in stale.get(outcome.epic, ())]
 
 
 def _planned(
-    documents: Documents, policy: Policy, epics: Iterable[str], watch: MoveWatch, tasks: TaskWatch
+    documents: Documents,
+    policy: Policy,
+    epics: Iterable[str],
+    watch: MoveWatch,
+    tasks: TaskWatch,
+    stale: dict[str, list[Label]] | None = None,
 ) -> dict[str, _Found]:
-    """How the sides of each epic stand to each other."""
+    """How the sides of each epic stand to each other; ``stale`` gets the calculated fields that do not belong there."""
     result, planner = {}, Planner(documents)
     for three in documents.load(list(epics)):
         watch.note(three)
         outcome = planner.plan(policy, three)
         tasks.note(three, outcome)
+        if stale is not None and three.stray:
+            stale[three.epic] = [Label(three.epic, (name,)) for name in three.stray]
         result[three.epic] = (*_state(outcome), outcome)
     return result
 

@@ -60,6 +60,7 @@ class Allow(Struct, frozen=True):
 
     mass_delete: bool = False
     empty_side: bool = False
+    new_mapping: bool = False
 
 
 class SyncReport(Struct):

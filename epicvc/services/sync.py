@@ -75,6 +75,10 @@ def synchronise(
         documents = Documents(repo, session.working, session.staging, session.reader)
         decide = partial(_begun, session, documents)
         chosen, survey = survey_all(documents, _deciding(policy, session, documents), decide)
+        if survey.report.moves_anything and not allowed.new_mapping:
+            from epicvc.services.othermapping import require_agreed_mapping  # once there is something to write
+
+            require_agreed_mapping(session, policy)
         guard(documents, survey, allowed)
         check(session, documents, survey, chosen)
         report = survey.report

@@ -39,6 +39,7 @@ def draw_status(console: Console, found: Status, *, verbose: bool = False) -> No
 
 def _draw_sync(console: Console, found: Status, *, verbose: bool) -> None:
     _draw_unreadable(console, found, verbose=verbose)
+    _draw_mapping(console, found)
     behind = [epic for epic in found.epics if epic.state not in (State.SYNCED, State.INVALID)]
     if not behind:
         if found.errors:
@@ -53,6 +54,13 @@ def _draw_sync(console: Console, found: Status, *, verbose: bool) -> None:
         _draw_fields(console, epic, verbose=verbose)
     if len(shown) < len(behind):
         console.print(line((f"  … and {count(len(behind) - len(shown), 'more epic')}", "dim")))
+
+
+def _draw_mapping(console: Console, found: Status) -> None:
+    if found.new_mapping:
+        places = f"{count(len(found.new_mapping), 'place')} {'differs' if len(found.new_mapping) == 1 else 'differ'}"
+        text = f"the mapping is not the one that both sides agreed under: {places} by that alone"
+        console.print(line((text, "conflict")))
 
 
 def _draw_unreadable(console: Console, found: Status, *, verbose: bool) -> None:
@@ -128,6 +136,8 @@ def _draw_next(console: Console, found: Status) -> None:
         text = f"next: {what_next(found.merging).replace('`', '')}"
     elif found.emptied:
         text = f"the {found.emptied} side is empty: epicvc rollback HEAD, or epicvc sync --allow-empty-side to mean it"
+    elif found.new_mapping:
+        text = "next: correct [mapping] in epicvc.toml, or epicvc sync --new-mapping to mean it"
     elif found.errors:
         text = f"next: correct what cannot be read ({count(len(found.errors), 'place')}); `epicvc sync` does the rest"
     elif found.conflicts:

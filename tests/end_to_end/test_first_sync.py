@@ -64,7 +64,7 @@ def test_init_says_what_it_found_and_changes_nothing(fresh: EpicRepo) -> None:
 def test_status_after_init(initialised: EpicRepo) -> None:
     found = initialised.json("status")
     assert found["format"] == "epicvc.status/1"
-    places = ["epics", "tables", "schema", "errors", "waiting"]
+    places = ["epics", "tables", "schema", "errors", "waiting", "new_mapping"]
     assert list(found) == ["format", "branch", "head", "clean", "in_sync", "conflicts", *places]
     assert (found["branch"], found["clean"], found["in_sync"], found["conflicts"]) == ("main", True, False, 0)
     states = {epic["id"]: (epic["path"], epic["state"], epic["files"], epic["db"]) for epic in found["epics"]}

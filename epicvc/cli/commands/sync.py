@@ -9,6 +9,7 @@ from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
     from epicvc.merge.threeway import Direction
+    from epicvc.services.survey import Allow, SyncReport
 
 Labels = Annotated[
     list[str] | None,
@@ -17,6 +18,9 @@ Labels = Annotated[
 DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 MassDelete = Annotated[
     bool, Option("--allow-mass-delete", help="Delete more than half of the epics, or of the tasks, of a side.")
+]
+NewMapping = Annotated[
+    bool, Option("--new-mapping", help="Go on though another mapping alone changes what both sides agreed on.")
 ]
 EmptySide = Annotated[bool, Option("--allow-empty-side", help="Go on though a side has become empty.")]
 PolicyName = Annotated[
@@ -35,9 +39,11 @@ def sync(
     message: Message = None,
     allow_mass_delete: MassDelete = False,
     allow_empty_side: EmptySide = False,
+    new_mapping: NewMapping = False,
 ) -> int:
     """Bring both sides together, three-way, field by field; one commit when something moved."""
     from epicvc.merge.threeway import Direction
+    from epicvc.services.survey import Allow
 
     return _run(
         context,
@@ -47,8 +53,7 @@ def sync(
         policy,
         message,
         dry_run,
-        mass=allow_mass_delete,
-        empty=allow_empty_side,
+        Allow(allow_mass_delete, allow_empty_side, new_mapping),
     )
 
 
@@ -61,9 +66,11 @@ def pull(
     message: Message = None,
     allow_mass_delete: MassDelete = False,
     allow_empty_side: EmptySide = False,
+    new_mapping: NewMapping = False,
 ) -> int:
     """Bring the database's changes into the files, three-way."""
     from epicvc.merge.threeway import Direction
+    from epicvc.services.survey import Allow
 
     return _run(
         context,
@@ -73,8 +80,7 @@ def pull(
         policy,
         message,
         dry_run,
-        mass=allow_mass_delete,
-        empty=allow_empty_side,
+        Allow(allow_mass_delete, allow_empty_side, new_mapping),
     )
 
 
@@ -87,9 +93,11 @@ def push(
     message: Message = None,
     allow_mass_delete: MassDelete = False,
     allow_empty_side: EmptySide = False,
+    new_mapping: NewMapping = False,
 ) -> int:
     """Bring the files' changes into the database, three-way."""
     from epicvc.merge.threeway import Direction
+    from epicvc.services.survey import Allow
 
     return _run(
         context,
@@ -99,8 +107,7 @@ def push(
         policy,
         message,
         dry_run,
-        mass=allow_mass_delete,
-        empty=allow_empty_side,
+        Allow(allow_mass_delete, allow_empty_side, new_mapping),
     )
 
 
@@ -112,18 +119,15 @@ def _run(
     policy: str | None,
     message: str | None,
     dry_run: bool,
-    *,
-    mass: bool,
-    empty: bool,
+    allow: Allow,
 ) -> int:
     from msgspec.structs import replace
 
-    from epicvc.errors import InvalidData, UsageError
+    from epicvc.errors import InvalidData, OtherMapping, UsageError
     from epicvc.model.labels import Selection
     from epicvc.plan.plan import Policy
     from epicvc.plan.policies import POLICIES
     from epicvc.services.recording import counts_of_sync
-    from epicvc.services.survey import Allow
     from epicvc.services.sync import synchronise
     from epicvc.ui.reports import sync_report
 
@@ -133,14 +137,17 @@ def _run(
     name = policy or policies.overall
     if name not in POLICIES:
         raise UsageError(f"--policy takes {', '.join(POLICIES)}, not {name!r}")
-    report = synchronise(
-        repo,
-        Policy(direction, Selection.of(labels or []), policies=replace(policies, overall=name)),
-        command=command,
-        allow=Allow(mass, empty),
-        dry_run=dry_run,
-        message=message,
-    )
+    chosen = Policy(direction, Selection.of(labels or []), policies=replace(policies, overall=name))
+
+    def run(allow: Allow) -> SyncReport:
+        return synchronise(repo, chosen, command=command, allow=allow, dry_run=dry_run, message=message)
+
+    try:
+        report = run(allow)
+    except OtherMapping as error:
+        if not settings.ask(f"{error.message}; go on?", default=False):
+            raise
+        report = run(replace(allow, new_mapping=True))
     context.counted(lambda: counts_of_sync(report))
     if settings.json:
         from epicvc.cli import machine
