@@ -95,7 +95,9 @@ def _replace(path: str, before: bytes, data: bytes) -> None:
     from pathlib import Path
 
     from epicvc.fileio import atomic_write
+    from epicvc.repo.ways import followed
 
+    followed(Path(path), Path())  # git's own files lie at the top; what somebody types may not
     atomic_write(Path(path), data, durable=False)  # git reads it at once and removes it
 
 

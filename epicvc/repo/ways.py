@@ -42,6 +42,22 @@ def require_own_way(path: Path, root: Path) -> None:
             here = Path(os.path.realpath(place))
 
 
+def followed(path: Path, root: Path) -> Path:
+    """What a path leads to; a link that may have come with a repo is followed as long as it stays in there.
+
+    Args:
+        path: the path.
+        root: the directory of the repo, or where the command was started.
+
+    Raises:
+        LinkInTheWay: a link leads out.
+    """
+    target, top = Path(os.path.realpath(path)), _top(root)
+    if target != top and top not in target.parents:
+        require_own_way(path, root)
+    return target
+
+
 def _top(root: Path) -> Path:
     """The top of the git work tree that a directory is in, else the directory; symbolic links followed."""
     home = Path(os.path.realpath(root))

@@ -10,6 +10,7 @@ from msgspec import Struct
 from epicvc.database.migrations.directory import NAME, builtin_directory, holds_migrations, read_directory
 from epicvc.errors import InvalidMigration, UsageError
 from epicvc.fileio import atomic_write, make_directories
+from epicvc.repo.ways import require_own_way
 
 _UP = """-- {title}
 -- depends: {before}
@@ -37,10 +38,13 @@ class NewMigration(Struct, frozen=True):
     copied: tuple[Path, ...]
 
 
-def new_migration(directory: Path, title: str, *, with_builtin: bool, dry_run: bool = False) -> NewMigration:
+def new_migration(
+    start: Path, directory: Path, title: str, *, with_builtin: bool, dry_run: bool = False
+) -> NewMigration:
     """Make the files of a new migration.
 
     Args:
+        start: the directory of the repo, or where the command was started.
         directory: where; made where it does not exist.
         title: what it does; words become the file's name.
         with_builtin: copy the built-in migrations into a directory that has none, since the databases that they made
@@ -50,8 +54,10 @@ def new_migration(directory: Path, title: str, *, with_builtin: bool, dry_run: b
     Raises:
         UsageError: nothing of the title can be a file's name.
         InvalidMigration: the directory has a problem already.
+        LinkInTheWay: a link that a clone could have brought is on the way there.
     """
     name = slug(title)
+    require_own_way(directory, start)
     copied: list[tuple[Path, bytes]] = []
     if holds_migrations(directory):
         there = read_directory(directory)

@@ -18,6 +18,7 @@ WRITING = [
     ("backup", "restore", "latest", "--to"),
     ("enrich", "--to"),
     ("status", "--log-file"),
+    ("migrate", "new", "more", "--dir"),
 ]
 
 
@@ -88,3 +89,17 @@ def test_in_place_of_a_directory_of_epics(garden: EpicRepo, outside: Path, comma
     garden.refused(5, "checkout", "--side", "files", "HEAD", "--discard-changes", naming="beds is a symbolic link")
     assert garden.run(command).code == 1
     assert [*outside.iterdir()] == []
+
+
+@pytest.mark.parametrize("words", [("merge-file",), ("merge-driver",)])
+@pytest.mark.parametrize("place", ["ours.json", "beds/ours.json"])
+def test_merged_files(garden: EpicRepo, outside: Path, words: tuple[str, ...], place: str) -> None:
+    for name, title in (("base", "a"), ("theirs", "b")):
+        (garden.root / f"{name}.json").write_text(f'{{"id": "1", "name": "{title}"}}')
+    shutil.copy(garden.root / "base.json", outside / "ours.json")
+    (garden.root / "ours.json").symlink_to(outside / "ours.json")
+    (garden.root / "beds").symlink_to(outside)
+    for_git = ("base.json", place, "theirs.json", "7", "p")
+    said = garden.run(*words, *(for_git if words == ("merge-driver",) else (place, "base.json", "theirs.json")))
+    assert (said.code, "is a symbolic link" in said.err) == (5, True)
+    assert '"a"' in (outside / "ours.json").read_text()

@@ -1,8 +1,8 @@
 """Stops a test that writes outside its temporary directory or opens a connection beyond loopback.
 
-Works by one audit hook, which Python calls for every opened file, renamed path and connected socket, those of C
-modules included. Child processes and libraries that make system calls of their own are not seen. A socket resolves a
-name before the hook hears of it, so that ``connect`` is replaced as well.
+Works by one audit hook, which Python calls for every opened file, renamed path, started program and connected socket,
+those of C modules included. Child processes and libraries that make system calls of their own are not seen. A socket
+resolves a name before the hook hears of it, so that ``connect`` is replaced as well.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import ipaddress
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import unquote
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -36,6 +37,7 @@ _CHANGING = {
     "os.utime": (0,),
     "shutil.rmtree": (0,),
 }
+_STARTING = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.spawn"})
 #: Where the interpreter, the test runner and the devices write on their own.
 _TOOLS = frozenset({"__pycache__", ".pytest_cache", ".hypothesis"})
 _MEMORY = "/dev/shm/"  # a file system like another
@@ -46,23 +48,37 @@ class Trespass(BaseException):
 
 
 class Guard:
-    """What the running test may touch."""
+    """What the running test may touch.
+
+    Attributes:
+        roots: the directories below which it may write; ``None`` where nobody watches.
+        programs: what it may start, with no connection at all; ``None``: anything, and connections to this machine.
+        trespasses: what was stopped, also where somebody has hidden it.
+    """
 
     def __init__(self) -> None:
         self.roots: tuple[str, ...] | None = None
+        self.programs: frozenset[str] | None = None
+        self.trespasses: list[str] = []
         self._installed = False
 
     @contextmanager
-    def watching(self, *roots: Path) -> Iterator[None]:
-        """Allow writing below ``roots`` and nowhere else."""
+    def watching(self, *roots: Path, programs: Collection[str] | None = None) -> Iterator[None]:
+        """Allow writing below ``roots`` and nowhere else; with ``programs`` starting these and no connection."""
         if not self._installed:
             sys.addaudithook(self._hear)
             self._installed = True
-        before, self.roots = self.roots, tuple(os.path.realpath(root) for root in roots)
+        before = self.roots, self.programs
+        self.roots = tuple(os.path.realpath(root) for root in roots)
+        self.programs = None if programs is None else frozenset(programs)
         try:
             yield
         finally:
-            self.roots = before
+            self.roots, self.programs = before
+
+    def _stop(self, what: str) -> NoReturn:
+        self.trespasses.append(what)
+        raise Trespass(what)
 
     def connect(self, client: socket.socket, address: object) -> None:
         """What ``socket.socket.connect`` is replaced by."""
@@ -76,8 +92,8 @@ class Guard:
 
     def require_local(self, client: socket.socket, address: object) -> None:
         """Stop where a socket is about to leave this machine."""
-        if self.roots is not None and client.family != socket.AF_UNIX:
-            _require_loopback("socket.connect", address)
+        if self.roots is not None and (client.family != socket.AF_UNIX or self.programs is not None):
+            self._require_loopback("socket.connect", address)
 
     def _hear(self, event: str, arguments: tuple[object, ...]) -> None:
         if self.roots is None:
@@ -92,9 +108,23 @@ class Guard:
         elif event == "sqlite3.connect":
             self._require_database_inside(arguments[0])
         elif event == "socket.connect":
-            _require_loopback(event, arguments[1])
+            self._require_loopback(event, arguments[1])
         elif event == "socket.getaddrinfo":
-            _require_loopback(event, (arguments[0], arguments[1]))
+            self._require_loopback(event, (arguments[0], arguments[1]))
+        elif event in _STARTING and self.programs is not None:
+            self._require_program(event, arguments[0])
+
+    def _require_program(self, event: str, program: object) -> None:
+        assert self.programs is not None
+        name = os.path.basename(os.fsdecode(program)) if isinstance(program, str | bytes | os.PathLike) else "?"
+        if name not in self.programs:
+            self._stop(f"{event}: {name}")
+
+    def _require_loopback(self, event: str, address: object) -> None:
+        if self.programs is not None:
+            self._stop(f"{event}: {address!r}")
+        if not _is_loopback(address):
+            self._stop(f"{event} beyond this machine: {address!r}")
 
     def _require_inside(self, event: str, path: object) -> None:
         if isinstance(path, int) or not isinstance(path, str | bytes | os.PathLike):
@@ -109,7 +139,7 @@ class Guard:
             return
         assert self.roots is not None
         if not any(target == root or target.startswith(root + os.sep) for root in self.roots):
-            raise Trespass(f"{event} outside the test's directory: {target}")
+            self._stop(f"{event} outside the test's directory: {target}")
 
     def _require_database_inside(self, database: object) -> None:
         text = os.fsdecode(database) if isinstance(database, str | bytes | os.PathLike) else ""
@@ -132,21 +162,19 @@ def _writes(mode: object, flags: object) -> bool:
     return isinstance(flags, int) and bool(flags & _WRITING)
 
 
-def _require_loopback(event: str, address: object) -> None:
+def _is_loopback(address: object) -> bool:
     if isinstance(address, str | bytes):
-        return  # a socket in the file system
+        return True  # a socket in the file system
     host = address[0] if isinstance(address, tuple) and address else None
     if host is None:
-        return
+        return True
     name = host.decode() if isinstance(host, bytes) else str(host)
     if name in _LOCAL_NAMES:
-        return
+        return True
     try:
-        local = ipaddress.ip_address(name.split("%")[0]).is_loopback
+        return ipaddress.ip_address(name.split("%")[0]).is_loopback
     except ValueError:
-        local = False
-    if not local:
-        raise Trespass(f"{event} beyond this machine: {name}")
+        return False
 
 
 def private_environment(home: Path) -> tuple[dict[str, str], list[str]]:

@@ -46,7 +46,7 @@ def merge_file(
     if stdout:
         write_bytes(merged.data)
     elif not dry_run and merged.data != mine:
-        _replace(paths[0], merged.data)
+        _replace(paths[0], settings.start(), merged.data)
     if settings.json:
         from epicvc.cli.machine import file_merge
 
@@ -56,11 +56,12 @@ def merge_file(
     return int(bool(merged.conflicts))
 
 
-def _replace(path: Path, data: bytes) -> None:
-    """Replace what a path leads to, through symlinks as git does."""
+def _replace(path: Path, start: Path, data: bytes) -> None:
+    """Replace what a path leads to, through symlinks as git does, unless a clone's lead out of it."""
     from epicvc.fileio import atomic_write
+    from epicvc.repo.ways import followed
 
-    atomic_write(path.resolve(), data)
+    atomic_write(followed(path, start), data)
 
 
 def _say(places: list[str], path: str) -> None:

@@ -86,9 +86,9 @@ def new(context: Context, name: Title, migrations: Dir = None, dry_run: DryRun =
             home = find_root(start)
         except NotFound:
             home = start
-        made = new_migration(home / DIRECTORY, name, with_builtin=True, dry_run=dry_run)
+        made = new_migration(home, home / DIRECTORY, name, with_builtin=True, dry_run=dry_run)
     else:
-        made = new_migration(start / migrations, name, with_builtin=False, dry_run=dry_run)
+        made = new_migration(start, start / migrations, name, with_builtin=False, dry_run=dry_run)
     if settings.json:
         from epicvc.cli import machine
 

@@ -9,6 +9,7 @@ from typing import Final
 from epicvc.errors import FileUnavailable, NotFound, Refused, UsageError
 from epicvc.fileio import atomic_write
 from epicvc.repo.repository import Repo
+from epicvc.repo.ways import require_own_way
 from epicvc.services.reporting.markdown import TITLE
 
 _REPORTS: Final = (f"{TITLE}\n".encode(), b'{"format": "epicvc.report/1"')
@@ -28,6 +29,7 @@ def require_writable(repo: Repo, path: Path) -> None:
     """
     if not path.parent.is_dir():
         raise NotFound(f"there is no directory {path.parent}", hint="make it first, or name another file")
+    require_own_way(path.parent, repo.config.root)
     place = path.parent.resolve() / path.name
     for directory in (repo.config.files, repo.config.private):
         if place.is_relative_to(directory.resolve()):

@@ -1,0 +1,101 @@
+"""A line of every command, as somebody would try it in a clone."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from epicvc.cli.table import EPICVC, Table
+
+LINES: Final[tuple[tuple[str, ...], ...]] = (
+    ("init",),
+    ("init", "--db", "own.db"),
+    ("init", "--db", "framework.db"),
+    ("status",),
+    ("status", "--porcelain"),
+    ("status", "--json", "--log-file", "log"),
+    ("status", "--log-file", "out/log"),
+    ("diff",),
+    ("diff", "HEAD~1"),
+    ("sync", "--dry-run"),
+    ("sync",),
+    ("sync", "--db", "framework.db"),
+    ("pull",),
+    ("push",),
+    ("resolve", "--prefer", "files"),
+    ("commit", "-m", "x"),
+    ("log",),
+    ("show",),
+    ("blame", "1:name"),
+    ("checkout", "HEAD"),
+    ("checkout", "HEAD", "--discard-changes"),
+    ("restore", "1"),
+    ("restore", "1", "--to", "out"),
+    ("restore", "1", "--to", "out/new"),
+    ("restore", "--at", "2999-01-01", "--to", "out/all"),
+    ("restore", "--at", "2999-01-01", "--in-place"),
+    ("checkpoint", "c"),
+    ("rollback", "HEAD"),
+    ("branch",),
+    ("branch", "b"),
+    ("switch", "-c", "d"),
+    ("tag",),
+    ("tag", "t"),
+    ("merge", "main"),
+    ("revert", "HEAD"),
+    ("merge-file", "epics/garden.json", "epics/garden.json", "epics/shed.json"),
+    ("merge-file", "epics/new.json", "epics/new.json", "epics/shed.json"),
+    ("undo",),
+    ("redo",),
+    ("plan", "--dry-run"),
+    ("plan",),
+    ("enrich",),
+    ("enrich", "--to", "out/enriched"),
+    ("stats",),
+    ("report",),
+    ("report", "--output", "out/report.md"),
+    ("fsck",),
+    ("gc",),
+    ("doctor",),
+    ("doctor", "--repair"),
+    ("adopt", "--dry-run"),
+    ("backup", "create"),
+    ("backup", "create", "--to", "elsewhere"),
+    ("backup", "create", "--files", "epics"),
+    ("backup", "list"),
+    ("backup", "list", "--from", "elsewhere"),
+    ("backup", "verify"),
+    ("backup", "restore", "latest"),
+    ("backup", "restore", "latest", "--to", "out/back"),
+    ("backup", "forget", "--keep-last", "1"),
+    ("op", "log"),
+    ("op", "restore", "0"),
+    ("migrate", "status"),
+    ("migrate", "new", "more"),
+    ("migrate", "new", "more", "--dir", "out"),
+    ("migrate", "new", "more", "--dir", "out/new"),
+    ("migrate", "baseline", "001"),
+    ("migrate", "verify"),
+    ("migrate", "up"),
+    ("migrate", "up", "--db", "framework.db"),
+    ("migrate", "down"),
+    ("clean", "db"),
+    ("clean", "db", "--db", "framework.db"),
+    ("clean", "files"),
+    ("clean", "cache"),
+    ("git", "install"),
+    ("git", "doctor"),
+    ("hook",),
+    ("textconv", "epics/garden.json"),
+    ("merge-driver", "epics/garden.json", "epics/garden.json", "epics/shed.json", "7", "epics/garden.json"),
+    ("git", "uninstall"),
+    ("adopt",),
+)
+
+
+def commands(table: Table = EPICVC.commands, before: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
+    """All commands, as words."""
+    found: set[tuple[str, ...]] = set()
+    for name, entry in table.items():
+        words = (*before, name)
+        found |= {words} if isinstance(entry, str) else commands(entry.commands, words)
+    return found
