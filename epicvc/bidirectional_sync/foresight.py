@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 
 from epicvc.bidirectional_sync.reading import names_of
-from epicvc.database.epicvalues import read_values
+from epicvc.database.epicvalues import read_texts
 from epicvc.database.layout import read_layout
 from epicvc.errors import Unavailable
 from epicvc.model.diff import Op
@@ -60,9 +60,7 @@ class Foresight:
         if not self._new:
             return
         with suppress(Unavailable), closing(repo.require_backend()) as backend, backend.read() as reader:
-            for epic in read_values(reader, read_layout(reader, repo.config.mapping, ""), (NAME,), self._new):
-                name = epic.values.get(NAME)
-                self.names[epic.id] = name if isinstance(name, str) else None
+            self.names |= read_texts(reader, read_layout(reader, repo.config.mapping, ""), NAME, self._new)
 
 
 def _roots(moves: Iterable[Moved], op: Op) -> frozenset[str]:

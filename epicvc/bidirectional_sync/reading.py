@@ -17,7 +17,7 @@ from epicvc.bidirectional_sync.shapes import (
     SyncStatus,
     score_counts,
 )
-from epicvc.database.epicvalues import read_values
+from epicvc.database.epicvalues import read_texts
 from epicvc.errors import EpicvcError, InvalidFile, NotFound
 from epicvc.fileio import read_file
 from epicvc.model.labels import natural_order
@@ -79,8 +79,7 @@ def names_of(
     if documents.reader is not None and documents.layout is not None:
         held = documents.held.epics
         keys = None if only is None and not held else [epic for epic in only or epics if epic not in held]
-        found = read_values(documents.reader, documents.layout, (NAME,), keys)
-        names = {epic.id: _text(epic.values.get(NAME)) for epic in found}
+        names = read_texts(documents.reader, documents.layout, NAME, keys)
     for epic in epics:
         if epic not in names and epic not in but:
             names[epic] = _text((documents.file_core(epic) or {}).get(NAME))

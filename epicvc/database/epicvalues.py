@@ -52,6 +52,20 @@ def read_values(
         yield EpicValues(surrogate, epic, decoded)
 
 
+def read_texts(reader: Reader, layout: Layout, name: str, keys: Collection[str] | None = None) -> dict[str, str | None]:
+    """Read one field of the living epics where it is a text; ``None`` where it is none, has no value or no column.
+
+    Raises:
+        InvalidRow: two living rows have one key.
+    """
+    fields = tuple(field for field in layout.epics.fields if field.name == name)
+    narrow = replace(layout, epics=replace(layout.epics, fields=fields))
+    heads = epic_heads(reader, narrow, keys)
+    if not fields:
+        return {epic: None for _, epic, _ in heads}
+    return {epic: value if isinstance(value, str) else None for _, epic, (value,) in heads}
+
+
 def read_states(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> dict[str, dict[str, int]]:
     """How many living tasks each living epic has in which state; nothing where tasks have no such column.
 

@@ -25,6 +25,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rows", default="", help=f"some of {','.join(BY_NAME)}")
     parser.add_argument("--growth", default="", help="instead of the table: loads of these sizes, as in 1000,10000")
     parser.add_argument("--page", action="store_true", help="measure nothing; write the page anew from the JSON")
+    parser.add_argument("--keep", action="store_true", help="put the rows among those measured before")
     parser.add_argument("--runs", type=int, default=3, help="how often each work is measured")
     found = parser.parse_args()
     found.rows = [name for name in found.rows.split(",") if name] or list(BY_NAME)
@@ -76,8 +77,11 @@ def measure_table(asked: argparse.Namespace) -> None:
     results.sort(key=lambda result: order.index(result.row.name))
     rows = [result.as_json() for result in results]
     sys.stdout.write(report.plain(rows) + "\n")
+    run = report.describe(facts, rows, asked.runs)
     if set(asked.rows) == set(BY_NAME):
-        report.write_figures(report.describe(facts, rows, asked.runs))
+        report.write_figures(run)
+    elif asked.keep:
+        report.keep_rows(run, order)
 
 
 def measure_growth(sizes: list[int], runs: int) -> None:

@@ -27,8 +27,9 @@ reference in the same run, in turns, so that what else the machine does hits bot
 size) over the reference's, and is what the bar is about; *by cpu* is the same of processor time, which tells what
 is the program's from what else the machine was doing (its load average). A bar with a plus is about the processor time
 beyond the reference's. A bar that does not hold says **missed**.
-`make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows (and writes nothing here). What
-the time goes to, and what it would take to go further, is in [Performance](performance.md).
+`make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows. With `KEEP=1` these are written
+here too, and say when they were measured. What the time goes to, and what it would take to go further, is in
+[Performance](performance.md).
 """
 
 
@@ -89,8 +90,12 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"+{shown(row['excess'])}" if beyond and row["excess"] is not None else _times(row.get("cpu_ratio")),
         f"≤ {'+' if beyond else ''}{limit(row['bar'])}",
         f"≤ {limit(row['beyond'])}" if row["beyond"] is not None else "–",
-        f"{verdict}; {row['note']}" if row["note"] else verdict,
+        "; ".join(filter(None, (verdict, row["note"], _own_time(row)))),
     )
+
+
+def _own_time(row: dict[str, Any]) -> str:
+    return f"{row['at']}, load average {row['load_average']}" if "at" in row else ""
 
 
 def _figures(measured: Any, shown: Any) -> tuple[str, str, str]:
@@ -140,6 +145,21 @@ def write_figures(run: dict[str, Any]) -> None:
     figures = read_figures()
     others = [load for load in figures["loads"] if load["epics"] != run["epics"]]
     figures["loads"] = sorted([*others, run], key=lambda load: -load["epics"])
+    _write(figures)
+
+
+def keep_rows(run: dict[str, Any], order: list[str]) -> None:
+    """Put some rows in the place of those of the last run with the same load; each says when it was measured.
+
+    Args:
+        run: what was measured.
+        order: the names of all rows.
+    """
+    figures = read_figures()
+    (load,) = (load for load in figures["loads"] if load["epics"] == run["epics"])
+    own = {"at": run["at"], "load_average": run["machine"]["load_average"]}
+    rows = {row["name"]: row for row in load["rows"]} | {row["name"]: {**row, **own} for row in run["rows"]}
+    load["rows"] = [rows[name] for name in order if name in rows]
     _write(figures)
 
 

@@ -87,9 +87,9 @@ class Scene:
         """A command to measure."""
         return Command(words, directory or self.scratch, self.environment)
 
-    def python(self, *arguments: str) -> Command:
+    def python(self, *arguments: str, directory: Path | None = None) -> Command:
         """The interpreter that epicvc runs on."""
-        return self.command((sys.executable, *arguments))
+        return self.command((sys.executable, *arguments), directory)
 
     def epicvc(self, *arguments: str, repo: Path | None = None) -> Command:
         """epicvc as a user starts it."""
@@ -98,6 +98,14 @@ class Scene:
     def shell(self, line: str, directory: Path | None = None) -> Command:
         """A line for the shell."""
         return self.command(("sh", "-e", "-c", line), directory)
+
+    @cached_property
+    def restic(self) -> bool:
+        """Whether restic is installed; it has a repository then."""
+        if shutil.which("restic") is None:
+            return False
+        self.shell("restic init --quiet").run()
+        return True
 
     # Repos
 

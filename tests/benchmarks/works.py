@@ -21,6 +21,8 @@ MEGABYTE = 1_000_000
 PYTHON = "`python -c pass`"
 DUMP = "`git status` + `sqlite3 .dump \\| sha256sum`"
 RESTIC = "`restic backup`, nothing changed"
+RESTIC_EDITED = "`restic backup` after the same"
+SYNC = "`epicvc sync`, in sync"
 SQLDIFF = "`sqldiff` against a copy with 10 rows changed"
 BARE_INSERT = "orjson + bare `executemany` of the same rows"
 PARSE_WRITE = "parse and write the same files with msgspec"
@@ -33,6 +35,7 @@ MERGED = 100
 
 ROWS = (
     Row("version", "`--version`", PYTHON, 1.5),
+    Row("import", "`import epicvc` in a program", PYTHON, 1.3),
     Row("porcelain", "`status --porcelain`, small repo", PYTHON, 5, 4),
     Row("textconv", "`textconv`, one epic", PYTHON, 5, 4),
     Row("merge-driver", "`merge-driver`, one epic", PYTHON, 5, 4),
@@ -46,8 +49,11 @@ ROWS = (
     Row("small-commit", "`commit`, small repo, nothing to commit", HELLO, 1.5, 1.1),
     Row("small-sync", "`sync`, small repo, in sync", HELLO, 1.5, 1.1),
     Row("status", "clean `status`", DUMP, 0.4, 0.15),
+    Row("call", "`sync_all_epics()`, in sync, in a program that runs", SYNC, 1.1),
+    Row("program", "a program that calls it once", SYNC, 2),
     Row("first-commit", "first `commit` of both sides", GIT_COMMIT, 1.2, 0.5),
     Row("commit", "`commit` after editing 10 files", RESTIC, 0.6, 0.2),
+    Row("backup", "incremental `backup create` after editing 10 files", RESTIC_EDITED, 0.3),
     Row("sync", "`sync` after 10 edits in files, 10 in the database", SQLDIFF, 4, 1),
     Row("first-sync", "first `sync` into an empty database", BARE_INSERT, 2.5, 1.3),
     Row("checkout", "`checkout HEAD~1` after 10 + 10 changes", "the `sync` that made them", 2, 1),
@@ -83,6 +89,10 @@ def start_up(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
         "small-commit": (("commit", "-m", "nothing"), hello),
         "small-sync": (("sync",), hello),
     }
+    if "import" in wanted:
+        ours = scene.python("-c", "import epicvc")
+        warm(ours, bare)
+        yield Result(BY_NAME["import"], *interleave(5 * runs, ours.run, bare.run))
     for name, (arguments, reference) in commands.items():
         if name in wanted:
             row = BY_NAME[name]
@@ -196,6 +206,48 @@ def looking(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     yield Result(BY_NAME["status"], *interleave(2 * runs, ours.run, reference.run))
 
 
+def calling(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
+    """Programs that synchronise where nothing changed."""
+    if not {"call", "program"} & set(wanted):
+        return
+    script, told = str(REFERENCES / "call.py"), scene.scratch / "told"
+    reference = scene.epicvc("sync", repo=scene.synced)
+    once = scene.python(script, directory=scene.synced)
+    twice = scene.python(script, str(told), directory=scene.synced)
+
+    def call() -> Sample:
+        peak = twice.run().peak
+        wall, cpu = map(float, told.read_text("utf-8").split())
+        return Sample(wall, cpu, peak)
+
+    for _ in range(2):  # the first may only then begin to trust what was written last
+        warm(reference, once)
+        settle()
+    for name, ours in (("call", call), ("program", once.run)):
+        if name in wanted:
+            yield Result(BY_NAME[name], *interleave(2 * runs, ours, reference.run))
+
+
+def backing_up(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
+    """Backups that go on from the one before."""
+    if "backup" not in wanted:
+        return
+    result = Result(BY_NAME["backup"])
+    reference = scene.shell("restic backup --quiet epics framework.db", scene.synced) if scene.restic else None
+    if reference is None:
+        result.note = "restic is not installed"
+    for turn in range(runs + 1):
+        scene.edit_files(EDITS)
+        since = ("--since", "latest") if turn else ()
+        made = scene.run_in(scene.synced, "backup", "create", "--quiet", *since)
+        theirs = reference.run() if reference else None
+        if turn:  # the first of both is a full one
+            result.ours.append(made)
+            result.theirs += [theirs] if theirs else []
+    scene.run_in(scene.synced, "sync")
+    yield result
+
+
 def daily(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     """What is done after every edit."""
     if {"commit", "diff"} & set(wanted):
@@ -206,9 +258,8 @@ def daily(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
 
 def _committing(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     commit, diff, backup = Result(BY_NAME["commit"]), Result(BY_NAME["diff"]), None
-    if "commit" in wanted and shutil.which("restic"):
+    if "commit" in wanted and scene.restic:
         backup = scene.shell("restic backup --quiet epics framework.db", scene.still)
-        scene.shell("restic init --quiet").run()
         warm(backup, backup)
     elif "commit" in wanted:
         commit.note = "restic is not installed"
@@ -307,7 +358,18 @@ def enriching(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
 
 
 Group = Callable[[Scene, Wanted, int], Iterator[Result]]
-GROUPS: tuple[Group, ...] = (start_up, by_git, first_sync, first_commit, looking, enriching, daily, merging)
+GROUPS: tuple[Group, ...] = (
+    start_up,
+    by_git,
+    first_sync,
+    first_commit,
+    looking,
+    calling,
+    enriching,
+    daily,
+    backing_up,
+    merging,
+)
 
 
 def measure(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:

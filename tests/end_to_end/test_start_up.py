@@ -301,3 +301,33 @@ def test_uuid_at_a_lower_price_is_uuid() -> None:
 
 def test_status_in_earnest(made: EpicRepo) -> None:
     assert not imported(made, "status", "--porcelain") & {"typer", "rich", "holidays", "deepdiff", "difflib"}
+
+
+OF_A_PROGRAM = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+before = set(sys.modules)
+import epicvc
+named = sorted(set(sys.modules) - before)
+epicvc.BidirectionalSync(db_path="framework.db", json_dir="epics").sync_all_epics()
+print(json.dumps([named, sorted(set(sys.modules) - before)]))
+"""
+
+
+def test_a_program_that_synchronises(made: EpicRepo) -> None:
+    """The package is names; a call that finds nothing to do imports what the command does, and nothing for others."""
+    made.ok("sync")
+    done = subprocess.run(
+        [sys.executable, "-c", OF_A_PROGRAM, str(ROOT)],
+        cwd=made.root,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    named, used = json.loads(done.stdout)
+    assert set(named) <= {"__future__", "epicvc"}
+    services = ("doctor", "checking", "initialise", "commits", "quality", "resolving", "restoring", "threeway")
+    others = ("epicvc.cli", "epicvc.ui", "epicvc.repo.apply", *(f"epicvc.services.{name}" for name in services))
+    assert [name for name in used if name.startswith(others)] == []
+    assert not set(used) & {"typer", "rich", "holidays", "sqlalchemy"}

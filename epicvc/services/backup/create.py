@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,14 +26,16 @@ from epicvc.repo.reach import Reach
 from epicvc.repo.repository import Repo
 from epicvc.repo.revisions import BACKUPS
 from epicvc.repo.ways import require_own_way
-from epicvc.services.backup.bundles import BundleDirectory
 from epicvc.services.backup.catalog import LATEST, Backup, find_backup, stored_backups
-from epicvc.services.backup.state import count_faults, count_rows
+from epicvc.services.backup.counting import count_faults, count_rows
 from epicvc.services.session import Session, change, look
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
+
+if TYPE_CHECKING:
+    from epicvc.services.backup.bundles import BundleDirectory
 
 DATABASE: Final = "framework.db"
 COMMAND: Final = "backup create"
@@ -160,6 +162,8 @@ def _bundles(repo: Repo, to: Path | None) -> BundleDirectory | None:
     if to is None:
         return None
     require_own_way(to, repo.config.root)
+    from epicvc.services.backup.bundles import BundleDirectory  # with what packs and proves, which only bundles need
+
     return BundleDirectory(to)
 
 

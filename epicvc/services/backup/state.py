@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,18 +10,18 @@ from tempfile import mkdtemp
 
 from msgspec import Struct, field
 
-from epicvc.database.backend import Fault
 from epicvc.database.url import open_backend, parse_url
 from epicvc.errors import DamagedObject, EpicvcError, FileUnavailable, Refused, UnsafeName
 from epicvc.files.names import check_collisions, check_name
-from epicvc.repo.backups import MIGRATIONS, BackupRecord, FaultCount
+from epicvc.repo.backups import MIGRATIONS, BackupRecord
 from epicvc.repo.config import CONFIG
 from epicvc.repo.objects import Commit, Snapshot, get_snapshot
 from epicvc.repo.reach import Reach
+from epicvc.services.backup.counting import count_faults
 from epicvc.services.exporting import Exported, write_state
 from epicvc.store import tree
 from epicvc.store.codec import unpack
-from epicvc.store.objects import ObjectId, ObjectSource
+from epicvc.store.objects import ObjectId
 from epicvc.store.store import Store
 
 
@@ -140,12 +139,6 @@ def write_proved(store: Store, commit: Commit, record: BackupRecord, directory: 
     return exported
 
 
-def count_faults(faults: Iterable[Fault]) -> tuple[FaultCount, ...]:
-    """Broken foreign keys by table and parent."""
-    counts = Counter((fault.table, fault.parent) for fault in faults)
-    return tuple(FaultCount(table, parent, rows) for (table, parent), rows in sorted(counts.items()))
-
-
 def _require_no_new_faults(record: BackupRecord, database: Path) -> None:
     known = {(fault.table, fault.parent): fault.rows for fault in record.faults}
     with closing(open_backend(parse_url(str(database.absolute())))) as backend, backend.read() as reader:
@@ -156,10 +149,3 @@ def _require_no_new_faults(record: BackupRecord, database: Path) -> None:
                 f"restored, {fault.rows} rows of {fault.table} would refer to rows of {fault.parent} that do not exist",
                 hint="they were not so when it was backed up; use another backup",
             )
-
-
-def count_rows(store: ObjectSource, snapshot: Snapshot) -> int:
-    """How many rows a snapshot has, in all tables."""
-    if snapshot.database is None:
-        return 0
-    return sum(tree.count(store, root) for _, root in tree.items(store, snapshot.database.tables))
