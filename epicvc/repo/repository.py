@@ -82,7 +82,7 @@ def listed_store(root: Path, environment: MappingABC[str, str]) -> Store | None:
         Unavailable: the list cannot be read.
         EpicvcError: the store cannot be opened.
     """
-    listed = stores.ids_by_place(environment).get(os.path.realpath(root))
+    listed = stores.id_at(environment, os.fspath(root))
     if listed is None:
         return None
     store = Store.open(root / PRIVATE / STORE, any_owner=True)

@@ -74,6 +74,25 @@ def ids_by_place(environment: Mapping[str, str]) -> dict[str, str]:
         raise InvalidData(f"{path}: it is no list of stores, or a damaged one", hint=hint) from error
 
 
+def id_at(environment: Mapping[str, str], root: str) -> str | None:
+    """The id of the store that is listed at a place.
+
+    Args:
+        environment: environment variables.
+        root: the directory of the repo.
+
+    Raises:
+        FileUnavailable: the list cannot be read.
+        InvalidData: it is damaged, and does not have the place.
+    """
+    place, path = os.path.realpath(root), os.path.join(directory(environment), FILE)
+    try:
+        found = _found(_bytes(path), place)
+    except (OSError, ValueError):
+        found = None  # what is wrong is said below
+    return found if found is not None else ids_by_place(environment).get(place)
+
+
 def is_listed(environment: Mapping[str, str], root: str) -> bool:
     """Whether a store is listed at a place; false in any doubt, for what only saves work.
 
@@ -83,7 +102,7 @@ def is_listed(environment: Mapping[str, str], root: str) -> bool:
     """
     path = os.path.join(_directory(environment), FILE)
     try:
-        return os.path.isabs(path) and os.path.realpath(root) in _read(path)
+        return os.path.isabs(path) and _found(_bytes(path), os.path.realpath(root)) is not None
     except (OSError, ValueError):
         return False
 
@@ -142,14 +161,7 @@ def _change(environment: Mapping[str, str], change: Callable[[dict[str, str]], o
 
 def _read(path: str) -> dict[str, str]:
     """What a list says; nothing where there is none, and a ``ValueError`` where it is damaged."""
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            data = file.read()
-    except FileNotFoundError:
-        return {}
-    head, *lines, end = data.split(b"\n")
-    if head + b"\n" != _HEAD or end:
-        raise ValueError(head)
+    lines = _bytes(path)[len(_HEAD) :].split(b"\n")[:-1]
     found: dict[str, str] = {}
     for line in lines:
         store, space, place = line.partition(b" ")
@@ -157,6 +169,30 @@ def _read(path: str) -> dict[str, str]:
             raise ValueError(line)
         found[_unquoted(place)] = store.decode("ascii", "replace")
     return found
+
+
+def _bytes(path: str) -> bytes:
+    """The list as it is stored; a ``ValueError`` where it is none."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            data = file.read()
+    except FileNotFoundError:
+        return _HEAD
+    if not data.startswith(_HEAD) or not data.endswith(b"\n"):
+        raise ValueError(path)
+    return data
+
+
+def _found(data: bytes, place: str) -> str | None:
+    """The id at a place, looked for as a line: every command does, and need not take the others apart."""
+    line = b" " + _quoted(place) + b"\n"
+    at = data.rfind(line)
+    while at >= 0:
+        start = at - _ID_DIGITS
+        if data[start - 1 : start] == b"\n" and b" " not in data[start:at]:
+            return data[start:at].decode("ascii", "replace")
+        at = data.rfind(line, 0, at)  # the end of another place, which has a blank in it
+    return None
 
 
 def _quoted(place: str) -> bytes:

@@ -50,11 +50,11 @@ def standing_of(root: Path, environment: Mapping[str, str], *, vouched: bool = F
         Unavailable: the list cannot be read.
         EpicvcError: the store cannot be opened.
     """
-    places = stores.ids_by_place(environment)
-    here = os.path.realpath(root)
+    listed = stores.id_at(environment, os.fspath(root))
     store_id = _id_at(root, frozen=not vouched, any_owner=vouched)
-    if places.get(here) == store_id:
+    if listed == store_id:
         return Standing(LISTED, store_id)
+    places, here = stores.ids_by_place(environment), os.path.realpath(root)
     others = [place for place, known in places.items() if known == store_id and place != here]
     for place in others:
         if _still_has(Path(place), store_id):

@@ -34,7 +34,7 @@ def check_place(root: Path, environment: Mapping[str, str]) -> bool:
         Refused: it is an epic repo already, or git tracks what should be private.
         NotAdopted: its private directory came from elsewhere.
     """
-    known = stores.ids_by_place(environment).get(os.path.realpath(root))
+    known = stores.id_at(environment, os.fspath(root))
     require_private(root)
     if not os.path.lexists(root / PRIVATE):
         return False

@@ -29,6 +29,29 @@ def test_the_list_is_private_and_keeps_odd_names(environment: dict[str, str], tm
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
+def test_a_place_is_found_without_taking_the_others_apart(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every command looks one place up; ends and beginnings of other places are none."""
+    odd = ("/a", "/a b", "/x /a", "/a/b", "/a%b", "/a\nb", f"/x {ID} /a", "/ /a")
+    others = [f"/somebody/plans {number}" for number in range(1000)]
+    for number, place in enumerate([*odd, *others]):
+        (tmp_path / "state").mkdir(exist_ok=True)
+        line = f"{number:032x} ".encode() + stores._quoted(place) + b"\n"
+        with (tmp_path / "state" / stores.FILE).open("ab") as file:
+            file.write(line if number else b"epicvc.stores/1\n" + line)
+    known = stores.ids_by_place(environment)
+    assert known == {place: f"{number:032x}" for number, place in enumerate([*odd, *others])}
+    for place in ("/b", "/somebody", "plans 1", "/x", f"{ID} /a", ""):
+        monkeypatch.setattr(os.path, "realpath", lambda path: path)
+        assert stores.id_at(environment, place) is None
+        assert not stores.is_listed(environment, place)
+    monkeypatch.setattr(stores, "_read", None)
+    for place in [*odd, *others]:
+        assert stores.id_at(environment, place) == known[place]
+        assert stores.is_listed(environment, place)
+
+
 def test_two_at_once_lose_nothing(environment: dict[str, str], tmp_path: Path) -> None:
     threads = [
         threading.Thread(target=stores.enter, args=(environment, str(tmp_path / str(number)), ID))
