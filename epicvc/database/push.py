@@ -68,6 +68,7 @@ class Push:
         now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
         moves: tasks that this push moves to another epic or gives another id, as the place that gets a task and the
             place that gives it. Their rows stay the same rows.
+        formerly: the keys that rows of epics have until this push writes others, by the new ones.
         orphans: what :attr:`orphans` was after a push that only added epics, where nobody else has written since.
     """
 
@@ -78,11 +79,13 @@ class Push:
         now: str,
         moves: MappingABC[TaskAt, TaskAt] = _NO_MOVES,
         orphans: frozenset[SQLValue] | None = None,
+        formerly: MappingABC[str, str] | None = None,
     ) -> None:
         self._writer = writer
         self._layout = layout
         self._moves = moves
         self._leaving = frozenset(moves.values())
+        self._formerly = formerly or {}
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
         self._removed: list[EpicChange] = []
@@ -175,12 +178,17 @@ class Push:
         epics, tasks = self._layout.epics, self._layout.tasks
         columns = (f"e.{quote(epics.map.id)}", f"e.{quote(epics.map.key)}", epics.alive("e"))
         query = Select(columns=columns).from_table(quote(epics.map.table), "e")
-        for chunk in batches(keys):
+        now = {old: new for new, old in self._formerly.items()}  # a row has the one key until it is written
+        for chunk in batches([*keys, *(self._formerly[key] for key in keys if key in self._formerly)]):
             found: dict[SQLValue, str] = {}
             for surrogate, key, alive in self._writer.execute(*query.where_condition(epics.keyed("e", chunk)).build()):
                 text = key_text(key)
-                if text is not None and text in chunk and (alive or not self._epics.get(text, (None, False))[1]):
-                    self._epics[text] = (surrogate, bool(alive))
+                if (
+                    text is not None
+                    and text in chunk
+                    and (alive or not self._epics.get(now.get(text, text), (None, False))[1])
+                ):
+                    self._epics[now.get(text, text)] = (surrogate, bool(alive))
                     found[surrogate] = text
             self._find_tasks(list(found), tasks)
 

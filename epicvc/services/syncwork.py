@@ -167,7 +167,9 @@ class SyncWork:
     ) -> DatabaseState:
         now = self._documents.repo.now().strftime("%Y-%m-%d %H:%M:%S")
         orphans = self.orphans if self._stage.alone else None
-        push = Push(writer, layout, now, self._agenda.moves, orphans)
+        renamed = self._documents.renamed.items()
+        formerly = {new: found.old for new, found in renamed if not found.in_database}
+        push = Push(writer, layout, now, self._agenda.moves, orphans, formerly)
         for decisions in batches(self._agenda.decisions):
             self._write(writer, layout, push, decisions)
         for changes in batches(self._agenda.fresh):

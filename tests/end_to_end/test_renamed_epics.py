@@ -84,6 +84,21 @@ def test_tasks_get_other_ids_with_it(garden: EpicRepo) -> None:
     assert garden.json("status")["in_sync"] is True
 
 
+@pytest.mark.parametrize("unique", [False, True])
+def test_the_author_gives_its_tasks_other_ids_with_it(garden: EpicRepo, unique: bool) -> None:
+    if unique:
+        garden.sql("CREATE UNIQUE INDEX one_title ON framework_tasks(epic_id, title)")
+    garden.sql("UPDATE framework_tasks SET actual_minutes = id + 5")
+    garden.ok("commit", "-m", "the application's own")
+    before = garden.sql("SELECT id, title, actual_minutes FROM framework_tasks")
+    garden.edit("1", '"id": "1.1"', '"id": "9.1"')
+    garden.edit("1", '"id": "1"', '"id": "9"')
+    garden.ok("sync")
+    assert garden.sql("SELECT id, title, actual_minutes FROM framework_tasks") == before
+    assert garden.task_order("9") == ["9.1", "1.2"]
+    assert garden.json("status")["in_sync"] is True
+
+
 @pytest.mark.parametrize("label", ["1", "9"])
 def test_one_way_and_by_label(garden: EpicRepo, label: str) -> None:
     garden.sql(RENAMED)
