@@ -154,6 +154,10 @@ class FilesState:
         epics = enumerate(self._index.epics)
         return _View(self._index, {epic: row for row, epic in epics if epic and not flags[row] & CLAIMED})
 
+    def with_root(self, root: ObjectId) -> FilesState:
+        """The same with another tree of bytes, for who sets some files apart."""
+        return FilesState(root, self._index, self._kept, self.unreadable, self.skipped, self.fault)
+
     @property
     def problems(self) -> list[EpicvcError]:
         """Everything that is wrong, that of the side as a whole first, then by path."""

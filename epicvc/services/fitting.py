@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from epicvc.errors import InvalidField
+from epicvc.errors import InvalidData, InvalidField
 from epicvc.jsonio import JSON
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, same
 from epicvc.model.document import Core, misfit, read_file_epic, tasks_of
 from epicvc.model.mapping import Mapping, Rule
 from epicvc.plan.moves import chosen_place, is_place
@@ -30,7 +30,12 @@ def fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
         chosen_place(conflict, chosen)
         return chosen
     if not path:
-        return Chosen(cast("JSON", _core(mapping, conflict.label.root, value)))
+        try:
+            return Chosen(cast("JSON", _core(mapping, conflict.label.root, value)))
+        except InvalidData:
+            if any(same(value, version) for version in (conflict.base, conflict.ours, conflict.theirs)):
+                return chosen  # a file that no epic can be read from is one value, and taken as it is
+            raise
     if len(path) == 2 and path[0] == Mapping.TASKS:
         task = {**value, "id": path[1]} if isinstance(value, dict) else value
         (whole,) = tasks_of(_core(mapping, conflict.label.root, {Mapping.TASKS: [task]}))

@@ -56,7 +56,7 @@ def finish(repo: Repo, command: str, *, message: str | None = None, dry_run: boo
     made: list[ObjectId] = []
 
     def act(session: Session) -> MergeReport | Later[MergeReport]:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         state = _in_progress(session, command)
         if state.conflicts:
             raise Refused(f"the {command} of {state.name} still has conflicts", hint=what_next(state))

@@ -159,7 +159,7 @@ def revert(
 
 
 def _clean_head(session: Session, command: str) -> tuple[ObjectId, Snapshot]:
-    session.working.files.require_valid()
+    session.working.files.require_usable()
     head = session.repo.head_snapshot()
     if head is None:
         raise NotFound("there is no commit yet", hint="run `epicvc commit -m MESSAGE`")

@@ -18,6 +18,7 @@ from epicvc.model.document import WRAPPER, epic_body, item_key
 from epicvc.model.labels import SIBLINGS, Label, Selection
 from epicvc.model.mapping import Field, Mapping
 from epicvc.repo.dbside import pack_row, row_changes, table_root
+from epicvc.repo.documents import Documents
 from epicvc.repo.filestree import epic_paths, update_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
@@ -84,6 +85,7 @@ def pick(
         current = session.working.snapshot()
         wanted = current
         restored = {label.root for label in selection.labels if not label.table and not label.path}
+        _require_readable(session, selection)
         former = FormerRows(session.staging, session.reader, source, current)
         for label in selection.labels:
             wanted = _pick_one(session, wanted, source, label, side, restored, former)
@@ -106,6 +108,19 @@ def pick(
         return later.only_tried(lambda: picked) if dry_run else later
 
     return change(repo, act)
+
+
+def _require_readable(session: Session, selection: Selection) -> None:
+    """Stop where a place is wanted of a file that cannot be read; the epic as a whole can be brought back.
+
+    Raises:
+        EpicvcError: what is wrong with the file.
+    """
+    if session.working.files.unreadable:
+        held = Documents(session.repo, session.working, session.staging, None).held
+        for label in selection.labels:
+            if label.path and not label.table:
+                held.require_readable(label.root)
 
 
 def _guard(

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from epicvc.depth import require_shallow
+from epicvc.errors import InvalidFile
 from epicvc.jsonio import JSON, parse
 from epicvc.model.document import WRAPPER, Core, epic_body, natural_key, tasks_of
 from epicvc.model.mapping import Mapping
@@ -31,16 +32,19 @@ class Contents:
         self._seen: dict[ObjectId, tuple[str | None, Links]] = {}
 
     def epic(self, blob: ObjectId, path: str) -> tuple[str, Links]:
-        """A file's epic and its tasks with their links; a file that is no epic goes by its path.
+        """A file's epic and its tasks with their links.
 
         Raises:
             InvalidJSON: it is no JSON.
+            InvalidFile: it is no epic.
         """
         if blob not in self._seen:
             body = self._outline(self._source.get(blob, ObjectType.BLOB), path)
             self._seen[blob] = natural_key(body.get("id")), links_of(body, self._field)
         epic, found = self._seen[blob]
-        return (path if epic is None else epic), found
+        if epic is None:
+            raise InvalidFile(path, 'the epic has no "id" (a text or an integer)')
+        return epic, found
 
     def _outline(self, raw: bytes, path: str) -> Core:
         """The epic in a file, with nothing but its id, and its tasks' ids and links."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,12 +18,14 @@ from msgspec.structs import replace
 from epicvc.database.backend import Writer
 from epicvc.database.batches import BATCH
 from epicvc.database.documents import living_tasks
+from epicvc.errors import InvalidField, InvalidFile, InvalidJSON
 from epicvc.merge.graph import Fault, Tell
 from epicvc.merge.threeway import Chosen, Conflict, Context, Decide
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.plan.moves import OURS, THEIRS
 from epicvc.repo.base import BaseEntry, get_core, put_entry, update_base
+from epicvc.repo.filestree import update_files
 from epicvc.repo.objects import DatabaseState, Snapshot
 from epicvc.services.session import Session
 from epicvc.services.targets import reachable
@@ -44,6 +47,9 @@ from epicvc.services.threeway.three import Three, three_of
 from epicvc.services.threeway.uniques import require_unique
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId
+
+if TYPE_CHECKING:
+    from epicvc.services.threeway.wholefiles import WholeFile
 
 
 class Merged(Struct, frozen=True):
@@ -96,7 +102,44 @@ def merge_snapshots(
     schema = None
     if base.database and ours.database and theirs.database:
         schema = merged_schema(session.staging, base.database, ours.database, theirs.database)
-    return _Merge(session, three_of(session, base, ours, theirs, schema), schema, decide, tell).run()
+
+    def merge(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot) -> Merged:
+        return _Merge(session, three_of(session, base, ours, theirs, schema), schema, decide, tell).run()
+
+    try:
+        return merge(session, base, ours, theirs)
+    except (InvalidJSON, InvalidFile, InvalidField):
+        from epicvc.services.threeway.wholefiles import whole_files  # hardly any commit has such a file
+
+        found = whole_files(session.staging, session.repo.config, base, ours, theirs)
+        if not found:
+            raise
+        return _beside(session, found, merge, (base, ours, theirs), decide)
+
+
+def _beside(
+    session: Session,
+    files: list[WholeFile],
+    merge: Callable[[Session, Snapshot, Snapshot, Snapshot], Merged],
+    states: tuple[Snapshot, Snapshot, Snapshot],
+    decide: Decide,
+) -> Merged:
+    """Merge with some files set apart, each of which is one value."""
+    from epicvc.services.threeway.wholefiles import merged_files, without
+
+    sink = session.staging
+    base, ours, theirs = (replace(state, files=without(sink, state.files, files)) for state in states)
+    now = session.working.files.with_root(without(sink, session.working.files.root, files))
+    merged = merge(replace(session, working=replace(session.working, files=now)), base, ours, theirs)
+    context = Context(decide=decide)
+    changes = list(merged_files(files, context))
+    return replace(
+        merged,
+        snapshot=replace(merged.snapshot, files=update_files(sink, merged.snapshot.files, changes)),
+        conflicts=tuple(sorted((*merged.conflicts, *context.conflicts), key=lambda conflict: conflict.label)),
+        decided=(*merged.decided, *context.decided),
+        epics=tuple(sorted({*merged.epics, *(file.label.root for file in files if file.blobs[0] != file.blobs[2])})),
+    )
 
 
 class _Merge:
