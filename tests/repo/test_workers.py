@@ -81,7 +81,8 @@ def test_what_a_worker_leaves_is_done_here(tmp_path: Path) -> None:
     repo.ok("sync")
     assert repo.one("SELECT name FROM framework_epics WHERE epic_key = 'new'") == "New"
     (repo.root / "epics" / "broken.json").write_text('{"id": "broken"')
-    assert "broken.json" in repo.refused(4, "sync", naming="broken.json")
+    said = repo.run("sync")
+    assert (said.code, "broken.json:1:16: " in said.out + said.err) == (4, True)
 
 
 @pytest.mark.usefixtures("many")
@@ -139,8 +140,8 @@ def after_reading(monkeypatch: pytest.MonkeyPatch, happens: Callable[[str], None
     """Have something happen whenever a file has been read here."""
     read = filereading.read_below
 
-    def reading(root: Path, path: str) -> bytes:
-        data = read(root, path)
+    def reading(root: Path, path: str, *limits: int) -> bytes:
+        data = read(root, path, *limits)
         happens(path)
         return data
 
@@ -235,8 +236,8 @@ def test_what_is_wrong_with_a_file_is_told_once_and_as_it_is_in_the_end(
 
     read = filereading.read_below
     after_reading(monkeypatch, save)
-    said = unknown.json("status", code=4)
-    assert said["message"] == "epics/odd.json:1:13: the text ends too early"
+    (error,) = unknown.json("status")["errors"]
+    assert error["message"] == "epics/odd.json:1:13: the text ends too early"
     monkeypatch.setattr(filereading, "read_below", read)
     odd.write_bytes(good)
     unknown.ok("sync")
@@ -281,7 +282,7 @@ def chore(tmp_path: Path) -> Workers:
     (tmp_path / "a.json").write_text('{"id": "a", "name": "A"}')
     from epicvc.model.mapping import BUILTIN
 
-    return Workers("identify", {"root": os.fspath(tmp_path), "mapping": BUILTIN.to_json()})
+    return Workers("identify", {"root": os.fspath(tmp_path), "mapping": BUILTIN.to_json(), "file_size": 1_000_000})
 
 
 @pytest.mark.usefixtures("many")
