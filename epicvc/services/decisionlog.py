@@ -46,9 +46,9 @@ def log_merge(log: Log, report: MergeReport, operation: str | None, seconds: flo
     """Tell what a merge or revert is going to do; as :func:`log_sync`."""
     counts = len(report.epics), len(report.conflicts)
     what = (
-        "%s of %s would change %d epics, %d places in conflict"
+        "%s of %s would do: %d to merge, %d in conflict"
         if operation is None
-        else ("%s of %s is planned: %d epics, %d places in conflict")
+        else ("%s of %s is planned: %d to merge, %d in conflict")
     )
     log.info(what, report.command, report.name, *counts, operation=operation, seconds=seconds)
     for epic in report.epics:

@@ -39,6 +39,54 @@ def test_a_file_tells_labels_and_the_operation_and_no_value(disputed: EpicRepo) 
     assert re.search(rf"INFO epicvc\.operation sync is done \(operation {last}, \d+\.\d{{3}} s\)$", text, re.MULTILINE)
 
 
+COMMANDS = """
+sync
+sync --dry-run
+resolve --prefer db
+commit -m one --allow-empty
+branch other
+=1
+sync
+switch other
+=2
+sync
+switch main
+merge other
+merge --continue --prefer theirs
+undo
+redo
+checkpoint here
+=3
+push
+pull
+rollback here
+restore --source HEAD~1 {epic}:name
+backup create
+revert HEAD
+enrich
+plan
+doctor
+clean files
+gc
+report
+blame {epic}:name
+"""
+
+
+def test_no_command_tells_a_value_by_itself(disputed: EpicRepo) -> None:
+    """Whatever it decides: the file has labels, and what was decided about them."""
+    epic = disputed.facts.epic
+    for line in COMMANDS.strip().splitlines():
+        if line.startswith("="):
+            disputed.rewrite(epic, lambda body, text=line: body.update(name=f"{SECRET} {text}"))
+            continue
+        disputed.run(*line.format(epic=epic).split(), "--log-file", "all.log")
+    text = (disputed.root / "all.log").read_text()
+    assert SECRET not in text
+    for told in ("a conflict is settled: ", "epicvc.merge in conflict: ", "undo is done", "full backup ", "epicvc.gc "):
+        assert told in text, told
+
+
 def test_machine_output_stays_clean_and_values_are_details(disputed: EpicRepo) -> None:
     brief = disputed.process("sync", "--json", "-v", "--dry-run")
     assert json.loads(brief.out)["format"] == "epicvc.sync/1"
