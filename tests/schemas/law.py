@@ -93,7 +93,24 @@ class Law:
         kind, key, *path = cell
         where = {state.cells.get(("task", key, "in")) for state in self.states} if kind == "task" else {key}
         ids = {str(state.cells.get((kind, key, "id"), key)) for state in self.states}
-        return lambda: any(self._meets(kind, ids, where, tuple(map(str, path)), label) for label in self.labels)
+        return lambda: (
+            self._waits(where)
+            or any(self._meets(kind, ids, where, tuple(map(str, path)), label) for label in self.labels)
+        )
+
+    def _waits(self, epics: set[Any]) -> bool:
+        """Whether one of these epics, which one side deleted, waits for a conflict about a task that is there."""
+        tasks = {path[1] for _, path in self.labels if path[:1] == ("tasks",) and len(path) > 1}
+        return any(
+            any(("epic", epic, "id") not in state.cells for state in self.states)
+            and any(
+                state.cells.get(("task", key, "in")) == epic and str(state.cells["task", key, "id"]) in tasks
+                for state in self.states
+                for kind, key, *path in state.cells
+                if kind == "task" and path == ["in"]
+            )
+            for epic in epics
+        )
 
     def _meets(self, kind: str, ids: set[str], epics: set[Any], path: Cell, label: tuple[str, tuple[str, ...]]) -> bool:
         owner, place = label
@@ -166,12 +183,14 @@ class Law:
     def _row_of_document(self, table: str, key: Cell, owner: str, place: tuple[str, ...]) -> bool:
         names = {str(part[-1] if isinstance(part, tuple) else part) for part in key}
         if table == EPICS:
-            return owner in names
+            return owner in names or self._waits({key[0]})
         task = key[:1] if table == TASKS else key[0][1:]
         rows = [state.tables[TASKS].rows.get(task, {}) for state in self.states]
         epics = {row["epic_id"][1] for row in rows if isinstance(row.get("epic_id"), tuple)}
         if not place:
             return owner in epics
+        if self._waits(epics):
+            return True
         return place[0] == "tasks" and len(place) > 1 and place[1] in names
 
     # One cell

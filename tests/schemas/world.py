@@ -183,7 +183,7 @@ class Play:
         with self._all_or_nothing("sync", ("sync",)) as answer:
             pass
         if answer.value is None:
-            self._require_reason(answer, self.at_base, before, as_rows(self.at_base, before))
+            self._require_reason(answer, self.at_base, before)
         else:
             labels = [conflict["label"] for conflict in answer.value["conflicts"]]
             Agreement(self.at_base, before, self.see(), labels).hold()
@@ -279,10 +279,15 @@ class Play:
         if self.repo.everything() != before:
             raise Broken(f"{' '.join(words)}: refused, and something was written: {done}")
 
-    def _require_reason(self, answer: Answer, base: Seen, ours: Seen, theirs: Seen) -> None:
+    def _require_reason(self, answer: Answer, base: Seen, ours: Seen, theirs: Seen | None = None) -> None:
+        """A refusal for a unique value has a reason, whatever a name is taken for. Without theirs it is a sync."""
         message = answer.done.value["message"]
-        if groundless(message, (base, ours, theirs), self.names):
-            raise Broken(f"refused: without a reason: {message}")
+        for names in (self.names, *self._readings()):
+            before, here = base.under(names), ours.under(names)
+            there = as_rows(before, here) if theirs is None else theirs.under(names)
+            if not groundless(message, (before, here, there), names):
+                return
+        raise Broken(f"refused: without a reason: {message}")
 
     def _accepted(self, done: Result, what: str, *, refused: bool = False) -> None:
         """A command did its work, or said in one or two lines why not."""
