@@ -62,6 +62,10 @@ def make(root: Path) -> EpicRepo:
     return repo
 
 
+DRY = 4
+"""One history of so many tries each of its commands out before."""
+
+
 @dataclass
 class Play:
     """One history: made up from a seed, or what is left of one.
@@ -268,7 +272,10 @@ class Play:
     @contextmanager
     def _all_or_nothing(self, name: str, words: tuple[str, ...]) -> Iterator[Answer]:
         before = self.repo.everything()
+        tried = self.repo.run(*words, "--dry-run", "--json") if self.seed % DRY == 0 else None
         done = self.repo.run(*words, "--json")
+        if tried is not None and _verdict(tried) != _verdict(done):
+            raise Broken(f"{' '.join(words)}: {_verdict(done)}, and as a dry run {_verdict(tried)}")
         answer = Answer(done, done.value if done.code in (0, 1) and done.out else None)
         yield answer
         if answer.value is not None:
@@ -297,6 +304,11 @@ class Play:
             raise Broken(f"{what}: {done}")
         if not refused:
             raise Broken(f"{what}: {done}")
+
+
+def _verdict(done: Result) -> tuple[int, object]:
+    """The exit code, and what a refusal says."""
+    return done.code, None if done.code in (0, 1) else done.value["message"]
 
 
 @dataclass
