@@ -90,7 +90,7 @@ def test_files_are_mended_and_copies_removed(repo: EpicRepo) -> None:
     path.write_bytes(b"\xef\xbb\xbf" + whole)
     copy = path.with_name("zz-copy.json")
     copy.write_bytes(whole)
-    repo.refused(4, "sync")
+    repo.held_up("sync", naming=repo.facts.path)
     before = repo.files()
     wanted = repo.json("clean", "files", "--dry-run")
     assert repo.files() == before
