@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import cast
+from typing import TypeAlias, cast
 
 from epicvc.errors import EpicvcError, NotFound, UsageError
 from epicvc.jsonio import JSON, parse
-from epicvc.model.diff import keyed
+from epicvc.model.diff import Keyed, keyed
 from epicvc.model.document import epic_body
 from epicvc.model.labels import SIBLINGS, Label, Selection
 from epicvc.model.mapping import Mapping
@@ -18,6 +18,9 @@ from epicvc.repo.objects import Snapshot
 from epicvc.repo.rows import CapturedRows, NamedRow, mapped_tables, rows_of
 from epicvc.services.difference import key_text, row_document
 from epicvc.store.objects import ObjectSource, ObjectType
+
+Members: TypeAlias = "dict[int, Keyed | None]"
+"""The items of lists by their ids, by the list's identity; ``None`` for lists whose items have none."""
 
 _COLUMN = 2  # the length of a path that names a column of a row
 
@@ -30,17 +33,26 @@ def require_fields(documents: Documents, selection: Selection) -> None:
         NotFound: an epic has no such task or field on any side.
     """
     mapping = documents.repo.config.mapping
+    values: list[JSON] = []
+    known: Members = {}
+    root = None
     for label in selection.labels:
         if label.table:
             hint = "name epics or fields, as 5 or 5:name; other tables are the application's alone"
             raise UsageError(f"{label}: rows of a table are nothing to synchronise", hint=hint)
         if not label.path or label.root in documents.held.epics:
             continue
-        (three,) = documents.load([label.root])
-        cores = (three.base, three.file, three.db, None if three.whole is None else epic_body(three.whole))
-        values = [cast("JSON", core) for core in cores if core is not None]
-        if not _is_field(mapping, label, values) and not any(has(value, label.path) for value in values):
+        if label.root != root:  # who names many places names them epic by epic
+            root, values, known = label.root, _versions(documents, label.root), {}
+        if not _is_field(mapping, label, values, known) and not any(has(value, label.path, known) for value in values):
             raise no_field(label)
+
+
+def _versions(documents: Documents, epic: str) -> list[JSON]:
+    """An epic as both sides agreed on it, and as each has it."""
+    (three,) = documents.load([epic])
+    cores = (three.base, three.file, three.db, None if three.whole is None else epic_body(three.whole))
+    return [cast("JSON", core) for core in cores if core is not None]
 
 
 def require_known(
@@ -79,11 +91,20 @@ def no_field(label: Label) -> NotFound:
     return NotFound(f"no {what} {label}", hint="`epicvc blame` and `epicvc diff` list labels that there are")
 
 
-def has(value: JSON, path: Sequence[str]) -> bool:
-    """Whether something lies in a value under these names; items of a list go by id, or by what they are."""
+def has(value: JSON, path: Sequence[str], known: Members | None = None) -> bool:
+    """Whether something lies in a value under these names; items of a list go by id, or by what they are.
+
+    Args:
+        value: the value.
+        path: the names.
+        known: keeps the members of lists, for who asks often of values that stay as they are.
+    """
+    known = {} if known is None else known
     for place, name in enumerate(path):
         if isinstance(value, list):
-            members = keyed(value)
+            if id(value) not in known:
+                known[id(value)] = keyed(value)
+            members = known[id(value)]
             if members is None:
                 return place == len(path) - 1 and name in map(str, value)
             value = cast("JSON", members)
@@ -93,13 +114,13 @@ def has(value: JSON, path: Sequence[str]) -> bool:
     return True
 
 
-def _is_field(mapping: Mapping, label: Label, values: Sequence[JSON]) -> bool:
+def _is_field(mapping: Mapping, label: Label, values: Sequence[JSON], known: Members | None = None) -> bool:
     """Whether a label names a field that its epic, or its task, could have."""
     path = label.path
     if len(path) == 1:
         return path[0] in {*mapping.epic_fields, *(spec.name for spec in mapping.epics.fields), Mapping.TASKS}
     named = len(path) == 3 and path[0] == Mapping.TASKS and path[2] in mapping.task_fields
-    return named and any(has(value, path[:2]) for value in values)
+    return named and any(has(value, path[:2], known) for value in values)
 
 
 def _knows(source: ObjectSource, mapping: Mapping, state: Snapshot, label: Label) -> bool:
