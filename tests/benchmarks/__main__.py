@@ -12,10 +12,16 @@ from pathlib import Path
 
 from tests.benchmarks import growth, report
 from tests.benchmarks.scene import Scene, size_of
+from tests.benchmarks.series import measuring, table
+from tests.benchmarks.series.rows import BY_NAME as SERIES
 from tests.benchmarks.works import BY_NAME, ROWS, measure
 
 KEPT = Path(__file__).resolve().parents[2] / ".bench"
 """Where loads are kept; `make clean` removes it."""
+
+
+ALL = ("all", "1")
+"""What ``--series`` takes for all of them."""
 
 
 def parsed() -> argparse.Namespace:
@@ -24,6 +30,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--epics", type=int, default=10_000, help="how large the load is")
     parser.add_argument("--rows", default="", help=f"some of {','.join(BY_NAME)}")
     parser.add_argument("--growth", default="", help="instead of the table: loads of these sizes, as in 1000,10000")
+    parser.add_argument("--series", default="", help=f"instead of the table: all, or some of {','.join(SERIES)}")
     parser.add_argument("--page", action="store_true", help="measure nothing; write the page anew from the JSON")
     parser.add_argument("--keep", action="store_true", help="put the rows among those measured before")
     parser.add_argument("--runs", type=int, default=3, help="how often each work is measured")
@@ -32,6 +39,10 @@ def parsed() -> argparse.Namespace:
     unknown = set(found.rows) - set(BY_NAME)
     if unknown:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join(BY_NAME)}")
+    found.series = list(SERIES) if found.series in ALL else [name for name in found.series.split(",") if name]
+    unknown = set(found.series) - set(SERIES)
+    if unknown:
+        parser.error(f"no such series: {', '.join(sorted(unknown))}; there are {', '.join(SERIES)}")
     if found.epics < 10 or found.runs < 1:
         parser.error("--epics is 10 or more, --runs 1 or more")
     return found
@@ -53,16 +64,36 @@ def tasks_in(load: Path) -> int:
     return sum(map(int, found.stdout.split()))
 
 
-def main() -> None:
-    """Measure what the command line asks for."""
+def main() -> int:
+    """Measure what the command line asks for; the exit code."""
     asked = parsed()
     KEPT.mkdir(exist_ok=True)
     if asked.page:
         report.write_page(report.read_figures())
+    elif asked.series:
+        return measure_series(asked.series, keep=asked.keep)
     elif asked.growth:
         measure_growth([int(size) for size in asked.growth.split(",")], asked.runs)
     else:
         measure_table(asked)
+    return 0
+
+
+def measure_series(names: list[str], *, keep: bool) -> int:
+    """What grows faster than n log n; 1 where anything does."""
+    rows = []
+    with tempfile.TemporaryDirectory(dir=KEPT, prefix="series-") as scratch:
+        for name in names:
+            found = measuring.measure(SERIES[name], Path(scratch))
+            rows.append(found.as_json())
+            tell(f"{name}: {'n log n' if found.holds else 'ABOVE n log n'}")
+    sys.stdout.write(report.plain(table.cells(rows)) + "\n")
+    if keep or set(names) == set(SERIES):
+        report.write_series(rows, list(SERIES))
+    above = [row["work"] for row in rows if not row["holds"]]
+    for work in above:
+        sys.stdout.write(f"above n log n: {work}\n")
+    return int(bool(above))
 
 
 def measure_table(asked: argparse.Namespace) -> None:
@@ -76,7 +107,7 @@ def measure_table(asked: argparse.Namespace) -> None:
     order = [row.name for row in ROWS]
     results.sort(key=lambda result: order.index(result.row.name))
     rows = [result.as_json() for result in results]
-    sys.stdout.write(report.plain(rows) + "\n")
+    sys.stdout.write(report.plain(report.table(rows)) + "\n")
     run = report.describe(facts, rows, asked.runs)
     if set(asked.rows) == set(BY_NAME):
         report.write_figures(run)
@@ -108,4 +139,4 @@ def tell(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,17 +52,19 @@ class Command:
         words: the program and its arguments.
         directory: where it runs.
         environment: all of its environment.
+        ends: the exit codes of a run that did its work.
     """
 
     words: Sequence[str]
     directory: Path
     environment: Mapping[str, str]
+    ends: Collection[int] = (0,)
 
     def run(self) -> Sample:
         """Run it once.
 
         Raises:
-            CommandFailed: it ended with another code than 0.
+            CommandFailed: it ended with another code.
         """
         with tempfile.TemporaryFile() as said:
             started = time.perf_counter()
@@ -78,7 +80,7 @@ class Command:
                 _, status, used = os.wait4(child.pid, 0)
                 wall = time.perf_counter() - started
             child.returncode = os.waitstatus_to_exitcode(status)
-            if child.returncode:
+            if child.returncode not in self.ends:
                 said.seek(0)
                 raise CommandFailed(self.words, child.returncode, said.read().decode(errors="replace"))
         return Sample(wall, used.ru_utime + used.ru_stime, max(used.ru_maxrss * _PEAK_UNIT, *seen))

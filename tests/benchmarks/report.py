@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.results import BEYOND
+from tests.benchmarks.series import table as series
 
 FORMAT = "epicvc.bench/1"
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -27,9 +28,21 @@ reference in the same run, in turns, so that what else the machine does hits bot
 size) over the reference's, and is what the bar is about; *by cpu* is the same of processor time, which tells what
 is the program's from what else the machine was doing (its load average). A bar with a plus is about the processor time
 beyond the reference's. A bar that does not hold says **missed**.
-`make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows. With `KEEP=1` these are written
-here too, and say when they were measured. What the time goes to, and what it would take to go further, is in
-[Performance](performance.md).
+`make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows; with `KEEP=1` these are written
+here too, and say when they were measured. `make bench GROWTH=1000,10000` measures what grows with the epics, and
+`make bench SERIES=all` whether anything grows faster than n log n. What the time goes to, and what it would take to
+go further, is in [Performance](performance.md).
+"""
+
+
+_SERIES = """## Nothing above n log n
+
+Written by `make bench SERIES=all`: what a command costs as its one input grows to 1, 2, 4 and 8 times *n*, in seconds
+of processor time beyond the *start*, which is the same command with next to nothing to do. *steps* are the times from
+each size to the next. *to the reference* is by how many times more it grew from 2 to 8 times *n* than work that is
+linear and was measured in turns with it (writing and reading JSON); what n log n has, and 1.3 times that for what
+else the machine does, is the limit. A work that is above it is measured up to three times, and then the run ends with
+exit code 1. {at}, {cores} cores, load average {load_average}, python {python}.
 """
 
 
@@ -116,10 +129,9 @@ def _times(value: float | None) -> str:
     return "–" if value is None else f"{value:.3g}×"
 
 
-def plain(rows: list[dict[str, Any]]) -> str:
-    """The table for a terminal."""
-    cells = table(rows)
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
+def plain(cells: list[tuple[str, ...]]) -> str:
+    """A table for a terminal."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in cells)
 
 
@@ -184,6 +196,20 @@ def write_growth(part: str, rows: list[dict[str, Any]], runs: int) -> None:
     _write(figures)
 
 
+def write_series(rows: list[dict[str, Any]], order: list[str]) -> None:
+    """Put series in the places of their last measurements.
+
+    Args:
+        rows: what was measured.
+        order: the names of all series; others are not kept.
+    """
+    figures = read_figures()
+    known = {row["name"]: row for row in (*figures.get("series", {"rows": ()})["rows"], *rows)}
+    kept = [known[name] for name in order if name in known]
+    figures["series"] = {"at": datetime.now(UTC).strftime("%Y-%m-%d"), "machine": machine(), "rows": kept}
+    _write(figures)
+
+
 def growth_tables(growth: dict[str, Any]) -> str:
     """What grows with the epics, and what with the change."""
     sizes = {row["epics"] for row in growth["by_change"]}
@@ -225,4 +251,7 @@ def page(figures: dict[str, Any]) -> str:
             f"{growth['at']}, medians of {growth['runs']} runs.\n"
         )
         parts.append(growth_tables(growth))
+    if "series" in figures:
+        parts.append(_SERIES.format(**figures["series"], **figures["series"]["machine"]))
+        parts.append(markdown(series.cells(figures["series"]["rows"])) + "\n")
     return "\n".join(parts)
