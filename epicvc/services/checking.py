@@ -50,7 +50,7 @@ class _Walk(Reach):
     def run(self) -> None:
         """Walk from refs and from the operation log."""
         store = self._store
-        starts = [bytes.fromhex(value) for value in store.refs().values() if is_id(value)]
+        starts = [bytes.fromhex(value) for value in store.refs(checked=False).values() if is_id(value)]
         operations = list(store.operations())
         while operations and operations[-1].time < self._since:
             operations.pop()  # as gc drops them: from the oldest on, whatever the clock did in between

@@ -12,7 +12,9 @@ from typing import Final
 from msgspec import Struct, field
 
 from epicvc.depth import require_shallow
-from epicvc.errors import DamagedStore
+from epicvc.errors import DamagedStore, InvalidData
+from epicvc.store.objects import is_id
+from epicvc.store.refs import check_value
 from epicvc.store.sqlite import bindable
 
 OPERATION_COLUMNS: Final = "id, time, command, description, user, before, after, undoes, redoes"
@@ -182,5 +184,12 @@ def _view(path: str, what: str, text: object) -> View:
     value = _loads(path, what, text)
     if not isinstance(value, dict) or value.keys() != {"refs", "snapshot"}:
         raise DamagedStore(path, f"{what} is malformed")
-    snapshot = value["snapshot"]
-    return View(_strings(path, what, value["refs"]), None if snapshot is None else _string(path, what, snapshot))
+    refs, snapshot = _strings(path, what, value["refs"]), value["snapshot"]
+    try:
+        for name, target in refs.items():
+            check_value(name, target)
+    except InvalidData as error:
+        raise DamagedStore(path, f"{what} is malformed: {error.message}") from error
+    if snapshot is not None and not is_id(_string(path, what, snapshot)):
+        raise DamagedStore(path, f"{what} is malformed: {snapshot[:80]!r} is no snapshot")
+    return View(refs, snapshot)

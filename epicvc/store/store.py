@@ -12,9 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from epicvc.errors import DamagedObject, DamagedStore, NotFound, UsageError
+from epicvc.errors import DamagedObject, DamagedStore, InvalidData, NotFound, UsageError
 from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, census_of, check_count, next_number
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed, check_type, is_hex
+from epicvc.store.refs import check_value
 from epicvc.store.rowcheck import verified
 from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
 
@@ -163,10 +164,21 @@ class Store:
         rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
         if not rows:
             return self.refs().get(name)  # it may be missing because a row is lost
-        return self._text(verified(self._path, name, rows[0])[1], name)
+        return self._ref_value(name, self._text(verified(self._path, name, rows[0])[1], name))
 
-    def refs(self, prefix: str = "") -> dict[str, str]:
+    def _ref_value(self, name: str, value: str) -> str:
+        try:
+            check_value(name, value)
+        except InvalidData as error:
+            raise DamagedStore(self._path, error.message) from error
+        return value
+
+    def refs(self, prefix: str = "", *, checked: bool = True) -> dict[str, str]:
         """The refs whose names begin with ``prefix``, by name.
+
+        Args:
+            prefix: of the names.
+            checked: refuse values that no ref can have.
 
         Raises:
             DamagedStore: a row is malformed or lost.
@@ -176,7 +188,8 @@ class Store:
         check_count(self._path, found[0] if found else None, "ref", len(rows))
         pairs = (verified(self._path, f"the ref {row[0]!r}", row) for row in rows)
         refs = {self._text(name, "a ref"): self._text(value, "a ref") for name, value in pairs}
-        return {name: refs[name] for name in sorted(refs) if name.startswith(prefix)}
+        chosen = {name: refs[name] for name in sorted(refs) if name.startswith(prefix)}
+        return {name: self._ref_value(name, value) for name, value in chosen.items()} if checked else chosen
 
     # --- operations ---
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from epicvc.errors import DamagedObject, EpicvcError, InvalidData, Unavailable
 from epicvc.store.codec import unpack
-from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, is_id
+from epicvc.store.objects import ObjectId, ObjectType
 from epicvc.store.refs import HEAD, SYMBOLIC, check_name, check_value
 from epicvc.store.store import Store, packed_row
 
@@ -77,7 +77,7 @@ def _objects(store: Store, _full: bool) -> Iterator[Problem]:
 
 
 def _refs(store: Store, _full: bool) -> Iterator[Problem]:
-    refs = store.refs()
+    refs = store.refs(checked=False)
     if HEAD not in refs:
         yield Problem(None, "ref", "there is no HEAD")
     for name, value in refs.items():
@@ -94,13 +94,10 @@ def _refs(store: Store, _full: bool) -> Iterator[Problem]:
 
 
 def _log(store: Store, _full: bool) -> Iterator[Problem]:
-    for operation in store.operations():
-        for view in (operation.before, operation.after):
-            if any(len(value) == 2 * ID_SIZE and not is_id(value) for value in view.refs.values()):
-                yield Problem(None, "operation", f"operation {operation.id} names no commit")
-            if view.snapshot is not None and not is_id(view.snapshot):
-                yield Problem(None, "operation", f"operation {operation.id} names no snapshot")
+    for _ in store.operations():
+        pass  # reading them verifies them
     store.pending()
+    yield from ()
 
 
 def delete_unreachable(store: Store, reachable: set[ObjectId], oldest: str = "") -> tuple[int, int]:

@@ -67,7 +67,7 @@ def test_a_sound_store_has_no_problem(store: Store, commit: ObjectId) -> None:
         ("UPDATE ref SET name = 'refs/heads/a b' WHERE name != 'HEAD'", "ref", "unsafe"),
         ("UPDATE ref SET value = x'00'", "ref", "malformed"),
         ("UPDATE operation SET before = '{}'", "operation", "malformed"),
-        ("""UPDATE operation SET after = '{"refs":{},"snapshot":"x"}'""", "operation", "names no snapshot"),
+        ("""UPDATE operation SET after = '{"refs":{},"snapshot":"x"}'""", "operation", "is no snapshot"),
         ("UPDATE pending SET details = '[]'", "operation", "malformed"),
         ("DROP TABLE ref", "ref", "no such table"),
     ],
