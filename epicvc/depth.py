@@ -72,15 +72,16 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 
 def require_shallow_toml(text: bytes) -> None:
-    """Refuse a TOML text whose arrays and inline tables are nested too deeply.
+    """Refuse a TOML text whose arrays, inline tables and dotted keys are nested too deeply.
 
-    Tables within tables are not seen here, since a header or a dotted key needs no bracket for them; see
-    :func:`require_shallow_value`.
+    A dotted key in a table with a dotted header is not seen here; see :func:`require_shallow_value`. The parser takes
+    time with the square of a key's parts.
 
     Raises:
         TooDeep: they are.
     """
-    if _depth(_toml_texts().sub(b"", text)) > MAX_DEPTH:
+    bare = _toml_texts().sub(b"a", text)
+    if _depth(bare) > MAX_DEPTH or _long_key().search(bare):
         raise TooDeep
 
 
@@ -135,3 +136,10 @@ def _toml_texts() -> re.Pattern[bytes]:
     import re  # most commands find in a cache what the configuration says
 
     return re.compile(_TOML_TEXTS, re.DOTALL)
+
+
+@cache
+def _long_key() -> re.Pattern[bytes]:
+    import re
+
+    return re.compile(rb"(?:[\w-]++[ \t]*+\.[ \t]*+){%d}" % MAX_DEPTH)
