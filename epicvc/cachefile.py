@@ -6,6 +6,7 @@ all that can be in it, so that no file is nested more deeply than its type.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Generic, TypeAlias, TypeVar
@@ -42,9 +43,19 @@ class CacheFile(Generic[T]):
         version: raised whenever that changes, 0 to 255; files of another version are none.
         kind: the type of the value.
         light: for small ones that commands read which need no ``hashlib``: a CRC-32 is their checksum, not a SHA-256.
+        check: raises ``ValueError`` for a value of which no use can be made, although its type is right.
     """
 
-    def __init__(self, name: str, version: int, kind: type[T], *, light: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: int,
+        kind: type[T],
+        *,
+        light: bool = False,
+        check: Callable[[T], object] = lambda _: None,
+    ) -> None:
+        self._check = check
         self._mark = name.encode() + bytes((version,))
         self._checksum, self._size = (_crc, 4) if light else (_sha256, 32)
         self._decode = msgspec.msgpack.Decoder(kind).decode
@@ -60,9 +71,11 @@ class CacheFile(Generic[T]):
         if not data.startswith(self._mark) or self._checksum(body) != data[-self._size :]:
             return self._miss(path, "it is of another version or damaged")
         try:
-            return self._decode(body[len(self._mark) :])
-        except msgspec.DecodeError:
+            value = self._decode(body[len(self._mark) :])
+            self._check(value)
+        except ValueError:  # a text that is no UTF-8 is none of msgspec's own errors
             return self._miss(path, "it is damaged")
+        return value
 
     @staticmethod
     def _miss(path: Path, why: str) -> None:

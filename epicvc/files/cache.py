@@ -19,7 +19,7 @@ _CLOCK_FLAGS: Final = (
 )  # a FIFO is not waited for
 
 _LOG: Final = Log("cache")
-_FILE: Final = CacheFile("epicvc.stat-cache", VERSION, FileIndex)
+_FILE: Final = CacheFile("epicvc.stat-cache", VERSION, FileIndex, check=FileIndex.check)
 
 
 def load_index(path: Path, basis: str) -> FileIndex:

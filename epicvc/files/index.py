@@ -88,6 +88,17 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
     def __len__(self) -> int:
         return len(self.flags)
 
+    def check(self) -> None:
+        """Make sure that all columns have as many rows.
+
+        Raises:
+            ValueError: they have not, or one cannot be read.
+        """
+        rows = len(self)
+        widths = (self.stats, STAT_SIZE), (self.blobs, ID_SIZE), (self.cores, ID_SIZE)
+        if len(self.paths) != rows or len(self.epics) != rows or any(len(c) != rows * width for c, width in widths):
+            raise ValueError("columns of different lengths")
+
     @cached_property
     def paths(self) -> list[str]:
         """The paths, made when they are asked for."""

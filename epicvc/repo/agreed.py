@@ -76,6 +76,15 @@ class Agreement(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
         epics = _unpack(self.packed_epics)
         return {epic: self.cores[row * ID_SIZE : (row + 1) * ID_SIZE] for row, epic in enumerate(epics)}
 
+    def check(self) -> None:
+        """Make sure that there is an id for each epic.
+
+        Raises:
+            ValueError: there is not, or the epics cannot be read.
+        """
+        if len(self.cores) != len(self.ids) * ID_SIZE:
+            raise ValueError("columns of different lengths")
+
     def moved_to(self, state: Snapshot, *, unkeyed: bool) -> Agreement:
         """The same for a state in which no document is another."""
         assert state.database is not None  # the caller asked
@@ -88,7 +97,7 @@ class Agreement(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
         return all(map(has, (self.files, self.base, self.schema, self.tables)))
 
 
-_FILE: Final = CacheFile("epicvc.agreement", 2, Agreement)
+_FILE: Final = CacheFile("epicvc.agreement", 2, Agreement, check=Agreement.check)
 
 
 def load_agreement(directory: Path) -> Agreement | None:

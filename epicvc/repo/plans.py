@@ -12,11 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import field
+from msgspec import Struct, field
 
-from epicvc.errors import FileUnavailable, InvalidJSON
+from epicvc.depth import decode
+from epicvc.errors import FileUnavailable
 from epicvc.fileio import atomic_write, read_file
-from epicvc.jsonio import parse
 from epicvc.planning.keeping import Planned, Record
 from epicvc.planning.strategy import PlannedDates
 from epicvc.repo.plansettings import read_settings, show_settings
@@ -43,14 +43,36 @@ class PlanRecord(Record, frozen=True):
         return cls(text, settings, Planned.of(dates), holidays, dates.holidays_version)
 
 
+class _Entry(Struct, frozen=True):
+    """A record as it is written down."""
+
+    duration: str
+    settings: dict[str, Any]
+    start: date | None
+    end: date | None
+    days: int | float | None
+    unit: str | None
+    holidays: dict[str, str]
+    holidays_version: str | None
+
+    def record(self) -> PlanRecord:
+        planned = Planned(self.start, self.end, self.days, self.unit)
+        return PlanRecord(self.duration, read_settings(self.settings), planned, self.holidays, self.holidays_version)
+
+
+class _File(Struct, frozen=True):
+    """All records as they are written down."""
+
+    format: int
+    epics: dict[str, _Entry]
+
+
 def load_plans(directory: Path) -> dict[str, PlanRecord]:
     """The records of a repo, by epic; none where there are none or they cannot be read."""
     try:
-        value: Any = parse(read_file(directory / FILE))
-        if value["format"] != FORMAT:
-            return {}
-        return {epic: _read(record) for epic, record in value["epics"].items()}
-    except (FileUnavailable, InvalidJSON, ValueError, KeyError, TypeError, AttributeError):
+        found = decode(read_file(directory / FILE), _File)
+        return {epic: entry.record() for epic, entry in found.epics.items()} if found.format == FORMAT else {}
+    except (FileUnavailable, ValueError, TypeError):  # settings are taken as a configuration's, which may be anything
         return {}
 
 
@@ -76,13 +98,3 @@ def _show(record: PlanRecord) -> dict[str, Any]:
         "holidays": dict(record.holidays),
         "holidays_version": record.version,
     }
-
-
-def _read(value: dict[str, Any]) -> PlanRecord:
-    planned = Planned(_day(value["start"]), _day(value["end"]), value["days"], value["unit"])
-    settings = read_settings(value["settings"])
-    return PlanRecord(value["duration"], settings, planned, value["holidays"], value["holidays_version"])
-
-
-def _day(value: str | None) -> date | None:
-    return date.fromisoformat(value) if value is not None else None

@@ -119,3 +119,30 @@ def test_the_clock_leaves_one_file(tmp_path: Path) -> None:
     assert before <= os.stat(tmp_path / "a").st_mtime_ns <= clock_ns(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "clock"]
     assert clock_ns(tmp_path / "missing") > NOW
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"packed_paths": b"\xff"},
+        {"packed_paths": b"a.json"},
+        {"packed_epics": b"\xc1"},
+        {"packed_epics": msgspec.msgpack.encode(["5"])},
+        {"packed_epics": b"\x92\xa1\xff\xa0"},
+        {"stats": memoryview(b"s" * 63)},
+        {"blobs": memoryview(b"")},
+        {"cores": memoryview(b"c" * 96)},
+        {"flags": b"\1"},
+    ],
+)
+def test_columns_that_do_not_fit_each_other_are_an_empty_cache(wrong: dict[str, object], tmp_path: Path) -> None:
+    """However right the checksum is."""
+    save_index(tmp_path / "cache", msgspec.structs.replace(filled(), **wrong))
+    assert load_index(tmp_path / "cache", "x") == EMPTY
+
+
+def test_a_text_that_is_none_is_an_empty_cache(tmp_path: Path) -> None:
+    save_index(tmp_path / "cache", filled())
+    body = (tmp_path / "cache").read_bytes()[:-32].replace(b"\xa5basis\xa1x", b"\xa5basis\xa1\xff")
+    (tmp_path / "cache").write_bytes(body + hashlib.sha256(body).digest())
+    assert load_index(tmp_path / "cache", "x") == EMPTY
