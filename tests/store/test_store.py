@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -678,3 +679,38 @@ def test_a_process_that_dies_while_it_writes_leaves_the_state_before(path: Path)
         assert store.refs() == {}
         assert list(store.objects()) == []
         assert store.integrity(full=True) == []
+
+
+@pytest.mark.parametrize(
+    "value", ["", "x", "ref: refs/heads/main", "0" * 63, "0" * 65, "G" * 64, "0" * 31 + "\x11" + "0" * 32]
+)
+def test_a_ref_that_names_no_commit_is_damage(store: Store, value: str) -> None:
+    """Where it is read, and not where somebody first looks for that commit."""
+    with store.transaction() as txn:
+        txn.set_ref("refs/heads/main", "0" * 64, None)
+    store._db.run("UPDATE ref SET value = ? WHERE name = 'refs/heads/main'", (value,))
+    seal(store)
+    for read in (store.refs, lambda: store.ref("refs/heads/main"), lambda: store.ref("refs/heads/other")):
+        with pytest.raises(DamagedStore, match="refs/heads/main cannot be"):
+            read()
+    assert store.refs(checked=False)["refs/heads/main"] == value
+
+
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        ('{"refs": {"HEAD": "ref: x"}, "snapshot": null}', "HEAD cannot be 'ref: x'"),
+        ('{"refs": {"refs/heads/main": "00"}, "snapshot": null}', "refs/heads/main cannot be '00'"),
+        ('{"refs": {}, "snapshot": "00"}', "'00' is no snapshot"),
+        ('{"refs": {}, "snapshot": 5}', "malformed"),
+    ],
+)
+@pytest.mark.parametrize("column", ["before", "after"])
+def test_a_view_that_names_no_commit_is_damage(store: Store, view: str, words: str, column: str) -> None:
+    with store.transaction() as txn:
+        txn.add_operation(Operation("0" * 32, "t", "c", "d", "u", View(), View()))
+    store._db.run(f"UPDATE operation SET {column} = ?", (view,))
+    seal(store)
+    for read in (lambda: list(store.operations()), lambda: store.operation("0" * 32)):
+        with pytest.raises(DamagedStore, match=re.escape(words)):
+            read()
