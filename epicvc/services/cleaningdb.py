@@ -223,7 +223,7 @@ class DatabaseCleaning:
             for part in parts:
                 found = [Cleaned(row.place, row.what) for group in part.find(reader) for row in group]
                 reports.append(CleanReport(part.command, found, dry_run=dry_run))
-            if dry_run or not any(report.done for report in reports):
+            if not any(report.done for report in reports):
                 return reports
             require_own(reader)
 
@@ -231,6 +231,10 @@ class DatabaseCleaning:
             for part, report in zip(parts, reports, strict=True):
                 _carry_out(writer, part, report)
 
+        if dry_run:
+            with self._backend.scratch(copy=True) as copy, copy.write(track=False) as writer:
+                work(writer)  # which rows the database does not let go is known once it has been asked
+            return reports
         if self._repo is None:
             with self._backend.write(track=False) as writer:
                 work(writer)

@@ -34,7 +34,8 @@ from epicvc.repo.plans import PlanRecord, load_plans, save_plans
 from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo
 from epicvc.services.commits import committing
-from epicvc.services.session import Later, Session, change, look
+from epicvc.services.mergestate import require_no_merge
+from epicvc.services.session import Later, Session, act_held, change
 from epicvc.store.objects import ObjectId
 
 DURATION: Final = "duration"
@@ -130,15 +131,17 @@ def plan(repo: Repo, request: PlanRequest) -> PlanReport:
         work = _Planning(session, request)
         report = work.survey()
         report.dry_run = request.dry_run
-        if request.dry_run or not report.changed:
+        if not report.changed:
             if not request.dry_run:
                 work.remember()
             return report
-        return work.later(report)
+        later = work.later(report)
+        return later.only_tried(lambda: report) if request.dry_run else later
 
     if request.dry_run:
-        with look(repo) as session:
-            return cast("PlanReport", act(session))
+        repo.require_database()
+        require_no_merge(repo)
+        return act_held(repo, act, keeps=False)
     return change(repo, act)
 
 

@@ -192,6 +192,29 @@ def test_resolving(garden: EpicRepo) -> None:
     _agree(garden, 4, "resolve", "--prefer", "files", naming="not this one")
 
 
+def test_dates_that_a_trigger_refuses(garden: EpicRepo) -> None:
+    garden.rewrite("1", lambda body: body.update(duration="3 dias"))
+    garden.ok("sync")
+    garden.sql(
+        "CREATE TRIGGER no BEFORE UPDATE OF planned_start_date ON framework_epics "
+        "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    )
+    _agree(garden, 4, "plan", "--from", "2026-03-02", naming="not this one")
+
+
+def test_rows_that_the_database_does_not_let_go(garden: EpicRepo) -> None:
+    garden.sql("INSERT INTO task_dependencies(task_id, depends_on_task_key) VALUES(77, 'x'), (78, 'y')")
+    garden.sql(
+        "CREATE TRIGGER no BEFORE DELETE ON task_dependencies WHEN old.task_id = 77 "
+        "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    )
+    with garden.unchanged():
+        would = garden.json("clean", "db", "--dry-run")
+    done = garden.json("clean", "db")
+    assert would["done"] == done["done"] != []
+    assert would["kept"] == done["kept"] != []
+
+
 def test_ways_back(garden: EpicRepo) -> None:
     """What would go through says so, and leaves all as it is."""
     garden.ok("sync")
