@@ -142,4 +142,4 @@ def _toml_texts() -> re.Pattern[bytes]:
 def _long_key() -> re.Pattern[bytes]:
     import re
 
-    return re.compile(rb"(?:[\w-]++[ \t]*+\.[ \t]*+){%d}" % MAX_DEPTH)
+    return re.compile(rb"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){%d}" % MAX_DEPTH)

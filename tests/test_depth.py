@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,7 +19,16 @@ from hypothesis import strategies as st
 from epicvc.cachefile import CacheFile
 from epicvc.database.rowcodec import decode_row
 from epicvc.database.tables import Schema
-from epicvc.depth import TooDeep, _depth, _without_texts, decode, require_shallow, require_shallow_value, too_deep
+from epicvc.depth import (
+    TooDeep,
+    _depth,
+    _without_texts,
+    decode,
+    require_shallow,
+    require_shallow_toml,
+    require_shallow_value,
+    too_deep,
+)
 from epicvc.errors import DamagedObject, DamagedStore, InvalidConfig, InvalidData, InvalidJSON
 from epicvc.files.index import FileIndex
 from epicvc.gitlink.textconv import text_of
@@ -148,6 +159,17 @@ def test_what_is_too_deep_is_refused_by_its_depth(reader: str, depth: int) -> No
 def test_brackets_in_texts_and_comments_of_a_configuration_are_no_depth(form: str) -> None:
     inside = "1, " * 300 if form.endswith("]") else "[" * 300
     _toml(form % inside)
+
+
+@pytest.mark.parametrize(
+    "text", ["-" * 99_000, "a." * 49_000, '"' * 99_000, "'" * 99_000, "[" * 99_000, "a .\t" * 24_000]
+)
+def test_counting_takes_time_with_the_length(text: str) -> None:
+    """And not with its square, which for these would be a quarter of a minute."""
+    began = time.process_time()
+    with contextlib.suppress(TooDeep):
+        require_shallow_toml(text.encode())
+    assert time.process_time() - began < 2
 
 
 def test_a_configuration_may_be_as_deep_as_the_limit() -> None:
