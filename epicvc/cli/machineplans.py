@@ -7,6 +7,8 @@ from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from epicvc.cli.machine import errors
+
 if TYPE_CHECKING:
     from epicvc.services.enriching import RepoEnrichment
     from epicvc.services.planning import EpicPlan, PlanReport
@@ -44,6 +46,7 @@ def plan(report: PlanReport) -> Shape:
         "warnings": [{"id": planned.epic, "warning": planned.warning} for planned in report.warnings],
         "outdated": [{"holidays_version": version, "epics": number} for version, number in report.outdated.items()],
         "holidays_version": report.release,
+        "errors": errors(report.errors),
     }
 
 

@@ -13,12 +13,13 @@ from msgspec.structs import replace
 
 from epicvc.database.backend import Reader
 from epicvc.database.batches import batches
-from epicvc.database.documents import epic_heads
+from epicvc.database.documents import BadRow, epic_heads
 from epicvc.database.layout import Layout
 from epicvc.database.query import Select
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.values import decode, key_text
+from epicvc.errors import InvalidRow
 from epicvc.model.document import Core
 
 
@@ -37,19 +38,37 @@ class EpicValues(Struct, frozen=True):
 
 
 def read_values(
-    reader: Reader, layout: Layout, names: Collection[str], keys: Collection[str] | None = None
+    reader: Reader,
+    layout: Layout,
+    names: Collection[str],
+    keys: Collection[str] | None = None,
+    bad: BadRow | None = None,
 ) -> Iterator[EpicValues]:
     """Read fields of the living epics, core or calculated; a name that is not mapped is left out.
 
+    Args:
+        reader: the transaction.
+        layout: the mapped tables.
+        names: the fields.
+        keys: the epics; all of them by default.
+        bad: told of rows that cannot be read, as in :func:`epicvc.database.documents.read_epics`.
+
     Raises:
-        InvalidRow: a value cannot be a field's value, or two living rows have one key.
+        InvalidRow: a value cannot be a field's value, or two living rows have one key; never where somebody is told.
     """
     fields = tuple(field for field in layout.epics.fields if field.name in names)
     narrow = replace(layout, epics=replace(layout.epics, fields=fields))
-    for surrogate, epic, values in epic_heads(reader, narrow, keys):
-        table = layout.epics.map.table
-        decoded = {f.name: decode(v, f, table, epic) for f, v in zip(fields, values, strict=True) if v is not None}
-        yield EpicValues(surrogate, epic, decoded)
+    table = layout.epics.map.table
+    for surrogate, epic, values in epic_heads(reader, narrow, keys, bad):
+        found = [(field, value) for field, value in zip(fields, values, strict=True) if value is not None]
+        try:
+            decoded = {field.name: decode(value, field, table, epic) for field, value in found}
+        except InvalidRow as error:
+            if bad is None:
+                raise
+            bad(error, epic)
+        else:
+            yield EpicValues(surrogate, epic, decoded)
 
 
 def read_texts(reader: Reader, layout: Layout, name: str, keys: Collection[str] | None = None) -> dict[str, str | None]:

@@ -20,7 +20,7 @@ from epicvc.database.epicvalues import EpicValues, read_values
 from epicvc.database.layout import Layout, read_layout
 from epicvc.database.rowwrites import RowWrites
 from epicvc.database.values import encode
-from epicvc.errors import DurationError, LossyField, NotFound
+from epicvc.errors import DurationError, InvalidRow, LossyField, NotFound
 from epicvc.jsonio import JSON, equal
 from epicvc.model.document import Core
 from epicvc.model.labels import Label, Selection
@@ -33,6 +33,7 @@ from epicvc.repo.objects import CommitKind, in_local_zone
 from epicvc.repo.plans import PlanRecord, load_plans, save_plans
 from epicvc.repo.replan import Replan
 from epicvc.repo.repository import Repo
+from epicvc.repo.tracked import Unreadable
 from epicvc.services.commits import committing
 from epicvc.services.mergestate import require_no_merge
 from epicvc.services.session import Later, Session, act_held, change
@@ -85,6 +86,7 @@ class PlanReport(Struct):
         warnings: the epics that have no usable duration.
         outdated: how many epics keep dates of another release of the ``holidays`` package, by that release.
         release: the release that is installed, where there are such epics.
+        errors: rows that cannot be read; their epics keep the dates that they have.
         dry_run: nothing was written.
     """
 
@@ -94,6 +96,7 @@ class PlanReport(Struct):
     warnings: list[EpicPlan] = field(default_factory=list)
     outdated: dict[str, int] = field(default_factory=dict)
     release: str | None = None
+    errors: list[Unreadable] = field(default_factory=list)
     dry_run: bool = False
 
 
@@ -127,7 +130,7 @@ def plan(repo: Repo, request: PlanRequest) -> PlanReport:
     repo.require_backend()
 
     def act(session: Session) -> PlanReport | Later[PlanReport]:
-        session.working.files.require_valid()
+        session.working.files.require_usable()
         work = _Planning(session, request)
         report = work.survey()
         report.dry_run = request.dry_run
@@ -164,7 +167,7 @@ class _Planning:
         report = PlanReport()
         chosen = self._request.selection.epics()
         assert self._session.reader is not None
-        for values in self._read(self._session.reader, chosen):
+        for values in self._read(self._session.reader, chosen, report.errors):
             planned = self._plan(values)
             if planned is None:
                 report.unchanged += 1
@@ -176,6 +179,10 @@ class _Planning:
                 report.changed.append(planned)
             elif planned.warning is None:
                 report.unchanged += 1
+        bad = {error.epic for error in report.errors if error.epic is not None}
+        if bad:  # of two rows with one key, the first was planned
+            report.changed = [planned for planned in report.changed if planned.epic not in bad]
+            self._seen |= bad
         if chosen is None:
             self._known = {epic: record for epic, record in self._known.items() if epic in self._seen}
         elif missing := sorted(chosen - self._seen):
@@ -190,9 +197,13 @@ class _Planning:
         report.outdated[version] = report.outdated.get(version, 0) + 1
         report.release = release
 
-    def _read(self, reader: Reader, keys: Collection[str] | None) -> Iterator[EpicValues]:
+    def _read(self, reader: Reader, keys: Collection[str] | None, errors: list[Unreadable]) -> Iterator[EpicValues]:
         self._seen: set[str] = set()
-        for values in read_values(reader, self._layout, (DURATION, *WRITTEN), keys):
+
+        def note(error: InvalidRow, epic: str | None) -> None:
+            errors.append(Unreadable(error, epic))
+
+        for values in read_values(reader, self._layout, (DURATION, *WRITTEN), keys, note):
             self._seen.add(values.id)
             yield values
 
@@ -271,7 +282,7 @@ class _Planning:
         columns = self._layout.epics
         done = 0
         for batch in batches(list(wanted)):
-            found = {values.id: values for values in self._read(writer, batch)}
+            found = {values.id: values for values in self._read(writer, batch, [])}
             for epic in batch:
                 if epic not in found or self._plan(found[epic]) != wanted[epic]:
                     raise Replan

@@ -207,10 +207,21 @@ def test_unknown_country(repo: EpicRepo) -> None:
     repo.refused(2, "plan", naming="'XX'")
 
 
+def test_a_row_that_cannot_be_read_keeps_no_other_from_its_dates(repo: EpicRepo) -> None:
+    epic, other = repo.facts.epic, repo.facts.other
+    repo.rewrite(other, lambda body: body.update(duration="3 dias"))
+    repo.ok("sync")
+    repo.sql("UPDATE framework_epics SET duration_description = x'00ff' WHERE epic_key = ?", epic)
+    report = repo.json("plan", "--from", DAY, code=4)
+    assert [error["label"] for error in report["errors"]] == [f"@framework_epics/{epic}/duration_description"]
+    assert other in [planned["id"] for planned in report["changed"]]
+    assert epic not in [planned["id"] for planned in report["changed"]]
+
+
 def test_what_cannot_be_planned(repo: EpicRepo) -> None:
     broken = repo.directory / "broken.json"
     broken.write_text('{"epic": {', encoding="utf-8")
-    repo.refused(4, "plan", naming="broken.json")
+    repo.ok("plan", "--dry-run")  # the database has all that it needs
     repo.refused(4, "plan", "--schedule", naming="broken.json")
     broken.unlink()
     repo.refused(3, "plan", "nothing", naming="nothing")

@@ -62,6 +62,7 @@ def _plan(
     replan: bool,
     dry_run: bool,
 ) -> int:
+    from epicvc.errors import InvalidData
     from epicvc.repo.runs import Counts
     from epicvc.services.planning import PlanRequest, plan
     from epicvc.ui.plans import plan_report
@@ -75,7 +76,11 @@ def _plan(
         settings.emit(machine.plan(report))
     elif not settings.quiet:
         plan_report(settings.console(), report, verbose=settings.verbose)
-    return 0
+    if report.errors and not settings.json:
+        from epicvc.ui.unreadable import draw_errors
+
+        draw_errors(settings.console(stderr=True), report.errors, verbose=settings.verbose)
+    return InvalidData.exit_code if report.errors else 0
 
 
 def _schedule(settings: Settings, repo: Repo, today: date | None, selection: Selection) -> int:
