@@ -122,7 +122,7 @@ def _runs(found: Metrics) -> list[str]:
     rows = [_figures(command, part) for command, part in found.commands]
     if len(rows) > 1 and found.synchronising.runs:
         rows.insert(0, _figures("sync, pull, push", found.synchronising))
-    head = ("command", "runs", "success", "conflicts", "epics", "average", "median", "95 %")
+    head = ("command", "runs", "success", "conflict rate", "epics", "average", "median", "95 %")
     lines = _table(head, rows) or ["None is recorded."]
     failures = [
         (one.command, one.error or "bug", str(one.exit), f"{one.count:,}", _time(one.last))
