@@ -115,7 +115,7 @@ class Settings:
         if ":" in database.split("/", 1)[0]:
             return database
         path = self.start() / database
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  # where a name is too long, Path.is_dir raises
             raise UsageError(f"{flag}: {database} is a directory, and no database", hint="name the file in it")
         return str(path)
 

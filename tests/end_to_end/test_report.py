@@ -115,6 +115,8 @@ def test_into_a_file(worked: EpicRepo) -> None:
         ("epics", 5),
         (".", 2),
         ("nowhere/report.md", 3),
+        ("x" * 5000, 6),
+        ("x" * 5000 + "/report.md", 3),
     ],
 )
 def test_what_is_no_report_stays(worked: EpicRepo, name: str, code: int) -> None:

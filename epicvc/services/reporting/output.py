@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Final
@@ -27,7 +28,7 @@ def require_writable(repo: Repo, path: Path) -> None:
         UsageError: a directory has the name.
         Refused: something that is no report has it, or it lies where epics and the store do.
     """
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # noqa: PTH112  # where a name is too long, Path.is_dir raises
         raise NotFound(f"there is no directory {path.parent}", hint="make it first, or name another file")
     require_own_way(path.parent, repo.config.root)
     place = path.parent.resolve() / path.name
