@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from epicvc.errors import DamagedStore
 from epicvc.fileio import make_directories, publish, stage_file, temporary_of
 from epicvc.repo.apply import complete
 from epicvc.repo.filestree import changed_files
 from epicvc.repo.objects import get_snapshot
+from epicvc.repo.place import STORE
 from epicvc.repo.placing import (
     FileChange,
     current_blob,
@@ -24,8 +26,19 @@ _UNFINISHED = "new"
 """Marks temporary files that recovery is still writing: only complete ones carry the operation's tag alone."""
 
 
+_NEEDED = frozenset({"time", "description", "user", "undoes", "redoes"})
+"""What an intent says of the operation that is to be logged."""
+
+
 def finish(repo: Repo, intent: Pending) -> None:
-    """Do what is left of an operation that has happened."""
+    """Do what is left of an operation that has happened.
+
+    Raises:
+        DamagedStore: the intent does not say what that is.
+    """
+    views = (intent.before, intent.after)
+    if any(view is None or view.snapshot is None for view in views) or not intent.details.keys() >= _NEEDED:
+        raise DamagedStore(str(repo.config.private / STORE), "the unfinished operation is malformed")
     complete(repo, _publish(repo, intent))
 
 
