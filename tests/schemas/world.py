@@ -169,9 +169,10 @@ class Play:
         One that each branch gave another id is both.
         """
         twice = {name for name, count in Counter((key[0], old) for key, old in self.names.items()).items() if count > 1}
-        once = {key: old for key, old in self.names.items() if key[0] == "column" or (key[0], old) not in twice}
+        epics = {key: old for key, old in self.names.items() if key[0] != "epic" or ("epic", old) not in twice}
+        once = {key: old for key, old in epics.items() if key[0] == "column" or (key[0], old) not in twice}
         columns = {key: old for key, old in self.names.items() if key[0] == "column"}
-        yield from (names for names in (once, columns) if names != self.names)
+        yield from (names for names in (epics, once, columns) if names != self.names)
 
     def _commit(self, message: str) -> None:
         self._accepted(self.repo.run("commit", "-m", message, "--json"), "commit")
