@@ -19,6 +19,6 @@ def core(start: int, stop: int) -> Core:
 def test_tasks_of_one_side_are_found_in_one_go() -> None:
     def prepare(n: int) -> Callable[[], object]:
         watch = GraphWatch("dependencies")
-        return partial(watch._compare, Three("1", None, core(0, n), core(n // 2, n), None), core(0, n), core(0, n))
+        return partial(watch._compare, Three("1", None, core(0, n), core(n // 2, n), None), core(0, n), core(0, n), ())
 
     assert grows_evenly(prepare, 60)
