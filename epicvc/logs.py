@@ -16,6 +16,21 @@ from epicvc.escape import printable
 TYPE_CHECKING = False  # not typing's, which takes as long to import as half an interpreter to start
 if TYPE_CHECKING:
     from logging import Logger
+    from typing import TypedDict, Unpack
+
+    class Facts(TypedDict, total=False):
+        """What a record says besides its text.
+
+        Attributes:
+            label: the place that it is about.
+            operation: the id of the operation that it is of.
+            seconds: how long it took.
+        """
+
+        label: object
+        operation: str | None
+        seconds: float | None
+
 
 DEBUG, INFO, WARNING = 10, 20, 30
 """The levels of :mod:`logging` that are used."""
@@ -39,64 +54,34 @@ class Log:
         logger = self._logger()
         return logger is not None and logger.isEnabledFor(level)
 
-    def debug(
-        self,
-        text: str,
-        *values: object,
-        label: object = None,
-        operation: str | None = None,
-        seconds: float | None = None,
-    ) -> None:
+    def debug(self, text: str, *values: object, **facts: Unpack[Facts]) -> None:
         """Tell a detail. Values of plans may be in it.
 
         Args:
             text: what happened, with a ``%s`` for each value.
             values: what they stand for.
-            label: the place that it is about.
-            operation: the id of the operation that it is of.
-            seconds: how long it took.
+            facts: see :class:`Facts`.
         """
-        self._tell(DEBUG, text, values, label, operation, seconds)
+        self._tell(DEBUG, text, values, facts)
 
-    def info(
-        self,
-        text: str,
-        *values: object,
-        label: object = None,
-        operation: str | None = None,
-        seconds: float | None = None,
-    ) -> None:
+    def info(self, text: str, *values: object, **facts: Unpack[Facts]) -> None:
         """Tell what was decided or done, without values of plans; as :meth:`debug`."""
-        self._tell(INFO, text, values, label, operation, seconds)
+        self._tell(INFO, text, values, facts)
 
-    def warning(
-        self,
-        text: str,
-        *values: object,
-        label: object = None,
-        operation: str | None = None,
-        seconds: float | None = None,
-    ) -> None:
+    def warning(self, text: str, *values: object, **facts: Unpack[Facts]) -> None:
         """Tell what somebody should look at, without values of plans; as :meth:`debug`."""
-        self._tell(WARNING, text, values, label, operation, seconds)
+        self._tell(WARNING, text, values, facts)
 
-    def _tell(
-        self,
-        level: int,
-        text: str,
-        values: tuple[object, ...],
-        label: object,
-        operation: str | None,
-        seconds: float | None,
-    ) -> None:
+    def _tell(self, level: int, text: str, values: tuple[object, ...], facts: Facts) -> None:
         logger = self._logger()
         if logger is None or not logger.isEnabledFor(level):
             return
+        label, operation, seconds = facts.get("label"), facts.get("operation"), facts.get("seconds")
         place = None if label is None else printable(str(label))
         said = printable(text % values if values else text)
-        facts = [f"operation {operation}"] if operation is not None else []
-        facts += [f"{seconds:.3f} s"] if seconds is not None else []
-        said += (f": {place}" if place is not None else "") + (f" ({', '.join(facts)})" if facts else "")
+        known = [f"operation {operation}"] if operation is not None else []
+        known += [f"{seconds:.3f} s"] if seconds is not None else []
+        said += (f": {place}" if place is not None else "") + (f" ({', '.join(known)})" if known else "")
         extra = {"label": place, "operation": operation, "seconds": seconds}
         logger.log(level, "%s", said, extra=extra, stacklevel=3)  # an argument: a % in it is no place for one
 
