@@ -68,11 +68,6 @@ def merge_bases(source: ObjectSource, one: ObjectId, other: ObjectId) -> tuple[O
     return tuple(found)
 
 
-def is_ancestor(source: ObjectSource, earlier: ObjectId, later: ObjectId) -> bool:
-    """Whether a commit is part of another one's history; a commit is part of its own."""
-    return earlier in merge_bases(source, earlier, later)
-
-
 def commits_since(source: ObjectSource, earlier: ObjectId, later: ObjectId) -> list[Commit]:
     """The commits of one history that another one has not, oldest first.
 
