@@ -104,3 +104,9 @@ def test_sound_inputs_are_no_failures(scene: Scene) -> None:
 def test_what_is_a_failure_is_seen(act: str, words: str, tmp_path: Path) -> None:
     done = run(tmp_path, [["status"]], lambda: exec(act), seconds=1)
     assert any(words in problem for problem in done.problems), done
+
+
+def test_memory_of_the_tests_before_is_not_counted(tmp_path: Path) -> None:
+    held = bytearray(500 << 20)
+    done = run(tmp_path, [], lambda: None)
+    assert (done.problems, len(held)) == ([], 500 << 20)
