@@ -188,6 +188,23 @@ class InvalidRow(InvalidData):
         self.table, self.row, self.column, self.reason = table, row, column, reason
 
 
+class DamagedTable(InvalidData):
+    """A table whose rows do not come in the order of their keys, or come twice: its database file is damaged.
+
+    Args:
+        table: the table.
+    """
+
+    kind = "damaged_table"
+
+    def __init__(self, table: str) -> None:
+        text = f"@{table}: its rows do not come in the order of their keys: the database is damaged"
+        super().__init__(
+            text, hint="restore it from a backup; `epicvc restore --at TIME --to DIR` writes what a commit has"
+        )
+        self.table = table
+
+
 class InvalidField(InvalidData):
     """A field's value does not fit the column or kind that the mapping gives it.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Mapping as MappingABC
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec.structs import replace
 
-from epicvc.errors import DamagedObject
+from epicvc.errors import DamagedObject, DamagedTable
 from epicvc.repo.objects import DatabaseState
 from epicvc.store import tree
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
@@ -59,6 +60,7 @@ def capture(
     Raises:
         UnsupportedSchema: it holds something that cannot be captured exactly, or not be restored.
         InvalidRow: so does a row.
+        DamagedTable: rows do not come in the order of their keys.
         DamagedObject: the earlier state is missing or damaged.
     """
     schema = reader.schema().to_json_bytes()
@@ -77,13 +79,23 @@ def capture(
     def root(table: str) -> ObjectId:
         before = since and table_root(sink, since[0], table)
         ranges = since and since[1].tables.get(table)
-        if before is None or ranges is None:
-            return tree.build(sink, packed(reader.rows(table)))
-        return tree.update(sink, before, _differing(reader, sink, table, before, ranges))
+        with _in_order(table):
+            if before is None or ranges is None:
+                return tree.build(sink, packed(reader.rows(table)))
+            return tree.update(sink, before, _differing(reader, sink, table, before, ranges))
 
     names = sorted(table.name.encode() for table in reader.tables())
     roots = [(name, root(name.decode())) for name in names]
     return DatabaseState(sink.put(ObjectType.SCHEMA, schema), tree.build(sink, roots))
+
+
+@contextmanager
+def _in_order(table: str) -> Iterator[None]:
+    """Report rows that SQLite gives in another order than that of their keys: damage that it overlooks."""
+    try:
+        yield
+    except tree.KeysOutOfOrder as error:
+        raise DamagedTable(table) from error
 
 
 def _differing(
@@ -107,11 +119,13 @@ def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> Databa
     numbered = {info.name for info in writer.tables() if info.kind is not KeyKind.PRIMARY}
     for table, touched in sorted(writer.touched().items(), key=lambda item: item[0].encode()):
         root = table_root(sink, before, table)
-        if touched is None or root is None:
-            new = tree.build(sink, ((key, pack_row(sink, row)) for key, row in writer.rows(table)))
-        else:
-            rows = _rows_of(writer, table, touched, numbered=table in numbered)
-            new = tree.update(sink, root, ((key, None if row is None else pack_row(sink, row)) for key, row in rows))
+        with _in_order(table):
+            if touched is None or root is None:
+                new = tree.build(sink, ((key, pack_row(sink, row)) for key, row in writer.rows(table)))
+            else:
+                rows = _rows_of(writer, table, touched, numbered=table in numbered)
+                changed = ((key, None if row is None else pack_row(sink, row)) for key, row in rows)
+                new = tree.update(sink, root, changed)
         if new != root:
             changes.append((table.encode(), new))
     return DatabaseState(before.schema, tree.update(sink, before.tables, changes)) if changes else before

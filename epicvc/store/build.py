@@ -25,6 +25,10 @@ from epicvc.store.node import (
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 
 
+class KeysOutOfOrder(ValueError):
+    """The keys of entries do not ascend strictly: a fault of who gives them, a damaged database for instance."""
+
+
 class Builder:
     """Takes entries and whole subtrees in ascending order and makes the nodes above them.
 
@@ -45,7 +49,7 @@ class Builder:
         """Add entries.
 
         Raises:
-            ValueError: keys do not ascend strictly (noticed when a leaf is closed).
+            KeysOutOfOrder: keys do not ascend strictly (noticed when a leaf is closed).
         """
         keys, values = self._keys[0], self._values[0]  # emptied, never replaced
         for key, value in entries:
@@ -75,7 +79,7 @@ class Builder:
         """Close everything; the id of the root.
 
         Raises:
-            ValueError: keys do not ascend strictly.
+            KeysOutOfOrder: keys do not ascend strictly.
         """
         top = max((height for height, keys in enumerate(self._keys) if keys), default=0)
         for height in range(top):
@@ -102,14 +106,14 @@ class Builder:
     def _emit(self, height: int) -> ObjectId:
         keys, values, counts = self._keys[height], self._values[height], self._counts[height]
         if not ascending(keys):
-            raise ValueError("keys must ascend strictly")
+            raise KeysOutOfOrder("keys must ascend strictly")
         if not keys:
             return self._sink.put(ObjectType.NODE, EMPTY_PAYLOAD)
         if height:
             payload, count = encode_inner(height, keys, values, counts), sum(counts)
         else:
             if self._last is not None and keys[0] <= self._last:
-                raise ValueError("keys must ascend strictly")
+                raise KeysOutOfOrder("keys must ascend strictly")
             payload, count = encode_leaf(keys, values), len(keys)
             self._last = keys[-1]
         oid = self._sink.put(ObjectType.NODE, payload)
@@ -139,7 +143,7 @@ def build(sink: ObjectSink, items: Iterable[tuple[bytes, bytes]]) -> ObjectId:
         The root.
 
     Raises:
-        ValueError: keys do not ascend strictly.
+        KeysOutOfOrder: keys do not ascend strictly.
     """
     builder = Builder(sink)
     builder.extend(items)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
-from epicvc.store.build import Builder
+from epicvc.store.build import Builder, KeysOutOfOrder
 from epicvc.store.node import Node, ascending, children, load, load_root
 from epicvc.store.objects import ObjectId, ObjectSink
 
@@ -26,7 +26,7 @@ def update(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[bytes, byte
         The root of the tree with the changes.
 
     Raises:
-        ValueError: a key occurs twice.
+        KeysOutOfOrder: a key occurs twice.
         DamagedObject: a node is missing or malformed.
     """
     ordered = sorted(changes, key=lambda change: change[0])
@@ -34,7 +34,7 @@ def update(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[bytes, byte
         return root
     keys = [key for key, _ in ordered]
     if not ascending(keys):
-        raise ValueError("a key is changed twice")
+        raise KeysOutOfOrder("a key is changed twice")
     edit = _Edit(sink, keys, [value for _, value in ordered])
     edit.node(load_root(sink, root), None, 0, len(keys))
     return edit.builder.finish()

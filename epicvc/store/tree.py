@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from epicvc.errors import DamagedObject
-from epicvc.store.build import build
+from epicvc.store.build import KeysOutOfOrder, build
 from epicvc.store.difference import Growth, diff, growth
 from epicvc.store.edit import update
 from epicvc.store.node import EMPTY, EMPTY_PAYLOAD, Node, child, children, load, load_root
@@ -19,6 +19,7 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType,
 __all__ = [
     "EMPTY",
     "Growth",
+    "KeysOutOfOrder",
     "build",
     "check",
     "count",

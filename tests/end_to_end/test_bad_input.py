@@ -606,3 +606,25 @@ def test_an_interrupt(made: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     made.rewrite("1", lambda body: body.update(name="x"))
     with made.unchanged():
         assert made.run("sync").code == 130
+
+
+def test_rows_that_do_not_come_in_the_order_of_their_keys(garden: EpicRepo, tmp_path: Path) -> None:
+    """SQLite reads such a page without a word."""
+    garden.sql("CREATE TABLE notes (id INTEGER PRIMARY KEY, text)")
+    for number in (1, 2, 3):
+        garden.sql("INSERT INTO notes VALUES (?, 'x')", number)
+    garden.ok("commit", "-m", "notes")
+    garden.sql("UPDATE notes SET text = 'y' WHERE id = 3")
+    [(page,)] = garden.sql("SELECT rootpage FROM sqlite_schema WHERE name = 'notes'")
+    [(size,)] = garden.sql("PRAGMA page_size")
+    data = bytearray(garden.database.read_bytes())
+    cells = (page - 1) * size + 8  # the places of the rows of a leaf, two bytes each, in the order of their keys
+    data[cells : cells + 4] = data[cells + 2 : cells + 4] + data[cells : cells + 2]
+    garden.database.write_bytes(data)
+
+    for command in (*SYNCING, "status", "doctor", "commit -m x", "checkpoint x"):
+        assert garden.refused(4, *command.split()).startswith("@notes: its rows do not come in the order")
+    garden.ok("restore", "--at", "2100-01-01", "--to", str(tmp_path / "then"))
+    then = sqlite3.connect(tmp_path / "then" / garden.database.name)
+    assert then.execute("SELECT id, text FROM notes ORDER BY id").fetchall() == [(1, "x"), (2, "x"), (3, "x")]
+    then.close()

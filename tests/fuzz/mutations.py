@@ -10,6 +10,9 @@ from typing import Any
 
 Mutation = Callable[[bytes, random.Random], bytes]
 
+LARGEST = 4_000_000
+"""Bytes of an input. What grows with larger ones is measured, not tried here: many are tried for their shapes."""
+
 DEPTHS = (3, 199, 201, 999, 5000, 100_000)
 WORDS = (
     b"null",
@@ -271,5 +274,6 @@ def mutated(data: bytes, chance: random.Random, *sound: Mutation) -> bytes:
     """An input damaged in one way, seldom in several; where there are sound ways, half of the time by one of these."""
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         kinds = sound if sound and chance.random() < 0.5 else BYTES
-        data = chance.choice(kinds)(data, chance)
+        found = chance.choice(kinds)(data, chance)
+        data = found if len(found) <= LARGEST else data
     return data
