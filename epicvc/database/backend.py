@@ -1,11 +1,10 @@
-"""What a database backend is: rows and schema in, rows and schema out.
+"""The protocol of a database backend: rows and schema go in, rows and schema come out.
 
-Nothing here knows of epics or of one database product. A key and a row are bytes
-(:mod:`epicvc.database.rowcodec`). Queries are written with ``?`` for each bound value; a backend whose
-driver wants another sign translates it. Every failure that a user can mend is an
-:class:`~epicvc.errors.EpicvcError`: ``DatabaseLocked``, ``DatabaseUnavailable``, ``NotADatabase``,
-``ConstraintBroken`` (its ``label`` is the database, its ``constraint`` the database's own words),
-``InvalidData``.
+The protocol knows neither epics nor any one database product. A key and a row are bytes
+(:mod:`epicvc.database.rowcodec`). Queries are written with ``?`` for each bound value; a backend whose driver wants
+another sign translates it. Every failure that a user can mend is an :class:`~epicvc.errors.EpicvcError`:
+``DatabaseLocked``, ``DatabaseUnavailable``, ``NotADatabase``, ``ConstraintBroken`` (its ``label`` is the database, its
+``constraint`` the database's own words), ``InvalidData``.
 """
 
 from __future__ import annotations
@@ -47,9 +46,9 @@ class BrokenCheck(Struct, frozen=True):
 
     Attributes:
         key: the row's encoded key.
-        words: what the database says of it.
-        expression: what the constraint demands; tells it from others of the table.
-        name: the constraint's name; ``None`` where it has none, or where another one has the same.
+        words: the database's message about it.
+        expression: the condition of the constraint; distinguishes it from the others of the table.
+        name: the constraint's name; ``None`` where it has none, or where another one has the same name.
     """
 
     key: bytes
@@ -58,7 +57,10 @@ class BrokenCheck(Struct, frozen=True):
     name: str | None = None
 
     def is_among(self, others: Iterable[BrokenCheck]) -> bool:
-        """Whether others, of a state before or on another branch, are of the same constraint."""
+        """Return whether one of ``others`` breaks the same constraint.
+
+        The others come from a state before, or from another branch.
+        """
         return any(
             other.expression == self.expression or (self.name is not None and other.name == self.name)
             for other in others
@@ -66,12 +68,12 @@ class BrokenCheck(Struct, frozen=True):
 
 
 class Stranded(Struct, frozen=True):
-    """A trigger that names a table that is not there, so that nobody can write to the trigger's own table.
+    """A trigger that names a missing table, so that every write to the trigger's own table fails.
 
     Attributes:
-        trigger: its name.
-        table: the table or view that it is on.
-        missing: the table that it names.
+        trigger: the trigger's name.
+        table: the table or view that the trigger is on.
+        missing: the table that the trigger names.
     """
 
     trigger: str
@@ -80,12 +82,12 @@ class Stranded(Struct, frozen=True):
 
 
 class Intruder(Struct, frozen=True):
-    """Something that hangs on a table of epicvc's own, or has a name that is kept for such tables.
+    """An object that hangs on a table of epicvc's own, or that has a name kept for such tables.
 
     Attributes:
         kind: ``trigger``, ``view``, ``table`` or ``foreign key``.
-        name: its name; of a foreign key the table that has it.
-        table: the table that it is on or refers to; of a view or table itself.
+        name: the object's name; for a foreign key the table that declares it.
+        table: the table that the object is on or refers to; a view or table itself.
     """
 
     kind: str
@@ -108,7 +110,10 @@ class Reference(Struct, frozen=True):
 
 
 def targets(reference: Reference, parent: TableInfo) -> tuple[str, ...]:
-    """The columns that a reference is about, as the parent spells them; without any it is about the primary key."""
+    """Return the columns that a reference points at, as the parent table spells them.
+
+    A reference that names no columns points at the primary key.
+    """
     spelled = {name.casefold(): name for name in parent.columns}
     keys = (*parent.key, *reference.columns)
     wanted = (target or keys[at] for at, target in enumerate(reference.targets))
@@ -116,10 +121,12 @@ def targets(reference: Reference, parent: TableInfo) -> tuple[str, ...]:
 
 
 class ChangedKeys(Struct, frozen=True):
-    """Where rows may differ from those that an earlier transaction saw; everywhere else they are the same.
+    """The ranges of keys in which rows may differ from those that an earlier transaction saw.
+
+    Rows outside the ranges are the same.
 
     Attributes:
-        tables: by table, ranges of keys, ascending, both ends included; none where nothing changed. Nothing is known
+        tables: by table, ranges of keys, ascending, both ends included; empty where nothing changed. Nothing is known
             of a table that is missing.
         worn: so much has changed since that a new mark is due.
     """
@@ -129,11 +136,12 @@ class ChangedKeys(Struct, frozen=True):
 
 
 class Touched(Struct, frozen=True):
-    """Rows of one table that a transaction inserted, updated or deleted; there may be others among them.
+    """The rows of one table that a transaction inserted, updated or deleted; untouched rows may be among them.
 
     Attributes:
         keys: the keys of single rows.
-        added: the first and the last key of a range in which it found no rows, and made all that are there.
+        added: the first and the last key of a range that was empty before, so that the transaction made every row in
+            it.
     """
 
     keys: frozenset[bytes]
@@ -141,12 +149,12 @@ class Touched(Struct, frozen=True):
 
 
 class Ahead(Struct, frozen=True):
-    """Many rows that a restore is going to write: brought to the database before its lock is taken.
+    """Many rows that a restore is going to write, brought to the database before the database is locked.
 
     Attributes:
-        tables: by name, the definition that a table has, before and after, and its differences as they are going to be
-            given to :meth:`Writer.restore`.
-        path: a file that does not exist, where rows may wait; its directory is the caller's.
+        tables: by name, the definition that a table has before and after, and the same differences as are then given to
+            :meth:`Writer.restore`.
+        path: a file that does not exist yet, where rows may wait; the caller owns its directory.
     """
 
     tables: Mapping[str, tuple[TableInfo, Iterable[Change]]]
@@ -157,7 +165,7 @@ class Reader(Protocol):
     """One consistent view of the database, for as long as its transaction lasts."""
 
     def schema(self) -> Schema:
-        """Every captured definition.
+        """Return every captured definition.
 
         Raises:
             UnsupportedSchema: something cannot be captured exactly, and is not ignored.
@@ -165,75 +173,80 @@ class Reader(Protocol):
         ...
 
     def left_out(self) -> Mapping[str, str]:
-        """The tables and views that are not captured, each with the reason: ``ignored``, or why it cannot be."""
+        """Return the tables and views that are not captured, each with its reason: ``ignored``, or why it cannot be."""
         ...
 
     def require_restorable(self) -> Sequence[Stranded]:
-        """Make sure that the captured schema could be restored into an empty database, by doing so elsewhere.
+        """Make sure that the captured schema could be restored into an empty database, by doing so in another one.
 
         Returns:
-            The triggers that would not come back, since a table that they name is not captured, or not there.
+            The triggers that would not come back, because a table that they name is not captured or does not exist.
 
         Raises:
-            UnsupportedSchema: it could not.
+            UnsupportedSchema: the schema could not be restored.
         """
         ...
 
     def tables(self) -> Sequence[TableInfo]:
-        """The tables whose rows are captured: those of the schema, and the database's own counters."""
+        """Return the tables whose rows are captured: those of the schema, and the database's own counters."""
         ...
 
     def rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
-        """Every row as (key, row), in the order of the keys' bytes, streamed."""
+        """Stream every row as (key, row), in the order of the keys' bytes."""
         ...
 
     def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of one of the ranges that :meth:`comparing` gave, as :meth:`rows` gives them."""
+        """Stream the rows of one range that :meth:`comparing` returned, in the form of :meth:`rows`."""
         ...
 
     def marking(self) -> AbstractContextManager[Callable[[], bytes | None]]:
-        """Note, while other work goes on, what a later transaction needs to tell what has changed since this one.
+        """Note, while other work goes on, the state that a later transaction is compared with.
 
-        What is given waits for the mark; ``None``: there is none, since it is not worth it or cannot be had.
+        The function that the context manager yields waits for the mark. It returns ``None`` where there is no mark: it
+        is not worth its price, or cannot be had.
         """
         ...
 
     def comparing(self, mark: bytes) -> AbstractContextManager[Callable[[], ChangedKeys | None]]:
-        """Find out, while other work goes on, what may have changed since a transaction made a mark.
+        """Find out, while other work goes on, which rows may have changed since a transaction made a mark.
 
-        What is given waits for it; ``None``: all may have, or it would take as long as reading it.
+        The function that the context manager yields waits for the answer. It returns ``None`` where all rows may have
+        changed, or where comparing would take as long as reading them.
         """
         ...
 
     def row(self, table: str, key: bytes) -> bytes | None:
-        """One row, or ``None`` when there is none of this key."""
+        """Return one row, or ``None`` when no row has this key."""
         ...
 
     def count(self, table: str) -> int:
-        """How many rows the table has."""
+        """Count the rows of a table."""
         ...
 
     def columns(self, table: str) -> Sequence[ColumnInfo]:
-        """The columns of any table, generated ones left out; none where there is no such table."""
+        """Return the columns of any table without the generated ones; empty where there is no such table."""
         ...
 
     def definitions(self) -> Sequence[CatalogueEntry]:
-        """Everything that is defined, also what no snapshot could hold; but nothing of the product's own or epicvc's.
+        """Return every definition, also of objects that no snapshot could hold.
 
-        Other than :meth:`schema` it refuses nothing.
+        The product's own objects and those of epicvc are left out. Unlike :meth:`schema`, nothing is refused.
         """
         ...
 
     def intruders(self) -> Sequence[Intruder]:
-        """What hangs on a table of epicvc's own or takes its place: a database that has any is not written to."""
+        """Return the objects that hang on a table of epicvc's own or take its place.
+
+        A database that has any is not written to.
+        """
         ...
 
     def missing_parents(self) -> frozenset[tuple[str, str]]:
-        """Tables whose definition refers to a table that does not exist, each with the name of that one."""
+        """Return the tables that refer to a table that does not exist, each with the name of the missing one."""
         ...
 
     def columns_by(self, definition: TableInfo) -> Sequence[ColumnInfo]:
-        """The columns that a table of this definition has; it need not be in the database.
+        """Return the columns of a table with this definition; the table need not be in the database.
 
         Raises:
             UnsupportedSchema: the definition cannot be made.
@@ -241,26 +254,26 @@ class Reader(Protocol):
         ...
 
     def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
-        """The sets of columns that the database keeps unique, in every row."""
+        """Return the sets of columns that the database keeps unique in every row."""
         ...
 
     def unique_in_part(self, table: str) -> frozenset[tuple[str | None, ...]]:
-        """What else the database keeps unique: columns in some rows only, and expressions, which are ``None``."""
+        """Return the sets of columns that are unique in some rows only, and unique expressions, given as ``None``."""
         ...
 
     def unordered(self) -> Mapping[str, str]:
-        """Tables with an index in an order that only the application knows, each with the name of the order.
+        """Return the tables with an index in an order that only the application knows, each with the order's name.
 
-        They can be read, but no row may be sought by the index, nor written.
+        Such tables can be read. Rows can neither be looked up by that index nor written.
         """
         ...
 
     def references(self, table: str) -> Sequence[Reference]:
-        """The foreign keys that a table declares; none where there is no such table."""
+        """Return the foreign keys that a table declares; empty where there is no such table."""
         ...
 
     def references_by(self, definition: TableInfo) -> Sequence[Reference]:
-        """The foreign keys that a table of this definition declares."""
+        """Return the foreign keys that a table with this definition declares."""
         ...
 
     def parents(
@@ -271,48 +284,51 @@ class Reader(Protocol):
         parent: TableInfo,
         among: Iterable[tuple[bytes, bytes]] | None = None,
     ) -> Mapping[bytes, bytes]:
-        """The keys of the rows that others refer to, by the keys of those, by the database's own rules.
+        """Find the row that each of some rows refers to, by the database's own rules of comparison.
 
         Args:
             child: the table of the rows that refer.
             rows: these rows, by key.
             reference: the foreign key.
             parent: the table that they refer to.
-            among: rows of it, by key, of which the parents are some; ``None`` for those that the database has.
+            among: rows of the parent table, by key, in which to look; ``None`` for those that the database has.
+
+        Returns:
+            The key of the parent row, by the key of the row that refers to it.
         """
         ...
 
     def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[BrokenCheck]:
-        """The CHECK constraints that rows of a table of this definition break: each of them, by row.
+        """Find the CHECK constraints that rows of a table with this definition break, each of them, row by row.
 
-        The rows need not be in the database. What cannot be told without the application, as where a constraint uses
-        one of its functions, is not told.
+        The rows need not be in the database. A constraint that only the application can evaluate, such as one that
+        calls the application's functions, is passed over.
         """
         ...
 
     def faults(self, tables: Collection[str] | None = None) -> frozenset[Fault]:
-        """The foreign-key violations that are there now, in all tables or in some."""
+        """Return the foreign-key violations that exist now, in all tables or in some."""
         ...
 
     def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
-        """Run one statement with bound values. It has run when this returns; the rows are streamed."""
+        """Run one statement with bound values. The statement has run when this returns; its rows are streamed."""
         ...
 
     def state(self, repo_id: str) -> tuple[str, str] | None:
-        """The last (operation id, snapshot id) that the repo committed here."""
+        """Return the last (operation id, snapshot id) that the repo committed here."""
         ...
 
     def version(self) -> object:
-        """A value equal to an earlier one of the same backend only if nobody changed the database in between.
+        """Return a value that equals an earlier one of the same backend only if nobody changed the database in between.
 
-        Ask a reader while it is open, and a writer later: equal means that what the reader saw is what the
-        writer writes upon. Unequal means nothing is known.
+        Ask a reader while it is open, and a writer later. Equal values mean that the writer starts from the state that
+        the reader saw. Unequal values mean nothing.
         """
         ...
 
 
 class Writer(Reader, Protocol):
-    """One write transaction: all of it is committed by :meth:`commit`, or none."""
+    """One write transaction: :meth:`commit` commits all of it; without that, nothing is written."""
 
     @property
     def beside(self) -> str:
@@ -337,35 +353,35 @@ class Writer(Reader, Protocol):
         allowed: frozenset[Fault] | None = None,
         undisturbed: bool = False,
     ) -> None:
-        """Bring the database to ``schema`` and to the rows that ``changes`` lead to, exactly.
+        """Bring the database to exactly ``schema`` and the rows that ``changes`` lead to.
 
-        No trigger fires. The result is read back; a difference raises, and the transaction must not be
-        committed. A trigger that is made, and names a table that is not there, is left out: see :attr:`stranded`.
+        No trigger fires. The result is read back; a difference raises, and the transaction must not be committed. A
+        trigger that would be made but names a missing table is left out: see :attr:`stranded`.
 
         Args:
             schema: the definitions to have.
-            changes: per table the differences to what is there now. Iterated more than once, so give a
-                re-iterable; an iterator is kept in memory. Left unread for tables that are recreated.
-            rows: all rows of a table as it is to be, in key order: read to the end where it is created or its
+            changes: per table, the differences from the current rows. Iterated more than once, so give a re-iterable;
+                an iterator is kept in memory. Left unread for tables that are recreated.
+            rows: all rows of a table as it is to be, in key order: read to the end where the table is created or its
                 definition changes. Called more than once.
-            allowed: the foreign-key violations that may be there afterwards. ``None`` for a complete state,
-                whose violations are its own.
-            undisturbed: nobody has written since the old rows of ``changes`` were read, so that they need not be read
-                again; a table of which ``rows`` has none is emptied.
+            allowed: the foreign-key violations that may be there afterwards. ``None`` for a complete state, whose
+                violations are its own.
+            undisturbed: nobody has written since the old rows of ``changes`` were read, so they are not read again; a
+                table of which ``rows`` has none is emptied.
 
         Raises:
-            InvalidRow: a row does not come back as it was given.
+            InvalidRow: a row is read back other than it was given.
             UnsupportedSchema: a definition cannot be made.
             ConstraintBroken: a foreign-key violation that is not allowed.
-            ChangedSince: a row is not the old row of its change.
+            ChangedSince: a stored row is not the old row of its change.
         """
         ...
 
     def touched(self) -> Mapping[str, Touched | None]:
-        """The rows that this transaction inserted, updated or deleted, per table that it touched.
+        """Return the rows that this transaction inserted, updated or deleted, per table that it touched.
 
-        What triggers and cascades did is included; a row that it inserted and deleted again may be left out. ``None``:
-        unknown, read the whole table.
+        Rows that triggers and cascades touched are included. A row that the transaction inserted and deleted again may
+        be left out. ``None`` for a table: unknown, so the whole table has to be read.
         """
         ...
 
@@ -373,31 +389,33 @@ class Writer(Reader, Protocol):
         """Call a function of a program with a connection that works in this transaction and cannot end it.
 
         Returns:
-            What the function returned. What it raises goes through; an error of the database's library as ours.
+            The function's return value. Its exceptions go through; an error of the database's library becomes one of
+            ours.
 
         Raises:
-            Refused: the function asked for what is refused, or goes on after the transaction has been rolled back.
+            Refused: the function asked for something that is refused, or went on after the transaction was rolled back.
         """
         ...
 
     def lock_migrations(self) -> None:
         """Wait until no other transaction that called this is open, and keep others waiting until this one ends.
 
-        Where one transaction at a time can write (SQLite) there is nothing to do; elsewhere it is an advisory lock.
+        Where only one transaction at a time can write (SQLite) there is nothing to do; elsewhere this is an advisory
+        lock.
         """
         ...
 
     def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
-        """Note, in this transaction, the operation that commits it.
+        """Record, in this transaction, the operation that commits it.
 
         Raises:
-            ReservedName: something hangs on the table in which it is noted.
-            InvalidData: that changed anything else.
+            ReservedName: an object hangs on the table in which the operation is recorded.
+            InvalidData: recording it changed anything else.
         """
         ...
 
     def commit(self) -> None:
-        """Make it durable. The writer cannot be used afterwards."""
+        """Commit the transaction durably. The writer cannot be used afterwards."""
         ...
 
 
@@ -406,50 +424,50 @@ class Backend(Protocol):
 
     @property
     def display(self) -> str:
-        """Its path or URL for messages, without a password."""
+        """The database's path or URL for messages, without a password."""
         ...
 
     def token(self) -> str | None:
-        """What stands for the state of the database, in O(1).
+        """Return a text that stands for the state of the database, in O(1).
 
-        Equal tokens, equal contents. ``None``: cannot tell.
+        Equal tokens mean equal contents. ``None`` means that no token can be had.
         """
         ...
 
     def token_left(self) -> str | None:
-        """The token of the state that this backend's last write transaction left, after it was committed.
+        """Return the token of the state that this backend's last write transaction left, after it was committed.
 
-        ``None``: somebody has written since, or it cannot be told. May take a tenth of a second.
+        ``None`` means that somebody has written since, or that it cannot be told. May take a tenth of a second.
         """
         ...
 
     def version_left(self) -> object:
-        """What :meth:`Reader.version` says until somebody writes after this backend's last transaction."""
+        """Return the value of :meth:`Reader.version` until somebody writes after this backend's last transaction."""
         ...
 
     def mark_left(self) -> bytes | None:
-        """A mark (:meth:`Reader.marking`) of the state that this backend's last write transaction left.
+        """Return a mark (:meth:`Reader.marking`) of the state that this backend's last write transaction left.
 
-        ``None``: somebody has written since, or there is none.
+        ``None`` means that somebody has written since, or that there is no mark.
         """
         ...
 
     def read(self) -> AbstractContextManager[Reader]:
-        """A read transaction. Never changes the database.
+        """Open a read transaction. It never changes the database.
 
-        While a write transaction of this backend is open, it sees what that one found, and has to end before
-        the writer commits; only where :attr:`reads_beside` says so.
+        While a write transaction of this backend is open, the read transaction sees the state that the writer found,
+        and has to end before the writer commits. That is possible only where :attr:`reads_beside` is true.
         """
         ...
 
     @property
     def takes_images(self) -> bool:
-        """Whether :meth:`write` can lay a SQLite database beside this one."""
+        """Tell whether :meth:`write` can lay a SQLite database beside this one."""
         ...
 
     @property
     def reads_beside(self) -> bool:
-        """Whether :meth:`read` may be called while a write transaction is open."""
+        """Tell whether :meth:`read` may be called while a write transaction is open."""
         ...
 
     def write(
@@ -461,52 +479,51 @@ class Backend(Protocol):
         ahead: Ahead | None = None,
         image: bytes | None = None,
     ) -> AbstractContextManager[Writer]:
-        """A write transaction, rolled back unless :meth:`Writer.commit` is called.
+        """Open a write transaction, which is rolled back unless :meth:`Writer.commit` is called.
 
         Raises:
-            ReservedName: something hangs on a table of epicvc's own, or takes its place.
+            ReservedName: an object hangs on a table of epicvc's own, or takes its place.
 
         Args:
-            as_restore: write as a restore does (foreign keys and checks off); otherwise as an application
-                does.
-            track: log which rows are touched. Without it :meth:`Writer.touched` knows nothing of any table,
-                and inserting in bulk is faster by a quarter.
-            foreign_keys: enforce them. Without, whoever writes compares :meth:`Reader.faults` before the commit: what
-                rebuilding a table needs, since dropping the old one would cascade.
-            ahead: what a restore is going to write of tables with many differences.
-            image: a SQLite database, as SQLite would write it into a file, whose tables statements find in the schema
-                :attr:`Writer.beside` for as long as the transaction lasts; only where :attr:`takes_images` says so.
+            as_restore: write as a restore does (foreign keys and checks off); otherwise as an application does.
+            track: log which rows are touched. Without the log, :meth:`Writer.touched` knows nothing of any table, and
+                inserting in bulk is faster by a quarter.
+            foreign_keys: enforce them. If not, the caller compares :meth:`Reader.faults` before the commit. Rebuilding
+                a table needs this, since dropping the old table would cascade.
+            ahead: the rows that a restore is going to write into tables with many differences.
+            image: a SQLite database, as SQLite would write it into a file. Statements find its tables in the schema
+                :attr:`Writer.beside` for as long as the transaction lasts. Only where :attr:`takes_images` is true.
         """
         ...
 
     def settle(self) -> None:
-        """Make what can be read now final and durable, and remove what a killed writer left behind.
+        """Make the state that can be read now final and durable, and remove the remains of a killed writer.
 
-        For after a crash or a commit that failed: what is read before may still be lost, or still come true.
+        For use after a crash or a failed commit: a state that is read before may still be lost, or still come true.
         """
         ...
 
     def exists(self) -> bool:
-        """Whether there is a database."""
+        """Return whether there is a database."""
         ...
 
     def create(self) -> bool:
-        """Make an empty database where there is none, and say whether it was made."""
+        """Make an empty database where there is none, and return whether one was made."""
         ...
 
     def discard(self, made_ns: int) -> None:
-        """Take back :meth:`create`: remove the database if it was made at that moment, and is still empty.
+        """Undo :meth:`create`: remove the database if it was made at that moment and is still empty.
 
         Args:
-            made_ns: when, nanoseconds since 1970.
+            made_ns: the moment, in nanoseconds since 1970.
         """
         ...
 
     def scratch(self, *, copy: bool) -> AbstractContextManager[Backend]:
-        """Another database to try things on, which goes away again.
+        """Open another, temporary database to try things on.
 
         Args:
-            copy: with everything that is in this one; otherwise empty.
+            copy: fill it with everything that is in this one; otherwise it is empty.
 
         Raises:
             DatabaseUnavailable: there is no room for it, or this one cannot be read.
@@ -514,13 +531,13 @@ class Backend(Protocol):
         ...
 
     def vacuum(self) -> int:
-        """Give unused space back to the system; the rows stay as they are. How many bytes that was."""
+        """Give unused space back to the system and return how many bytes that was; the rows stay as they are."""
         ...
 
     def close(self) -> None:
-        """Let go of what is held between transactions. The backend can be used again."""
+        """Release everything that is held between transactions. The backend can be used again."""
         ...
 
 
 MakeBackend: TypeAlias = Callable[[frozenset[str]], Backend]
-"""Makes a backend that leaves some tables out."""
+"""Makes a backend that leaves the named tables out."""

@@ -1,4 +1,4 @@
-"""Epics, keys and whatever else is read a portion at a time."""
+"""Splits epics, keys and other values into portions that are read one at a time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ T = TypeVar("T")
 
 
 def batches(values: Iterable[T]) -> Iterator[list[T]]:
-    """Values in portions of :data:`BATCH`, taken only when their turn comes."""
+    """Yield values in portions of :data:`BATCH`, taking each value only when its turn comes."""
     remaining = iter(values)
     while batch := list(islice(remaining, BATCH)):
         yield batch
 
 
 def weighed(values: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
-    """Values in portions that are full once they weigh ``most``, taken only when their turn comes.
+    """Yield values in portions that are full once they weigh ``most``, taking each value only when its turn comes.
 
-    The last one may be empty.
+    The last portion may be empty.
     """
     portion: list[T] = []
     found = 0

@@ -1,4 +1,4 @@
-"""The built-in schema: what ``init`` makes where a named database does not exist yet."""
+"""The built-in schema, which ``init`` makes where a named database does not exist yet."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def create_schema(backend: Backend, *, by: str, at: str) -> None:
 
     Args:
         backend: the database.
-        by: who does it.
-        at: when, UTC, ``YYYY-MM-DD HH:MM:SS``.
+        by: the user who does it.
+        at: the time, UTC, ``YYYY-MM-DD HH:MM:SS``.
     """
     with backend.write(track=False) as writer:
         history = History()

@@ -1,8 +1,8 @@
-"""What becomes of the rows of one epic, worked out before the transaction that writes it. Pure.
+"""Works out the changes to the rows of one epic, before the transaction that writes them. Pure.
 
-A change holds column values and nothing that has to be decoded, so that it can be kept outside of memory or come from
-another process, and little is left to do while the database is locked. Which surrogate keys new rows get, and which
-dead row a task takes over, is only known there (:mod:`epicvc.database.push`).
+A change holds column values and nothing that has to be decoded. So it can be kept outside of memory or come from
+another process, and little is left to do while the database is locked. The surrogate keys of new rows, and the dead row
+that a task takes over, are known only in the transaction (:mod:`epicvc.database.push`).
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class ChangedTask(NamedTuple):
     """A task that the epic has already.
 
     Attributes:
-        key: its id.
-        surrogate: its row.
-        values: the columns that become others.
+        key: the task's id.
+        surrogate: the surrogate key of its row.
+        values: the columns that change, with their new values.
         links: the keys that it is linked to from now on.
-        links_before: those until now.
-        was: what the row said (:func:`epicvc.database.fingerprint.row_said`).
-        becomes: what it is to say.
+        links_before: the keys that it was linked to until now.
+        was: the digest of the row before (:func:`epicvc.database.fingerprint.row_said`).
+        becomes: the digest that the row is to have.
     """
 
     key: str
@@ -49,7 +49,7 @@ class NewTask(NamedTuple):
     """A task that the epic gets.
 
     Attributes:
-        shape: which of the change's shapes says what ``values`` are for.
+        shape: the number of the shape, among the change's, that names the columns of ``values``.
         values: its key, its sequence number if it gets one, and every core field that it has.
         links: the keys that it is linked to.
     """
@@ -60,27 +60,27 @@ class NewTask(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Its id."""
+        """The task's id."""
         return cast("str", self.values[0])
 
 
 class EpicChange(NamedTuple):
-    """What becomes of one epic.
+    """The change of one epic's rows.
 
     Attributes:
-        epic: its id.
-        surrogate: its row; ``None`` where it has none that is alive.
-        seen: what its rows said when this was worked out (:func:`epicvc.database.fingerprint.rows_seen`); ``None``
+        epic: the epic's id.
+        surrogate: the surrogate key of its row; ``None`` where it has no living row.
+        seen: the digest of its rows when this was worked out (:func:`epicvc.database.fingerprint.rows_seen`); ``None``
             where there were none.
-        stays: it is there from now on.
-        values: columns of its own row: those that become others, for a new row every field that there is.
-        changed: tasks that become others.
+        stays: the epic exists from now on; otherwise it is removed.
+        values: columns of its own row: those that change, or for a new row every field that it has.
+        changed: tasks that change.
         new: tasks that it gets.
-        left: ids and rows of the tasks that leave it.
-        shapes: lists of columns.
-        proof: the digest of its rows as they are to be, where cells alone can tell.
-        was: what its own row said, if there was one (:func:`epicvc.database.fingerprint.row_said`).
-        becomes: what its own row is to say.
+        left: ids and surrogate keys of the tasks that leave it.
+        shapes: lists of columns that new tasks refer to.
+        proof: the digest that its rows are to have; ``None`` where cells alone cannot tell.
+        was: the digest of its own row before, if there was one (:func:`epicvc.database.fingerprint.row_said`).
+        becomes: the digest that its own row is to have.
     """
 
     epic: str
@@ -98,12 +98,12 @@ class EpicChange(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many rows it is about."""
+        """The number of rows that the change is about."""
         return 1 + len(self.changed) + len(self.new) + len(self.left)
 
     @property
     def inserted(self) -> int:
-        """How many rows are inserted, links included, where all of it is new."""
+        """The number of rows that are inserted, links included, where all of the epic is new."""
         return 1 + sum(1 + len(task.links) for task in self.new)
 
 
@@ -111,12 +111,12 @@ _NO_TASKS: Final[Core] = {}
 
 
 def new_epic(mapping: Mapping, epic: str, core: Core) -> EpicChange:
-    """The change that adds an epic of which the database knows nothing; its proof is :func:`proof_of_new`.
+    """Make the change that adds an epic of which the database knows nothing; :func:`proof_of_new` gives its proof.
 
     Args:
         mapping: how documents lie in tables.
-        epic: its id.
-        core: it.
+        epic: the epic's id.
+        core: the epic's core.
 
     Raises:
         InvalidField: a value cannot be stored in its column.
@@ -138,7 +138,7 @@ def new_epic(mapping: Mapping, epic: str, core: Core) -> EpicChange:
 
 
 def proof_of_new(layout: Layout, change: EpicChange) -> Fingerprint:
-    """The digest that the rows of a new epic are to have."""
+    """Return the digest that the rows of a new epic are to have."""
     cells = cells_of(layout.epics.default_cells, change.values)
     return fingerprint(cells, [_cells_of_new(layout, change.shapes, task) for task in change.new])
 
@@ -149,7 +149,7 @@ def _cells_of_new(layout: Layout, shapes: Sequence[Sequence[str]], task: NewTask
 
 
 class _Nothing(dict[str, SQLValue]):
-    """Says of every key that it has no number yet."""
+    """A mapping that has no sequence number for any key."""
 
     def __missing__(self, key: str) -> SQLValue:
         return None
@@ -164,7 +164,7 @@ class _Shapes:
         self._numbers: dict[tuple[str, ...], int] = {}
 
     def task(self, key: str, number: int | None, values: Assignments, links: Sequence[str]) -> NewTask:
-        """A new task with these core columns."""
+        """Make a new task with these core columns."""
         first: Assignments = {self._table.key: key}
         if number is not None:
             first[cast("str", self._table.sequence)] = number
@@ -178,14 +178,14 @@ class _Shapes:
 def epic_change(
     layout: Layout, epic: str, rows: EpicRows | None, before: Core | None, after: Core | None
 ) -> EpicChange:
-    """The change that makes an epic another.
+    """Make the change that turns one state of an epic into another.
 
     Args:
         layout: the mapped tables.
-        epic: its id.
-        rows: its rows; ``None`` where none is alive.
-        before: the core that they stand for.
-        after: the core that they are to stand for; ``None`` where the epic goes.
+        epic: the epic's id.
+        rows: the epic's rows; ``None`` where none is alive.
+        before: the core that the rows stand for.
+        after: the core that the rows are to stand for; ``None`` where the epic goes.
 
     Raises:
         InvalidField: a value cannot be stored in its column.
@@ -202,12 +202,12 @@ def epic_change(
 
 
 def _key_of(row: TaskRow) -> str:
-    """A task's id, which the column may hold as a number."""
+    """Return a task's id as text; the column may hold a number."""
     return cast("str", key_text(row[3]))
 
 
 class _Difference:
-    """What differs between an epic that is there and what it becomes."""
+    """The difference between the current state of an epic and the state to come."""
 
     def __init__(self, layout: Layout, epic: str, rows: EpicRows, before: Core, after: Core) -> None:
         self._layout = layout
@@ -222,7 +222,11 @@ class _Difference:
         self._links = links.field if links else ""
 
     def change(self, seen: Fingerprint) -> EpicChange:
-        """The change, given what the rows said."""
+        """Make the change.
+
+        Args:
+            seen: the digest of the rows that were read.
+        """
         columns = self._layout.epics
         values = changed_values(columns, self._before, self._after, self._label)
         renamed = self._rows.key != self._label.root
@@ -243,13 +247,14 @@ class _Difference:
                     changed.append(found)
         stay = {task["id"] for task in tasks}
         left = [(key, self._found[key][2]) for key in self._old if key not in stay]
-        proof = None if renamed else self._proof(values, changed, new)  # the digest of single rows is by their key
+        # a renamed epic has no proof: the digest of a row includes its key
+        proof = None if renamed else self._proof(values, changed, new)
         row, own = self._rows.surrogate, self._own(values)
         parts = (changed, new, left, self._shapes.known)
         return EpicChange(self._label.root, row, seen, True, values, *parts, proof, *own)
 
     def _own(self, values: Assignments) -> tuple[Fingerprint, Fingerprint]:
-        """What the epic's own row says, and what it is to say."""
+        """Return the digests of the epic's own row, now and after the change."""
         columns, key = self._layout.epics, self._rows.key
         cells = columns.core_cells(self._rows.values)
         return row_said(None, key, cells), row_said(None, key, _written(columns, cells, values))
@@ -276,7 +281,7 @@ class _Difference:
         return ChangedTask(key, row[2], values, self._linked(task), self._linked(old), was, becomes)
 
     def _numbers(self, order: list[str]) -> MappingABC[str, int]:
-        """The sequence numbers to write: none while the rows already say this order, else as few as possible."""
+        """Return the sequence numbers to write: none while the rows have this order already, else the fewest."""
         kept = set(order)
         if self._layout.tasks.map.sequence is None or [key for key in self._old if key in kept] == order:
             return {}
@@ -287,7 +292,7 @@ class _Difference:
         return {} if self._old and says_order(order, current) else numbered(order, current)
 
     def _proof(self, values: Assignments, changed: Sequence[ChangedTask], new: Sequence[NewTask]) -> Fingerprint:
-        """The digest of the cells that were read, with those in their places that are written."""
+        """Return the digest of the cells that were read, with the cells to be written in their places."""
         layout = self._layout
         others = {task.key: task for task in changed}
         added = {task.key: task for task in new}
@@ -307,7 +312,7 @@ class _Difference:
 
 
 def _written(columns: Columns, cells: Sequence[SQLValue], values: Assignments) -> Sequence[SQLValue]:
-    """The core cells of a row after some of its columns were written."""
+    """Return the core cells of a row after some of its columns were written."""
     if not values:
         return cells
     places = [(column, cell) for (column, _), cell in zip(columns.default_cells, cells, strict=True)]
@@ -315,7 +320,7 @@ def _written(columns: Columns, cells: Sequence[SQLValue], values: Assignments) -
 
 
 def revived(parts: Sequence[Any]) -> EpicChange:
-    """A change out of the plain lists that MessagePack makes of it."""
+    """Rebuild a change from the plain lists that MessagePack makes of it."""
     epic, surrogate, seen, stays, values, changed, new, *rest = parts
     return EpicChange(
         epic,

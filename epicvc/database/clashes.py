@@ -1,7 +1,7 @@
-"""What stands in the way of a row that the database refuses: the row that has its unique value, or misses its parent.
+"""Finds the row that makes the database refuse another: it has the unique value, or is the missing parent.
 
-A database says which constraint it is, and not which other row. Both have to be named where each was right by itself.
-Asked only after a refusal, in the transaction that it happened in, so that rows written before count.
+A database names the constraint but not the other row. Both rows have to be named, since each may be right by itself.
+Call these functions only after a refusal, in the same transaction, so that the rows written before count.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from epicvc.model.mapping import Mapping as DocumentMapping
 def unique_clash(
     reader: Reader, layout: Layout, columns: Columns, surrogate: SQLValue, values: Mapping[str, SQLValue]
 ) -> Label | None:
-    """The place that has what must be unique, or that a reference asks for and that is not there.
+    """Find the place that has a value which must be unique, or the missing place that a reference asks for.
 
     Args:
         reader: the transaction.
         layout: the mapped tables.
         columns: the table of the refused row.
         surrogate: the row that was to be changed; ``None`` for a new one.
-        values: what was to be written.
+        values: the values that were to be written.
 
     Returns:
         The label; ``None`` where nothing is found, as for a constraint on the row alone.
@@ -45,7 +45,7 @@ def unique_clash(
         for (found,) in reader.execute(*query.build()):
             if found != surrogate:
                 label = _label(reader, layout, columns, found)
-                # A field says more than the whole row, where one alone is unique.
+                # Where one field alone is unique, its label says more than the row's.
                 fields = [field.name for field in columns.fields if field.column in names]
                 return label.child(fields[0]) if len(names) == len(fields) == 1 else label
     return next(_missing_parents(reader, table, values), None)
@@ -54,7 +54,7 @@ def unique_clash(
 def _wanted(
     reader: Reader, columns: Columns, names: Sequence[str], surrogate: SQLValue, values: Mapping[str, SQLValue]
 ) -> list[SQLValue]:
-    """What the row would have in some columns."""
+    """Return the values that the row would have in some columns."""
     stored: Mapping[str, SQLValue] = {}
     if surrogate is not None:
         query = Select(columns=tuple(map(quote, names))).from_table(quote(columns.map.table))
@@ -64,7 +64,7 @@ def _wanted(
 
 
 def _label(reader: Reader, layout: Layout, columns: Columns, surrogate: SQLValue) -> Label:
-    """The label of a row of epics or of tasks."""
+    """Return the label of a row of epics or of tasks."""
     table = columns.map
     names = (quote(table.key), quote(table.parent)) if table.parent else (quote(table.key),)
     query = Select(columns=names).from_table(quote(table.table)).where(quote(table.id), "=", surrogate)
@@ -84,7 +84,7 @@ def _label(reader: Reader, layout: Layout, columns: Columns, surrogate: SQLValue
 
 
 def _missing_parents(reader: Reader, table: str, values: Mapping[str, SQLValue]) -> Iterator[Label]:
-    """The rows that values refer to and that are not there."""
+    """Find the rows that values refer to and that do not exist."""
     for reference in reader.references(table):
         wanted = [values.get(column) for column in reference.columns]
         if None in wanted:
@@ -98,7 +98,7 @@ def _missing_parents(reader: Reader, table: str, values: Mapping[str, SQLValue])
 
 
 def referring(reader: Reader, columns: Columns, surrogate: SQLValue) -> Label | None:
-    """A row that refers to one which was to be deleted."""
+    """Find a row that refers to the row which was to be deleted."""
     table = columns.map
     for info in reader.tables():
         for reference in reader.references(info.name):
@@ -115,7 +115,7 @@ def referring(reader: Reader, columns: Columns, surrogate: SQLValue) -> Label | 
 
 
 def _targets(reader: Reader, reference: Reference) -> tuple[str, ...]:
-    """The columns of the parent that a reference means."""
+    """Return the columns of the parent that a reference points at."""
     if None not in reference.targets:
         return cast("tuple[str, ...]", reference.targets)
     found = (info.key for info in reader.tables() if info.name.casefold() == reference.parent.casefold())

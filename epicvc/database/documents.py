@@ -1,6 +1,7 @@
-"""Rows to documents: reads epics with their tasks and dependencies, as a stream of bounded batches.
+"""Reads epics with their tasks and dependencies from rows, as a stream of bounded batches.
 
-What is absent in a row depends on a reference and is decided later (:func:`epicvc.model.document.settle`).
+A field that a row has no value for is not decided here: that depends on a reference
+(:func:`epicvc.model.document.settle`).
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ TaskRow: TypeAlias = "Sequence[SQLValue]"
 """A task's row: sequence, epic's surrogate key, own surrogate key, key, then the mapped columns."""
 
 FIRST_FIELD: Final = 4
-"""Where the mapped columns begin in a :data:`TaskRow`."""
+"""The position of the first mapped column in a :data:`TaskRow`."""
 
 
 NamedValues: TypeAlias = MappingABC[str, SQLValue]
-"""A row, by column."""
+"""A row as its values by column."""
 
 
 class EpicRows(NamedTuple):
@@ -51,7 +52,7 @@ class EpicRows(NamedTuple):
     links: MappingABC[SQLValue, Sequence[str]]
 
     def links_of(self, task: TaskRow) -> list[str]:
-        """What a task is linked to, each once, sorted."""
+        """Return the keys that a task is linked to, each once, sorted."""
         found = self.links.get(task[2])
         if found is None or len(found) == 1:
             return list(found or ())
@@ -59,7 +60,7 @@ class EpicRows(NamedTuple):
 
 
 BadRow: TypeAlias = "Callable[[InvalidRow, str | None], None]"
-"""Told of a row that no epic can be read from, and of the epic that it belongs to, if it belongs to one."""
+"""Called with a row that no epic can be read from, and with the epic that the row belongs to, if it belongs to one."""
 
 
 def read_epics(
@@ -70,12 +71,12 @@ def read_epics(
     Args:
         reader: the transaction.
         layout: the mapped tables.
-        keys: which; ``None`` for all.
-        bad: told of rows that cannot be read, whose epics are left out then; of two rows with one key, the epic of the
-            first may have come already.
+        keys: the epics to read; ``None`` for all.
+        bad: called with each row that cannot be read; the row's epic is then left out. Of two rows with one key, the
+            epic of the first may have been yielded already.
 
     Raises:
-        InvalidRow: a value cannot be a field's value, or two living rows have one key; never where somebody is told.
+        InvalidRow: a value cannot be a field's value, or two living rows have one key; never where ``bad`` is given.
     """
     for rows in read_rows(reader, layout, keys, bad):
         if bad is None:
@@ -96,7 +97,7 @@ def epic_of_rows(
     tasks: Iterable[NamedValues],
     links: MappingABC[SQLValue, list[str]],
 ) -> RowEpic:
-    """The epic that living rows stand for, wherever they come from.
+    """Build the epic that living rows stand for, wherever the rows come from.
 
     Args:
         layout: the mapped tables.
@@ -121,7 +122,7 @@ def epic_of_rows(
 
 
 def epic_keys(reader: Reader, layout: Layout) -> list[str]:
-    """The keys of all living epics."""
+    """Return the keys of all living epics."""
     table = layout.epics
     keys = Select(columns=(f"e.{quote(table.map.key)}",)).from_table(quote(table.map.table), "e")
     found = reader.execute(*keys.where_condition(table.alive("e")).build())
@@ -129,7 +130,7 @@ def epic_keys(reader: Reader, layout: Layout) -> list[str]:
 
 
 def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Which epics the living tasks with these keys belong to, as ``(task, epic)``."""
+    """Find the epics that the living tasks with these keys belong to, as ``(task, epic)``."""
     epics, tasks = layout.epics, layout.tasks
     owned = (
         Select(columns=(f"t.{quote(tasks.map.key)}", f"e.{quote(epics.map.key)}"))
@@ -146,7 +147,7 @@ def living_tasks(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
 
 
 def count_tasks(reader: Reader, layout: Layout) -> int:
-    """How many living tasks the living epics have."""
+    """Count the living tasks of the living epics."""
     epics, tasks = layout.epics, layout.tasks
     owned = (
         Select(columns=("count(*)",))
@@ -159,7 +160,7 @@ def count_tasks(reader: Reader, layout: Layout) -> int:
 
 
 def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterator[str]:
-    """The epics whose living tasks depend on one of these task ids."""
+    """Find the epics whose living tasks depend on one of these task ids."""
     links, epics, tasks = layout.links, layout.epics, layout.tasks
     if links is None:
         return
@@ -180,7 +181,7 @@ def linked_epics(reader: Reader, layout: Layout, keys: Sequence[str]) -> Iterato
 
 
 def belongs(layout: Layout) -> str:
-    """What joins a task ``t`` with its epic ``e``."""
+    """Return the SQL condition that joins a task ``t`` with its epic ``e``."""
     return f"e.{quote(layout.epics.map.id)} = t.{quote(cast('str', layout.tasks.map.parent))}"
 
 
@@ -196,11 +197,11 @@ def epic_heads(
     Args:
         reader: the transaction.
         layout: the mapped tables.
-        keys: which; ``None`` for all.
-        bad: told of rows that are no epic's, or another's too, and that are left out then.
+        keys: the epics to read; ``None`` for all.
+        bad: called with each row that has no key, or a key that another row has too; such a row is then left out.
 
     Raises:
-        InvalidRow: a row has no key, or two living epics have one; never where somebody is told.
+        InvalidRow: a row has no key, or two living epics have one; never where ``bad`` is given.
     """
     table = layout.epics
     columns = [table.map.id, table.map.key, *(field.column for field in table.fields)]
@@ -214,7 +215,7 @@ def epic_heads(
 
 
 def living_heads(table: Columns, columns: tuple[str, ...]) -> Select:
-    """Columns of the rows of living epics; a row without a key is none."""
+    """Select columns of the rows of living epics. A row without a key is no epic."""
     return (
         Select(columns=columns)
         .from_table(quote(table.map.table), "e")
@@ -236,7 +237,7 @@ def _heads(
         surrogate, key, *values = row
         text = require_key(key, table.map.table, table.map.key)
         if wanted is not None and text not in wanted:
-            continue  # equal to a wanted key for the database alone, as 'ABC' and 'abc' under NOCASE
+            continue  # only the database takes it for a wanted key, as 'ABC' and 'abc' under NOCASE
         if text in seen:
             error = InvalidRow(table.map.table, text, None, "two living rows have this key")
             if bad is None:
@@ -255,11 +256,11 @@ def read_rows(
     Args:
         reader: the transaction.
         layout: the mapped tables.
-        keys: which; ``None`` for all.
-        bad: told of rows that cannot be read, as in :func:`read_epics`.
+        keys: the epics to read; ``None`` for all.
+        bad: called with each row that cannot be read, as in :func:`read_epics`.
 
     Raises:
-        InvalidRow: a row has no key, or two living epics have one; never where somebody is told.
+        InvalidRow: a row has no key, or two living epics have one; never where ``bad`` is given.
     """
     for batch in batches(epic_heads(reader, layout, keys, bad)):
         parents = [surrogate for surrogate, _, _ in batch if surrogate is not None]  # nothing belongs to NULL
@@ -298,7 +299,7 @@ def _read_tasks(
 
 
 def of_epics(layout: Layout, columns: Select, parents: Sequence[SQLValue]) -> Select:
-    """Columns of the tasks ``t`` that belong to epics, the dead ones too."""
+    """Select columns of the tasks ``t`` that belong to these epics, dead tasks included."""
     table = layout.tasks.map
     owner = f"t.{quote(cast('str', table.parent))}"
     return columns.from_table(quote(table.table), "t").where(owner, "IN", parents)
@@ -307,7 +308,7 @@ def of_epics(layout: Layout, columns: Select, parents: Sequence[SQLValue]) -> Se
 def _read_links(
     reader: Reader, layout: Layout, parents: Sequence[SQLValue], faults: dict[SQLValue, InvalidRow]
 ) -> dict[SQLValue, list[str]]:
-    """The keys that tasks are linked to, by the task's surrogate key; what is wrong with one goes into ``faults``."""
+    """Read the keys that tasks are linked to, by the task's surrogate key; a task's first error goes to ``faults``."""
     links = layout.links
     if links is None:
         return {}
@@ -337,7 +338,7 @@ def _read_links(
 
 
 def _in_order(rows: list[TaskRow]) -> list[TaskRow]:
-    """Tasks by sequence, then key; mostly they come so."""
+    """Sort tasks by sequence, then key. Mostly they come in that order already."""
     numbers = [row[0] for row in rows]
     if set(map(type, numbers)) == {int} and all(map(lt, numbers, numbers[1:])):  # type: ignore[arg-type]
         return rows
@@ -345,14 +346,17 @@ def _in_order(rows: list[TaskRow]) -> list[TaskRow]:
 
 
 def _sort_key(row: Sequence[SQLValue]) -> tuple[bool, float, str]:
-    """By sequence, then key; a row without a sequence comes first, as SQLite and the application's views order it."""
+    """Return the sort key of a row: sequence, then key.
+
+    A row without a sequence comes first, as SQLite and the application's views order it.
+    """
     sequence = row[0]
     known = isinstance(sequence, int | float)
     return (known, float(cast("float", sequence)) if known else 0.0, str(row[3]))
 
 
 def decode_epic(layout: Layout, rows: EpicRows) -> RowEpic:
-    """The epic that rows stand for.
+    """Build the epic that rows stand for.
 
     Raises:
         InvalidRow: a value cannot be a field's value, or two tasks have one key.
@@ -379,7 +383,7 @@ def decode_epic(layout: Layout, rows: EpicRows) -> RowEpic:
 
 
 def decode_calculated(layout: Layout, rows: EpicRows) -> Core:
-    """The calculated fields of an epic that have a value.
+    """Return the calculated fields of an epic that have a value.
 
     Raises:
         InvalidRow: a value cannot be a field's value.

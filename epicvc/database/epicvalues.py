@@ -1,6 +1,6 @@
-"""What planning and enrichment need of the database: some fields of each epic, and the states of its tasks.
+"""Reads single fields of epics and the states of their tasks, for planning and enrichment.
 
-No tasks are read, so that this is quick where whole documents would not be.
+Whole documents are never read, which makes this fast.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ def read_values(
     keys: Collection[str] | None = None,
     bad: BadRow | None = None,
 ) -> Iterator[EpicValues]:
-    """Read fields of the living epics, core or calculated; a name that is not mapped is left out.
+    """Read core or calculated fields of the living epics; a name that is not mapped is left out.
 
     Args:
         reader: the transaction.
         layout: the mapped tables.
         names: the fields.
         keys: the epics; all of them by default.
-        bad: told of rows that cannot be read, as in :func:`epicvc.database.documents.read_epics`.
+        bad: called with rows that cannot be read, as in :func:`epicvc.database.documents.read_epics`.
 
     Raises:
-        InvalidRow: a value cannot be a field's value, or two living rows have one key; never where somebody is told.
+        InvalidRow: a value cannot be a field's value, or two living rows have one key; never where ``bad`` is given.
     """
     fields = tuple(field for field in layout.epics.fields if field.name in names)
     narrow = replace(layout, epics=replace(layout.epics, fields=fields))
@@ -72,7 +72,7 @@ def read_values(
 
 
 def read_texts(reader: Reader, layout: Layout, name: str, keys: Collection[str] | None = None) -> dict[str, str | None]:
-    """Read one field of the living epics where it is a text; ``None`` where it is none, has no value or no column.
+    """Read one text field of the living epics; ``None`` where it is no text, has no value or no column.
 
     Raises:
         InvalidRow: two living rows have one key.
@@ -86,7 +86,7 @@ def read_texts(reader: Reader, layout: Layout, name: str, keys: Collection[str] 
 
 
 def read_states(reader: Reader, layout: Layout, keys: Collection[str] | None = None) -> dict[str, dict[str, int]]:
-    """How many living tasks each living epic has in which state; nothing where tasks have no such column.
+    """Count the living tasks of each living epic by state; empty where tasks have no such column.
 
     Args:
         reader: the database.
@@ -100,7 +100,7 @@ def read_states(reader: Reader, layout: Layout, keys: Collection[str] | None = N
 
 
 def read_task_states(reader: Reader, layout: Layout, keys: Collection[str]) -> dict[str, dict[str, str]]:
-    """The state of each living task of these epics, by epic and task; nothing where tasks have no such column."""
+    """Return the state of each living task of these epics, by epic and task; empty where tasks have no such column."""
     result: dict[str, dict[str, str]] = {}
     for epic, status, task in _states(reader, layout, keys, f"t.{quote(layout.tasks.map.key)}", grouped=False):
         key = key_text(task)
@@ -112,7 +112,7 @@ def read_task_states(reader: Reader, layout: Layout, keys: Collection[str]) -> d
 def _states(
     reader: Reader, layout: Layout, keys: Collection[str] | None, what: str, *, grouped: bool
 ) -> Iterator[tuple[str, str, SQLValue]]:
-    """Epic, state and something else of living tasks."""
+    """Yield the epic, the state and one more column of living tasks."""
     epics, tasks = layout.epics, layout.tasks
     if tasks.status is None:
         return
@@ -137,7 +137,7 @@ def _states(
 
 
 def _chunks(keys: Collection[str] | None) -> Iterator[Sequence[str]]:
-    """Keys in portions; one empty portion for all of them."""
+    """Split keys into portions; yield one empty portion where all epics are meant."""
     if keys is None:
         yield ()
         return

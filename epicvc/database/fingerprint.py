@@ -1,9 +1,9 @@
-"""What the rows of one epic hold, as a digest: proof that freshly written rows came back as they were written.
+"""Digests of the rows of one epic: proof that freshly written rows came back as they were written.
 
-Rows whose cells are the very cells that were written decode to what was pushed, since decoding takes encoding back
-(a law that the tests of :mod:`epicvc.database.values` prove). So a whole epic is certified without decoding one of
-its cells. A digest that differs proves nothing: a trigger or a column's type may have changed a cell into another
-with the same meaning, and the epic has to be decoded and compared.
+Cells that come back exactly as written decode to the document that was pushed, since decoding inverts encoding (a law
+that the tests of :mod:`epicvc.database.values` prove). So a whole epic is certified without decoding one of its cells.
+A digest that differs proves nothing: a trigger or a column's type may have changed a cell into another with the same
+meaning, and the epic has to be decoded and compared.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 Fingerprint: TypeAlias = bytes
 Cells: TypeAlias = Sequence[tuple[str, SQLValue]]
-"""Columns and what is in them."""
+"""Columns, each with its cell."""
 
 
 class TaskCells(NamedTuple):
-    """A task as it lies in the database."""
+    """The cells of a task as they lie in the database."""
 
     key: SQLValue
     cells: Sequence[SQLValue]
@@ -46,37 +46,37 @@ def _digest(value: object) -> Fingerprint:
 
 
 def fingerprint(cells: Sequence[SQLValue], tasks: Sequence[TaskCells]) -> Fingerprint:
-    """The digest of an epic's own core cells and of its tasks in their order."""
+    """Return the digest of an epic's own core cells and of its tasks in their order."""
     return _digest((cells, tasks))
 
 
 def cells_of(defaults: Cells, values: Assignments) -> Sequence[SQLValue]:
-    """The core cells of a row that is inserted with these values.
+    """Return the core cells of a row that is inserted with these values.
 
     Args:
-        defaults: each core column, with what is in it where nothing is written.
-        values: what is written.
+        defaults: each core column, with its cell where nothing is written.
+        values: the written values.
     """
     cells = [values.get(column, default) for column, default in defaults]
-    if True in cells or False in cells:  # 1 and 0 as well, which stay what they are
+    if True in cells or False in cells:  # 1 and 0 match too, and stay as they are
         return [int(cell) if isinstance(cell, bool) else cell for cell in cells]
     return cells
 
 
 def rows_said(layout: Layout, rows: EpicRows) -> Fingerprint:
-    """The digest of an epic as its rows say it."""
+    """Return the digest of the epic that these rows hold."""
     inner = layout.tasks.core_cells
     tasks = [TaskCells(row[3], inner(row[FIRST_FIELD:]), rows.links_of(row)) for row in rows.tasks]
     return fingerprint(layout.epics.core_cells(rows.values), tasks)
 
 
 def row_said(number: SQLValue, key: SQLValue, cells: Sequence[SQLValue]) -> Fingerprint:
-    """The digest of one row: its sequence number, its key, its core cells."""
+    """Return the digest of one row: its sequence number, its key, its core cells."""
     return _digest((number, key, cells))
 
 
 def rows_seen(layout: Layout, rows: EpicRows) -> Fingerprint:
-    """The digest of everything that a change of an epic is worked out from: surrogate keys and order are part of it."""
+    """Return the digest of all that a change of an epic is worked out from, surrogate keys and order included."""
     inner = layout.tasks.core_cells
     tasks = [(row[0], row[2], row[3], inner(row[FIRST_FIELD:]), rows.links_of(row)) for row in rows.tasks]
     return _digest((rows.surrogate, layout.epics.core_cells(rows.values), tasks))

@@ -1,6 +1,6 @@
-"""The mapped tables as a database really has them, and which of their rows are alive.
+"""The mapped tables as a database really has them, and the conditions under which their rows are alive.
 
-Alive: a row whose ``deleted_at`` is empty and whose ``status`` is not ``deleted``.
+A row is alive when its ``deleted_at`` is empty and its ``status`` is not ``deleted``.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from epicvc.model.mapping import Field, LinkMap, Mapping, TableMap
 DELETED = "deleted"
 
 _TYPED = re.compile(r"CHAR|TEXT|CLOB|INT|UUID", re.IGNORECASE)
-"""Declared types under which a key compares with a text as one would expect."""
+"""Declared types under which a key column compares with a text as one would expect."""
 
 
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
-"""An integer as its text is written; another spelling is another key."""
+"""An integer in its canonical spelling; any other spelling is another key."""
 
 
 class Columns(Struct, frozen=True, dict=True):
-    """A mapped table as the database really has it."""
+    """One mapped table as the database really has it."""
 
     map: TableMap
     fields: tuple[Field, ...]
@@ -47,7 +47,7 @@ class Columns(Struct, frozen=True, dict=True):
 
     @cached_property
     def default_cells(self) -> tuple[tuple[str, SQLValue], ...]:
-        """Each core column with what a row gets there that is inserted without it, where that is a literal."""
+        """Each core column with its cell in a row inserted without it; ``None`` where the default is no literal."""
         return tuple(
             (field.column, None if default is None else encode(default, field, Label("")))
             for field in self.map.core
@@ -56,17 +56,18 @@ class Columns(Struct, frozen=True, dict=True):
 
     @cached_property
     def core_cells(self) -> Callable[[Sequence[SQLValue]], Sequence[SQLValue]]:
-        """Takes the core columns, in the order of :attr:`default_cells`, out of the mapped columns of a row."""
+        """A function that picks a row's core columns, in the order of :attr:`default_cells`, from its mapped ones."""
         places = {field: position for position, field in enumerate(self.fields)}
         wanted = [places[field] for field in self.map.core]
-        # itemgetter gives a lone item bare
+        # itemgetter returns a lone item bare, not in a tuple
         return itemgetter(*wanted) if len(wanted) > 1 else lambda row: [row[at] for at in wanted]
 
     def keyed(self, alias: str, keys: Collection[str]) -> Condition:
-        """The condition under which a row has one of these keys.
+        """Return the condition under which a row has one of these keys.
 
-        In a column of no type a text never equals an integer, so that integers are asked for as what they are. Making
-        texts of what is there would cost the index, and for fractions give other texts in other releases of SQLite.
+        In a column without a type a text never equals an integer, so an integer key is also looked up as an integer.
+        Casting the stored keys to text instead would lose the index, and turns fractions into other texts in other
+        releases of SQLite.
         """
         sought: list[SQLValue] = list(keys)
         if not self.plain_keys:
@@ -74,7 +75,7 @@ class Columns(Struct, frozen=True, dict=True):
         return compare(f"{alias}.{quote(self.map.key)}", "IN", sought)
 
     def alive(self, alias: str) -> Condition:
-        """The condition under which a row is alive."""
+        """Return the condition under which a row is alive."""
         parts = []
         if self.deleted_at:
             column = f"{alias}.{quote(self.deleted_at)}"
@@ -95,16 +96,16 @@ class Layout(Struct, frozen=True):
 
 
 def read_layout(reader: Reader, mapping: Mapping, database: str) -> Layout:
-    """Check the mapping against the database.
+    """Check the mapping against the database and return the mapped tables.
 
     Raises:
         NoMappedTable: a mapped table does not exist.
-        InvalidData: a mapped column does not exist, or a table's index is in an order that is not known.
+        InvalidData: a mapped column does not exist, or a table has an index in an unknown order.
     """
     links = mapping.links
     orders = reader.unordered()
     for table in (mapping.epics.table, mapping.tasks.table, *([links.table] if links else [])):
-        if table in orders:  # rows would be looked for by it
+        if table in orders:  # looking up rows would use that index
             raise UnknownOrder(table, orders[table])
     if links:
         _require(reader, database, links.table, (links.parent, links.column))

@@ -1,6 +1,6 @@
-"""A connection that is lent to a function of a program, inside a transaction that the function cannot end.
+"""The connection that is lent to a function of a program, inside a transaction that the function cannot end.
 
-It is a DB-API connection without what would commit, roll back, or reach beyond the transaction.
+It is a DB-API connection without the calls that commit, roll back, or reach beyond the transaction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LentCursor(Protocol):
 
     @property
     def rowcount(self) -> int:
-        """How many rows the last statement changed; -1 where it changes none."""
+        """The number of rows that the last statement changed; -1 where it changes none."""
         ...
 
     @property
@@ -39,41 +39,41 @@ class LentCursor(Protocol):
         ...
 
     def executemany(self, sql: str, parameters: Iterable[Parameters]) -> LentCursor:
-        """Run one statement for each of many parameters."""
+        """Run one statement once for each set of parameters."""
         ...
 
     def fetchone(self) -> Any:
-        """The next row; ``None`` after the last."""
+        """Return the next row; ``None`` after the last."""
         ...
 
     def fetchmany(self, size: int = 1) -> list[Any]:
-        """So many rows, or as many as are left."""
+        """Return the next ``size`` rows, or as many as are left."""
         ...
 
     def fetchall(self) -> list[Any]:
-        """All rows that are left."""
+        """Return all rows that are left."""
         ...
 
     def __iter__(self) -> Iterator[Any]:
-        """The rows that are left."""
+        """Iterate over the rows that are left."""
         ...
 
     def __next__(self) -> Any:
-        """The next row."""
+        """Return the next row."""
         ...
 
     def close(self) -> None:
-        """Let go of the rows that are left."""
+        """Drop the rows that are left."""
         ...
 
 
 class LentConnection(Protocol):
-    """What a function of a program gets.
+    """The connection that a function of a program gets.
 
     Attributes:
-        row_factory: makes rows of what cursors get, as in :mod:`sqlite3`; ``None`` for tuples.
+        row_factory: makes rows from the values that cursors fetch, as in :mod:`sqlite3`; ``None`` for tuples.
 
-    Everything else that a connection has is refused with :class:`epicvc.errors.Refused`, which names it.
+    Every other member of a connection is refused with :class:`epicvc.errors.Refused`, which names it.
     """
 
     row_factory: Callable[[Any, tuple[Any, ...]], object] | None
@@ -82,25 +82,25 @@ class LentConnection(Protocol):
         """Run one statement.
 
         Raises:
-            Refused: it would end the transaction, or reach beyond it.
-            sqlite3.Error: what the database says.
+            Refused: the statement would end the transaction, or reach beyond it.
+            sqlite3.Error: the database refuses the statement.
         """
         ...
 
     def executemany(self, sql: str, parameters: Iterable[Parameters]) -> LentCursor:
-        """Run one statement for each of many parameters."""
+        """Run one statement once for each set of parameters."""
         ...
 
     def cursor(self) -> LentCursor:
-        """A cursor."""
+        """Return a cursor."""
         ...
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the transaction is open."""
+        """Tell whether the transaction is open."""
         ...
 
     @property
     def total_changes(self) -> int:
-        """How many rows were changed through the connection."""
+        """The number of rows that were changed through the connection."""
         ...

@@ -1,4 +1,4 @@
-"""The child table that holds a set of keys per task: its rows are inserted and deleted one by one, never replaced."""
+"""Writes the child table that holds a set of keys per task: its rows are inserted and deleted, never replaced."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class LinkWrites:
     Args:
         writer: the open transaction.
         layout: the mapped tables.
-        rows: runs statements under a label.
-        orphans: what :attr:`orphans` was after the transaction before this one, where nobody else has written since.
+        rows: runs statements and names the label that they write.
+        orphans: the :attr:`orphans` of the transaction before this one, where nobody else has written since.
     """
 
     def __init__(
@@ -35,13 +35,13 @@ class LinkWrites:
         self._rows = rows
         self._new: list[NewRow] = []
         self.orphans = orphans
-        """:attr:`orphaned` as far as somebody has looked."""
+        """:attr:`orphaned` as far as it has been looked up; ``None`` before that."""
 
     @property
     def orphaned(self) -> frozenset[SQLValue]:
-        """Tasks that do not exist and that rows of the child table belong to all the same.
+        """Surrogate keys of tasks that do not exist although rows of the child table belong to them.
 
-        A new task may get such an id; what waits there for it is not its own.
+        A new task may get such a key. The links that wait there are not its own.
         """
         if self.orphans is None:
             self.orphans = self._find_orphaned()
@@ -62,7 +62,7 @@ class LinkWrites:
         return frozenset(at for (at,) in self._writer.execute(*query.build()))
 
     def stored(self, surrogate: SQLValue) -> list[str]:
-        """The links that the rows of a task say now."""
+        """Return the keys that a task is linked to in the database now."""
         links = self._layout.links
         if links is None:
             return []
@@ -71,7 +71,7 @@ class LinkWrites:
         return [str(key) for (key,) in self._writer.execute(found.sql, found.params)]
 
     def write(self, surrogate: SQLValue, before: Sequence[str], after: Sequence[str], label: Label) -> None:
-        """Change a task's links; what is new waits for :meth:`flush`."""
+        """Change a task's links. Removed ones are deleted at once; new ones wait for :meth:`flush`."""
         links = self._layout.links
         if links is None:
             return
@@ -83,12 +83,12 @@ class LinkWrites:
         self.add(surrogate, [key for key in after if key not in before], (label.root, *label.path))
 
     def add(self, surrogate: SQLValue, keys: Sequence[str], at: tuple[str, ...]) -> None:
-        """Link a task to more; that waits for :meth:`flush`.
+        """Link a task to more keys; the links wait for :meth:`flush`.
 
         Args:
-            surrogate: its row.
-            keys: what it is linked to.
-            at: its place, as an epic and the names below it.
+            surrogate: the surrogate key of the task's row.
+            keys: the keys that it is linked to.
+            at: the task's place, as an epic and the names below it.
         """
         links = self._layout.links
         if links is not None and keys:
@@ -96,7 +96,7 @@ class LinkWrites:
             self._new += [(columns, (surrogate, key), place) for key in keys]
 
     def flush(self) -> None:
-        """Insert the links of a whole batch.
+        """Insert the links that wait.
 
         Raises:
             ConstraintBroken: the database refuses one.

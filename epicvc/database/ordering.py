@@ -1,4 +1,4 @@
-"""Sequence numbers: what order they say, and the fewest to write for another one. Pure."""
+"""Sequence numbers: compares them with an order, and finds the fewest to write for another order. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from epicvc.database.rowcodec import SQLValue
 
 
 def says_order(order: Sequence[str], numbers: Mapping[str, SQLValue]) -> bool:
-    """Whether rows with these numbers are in this order by themselves: those without a number first, by key."""
+    """Return whether rows with these numbers already come in this order.
+
+    Rows without a number come first, by key.
+    """
 
     def rank(key: str) -> tuple[bool, float, str]:
         number = numbers[key]
@@ -18,11 +21,11 @@ def says_order(order: Sequence[str], numbers: Mapping[str, SQLValue]) -> bool:
 
 
 def numbered(order: Sequence[str], numbers: Mapping[str, SQLValue]) -> dict[str, int]:
-    """The numbers to write so that rows are in this order; those that ascend already stay.
+    """Return the numbers to write so that rows come in this order; numbers that already ascend stay.
 
     Args:
-        order: keys in the order wanted.
-        numbers: what their rows have now; nothing for a new one.
+        order: keys in the wanted order.
+        numbers: the current numbers of their rows; ``None`` for a new row.
     """
     result: dict[str, int] = {}
     last = 0

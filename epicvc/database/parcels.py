@@ -1,11 +1,11 @@
 """Rows of new epics in parcels: packed where there is time, unpacked by the database itself while it is locked.
 
-Binding the values of a row takes longer than inserting them. So whoever has read the files, mostly a process beside,
-puts the rows into a SQLite database of their own; a backend lays it beside the application's before it locks that one,
-and two statements copy the rows while two others ask whether they are there.
+Binding the values of a row takes longer than inserting them. So the process that has read the files, mostly one beside
+the main one, puts the rows into a SQLite database of their own. A backend lays that database beside the application's
+before it locks it. Then two statements copy the rows, and two more check that they arrived.
 
-Only for epics of which the database knows nothing, and only where nothing is out of the ordinary. Whatever else there
-is raises :class:`NotInParcels`, and the epics go in row by row.
+Parcels are only for epics of which the database knows nothing, and only where nothing is out of the ordinary. Anything
+else raises :class:`NotInParcels`, and the epics go in row by row.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ _EMPTY: Final = (
 )
 
 
-class NotInParcels(Exception):  # not an error: the epics go in row by row
-    """Something is out of the ordinary."""
+class NotInParcels(Exception):  # not an error: the caller inserts the epics row by row
+    """Raised where something is out of the ordinary, so that rows cannot go in as a parcel."""
 
 
 class Parcel(Struct, frozen=True):
     """Some new epics, and their tasks and links as a SQLite database.
 
     Attributes:
-        changes: what adds the epics, without their tasks.
-        image: the database. Its tasks say by number which of the epics they belong to.
+        changes: the changes that add the epics, without their tasks.
+        image: the database. Each of its tasks holds the number of its epic among ``changes``.
     """
 
     changes: Sequence[EpicChange]
@@ -55,7 +55,7 @@ class Parcel(Struct, frozen=True):
 
 
 def _columns(mapping: Mapping) -> tuple[str, ...]:
-    """The columns of a task that can be written, but for that of its epic; what is NULL in a parcel is not written."""
+    """Return the columns of a task that can be written, without its epic's. NULL in a parcel means not written."""
     table = mapping.tasks
     return (table.key, *([table.sequence] if table.sequence else []), *(field.column for field in table.core))
 
@@ -72,12 +72,13 @@ class Packer:
 
     def __init__(self, mapping: Mapping) -> None:
         names = _columns(mapping)
-        self._places = {column: place for place, column in enumerate(names, 2)}  # behind two numbers
+        # the first two columns are the numbers of the task and of its epic
+        self._places = {column: place for place, column in enumerate(names, 2)}
         self._width = len(names) + 2
         self._cells = ", ".join(f"c{place}" for place in range(len(names)))
 
     def pack(self, changes: Sequence[EpicChange]) -> Parcel | None:
-        """Pack new epics; ``None`` where a value is out of the ordinary."""
+        """Pack new epics; return ``None`` where a value is out of the ordinary."""
         import sqlite3
         from contextlib import closing
 
@@ -117,7 +118,7 @@ def _links(changes: Sequence[EpicChange]) -> Iterator[tuple[int, str]]:
 
 
 def _is_odd(value: SQLValue) -> bool:
-    """Whether a database may take something else for the same: a zero with a sign."""
+    """Return whether a value is a zero with a sign, which a database may take for another zero."""
     return type(value) is float and value == 0 and copysign(1, value) < 0
 
 
@@ -125,7 +126,7 @@ def _is_odd(value: SQLValue) -> bool:
 
 
 class Unpacking:
-    """The parcel that a transaction has beside it.
+    """The parcel that lies beside a transaction.
 
     Args:
         writer: the transaction.
@@ -151,7 +152,7 @@ class Unpacking:
             parents: the surrogate keys of the parcel's epics, in their order.
 
         Raises:
-            NotInParcels: new rows may be dead, or the database refuses something.
+            NotInParcels: new rows may count as dead, or the database refuses something.
         """
         self._parents = parents
         writer, status = self._writer, self._layout.tasks.status_default
@@ -170,7 +171,7 @@ class Unpacking:
             raise NotInParcels from error
 
     def holds(self) -> bool:
-        """Whether everything that the database says of these epics is what the parcel says."""
+        """Return whether the database holds these epics exactly as the parcel has them."""
         if None in self._parents or self._answer(self._tasks_that_differ()):
             return False
         if self._count[1] and self._answer(self._links_that_differ()):
@@ -186,11 +187,11 @@ class Unpacking:
     def _of(self, table: str) -> str:
         return f"{quote(self._writer.beside)}.{table}"
 
-    # The statements. CROSS JOIN says in which order SQLite is to look: from a parcel's few rows to the many.
+    # The statements. CROSS JOIN fixes the order in which SQLite looks up rows: from a parcel's few to the many.
 
     @property
     def _cells(self) -> list[str]:
-        """What each column gets."""
+        """The SQL expression for the value of each column."""
         return [
             f"new.c{place}" if default is None else f"ifnull(new.c{place}, defaults.c{place})"
             for place, default in enumerate(self._defaults)
@@ -257,7 +258,14 @@ class Unpacking:
 
 
 def _default(text: str | None) -> SQLValue:
-    """What a row gets that is inserted without a column, given the column's default as an SQL expression."""
+    """Return the literal value that a row gets in a column which is not written.
+
+    Args:
+        text: the column's default, an SQL expression.
+
+    Raises:
+        NotInParcels: the default is no literal.
+    """
     value = literal_default(text)
     if value is None and text is not None and text.strip().upper() != "NULL":
         raise NotInParcels
@@ -271,12 +279,12 @@ def _require_alive(status: SQLValue) -> None:
 
 
 def counted(reader: Reader, layout: Layout, epics: Sequence[SQLValue]) -> tuple[int, int]:
-    """How many tasks these epics have in the database, the dead ones too, and how many links those have.
+    """Count the tasks of these epics in the database, the dead ones too, and the links of those tasks.
 
     Args:
         reader: a transaction.
         layout: the mapped tables.
-        epics: their surrogate keys.
+        epics: the epics' surrogate keys.
     """
     links, tasks = layout.links, layout.tasks.map
     counts = [0, 0]

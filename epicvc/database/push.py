@@ -1,8 +1,8 @@
-"""Documents to rows: writes changed epics into the database as an application would, and as little as it can.
+"""Writes changed epics into the database as an application would, and as little as possible.
 
-Only changed columns of changed rows are written; rows are never replaced, so that surrogate ids and columns that no
-field maps to survive. Deleting marks the row where the schema has marks, re-adding revives it, and a task that moves
-to another epic keeps its row. What to write has been worked out before (:mod:`epicvc.database.changes`).
+Only changed columns of changed rows are written. Rows are never replaced, so that surrogate ids and columns that no
+field maps to survive. Deleting marks the row where the schema has marks, adding it again revives it, and a task that
+moves to another epic keeps its row. The changes have been worked out before (:mod:`epicvc.database.changes`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Insertion(NamedTuple):
 
 
 TaskAt: TypeAlias = tuple[str, str]
-"""An epic's id and a task's id within it."""
+"""An epic's id and the id of a task in it."""
 
 _NO_MOVES: Final[MappingABC[TaskAt, TaskAt]] = {}
 
@@ -63,13 +63,13 @@ class Push:
     Changes come in any number of batches; :meth:`finish` ends the push.
 
     Args:
-        writer: the open transaction; committing is the caller's.
+        writer: the open transaction; the caller commits it.
         layout: the mapped tables.
         now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
-        moves: tasks that this push moves to another epic or gives another id, as the place that gets a task and the
+        moves: tasks that this push moves to another epic or gives another id: the place that gets the task, with the
             place that gives it. Their rows stay the same rows.
-        formerly: the keys that rows of epics have until this push writes others, by the new ones.
-        orphans: what :attr:`orphans` was after a push that only added epics, where nobody else has written since.
+        formerly: the keys that epics' rows have until this push writes new ones, by the new keys.
+        orphans: the :attr:`orphans` of a push that only added epics, where nobody else has written since.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Push:
         self._rows = RowWrites(writer, layout, now, patient=True)
         self._late_epics: list[EpicChange] = []
         self._late_tasks: list[_Insertion] = []
-        self._last = False  # nothing is put off any more
+        self._last = False  # true in finish(): from then on nothing is put off
         self._links = LinkWrites(writer, layout, self._rows, orphans)
 
     @property
@@ -111,7 +111,7 @@ class Push:
         unknown = [change.epic for change in changes if change.new or change.surrogate is None]
         givers = [self._moves[at][0] for change in changes for at in self._arrivals(change)]
         self._find_rows(list(dict.fromkeys([*unknown, *givers])))
-        # epics that are there first, since a new one may take what one of them gives up
+        # existing epics come first, since a new one may take a value that one of them gives up
         for change in sorted((change for change in changes if change.stays), key=lambda found: found.surrogate is None):
             self._write_epic(change)
         for change in changes:
@@ -130,22 +130,24 @@ class Push:
 
         Args:
             epics: the epics of the parcel, in its order.
-            parcel: what the transaction has beside it.
+            parcel: the parcel that lies beside the transaction.
 
         Raises:
-            NotInParcels: rows that are there could stand in the way or be taken over.
+            NotInParcels: existing rows could stand in the way or be taken over.
         """
-        from epicvc.database.parcels import NotInParcels  # who has none never needs it
+        from epicvc.database.parcels import NotInParcels  # a push without parcels never imports it
 
         if self._revived or self._moves or self._may_have_dead_namesakes or self._links.orphaned:
             raise NotInParcels
         parcel.insert([self._epics[epic][0] for epic in epics])
 
     def finish(self) -> None:
-        """Write what has waited, and remove the epics that go; those last, so that every task that moves out has left.
+        """Write the updates that waited, then remove the epics that go.
+
+        Epics are removed last, so that every task that moves out has left.
 
         Raises:
-            ConstraintBroken: a unique value is still another row's, or something still refers to an epic that goes.
+            ConstraintBroken: a unique value is still another row's, or a row still refers to an epic that goes.
         """
         epics, tasks = self._layout.epics, self._layout.tasks
         self._rows.settle(epics, last=False)
@@ -178,7 +180,7 @@ class Push:
         epics, tasks = self._layout.epics, self._layout.tasks
         columns = (f"e.{quote(epics.map.id)}", f"e.{quote(epics.map.key)}", epics.alive("e"))
         query = Select(columns=columns).from_table(quote(epics.map.table), "e")
-        now = {old: new for new, old in self._formerly.items()}  # a row has the one key until it is written
+        now = {old: new for new, old in self._formerly.items()}  # a row has the old key until it is written
         for chunk in batches([*keys, *(self._formerly[key] for key in keys if key in self._formerly)]):
             found: dict[SQLValue, str] = {}
             for surrogate, key, alive in self._writer.execute(*query.where_condition(epics.keyed("e", chunk)).build()):
@@ -228,7 +230,10 @@ class Push:
         self._epics[change.epic] = (surrogate, True)
 
     def _insert_epic(self, change: EpicChange, values: Assignments, label: Label) -> SQLValue:
-        """Insert an epic's row; ``None`` where the epic is put off, since another row has a unique value of it yet."""
+        """Insert an epic's row; return ``None`` where the epic is put off.
+
+        An epic is put off while another row has a unique value of it.
+        """
         try:
             return self._rows.insert(self._layout.epics, values, label)
         except ConstraintBroken as error:
@@ -287,7 +292,8 @@ class Push:
         new, self._new = self._new, []
         if not new:
             return
-        columns, orphaned = self._layout.tasks, self._links.orphaned  # read before one of them gets an owner
+        # read first: inserting gives some of them an owner
+        columns, orphaned = self._layout.tasks, self._links.orphaned
         rows = ((task.columns, task.values, task.at) for task in new)
         late: set[tuple[str, ...]] = set()
         self._rows.insert_all(columns.map.table, rows, columns, None if self._last else lambda row: late.add(row[2]))
@@ -307,16 +313,16 @@ class Push:
                 self._links.add(row.surrogate, task.links, task.at)
 
     def _take_over(self, label: Label, key: str, row: _Row | None) -> _Row | None:
-        """The row that an added task gets: its own dead one, else one that leaves another place now, else any dead one.
+        """Find the row that an added task takes over, if any.
 
-        A dead row of another epic is taken only where the key is unique on its own, since there no second row may
-        have it.
+        The task's own dead row comes first, then a row that leaves another place now, then any dead one. A dead row of
+        another epic is taken only where the key is unique by itself, since no second row may have the key there.
         """
         giver = self._moves.get((label.root, key))
         moving = self._row(*giver) if giver is not None else None
         if moving is not None and row is None:
             return moving
-        if moving is not None and moving.alive:  # the place is taken by a dead row, and no two may have one key there
+        if moving is not None and moving.alive:  # a dead row already has this key in the epic
             self._remove_row(self._layout.tasks, moving.surrogate, label)
         if row is not None:
             return row
@@ -344,7 +350,10 @@ class Push:
 
     @cached_property
     def _may_have_dead_namesakes(self) -> bool:
-        """Whether a dead task can stand in the way of a new one: keys are unique by themselves, and there are dead."""
+        """Tell whether a dead task can stand in the way of a new one.
+
+        It can where keys are unique by themselves and there are dead tasks.
+        """
         columns = self._layout.tasks
         if (columns.map.key,) not in self._writer.unique_keys(columns.map.table):
             return False

@@ -1,7 +1,7 @@
 """The one function that puts an identifier into SQL.
 
-Values never come here: they are bound. Both SQLite and PostgreSQL read a double-quoted identifier the same
-way, so every backend shares it.
+Values are never quoted here: they are bound. SQLite and PostgreSQL read a double-quoted identifier the same way, so
+every backend shares this function.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from epicvc.errors import UnsafeName
 
 @lru_cache(maxsize=1024)
 def quote_identifier(name: str) -> str:
-    """``name`` as a quoted SQL identifier.
+    """Return ``name`` as a quoted SQL identifier.
 
     Args:
         name: the identifier as the catalogue holds it, unquoted.
 
     Raises:
-        UnsafeName: it holds a NUL, at which the database would stop reading, or a lone surrogate.
+        UnsafeName: the name holds a NUL, at which the database would stop reading, or a lone surrogate.
     """
     if "\0" in name:
         raise UnsafeName(name, "an identifier holds no NUL character")

@@ -1,4 +1,4 @@
-"""Names that are kept for epicvc's own tables in a database."""
+"""Guards the names that are kept for epicvc's own tables in a database."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from epicvc.errors import ReservedName
 
 
 def require_own(reader: Reader) -> None:
-    """Make sure that nothing hangs on a table of epicvc's own or takes its place, before anything is written.
+    """Make sure, before anything is written, that no object hangs on a table of epicvc's own or takes its place.
 
     Raises:
-        ReservedName: something does.
+        ReservedName: such an object exists.
     """
     for found in reader.intruders():
         raise ReservedName(found.kind, found.name, found.table)

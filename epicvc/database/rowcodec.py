@@ -1,11 +1,11 @@
-"""Rows and their keys as bytes.
+"""Encodes rows and their keys as bytes, and decodes them.
 
-**Row**: one MessagePack array of the column values in table column order, in the shortest form MessagePack
-has: nil, integer (64 bits signed), float 64, str, bin (a BLOB). TEXT that is no valid UTF-8 is extension
-type 1 with the raw bytes.
+**Row**: one MessagePack array of the column values in table column order, in the shortest form MessagePack has: nil,
+integer (64 bits signed), float 64, str, bin (a BLOB). TEXT that is no valid UTF-8 is extension type 1 with the raw
+bytes.
 
-**Key**: the values of the primary key, or the rowid, one after the other, so that comparing keys as bytes
-compares them value by value. Each value is a tag and a body:
+**Key**: the values of the primary key, or the rowid, one after the other, so that comparing keys as bytes compares them
+value by value. Each value is a tag and a body:
 
 =====  =======  =======================================================================================
 tag    value    body
@@ -17,12 +17,11 @@ tag    value    body
 0x30   BLOB     as TEXT
 =====  =======  =======================================================================================
 
-Values of one type keep the database's binary order; types are ordered by tag. A table whose primary key
-allows NULL gets the rowid as one more integer behind a key that has one, since such keys need not be
-unique.
+Values of one type keep the database's binary order; types are ordered by tag. A table whose primary key allows NULL
+appends the rowid as one more integer to a key that has a NULL, since such keys need not be unique.
 
-Both forms are canonical: decoding refuses any bytes that encoding would not have made. This module knows
-nothing of SQL.
+Both forms are canonical: decoding refuses any bytes that encoding would not have made. This module knows nothing of
+SQL.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ _NUMBER_SIZE: Final = 9
 class RawText:
     """TEXT whose bytes are no valid UTF-8.
 
-    Not a struct: MessagePack encoders write one as a map of its own accord.
+    It is not a struct, because MessagePack encoders write a struct as a map without asking the hook.
     """
 
     __slots__ = ("data",)
@@ -70,13 +69,13 @@ class RawText:
 
 SQLValue: TypeAlias = int | float | str | bytes | RawText | None
 _VALUE_TYPES: Final = frozenset({type(None), int, float, str, bytes, RawText})
-# MessagePack has no other values of these types but, behind this byte, integers over 64 bits signed
+# A decoded value of these types is valid, except an integer over 64 bits signed, which begins with _LARGE_INTEGER.
 _DECODED_TYPES: Final = frozenset({type(None), int, float, str, bytes})
 _LARGE_INTEGER: Final = b"\xcf"
 
 
 def raw_text(data: bytes) -> str | RawText:
-    """TEXT from its bytes, whatever they are."""
+    """Return TEXT from its bytes: a ``str`` where they are valid UTF-8."""
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -85,8 +84,8 @@ def raw_text(data: bytes) -> str | RawText:
 
 @cache
 def row_encoder() -> Callable[[Sequence[SQLValue]], bytes]:
-    """The bare encoder for values that a database returned: unchecked, for loops over many rows."""
-    import msgspec  # takes longer to import than a fast command may run
+    """Return the bare encoder for values that a database returned. It checks nothing, for loops over many rows."""
+    import msgspec  # importing it takes longer than a fast command may run
 
     def extension(value: object) -> msgspec.msgpack.Ext:
         if not isinstance(value, RawText):
@@ -109,24 +108,25 @@ def _decoder() -> Callable[[bytes], object]:
 
 
 def encode_row(values: Sequence[SQLValue]) -> bytes:
-    """The bytes of a row.
+    """Return the bytes of a row.
 
     Raises:
-        InvalidData: a value is none that a column can hold.
+        InvalidData: a value is of a kind that no column holds.
     """
     _check(values)
     return row_encoder()(tuple(values))
 
 
 def decode_row(data: bytes) -> tuple[SQLValue, ...]:
-    """The column values of a row.
+    """Return the column values of a row.
 
     Raises:
         InvalidData: these bytes are no row, or not its canonical form.
     """
     try:
         values = _decoder()(data)
-    except (ValueError, RecursionError) as error:  # no value of a row may hold others, however deep they go
+    # RecursionError: values nested too deep; a row holds no nested value at all
+    except (ValueError, RecursionError) as error:
         raise InvalidData(f"damaged row: {error}") from error
     if not isinstance(values, list):
         raise InvalidData("damaged row: not an array")
@@ -151,15 +151,15 @@ def _check(values: Sequence[object]) -> None:
 
 
 def encode_integer_key(number: int) -> bytes:
-    """The key of one 64-bit integer; the same as ``encode_key((number,))``, faster."""
+    """Return the key of one 64-bit integer. The same as ``encode_key((number,))``, but faster."""
     return (number + _INTEGER_BASE).to_bytes(_NUMBER_SIZE, "big")
 
 
 def encode_key(values: Sequence[SQLValue]) -> bytes:
-    """The bytes of a key.
+    """Return the bytes of a key.
 
     Raises:
-        InvalidData: a value is none that a column can hold.
+        InvalidData: a value is of a kind that no column holds.
     """
     _check(values)
     return b"".join(map(_encode_value, values))
@@ -186,7 +186,7 @@ def _encode_bytes(tag: int, data: bytes) -> bytes:
 
 
 def decode_key(key: bytes) -> tuple[SQLValue, ...]:
-    """The values of a key.
+    """Return the values of a key.
 
     Raises:
         InvalidData: these bytes are no key, or not its canonical form.
@@ -221,7 +221,7 @@ def _decode_value(key: bytes, at: int) -> tuple[SQLValue, int]:
 
 
 def _decode_bytes(key: bytes, start: int) -> tuple[bytes, int]:
-    """The escaped bytes from ``start`` and where they end, the terminator included."""
+    """Return the unescaped bytes from ``start`` on, and the position after their terminator."""
     at = start
     while True:
         at = key.find(b"\0", at)
@@ -235,12 +235,12 @@ def _decode_bytes(key: bytes, start: int) -> tuple[bytes, int]:
 
 
 def show_key(key: bytes) -> str:
-    """The key for a message: its values joined by commas, BLOBs and invalid text in hexadecimal."""
+    """Return a key for a message: its values joined by commas, BLOBs and invalid text in hexadecimal."""
     return ",".join(map(show_value, decode_key(key)))
 
 
 def show_value(value: SQLValue) -> str:
-    """A value for a message; long ones are cut."""
+    """Return a value for a message; a long one is cut."""
     if value is None:
         return "NULL"
     if isinstance(value, RawText):
@@ -253,7 +253,7 @@ def show_value(value: SQLValue) -> str:
 
 
 def runs(keys: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Keys of rows that are known by their number, ascending, in lists without a gap.
+    """Yield ascending keys of rows that are keyed by one number, in lists of consecutive numbers.
 
     Raises:
         InvalidData: a key is damaged.

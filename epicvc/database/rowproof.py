@@ -1,7 +1,7 @@
-"""Proof that single rows are what they were, and become what they were to be, without reading the epics around them.
+"""Proves that single rows were and became what they should, without reading the epics around them.
 
-Good for changes that write columns of rows that are there, and nothing else. Whoever uses it has to know that nobody
-else has written since the rows were read: what no statement touched is then what it was.
+The proof is good for changes that write columns of existing rows, and nothing else. The caller has to know that nobody
+else has written since the rows were read: only then is a row that no statement touched unchanged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from epicvc.database.rowcodec import SQLValue, encode_key
 from epicvc.database.values import key_text
 
 Said: TypeAlias = dict[SQLValue, Fingerprint]
-"""By surrogate key, what a row says."""
+"""Digests of rows, by surrogate key."""
 
 
 class RowProof:
-    """The proof of one transaction's single rows.
+    """The proof of the single rows that one transaction writes.
 
     Args:
         writer: the transaction.
@@ -41,20 +41,23 @@ class RowProof:
 
     @cached_property
     def _by_surrogate(self) -> bool:
-        """Whether the rows of both tables are known by their surrogate keys."""
+        """Tell whether the rows of both tables are identified by their surrogate keys."""
         keys = {info.name: info.key for info in self._writer.tables()}
         return all(keys.get(columns.map.table) == (columns.map.id,) for columns, _ in self._becomes.values())
 
     def covers(self, change: EpicChange) -> bool:
-        """Whether a change can be proven row by row."""
+        """Return whether a change can be proven row by row."""
         linked = any(task.links != task.links_before for task in change.changed)
         there = change.stays and change.surrogate is not None
         return there and not (change.new or change.left or linked) and self._by_surrogate
 
     def accept(self, changes: Sequence[EpicChange]) -> bool:
-        """Whether the rows that these changes write say what they said; then remember what they are to say.
+        """Check that the rows of these changes still have their old digests, and if so remember the digests to come.
 
-        The epics' own rows are among them, written or not: many applications touch these when a task changes.
+        The epics' own rows are checked too, written or not: many applications touch them when a task changes.
+
+        Returns:
+            Whether all rows have their old digests.
         """
         epics: Said = {}
         tasks: Said = {}
@@ -72,7 +75,7 @@ class RowProof:
         return True
 
     def holds(self) -> bool:
-        """Whether all of them say what they were to say, and no other row of a document has been touched."""
+        """Return whether all remembered rows have their new digests, and no other row of a document was touched."""
         touched = self._writer.touched()
         links = self._layout.links
         if links is not None and not self._only(touched, links.table, ()):

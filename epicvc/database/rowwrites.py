@@ -1,4 +1,4 @@
-"""Single rows of mapped tables: which columns to write for a change, and the statements that write them."""
+"""Writes single rows of mapped tables: chooses the columns to write for a change, and builds the statements."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EMPTY: Final[Core] = {}
 
 
 def inserted_values(table: TableMap, core: Core, label: Label) -> Assignments:
-    """Only what is there: an absent field is left to the column's default."""
+    """Return the column values of a new row. An absent field is left out, so that it gets the column's default."""
     values: Assignments = {}
     get = core.get
     for name, column, is_json, field in table.core_columns:
@@ -55,7 +55,7 @@ def inserted_values(table: TableMap, core: Core, label: Label) -> Assignments:
 
 
 def changed_values(columns: Columns, before: Core | None, after: Core, label: Label) -> Assignments:
-    """Only the columns of fields that differ."""
+    """Return the values of the columns whose fields differ."""
     old = before or _EMPTY
     return {
         field.column: _value(columns, field, after.get(field.name), label)
@@ -65,13 +65,13 @@ def changed_values(columns: Columns, before: Core | None, after: Core, label: La
 
 
 def _value(columns: Columns, field: Field, value: JSON, label: Label) -> SQLValue:
-    """A field's column value; removing a field writes the column's default."""
+    """Return a field's column value. A removed field gets the column's default."""
     wanted = columns.defaults[field.name] if value is None else value
     return encode(wanted, field, label)
 
 
 def revival(columns: Columns) -> Assignments:
-    """What brings a dead row back."""
+    """Return the values that bring a dead row back to life."""
     values: Assignments = {}
     if columns.deleted_at:
         values[columns.deleted_at] = None
@@ -84,13 +84,13 @@ def revival(columns: Columns) -> Assignments:
 
 
 class RowWrites:
-    """Writes rows of mapped tables in one transaction, and names the label that the database refuses.
+    """Writes rows of mapped tables in one transaction, and names the place of a value that the database refuses.
 
     Args:
         writer: the open transaction.
         layout: the mapped tables.
         now: the time of deletion, as the database's ``CURRENT_TIMESTAMP`` would say it.
-        patient: an update that meets a unique value which another row has waits for :meth:`settle`.
+        patient: let an update wait for :meth:`settle` when another row has its unique value.
     """
 
     def __init__(self, writer: Writer, layout: Layout, now: str, *, patient: bool = False) -> None:
@@ -103,7 +103,7 @@ class RowWrites:
         self._updates: dict[tuple[str, tuple[str, ...]], str] = {}
 
     def mark_deleted(self, columns: Columns, surrogate: SQLValue, label: Label) -> bool:
-        """Mark a row as deleted, where the schema has marks; otherwise nothing is done."""
+        """Mark a row as deleted where the schema has marks, and return whether it has; otherwise do nothing."""
         marks: Assignments = {}
         if columns.deleted_at:
             marks[columns.deleted_at] = self._now
@@ -123,7 +123,7 @@ class RowWrites:
         )
 
     def update(self, columns: Columns, surrogate: SQLValue, values: Assignments, label: Label) -> None:
-        """Write some columns of a row; none, and nothing is done."""
+        """Write some columns of a row. Does nothing where there are no columns."""
         if not values:
             return
         if self._waiting.holds(columns, surrogate):
@@ -156,16 +156,18 @@ class RowWrites:
         return _named(error, update.label, columns, clash)
 
     def insert_early(self, columns: Columns, values: Assignments, label: Label, error: NotUnique) -> SQLValue:
-        """Insert a row whose unique value another row has yet, with another one; the update to its own value waits.
+        """Insert a row whose unique value another row still has, with a value of its own for the moment.
+
+        The update to the wanted value waits.
 
         Args:
-            columns: its table.
-            values: what it is to have.
-            label: its place.
-            error: what stands in its way.
+            columns: the row's table.
+            values: the values that the row is to have.
+            label: the row's place.
+            error: the refusal, which names the unique columns.
 
         Returns:
-            Its surrogate key.
+            The row's surrogate key.
 
         Raises:
             ConstraintBroken: no other value will do.
@@ -184,10 +186,10 @@ class RowWrites:
         raise self._refused(Waiting(columns, None, values, label), error)
 
     def insert(self, columns: Columns, values: Assignments, label: Label) -> SQLValue:
-        """Insert a row and give its surrogate key.
+        """Insert a row and return its surrogate key.
 
         Raises:
-            NotUnique: another row has a unique value of it, which may go yet.
+            NotUnique: another row has one of its unique values; that row may still go or change.
             ConstraintBroken: the database refuses it.
         """
         statement = Insert(target=table_named(columns.map.table)).values(values).returning(quote(columns.map.id))
@@ -208,11 +210,11 @@ class RowWrites:
         Args:
             table: the table.
             rows: the rows.
-            columns: the mapped table that it is.
-            late: takes a row that was left out, since a unique value of it is another row's.
+            columns: the same table as a mapped one; ``None`` where it is not mapped.
+            late: called with each row that was left out because another row has a unique value of it.
 
         Raises:
-            ConstraintBroken: the database refuses one; named as by :meth:`run`.
+            ConstraintBroken: the database refuses a row; the error names the place as in :meth:`run`.
         """
         for names, run in groupby(rows, key=itemgetter(0)):
             statement = self._insertion(table, names)
@@ -225,12 +227,12 @@ class RowWrites:
     def _insert_run(
         self, statement: str, run: Iterable[NewRow], columns: Columns | None
     ) -> tuple[NewRow, ConstraintBroken] | None:
-        """Insert rows up to the first one that is refused, and give that one."""
+        """Insert rows up to the first one that is refused, and return that one with its error."""
         last: NewRow = ((), (), ("",))
 
         def values() -> Iterator[tuple[SQLValue, ...]]:
             nonlocal last
-            for last in run:  # what is refused is what was taken last
+            for last in run:  # the database takes rows one by one, so the refused row is the last one taken
                 yield last[1]
 
         def clash() -> Label | None:
@@ -259,12 +261,13 @@ class RowWrites:
 
         Args:
             query: the statement.
-            label: what it writes.
+            label: the place that it writes.
             columns: the table that it writes to.
-            clash: finds what stands in its way.
+            clash: finds the place that stands in its way.
 
         Raises:
-            ConstraintBroken: the database refuses it; named by label, and by field where the database names a column.
+            ConstraintBroken: the database refuses it; the error names the label, and the field where the database names
+                a column.
         """
         try:
             return list(self._writer.execute(query.sql, query.params))
@@ -273,7 +276,7 @@ class RowWrites:
 
 
 def _named(error: ConstraintBroken, label: Label, columns: Columns | None, clash: Clash) -> ConstraintBroken:
-    """The error with the label of the field that the database's words name, where they name one mapped column."""
+    """Return the error with the label of the field, where the database's words name exactly one mapped column."""
     words = set(re.findall(r"\w+", error.constraint))
     named = [field for field in (columns.fields if columns else ()) if field.column in words]
     other = clash()

@@ -1,7 +1,7 @@
-"""The schema of a database as a value, with a canonical form that snapshots store.
+"""The schema of a database as a value, with the canonical form that snapshots store.
 
-A definition is the exact text that the database keeps. Order is kept where it means something (indexes of a
-table, views, triggers); tables are sorted by name. Nothing here reads or writes a database.
+A definition is the exact text that the database keeps. Order is kept where it means something (indexes of a table,
+views, triggers); tables are sorted by name. Nothing here reads or writes a database.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from epicvc.errors import InvalidData
 
 
 class KeyKind(StrEnum):
-    """What a row is keyed by."""
+    """The kinds of row keys."""
 
     INTEGER = "integer"  # one integer primary key column, which is the rowid
     PRIMARY = "primary"  # the columns of the primary key
     ROWID = "rowid"  # the hidden row number
-    VIRTUAL = "virtual"  # nothing: a virtual table, which has no rows that are captured under its own name
+    VIRTUAL = "virtual"  # no key: a virtual table has no rows that are captured under its own name
 
 
 class Definition(Struct, frozen=True):
@@ -36,10 +36,10 @@ class ColumnInfo(Struct, frozen=True):
     """A column as the catalogue describes it.
 
     Attributes:
-        name: its name.
-        type: its declared type, as it is written there.
-        default: its default, an SQL expression; ``None`` where there is none.
-        nullable: it may be NULL.
+        name: the column's name.
+        type: the declared type, spelled as in the definition.
+        default: the default, an SQL expression; ``None`` where there is none.
+        nullable: the column may be NULL.
     """
 
     name: str
@@ -49,13 +49,13 @@ class ColumnInfo(Struct, frozen=True):
 
 
 class CatalogueEntry(Struct, frozen=True):
-    """Something that is defined in a database.
+    """An object that is defined in a database.
 
     Attributes:
         kind: ``table``, ``index``, ``view`` or ``trigger``.
-        name: its name as the catalogue spells it.
+        name: the object's name as the catalogue spells it.
         table: the table that it belongs to; its own name for a table or view.
-        sql: its definition.
+        sql: the definition.
     """
 
     kind: str
@@ -68,11 +68,11 @@ class TableInfo(Struct, frozen=True, dict=True):
     """A table whose rows are captured.
 
     Attributes:
-        name: its name as the catalogue spells it.
-        sql: its definition.
-        columns: the columns a row has values for, generated ones left out.
+        name: the table's name as the catalogue spells it.
+        sql: the definition.
+        columns: the columns that a row has values for, generated ones left out.
         key: the columns of the primary key in its order; empty for ``ROWID``.
-        kind: what a row is keyed by.
+        kind: the kind of its rows' keys.
         without_rowid: there is no hidden row number.
         indexes: indexes that have a definition of their own, in their order.
     """
@@ -87,7 +87,7 @@ class TableInfo(Struct, frozen=True, dict=True):
 
     @cached_property
     def key_indexes(self) -> tuple[int, ...]:
-        """Where the columns of the key are among ``columns``."""
+        """The positions of the key's columns among ``columns``."""
         return tuple(map(self.columns.index, self.key))
 
 
@@ -116,15 +116,15 @@ class Schema(Struct, frozen=True, dict=True):
         return {table.name: table for table in self.tables}
 
     def to_json_bytes(self) -> bytes:
-        """The canonical form: JSON with sorted keys and no spaces, in UTF-8."""
+        """Return the canonical form: JSON with sorted keys and no spaces, in UTF-8."""
         return encode(self, order="sorted")
 
     @classmethod
     def from_json_bytes(cls, data: bytes) -> Schema:
-        """The schema of its canonical form.
+        """Read a schema from its canonical form.
 
         Raises:
-            InvalidData: it is no schema, or not in canonical form.
+            InvalidData: the bytes are no schema, or not in canonical form.
         """
         try:
             schema = decode(data, cls)

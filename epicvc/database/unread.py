@@ -1,4 +1,4 @@
-"""What can be told of epics whose rows cannot be read: rows without a key, and which tasks they have."""
+"""Reads the little that can be told of epics whose rows cannot be read: rows without a key, and the keys of tasks."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from epicvc.errors import InvalidRow
 
 
 def unkeyed_rows(reader: Reader, layout: Layout) -> list[InvalidRow]:
-    """The living rows of epics that have no usable key, and so are no epic's."""
+    """Return an error for each living row of an epic that has no usable key, and so belongs to no epic."""
     table = layout.epics
     rows = reader.execute(*living_heads(table, (f"e.{quote(table.map.key)}",)).build())
     return [no_key(value, table.map.table, table.map.key) for (value,) in rows if key_text(value) is None]
 
 
 def task_keys(reader: Reader, layout: Layout, epics: Sequence[str]) -> set[str]:
-    """The keys of the living tasks in the living rows of these epics, whatever else the rows say."""
+    """Return the keys of the living tasks in the living rows of these epics, whatever else the rows hold."""
     tasks = layout.tasks
     owned = (
         Select(columns=(f"t.{quote(tasks.map.key)}",))

@@ -1,7 +1,7 @@
-"""What names a database: a path, ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+"""Parses references to a database: a path, ``sqlite:///PATH`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
 
-A password is never part of anything that is shown: neither ``display`` nor ``repr`` holds it, and a
-reference that cannot be parsed is not repeated in the error.
+A password is never part of anything that is shown: neither ``display`` nor ``repr`` holds it, and a reference that
+cannot be parsed is not repeated in the error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _HIDDEN: Final = "***"
 _SECRET_PARAMETERS: Final = frozenset({"password", "sslpassword", "options", "passfile"})
-# Compiled when they are needed, which they are not for a plain path.
+# Kept as texts: a plain path needs none of them, and compiling them would slow every command's start.
 _SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.\-]+):(?://)?"
 _POSTGRESQL: Final = frozenset({"postgresql", "postgres"})
 _HOSTS: Final = r"[A-Za-z0-9._\-%]*(\[[0-9A-Fa-f:.%]+\])?(:[0-9]*)?(,[A-Za-z0-9._\-%]*(:[0-9]*)?)*"
@@ -31,11 +31,11 @@ class DatabaseURL(Struct, frozen=True):
     """A parsed reference to a database.
 
     Attributes:
-        kind: the product.
+        kind: the database product.
         path: the file (SQLite).
         dsn: the whole URL, password included (PostgreSQL).
-        display: for messages, without a password.
-        has_password: a password is part of it.
+        display: the reference for messages, without a password.
+        has_password: a password is part of the reference.
     """
 
     kind: Literal["sqlite", "postgresql"]
@@ -45,17 +45,17 @@ class DatabaseURL(Struct, frozen=True):
     has_password: bool = False
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.kind!r}, {self.display!r})"  # the rest may show a password
+        return f"{type(self).__name__}({self.kind!r}, {self.display!r})"  # the other fields may hold a password
 
 
 def parse_url(text: str) -> DatabaseURL:
     """Parse a path or URL.
 
-    What follows ``sqlite:///`` is the path as it is, so an absolute one has four slashes; nothing in it is
+    The text behind ``sqlite:///`` is the path as it stands, so an absolute path has four slashes; nothing in it is
     decoded.
 
     Raises:
-        UsageError: it names no database that can be used.
+        UsageError: the text names no database that can be used.
     """
     text = text.strip()
     if _is_plain(text):
@@ -71,13 +71,13 @@ def parse_url(text: str) -> DatabaseURL:
     if scheme and (name == "file" or "://" in scheme[0]):
         raise UsageError(f"databases of kind {name} are not known", hint=_HINT)
     if re.search(_ALMOST_A_URL, text):
-        # Taken for a path it would be shown, password and all.
+        # Refused, since a path is shown in messages, and this text may hold a password.
         raise UsageError("the database's reference is neither a path nor a URL", hint=_HINT)
     return _file(text)
 
 
 def _is_plain(text: str) -> bool:
-    """Whether it is certainly a path. Of one that is none of these the patterns tell."""
+    """Return whether a text is certainly a path. A text that may be something else is left to the patterns."""
     if not text.isascii() or ":" in text or "=" in text:
         return False
     small = text.lower()
@@ -122,13 +122,14 @@ def open_backend(
     timeout: float = 5.0,
     query_seconds: int | None = None,
 ) -> Backend:
-    """The backend for a database. Nothing is opened yet.
+    """Return the backend for a database. Nothing is opened yet.
 
     Args:
-        url: what names it.
+        url: the reference to the database.
         ignore: tables that snapshots and restores leave out.
         timeout: seconds to wait for a lock.
-        query_seconds: the most that one statement may take; what the user says, or the default, unless given.
+        query_seconds: the most seconds that one statement may take; by default the user's setting, or the built-in
+            value.
 
     Raises:
         UsageError: ``url`` is text that names no database.

@@ -1,4 +1,4 @@
-"""Field values as column values and back, and what a column's default is as a field value. Pure."""
+"""Converts field values to column values and back, and reads a column's default as a field value. Pure."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FALSE: Final = frozenset({"0", "f", "false", "n", "no", "off"})
 
 
 def decode(value: SQLValue, field: Field, table: str, row: str) -> JSON:
-    """The field value that a column value stands for; ``None`` is absent.
+    """Return the field value that a column value stands for; ``None`` means absent.
 
     Raises:
-        InvalidRow: the value is none of the field's kind: a text in a number's column, a BLOB, an infinity, a JSON
+        InvalidRow: the value does not fit the field's kind: a text in a number's column, a BLOB, an infinity, a JSON
             column that holds no JSON.
     """
     if value is None or (type(value) is str and field.kind is Kind.TEXT):  # nearly all are
@@ -41,7 +41,7 @@ def decode(value: SQLValue, field: Field, table: str, row: str) -> JSON:
 
 
 def _truth(value: bool | float | str) -> JSON:
-    """What a database says of a truth value, as JSON says it; anything else as it is."""
+    """Convert a database's way of writing a truth value to JSON's; return anything else unchanged."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
@@ -59,17 +59,17 @@ def _decode_json(text: str, field: Field, table: str, row: str) -> JSON:
 
 
 def key_text(value: SQLValue) -> str | None:
-    """A key column's value as the text that identifies its row; ``None`` for a value that can be no key."""
+    """Return a key column's value as the text that identifies its row; ``None`` for a value that can be no key."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) and value else None
 
 
 def require_key(value: SQLValue, table: str, column: str) -> str:
-    """The same, where there has to be a key.
+    """Return a key column's value as text, as :func:`key_text` does, where there has to be a key.
 
     Raises:
-        InvalidRow: there is none.
+        InvalidRow: the value can be no key.
     """
     key = key_text(value)
     if key is None:
@@ -78,16 +78,16 @@ def require_key(value: SQLValue, table: str, column: str) -> str:
 
 
 def no_key(value: SQLValue, table: str, column: str) -> InvalidRow:
-    """What is wrong with a row whose key column has this value."""
+    """Return the error for a row whose key column has this value."""
     hint = "correct the key in the database, or delete the row"
     return InvalidRow(table, repr(value), column, "is no key: a text or an integer", hint=hint)
 
 
 def encode(value: JSON, field: Field, place: Label) -> SQLValue:
-    """The column value that holds a field value of the epic or task at ``place``.
+    """Return the column value that holds a field value of the epic or task at ``place``.
 
     Raises:
-        InvalidField: the column's kind cannot hold it.
+        InvalidField: the column's kind cannot hold the value.
     """
     if value is None:
         return None
@@ -102,10 +102,10 @@ _NUMBER: Final = r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?"
 
 
 def literal_default(text: str | None) -> SQLValue:
-    """A column's default when it is a literal; ``None`` for none, NULL and any expression.
+    """Return a column's default where it is a literal; ``None`` where there is no default, NULL or an expression.
 
     Args:
-        text: the default as the catalog has it, an SQL expression.
+        text: the default as the catalogue has it, an SQL expression.
     """
     if text is None:
         return None
@@ -122,9 +122,9 @@ def literal_default(text: str | None) -> SQLValue:
 
 
 def stored_default(column: ColumnInfo) -> tuple[SQLValue, ...]:
-    """What a row holds in a column that nothing was written into: one value, or none where that is computed.
+    """Return the value that a row holds in a column that nothing was written into; empty where it is computed.
 
-    It is what the column's type makes of the default, by SQLite's rules. A fraction in a text column counts as
+    The value is the default as the column's type converts it, by SQLite's rules. A fraction in a text column counts as
     computed: SQLite 3.53 writes up to 17 digits of it, releases before it 15.
     """
     value = literal_default(column.default)
@@ -148,7 +148,7 @@ def _of_type(value: SQLValue, declared: str) -> SQLValue:
 
 
 def default_value(text: str | None, field: Field) -> JSON:
-    """The field value of a column's default, ``None`` where it has no literal one."""
+    """Return the field value of a column's default; ``None`` where the default is no literal."""
     value = literal_default(text)
     if value is None:
         return None
@@ -161,5 +161,5 @@ def default_value(text: str | None, field: Field) -> JSON:
 
 
 def is_default(value: JSON, default: JSON) -> bool:
-    """Whether a value equals the column's default."""
+    """Return whether a value equals the column's default."""
     return default is not None and equal(value, default)

@@ -1,8 +1,8 @@
-"""Updates that wait until a unique value is free: exchanged ones, and ones handed over in the order that does not fit.
+"""Updates that wait until a unique value is free: rows exchange values, or hand them over in another order.
 
-What is valid in the end may not be on the way, since rows are written one by one. An update that meets a value which
-another row still has waits for that row. Where rows wait for each other in a circle, one of them takes a value that
-nobody has for a moment, which is one write more; its own row and all other columns stay.
+Rows are written one by one, so a state that is valid in the end may not be valid on the way. An update that meets a
+value which another row still has waits for that row. Where rows wait for each other in a circle, one of them takes for
+a moment a value that nobody has. That costs one more write; the row itself and all its other columns stay.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from epicvc.errors import ConstraintBroken, NotUnique
 from epicvc.model.labels import Label
 
 _MARKS: Final = ("~", "~1", "~2", "~3")
-"""What a text gets behind it for a moment."""
+"""Endings that make a text unique for a moment."""
 
 _LARGEST: Final = 2**63 - 1
 
@@ -29,17 +29,17 @@ Place: TypeAlias = tuple[str, SQLValue]
 """A table and the surrogate key of a row in it."""
 
 Refusal: TypeAlias = Callable[["Waiting", ConstraintBroken], ConstraintBroken]
-"""Names the places of an update that cannot be written."""
+"""Makes the error that names the places of an update that cannot be written."""
 
 
 class Waiting(Struct):
     """An update that waits.
 
     Attributes:
-        columns: its table.
-        surrogate: its row.
-        values: what it writes.
-        label: the place that it is of.
+        columns: the table of the row.
+        surrogate: the row's surrogate key.
+        values: the values to write.
+        label: the place of the row.
     """
 
     columns: Columns
@@ -49,11 +49,11 @@ class Waiting(Struct):
 
 
 class WaitingUpdates:
-    """The updates of one transaction that wait.
+    """The waiting updates of one transaction.
 
     Args:
         writer: the transaction.
-        refusal: names what cannot be written.
+        refusal: makes the error for an update that cannot be written.
     """
 
     def __init__(self, writer: Writer, refusal: Refusal) -> None:
@@ -61,32 +61,33 @@ class WaitingUpdates:
         self._refusal = refusal
         self._waiting: dict[Place, Waiting] = {}
         self._aside: set[Place] = set()
-        self._end: Place | None = None  # of a way: what waits there is what the whole way waits for
+        self._end: Place | None = None  # the last place of a chain of waiting rows: the whole chain waits for it
 
     def holds(self, columns: Columns, surrogate: SQLValue) -> bool:
-        """Whether an update of this row waits."""
+        """Return whether an update of this row waits."""
         return bool(self._waiting) and (columns.map.table, surrogate) in self._waiting
 
     def add(self, update: Waiting) -> None:
-        """Let an update wait; a further one of its row becomes part of it."""
+        """Let an update wait. A further update of the same row is merged into it."""
         place = update.columns.map.table, update.surrogate
         known = self._waiting.setdefault(place, update)
         if known is not update:
             known.values |= update.values
 
     def forget(self, columns: Columns, surrogate: SQLValue) -> None:
-        """The row is gone."""
+        """Drop the waiting update of a row that is gone."""
         self._waiting.pop((columns.map.table, surrogate), None)
 
     def settle(self, columns: Columns, *, last: bool = True) -> None:
-        """Write what waits in a table.
+        """Write the waiting updates of a table.
 
         Args:
             columns: the table.
-            last: nothing will become free any more; otherwise what waits for rows that do not wait goes on waiting.
+            last: nothing will become free any more. Otherwise an update that waits for a row without a waiting update
+                goes on waiting.
 
         Raises:
-            ConstraintBroken: an update is refused; it names the place in its way.
+            ConstraintBroken: an update is refused; the error names the place in its way.
         """
         while todo := [place for place in self._waiting if place[0] == columns.map.table]:
             stuck = [place for place in todo if place in self._waiting and not self._write(place)]
@@ -102,7 +103,7 @@ class WaitingUpdates:
             raise self._refusal(update, error) from error
 
     def _write(self, start: Place) -> bool:
-        """Write an update after those that it waits for; whether it could be written."""
+        """Write an update after those that it waits for, and return whether it could be written."""
         way: dict[Place, NotUnique] = {start: NotUnique("", "", "", ())}
         while way:
             place = next(reversed(way))
@@ -124,7 +125,7 @@ class WaitingUpdates:
         return True
 
     def _attempt(self, update: Waiting) -> NotUnique | None:
-        """Write an update; what stands in its way."""
+        """Write an update, and return the refusal where another row has a unique value of it."""
         try:
             self._run(update.columns, update.surrogate, update.values)
         except NotUnique as error:
@@ -139,13 +140,13 @@ class WaitingUpdates:
         list(self._writer.execute(query.sql, query.params))
 
     def _in_the_way(self, update: Waiting, error: NotUnique) -> Place | None:
-        """A row that waits and has the values that an update is to write."""
+        """Find a waiting row that has the values which an update is to write."""
         table = update.columns.map.table
         if not error.columns or error.table.casefold() != table.casefold():
             return None
         stored = self._stored(update, error.columns)
         wanted = [(name, update.values.get(name, stored[name])) for name in error.columns]
-        for collation in ("", " COLLATE NOCASE"):  # an index may compare otherwise than its columns do
+        for collation in ("", " COLLATE NOCASE"):  # an index may have another collation than its columns
             same = " AND ".join(f"{quote(name)}{collation} IS ?" for name, _ in wanted)
             query = f"SELECT {quote(update.columns.map.id)} FROM {quote(table)} WHERE {same}"
             for (found,) in list(self._writer.execute(query, [value for _, value in wanted])):
@@ -161,13 +162,13 @@ class WaitingUpdates:
     # Circles
 
     def _break_circle(self, circle: dict[Place, NotUnique]) -> None:
-        """Have one row of a circle stand aside.
+        """Let one row of a circle stand aside.
 
         Args:
-            circle: the rows, each with what it meets at the next one, and the last at the first.
+            circle: the rows in order, each with the refusal that it met at the next one, the last at the first.
 
         Raises:
-            ConstraintBroken: none of them can.
+            ConstraintBroken: none of the rows can stand aside.
         """
         rows = [*circle]
         for before, place in zip([rows[-1], *rows], rows, strict=False):
@@ -178,10 +179,10 @@ class WaitingUpdates:
         raise self._refusal(update, ConstraintBroken(str(update.label), words))
 
     def _give_way(self, place: Place) -> bool:
-        """Have a row stand aside that meets nobody knows whom: what must be unique is an expression.
+        """Let a row stand aside whose opponent is unknown, because the unique thing is an expression.
 
         Returns:
-            Whether it does, and did not before.
+            Whether the row stands aside now and did not before.
         """
         update = self._waiting[place]
         error = None if place in self._aside else self._attempt(update)
@@ -195,7 +196,8 @@ class WaitingUpdates:
         """Give a row a value that nobody has, in one of the columns that are unique together."""
         stored = self._stored(update, names)
         table = update.columns.map
-        pointers = (table.id, table.parent, table.key)  # what others may refer to, or belongs to somebody
+        # changed last: others may refer to them, or they say whom the row belongs to
+        pointers = (table.id, table.parent, table.key)
         for name in sorted(names, key=lambda name: (name in pointers, name not in update.values)):
             for value in free_values(self._writer, update.columns, name, stored[name]):
                 try:
@@ -208,13 +210,13 @@ class WaitingUpdates:
 
 
 def free_values(writer: Writer, columns: Columns, name: str, value: SQLValue) -> Iterator[SQLValue]:
-    """Values of a column's own kind that no row is likely to have; the database may refuse each of them.
+    """Yield values of a column's own kind that no row is likely to have; the database may still refuse each of them.
 
     Args:
         writer: the transaction.
         columns: the table.
         name: the column.
-        value: what it is to have, or had.
+        value: the value that the column is to have, or had.
     """
     yield None
     if isinstance(value, str):

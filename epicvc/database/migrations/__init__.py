@@ -1,15 +1,15 @@
-"""Schema migrations: numbered SQL files, the record of those that were applied, and how one leads to the next.
+"""Schema migrations: numbered SQL files, the record of the applied ones, and the steps from one state to the next.
 
 :mod:`.migration` and :mod:`.directory` read; :mod:`.checks` and :mod:`.planning` decide, without a database;
-:mod:`.history` and :mod:`.running` act inside a write transaction that the caller opens and commits;
-:mod:`.fit` and :mod:`.proving` compare. Nothing here knows of epics, snapshots or the command line.
+:mod:`.history` and :mod:`.running` act inside a write transaction that the caller opens and commits; :mod:`.fit` and
+:mod:`.proving` compare. Nothing here knows of epics, snapshots or the command line.
 
-SQLite's rules are in :mod:`.statements`, :mod:`.rules` and in what a backend does for ``write``,
-``definitions`` and ``scratch``; another database needs its own of these, and definitions that are made and
-dropped inside transactions.
+SQLite's rules are in :mod:`.statements`, in :mod:`.rules`, and in a backend's ``write``, ``definitions`` and
+``scratch``. Another database needs its own version of these, and must be able to make and drop definitions inside
+transactions.
 """
 
 from typing import Final
 
 TABLE: Final = "schema_migrations"
-"""The table in which migrations are recorded. Here, where to know its name costs nothing else."""
+"""The table in which migrations are recorded. Kept here, so that its name can be imported without anything else."""

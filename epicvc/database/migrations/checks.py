@@ -1,4 +1,4 @@
-"""What is wrong with a set of migrations, by itself and against the record of what was applied. Pure."""
+"""Finds faults in a set of migrations, by itself and against the record of the applied ones. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from epicvc.errors import InvalidMigration
 
 
 class Findings(Struct, frozen=True):
-    """What the checks found.
+    """The results of the checks.
 
     Attributes:
-        problems: nothing can be applied before they are mended.
+        problems: faults; nothing can be applied before they are mended.
         dependencies: those of the problems that are about dependencies.
         gaps: numbers that are not used; no fault.
-        without_rollback: migrations that can be applied and not be taken back.
+        without_rollback: migrations that can be applied but not taken back.
         elsewhere: applied migrations that only the program has that gave them; no fault.
     """
 
@@ -30,17 +30,17 @@ class Findings(Struct, frozen=True):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is worth knowing and stops nothing."""
+        """Notes that are worth knowing and stop nothing."""
         return (*self.gaps, *self.without_rollback, *self.elsewhere)
 
 
 def check(migrations: Sequence[Migration], history: History, unreadable: Sequence[InvalidMigration] = ()) -> Findings:
-    """All checks: files, dependencies, and what the record says.
+    """Run all checks: files, dependencies, and the record.
 
     Args:
-        migrations: in the order of their numbers.
+        migrations: the migrations in the order of their numbers.
         history: the record of the database.
-        unreadable: what was wrong with files that could not become migrations.
+        unreadable: the faults of files that could not become migrations.
     """
     others = elsewhere(migrations, history)
     dependencies = tuple(dependency_problems(migrations, others))
@@ -51,7 +51,7 @@ def check(migrations: Sequence[Migration], history: History, unreadable: Sequenc
 
 
 def elsewhere(migrations: Sequence[Migration], history: History) -> list[Record]:
-    """The applied migrations that a program gave and that are not among these."""
+    """Return the records of migrations that a program gave and that are not among these."""
     known = {migration.number for migration in migrations}
     return [record for record in history.records if record.given and record.number not in known]
 
@@ -59,7 +59,7 @@ def elsewhere(migrations: Sequence[Migration], history: History) -> list[Record]
 def dependency_problems(
     migrations: Sequence[Migration], elsewhere: Sequence[Record] = ()
 ) -> Iterator[InvalidMigration]:
-    """Dependencies on what does not exist, in a circle, or on what comes later."""
+    """Find dependencies on versions that do not exist, that form a circle, or that come later."""
     there = {record.number for record in elsewhere}
     known = {migration.number: migration for migration in migrations}
     circle = _circle(known)
@@ -78,12 +78,12 @@ def dependency_problems(
 def history_problems(
     migrations: Sequence[Migration], history: History, unreadable: Sequence[InvalidMigration] = ()
 ) -> Iterator[InvalidMigration]:
-    """Applied migrations that were edited or are gone, and those that turn up behind the newest applied one."""
+    """Find applied migrations that were edited or are gone, and unapplied ones older than the newest applied one."""
     known = {migration.number: migration for migration in migrations}
     for record in history.records:
         migration = known.get(record.number)
         if migration is None:
-            # a file that cannot be read is named by its own problem
+            # where a file cannot be read, its own problem names it already
             if not unreadable and not record.given:
                 yield InvalidMigration(f"migration {record.title}", "was applied, and its file is gone")
         elif record.checksum and record.checksum != migration.checksum:
@@ -103,7 +103,7 @@ def history_problems(
 
 
 def _circle(known: dict[int, Migration]) -> list[int]:
-    """The first circle of dependencies, its first member repeated at the end; empty where there is none."""
+    """Return the first circle of dependencies, its first member repeated at the end; empty where there is none."""
     done: set[int] = set()
     for start in known:
         path: list[int] = []
@@ -140,6 +140,6 @@ def _without_rollback(migrations: Iterable[Migration]) -> Iterator[str]:
 
 
 def no_rollback(migration: Migration) -> str:
-    """How it is said that there is no way back."""
+    """Return the sentence that says that a migration has no rollback, and how to give it one."""
     remedy = f"write {migration.version}_rollback.sql beside it" if migration.file else "give it rollback_sql or down"
     return f"{migration.where} has no rollback; {remedy}"

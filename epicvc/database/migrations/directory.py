@@ -1,7 +1,7 @@
-"""A directory of migration files as a set of migrations, with everything that is wrong with it.
+"""Reads a directory of migration files as a set of migrations, with every fault found in it.
 
-``NNN_name.sql`` applies, ``NNN_rollback.sql`` or ``NNN_name.rollback.sql`` takes back. The files may be
-hostile: nothing outside the directory is read, and a name is text to be shown, never part of a statement.
+``NNN_name.sql`` applies, ``NNN_rollback.sql`` or ``NNN_name.rollback.sql`` takes back. The files may be hostile:
+nothing outside the directory is read, and a name is text to be shown, never part of a statement.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from epicvc.errors import FileUnavailable, InvalidMigration, NotFound
 from epicvc.fileio import read_file
 
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""The longest file that is read; data of that size is loaded by other means."""
+"""The longest file that is read; that much data is loaded by other means."""
 
 NAME: Final = re.compile(r"[\w][\w.\-]{0,99}")
 _FILE: Final = re.compile(r"(?P<version>[0-9]{1,18})_(?P<name>.+)\.sql", re.DOTALL)
@@ -32,9 +32,9 @@ class MigrationSet(Struct, frozen=True):
     """The migrations of a directory, and those that a program gives beside them.
 
     Attributes:
-        migrations: in the order of their numbers; those that cannot be read are left out.
-        problems: what is wrong with files and names.
-        directory: where they are, for messages.
+        migrations: the readable migrations in the order of their numbers.
+        problems: the faults of files and names.
+        directory: the directory, for messages.
     """
 
     migrations: tuple[Migration, ...]
@@ -42,26 +42,26 @@ class MigrationSet(Struct, frozen=True):
     directory: str = ""
 
     def with_given(self, given: Sequence[Migration]) -> MigrationSet:
-        """These and those that a program gives, in the order of their numbers."""
+        """Return these migrations together with those that a program gives, in the order of their numbers."""
         found = {migration.number: migration for migration in self.migrations}
         problems = [*self.problems]
         for migration in given:
             if (there := found.get(migration.number)) is not None:
                 reason = f"has the number of {there.where}; numbers are unique"
                 problems.append(InvalidMigration(migration.where, reason))
-            else:  # one that was read from a file elsewhere is the program's now
+            else:  # even one that was read from a file elsewhere counts as the program's, so it has no file here
                 found[migration.number] = replace(migration, file="", rollback_file="")
         return MigrationSet(tuple(found[number] for number in sorted(found)), tuple(problems), self.directory)
 
 
 def builtin_directory() -> Path:
-    """The project's own migrations: inside the installed package, else beside it in a source tree."""
+    """Return the directory of the project's own migrations: in the installed package, else in the source tree."""
     packaged = Path(str(files("epicvc") / "_migrations"))
     return packaged if packaged.is_dir() else Path(__file__).resolve().parents[3] / "migrations"
 
 
 def holds_migrations(directory: Path) -> bool:
-    """Whether a directory has any SQL file, were it a wrong one."""
+    """Return whether a directory has any SQL file, even a wrongly named one."""
     try:
         return any(entry.suffix.lower() == ".sql" for entry in directory.iterdir())
     except OSError:
@@ -69,11 +69,11 @@ def holds_migrations(directory: Path) -> bool:
 
 
 def read_directory(directory: Path) -> MigrationSet:
-    """Read all migrations of a directory. Hidden files and files of other kinds are none.
+    """Read all migrations of a directory. Hidden files and files of other kinds are passed over.
 
     Raises:
         NotFound: there is no such directory.
-        FileUnavailable: it cannot be read.
+        FileUnavailable: the directory cannot be read.
     """
     try:
         names = sorted(entry.name for entry in directory.iterdir())
@@ -86,14 +86,14 @@ def read_directory(directory: Path) -> MigrationSet:
 
 
 class _Reading:
-    """Files sorted into migrations and rollbacks, by number."""
+    """Sorts files into migrations and rollbacks, by number."""
 
     def __init__(self, directory: Path, names: list[str]) -> None:
         self._directory = directory
         self._names = names
         self._problems: list[InvalidMigration] = []
         self._up: dict[int, tuple[str, str, str]] = {}  # version, name, file
-        self._down: dict[int, tuple[str, str]] = {}  # name or nothing, file
+        self._down: dict[int, tuple[str, str]] = {}  # name or an empty text, file
 
     def run(self) -> MigrationSet:
         for file in self._names:
@@ -156,7 +156,7 @@ class _Reading:
             return None
 
     def _text(self, file: str) -> str | None:
-        """A file's text; ``None`` when it is none, which is a problem then."""
+        """Return a file's text; ``None`` when it has none, which is added to the problems."""
         path = self._directory / file
         try:
             found = path.lstat()

@@ -1,7 +1,7 @@
-"""Whether a database already has what migrations would make in it: what `baseline` verifies.
+"""Compares a database with the schema that migrations would make: the check that `baseline` runs.
 
-Tables, their columns, what is unique, views and triggers must be there; a database may have more. A plain
-index that is missing only makes look-ups slower, and a type of another affinity may be as good: these are notes.
+Tables, their columns, their unique keys, views and triggers must be there; a database may have more. A missing plain
+index only makes look-ups slower, and a type of another affinity may be as good: these are notes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _NEVER: Final = "1970-01-01 00:00:00"
 
 
 class TableShape(Struct, frozen=True):
-    """What a table is for those who use it; names in lower case.
+    """A table as its users see it; names in lower case.
 
     Attributes:
-        columns: by name, the declared type.
+        columns: the declared type of each column, by name.
         unique: sets of columns that are unique together.
     """
 
@@ -34,11 +34,11 @@ class TableShape(Struct, frozen=True):
 
 
 class Shape(Struct, frozen=True):
-    """A schema as far as it is compared; names in lower case.
+    """The compared part of a schema; names in lower case.
 
     Attributes:
-        tables: by name.
-        indexes: by name, the definition of those that hold nothing unique.
+        tables: the tables by name.
+        indexes: the definitions of the indexes that are not unique, by name.
         others: views and triggers, as ``view NAME``.
     """
 
@@ -48,18 +48,18 @@ class Shape(Struct, frozen=True):
 
     @property
     def objects(self) -> frozenset[str]:
-        """Everything by name, to see what a migration brings."""
+        """Everything by name, to see which objects a migration adds."""
         columns = (f"column {table}.{name}" for table, found in self.tables.items() for name in found.columns)
         indexes = (f"index {name}" for name in self.indexes)
         return frozenset({*(f"table {name}" for name in self.tables), *columns, *indexes, *self.others})
 
 
 class Fit(Struct, frozen=True):
-    """How a database fits migrations.
+    """The differences between a database and migrations.
 
     Attributes:
-        missing: what they make and it does not have.
-        notes: what is different and does no harm.
+        missing: objects that the migrations make and the database does not have.
+        notes: differences that do no harm.
     """
 
     missing: tuple[str, ...]
@@ -67,7 +67,7 @@ class Fit(Struct, frozen=True):
 
 
 def shape_of(reader: Reader) -> Shape:
-    """The shape of a database; the record of migrations is no part of it."""
+    """Return the shape of a database without the record of migrations."""
     tables, indexes, others = {}, {}, set()
     for entry in reader.definitions():
         name = entry.name.lower()
@@ -86,11 +86,11 @@ def shape_of(reader: Reader) -> Shape:
 
 
 def shapes(backend: Backend, migrations: Sequence[Migration]) -> list[Shape]:
-    """The shape after each migration, found by running them on an empty scratch database.
+    """Return the shape after each migration, found by running them on an empty scratch database.
 
     Args:
-        backend: whose product the scratch database is of.
-        migrations: all from the first one on.
+        backend: the database whose product the scratch database has.
+        migrations: all migrations from the first one on.
 
     Raises:
         MigrationFailed: one of them cannot be run.
@@ -105,20 +105,21 @@ def shapes(backend: Backend, migrations: Sequence[Migration]) -> list[Shape]:
 
 
 def compare(expected: Shape, actual: Shape) -> Fit:
-    """What of ``expected`` is not in ``actual``."""
+    """Find the parts of ``expected`` that ``actual`` does not have."""
     return Fit(tuple(_missing(expected, actual)), tuple(_notes(expected, actual)))
 
 
 def fitting_version(migrations: Sequence[Migration], after: Sequence[Shape], actual: Shape) -> str | None:
-    """The newest migration of which something is in the database already, so that it could not be applied.
+    """Find the newest migration that could not be applied, because the database already has some of its objects.
 
     Args:
-        migrations: in their order.
+        migrations: the migrations in their order.
         after: the shape after each of them.
-        actual: the database.
+        actual: the shape of the database.
 
     Returns:
-        Its version, with those after it that leave nothing to be seen left out; ``None`` for none.
+        The migration's version; ``None`` for none. Later migrations that add no object cannot be told, and are left
+        out.
     """
     there = actual.objects
     before: frozenset[str] = frozenset()
@@ -164,7 +165,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def _affinity(declared: str) -> str:
-    """What a declared type makes of a value, by SQLite's rules."""
+    """Return the affinity of a declared type, by SQLite's rules."""
     text = declared.upper()
     for affinity, words in (("INTEGER", ("INT",)), ("TEXT", ("CHAR", "CLOB", "TEXT")), ("BLOB", ("BLOB",))):
         if any(word in text for word in words):

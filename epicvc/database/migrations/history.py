@@ -1,8 +1,7 @@
-"""The table ``schema_migrations``: which migrations the database says were applied.
+"""Reads and writes the table ``schema_migrations``, the database's record of the applied migrations.
 
-It is an ordinary table of the database, so that snapshots hold it and a checkout brings it back with the
-schema that it describes. One that exists with fewer columns is extended; one without ``version`` is another
-tool's and is refused.
+It is an ordinary table of the database, so that snapshots hold it and a checkout brings it back with the schema that it
+describes. A table with fewer columns is extended; one without ``version`` is another tool's and is refused.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from epicvc.errors import InvalidData
 APPLIED: Final = "applied"
 BASELINE: Final = "baseline"
 PROGRAM: Final = "program"
-"""As ``applied``, of a migration that no file has: a program gave it."""
+"""The kind ``applied``, of a migration that no file has: a program gave it."""
 PROGRAM_BASELINE: Final = "program-baseline"
 NOTHING: Final = "none"
-"""The version of the record that adopts a database in which no migration is yet."""
+"""The version of the record that adopts a database to which no migration has been applied."""
 
 CREATE: Final = f"""CREATE TABLE {TABLE} (
     version TEXT PRIMARY KEY,
@@ -41,17 +40,17 @@ CREATE: Final = f"""CREATE TABLE {TABLE} (
 
 
 class Record(Struct, frozen=True):
-    """What the database says of one migration.
+    """The database's record of one migration.
 
     Attributes:
-        version: as it was applied.
-        name: its name; empty in records of older tools.
-        applied_at: when, UTC, ``YYYY-MM-DD HH:MM:SS``.
-        applied_by: who.
-        checksum: that of the migration; empty in records of older tools, which are taken as they are.
-        kind: ``applied``, or ``baseline`` where the database had its schema before; ``program`` or
-            ``program-baseline`` where a program gave the migration.
-        rollback_sql: what took it back when it was applied; kept for people, never run.
+        version: the version as it was applied.
+        name: the migration's name; empty in records of older tools.
+        applied_at: the time, UTC, ``YYYY-MM-DD HH:MM:SS``.
+        applied_by: the user who applied it.
+        checksum: the migration's checksum; empty in records of older tools, which are taken as they are.
+        kind: ``applied``, or ``baseline`` where the database had its schema before; ``program`` or ``program-baseline``
+            where a program gave the migration.
+        rollback_sql: the rollback at the time of applying; kept for people, never run.
     """
 
     version: str = ""
@@ -69,17 +68,17 @@ class Record(Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """Version and name."""
+        """The version and the name."""
         return f"{self.version} {self.name}".strip()
 
     @property
     def adopted(self) -> bool:
-        """Whether the database had its schema before: nobody ran it here."""
+        """Tell whether the database had its schema before, so that the migration was never run here."""
         return self.kind in (BASELINE, PROGRAM_BASELINE)
 
     @property
     def given(self) -> bool:
-        """Whether a program gave it, so that no file need know it."""
+        """Tell whether a program gave the migration, so that no file has to have it."""
         return self.kind in (PROGRAM, PROGRAM_BASELINE)
 
 
@@ -90,8 +89,8 @@ class History(Struct, frozen=True, dict=True):
     """The record of a database.
 
     Attributes:
-        records: in the order of their numbers.
-        base: the record that adopts a database in which no migration was yet.
+        records: the records in the order of their numbers.
+        base: the record that adopts a database to which no migration has been applied.
     """
 
     records: tuple[Record, ...] = ()
@@ -99,7 +98,7 @@ class History(Struct, frozen=True, dict=True):
 
     @property
     def adopted(self) -> bool:
-        """Whether there is any record: whoever wrote it knew what the database was."""
+        """Tell whether there is any record: the one who wrote it knew the state of the database."""
         return self.base is not None or bool(self.records)
 
     @property
@@ -114,17 +113,17 @@ class History(Struct, frozen=True, dict=True):
 
     @property
     def newest(self) -> Record | None:
-        """The newest of them; ``None`` for none."""
+        """The record with the highest number; ``None`` for none."""
         return self.records[-1] if self.records else None
 
     @property
     def version(self) -> str | None:
-        """The version at which the database is."""
+        """The version that the database is at."""
         return self.newest.version if self.newest else None
 
 
 def read_history(reader: Reader) -> History:
-    """The record of a database; empty where the table is not there.
+    """Read the record of a database; it is empty where there is no such table.
 
     Raises:
         InvalidData: the table is another tool's.
@@ -166,15 +165,15 @@ def ensure_table(writer: Writer) -> None:
 
 
 def add_records(writer: Writer, records: Iterable[Record]) -> None:
-    """Write records; the table is made or extended first."""
+    """Write records; make or extend the table first."""
     ensure_table(writer)
     for record in records:
         writer.execute(*Insert(target=table_named(TABLE)).values(asdict(record)).build())
 
 
 def drop_record(writer: Writer, record: Record) -> None:
-    """Remove a record, and the table with the last one: it came with the first."""
-    # other tools have kept versions as numbers
+    """Remove a record, and with the last record the table, which came with the first one."""
+    # compared as text, since other tools have kept versions as numbers
     recorded = Delete(target=table_named(TABLE)).where("CAST(version AS TEXT)", "=", record.version)
     writer.execute(*recorded.build())
     left = Select(columns=("COUNT(*)",)).from_table(TABLE)

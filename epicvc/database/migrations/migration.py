@@ -1,4 +1,4 @@
-"""One migration as a value, checked as far as that goes without a database."""
+"""One migration as a value, checked as far as that is possible without a database."""
 
 from __future__ import annotations
 
@@ -25,26 +25,27 @@ _BOM: Final = "\ufeff"
 
 @dataclass(frozen=True)
 class Migration:
-    """A step of the schema, and the way back. Either is SQL, or a function of the program that gives it.
+    """One step of the schema and the way back. Each is SQL, or a function of the program that gives the migration.
 
     A function is called with a connection (:class:`~epicvc.database.lent.LentConnection`) inside the migration's
     transaction, which it cannot end. It may be called again where the transaction has to begin anew, and on copies of
-    the database, where migrations are tried.
+    the database on which migrations are tried.
 
     Attributes:
         version: its number as digits, leading zeros included; only the number counts.
-        sql: what applies it, with line ends normalised and no byte order mark; ``None`` where ``up`` does.
-        rollback_sql: what takes it back; ``None`` where ``down`` does, or there is no way.
+        sql: the SQL that applies it, with normalised line ends and no byte order mark; ``None`` where ``up`` applies
+            it.
+        rollback_sql: the SQL that takes it back; ``None`` where ``down`` does, or there is no way back.
         dependencies: versions that must have been applied before. Those that a ``-- depends: 001, 002`` at the
             beginning of ``sql`` names are added.
         up: the function that applies it.
         down: the function that takes it back.
-        name: what it is called beside its number.
-        file: where ``sql`` came from, for messages; empty for none.
-        rollback_file: where ``rollback_sql`` came from.
+        name: its name beside its number.
+        file: the file that ``sql`` was read from, for messages; empty for none.
+        rollback_file: the file that ``rollback_sql`` was read from.
 
     Raises:
-        InvalidMigration: it could not be run: neither SQL nor a function, or both; no statement, one that is refused,
+        InvalidMigration: it could not be run: neither SQL nor a function, or both; no statement, a refused statement,
             text that never ends, a NUL.
     """
 
@@ -75,7 +76,7 @@ class Migration:
                 raise InvalidMigration(self.where, f"it depends on {version!r}, which is no version")
         if self.rollback_sql is not None:
             put(self, "rollback_sql", normalise(self.rollback_sql))
-            _ = self.rollback_statements  # checked now, since it is too late when it is needed
+            _ = self.rollback_statements  # parsed and checked now: when a rollback is needed it is too late
         _ = self.statements
 
     def _require_one_of(self, text: str, function: str) -> None:
@@ -92,40 +93,40 @@ class Migration:
 
     @property
     def title(self) -> str:
-        """Version and name, as messages have it."""
+        """The version and the name, as in messages."""
         return f"{self.version} {self.name}".strip()
 
     @property
     def where(self) -> str:
-        """Where it was written."""
+        """The place where the migration was written, for messages."""
         return self.file or f"migration {self.version}"
 
     @property
     def rollback_where(self) -> str:
-        """Where its rollback was written."""
+        """The place where the rollback was written, for messages."""
         return self.rollback_file or f"rollback of {self.version}"
 
     @property
     def reversible(self) -> bool:
-        """Whether there is a way back."""
+        """Tell whether there is a way back."""
         return self.rollback_sql is not None or self.down is not None
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        """What applies it, statement by statement; nothing where a function does."""
+        """The statements that apply it; empty where a function does."""
         return _statements(self.sql, self.where) if self.sql is not None else ()
 
     @cached_property
     def rollback_statements(self) -> tuple[Statement, ...]:
-        """What takes it back; nothing where a function does, or there is no way back."""
+        """The statements that take it back; empty where a function does, or there is no way back."""
         return _statements(self.rollback_sql, self.rollback_where) if self.rollback_sql is not None else ()
 
     @cached_property
     def checksum(self) -> str:
         """SHA-256 of ``sql``: the same whatever line ends or byte order mark the file had.
 
-        Empty for a function: what it does is not in its own text alone, and other releases of Python compile it
-        otherwise.
+        Empty for a function: its own text does not say all that it does, and other releases of Python compile it
+        differently.
         """
         if self.sql is None:
             return ""
@@ -133,7 +134,7 @@ class Migration:
 
 
 def normalise(sql: str) -> str:
-    """The text with one line feed as line end and without a byte order mark."""
+    """Return SQL with a line feed as every line end and without a byte order mark."""
     return sql.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -155,7 +156,7 @@ def _statements(sql: str, where: str) -> tuple[Statement, ...]:
 
 
 def _named_dependencies(sql: str, where: str) -> list[str]:
-    """What ``-- depends:`` lines name, as long as nothing but comments and blank lines came before."""
+    """Return the versions that ``-- depends:`` lines name, up to the first line that is no comment and not blank."""
     found: list[str] = []
     for number, line in enumerate(sql.split("\n"), 1):
         text = line.strip()

@@ -1,4 +1,4 @@
-"""What has to be done to get from where a database is to where it shall be. Pure: no file, no database, no clock."""
+"""Plans the steps that bring a database from its version to a wanted one. Pure: no file, no database, no clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from epicvc.errors import InvalidMigration, NotFound, Refused, UsageError
 
 
 class Direction(StrEnum):
-    """Which way a step goes."""
+    """The direction of a step."""
 
     UP = "up"
     DOWN = "down"
@@ -31,9 +31,9 @@ class Plan(Struct, frozen=True):
     """Steps in their order.
 
     Attributes:
-        steps: what to do; empty when there is nothing to do.
-        start: the version at which the database is; ``None`` for none.
-        end: the version at which it will be.
+        steps: the steps; empty when there is nothing to do.
+        start: the version that the database is at; ``None`` for none.
+        end: the version that it will be at.
     """
 
     steps: tuple[Step, ...]
@@ -42,12 +42,12 @@ class Plan(Struct, frozen=True):
 
 
 def plan_up(migrations: Sequence[Migration], history: History, findings: Findings, to: str | None = None) -> Plan:
-    """Apply what is pending, up to a version or all of it.
+    """Plan to apply the pending migrations, up to a version or all of them.
 
     Args:
-        migrations: in the order of their numbers.
+        migrations: the migrations in the order of their numbers.
         history: the record of the database.
-        findings: what :func:`~epicvc.database.migrations.checks.check` says of both.
+        findings: the results of :func:`~epicvc.database.migrations.checks.check` for both.
         to: the last version to apply; one that has been applied leaves nothing to do.
 
     Raises:
@@ -69,20 +69,20 @@ def plan_down(
     to: str | None = None,
     count: int | None = None,
 ) -> Plan:
-    """Take back applied migrations, newest first.
+    """Plan to take back applied migrations, newest first.
 
     Args:
-        migrations: in the order of their numbers.
+        migrations: the migrations in the order of their numbers.
         history: the record of the database.
-        findings: what the checks say of both.
+        findings: the results of the checks for both.
         to: the version that stays applied; ``none`` for an empty database.
-        count: how many to take back. With neither, one.
+        count: the number of migrations to take back. With neither, one.
 
     Raises:
         InvalidMigration: the checks found a problem, or there is no way back.
-        NotFound: so many are not applied, or that version is not.
-        Refused: a migration was adopted, not applied: its rollback would take away what it never made; or only another
-            program has it.
+        NotFound: fewer are applied than ``count``, or that version is not applied.
+        Refused: a migration was adopted and not applied, so that its rollback would remove things that it never made;
+            or only another program has it.
     """
     _require_sound(findings)
     leaving = _leaving(history, to, count)
@@ -95,7 +95,7 @@ def plan_down(
                 hint="migrations that were applied here can be taken back, those that were found here cannot",
             )
         migration = known.get(record.number)
-        if migration is None:  # the checks have seen that it is no file that is gone
+        if migration is None:  # a program gave it: the checks refuse a file that is gone
             raise Refused(
                 f"{record.title} was given by a program, which alone has its rollback",
                 hint="take it back there: MigrationRunner(migrations=[...]).rollback_last_migration()",
@@ -108,7 +108,7 @@ def plan_down(
 
 
 def _leaving(history: History, to: str | None, count: int | None) -> list[Record]:
-    """The records to take back, newest first."""
+    """Return the records to take back, newest first."""
     if to is not None:
         if to == NOTHING:
             return list(history.records[::-1])
@@ -132,7 +132,7 @@ def _leaving(history: History, to: str | None, count: int | None) -> list[Record
 def plan_baseline(
     migrations: Sequence[Migration], history: History, findings: Findings, version: str
 ) -> list[Migration]:
-    """The migrations that a database is said to have already.
+    """Return the migrations that a database is said to have already.
 
     Raises:
         Refused: the database has a history.
@@ -150,7 +150,7 @@ def plan_baseline(
 
 
 def find(migrations: Sequence[Migration], wanted: str) -> Migration:
-    """A migration by version, name, or file name.
+    """Find a migration by version, name, or file name.
 
     Raises:
         NotFound: there is none.
@@ -163,7 +163,7 @@ def find(migrations: Sequence[Migration], wanted: str) -> Migration:
 
 
 def _number(migrations: Sequence[Migration], history: History, wanted: str) -> int:
-    """The number of a migration that is there, or that was applied here by a program that has it."""
+    """Return the number of an existing migration, or of one that another program has and applied here."""
     for record in history.records:
         if record.given and same_version(record.version, wanted):
             return record.number
@@ -171,7 +171,7 @@ def _number(migrations: Sequence[Migration], history: History, wanted: str) -> i
 
 
 def same_version(version: str, wanted: str) -> bool:
-    """Whether two texts name one version: ``3`` is ``003``."""
+    """Return whether two texts name one version: ``3`` is ``003``."""
     return wanted.isascii() and wanted.isdigit() and len(wanted) <= 18 and int(version) == int(wanted)
 
 

@@ -1,10 +1,12 @@
-"""Proof that migrations can be applied, taken back and applied again, on a copy of the database.
+"""Proves, on a copy of the database, that migrations can be applied, taken back and applied again.
 
-A pending migration is applied, taken back, and the schema must be what it was before; applied again, and it must be
-what it was after. This is done on the database as it is, rows included, so that a constraint that they break shows here
-and not in the database. An applied one is taken back, applied and taken back again, the newest first and on the rows
-that are there, on a copy of its own. There only references between tables of the migrations may not break: those of
-the application's tables lead nowhere in between, since nobody wants to take those of the migrations away under it.
+A pending migration is applied and taken back, and the schema must be as before; it is applied again, and the schema
+must be as after the first time. The copy holds the rows too, so that a constraint that they break shows here and not in
+the database.
+
+An applied migration is taken back, applied and taken back again, the newest first, with the existing rows, on a copy of
+its own. On that copy only references out of tables of the migrations may not break. References out of the application's
+tables do break in between, since nobody plans to take the migrations' tables away under the application.
 """
 
 from __future__ import annotations
@@ -30,13 +32,13 @@ Definitions = dict[str, str]
 
 
 class Proof(Struct, frozen=True):
-    """What was tried.
+    """The result of a trial.
 
     Attributes:
         proven: versions that went up, down and up again and left the schema as it was.
         skipped: versions that have no way back, were adopted, or are known to another program alone; they were only
             applied, where they were pending.
-        errors: what went wrong, each naming file and, where one is to blame, statement.
+        errors: the failures, each naming the file and, where one is to blame, the statement.
     """
 
     proven: tuple[str, ...]
@@ -72,7 +74,7 @@ def prove(backend: Backend, migrations: Sequence[Migration]) -> Proof:
 
 
 def _kept(history: History, migrations: Sequence[Migration]) -> frozenset[int]:
-    """The newest applied versions that can all be taken back."""
+    """Return the newest applied versions that can all be taken back."""
     known = {migration.number: migration for migration in migrations}
     kept = []
     for record in reversed(history.records):
@@ -84,9 +86,9 @@ def _kept(history: History, migrations: Sequence[Migration]) -> frozenset[int]:
 
 
 def _made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[str]:
-    """What migrations define, by every name that it has in between, in lower case: ``table notes``.
+    """Return the objects that migrations define, by every name that they ever have, in lower case: ``table notes``.
 
-    What needs a table of the application cannot be applied to an empty database, and is passed over.
+    A migration that needs a table of the application cannot be applied to an empty database, and is passed over.
     """
     trial = _Trial(empty)
     made: set[str] = set()
@@ -98,12 +100,12 @@ def _made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[str]:
 
 
 def _tables(names: Collection[str]) -> frozenset[str]:
-    """The names of tables among names of definitions, in lower case."""
+    """Return the names of tables among names of definitions, in lower case."""
     return frozenset(name.removeprefix("table ").lower() for name in names if name.startswith("table "))
 
 
 def definitions_of(reader: Reader) -> Definitions:
-    """Every definition without white space and comments; the record of migrations is left out."""
+    """Return every definition without white space and comments; the record of migrations is left out."""
     return {
         f"{entry.kind} {entry.name}": normalised(entry.sql)
         for entry in reader.definitions()
@@ -112,12 +114,13 @@ def definitions_of(reader: Reader) -> Definitions:
 
 
 class _Trial:
-    """One proof on one scratch database.
+    """One trial on one scratch database.
 
     Args:
-        scratch: it.
+        scratch: the scratch database.
         skipped: versions that are passed over.
-        made: what the migrations define; then only references out of these tables may not break, else out of none.
+        made: the objects that the migrations define. If given, only references out of these tables may not break;
+            otherwise none may.
 
     Attributes:
         proven, skipped, errors: as in :class:`Proof`.
@@ -126,13 +129,13 @@ class _Trial:
     def __init__(self, scratch: Backend, skipped: Sequence[str] = (), made: Collection[str] | None = None) -> None:
         self._scratch = scratch
         self._made = made
-        self._owners: dict[str, str] = {}  # what belongs to which table
+        self._owners: dict[str, str] = {}  # the table of each definition
         self.proven: list[str] = []
         self.skipped = [*skipped]
         self.errors: list[str] = []
 
     def back(self, migrations: Sequence[Migration]) -> None:
-        """Take applied migrations back, the newest one first, each of them back and forth."""
+        """Take applied migrations back, the newest first, each one down, up and down again."""
         for migration in reversed(migrations):
             before = self.definitions()
             try:
@@ -144,7 +147,7 @@ class _Trial:
         self.proven.reverse()
 
     def forward(self, migrations: Sequence[Migration]) -> None:
-        """Apply each migration, back and forth where it can be taken back."""
+        """Apply each migration; where it can be taken back, up, down and up again."""
         for migration in migrations:
             try:
                 self._there_and_back(migration)
@@ -176,13 +179,19 @@ class _Trial:
         self._note(migration)
 
     def _without_lost(self, after: Definitions, before: Definitions) -> Definitions:
-        """Definitions without what the application had on tables that have gone and come back: it went with them."""
+        """Return definitions without those of the application on tables that have gone and come back.
+
+        Those definitions were lost with their tables.
+        """
         gone = {name.removeprefix("table ") for name in after.keys() - before.keys() if name.startswith("table ")}
         there = self.definitions()
         return {name: sql for name, sql in after.items() if name in there or self._owners.get(name) not in gone}
 
     def _drop_users(self, gone: Collection[str]) -> None:
-        """Drop the application's views and triggers that name a gone table: with one of them SQLite alters no table."""
+        """Drop the application's views and triggers that name a gone table.
+
+        While one of them exists, SQLite refuses to alter any table.
+        """
         missing = {*gone}
         with self._scratch.read() as reader:
             users = {
@@ -214,7 +223,7 @@ class _Trial:
             writer.commit()
 
     def definitions(self) -> Definitions:
-        """What is defined."""
+        """Return the current definitions."""
         with self._scratch.read() as reader:
             self._owners.update((f"{entry.kind} {entry.name}", entry.table) for entry in reader.definitions())
             return definitions_of(reader)

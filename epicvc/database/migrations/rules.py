@@ -1,7 +1,7 @@
-"""What a migration may not say, since its transaction could not keep its promise then.
+"""Refuses statements that a migration may not contain, because its transaction could not keep its promise.
 
-Each migration runs in one transaction with its record. What ends that transaction, cannot run inside one, or
-reaches beyond the database that it is for is refused before anything runs.
+Each migration runs in one transaction with its record. A statement that ends that transaction, cannot run inside one,
+or reaches beyond the migration's database is refused before anything runs.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _REFUSED: Final = {
     "DETACH": BEYOND,
     "VACUUM": "it cannot run in a transaction; run it beside the migrations",
 }
-# Transactional, or only about this transaction. Everything else is a setting of the connection or of the file.
+# These are transactional, or concern this transaction only. All others set something of the connection or the file.
 _PRAGMAS: Final = frozenset({"user_version", "application_id", "defer_foreign_keys", "legacy_alter_table"})
-# What a function that looks at the schema asks for, and what SQLite's own modules ask for on its behalf.
+# PRAGMAs that a function uses to look at the schema, and those that SQLite's own modules use on its behalf.
 _QUESTIONS: Final = frozenset(
     {
         *("table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo"),
@@ -42,7 +42,7 @@ _SWITCH: Final = {
 
 
 def objection(statement: Statement) -> str | None:
-    """Why a migration may not say this; ``None`` when it may."""
+    """Return the reason why a migration may not contain a statement; ``None`` when it may."""
     first = statement.words[0]
     if first in _REFUSED:
         return f"{first} is refused: {_REFUSED[first]}"
@@ -54,18 +54,20 @@ def objection(statement: Statement) -> str | None:
 
 
 def refused_pragma(name: str, argument: str | None) -> str | None:
-    """Why a function may not run a PRAGMA; ``None`` when it may: it is part of the transaction, or only a question.
+    """Return the reason why a function may not run a PRAGMA; ``None`` when it may.
+
+    A PRAGMA is allowed that is part of the transaction, or that only asks.
 
     Args:
-        name: its name.
-        argument: what is given to it; ``None`` for nothing.
+        name: the name of the PRAGMA.
+        argument: its argument; ``None`` for none.
     """
     name = name.lower()
     if name in _PRAGMAS or (name in _QUESTIONS and (argument is None or name not in _SETTINGS)):
         return None
     if name == "foreign_keys":
         if _SWITCH.get(str(argument).upper()) is False:
-            return None  # they are: a function may be going to drop a table
+            return None  # they are off already, since a function may be going to drop a table
         return "PRAGMA foreign_keys is refused: references are compared before the commit, and not enforced until then"
     return f"PRAGMA {name} is refused: it is no part of a transaction"
 
@@ -83,15 +85,15 @@ def _objection_to_pragma(statement: Statement) -> str | None:
 
 
 def _pragma(statement: Statement) -> tuple[str, ...]:
-    """The words of a PRAGMA from its name on; the schema before it may only be that of the database itself."""
+    """Return the words of a PRAGMA from its name on. Only the database's own schema may stand before the name."""
     words = statement.words[1:]
     return words[2:] if words[:2] == ("MAIN", ".") else words
 
 
 def switches_foreign_keys(statement: Statement) -> bool | None:
-    """What a statement sets ``PRAGMA foreign_keys`` to; ``None`` when it is no such statement.
+    """Return the value that a statement sets ``PRAGMA foreign_keys`` to; ``None`` for any other statement.
 
-    Inside a transaction SQLite ignores it, so the runner does what it asks for instead of running it.
+    SQLite ignores this PRAGMA inside a transaction, so the runner does what it asks for instead of running it.
     """
     if statement.words[0] != "PRAGMA":
         return None
@@ -102,11 +104,11 @@ def switches_foreign_keys(statement: Statement) -> bool | None:
 
 
 def enforces_foreign_keys(statements: Sequence[Statement]) -> bool:
-    """Whether foreign keys are enforced while these statements run.
+    """Return whether foreign keys are enforced while these statements run.
 
-    They are not where the migration says so itself, and not where it drops a table: ``DROP TABLE`` deletes the
-    rows first, and with foreign keys on that would cascade into the tables that refer to it. Rebuilding a table
-    (make the new one, copy, drop the old one, rename) would empty its children.
+    They are not where the migration switches them off, and not where it drops a table: ``DROP TABLE`` deletes the rows
+    first, and with foreign keys on that would cascade into the tables that refer to it. Rebuilding a table (make the
+    new one, copy, drop the old one, rename) would empty its children.
     """
     for statement in statements:
         if statement.words[:2] == ("DROP", "TABLE") or switches_foreign_keys(statement) is False:

@@ -1,7 +1,7 @@
-"""Doing one step of a plan inside a write transaction, with its record.
+"""Carries out one step of a plan inside a write transaction, together with its record.
 
-The caller opens the transaction as :func:`foreign_keys` says, and commits it. Whatever is raised here, it must
-not be committed: migration and record are there together or not at all.
+The caller opens the transaction as :func:`foreign_keys` demands, and commits it. When anything is raised here, the
+caller must not commit: migration and record are there together or not at all.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Overtaken(Exception):  # not an error: the caller plans again
 
 
 def statements_of(step: Step) -> Sequence[Statement]:
-    """What a step runs; nothing where it calls a function."""
+    """Return the statements that a step runs; empty where it calls a function."""
     return step.migration.statements if step.direction is Direction.UP else step.migration.rollback_statements
 
 
@@ -49,9 +49,10 @@ def _function_of(step: Step) -> Function | None:
 
 
 def foreign_keys(step: Step) -> bool:
-    """Whether the step's transaction enforces foreign keys; they are checked before its end in any case.
+    """Return whether the step's transaction enforces foreign keys; they are checked before its end in any case.
 
-    Not for a function: what it is going to drop cannot be seen beforehand, and dropping a table would cascade.
+    They are not enforced for a function: the tables that it is going to drop cannot be known beforehand, and dropping a
+    table would cascade.
     """
     return _function_of(step) is None and enforces_foreign_keys(statements_of(step))
 
@@ -63,17 +64,17 @@ def run_step(
 
     Args:
         writer: the transaction.
-        step: what to do.
+        step: the step.
         history: the record that the plan was made for.
-        by: who does it.
-        at: when, UTC, ``YYYY-MM-DD HH:MM:SS``.
-        tables: only references out of these, in lower case, may not break; by default out of none.
+        by: the user who does it.
+        at: the time, UTC, ``YYYY-MM-DD HH:MM:SS``.
+        tables: only references out of these tables, in lower case, may not break; by default out of none.
 
     Returns:
-        The record as it is then.
+        The record afterwards.
 
     Raises:
-        Overtaken: the record is another one by now.
+        Overtaken: the record has changed since the plan was made.
         MigrationFailed: the database refused a statement, or the result.
     """
     writer.lock_migrations()
@@ -88,7 +89,7 @@ def run_step(
 
 
 def adopt(writer: Writer, migrations: Sequence[Migration], *, by: str, at: str) -> History:
-    """Record migrations that the database has already; none at all says that it begins with nothing of them.
+    """Record migrations that the database has already. An empty list records that the database has none of them.
 
     Raises:
         Overtaken: the database has a record by now.
@@ -111,14 +112,14 @@ def _made(migration: Migration, kind: str, *, by: str, at: str) -> Record:
 
 
 class _Broken(NamedTuple):
-    """References that lead nowhere: those of rows, and those of tables to tables that do not exist."""
+    """Broken references: those of rows, and those of tables to tables that do not exist."""
 
     rows: list[Fault]
     parents: set[tuple[str, str]]
 
 
 def _broken(writer: Writer, tables: Collection[str] | None) -> _Broken:
-    """The broken references out of some tables, or out of all."""
+    """Return the broken references out of some tables, or out of all."""
     return _Broken(
         [fault for fault in writer.faults() if tables is None or fault.table.lower() in tables],
         {pair for pair in writer.missing_parents() if tables is None or pair[0].lower() in tables},
@@ -128,7 +129,7 @@ def _broken(writer: Writer, tables: Collection[str] | None) -> _Broken:
 def _record(
     writer: Writer, migration: Migration, direction: Direction, history: History, *, by: str, at: str
 ) -> History:
-    if not writer.columns(TABLE):  # the migration that has this table as its own took it away
+    if not writer.columns(TABLE):  # a migration whose own table this is took it away
         add_records(writer, history.all_records)
     if direction is Direction.UP:
         add_records(writer, [_made(migration, APPLIED, by=by, at=at)])
@@ -144,7 +145,10 @@ def _record(
 
 
 def _not_recorded() -> InvalidData:
-    """What a trigger or view of the application's can do: the table is one of its own as well."""
+    """Return the error for a record that is not stored as written.
+
+    A trigger or view of the application's can cause this, since the table is one of its own as well.
+    """
     return InvalidData(
         f"{TABLE} does not hold what was written to it; nothing was done",
         hint=f"see which triggers are on {TABLE}, and whether it is a table",
@@ -152,13 +156,13 @@ def _not_recorded() -> InvalidData:
 
 
 def _words(error: EpicvcError) -> str:
-    """The database's own words: they are in the cause, and in the message where there is none."""
+    """Return the database's own words: those of the cause, or the message where there is no cause."""
     ours = isinstance(error, Refused | QueryTooLong) or error.__cause__ is None
     return error.message if ours else str(error.__cause__)
 
 
 class _Run:
-    """One step as it runs, with what its errors say."""
+    """One step as it runs, and the errors that name it."""
 
     def __init__(self, writer: Writer, step: Step, history: History) -> None:
         self._statements = statements_of(step)
@@ -179,7 +183,7 @@ class _Run:
             made = self._writer.lend(function)
         except (InvalidData, Refused) as error:
             raise self._failed(_words(error)) from error
-        except Exception as error:  # the program's own: it goes through as it is
+        except Exception as error:  # an error of the program's own goes through unchanged
             error.add_note(f"raised by {self._where}, which is rolled back")
             raise
         if isinstance(made, GeneratorType | CoroutineType | AsyncGeneratorType):
@@ -188,7 +192,7 @@ class _Run:
 
     def _execute(self, number: int, statement: Statement) -> None:
         if switches_foreign_keys(statement) is not None:
-            return  # done by the transaction, see `foreign_keys`
+            return  # the transaction was opened that way, see `foreign_keys`
         try:
             for _ in self._writer.execute(statement.sql):
                 pass
@@ -196,17 +200,21 @@ class _Run:
             raise self._failed(_words(error), number, statement) from error
 
     def check_record(self) -> None:
-        """The record is the runner's: a migration may make and drop its table, and nothing else."""
+        """Make sure that the migration did not change the record, which is the runner's.
+
+        A migration may make and drop the record's table, and nothing else.
+        """
         if self._writer.columns(TABLE):
             now = read_history(self._writer)
             if now != self._history:
                 raise self._failed(f"it changes the rows of {TABLE}, which are the runner's record")
 
     def check_references(self, before: _Broken, now: _Broken) -> None:
-        """What was broken before may stay so; nothing more may break."""
+        """Make sure that no more references are broken than before."""
         for table, parent in sorted(now.parents - before.parents):
             raise self._failed(f"it leaves {table} with a foreign key to {parent}, which does not exist")
-        if len(now.rows) <= len(before.rows):  # compared by number too: a table or column may have a new name
+        # the number decides first: a table or column may have a new name, and then its old faults look new
+        if len(now.rows) <= len(before.rows):
             return
         known = {(fault.table, fault.key, fault.parent) for fault in before.rows}
         broken = sorted(

@@ -1,7 +1,7 @@
-"""SQL text into statements, by SQLite's lexical rules.
+"""Splits SQL text into statements, by SQLite's lexical rules.
 
-A ``;`` inside a string, a quoted name, a comment or the body of a trigger ends nothing. Nothing is checked
-beyond what is needed for that: whether a statement means something is the database's to say.
+A ``;`` inside a string, a quoted name, a comment or the body of a trigger ends nothing. Nothing is checked beyond that:
+the database decides whether a statement makes sense.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _NAMES: Final = {"'": "string", '"': "quoted name", "`": "quoted name", "[": "qu
 
 
 class UnreadableSQL(Exception):
-    """Text that cannot be taken apart.
+    """SQL text that cannot be split.
 
     Args:
-        reason: what is wrong.
-        line: 1-based line.
+        reason: the fault.
+        line: the line, from 1.
     """
 
     def __init__(self, reason: str, line: int) -> None:
@@ -43,12 +43,12 @@ class UnreadableSQL(Exception):
 
 
 class Token(Struct, frozen=True):
-    """A piece of SQL that means something: no white space and no comment.
+    """A piece of SQL that means something: neither white space nor a comment.
 
     Attributes:
         kind: ``quoted``, ``parameter``, ``word``, ``end`` or ``sign``.
-        text: as it is written.
-        start: where it begins in the text.
+        text: the piece as it is written.
+        start: its position in the text.
     """
 
     kind: str
@@ -63,7 +63,7 @@ class Statement(Struct, frozen=True):
         sql: its text, with the ``;`` where there is one, without comments in front.
         line: the line on which it begins, from 1.
         words: its first words and signs in upper case, quoted names as they are.
-        binds: it has a place for a bound value, where.
+        binds: its first placeholder for a bound value; ``None`` where it has none.
     """
 
     sql: str
@@ -73,7 +73,7 @@ class Statement(Struct, frozen=True):
 
 
 def tokens(sql: str) -> Iterator[Token]:
-    """The tokens of a text.
+    """Yield the tokens of a text.
 
     Raises:
         UnreadableSQL: a string, a quoted name or a comment never ends.
@@ -87,7 +87,7 @@ def tokens(sql: str) -> Iterator[Token]:
 
 
 def split(sql: str) -> list[Statement]:
-    """The statements of a text; the last one need not end in ``;``.
+    """Split a text into statements; the last one need not end in ``;``.
 
     Raises:
         UnreadableSQL: a string, a quoted name, a comment or a trigger's body never ends.
@@ -99,7 +99,7 @@ def split(sql: str) -> list[Statement]:
     def finish() -> None:
         nonlocal at, line
         start, stop = pending[0].start, pending[-1].start + len(pending[-1].text)
-        line += sql.count("\n", at, start)  # counted on from the last one, so that a long text is read once
+        line += sql.count("\n", at, start)  # counted from the last statement on, so that a long text is read only once
         at = start
         words = tuple(token.text.upper() if token.kind == "word" else token.text for token in pending[:_WORDS])
         binds = next((token.text for token in pending if token.kind == "parameter"), None)
@@ -120,7 +120,7 @@ def split(sql: str) -> list[Statement]:
 
 
 def normalised(sql: str) -> str:
-    """The text without what means nothing: comments gone, one blank between tokens."""
+    """Return SQL without comments and with one blank between tokens."""
     return " ".join(token.text for token in tokens(sql))
 
 
@@ -134,7 +134,7 @@ def _is_trigger(pending: list[Token]) -> bool:
 
 
 def _ends_trigger(pending: list[Token]) -> bool:
-    """Whether the last tokens are ``; END ;``: that of a CASE has no ``;`` before it."""
+    """Return whether the last tokens are ``; END ;``. The ``END`` of a CASE has no ``;`` before it."""
     last = [token.text.upper() for token in pending[-3:]]
     return last == [";", "END", ";"]
 

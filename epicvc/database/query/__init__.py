@@ -1,8 +1,8 @@
-"""SQL that is composed from parts: identifiers are quoted, values are bound, and nothing else gets into the text.
+"""Composes SQL from parts: identifiers are quoted, values are bound, and nothing else gets into the text.
 
-Why a builder at all: an identifier in an f-string is one forgotten call away from an injection, and a statement whose
-parts depend on a mapping cannot be written down as one text. Here a part is an identifier, a word of a fixed list or a
-value, and each is put in by its own function. The builder knows SQL's syntax, not the database: it looks no name up.
+A builder is needed because an identifier in an f-string is one forgotten call away from an injection, and because a
+statement whose parts depend on a mapping cannot be written down as one text. A part is an identifier, a word of a fixed
+list or a value, and each has its own function. The builder knows SQL's syntax, not the database: it looks no name up.
 """
 
 from epicvc.database.query.conditions import Condition, all_of, any_of, compare, constant

@@ -29,7 +29,7 @@ MARK: Final = "\0?"
 class Condition(Struct, frozen=True):
     """A condition, or another value, as SQL with a :data:`MARK` for each bound value.
 
-    It stands wherever a condition or a selected column does, beside others: no operator of its own binds looser than
+    It can stand wherever a condition or a selected column does, beside others: none of its operators binds looser than
     ``NOT``.
     """
 
@@ -37,17 +37,17 @@ class Condition(Struct, frozen=True):
     params: tuple[Param, ...] = ()
 
     def negated(self) -> Condition:
-        """Its opposite; where SQL cannot tell, neither holds."""
+        """Return the opposite condition. Where SQL's answer is NULL, neither holds."""
         return Condition(f"NOT ({self.text})", self.params)
 
 
 def all_of(*conditions: Condition) -> Condition:
-    """All of them hold; always, where there is none."""
+    """Return a condition that holds where all of these hold; without any it always holds."""
     return _together("AND", conditions) if conditions else Condition("1 = 1")
 
 
 def any_of(*conditions: Condition) -> Condition:
-    """One of them holds; never, where there is none."""
+    """Return a condition that holds where one of these holds; without any it never holds."""
     return _together("OR", conditions) if conditions else Condition("1 = 0")
 
 
@@ -59,19 +59,19 @@ def _together(word: str, conditions: tuple[Condition, ...]) -> Condition:
 
 
 def constant(value: Any) -> Condition:
-    """A bound value in the place of a column.
+    """Return a bound value that stands in the place of a column.
 
     Raises:
-        InvalidQuery: it is none that a column can hold.
+        InvalidQuery: no column can hold the value.
     """
     return Condition(MARK, (bound(value),))
 
 
 def bound(value: Any) -> Param:
-    """A value as it is bound.
+    """Return a value in the form in which it is bound.
 
     Raises:
-        InvalidQuery: it is none that a column can hold.
+        InvalidQuery: no column can hold the value.
     """
     if value is None or isinstance(value, int | float | str | bytes | RawText):
         return int(value) if isinstance(value, bool) else value
@@ -85,7 +85,7 @@ def bound(value: Any) -> Param:
 
 
 def compare(left: str, operator: str, value: Any, *, calls: bool = False) -> Condition:
-    """``left operator value`` as a condition.
+    """Return ``left operator value`` as a condition.
 
     Args:
         left: a column.
@@ -95,7 +95,7 @@ def compare(left: str, operator: str, value: Any, *, calls: bool = False) -> Con
         calls: ``left`` may be a call such as ``COUNT(*)``.
 
     Raises:
-        InvalidQuery: the operator is none of the list, or the value does not fit it.
+        InvalidQuery: the operator is not in the list, or the value does not fit it.
     """
     word = " ".join(operator.upper().split())
     word = _COMPARE.get(word, word)
@@ -117,7 +117,8 @@ def compare(left: str, operator: str, value: Any, *, calls: bool = False) -> Con
 
 
 def _membership(name: str, word: str, value: Any) -> Condition:
-    from epicvc.database.query.statements import Select  # a condition may hold a statement, and the other way round
+    # imported late: conditions hold statements, and statements hold conditions
+    from epicvc.database.query.statements import Select
 
     if isinstance(value, Select):
         inner = value.parts()
@@ -127,7 +128,7 @@ def _membership(name: str, word: str, value: Any) -> Condition:
     values = [bound(item) for item in value]
     known = [item for item in values if item is not None]
     parts = [f"{name} {word} ({', '.join([MARK] * len(known))})"] if known else []
-    if len(known) < len(values):  # SQL's NULL is in no list, which nobody means who writes None into one
+    if len(known) < len(values):  # `IN (NULL)` never matches, so None becomes IS NULL
         parts.append(f"{name} IS {'NOT ' if word == 'NOT IN' else ''}NULL")
     if not parts:
         return Condition("1 = 0" if word == "IN" else "1 = 1")
@@ -147,22 +148,22 @@ class Conditions(Struct, frozen=True):
     parts: tuple[tuple[str, Condition], ...] = ()
 
     def also(self, condition: Condition) -> Conditions:
-        """With one that must hold as well."""
+        """Return these conditions with one more that must hold as well."""
         return Conditions((*self.parts, ("AND", condition)))
 
     def instead(self, condition: Condition) -> Conditions:
-        """With one that begins an alternative to all before it."""
+        """Return these conditions with one more that begins an alternative to all before it."""
         return Conditions((*self.parts, ("OR", condition)))
 
     def clause(self, keyword: str, owner: str | None) -> Condition:
-        """The clause as SQL; empty without conditions.
+        """Return the clause as SQL; empty without conditions.
 
         Args:
             keyword: ``WHERE`` or ``HAVING``.
             owner: the only table; ``None`` where there are several.
 
         Raises:
-            InvalidQuery: a quoted column does not say which of several tables has it.
+            InvalidQuery: a quoted column stands without its table although there are several.
         """
         if not self.parts:
             return Condition("")
@@ -172,10 +173,10 @@ class Conditions(Struct, frozen=True):
 
 
 def owned(text: str, owner: str | None) -> str:
-    """A condition's text with the table of each quoted column that stands alone.
+    """Return a condition's text with the table in front of each quoted column that stands alone.
 
     Raises:
-        InvalidQuery: there are several tables, and it does not say which of them has the column.
+        InvalidQuery: there are several tables, so that the column's table is not known.
     """
     if OWNER not in text:
         return text

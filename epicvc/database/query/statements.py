@@ -1,4 +1,4 @@
-"""Statements: immutable values; every method gives a new one, and :meth:`Statement.build` the SQL and its values."""
+"""Statements as immutable values: each method returns a new one, and :meth:`Statement.build` the SQL and its values."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from epicvc.errors import InvalidQuery
 
 Values = Mapping[str, Any]
 NOWHERE: Final = Table("", "")
-"""What a statement is about before its table is named."""
+"""The table of a statement before one is named."""
 
 
 class Query(NamedTuple):
     """A statement that is ready to run.
 
     Attributes:
-        sql: its text, with a mark for each value.
+        sql: the text, with a mark for each value.
         params: the values, in order.
     """
 
@@ -52,17 +52,17 @@ class Query(NamedTuple):
 
 
 class Statement(Struct, frozen=True):
-    """What all statements share.
+    """The parts that all statements share.
 
     Attributes:
-        dialect: whose SQL is written.
+        dialect: the dialect in which the SQL is written.
     """
 
     dialect: Dialect = Dialect.SQLITE
     returns_rows: ClassVar[bool] = False
 
     def parts(self) -> Condition:
-        """The text, with :data:`MARK` for each value, and the values.
+        """Return the text, with :data:`MARK` for each value, and the values.
 
         Raises:
             InvalidQuery: something is missing.
@@ -70,7 +70,7 @@ class Statement(Struct, frozen=True):
         raise NotImplementedError
 
     def build(self) -> Query:
-        """The SQL and its values.
+        """Return the SQL and its values.
 
         Raises:
             InvalidQuery: something is missing.
@@ -86,19 +86,22 @@ class Filtered(Statement, frozen=True):
     conditions: Conditions = NONE
 
     def where(self, column: str, operator: str, value: Any) -> Self:
-        """Only rows for which this holds as well; see :func:`epicvc.database.query.conditions.compare`."""
+        """Keep only rows for which this holds as well; see :func:`epicvc.database.query.conditions.compare`."""
         return replace(self, conditions=self.conditions.also(compare(column, operator, value)))
 
     def or_where(self, column: str, operator: str, value: Any) -> Self:
-        """Rows for which this holds instead of all conditions before it; ``where`` after it belongs to it."""
+        """Add rows for which this holds, as an alternative to all conditions before it.
+
+        A following ``where`` belongs to the alternative.
+        """
         return replace(self, conditions=self.conditions.instead(compare(column, operator, value)))
 
     def where_any(self, *alternatives: tuple[str, str, Any]) -> Self:
-        """Only rows for which one of these holds, as ``(column, operator, value)``."""
+        """Keep only rows for which one of these holds, given as ``(column, operator, value)``."""
         return self.where_condition(any_of(*(compare(*each) for each in alternatives)))
 
     def where_condition(self, condition: Condition) -> Self:
-        """Only rows for which a condition holds that was composed elsewhere."""
+        """Keep only rows for which a condition holds that was composed elsewhere."""
         return replace(self, conditions=self.conditions.also(condition))
 
 
@@ -121,19 +124,19 @@ class Select(Filtered, frozen=True):
     unique: bool = False
 
     def from_table(self, name: str, alias: str | None = None) -> Self:
-        """The table, ``"framework_epics e"`` or ``("any name", "e")``."""
+        """Name the table, ``"framework_epics e"`` or ``("any name", "e")``."""
         return replace(self, source=table_reference(name, alias))
 
     def distinct(self) -> Self:
-        """Equal rows once."""
+        """Return equal rows only once."""
         return replace(self, unique=True)
 
     def join(self, name: str, on: str, alias: str | None = None) -> Self:
-        """Only rows with a partner in another table: ``join("framework_tasks t", "t.epic_id = e.id")``."""
+        """Keep only rows with a partner in another table: ``join("framework_tasks t", "t.epic_id = e.id")``."""
         return self._joined("JOIN", name, on, alias)
 
     def left_join(self, name: str, on: str, alias: str | None = None) -> Self:
-        """Rows with their partners in another table, if they have any."""
+        """Add the partners in another table to each row that has any; rows without a partner stay."""
         return self._joined("LEFT JOIN", name, on, alias)
 
     def _joined(self, word: str, name: str, on: str, alias: str | None) -> Self:
@@ -141,15 +144,15 @@ class Select(Filtered, frozen=True):
         return replace(self, joins=(*self.joins, joined))
 
     def group_by(self, *columns: str) -> Self:
-        """One row for each value of these columns."""
+        """Return one row for each value of these columns."""
         return replace(self, groups=(*self.groups, *map(column, columns)))
 
     def having(self, expression: str, operator: str, value: Any) -> Self:
-        """Only groups for which this holds, such as ``having("COUNT(*)", ">", 1)``."""
+        """Keep only groups for which this holds, such as ``having("COUNT(*)", ">", 1)``."""
         return replace(self, kept=self.kept.also(compare(expression, operator, value, calls=True)))
 
     def order_by(self, column: str, direction: str = "ASC") -> Self:
-        """Sorted; by further columns where those before are equal.
+        """Sort the rows; a further call sorts those that are equal so far.
 
         Raises:
             InvalidQuery: the direction is neither ``ASC`` nor ``DESC``.
@@ -160,11 +163,11 @@ class Select(Filtered, frozen=True):
         return replace(self, orders=(*self.orders, f"{expression(column)} {word}"))
 
     def limit(self, count: int) -> Self:
-        """At most so many rows."""
+        """Return at most ``count`` rows."""
         return replace(self, most=_count(count))
 
     def offset(self, count: int) -> Self:
-        """Without the first so many rows."""
+        """Skip the first ``count`` rows."""
         return replace(self, skipped=_count(count))
 
     def parts(self) -> Condition:
@@ -193,7 +196,7 @@ class Select(Filtered, frozen=True):
         text += f" ORDER BY {', '.join(self.orders)}" if self.orders else ""
         params += [*where.params, *having.params]
         if self.most is not None or (self.skipped is not None and self.dialect is Dialect.SQLITE):
-            text += f" LIMIT {MARK}"  # SQLite has no OFFSET without one
+            text += f" LIMIT {MARK}"  # SQLite has no OFFSET without a LIMIT
             params.append(-1 if self.most is None else self.most)
         if self.skipped is not None:
             text += f" OFFSET {MARK}"
@@ -213,14 +216,14 @@ class Insert(Statement, frozen=True):
 
     @property
     def returns_rows(self) -> bool:  # type: ignore[override]
-        """Whether something is asked for with ``returning``."""
+        """Tell whether ``returning`` has asked for columns."""
         return bool(self.back)
 
     def values(self, rows: Values | Sequence[Values]) -> Self:
-        """The row, or several with the same columns.
+        """Give the row to insert, or several with the same columns.
 
         Raises:
-            InvalidQuery: there is none, or columns differ.
+            InvalidQuery: there is no row, or the columns differ.
         """
         given = [rows] if isinstance(rows, Mapping) else list(rows)
         if not given:
@@ -234,7 +237,7 @@ class Insert(Statement, frozen=True):
         return replace(self, names=names, rows=rows_bound, origin=None)
 
     def from_select(self, columns: Iterable[str], origin: Select) -> Self:
-        """The rows that a ``SELECT`` gives, for these columns.
+        """Insert the rows that a ``SELECT`` returns, into these columns.
 
         Raises:
             InvalidQuery: no column is named.
@@ -245,11 +248,11 @@ class Insert(Statement, frozen=True):
         return replace(self, names=names, rows=(), origin=origin)
 
     def on_conflict(self, *columns: str, update: Iterable[str] | Values | None = None) -> Self:
-        """What becomes of a row whose key is there already: nothing, or an update.
+        """Skip or update a row whose key exists already.
 
         Args:
             columns: the key.
-            update: columns that take the new row's values; nothing without them.
+            update: columns that take the new row's values; without them the row is skipped.
         """
         key = f" ({', '.join(map(identifier, columns))})" if columns else ""
         names = [identifier(name) for name in update or ()]
@@ -259,7 +262,7 @@ class Insert(Statement, frozen=True):
         return replace(self, clash=f" ON CONFLICT{key} DO {action}")
 
     def returning(self, *columns: str) -> Self:
-        """Give these columns of what was inserted."""
+        """Return these columns of the inserted rows."""
         return replace(self, back=(*self.back, *map(column, columns)))
 
     def parts(self) -> Condition:
@@ -279,20 +282,20 @@ class Insert(Statement, frozen=True):
 
     def _copying(self, origin: Select) -> Condition:
         if self.clash and not origin.conditions.parts:
-            origin = origin.where_condition(all_of())  # else SQLite takes ON CONFLICT for the ON of a join
+            origin = origin.where_condition(all_of())  # without a WHERE, SQLite takes ON CONFLICT for the ON of a join
         inner = origin.parts()
         text = f"INSERT INTO {self.target.sql} ({', '.join(map(identifier, self.names))}) {inner.text}{self.clash}"
         return Condition(text + (f" RETURNING {', '.join(self.back)}" if self.back else ""), inner.params)
 
 
 class Changing(Filtered, frozen=True):
-    """A statement that changes rows: all of them only when that is said."""
+    """A statement that changes rows. It changes all of them only where :meth:`all_rows` is called."""
 
     target: Table = NOWHERE
     everything: bool = False
 
     def all_rows(self) -> Self:
-        """Mean every row of the table."""
+        """Allow the statement to change every row of the table."""
         return replace(self, everything=True)
 
     def _where(self, what: str) -> Condition:
@@ -307,7 +310,7 @@ class Update(Changing, frozen=True):
     assignments: tuple[tuple[str, Param], ...] = ()
 
     def set(self, values: Values) -> Self:
-        """The columns that change, with their new values."""
+        """Set columns to new values."""
         added = tuple((identifier(name), bound(value)) for name, value in values.items())
         return replace(self, assignments=(*self.assignments, *added))
 

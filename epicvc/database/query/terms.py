@@ -1,8 +1,8 @@
-"""Identifiers and references to columns and tables: from the text that a caller writes to safe SQL.
+"""Turns a caller's text for identifiers, columns and tables into safe SQL.
 
-A caller's text is read by a small grammar (``name``, ``alias.name``, ``"any name"``, ``COUNT(*) AS n``). A text that it
-does not fit is one identifier, whatever is in it, and is quoted as a whole: it can name a strange column, and can never
-be SQL.
+The text is read by a small grammar (``name``, ``alias.name``, ``"any name"``, ``COUNT(*) AS n``). A text that does not
+fit the grammar is taken as one identifier, whatever is in it, and quoted as a whole: it can name a strange column, and
+can never be SQL.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ KEYWORDS: Final = frozenset(_WORDS.split())
 FUNCTIONS: Final = frozenset({"AVG", "COALESCE", "COUNT", "LENGTH", "LOWER", "MAX", "MIN", "SUM", "UPPER"})
 """The functions that a caller's text may name: those that both databases have."""
 
-# Texts, which `re` compiles when they are first used, and keeps: all at once would take as long as ten imports.
+# Texts, which `re` compiles at first use and keeps: compiling all at once would take as long as ten imports.
 _PLAIN: Final = r"(?a)[A-Za-z_][A-Za-z0-9_]*"
 _NAME: Final = r'(?:[A-Za-z_][A-Za-z0-9_]*|"(?:[^"\0]|"")+")'
 _PATH: Final = rf"{_NAME}(?:\.{_NAME}){{0,2}}"
@@ -52,7 +52,7 @@ _CAST: Final = rf"(?ai)CAST\(\s*({_PATH})\s+AS\s+TEXT\s*\)"
 
 
 class Dialect(Enum):
-    """Whose SQL is written; the value is how a bound value is marked."""
+    """The dialect of SQL that is written; the value is its mark for a bound value."""
 
     SQLITE = "?"
     POSTGRESQL = "%s"
@@ -60,11 +60,11 @@ class Dialect(Enum):
 
 @lru_cache(maxsize=4096)
 def identifier(name: str) -> str:
-    """One name as SQL: as it is where it is a plain word and no keyword, else quoted.
+    """Return one name as SQL: unchanged where it is a plain word and no keyword, else quoted.
 
     Raises:
-        UnsafeName: it holds a NUL or a lone surrogate.
-        InvalidQuery: it is empty.
+        UnsafeName: the name holds a NUL or a lone surrogate.
+        InvalidQuery: the name is empty.
     """
     if not name:
         raise InvalidQuery("an identifier is empty")
@@ -74,7 +74,7 @@ def identifier(name: str) -> str:
 
 
 def _path(text: str) -> str:
-    """A dotted path that fits the grammar, as SQL."""
+    """Return a dotted path that fits the grammar as SQL."""
     return ".".join(identifier(_unquoted(part)) for part in re.findall(_PART, text))
 
 
@@ -84,7 +84,7 @@ def _unquoted(part: str) -> str:
 
 @lru_cache(maxsize=4096)
 def column(text: str) -> str:
-    """A column, ``name`` or ``alias.name``, as SQL; a text that is neither is one identifier."""
+    """Return a column, ``name`` or ``alias.name``, as SQL; a text that is neither is one identifier."""
     return _path(text) if re.fullmatch(_COLUMN, text) else identifier(text)
 
 
@@ -94,10 +94,10 @@ OWNER: Final = "\0."
 
 @lru_cache(maxsize=4096)
 def compared(text: str) -> str:
-    """A column in a condition, as SQL, with :data:`OWNER` before a quoted name that stands alone.
+    """Return a column in a condition as SQL, with :data:`OWNER` before a quoted name that stands alone.
 
-    SQLite takes a quoted name that is no column for a text: then ``"x" = 'x'`` would hold for every row. Behind a table
-    it never does.
+    SQLite takes a quoted name that is no column for a text: then ``"x" = 'x'`` would hold for every row. With a table
+    in front it never does.
     """
     if cast := re.fullmatch(_CAST, text):
         return f"CAST({compared(cast[1])} AS TEXT)"
@@ -108,7 +108,7 @@ def compared(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def expression(text: str) -> str:
-    """A column or a call such as ``COUNT(*)``, ``MAX(e.id)`` or ``CAST(e.id AS TEXT)``, as SQL."""
+    """Return a column or a call such as ``COUNT(*)``, ``MAX(e.id)`` or ``CAST(e.id AS TEXT)`` as SQL."""
     if cast := re.fullmatch(_CAST, text.strip()):
         return f"CAST({_path(cast[1])} AS TEXT)"
     call = re.fullmatch(_CALL, text.strip())
@@ -119,7 +119,7 @@ def expression(text: str) -> str:
 
 
 def selected(text: str) -> Iterator[str]:
-    """The columns of a ``SELECT``, written in one text with commas between them, as SQL."""
+    """Yield the columns of a ``SELECT`` as SQL; they are written in one text with commas between them."""
     items = [item.strip() for item in text.split(",")]
     yield from map(_selected, items if all(_fits(item) for item in items) else [text])
 
@@ -148,23 +148,23 @@ def _selected(item: str) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text is one plain word, as a table's name usually is."""
+    """Return whether a text is one plain word, as a table's name usually is."""
     return bool(re.fullmatch(_PLAIN, text))
 
 
 class Table(NamedTuple):
-    """A table as SQL, and what its columns are qualified with."""
+    """A table as SQL, and the qualifier of its columns."""
 
     sql: str
     owner: str
 
 
 def table(text: str, alias: str | None = None) -> Table:
-    """A table: ``name``, ``schema.name``, either with an alias behind it, or any one name.
+    """Return a table: ``name``, ``schema.name``, either with an alias behind it, or any one name.
 
     Args:
-        text: two names with a space, or ``AS``, between them are a table and its alias.
-        alias: the alias; then all of ``text`` is the table.
+        text: the table. Two names with a space, or ``AS``, between them are a table and its alias.
+        alias: the alias; if given, all of ``text`` is the table.
     """
     name = column(text)
     if alias is not None:
@@ -178,19 +178,19 @@ def table(text: str, alias: str | None = None) -> Table:
 
 
 def target(text: str) -> Table:
-    """The table that a statement changes: ``name``, ``schema.name``, or any one name; it has no alias."""
+    """Return the table that a statement changes: ``name``, ``schema.name``, or any one name. It has no alias."""
     sql = column(text)
     return Table(sql, sql)
 
 
 def table_named(name: str) -> Table:
-    """The table with exactly this name, as the catalogue has it."""
+    """Return the table with exactly this name, as the catalogue has it."""
     sql = identifier(name)
     return Table(sql, sql)
 
 
 def join_condition(text: str) -> str:
-    """``a.x = b.y``, or several of these with ``AND`` between them, as SQL.
+    """Return ``a.x = b.y``, or several of these with ``AND`` between them, as SQL.
 
     Raises:
         InvalidQuery: the text is something else.
@@ -200,7 +200,8 @@ def join_condition(text: str) -> str:
     at = 0
     while found := pair.match(text, at):
         parts.append(f"{_path(found[1])} {found[2]} {_path(found[3])}")
-        word = conjunction.match(text, found.end())  # only here: a quoted name may hold the word as well
+        # looked for only at this point, since a quoted name may hold the word as well
+        word = conjunction.match(text, found.end())
         if word is None:
             at = found.end()
             break
