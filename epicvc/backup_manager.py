@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
+from epicvc.actions.backup.catalog import Backup, backup_at, find_backup
+from epicvc.actions.backup.create import Made, back_up_directory, create_backup
+from epicvc.actions.backup.place import Backups, open_backups
+from epicvc.actions.report.recording import recorded
 from epicvc.errors import EpicvcError, UsageError
+from epicvc.repo.history.revisions import parse_when
 from epicvc.repo.repository import Repo
-from epicvc.repo.revisions import parse_when
-from epicvc.services.backup.catalog import Backup, backup_at, find_backup
-from epicvc.services.backup.create import Made, back_up_directory, create_backup
-from epicvc.services.backup.place import Backups, open_backups
-from epicvc.services.recording import recorded
 
 __all__ = ["BackupInfo", "BackupManager", "BackupVerification", "RestoreResult"]
 

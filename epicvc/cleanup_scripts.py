@@ -12,14 +12,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypedDict
 
+from epicvc.actions.clean import cache as cleaningcache
+from epicvc.actions.clean.cleaning import CleanReport
+from epicvc.actions.clean.database import DAYS, DatabaseCleaning
+from epicvc.actions.clean.files import FileCleaning
+from epicvc.actions.clean.place import open_database_cleaning, open_file_cleaning
+from epicvc.actions.report.recording import recorded
 from epicvc.errors import NotFound
 from epicvc.repo.repository import Repo, find_root
-from epicvc.services import cleaningcache
-from epicvc.services.cleaning import CleanReport
-from epicvc.services.cleaningdb import DAYS, DatabaseCleaning
-from epicvc.services.cleaningfiles import FileCleaning
-from epicvc.services.cleaningplace import open_database_cleaning, open_file_cleaning
-from epicvc.services.recording import recorded
 
 __all__ = ["CacheCleanup", "CleanupItem", "CleanupResult", "DatabaseCleanup", "FileValidation", "JSONCleanup"]
 

@@ -1,6 +1,6 @@
 """Durations and planned dates for Python programs: :class:`DataBaseCalculator`.
 
-A face over :mod:`epicvc.planning`; the rules are there.
+A face over :mod:`epicvc.dates`; the rules are there.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from epicvc.dates.inputs import Day, read_day, read_strategy
+from epicvc.dates.settings import DateBaseStrategy, Settings
+from epicvc.dates.strategy import DurationCalculator, PlannedDates, Planner
 from epicvc.errors import DurationError, UsageError
-from epicvc.planning.inputs import Day, read_day, read_strategy
-from epicvc.planning.settings import DateBaseStrategy, Settings
-from epicvc.planning.strategy import DurationCalculator, PlannedDates, Planner
-from epicvc.repo.objects import in_local_zone
+from epicvc.repo.history.objects import in_local_zone
 
 __all__ = ["DataBaseCalculator", "DateBaseStrategy", "DurationError", "PlannedDates"]
 
@@ -73,7 +73,7 @@ class DataBaseCalculator:
         """The duration that a Portuguese or English text says, in days.
 
         A day is 1, a week 7, a month 30 and an hour 1/8, whatever days this calculator counts dates in. What is read
-        how: :mod:`epicvc.planning.duration`.
+        how: :mod:`epicvc.dates.duration`.
 
         Args:
             text: a sentence or just the duration.

@@ -1,6 +1,6 @@
 """Enriched epics for Python programs: :class:`JSONEnrichmentEngine`.
 
-A face over :mod:`epicvc.services.enrich`; the rules are there.
+A face over :mod:`epicvc.actions.enrich.engine`; the rules are there.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
 
 from msgspec import Struct
 
-from epicvc.database.layout import Layout, read_layout
+from epicvc.actions.enrich.check import accuracy, faults
+from epicvc.actions.enrich.engine import Enricher, EnrichReport, Facts, Source, enrich_files, read_facts, sources_of
+from epicvc.actions.enrich.enriched import Original, read_original
+from epicvc.actions.enrich.enriching import authors_files, default_directory
+from epicvc.actions.report.recording import recorded
+from epicvc.base.fileio import read_file
+from epicvc.base.jsonio import parse
+from epicvc.database.documents.layout import Layout, read_layout
 from epicvc.database.url import open_backend
+from epicvc.dates.inputs import Day, read_day, read_strategy
+from epicvc.dates.keeping import Record
+from epicvc.dates.settings import Settings
+from epicvc.dates.strategy import Planner
 from epicvc.errors import InvalidFile, NotFound
-from epicvc.fileio import read_file
-from epicvc.jsonio import parse
 from epicvc.model.mapping import BUILTIN
 from epicvc.model.mapping import Mapping as TableMapping
-from epicvc.planning.inputs import Day, read_day, read_strategy
-from epicvc.planning.keeping import Record
-from epicvc.planning.settings import Settings
-from epicvc.planning.strategy import Planner
-from epicvc.repo.config import DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Config, locate
-from epicvc.repo.objects import in_local_zone
+from epicvc.repo.config.config import DEFAULT_EXCLUDE, DEFAULT_INCLUDE, Config, locate
+from epicvc.repo.history.objects import in_local_zone
 from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
 from epicvc.repo.runs import Counts
-from epicvc.services.enrich import Enricher, EnrichReport, Facts, Source, enrich_files, read_facts, sources_of
-from epicvc.services.enrichcheck import accuracy, faults
-from epicvc.services.enriched import Original, read_original
-from epicvc.services.enriching import authors_files, default_directory
-from epicvc.services.recording import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from epicvc.database.backend import Reader
-    from epicvc.planning.strategy import DurationCalculator
+    from epicvc.dates.strategy import DurationCalculator
 
 __all__ = ["JSONEnrichmentEngine"]
 

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
+from epicvc.actions.migrate.migrating import Migrator
+from epicvc.actions.migrate.place import open_migrator
+from epicvc.actions.report.recording import recorded
 from epicvc.database.lent import LentConnection
 from epicvc.database.migrations.migration import Migration as _Migration
 from epicvc.errors import UsageError
-from epicvc.services.migrating import Migrator
-from epicvc.services.migrationplace import open_migrator
-from epicvc.services.recording import recorded
 
 __all__ = ["Migration", "MigrationConnection", "MigrationRunner"]
 

@@ -16,10 +16,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from epicvc.cachefile import CacheFile
-from epicvc.database.rowcodec import decode_row
-from epicvc.database.tables import Schema
-from epicvc.depth import (
+from epicvc.actions.enrich.enriched import read_original, read_parts
+from epicvc.base.cachefile import CacheFile
+from epicvc.base.depth import (
     TooDeep,
     _depth,
     _without_texts,
@@ -29,22 +28,23 @@ from epicvc.depth import (
     require_shallow_value,
     too_deep,
 )
+from epicvc.base.limits import MAX_DEPTH
+from epicvc.database.rowcodec import decode_row
+from epicvc.database.tables import Schema
 from epicvc.errors import DamagedObject, DamagedStore, InvalidConfig, InvalidData, InvalidJSON
-from epicvc.files.index import FileIndex
+from epicvc.files.scan.index import FileIndex
 from epicvc.gitlink.textconv import text_of
-from epicvc.limits import MAX_DEPTH
-from epicvc.repo import configcache
 from epicvc.repo.agreed import Agreement
-from epicvc.repo.backups import read_record
-from epicvc.repo.base import get_mapping
-from epicvc.repo.dbcache import DatabaseCache
-from epicvc.repo.dbmark import MarkedState
-from epicvc.repo.objects import Commit, CommitKind, get_snapshot
+from epicvc.repo.config import configcache
+from epicvc.repo.config.tomlfile import parse_toml
+from epicvc.repo.history.backups import read_record
+from epicvc.repo.history.base import get_mapping
+from epicvc.repo.history.objects import Commit, CommitKind, get_snapshot
 from epicvc.repo.plans import load_plans
-from epicvc.repo.tomlfile import parse_toml
-from epicvc.services.enriched import read_original, read_parts
+from epicvc.repo.rows.dbcache import DatabaseCache
+from epicvc.repo.rows.dbmark import MarkedState
+from epicvc.store.file.records import read_operation
 from epicvc.store.objects import ObjectId, ObjectType
-from epicvc.store.records import read_operation
 
 TEXTS = st.text('{}[]"\\,:n\u00e9', max_size=8)
 VALUES = st.recursive(

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.errors import FileTooLarge, FileUnavailable, LinkInTheWay, Unavailable
-from epicvc.fileio import (
+from epicvc.base.fileio import (
     RepoLock,
     atomic_write,
     check_directories,
@@ -32,6 +31,7 @@ from epicvc.fileio import (
     remove_file,
     stage_file,
 )
+from epicvc.errors import FileTooLarge, FileUnavailable, LinkInTheWay, Unavailable
 
 
 def mode(path: Path) -> int:
@@ -251,7 +251,7 @@ ROOT = Path(__file__).parents[1]
 HOLDER = """
 import sys, time
 from pathlib import Path
-from epicvc.fileio import RepoLock
+from epicvc.base.fileio import RepoLock
 with RepoLock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from epicvc.errors import InvalidJSON
-from epicvc.jsonio import (
+from epicvc.base.jsonio import (
     JSON,
     _Reader,
     dumps_canonical,
@@ -22,7 +21,8 @@ from epicvc.jsonio import (
     parse,
     to_the_letter,
 )
-from epicvc.limits import MAX_DEPTH
+from epicvc.base.limits import MAX_DEPTH
+from epicvc.errors import InvalidJSON
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     [

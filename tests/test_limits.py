@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from epicvc.base.limits import FILE_SIZE, OBJECT_SIZE, QUERY_SECONDS, Limit
 from epicvc.errors import InvalidConfig, UsageError
-from epicvc.limits import FILE_SIZE, OBJECT_SIZE, QUERY_SECONDS, Limit
-from epicvc.repo.config import CONFIG, load_config
+from epicvc.repo.config.config import CONFIG, load_config
 
 LIMIT = Limit("EPICVC_TEST", 500, least=10, most=2_000_000)
 

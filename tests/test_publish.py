@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from epicvc import publish
+from epicvc.base import publish
+from epicvc.base.publish import create, remove_known, replace_known
 from epicvc.errors import FileUnavailable
-from epicvc.publish import create, remove_known, replace_known
 
 
 @pytest.fixture(params=["exchanging", "plain"], autouse=True)

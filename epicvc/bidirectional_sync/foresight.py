@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 
+from epicvc.actions.sync.survey import NAME, Moved, SyncReport
 from epicvc.bidirectional_sync.reading import names_of
-from epicvc.database.epicvalues import read_texts
-from epicvc.database.layout import read_layout
+from epicvc.database.documents.epicvalues import read_texts
+from epicvc.database.documents.layout import read_layout
 from epicvc.errors import Unavailable
 from epicvc.model.diff import Op
 from epicvc.model.labels import natural_order
 from epicvc.repo.documents import Documents
 from epicvc.repo.repository import Repo
-from epicvc.services.survey import NAME, Moved, SyncReport
 
 
 class Foresight:

@@ -11,10 +11,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from epicvc.base.fileio import directory_locked
 from epicvc.database.backend import MakeBackend
 from epicvc.errors import NotFound, Refused, UsageError
-from epicvc.fileio import directory_locked
-from epicvc.repo.config import CONFIG, FILES_GUESSES, MAKING_SECONDS, load_config, locate
+from epicvc.repo.config.config import CONFIG, FILES_GUESSES, MAKING_SECONDS, load_config, locate
 from epicvc.repo.repository import Repo, find_root
 
 DATABASE: Final = "framework.db"
@@ -93,7 +93,7 @@ def _make(named: str | None, files: Path | None, given: MakeBackend | None) -> P
         files: the directory of the epics.
         given: gives a database in memory, which is used instead.
     """
-    from epicvc.services.initialise import initialise  # with all that makes a repo, which is there most often
+    from epicvc.actions.care.initialise import initialise  # with all that makes a repo, which is there most often
 
     files = files or _usual()
     root = _new_root(files, named or _absolute(DATABASE))

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from epicvc.actions.shared.session import look
+from epicvc.actions.sync.survey import NAME
+from epicvc.base.fileio import read_file
 from epicvc.bidirectional_sync.shapes import (
     ChangeSummary,
     EpicChange,
@@ -17,20 +20,17 @@ from epicvc.bidirectional_sync.shapes import (
     SyncStatus,
     score_counts,
 )
-from epicvc.database.epicvalues import read_texts
+from epicvc.database.documents.epicvalues import read_texts
 from epicvc.errors import EpicvcError, InvalidFile, NotFound
-from epicvc.fileio import read_file
 from epicvc.model.labels import natural_order
 from epicvc.repo.documents import Documents
-from epicvc.repo.filestree import parse_file
+from epicvc.repo.files.filestree import parse_file
+from epicvc.repo.files.tracked import FilesState
 from epicvc.repo.repository import Repo
-from epicvc.repo.tracked import FilesState
-from epicvc.services.session import look
-from epicvc.services.survey import NAME
 
 if TYPE_CHECKING:
-    from epicvc.services.quality import Quality
-    from epicvc.services.status import Status
+    from epicvc.actions.history.status import Status
+    from epicvc.actions.report.quality import Quality
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
@@ -154,7 +154,7 @@ def _epic(repo: Repo, state: FilesState, name: str) -> str:
 
 def status_of(repo: Repo, status: Status, known: Known) -> SyncStatus:
     """How the sides stand to each other."""
-    from epicvc.services.syncstats import last_sync  # with what goes through the operation log
+    from epicvc.actions.sync.stats import last_sync  # with what goes through the operation log
 
     return {
         "last_sync_time": last_sync(repo),
@@ -166,7 +166,7 @@ def status_of(repo: Repo, status: Status, known: Known) -> SyncStatus:
 
 def read_quality(repo: Repo) -> QualityMetrics:
     """The quality of the data of both sides."""
-    from epicvc.services.quality import data_quality  # with what calculates anew
+    from epicvc.actions.report.quality import data_quality  # with what calculates anew
 
     return quality_dict(data_quality(repo))
 
@@ -186,7 +186,7 @@ def quality_dict(found: Quality) -> QualityMetrics:
 
 def summary_of(status: Status, known: Known) -> ChangeSummary:
     """What the next synchronisation is about."""
-    from epicvc.services.status import State
+    from epicvc.actions.history.status import State
 
     changes: list[EpicChange] = []
     counts = {"new": 0, "deleted": 0, "modified": 0}
@@ -217,8 +217,8 @@ def _kind(epic: str, known: Known) -> str:
 
 def read_integrity(repo: Repo) -> Integrity:
     """Verify the store with every base in it, and look both sides over."""
-    from epicvc.services.checking import fsck  # with all that can be odd
-    from epicvc.services.doctor import doctor
+    from epicvc.actions.care.checking import fsck  # with all that can be odd
+    from epicvc.actions.care.doctor import doctor
 
     store = fsck(repo)
     checked = {"commits": store.commits, "objects": store.objects}

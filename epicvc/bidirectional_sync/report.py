@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from epicvc.actions.report.contents import collect
+from epicvc.actions.report.markdown import to_markdown
+from epicvc.actions.report.metrics import SYNCHRONISING, figures
 from epicvc.bidirectional_sync.reading import quality_dict, read_known, status_of, summary_of
 from epicvc.bidirectional_sync.shapes import PerformanceMetrics, SyncReportDict, conflict_dict
 from epicvc.repo.repository import Repo
 from epicvc.repo.runs import kept_runs
-from epicvc.services.metrics import SYNCHRONISING, figures
-from epicvc.services.reporting.contents import collect
-from epicvc.services.reporting.markdown import to_markdown
 
 
 def make_report(repo: Repo) -> SyncReportDict:

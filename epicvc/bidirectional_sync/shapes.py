@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from epicvc.actions.shared.questions import plain
 from epicvc.merge.threeway import Conflict
 from epicvc.model.diff import Op
-from epicvc.services.questions import plain
 
 if TYPE_CHECKING:
-    from epicvc.services.quality import Score
-    from epicvc.services.survey import SyncReport
+    from epicvc.actions.report.quality import Score
+    from epicvc.actions.sync.survey import SyncReport
 
 
 class ConflictDict(TypedDict):

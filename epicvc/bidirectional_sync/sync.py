@@ -16,6 +16,10 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
+from epicvc.actions.report.recording import counts_of_resolve, counts_of_sync, recorded
+from epicvc.actions.sync.survey import Allow
+from epicvc.actions.sync.sync import synchronise
+from epicvc.base.jsonio import parse
 from epicvc.bidirectional_sync.batch import Batch
 from epicvc.bidirectional_sync.foresight import Foresight
 from epicvc.bidirectional_sync.given import GivenDatabase
@@ -46,16 +50,12 @@ from epicvc.bidirectional_sync.shapes import (
 )
 from epicvc.database.backend import MakeBackend
 from epicvc.errors import InvalidData, UsageError
-from epicvc.jsonio import parse
 from epicvc.merge.threeway import Direction
 from epicvc.model.labels import Label, Selection, parse_label
-from epicvc.plan.plan import Policy
+from epicvc.plan.epic import Policy
 from epicvc.plan.policies import POLICIES
+from epicvc.repo.history.revisions import CHECKPOINTS
 from epicvc.repo.repository import Repo
-from epicvc.repo.revisions import CHECKPOINTS
-from epicvc.services.recording import counts_of_resolve, counts_of_sync, recorded
-from epicvc.services.survey import Allow
-from epicvc.services.sync import synchronise
 
 _COMMANDS: Final = {Direction.BOTH: "sync", Direction.TO_THEIRS: "push", Direction.TO_OURS: "pull"}
 _CHOICES: Final = {
@@ -177,7 +177,7 @@ class BidirectionalSync:
 
     def check_for_conflicts(self) -> list[ConflictDict]:
         """The fields that both sides changed differently, with the values of both and the one agreed on before."""
-        from epicvc.services.status import read_status
+        from epicvc.actions.history.status import read_status
 
         with self._reading() as repo:
             return [conflict_dict(conflict) for conflict in read_status(repo).conflicts]
@@ -198,7 +198,7 @@ class BidirectionalSync:
             NotFound: there is no such conflict.
             InvalidData: the value does not fit the field; nothing was written.
         """
-        from epicvc.services import resolving
+        from epicvc.actions.resolve import resolving
 
         if (choice_or_value is _UNSET) == (value is _UNSET):
             raise UsageError("give either a choice or a value")
@@ -234,7 +234,7 @@ class BidirectionalSync:
         Raises:
             UsageError: the name cannot be one, or is taken.
         """
-        from epicvc.services import commits
+        from epicvc.actions.shared import commits
 
         with self._writing() as repo, recorded(repo.config.private, "checkpoint"):
             report = commits.checkpoint(repo, name, force=force)
@@ -250,7 +250,7 @@ class BidirectionalSync:
         Raises:
             NotFound: there is no such checkpoint.
         """
-        from epicvc.services import restoring
+        from epicvc.actions.restore import restoring
 
         with self._writing() as repo, recorded(repo.config.private, "rollback"):
             arrival = restoring.rollback(repo, _revision(repo, id_or_name))
@@ -267,7 +267,7 @@ class BidirectionalSync:
             NotFound: there is nothing to undo.
             ChangedSince: something that it would change has been changed since.
         """
-        from epicvc.services.undoing import undo  # hardly any program does
+        from epicvc.actions.restore.undoing import undo  # hardly any program does
 
         with self._writing() as repo, recorded(repo.config.private, "undo"):
             return undo(repo).description
@@ -276,21 +276,21 @@ class BidirectionalSync:
 
     def get_change_summary(self) -> ChangeSummary:
         """How many epics are new, modified, deleted and unchanged since both sides agreed, and which."""
-        from epicvc.services.status import read_status
+        from epicvc.actions.history.status import read_status
 
         with self._reading() as repo:
             return summary_of(read_status(repo), read_known(repo, ()))
 
     def get_sync_status(self) -> SyncStatus:
         """When the sides were last brought together, how many epics there are, and whether anything is open."""
-        from epicvc.services.status import read_status
+        from epicvc.actions.history.status import read_status
 
         with self._reading() as repo:
             return status_of(repo, read_status(repo), read_known(repo, ()))
 
     def get_last_sync_time(self) -> datetime | None:
         """When a synchronisation that stands last changed something, in UTC; ``None`` before the first."""
-        from epicvc.services.syncstats import last_sync
+        from epicvc.actions.sync.stats import last_sync
 
         with self._place.opened() as repo:
             return last_sync(repo)
@@ -325,7 +325,7 @@ class BidirectionalSync:
         Raises:
             NotFound: neither side has the epic.
         """
-        from epicvc.services.enriching import enriched_epic  # with what plans dates
+        from epicvc.actions.enrich.enriching import enriched_epic  # with what plans dates
 
         with self._opened() as repo:
             value = parse(enriched_epic(repo, str(epic_id)).data, source=str(epic_id))
@@ -346,7 +346,7 @@ class BidirectionalSync:
     def _reading(self) -> Iterator[Repo]:
         with self._opened() as repo:
             if not self._tracks:
-                from epicvc.services.cleaningcache import reset_caches
+                from epicvc.actions.clean.cache import reset_caches
 
                 reset_caches(repo)
             yield repo
@@ -376,7 +376,7 @@ class BidirectionalSync:
         return epic_results(report, foresight.names, foresight.names)
 
     def _enrich(self, repo: Repo, epics: Iterable[str]) -> None:
-        from epicvc.services.enriching import enrich_repo
+        from epicvc.actions.enrich.enriching import enrich_repo
 
         if chosen := frozenset(epics):
             enrich_repo(repo, epics=chosen)
@@ -395,7 +395,7 @@ def _json(value: Any) -> Any:
     Raises:
         UsageError: it is none that JSON knows.
     """
-    from epicvc.jsonio import dumps_text
+    from epicvc.base.jsonio import dumps_text
 
     try:
         return parse(dumps_text(value, indent=None).encode(), source="value")

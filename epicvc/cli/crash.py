@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from epicvc.escape import printable
+from epicvc.base.escape import printable
 
 DIRECTORY: Final = "crashes"
 KEPT: Final = 10
@@ -102,7 +102,7 @@ def _versions() -> list[str]:
 def _operations(root: Path) -> list[str]:
     """What the store knows of the operation that was under way, and of the last one."""
     from epicvc.errors import EpicvcError
-    from epicvc.repo.place import PRIVATE, STORE
+    from epicvc.repo.home.place import PRIVATE, STORE
     from epicvc.store.store import Store
 
     try:
@@ -146,14 +146,18 @@ def _chain(found: traceback.TracebackException) -> Iterator[str]:
 
 
 def _type_of(found: traceback.TracebackException) -> str:
+    if sys.version_info >= (3, 13):  # where asking for the type itself warns
+        return found.exc_type_str
     kind = found.exc_type
-    return f"{kind.__module__}.{kind.__qualname__}" if kind is not None else "an error"
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _trusted_root(words: Sequence[str], environment: dict[str, str]) -> Path | None:
     """The repo that the command is about, if its store is on the user's list and leads nowhere else."""
-    from epicvc.repo.place import oddity, root_above
-    from epicvc.repo.trust import LISTED, standing_of
+    from epicvc.repo.home.place import oddity, root_above
+    from epicvc.repo.home.trust import LISTED, standing_of
 
     try:
         root = root_above(os.path.realpath(_directory(words)))
@@ -177,7 +181,7 @@ def _directory(words: Sequence[str]) -> Path:
 
 def _save(root: Path, text: str) -> str:
     """Write a report into the store's directory. No link is followed on the way there."""
-    from epicvc.repo.place import PRIVATE
+    from epicvc.repo.home.place import PRIVATE
 
     follow = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
     private = os.open(root / PRIVATE, follow)

@@ -9,14 +9,14 @@ import os
 import stat
 import sys
 
+from epicvc.base.limits import FILE_SIZE
 from epicvc.cli import stdio
-from epicvc.limits import FILE_SIZE
 
 TYPE_CHECKING = False  # not typing's, which takes 2 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from epicvc.files.early import EarlyLook
+    from epicvc.files.scan.early import EarlyLook
 
 DONE, USAGE, UNAVAILABLE, BUG, INTERRUPTED = 0, 2, 6, 70, 130
 
@@ -228,12 +228,12 @@ def _run(arguments: Sequence[str], *, as_json: bool) -> int:
 
 
 def _run_beside(look: EarlyLook | None, arguments: Sequence[str], *, as_json: bool) -> int:
-    from epicvc.cli.plain import read_plainly
+    from epicvc.cli.line.plain import read_plainly
 
     call = None if _COMPLETION in os.environ else read_plainly(arguments)
     if call is not None:
         return call.run(look)
-    from epicvc.cli.app import ClickException, command_line
+    from epicvc.cli.line.app import ClickException, command_line
 
     try:
         result = command_line()(args=list(arguments), prog_name="epicvc", standalone_mode=False)

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from epicvc.files.early import EarlyLook
+    from epicvc.files.scan.early import EarlyLook
 
     Command = Callable[[], int]
 
@@ -46,7 +46,7 @@ def early_look(words: Sequence[str]) -> EarlyLook | None:
 
     Returns:
         ``None`` where it begins with something else than one of :data:`LOOKING`, ``-C`` before it apart, and where
-        :func:`epicvc.repo.earlylook.begin` gives none.
+        :func:`epicvc.repo.files.earlylook.begin` gives none.
     """
     directory, at = "", 0
     while words[at : at + 1] == ["-C"]:
@@ -54,7 +54,7 @@ def early_look(words: Sequence[str]) -> EarlyLook | None:
     rest = words[at:]
     if not rest or rest[0] not in LOOKING or "-C" in rest:
         return None
-    from epicvc.repo.earlylook import begin
+    from epicvc.repo.files.earlylook import begin
 
     return begin(directory)
 
@@ -65,6 +65,6 @@ def _are_versions(files: list[str]) -> bool:
 
 
 def _status() -> int:
-    from epicvc.cli.porcelain import porcelain_status
+    from epicvc.cli.output.porcelain import porcelain_status
 
     return porcelain_status()

@@ -35,7 +35,7 @@ def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
     Any exit code from 1 to 128 makes git leave ``path`` in conflict, with the three versions in its index and what is
     in ``ours`` in the work tree. Codes above abort the whole merge, which one bad file is no reason for.
     """
-    from epicvc.lean import import_msgspec
+    from epicvc.base.lean import import_msgspec
 
     import_msgspec()
     from epicvc.errors import InvalidData, InvalidJSON
@@ -55,7 +55,7 @@ def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
 
 def merge_ancestors(base: str, ours: str, theirs: str) -> int:
     """Merge three temporary files of git into ``ours`` where these are versions in merge bases."""
-    from epicvc.lean import import_msgspec
+    from epicvc.base.lean import import_msgspec
 
     import_msgspec()
     from epicvc.gitlink.mergedriver import drive_ancestors
@@ -94,8 +94,8 @@ def _replace(path: str, before: bytes, data: bytes) -> None:
         return
     from pathlib import Path
 
-    from epicvc.fileio import atomic_write
-    from epicvc.repo.ways import followed
+    from epicvc.base.fileio import atomic_write
+    from epicvc.repo.home.ways import followed
 
     followed(Path(path), Path())  # git's own files lie at the top; what somebody types may not
     atomic_write(Path(path), data, durable=False)  # git reads it at once and removes it
@@ -119,7 +119,7 @@ def _way_on(first: str, path: str) -> str:
 
 
 def _shown(value: Value) -> str:
-    from epicvc.jsonio import dumps_line
+    from epicvc.base.jsonio import dumps_line
     from epicvc.merge.threeway import ABSENT
     from epicvc.ui.text import printable, shortened
 

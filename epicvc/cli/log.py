@@ -19,11 +19,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from epicvc import __version__
+from epicvc.base.escape import printable
+from epicvc.base.logs import ROOT, Log
 from epicvc.cli.settings import LEVEL
 from epicvc.errors import EpicvcError, FileUnavailable, UsageError
-from epicvc.escape import printable
-from epicvc.logs import ROOT, Log
-from epicvc.repo.ways import require_own_way
+from epicvc.repo.home.ways import require_own_way
 
 if TYPE_CHECKING:
     from epicvc.cli.settings import Settings

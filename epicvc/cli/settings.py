@@ -15,10 +15,10 @@ from epicvc.errors import UsageError
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from epicvc.files.early import EarlyLook
+    from epicvc.actions.report.recording import Recording
+    from epicvc.files.scan.early import EarlyLook
     from epicvc.repo.repository import Repo
     from epicvc.repo.runs import Counts
-    from epicvc.services.recording import Recording
     from epicvc.ui.progress import ProgressBar
     from epicvc.ui.terminal import Console
 
@@ -190,15 +190,15 @@ class Context:
         return code
 
     def record(self, private: Path | None) -> None:
-        """Have the run recorded, if it is one of :data:`epicvc.cli.table.RECORDED`.
+        """Have the run recorded, if it is one of :data:`epicvc.cli.line.table.RECORDED`.
 
         Args:
             private: the private directory of the repo that it is about; ``None`` where it is about none.
         """
-        from epicvc.cli.table import RECORDED
+        from epicvc.cli.line.table import RECORDED
 
         if self._name in RECORDED and private is not None:
-            from epicvc.services.recording import recorded
+            from epicvc.actions.report.recording import recorded
 
             self.recording = self._ending.enter_context(recorded(private, self._name))
 

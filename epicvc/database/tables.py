@@ -12,7 +12,7 @@ from functools import cached_property
 from msgspec import Struct
 from msgspec.json import encode
 
-from epicvc.depth import decode
+from epicvc.base.depth import decode
 from epicvc.errors import InvalidData
 
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from epicvc.base.fileio import atomic_write, read_file, remove_file
 from epicvc.errors import Unavailable
-from epicvc.fileio import atomic_write, read_file, remove_file
-from epicvc.files.patterns import DEFAULT_INCLUDE, tracking
+from epicvc.files.scan.patterns import DEFAULT_INCLUDE, tracking
 from epicvc.gitlink.git import Git
 from epicvc.gitlink.gitconfig import DRIVER
 from epicvc.gitlink.part import INSTALLED, MISSING, SIGNATURE, STALE, State

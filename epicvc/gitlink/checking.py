@@ -12,17 +12,17 @@ from collections.abc import Mapping as MappingABC
 from posixpath import join, normpath
 from typing import Any, NamedTuple
 
+from epicvc.base.jsonio import JSON, parse
 from epicvc.errors import InvalidField, InvalidFile, InvalidJSON, UnsafeName
-from epicvc.files.patterns import tracking
+from epicvc.files.scan.patterns import tracking
 from epicvc.gitlink.git import Blobs, Git
 from epicvc.gitlink.staged import CONFIG, Change, index_files
-from epicvc.jsonio import JSON, parse
 from epicvc.model.document import epic_id, read_file_epic
 from epicvc.model.mapping import BUILTIN, Mapping
 from epicvc.model.naming import escape_root
 from epicvc.model.templates import is_template
-from epicvc.repo.tomlfile import parse_toml
-from epicvc.repo.trackedfiles import read_files
+from epicvc.repo.config.tomlfile import parse_toml
+from epicvc.repo.config.trackedfiles import read_files
 
 
 class Finding(NamedTuple):
@@ -77,7 +77,7 @@ def check(git: Git, blobs: Blobs, changes: list[Change], configs: MappingABC[str
 def _mapping_of(config: dict[str, Any]) -> Mapping:
     if "mapping" not in config:
         return BUILTIN
-    from epicvc.repo.mappingconfig import read_mapping
+    from epicvc.repo.config.mappingconfig import read_mapping
 
     return read_mapping(config["mapping"])
 

@@ -41,7 +41,7 @@ def check_staged(git: Git) -> Report | None:
         configs = {place: data for place, data in _configs(git, blobs, changes) if _may_concern(changes, data)}
         if not configs:
             return None
-        from epicvc.lean import import_msgspec
+        from epicvc.base.lean import import_msgspec
 
         import_msgspec()
         from epicvc.gitlink.checking import check
@@ -62,7 +62,7 @@ def _untracked_configs(git: Git, changes: list[Change]) -> Iterator[tuple[str, b
     """Those of the work tree, in and above the directories in which something is staged."""
     from pathlib import Path, PurePath
 
-    from epicvc.fileio import read_file
+    from epicvc.base.fileio import read_file
 
     top = Path(git.line("rev-parse", "--show-toplevel"))
     for place in sorted({above for change in changes for above in PurePath(change.path).parents}):

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from epicvc.base.fileio import atomic_write, fsync_directory, read_file, remove_file, reporting
 from epicvc.errors import Refused
-from epicvc.fileio import atomic_write, fsync_directory, read_file, remove_file, reporting
 from epicvc.gitlink.part import INSTALLED, MISSING, OTHER, SIGNATURE, STALE, State
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit")

@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from epicvc.base.fileio import read_file
 from epicvc.errors import NotFound, Refused
-from epicvc.fileio import read_file
 from epicvc.gitlink.attributes import Attributes
 from epicvc.gitlink.git import Git
 from epicvc.gitlink.gitconfig import ConfigSection, configured_command, wanted
 from epicvc.gitlink.hookfile import HOOKS, HookFile
 from epicvc.gitlink.part import INSTALLED, MISSING, STALE, Part, State
-from epicvc.repo.place import PRIVATE
-from epicvc.repo.tomlfile import CONFIG, parse_toml
-from epicvc.repo.trackedfiles import read_files
-from epicvc.repo.trust import is_tracked
+from epicvc.repo.config.tomlfile import CONFIG, parse_toml
+from epicvc.repo.config.trackedfiles import read_files
+from epicvc.repo.home.place import PRIVATE
+from epicvc.repo.home.trust import is_tracked
 
 WRITTEN: Final = "written"
 UNCHANGED: Final = "unchanged"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from epicvc.errors import InvalidJSON
 from epicvc.merge.threeway import preferring, undecided
-from epicvc.plan.filemerge import FileMerge, merge_files
+from epicvc.plan.file.filemerge import FileMerge, merge_files
 
 _BOM = b"\xef\xbb\xbf"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from epicvc.files.spans import Item, Node, spans
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
+from epicvc.files.format.spans import Item, Node, spans
 from epicvc.model.document import WRAPPER, natural_key
 from epicvc.model.labels import parse_label
 

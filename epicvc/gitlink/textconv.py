@@ -5,8 +5,8 @@ that has several. Lists of objects with ids go by id: first the ids in the order
 so that moving a task moves one line. Members come sorted. What this hides is formatting and the order of keys, nothing
 else: two files that say different things have different texts, duplicate keys and the digits of a number included.
 
-Reads leniently, unlike :mod:`epicvc.jsonio`, whose place is before anything is written. What is no JSON has no labels,
-and stays as it is. Imports next to nothing, since git starts this for each version of each file.
+Reads leniently, unlike :mod:`epicvc.base.jsonio`, whose place is before anything is written. What is no JSON has no
+labels, and stays as it is. Imports next to nothing, since git starts this for each version of each file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from json import loads
 from json.encoder import encode_basestring
 
-from epicvc.depth import require_shallow
+from epicvc.base.depth import require_shallow
 from epicvc.model.naming import SIBLINGS, escape, escape_root
 
 TYPE_CHECKING = False
@@ -155,7 +155,7 @@ def _key(members: _Members) -> str | None:
     if isinstance(found, _Bare):
         if found.removeprefix("-").isdigit():
             return str(found)
-        from epicvc.jsonio import number  # hardly any id has a fraction
+        from epicvc.base.jsonio import number  # hardly any id has a fraction
         from epicvc.model.document import item_key
 
         return item_key(number(found)) if found[-1].isdigit() else None

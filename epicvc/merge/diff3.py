@@ -25,7 +25,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.base.jsonio import JSON, dumps_canonical
 from epicvc.model.subsequence import common
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from typing import TypeAlias, cast
 
 from msgspec import Struct
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.keyed import merge_keyed, merge_optional
 from epicvc.merge.threeway import ABSENT, Context, Triple, Value
 from epicvc.merge.values import member, merge_by_rule, merge_keys

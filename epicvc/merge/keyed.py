@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias, cast
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.order import merge_order, weave
 from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar
 from epicvc.model.document import Core, Tasks, item_key

@@ -13,8 +13,8 @@ from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from epicvc.base.jsonio import JSON, equal
 from epicvc.errors import UsageError
-from epicvc.jsonio import JSON, equal
 from epicvc.model.labels import Label
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from typing import Final, TypeAlias, cast
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.diff3 import diff3_items, diff3_lines, join_lines, joined
 from epicvc.merge.keyed import merge_keyed
 from epicvc.merge.order import merge_order, weave

@@ -12,7 +12,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from epicvc.jsonio import JSON, equal, to_the_letter
+from epicvc.base.jsonio import JSON, equal, to_the_letter
 from epicvc.model.document import item_key
 from epicvc.model.labels import Label
 from epicvc.model.subsequence import longest_increasing

@@ -14,8 +14,8 @@ from typing import TypeAlias, cast
 
 from msgspec import Struct, field
 
+from epicvc.base.jsonio import JSON, canonical_number, dumps_canonical, equal, join_canonical, number_text
 from epicvc.errors import InvalidField, InvalidFile
-from epicvc.jsonio import JSON, canonical_number, dumps_canonical, equal, join_canonical, number_text
 from epicvc.model.labels import Label, escape
 from epicvc.model.mapping import Field, Kind, Mapping
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from typing import cast
 
-from epicvc.jsonio import JSON, equal
+from epicvc.base.jsonio import JSON, equal
 from epicvc.model.document import WRAPPER, Core, epic_body, natural_key, tasks_of
 from epicvc.model.mapping import Mapping
 

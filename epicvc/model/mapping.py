@@ -1,7 +1,7 @@
 """Which field lives in which column, who owns it, and how it is merged.
 
 A mapping is a value. The built-in one fits the ``framework_*`` schema; ``epicvc.toml`` changes it
-(:func:`epicvc.repo.config`). Its canonical bytes are stored with every snapshot, so that an old base is read by
+(:func:`epicvc.repo.config.config`). Its canonical bytes are stored with every snapshot, so that an old base is read by
 the rules under which it was agreed.
 """
 

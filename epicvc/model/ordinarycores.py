@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-from epicvc.jsonio import JSON, canonical_encoder, is_plain
+from epicvc.base.jsonio import JSON, canonical_encoder, is_plain
 from epicvc.model.document import INT64, PLAIN_TYPE, WRAPPER, is_ambiguous
 from epicvc.model.mapping import Field, Kind, Mapping, Rule
 

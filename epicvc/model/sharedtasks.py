@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 from msgspec import Struct
 
-from epicvc.depth import require_shallow
+from epicvc.base.depth import require_shallow
+from epicvc.base.jsonio import JSON, parse
 from epicvc.errors import InvalidJSON
-from epicvc.jsonio import JSON, parse
 from epicvc.model.diff import keyed
 from epicvc.model.document import WRAPPER, epic_body
 from epicvc.model.mapping import Mapping
@@ -47,7 +47,7 @@ def without_shared(old: bytes, new: bytes) -> tuple[dict[str, JSON], dict[str, J
     are those of the whole values; where the same tasks are all there is, they are left out of both.
 
     The shared tasks themselves are not read. Where both versions have the same fault in the same task (a key twice, a
-    text that is no UTF-8), :func:`epicvc.jsonio.parse` takes neither for JSON, and this tells what else differs.
+    text that is no UTF-8), :func:`epicvc.base.jsonio.parse` takes neither for JSON, and this tells what else differs.
 
     Args:
         old: the one version.

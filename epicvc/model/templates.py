@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.model.document import epic_body
 
 _PLACEHOLDER: Final = r"\[[^\[\]]+\]|<[^<>]+>|\{\{?[^{}]+\}?\}"

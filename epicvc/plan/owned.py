@@ -12,7 +12,7 @@ from typing import TypeAlias, cast
 
 from msgspec import Struct, field
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import Value
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label

@@ -14,7 +14,7 @@ from typing import cast
 
 from msgspec import Struct
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import Conflict
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label, Selection, escape, unescape

@@ -15,7 +15,7 @@ from epicvc.merge.threeway import Direction
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
-from epicvc.plan.moves import Moves
+from epicvc.plan.moves.moves import Moves
 
 
 class Unseen(Struct, frozen=True):

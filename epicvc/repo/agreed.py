@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from epicvc.cachefile import CacheFile
-from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.base.cachefile import CacheFile
+from epicvc.repo.history.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo, Working
 from epicvc.store.objects import ID_SIZE, ObjectId
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from epicvc.errors import DamagedObject
 from epicvc.repo.agreed import Agreement, load_agreement
-from epicvc.repo.dbside import row_changes
-from epicvc.repo.filestree import changed_files, epic_id_of
-from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.files.filestree import changed_files, epic_id_of
+from epicvc.repo.history.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo
-from epicvc.repo.rows import CapturedRows, mapped_tables
-from epicvc.store import tree
+from epicvc.repo.rows.dbside import row_changes
+from epicvc.repo.rows.rows import CapturedRows, mapped_tables
 from epicvc.store.objects import ObjectSink
+from epicvc.store.tree import tree
 
 
 def recall(source: ObjectSink, repo: Repo, basis: str, now: Snapshot) -> tuple[Agreement, set[str]] | None:

@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct, field
 
+from epicvc.base.jsonio import JSON, equal
 from epicvc.database.backend import Reader
-from epicvc.database.documents import EpicRows, decode_calculated, decode_epic, read_epics, read_rows
-from epicvc.database.epicvalues import read_task_states
-from epicvc.database.layout import Layout, read_layout
+from epicvc.database.documents.documents import EpicRows, decode_calculated, decode_epic, read_epics, read_rows
+from epicvc.database.documents.epicvalues import read_task_states
+from epicvc.database.documents.layout import Layout, read_layout
+from epicvc.dates.progress import progress_fields
 from epicvc.errors import InvalidRow
-from epicvc.jsonio import JSON, equal
 from epicvc.model.document import CALCULATED, Core, FileEpic, RowEpic, settle, sharing, tasks_of
-from epicvc.planning.progress import progress_fields
 from epicvc.repo.agreed import Agreement, basis, save_agreement
 from epicvc.repo.agreement import recall
-from epicvc.repo.base import Base, BaseEntry, core_id, get_core
-from epicvc.repo.dbside import table_root
-from epicvc.repo.filestree import read_epic
-from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.files.filestree import read_epic
+from epicvc.repo.files.tracked import Held, TrackedFile, Unreadable
+from epicvc.repo.history.base import Base, BaseEntry, core_id, get_core
+from epicvc.repo.history.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Repo, Working
-from epicvc.repo.tracked import Held, TrackedFile, Unreadable
+from epicvc.repo.rows.dbside import table_root
 from epicvc.store.objects import ObjectId, ObjectSink
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class Documents:
         else:
             known, touched = recalled
             if known.unkeyed or self._other_heads(known, state.database):
-                from epicvc.database.unread import unkeyed_rows
+                from epicvc.database.documents.unread import unkeyed_rows
 
                 self._bad_rows += map(Unreadable, unkeyed_rows(reader, layout))
             epics = touched.union(known.open)

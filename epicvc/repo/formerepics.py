@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from epicvc.repo.filestree import epic_id_of
-from epicvc.store import tree
+from epicvc.repo.files.filestree import epic_id_of
 from epicvc.store.objects import ObjectSource
+from epicvc.store.tree import tree
 
 if TYPE_CHECKING:
     from epicvc.repo.repository import Repo

@@ -12,15 +12,15 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from epicvc.database.unread import task_keys
+from epicvc.database.documents.unread import task_keys
 from epicvc.errors import InvalidField, InvalidFile, InvalidRow
 from epicvc.files.names import Namer
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.plan.waits import Sides, Unseen
-from epicvc.repo.filestree import read_epic
+from epicvc.repo.files.filestree import read_epic
+from epicvc.repo.files.tracked import Held, Unreadable
 from epicvc.repo.formerepics import former_epic
-from epicvc.repo.tracked import Held, Unreadable
 from epicvc.store.objects import ObjectType
 
 if TYPE_CHECKING:

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
-from epicvc.depth import decode
+from epicvc.base.depth import decode
+from epicvc.base.fileio import atomic_write, read_file
+from epicvc.dates.keeping import Planned, Record
+from epicvc.dates.strategy import PlannedDates
 from epicvc.errors import FileUnavailable
-from epicvc.fileio import atomic_write, read_file
-from epicvc.planning.keeping import Planned, Record
-from epicvc.planning.strategy import PlannedDates
-from epicvc.repo.plansettings import read_settings, show_settings
+from epicvc.repo.config.plansettings import read_settings, show_settings
 
 FILE: Final = "plans.json"
 FORMAT: Final = 1

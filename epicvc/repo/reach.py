@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from epicvc.errors import EpicvcError
-from epicvc.repo.backups import read_record
-from epicvc.repo.base import BaseEntry, get_core, get_mapping
-from epicvc.repo.dbside import get_schema
-from epicvc.repo.objects import CommitKind, get_commit, get_snapshot
-from epicvc.store import tree
+from epicvc.repo.history.backups import read_record
+from epicvc.repo.history.base import BaseEntry, get_core, get_mapping
+from epicvc.repo.history.objects import CommitKind, get_commit, get_snapshot
+from epicvc.repo.rows.dbside import get_schema
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
+from epicvc.store.tree import tree
 from epicvc.store.verify import Problem
 
 

@@ -15,20 +15,20 @@ from msgspec.structs import replace
 
 from epicvc.database.url import DatabaseURL, open_backend
 from epicvc.errors import DatabaseUnavailable, FileUnavailable, NotFound, Refused
-from epicvc.repo import stores
-from epicvc.repo.config import CONFIG, PRIVATE, Config, load_config
-from epicvc.repo.place import oddity
-from epicvc.repo.revisions import Revisions
+from epicvc.repo.config.config import CONFIG, PRIVATE, Config, load_config
+from epicvc.repo.history.revisions import Revisions
+from epicvc.repo.home import stores
+from epicvc.repo.home.place import oddity
 from epicvc.store.objects import ObjectId, ObjectSink
 from epicvc.store.store import Store
 
 if TYPE_CHECKING:
+    from epicvc.base.fileio import RepoLock
     from epicvc.database.backend import Backend, MakeBackend, Reader
-    from epicvc.fileio import RepoLock
-    from epicvc.files.early import EarlyLook
-    from epicvc.repo.filesside import FilesSide
-    from epicvc.repo.objects import DatabaseState, Snapshot
-    from epicvc.repo.tracked import FilesState
+    from epicvc.files.scan.early import EarlyLook
+    from epicvc.repo.files.filesside import FilesSide
+    from epicvc.repo.files.tracked import FilesState
+    from epicvc.repo.history.objects import DatabaseState, Snapshot
     from epicvc.store.staging import Staging
 
 STORE: Final = "store.db"
@@ -138,7 +138,7 @@ class Working(Struct):
 
     def snapshot(self) -> Snapshot:
         """This moment as a snapshot."""
-        from epicvc.repo.objects import Snapshot
+        from epicvc.repo.history.objects import Snapshot
 
         return Snapshot(self.files.root, self.database, self.base_root, self.mapping)
 
@@ -212,7 +212,7 @@ class Repo:
         store = listed_store(root, variables)
         if store is not None:
             return cls(_config_beside(store, root, variables, database), store, variables)
-        from epicvc.repo.trust import require_known
+        from epicvc.repo.home.trust import require_known
 
         notice = require_known(root, variables, history=history)
         if notice is None:
@@ -251,7 +251,7 @@ class Repo:
 
     def lock(self, timeout: float = 10.0) -> RepoLock:
         """The lock of commands that write; it dies with its process."""
-        from epicvc.fileio import RepoLock
+        from epicvc.base.fileio import RepoLock
 
         return RepoLock(self.config.private / LOCK, timeout=timeout)
 
@@ -309,14 +309,14 @@ class Repo:
 
     def snapshot_of(self, commit: ObjectId) -> Snapshot:
         """The snapshot of a commit."""
-        from epicvc.repo.objects import get_commit, get_snapshot
+        from epicvc.repo.history.objects import get_commit, get_snapshot
 
         return get_snapshot(self.store, get_commit(self.store, commit).snapshot)
 
     def _base_root(self, sink: ObjectSink, head: Snapshot | None, mapping: ObjectId) -> ObjectId:
         """HEAD's base, readable under the mapping in force."""
-        from epicvc.repo.base import Base, detached, get_mapping
-        from epicvc.store import tree
+        from epicvc.repo.history.base import Base, detached, get_mapping
+        from epicvc.store.tree import tree
 
         if head is None:
             return tree.empty(sink)
@@ -328,8 +328,8 @@ class Repo:
 
     def files_side(self, sink: ObjectSink) -> FilesSide:
         """The reader of the files side."""
-        from epicvc.repo.base import put_mapping
-        from epicvc.repo.filesside import FilesSide
+        from epicvc.repo.files.filesside import FilesSide
+        from epicvc.repo.history.base import put_mapping
 
         mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
         return FilesSide(self.config, mapping, former=self._former(sink))
@@ -364,9 +364,9 @@ class Repo:
         Raises:
             DatabaseUnavailable: the configured database does not exist: it must not be taken for an empty one.
         """
-        from epicvc.repo.base import put_mapping
-        from epicvc.repo.dbcapture import capturing, recalled
-        from epicvc.repo.filesside import FilesSide
+        from epicvc.repo.files.filesside import FilesSide
+        from epicvc.repo.history.base import put_mapping
+        from epicvc.repo.rows.dbcapture import capturing, recalled
 
         head = self.head_snapshot()
         with ExitStack() as stack:

@@ -11,8 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
+from epicvc.base.limits import OBJECT_SIZE
 from epicvc.errors import DamagedObject, InvalidData, NewerFormat
-from epicvc.limits import OBJECT_SIZE
 from epicvc.store.dictionary import Dictionaries, Dictionary
 from epicvc.store.objects import ID_SIZE, MAX_SIZE, ObjectId, ObjectType, Packed, object_id
 

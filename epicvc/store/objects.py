@@ -10,8 +10,8 @@ from enum import IntEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias
 
+from epicvc.base.limits import OBJECT_SIZE
 from epicvc.errors import DamagedObject
-from epicvc.limits import OBJECT_SIZE
 
 if TYPE_CHECKING:
     from hashlib import _Hash

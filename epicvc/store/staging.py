@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Final, Self
 from epicvc.store.codec import check_size, pack, unpack
 from epicvc.store.dictionary import LEARNT, Dictionary, Samples, read_dictionary
 from epicvc.store.objects import ObjectId, ObjectType, Packed, check_type, object_id
-from epicvc.store.recent import Recent
 from epicvc.store.store import Store
+from epicvc.store.tree.recent import Recent
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    from epicvc.store.transaction import Transaction
+    from epicvc.store.file.transaction import Transaction
 
 FLUSH_BYTES: Final = 32 << 20
 """A good ``flush_bytes``: each flush costs a few syncs of the disk."""

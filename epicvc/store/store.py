@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from epicvc.errors import DamagedObject, DamagedStore, InvalidData, NotFound, UsageError
-from epicvc.store.census import CENSUS, CENSUS_ROW, OLDEST, census_of, check_count, next_number
+from epicvc.store.file.census import CENSUS, CENSUS_ROW, OLDEST, census_of, check_count, next_number
+from epicvc.store.file.rowcheck import verified
+from epicvc.store.file.sqlite import TIMEOUT, Connection, bindable, connect
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed, check_type, is_hex
 from epicvc.store.refs import check_value
-from epicvc.store.rowcheck import verified
-from epicvc.store.sqlite import TIMEOUT, Connection, bindable, connect
 
 if TYPE_CHECKING:
     from epicvc.store.dictionary import Dictionaries
-    from epicvc.store.records import Operation, Pending
-    from epicvc.store.transaction import Transaction
+    from epicvc.store.file.records import Operation, Pending
+    from epicvc.store.file.transaction import Transaction
 
 _CHUNK: Final = 500  # values bound in one statement; SQLite before 3.32 takes 999
 _PAGE: Final = 64  # rows read at once
@@ -222,7 +222,7 @@ class Store:
             UsageError: there are several.
             DamagedStore: the entry is malformed.
         """
-        from epicvc.store.records import OPERATION_COLUMNS, read_operation
+        from epicvc.store.file.records import OPERATION_COLUMNS, read_operation
 
         found: list[tuple[Any, ...]] = []
         if prefix and is_hex(prefix):
@@ -245,7 +245,7 @@ class Store:
         check_count(self._path, rows[0][:3], "pending", len(found))
         if not found:
             return None
-        from epicvc.store.records import read_pending
+        from epicvc.store.file.records import read_pending
 
         return read_pending(self._path, verified(self._path, "the unfinished operation", found[0][1:]))
 
@@ -266,7 +266,7 @@ class Store:
         """
         if self._db.in_transaction:
             raise RuntimeError("a transaction is open already")
-        from epicvc.store.transaction import Transaction  # most commands only read
+        from epicvc.store.file.transaction import Transaction  # most commands only read
 
         self._prepare_to_write()
         self._db.begin()
@@ -334,7 +334,7 @@ class Store:
             self._prepared_to_write = True
 
     def _all_operations(self) -> Iterator[Operation]:
-        from epicvc.store.records import OPERATION_COLUMNS, read_operation
+        from epicvc.store.file.records import OPERATION_COLUMNS, read_operation
 
         # In pages: an open cursor would hold a read lock for as long as the caller takes.
         sql = f"SELECT seq, {OPERATION_COLUMNS}, crc FROM operation WHERE seq < ? ORDER BY seq DESC LIMIT {_PAGE}"

@@ -1,6 +1,6 @@
 """Verifying everything in a store, and deleting what nothing leads to.
 
-What leads where (commits to snapshots to trees) is known above; :func:`epicvc.store.tree.walk` follows a
+What leads where (commits to snapshots to trees) is known above; :func:`epicvc.store.tree.tree.walk` follows a
 tree.
 """
 

@@ -10,11 +10,11 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 if TYPE_CHECKING:
-    from epicvc.services.backup.catalog import Backup
-    from epicvc.services.backup.create import Made
-    from epicvc.services.backup.forget import Decision
-    from epicvc.services.backup.restore import Restored
-    from epicvc.services.backup.state import Proof
+    from epicvc.actions.backup.catalog import Backup
+    from epicvc.actions.backup.create import Made
+    from epicvc.actions.backup.forget import Decision
+    from epicvc.actions.backup.restore import Restored
+    from epicvc.actions.backup.state import Proof
 
 _UNITS: Final = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"))
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.actions.shared.difference import SideChange
+from epicvc.base.jsonio import JSON, dumps_canonical
 from epicvc.model.diff import Change, Op
 from epicvc.model.mapping import Layer, Mapping
 from epicvc.model.subsequence import codes
-from epicvc.services.difference import SideChange
 from epicvc.ui.terminal import Console, Line, line
 from epicvc.ui.text import count, printable, shown
 from epicvc.ui.words import Mark, is_similar, word_marks

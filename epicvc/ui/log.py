@@ -11,11 +11,11 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import printable, shown
 
 if TYPE_CHECKING:
-    from epicvc.jsonio import JSON
-    from epicvc.repo.objects import Commit
-    from epicvc.services.blaming import Blamed
+    from epicvc.actions.origin.blaming import Blamed
+    from epicvc.base.jsonio import JSON
+    from epicvc.repo.history.objects import Commit
+    from epicvc.store.file.records import Operation
     from epicvc.store.objects import ObjectId
-    from epicvc.store.records import Operation
 
 _NAMES = 48
 _EXCERPT = 40
@@ -23,7 +23,7 @@ _EXCERPT = 40
 
 def local(time: datetime) -> str:
     """A time as people here read it."""
-    from epicvc.repo.objects import in_local_zone  # lists of names draw here too, and need no objects
+    from epicvc.repo.history.objects import in_local_zone  # lists of names draw here too, and need no objects
 
     return in_local_zone(time).strftime("%Y-%m-%d %H:%M:%S %z")
 

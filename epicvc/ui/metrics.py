@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
-from epicvc.repo.objects import in_local_zone
-from epicvc.services.metrics import Figures, Metrics, Period, Trend
-from epicvc.services.quality import Quality, Score
+from epicvc.actions.report.metrics import Figures, Metrics, Period, Trend
+from epicvc.actions.report.quality import Quality, Score
+from epicvc.repo.history.objects import in_local_zone
 from epicvc.ui.terminal import Console, Line, line
 from epicvc.ui.text import count, printable
 

@@ -9,8 +9,8 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 if TYPE_CHECKING:
+    from epicvc.actions.migrate.report import MigrationReport, MigrationStatus
     from epicvc.database.migrations.proving import Proof
-    from epicvc.services.migrationreport import MigrationReport, MigrationStatus
 
 _VERBS = {"up": ("applied", "would apply"), "down": ("took back", "would take back")}
 _ADOPTED = ("adopted", "would adopt")

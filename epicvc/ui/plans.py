@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from epicvc.services.enriching import RepoEnrichment
-from epicvc.services.planning import EpicPlan, PlanReport
+from epicvc.actions.dates.planning import EpicPlan, PlanReport
+from epicvc.actions.enrich.enriching import RepoEnrichment
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 

@@ -11,16 +11,16 @@ from epicvc.ui.text import count, printable, shown
 from epicvc.ui.unreadable import draw_waiting
 
 if TYPE_CHECKING:
+    from epicvc.actions.care.adopting import Adoption
+    from epicvc.actions.care.checking import FsckReport
+    from epicvc.actions.care.doctor import Finding
+    from epicvc.actions.care.initialise import Found
+    from epicvc.actions.clean.cleaning import CleanReport
+    from epicvc.actions.merge.merging import MergeReport
+    from epicvc.actions.shared.questions import ResolveReport
+    from epicvc.actions.sync.survey import Moved, SyncReport
     from epicvc.merge.threeway import Chosen
     from epicvc.model.labels import Label
-    from epicvc.services.adopting import Adoption
-    from epicvc.services.checking import FsckReport
-    from epicvc.services.cleaning import CleanReport
-    from epicvc.services.doctor import Finding
-    from epicvc.services.initialise import Found
-    from epicvc.services.merging import MergeReport
-    from epicvc.services.questions import ResolveReport
-    from epicvc.services.survey import Moved, SyncReport
 
 _SIGN = {"add": "+", "remove": "-", "replace": "~", "move": ">"}
 _LINES = 12

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from epicvc.services.mergestate import what_next
-from epicvc.services.status import EpicStatus, Since, State, Status
+from epicvc.actions.history.status import EpicStatus, Since, State, Status
+from epicvc.actions.shared.mergestate import what_next
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 from epicvc.ui.unreadable import draw_waiting

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from epicvc.escape import printable as printable
+from epicvc.base.escape import printable as printable
 
 TYPE_CHECKING = False  # not typing's: errors pass here
 if TYPE_CHECKING:
-    from epicvc.jsonio import JSON
+    from epicvc.base.jsonio import JSON
 
 _WORDS = frozenset({"true", "false", "null", "(absent)", "nothing"})
 
@@ -17,7 +17,7 @@ def shown(value: JSON, width: int = 80) -> str:
     A text stands without quotes, but for one that would read as another value: ``"1"`` beside ``1``, ``"true"``
     beside ``true``, and the empty one.
     """
-    from epicvc.jsonio import dumps_text
+    from epicvc.base.jsonio import dumps_text
 
     if isinstance(value, str) and not _reads_as_another(value):
         text = value

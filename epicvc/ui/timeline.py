@@ -12,8 +12,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.table import Table
 from rich.text import Text
 
-from epicvc.planning.schedule import Slot
-from epicvc.services.scheduling import DAY, Timetable
+from epicvc.actions.dates.scheduling import DAY, Timetable
+from epicvc.dates.schedule import Slot
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 

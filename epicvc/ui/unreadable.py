@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from epicvc.errors import InvalidFile
 from epicvc.model.labels import Label
-from epicvc.repo.tracked import Unreadable
+from epicvc.repo.files.tracked import Unreadable
 from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 

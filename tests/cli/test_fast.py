@@ -7,8 +7,8 @@ import os
 import pytest
 
 from epicvc.cli import fast
-from epicvc.cli.table import EPICVC
-from epicvc.repo import earlylook
+from epicvc.cli.line.table import EPICVC
+from epicvc.repo.files import earlylook
 
 
 @pytest.mark.parametrize(

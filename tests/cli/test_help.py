@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from epicvc.cli.app import command_line
 from epicvc.cli.edge import run_application
-from epicvc.cli.help import Commands
-from epicvc.cli.table import EPICVC, Family
+from epicvc.cli.line.app import command_line
+from epicvc.cli.line.help import Commands
+from epicvc.cli.line.table import EPICVC, Family
 
 
 def everything(group: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from epicvc.base.logs import DEBUG, INFO, Log
 from epicvc.cli.log import logged
 from epicvc.cli.settings import Settings
 from epicvc.errors import FileUnavailable, LinkInTheWay, NotFound, UsageError
-from epicvc.logs import DEBUG, INFO, Log
 
 HOSTILE = "\x1b[31mred\n2025-08-17 INFO epicvc.sync forged \u202e \udcff %s %(x)s"
 ESCAPED = r"\e[31mred\n2025-08-17 INFO epicvc.sync forged \u202e \udcff %s %(x)s"
@@ -61,7 +61,7 @@ def test_hostile_values_are_escaped_for_every_handler(caplog: pytest.LogCaptureF
 
 def test_the_library_is_silent_and_imports_no_logging() -> None:
     """Whatever it has to tell; with `logging` imported and not configured too, where Python would write warnings."""
-    tell = "from epicvc.logs import Log; Log('sync').warning('a'); Log('sync').info('b')"
+    tell = "from epicvc.base.logs import Log; Log('sync').warning('a'); Log('sync').info('b')"
     for before in ("", "import logging; "):
         probe = f"import sys; {before}{tell}; print('logging' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)

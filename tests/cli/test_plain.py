@@ -14,11 +14,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from epicvc.cli import app
-from epicvc.cli.parameters import COMMON, Argument, Option, Parameter, examples_of, parameters_of
-from epicvc.cli.plain import read_plainly
+from epicvc.cli.line import app
+from epicvc.cli.line.parameters import COMMON, Argument, Option, Parameter, examples_of, parameters_of
+from epicvc.cli.line.plain import read_plainly
+from epicvc.cli.line.table import EPICVC, Family, function_of
 from epicvc.cli.settings import Context, Settings
-from epicvc.cli.table import EPICVC, Family, function_of
 from epicvc.errors import NotFound, UsageError
 
 Seen = tuple[Callable[..., int], dict[str, Any], dict[str, Any]]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc.cli.parameters import Argument, Option, parameters_of
-from epicvc.cli.table import EPICVC, Family, function_of
+from epicvc.cli.line.parameters import Argument, Option, parameters_of
+from epicvc.cli.line.table import EPICVC, Family, function_of
 
 Words = tuple[str, ...]
 

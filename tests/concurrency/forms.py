@@ -11,15 +11,15 @@ def _none() -> None:
 
 def _without_lock() -> None:
     """Two commands at once in one repo."""
-    from epicvc import fileio
+    from epicvc.base import fileio
 
     fileio.RepoLock._acquire = lambda *_: None  # type: ignore[method-assign]
 
 
 def _without_file_check() -> None:
     """Files are renamed over whatever is there."""
-    from epicvc import publish
-    from epicvc.repo import apply
+    from epicvc.base import publish
+    from epicvc.repo.apply import apply
 
     apply.Stage.check_unchanged = lambda _: None  # type: ignore[method-assign]
     publish._is_known = lambda *_: True
@@ -27,18 +27,18 @@ def _without_file_check() -> None:
 
 def _without_row_check() -> None:
     """Rows are written as they were planned when they were captured, whatever they are now."""
-    from epicvc.database.rowproof import RowProof
+    from epicvc.actions.sync import work
+    from epicvc.database.documents.rowproof import RowProof
     from epicvc.database.sqlite.writer import SQLiteWriter
-    from epicvc.services import syncwork
 
     SQLiteWriter.version = lambda self: _Equal()  # type: ignore[method-assign]
     RowProof.accept = RowProof.holds = lambda *_: True  # type: ignore[method-assign,assignment]
-    syncwork.rows_seen = syncwork.rows_said = lambda *_: _Equal()  # type: ignore[assignment,return-value]
+    work.rows_seen = work.rows_said = lambda *_: _Equal()  # type: ignore[assignment,return-value]
 
 
 def _small_marks() -> None:
     """Not broken: what is done for large databases alone is done for small ones."""
-    from epicvc.database.sqlite import marking
+    from epicvc.database.sqlite.pages import marking
 
     marking.WORTH_MARKING = 0  # type: ignore[misc]
 

@@ -24,7 +24,7 @@ from concurrency.scenario import Scenario
 #: Runs a command that stops itself, as SIGSTOP from outside would, at a named moment.
 STOPPING = """
 import os, signal, sys
-import epicvc.repo.apply as apply
+import epicvc.repo.apply.apply as apply
 from epicvc.database.sqlite.writer import SQLiteWriter
 
 moment, *arguments = sys.argv[1:]
@@ -50,7 +50,7 @@ PATIENCE = 0.25
 
 def _hurry() -> None:
     """Wait shortly: in a process that is forked for one command."""
-    from epicvc import fileio
+    from epicvc.base import fileio
     from epicvc.database.sqlite import backend
 
     taken, made = fileio.RepoLock.__init__, backend.SQLiteBackend.__init__

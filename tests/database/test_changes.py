@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model.epics import EPIC, changed, cores
 
+from epicvc.base.jsonio import JSON
 from epicvc.database.builtin import create_schema
-from epicvc.database.changes import EpicChange, epic_change, new_epic, proof_of_new, revived
-from epicvc.database.documents import EpicRows, decode_epic, read_rows
-from epicvc.database.fingerprint import rows_said, rows_seen
-from epicvc.database.layout import Layout, read_layout
-from epicvc.database.push import Push
+from epicvc.database.documents.changes import EpicChange, epic_change, new_epic, proof_of_new, revived
+from epicvc.database.documents.documents import EpicRows, decode_epic, read_rows
+from epicvc.database.documents.fingerprint import rows_said, rows_seen
+from epicvc.database.documents.layout import Layout, read_layout
+from epicvc.database.documents.push import Push
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.database.sqlite.writer import SQLiteWriter
-from epicvc.jsonio import JSON
 from epicvc.model.document import Core, same_core, settle, tasks_of
 from epicvc.model.mapping import BUILTIN
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.database.sqlite.changetoken import COARSE_MARGIN_NS, change_token
+from epicvc.database.sqlite.pages.changetoken import COARSE_MARGIN_NS, change_token
 
 LATER = 10 * COARSE_MARGIN_NS
 

@@ -12,17 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model.epics import cores
 
+from epicvc.base.jsonio import JSON
 from epicvc.database.builtin import create_schema
-from epicvc.database.changes import EpicChange, new_epic, proof_of_new
-from epicvc.database.documents import read_rows
-from epicvc.database.fingerprint import rows_said
-from epicvc.database.layout import Layout, read_layout
-from epicvc.database.parcels import NotInParcels, Packer, Parcel, Unpacking
-from epicvc.database.push import Push
+from epicvc.database.documents.changes import EpicChange, new_epic, proof_of_new
+from epicvc.database.documents.documents import read_rows
+from epicvc.database.documents.fingerprint import rows_said
+from epicvc.database.documents.layout import Layout, read_layout
+from epicvc.database.documents.parcels import NotInParcels, Packer, Parcel, Unpacking
+from epicvc.database.documents.push import Push
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.database.sqlite.writer import SQLiteWriter
 from epicvc.errors import ConstraintBroken, InvalidData
-from epicvc.jsonio import JSON
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.mapping import BUILTIN
 

@@ -10,7 +10,7 @@ import pytest
 from epicvc.database.backend import BrokenCheck
 from epicvc.database.rowcodec import SQLValue, encode_integer_key, encode_row
 from epicvc.database.sqlite.checks import broken_checks, checks_in
-from epicvc.database.sqlite.schema import captured_schema
+from epicvc.database.sqlite.schema.schema import captured_schema
 from epicvc.database.tables import TableInfo
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.database.sqlite import marking
 from epicvc.database.sqlite.backend import SQLiteBackend
+from epicvc.database.sqlite.pages import marking
 
 from .conformance import BackendConformance, NewBackend
 from .helpers import run_script

@@ -11,8 +11,8 @@ import pytest
 
 from epicvc.database.backend import Ahead, Change
 from epicvc.database.rowcodec import RawText, SQLValue, encode_key, encode_row
-from epicvc.database.sqlite import incoming, rowwriter
 from epicvc.database.sqlite.backend import SQLiteBackend
+from epicvc.database.sqlite.restore import incoming, rowwriter
 from epicvc.errors import DatabaseLocked, DatabaseUnavailable, InvalidData, InvalidRow
 
 from .helpers import Capture, capture, restore, run_script, sqlite_backend

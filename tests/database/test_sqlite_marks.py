@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from epicvc.database.backend import ChangedKeys, Reader
 from epicvc.database.rowcodec import encode_integer_key
-from epicvc.database.sqlite import marking, marks
 from epicvc.database.sqlite.backend import SQLiteBackend
-from epicvc.database.sqlite.btree import HIGHEST, LOWEST, Unfamiliar, walk
-from epicvc.database.sqlite.marking import HeldFile
+from epicvc.database.sqlite.pages import marking, marks
+from epicvc.database.sqlite.pages.btree import HIGHEST, LOWEST, Unfamiliar, walk
+from epicvc.database.sqlite.pages.marking import HeldFile
 
 from .helpers import Capture, run_script, sqlite_backend
 

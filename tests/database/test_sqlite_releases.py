@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from epicvc.database.layout import Columns
+from epicvc.database.documents.layout import Columns
+from epicvc.database.documents.values import stored_default
 from epicvc.database.query import Select
 from epicvc.database.tables import ColumnInfo
-from epicvc.database.values import stored_default
 from epicvc.model.mapping import TableMap
 
 OTHER = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from epicvc.database.sqlite.backend import SQLiteBackend
-from epicvc.database.sqlite.virtual import Virtual, parse
+from epicvc.database.sqlite.schema.virtual import Virtual, parse
 from epicvc.database.tables import Schema
 from epicvc.errors import UnsupportedSchema
 

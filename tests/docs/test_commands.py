@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from epicvc.cli.app import command_line, common_options
+from epicvc.cli.line.app import command_line, common_options
 from tests.docs.conftest import ROOT
 from tests.docs.console import fenced
 

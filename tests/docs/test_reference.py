@@ -11,7 +11,7 @@ import pytest
 from epicvc.model.labels import Label, parse_label
 from epicvc.model.mapping import BUILTIN, Field, Kind, Layer, Rule
 from epicvc.plan.policies import POLICIES
-from epicvc.repo.config import CALCULATED, CONFIG, PRIVATE, PRIVATE_CONFIG, Config, load_config
+from epicvc.repo.config.config import CALCULATED, CONFIG, PRIVATE, PRIVATE_CONFIG, Config, load_config
 from tests.docs.conftest import ROOT
 from tests.docs.console import Shell, fenced
 
@@ -147,3 +147,27 @@ def test_names_in_the_architecture_exist(name: str) -> None:
 def test_every_room_is_described() -> None:
     rooms = {p.stem for p in (ROOT / "epicvc").iterdir() if not p.name.startswith(("_", "py.typed"))}
     assert {room for room in rooms if f"`epicvc.{room}`" not in ARCHITECTURE} == set()
+
+
+MAP = (ROOT / "docs" / "map.md").read_text("utf-8")
+
+
+def test_every_folder_is_on_the_map_and_no_other() -> None:
+    """In the tree each line is indented by two below the folder that holds it."""
+    found, way = set(), [""]
+    for line in MAP.split("```")[1].strip().splitlines()[1:]:
+        depth = (len(line) - len(line.lstrip())) // 2
+        names = re.match(r"\s*((?:\w+/ *)+)", line)
+        if names and depth < 8:  # what stands further right goes on with the line above
+            found |= {"/".join([*way[1:depth], name]) for name in names[1].replace("/", " ").split()}
+            way[depth:] = [names[1].replace("/", " ").split()[-1]]
+    inner = {f"database/sqlite/{name}" for name in ("restore", "schema", "pages")}  # named in a line of their own
+    package = ROOT / "epicvc"
+    assert {path.parent.relative_to(package).as_posix() for path in package.rglob("__init__.py")} - {
+        "."
+    } == found | inner
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`([\w/]+\.py)`", MAP))))
+def test_modules_on_the_map_exist(name: str) -> None:
+    assert (ROOT / "epicvc" / name).is_file()

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo, Files
 
-from epicvc.repo.fresh import Fresh
+from epicvc.actions.backup.catalog import stored_backups
+from epicvc.actions.backup.create import create_backup
+from epicvc.repo.history.fresh import Fresh
 from epicvc.repo.reach import Reach
 from epicvc.repo.repository import Repo
-from epicvc.services.backup.catalog import stored_backups
-from epicvc.services.backup.create import create_backup
 from epicvc.store.store import Store
 
 State = tuple[Files, list[str]]

@@ -587,7 +587,7 @@ def test_debugging_shows_the_traceback_of_a_bug(made: EpicRepo, monkeypatch: pyt
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("epicvc.services.status.read_status", broken)
+    monkeypatch.setattr("epicvc.actions.history.status.read_status", broken)
     said = made.run("status")
     assert (said.code, "internal error: RuntimeError: a bug" in said.err, "Traceback" in said.err) == (
         70,
@@ -602,7 +602,7 @@ def test_an_interrupt(made: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("epicvc.services.planner.plan_epic", interrupted)
+    monkeypatch.setattr("epicvc.actions.sync.planner.plan_epic", interrupted)
     made.rewrite("1", lambda body: body.update(name="x"))
     with made.unchanged():
         assert made.run("sync").code == 130

@@ -25,7 +25,7 @@ class Oops(Exception):
     """A bug."""
 
 
-def inject(monkeypatch: pytest.MonkeyPatch, place: str = "epicvc.services.status.read_status") -> None:
+def inject(monkeypatch: pytest.MonkeyPatch, place: str = "epicvc.actions.history.status.read_status") -> None:
     """Put a bug into the program whose texts hold a value."""
 
     def broken(*_: object, **__: object) -> None:
@@ -58,7 +58,7 @@ def test_a_report_says_where_and_nothing_of_the_plans(made: EpicRepo, monkeypatc
     last = made.json("op", "log")["operations"][0]
     assert f"last operation: {last['id']}, {last['command']}" in text
     assert "in broken" in text
-    assert re.search(r"^builtins\.KeyError \(its text is left out\)$", text, re.MULTILINE)
+    assert re.search(r"^KeyError \(its text is left out\)$", text, re.MULTILINE)
     assert re.search(r"^\S*test_bug_reports\.Oops \(its text is left out\)$", text, re.MULTILINE)
     assert "\nwhich was the cause of\n" in text
     assert (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode)) == (0o600, 0o700)
@@ -75,7 +75,7 @@ def test_machine_output_names_it_too(made: EpicRepo, monkeypatch: pytest.MonkeyP
 
 def test_the_operation_is_named(made: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     made.rewrite("1", lambda body: body.update(name=SECRET))
-    inject(monkeypatch, "epicvc.services.syncwork.recapture")
+    inject(monkeypatch, "epicvc.actions.sync.work.recapture")
     with made.unchanged():
         assert made.run("sync", "-m", SECRET).code == 70
     text = crashes(made)[0].read_text("utf-8")
@@ -127,7 +127,7 @@ def test_nor_is_one_that_was_put_there_meanwhile(made: EpicRepo, tmp_path: Path)
 def test_without_a_store_of_the_users_none_is_written(
     made: EpicRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inject(monkeypatch, "epicvc.services.checking.fsck")
+    inject(monkeypatch, "epicvc.actions.care.checking.fsck")
     monkeypatch.setenv("EPICVC_STATE_DIR", str(tmp_path / "others"))  # where it is not listed
     said = made.run("fsck")
     assert (said.code, crashes(made)) == (70, [])
@@ -136,7 +136,7 @@ def test_without_a_store_of_the_users_none_is_written(
 
 def test_a_command_that_starts_fast_leaves_one(made: EpicRepo) -> None:
     probe = (
-        "import sys; sys.argv = ['epicvc', 'status', '--porcelain']; import epicvc.cli.porcelain as place\n"
+        "import sys; sys.argv = ['epicvc', 'status', '--porcelain']; import epicvc.cli.output.porcelain as place\n"
         "def broken(): raise RuntimeError('bug')\n"
         "place.porcelain_status = broken\n"
         "from epicvc.__main__ import main; sys.exit(main())"

@@ -15,12 +15,12 @@ from support.repos import EpicRepo
 from support.terminal import terminal
 
 from epicvc.errors import FileUnavailable
-from epicvc.repo import apply, interrupted
+from epicvc.repo.apply import apply, interrupted
 
 #: Ends the process at a named point, as ``kill -9`` does: no handler runs, nothing is tidied up.
 DYING = """
 import os, sys
-import epicvc.repo.apply as apply
+import epicvc.repo.apply.apply as apply
 from epicvc.database.sqlite.writer import SQLiteWriter
 
 point, *arguments = sys.argv[1:]

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.services import newepics
+from epicvc.actions.sync import newepics
 
 
 def _work(repo: EpicRepo, statements: Iterable[str]) -> None:

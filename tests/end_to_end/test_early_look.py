@@ -15,8 +15,8 @@ from support.repos import EpicRepo
 PROBE = """
 import json, os, sys
 sys.path.insert(0, sys.argv.pop(1))
-import epicvc.repo.earlylook as earlylook
-from epicvc.files.early import EarlyLook
+import epicvc.repo.files.earlylook as earlylook
+from epicvc.files.scan.early import EarlyLook
 earlylook.MANY = 1
 earlylook._is_processor_idle = lambda: True
 begun, taken = [], []

@@ -10,8 +10,8 @@ import time
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.repo import newdatabase
-from epicvc.repo.recovery import recover
+from epicvc.repo.apply import newdatabase
+from epicvc.repo.apply.recovery import recover
 from epicvc.repo.repository import Repo
 
 COMMANDS = ("sync", "pull", "push", "status", "doctor")
@@ -53,7 +53,7 @@ def test_a_file_that_goes_while_the_command_begins(made: EpicRepo, monkeypatch: 
         made.database.unlink()
         return recover(repo)
 
-    monkeypatch.setattr("epicvc.repo.recovery.recover", gone)
+    monkeypatch.setattr("epicvc.repo.apply.recovery.recover", gone)
     said = made.run("sync")
     assert (said.code, said.out) == (6, "")
     assert "does not exist" in said.err
@@ -81,7 +81,7 @@ def test_what_a_killed_rollback_made_is_taken_back(made: EpicRepo, monkeypatch: 
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("epicvc.repo.newdatabase.take_back", lambda _: None)  # nobody is left to do it
+        patch.setattr("epicvc.repo.apply.newdatabase.take_back", lambda _: None)  # nobody is left to do it
         patch.setattr("epicvc.repo.repository.Repo.reading", killed)
         with pytest.raises(Killed):
             made.run("rollback", "HEAD")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.services import newepics, steps
-from epicvc.services.syncwork import Agenda
+from epicvc.actions.sync import newepics, steps
+from epicvc.actions.sync.work import Agenda
 
 PER_EPIC = "CREATE UNIQUE INDEX one_title ON framework_tasks(epic_id, title)"
 ANYWHERE = "CREATE UNIQUE INDEX one_title ON framework_tasks(title)"

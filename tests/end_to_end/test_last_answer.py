@@ -14,11 +14,11 @@ import pytest
 from support.repos import EpicRepo
 
 from epicvc import __main__ as entry
-from epicvc.database.sqlite.changetoken import COARSE_MARGIN_NS
-from epicvc.files import cache as stat_cache
-from epicvc.repo import lastanswer
-from epicvc.repo.config import PRIVATE, load_config
+from epicvc.database.sqlite.pages.changetoken import COARSE_MARGIN_NS
+from epicvc.files.scan import cache as stat_cache
+from epicvc.repo.config.config import PRIVATE, load_config
 from epicvc.repo.repository import STORE
+from epicvc.repo.shortcuts import lastanswer
 
 MARGIN_S = 0.12
 """After it, what was written last counts as settled."""
@@ -304,6 +304,6 @@ def test_a_directory_that_cannot_be_written(asker: Asker, monkeypatch: pytest.Mo
         raise FileUnavailable(str(path), "No space left on device")
 
     time.sleep(MARGIN_S)
-    monkeypatch.setattr("epicvc.fileio.atomic_write", full)
+    monkeypatch.setattr("epicvc.base.fileio.atomic_write", full)
     assert asker.ask() == "0\n"
     assert not asker.memory.exists()

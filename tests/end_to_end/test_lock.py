@@ -12,7 +12,7 @@ from support.lockwatch import Seen, watching
 from support.repos import EpicRepo, Facts
 
 from epicvc.database.sqlite import connection as opening
-from epicvc.repo import dbside
+from epicvc.repo.rows import dbside
 
 DECIDING = ("plan_epic", "parse", "read_file_epic", "decode_epic", "core_bytes", "rewrite", "render", "stage_file")
 """Functions that belong before the lock."""

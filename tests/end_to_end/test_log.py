@@ -140,7 +140,7 @@ def test_a_run_of_many_commands(made: EpicRepo, caplog: pytest.LogCaptureFixture
 def test_a_lock_that_was_waited_for(made: EpicRepo, caplog: pytest.LogCaptureFixture) -> None:
     import threading
 
-    from epicvc.fileio import RepoLock
+    from epicvc.base.fileio import RepoLock
 
     caplog.set_level(logging.INFO, "epicvc.lock")
     held, path = threading.Event(), made.root / ".epicvc" / "lock"
@@ -168,7 +168,7 @@ def test_a_password_is_in_no_log(made: EpicRepo) -> None:
 
 def test_what_a_crash_left_is_told(made: EpicRepo, caplog: pytest.LogCaptureFixture) -> None:
     from epicvc.repo.repository import Repo
-    from epicvc.store.records import Pending, View
+    from epicvc.store.file.records import Pending, View
 
     caplog.set_level(logging.INFO, "epicvc")
     with closing(Repo.open(made.root)) as repo, repo.lock(), repo.store.transaction() as txn:

@@ -228,11 +228,11 @@ def test_nothing_of_a_repo_is_imported(files: dict[str, Path]) -> None:
     code = (
         "import sys; from epicvc.cli.edge import run_application; run_application(sys.argv[1:]); "
         "print([name for name in sys.modules if name.startswith(('sqlite3', 'epicvc.repo', 'epicvc.store', "
-        "'epicvc.database', 'epicvc.services', 'rich'))])"
+        "'epicvc.database', 'epicvc.actions', 'rich'))])"
     )
     paths = [str(files[name]) for name in ("ours", "base", "theirs")]
     done = subprocess.run(
         [sys.executable, "-c", code, "merge-file", *paths], cwd=ROOT, capture_output=True, text=True, check=True
     )
     # what tells links in the way is all that a place outside of a repo needs of this room
-    assert done.stdout.strip() == "['epicvc.repo', 'epicvc.repo.ways']"
+    assert done.stdout.strip() == "['epicvc.repo', 'epicvc.repo.home', 'epicvc.repo.home.ways']"

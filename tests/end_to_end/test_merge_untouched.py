@@ -9,8 +9,8 @@ import pytest
 from support.branches import commit, fork, random_edits
 from support.repos import EpicRepo
 
+from epicvc.actions.merge.threeway import loading
 from epicvc.repo.repository import Repo
-from epicvc.services.threeway import loading
 
 
 def _outcome(repo: EpicRepo, *, synced: bool) -> tuple[Any, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo
 
+from epicvc.actions.restore import lastseen
 from epicvc.repo.documents import Documents
-from epicvc.repo.objects import Snapshot
-from epicvc.services import lastseen
+from epicvc.repo.history.objects import Snapshot
 
 REMOVED = "DELETE FROM framework_tasks; DELETE FROM framework_epics WHERE epic_key = '1'"
 MARKED = "UPDATE framework_epics SET status = 'deleted', deleted_at = '2026-01-01' WHERE epic_key = '1'"

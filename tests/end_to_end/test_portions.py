@@ -13,10 +13,12 @@ import pytest
 from support.killing import kill_points, run_killed
 from support.repos import EpicRepo, Facts
 
+from epicvc.actions.sync import newepics, portions
+from epicvc.actions.sync import work as syncwork
 from epicvc.database.sqlite import connection as opening
 from epicvc.errors import LossyField
-from epicvc.repo import apply, workers
-from epicvc.services import newepics, portions, syncwork
+from epicvc.repo.apply import apply
+from epicvc.repo.files import workers
 
 EPICS = 12
 TASKS = 4
@@ -413,8 +415,8 @@ KILLS = 14
 
 def test_killed_anywhere_the_next_sync_finishes(bare: EpicRepo, tmp_path: Path) -> None:
     setup = (
-        "import epicvc.repo.workers, epicvc.services.newepics; "
-        f"epicvc.services.newepics.PORTION = {SMALL}; epicvc.repo.workers.LEAST = {workers.LEAST}"
+        "import epicvc.repo.files.workers, epicvc.actions.sync.newepics; "
+        f"epicvc.actions.sync.newepics.PORTION = {SMALL}; epicvc.repo.files.workers.LEAST = {workers.LEAST}"
     )
     whole = bare.copy_to(tmp_path / "whole")
     steps = run_killed(whole.root, 0, "sync", setup=setup)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.cli.table import EPICVC, RECORDED, Family
+from epicvc.cli.line.table import EPICVC, RECORDED, Family
 from epicvc.repo.runs import FILE, Run, kept_runs
 from tests.docs.conftest import ROOT
 

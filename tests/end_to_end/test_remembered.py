@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.repo import agreed, dbcache, filesside
+from epicvc.repo import agreed
+from epicvc.repo.files import filesside
+from epicvc.repo.rows import dbcache
 
 CACHES = (filesside.CACHE, dbcache.FILE, agreed.FILE)
 Step = Callable[[EpicRepo, random.Random], object]
@@ -154,7 +156,7 @@ def test_a_clean_status_reads_no_document(made: EpicRepo, monkeypatch: pytest.Mo
 
     monkeypatch.setattr("epicvc.repo.documents.read_epics", read_anyway)
     monkeypatch.setattr("epicvc.repo.documents.core_id", read_anyway)
-    monkeypatch.setattr("epicvc.repo.filereading.parse", read_anyway)
-    monkeypatch.setattr("epicvc.repo.filestree.parse", read_anyway)
+    monkeypatch.setattr("epicvc.repo.files.filereading.parse", read_anyway)
+    monkeypatch.setattr("epicvc.repo.files.filestree.parse", read_anyway)
     assert made.json("status") == first[0]
     assert first[0]["clean"] and first[0]["in_sync"]

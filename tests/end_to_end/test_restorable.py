@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.database.sqlite import rehearsal
+from epicvc.database.sqlite.restore import rehearsal
 
 OWN = "CREATE TABLE own (d, CHECK (own_check(d)))"
 

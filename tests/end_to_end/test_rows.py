@@ -448,7 +448,7 @@ def test_a_new_file_and_a_new_row(repo: EpicRepo) -> None:
 
 def test_the_database_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another client's write between reading and writing is never overwritten: it is planned again."""
-    import epicvc.services.sync as service
+    import epicvc.actions.sync.sync as service
 
     facts = repo.facts
     repo.rewrite(facts.epic, lambda body: body.update(name="of the files"))
@@ -468,7 +468,7 @@ def test_the_database_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatc
 
 
 def test_a_file_changes_while_a_sync_is_planned(repo: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    import epicvc.services.sync as service
+    import epicvc.actions.sync.sync as service
 
     facts = repo.facts
     repo.sql("UPDATE framework_epics SET name = 'of the db' WHERE epic_key = ?", facts.epic)

@@ -13,8 +13,8 @@ from support.repos import EpicRepo
 #: Saves a file at a named moment of a command; at some of them the process ends there as well.
 SAVING = """
 import os, sys
-import epicvc.publish as publish
-import epicvc.repo.apply as apply
+import epicvc.base.publish as publish
+import epicvc.repo.apply.apply as apply
 from epicvc.database.sqlite.writer import SQLiteWriter
 
 moment, path, text, *arguments = sys.argv[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -60,7 +61,7 @@ def test_help(made: EpicRepo) -> None:
     """Beside the command line library, nothing of what commands work with, and nothing that draws."""
     found = imported(made, "--help")
     assert "typer" in found
-    assert not found & {"rich", "json", "hashlib", "sqlite3", "tomllib", "msgspec", "epicvc.jsonio", "epicvc.repo"}
+    assert not found & {"rich", "json", "hashlib", "sqlite3", "tomllib", "msgspec", "epicvc.base.jsonio", "epicvc.repo"}
 
 
 def test_the_script_that_is_installed_imports_nothing_first(made: EpicRepo) -> None:
@@ -91,33 +92,55 @@ NEVER = {
     "shutil",
     "tempfile",
     "ctypes",
-    "epicvc.cli.app",
-    "epicvc.cli.machine",
+    "epicvc.cli.line.app",
+    "epicvc.cli.output.machine",
     "msgspec.inspect",
     "textwrap",
 }
 """What no command needs that finds nothing to do."""
 
-WRITING = {"epicvc.repo.apply", "epicvc.repo.recovery", "epicvc.publish", "epicvc.database.sqlite.writer"}
-WRITING |= {"epicvc.database.push", "epicvc.services.sync"}
-SIDES = {"epicvc.repo.filesside", "epicvc.repo.dbside", "epicvc.database.sqlite.backend", "epicvc.store.staging"}
-MERGING = {"epicvc.merge.threeway", "epicvc.plan.plan", "epicvc.jsonio"}
-ROWS = {"epicvc.repo.rows", "epicvc.database.values"}
-CONFIGURATION = {"tomllib", "epicvc.plan.policies", "epicvc.planning.settings"}
-OBJECTS = {"hashlib", "json", "backports.zstd", "compression.zstd", "epicvc.repo.objects"}
+WRITING = {
+    "epicvc.repo.apply.apply",
+    "epicvc.repo.apply.recovery",
+    "epicvc.base.publish",
+    "epicvc.database.sqlite.writer",
+}
+WRITING |= {"epicvc.database.documents.push", "epicvc.actions.sync.sync"}
+SIDES = {
+    "epicvc.repo.files.filesside",
+    "epicvc.repo.rows.dbside",
+    "epicvc.database.sqlite.backend",
+    "epicvc.store.staging",
+}
+MERGING = {"epicvc.merge.threeway", "epicvc.plan.epic", "epicvc.base.jsonio"}
+ROWS = {"epicvc.repo.rows.rows", "epicvc.database.documents.values"}
+CONFIGURATION = {"tomllib", "epicvc.plan.policies", "epicvc.dates.settings"}
+OBJECTS = {"hashlib", "json", "backports.zstd", "compression.zstd", "epicvc.repo.history.objects"}
 CARRYING_OUT = {
-    *(f"epicvc.database.{name}" for name in ("changes", "fingerprint", "parcels", "push", "rowproof", "rowwrites")),
-    *(f"epicvc.files.{name}" for name in ("names", "rewrite", "spans", "style")),
-    *(f"epicvc.repo.{name}" for name in ("apply", "interrupted", "placing", "spool", "workers")),
-    *(f"epicvc.services.{name}" for name in ("commits", "decisions", "filedrafts", "newepics", "portions", "steps")),
-    *(f"epicvc.services.{name}" for name in ("syncgraph", "syncjob", "syncwork", "targets", "undoing")),
-    *("epicvc.merge.graph", "epicvc.publish", "epicvc.database.sqlite.writer", "epicvc.store.transaction"),
+    *(
+        f"epicvc.database.documents.{name}"
+        for name in ("changes", "fingerprint", "parcels", "push", "rowproof", "rowwrites")
+    ),
+    *(f"epicvc.files.{name}" for name in ("names", "format.rewrite", "format.spans", "format.style")),
+    *(
+        f"epicvc.repo.{name}"
+        for name in ("apply.apply", "apply.interrupted", "apply.placing", "rows.spool", "files.workers")
+    ),
+    *(f"epicvc.actions.sync.{name}" for name in ("decisions", "filedrafts", "newepics", "portions", "steps")),
+    *(f"epicvc.actions.sync.{name}" for name in ("graph", "job", "work")),
+    *(f"epicvc.actions.{name}" for name in ("shared.commits", "shared.targets", "restore.undoing")),
+    *("epicvc.merge.graph", "epicvc.base.publish", "epicvc.database.sqlite.writer", "epicvc.store.file.transaction"),
 }
 """What checks and writes, once something is out of sync."""
-SETTLING = {f"epicvc.services.{name}" for name in ("epictrail", "newest", "originwords", "questions", "tracing")}
-SETTLING |= {"epicvc.services.remembering", "heapq"}
-NOTHING_TO_SYNC = CARRYING_OUT | SETTLING | {"epicvc.store.records", "json", "tomllib", "weakref"}
-UNREAD = {"epicvc.plan.plan", "epicvc.database.query", "epicvc.repo.mergebase", "weakref"}
+SETTLING = {f"epicvc.actions.origin.{name}" for name in ("trail", "words", "tracing")}
+SETTLING |= {f"epicvc.actions.{name}" for name in ("decide.newest", "decide.memory", "shared.questions")} | {"heapq"}
+NOTHING_TO_SYNC = CARRYING_OUT | SETTLING | {"epicvc.store.file.records", "json", "tomllib", "weakref"}
+UNREAD = {"epicvc.plan.epic", "epicvc.database.query", "epicvc.repo.history.mergebase", "weakref"}
+
+
+def test_the_modules_that_are_not_needed_exist() -> None:
+    named = NEVER | WRITING | SIDES | MERGING | ROWS | CONFIGURATION | OBJECTS | NOTHING_TO_SYNC | UNREAD
+    assert [name for name in named if name.startswith("epicvc.") and importlib.util.find_spec(name) is None] == []
 
 
 @pytest.mark.parametrize(
@@ -127,9 +150,9 @@ UNREAD = {"epicvc.plan.plan", "epicvc.database.query", "epicvc.repo.mergebase", 
         (("tag",), WRITING | SIDES | MERGING | OBJECTS | CONFIGURATION),
         (("log", "-n", "1"), WRITING | SIDES | MERGING | CONFIGURATION | {"json"}),
         (("op", "log", "-n", "1"), WRITING | SIDES | MERGING),
-        (("status",), WRITING | {"tomllib", "epicvc.store.transaction"}),
-        (("diff",), WRITING | ROWS | CONFIGURATION | {"epicvc.store.transaction", *UNREAD}),
-        (("commit", "-m", "nothing"), {"epicvc.plan.plan", "epicvc.database.query", "epicvc.database.sqlite.writer"}),
+        (("status",), WRITING | {"tomllib", "epicvc.store.file.transaction"}),
+        (("diff",), WRITING | ROWS | CONFIGURATION | {"epicvc.store.file.transaction", *UNREAD}),
+        (("commit", "-m", "nothing"), {"epicvc.plan.epic", "epicvc.database.query", "epicvc.database.sqlite.writer"}),
         (("sync",), {"tomllib", "epicvc.database.sqlite.writer"}),
     ],
 )
@@ -164,14 +187,14 @@ def test_only_the_module_of_the_command(made: EpicRepo, words: tuple[str, ...], 
 def test_work_is_done_without_the_command_line_library(made: EpicRepo, words: tuple[str, ...]) -> None:
     made.ok("commit", "-m", "all")
     made.sql("UPDATE framework_epics SET summary = 'of two sides'")
-    assert not imported(made, *words) & {"typer", "rich", "epicvc.cli.app"}
+    assert not imported(made, *words) & {"typer", "rich", "epicvc.cli.line.app"}
 
 
 def test_a_diff_does_not_open_a_database_that_is_remembered(made: EpicRepo) -> None:
     made.ok("commit", "-m", "all")
     time.sleep(0.12)  # until its stamp is old enough to be trusted
     made.ok("diff")
-    reading = {"epicvc.database.sqlite.reader", "epicvc.database.sqlite.rows", "epicvc.database.sqlite.schema"}
+    reading = {"epicvc.database.sqlite.reader", "epicvc.database.sqlite.rows", "epicvc.database.sqlite.schema.schema"}
     assert not imported(made, "diff") & reading
     made.sql("UPDATE framework_epics SET summary = 'of two sides'")
     assert imported(made, "diff") >= reading
@@ -181,7 +204,8 @@ def test_a_diff_does_not_open_a_database_that_is_remembered(made: EpicRepo) -> N
 def test_a_process_that_looks_at_the_files_begins_at_once() -> None:
     """It is forked while nothing is imported, so that it imports by itself what it needs."""
     probe = (
-        "import sys; before = set(sys.modules); import epicvc.files.looking; print(*sorted(set(sys.modules) - before))"
+        "import sys; before = set(sys.modules); import epicvc.files.scan.looking; "
+        "print(*sorted(set(sys.modules) - before))"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", probe]
@@ -239,7 +263,7 @@ def test_hook_where_no_epic_is_staged(made: EpicRepo) -> None:
 
 
 NO_USE = {"typer", "typing_extensions", "rich", "sqlite3", "hashlib", "holidays", "deepdiff"}
-OF_A_REPO = {"epicvc.repo.config", "epicvc.repo.repository", "epicvc.services", "epicvc.store", "epicvc.database"}
+OF_A_REPO = {"epicvc.repo.config.config", "epicvc.repo.repository", "epicvc.actions", "epicvc.store", "epicvc.database"}
 
 
 @needs_git
@@ -250,7 +274,7 @@ def test_hook_where_an_epic_is_staged(made: EpicRepo) -> None:
     git.git("add", "epics")
     found = imported(made, "hook", "pre-commit")
     assert "epicvc.gitlink.checking" in found
-    unwanted = NO_USE | OF_A_REPO | {"pathlib", "unicodedata", "epicvc.files.spans"}
+    unwanted = NO_USE | OF_A_REPO | {"pathlib", "unicodedata", "epicvc.files.format.spans"}
     assert not found & unwanted, found & unwanted
 
 
@@ -260,14 +284,14 @@ def test_merge_driver(made: EpicRepo) -> None:
         git.write(name, value)
     found = imported(made, "merge-driver", "base", "ours", "theirs", "7", "epics/5.json")
     assert git.read("ours") == epic(name="Ours", goals=[])
-    unwanted = NO_USE | OF_A_REPO | {"epicvc.plan.plan", "epicvc.plan.moves", "tomllib"}
+    unwanted = NO_USE | OF_A_REPO | {"epicvc.plan.epic", "epicvc.plan.moves.moves", "tomllib"}
     assert not found & unwanted, found & unwanted
 
 
 def test_msgspec_at_a_lower_price_is_msgspec() -> None:
     """Nothing is left behind: typing_extensions can be imported by whoever needs it."""
     code = (
-        "import sys; from epicvc.lean import import_msgspec; import_msgspec(); import_msgspec(); "
+        "import sys; from epicvc.base.lean import import_msgspec; import_msgspec(); import_msgspec(); "
         "assert 'msgspec' in sys.modules; assert 'typing_extensions' not in sys.modules; import typing_extensions; "
         "import typing, msgspec; S = msgspec.defstruct('S', [('a', typing.Annotated[int, msgspec.Meta(ge=0)])]); "
         "assert msgspec.json.decode(b'{\"a\": 1}', type=S).a == 1"
@@ -278,7 +302,7 @@ def test_msgspec_at_a_lower_price_is_msgspec() -> None:
 def test_parts_of_msgspec_that_nobody_used_are_there() -> None:
     """Whether they are asked for as parts, by a function of theirs, or as modules."""
     code = (
-        "import sys; from epicvc.lean import import_msgspec; import_msgspec(); import msgspec; "
+        "import sys; from epicvc.base.lean import import_msgspec; import_msgspec(); import msgspec; "
         "assert not {'msgspec.inspect', 'msgspec._json_schema', 'msgspec.yaml', 'textwrap'} & {*sys.modules}; "
         "assert msgspec.toml.decode(b'a = 1') == {'a': 1}; assert callable(msgspec.yaml.decode); "
         "assert msgspec.json.schema(int) == {'type': 'integer'}; assert msgspec.json.schema_components([int])[0]; "
@@ -291,7 +315,7 @@ def test_parts_of_msgspec_that_nobody_used_are_there() -> None:
 def test_uuid_at_a_lower_price_is_uuid() -> None:
     """Nothing is left behind: platform can be imported by whoever needs it, and ids are made as ever."""
     code = (
-        "import sys; from epicvc.lean import import_msgspec; import_msgspec(); "
+        "import sys; from epicvc.base.lean import import_msgspec; import_msgspec(); "
         "assert 'uuid' in sys.modules; assert 'platform' not in sys.modules; import platform, uuid, msgspec; "
         "assert platform.machine(); assert uuid._LINUX == (platform.system() == 'Linux'); uuid.getnode(); "
         "one = uuid.uuid4(); assert msgspec.json.decode(msgspec.json.encode(one), type=uuid.UUID) == one"
@@ -327,7 +351,7 @@ def test_a_program_that_synchronises(made: EpicRepo) -> None:
     )
     named, used = json.loads(done.stdout)
     assert set(named) <= {"__future__", "epicvc"}
-    services = ("doctor", "checking", "initialise", "commits", "quality", "resolving", "restoring", "threeway")
-    others = ("epicvc.cli", "epicvc.ui", "epicvc.repo.apply", *(f"epicvc.services.{name}" for name in services))
+    rooms = ("care", "report.quality", "resolve", "merge", "restore.restoring", "shared.commits")
+    others = ("epicvc.cli", "epicvc.ui", "epicvc.repo.apply.apply", *(f"epicvc.actions.{name}" for name in rooms))
     assert [name for name in used if name.startswith(others)] == []
     assert not set(used) & {"typer", "rich", "holidays", "sqlalchemy"}

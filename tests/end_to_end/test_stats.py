@@ -149,7 +149,7 @@ def test_what_costs_points(made: EpicRepo) -> None:
 
 
 def test_of_many_places_the_first_are_listed(made: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    from epicvc.services import quality
+    from epicvc.actions.report import quality
 
     monkeypatch.setattr(quality, "LISTED", 3)
     made.ok("sync")
@@ -161,7 +161,7 @@ def test_of_many_places_the_first_are_listed(made: EpicRepo, monkeypatch: pytest
 
 
 def test_nearly_all_is_not_all(made: EpicRepo) -> None:
-    from epicvc.services.quality import Score
+    from epicvc.actions.report.quality import Score
 
     assert Score(99_999, 100_000).percentage == 99.99
     assert Score(100_000, 100_000).percentage == Score().percentage == 100.0

@@ -10,7 +10,7 @@ from support.repos import NO_FACTS, EpicRepo
 
 from epicvc import BidirectionalSync
 from epicvc.errors import ConstraintBroken, InvalidJSON, NotFound
-from epicvc.repo import apply
+from epicvc.repo.apply import apply
 from epicvc.store.store import Store
 from tests.faces.place import FILES, edit, epic_name, files, name_in, rename, rows, sql
 
@@ -62,7 +62,7 @@ def test_a_batch_is_one_operation(synced: Path) -> None:
 
 
 def test_many_new_epics_are_one_transaction(synced: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("epicvc.services.newepics.PORTION", 2)  # what others would come in
+    monkeypatch.setattr("epicvc.actions.sync.newepics.PORTION", 2)  # what others would come in
     sql("DROP INDEX idx_tasks_key_unique")  # with it new epics come together in any case
     performed: list[bool] = []
     perform = apply.perform

@@ -25,6 +25,8 @@ from epicvc import (
     JSONEnrichmentEngine,
     MigrationRunner,
 )
+from epicvc.actions.care.initialise import Found, initialise
+from epicvc.base.fileio import directory_locked
 from epicvc.errors import (
     DatabaseUnavailable,
     EpicvcError,
@@ -35,9 +37,7 @@ from epicvc.errors import (
     Unavailable,
     UsageError,
 )
-from epicvc.fileio import directory_locked
 from epicvc.repo.runs import kept_runs
-from epicvc.services.initialise import Found, initialise
 from tests.faces.place import FILES, edit, epic_name, files, name_in, rename, rows, sql
 
 ONE = "epico_1.json"
@@ -608,12 +608,12 @@ def test_a_repo_that_another_process_makes_meanwhile_is_used(bare: Path, monkeyp
         initialise(*given, **named)
         return initialise(*given, **named)
 
-    monkeypatch.setattr("epicvc.services.initialise.initialise", late)
+    monkeypatch.setattr("epicvc.actions.care.initialise.initialise", late)
     assert sync_here().get_sync_status()["total_epics"] == 9
 
 
 def test_a_repo_is_not_made_while_another_process_makes_one(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("epicvc.services.initialise.MAKING_SECONDS", 0.05)
+    monkeypatch.setattr("epicvc.actions.care.initialise.MAKING_SECONDS", 0.05)
     with directory_locked(bare, 0), pytest.raises(Unavailable, match="held by another process"):
         sync_here()
     assert not (bare / ".epicvc").exists()

@@ -24,7 +24,7 @@ from epicvc.errors import (
     Unfinished,
     UsageError,
 )
-from epicvc.repo.apply import Stage
+from epicvc.repo.apply.apply import Stage
 from tests.faces.place import FILES, files, name_in, rename
 
 ONE = "epico_1.json"
@@ -303,7 +303,7 @@ def test_an_operation_that_its_process_left_is_forgotten_with_the_memory(
 
     with monkeypatch.context() as patch, pytest.raises(Unfinished):
         patch.setattr(Stage, "publish", dying)
-        patch.setattr("epicvc.repo.interrupted.finish", lambda *_: dying(_[0]))
+        patch.setattr("epicvc.repo.apply.interrupted.finish", lambda *_: dying(_[0]))
         sync.sync_all_epics()
     sync = BidirectionalSync(db_manager=later)
     assert (dump(later), files()) == (before[0], left)

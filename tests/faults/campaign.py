@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from epicvc.repo import stores
+from epicvc.repo.home import stores
 from faults import scenes
 from faults.client import Answer, Call, Fault, Kind, Mode, Server, read_log
 from faults.oracle import End

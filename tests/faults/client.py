@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from support.guard import ROOT, foreign
 
-from epicvc.repo import stores
+from epicvc.repo.home import stores
 
 SOURCE = Path(__file__).with_name("interpose.c")
 _RECORD = struct.Struct("=IIIIQq")

@@ -10,9 +10,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from epicvc import fileio
+from epicvc.base import fileio
 from epicvc.database.sqlite import backend
-from epicvc.repo import placing, recovery
+from epicvc.repo.apply import placing, recovery
 
 
 def without_file_sync() -> None:

@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from epicvc.base.temporary import TEMPORARY_SUFFIX
 from epicvc.cli.edge import run_application
 from epicvc.store.store import Store
-from epicvc.temporary import TEMPORARY_SUFFIX
 from faults.scenes import Expected, summary
 from faults.state import Sides, commits, observe
 

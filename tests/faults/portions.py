@@ -17,14 +17,14 @@ COLUMNS = {"framework_epics": "id, epic_key, name, summary", "framework_tasks": 
 
 def small() -> None:
     """Have two epics fill a portion, in the child that calls this."""
-    from epicvc.services import newepics
+    from epicvc.actions.sync import newepics
 
     newepics.PORTION = 13
 
 
 def packed() -> None:
     """The same, in parcels."""
-    from epicvc.repo import workers
+    from epicvc.repo.files import workers
 
     small()
     workers.LEAST = 1

@@ -110,7 +110,7 @@ def _sync_an_edit(repo: EpicRepo) -> None:
 
 def many_at_once() -> None:
     """Have a few rows wait in a file before the database is locked, in the child that calls this."""
-    from epicvc.repo import dbside
+    from epicvc.repo.rows import dbside
 
     dbside.KEPT_BYTES = 0  # type: ignore[misc]
 

@@ -9,10 +9,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from epicvc.repo.objects import get_commit, get_snapshot
-from epicvc.store import tree
+from epicvc.repo.history.objects import get_commit, get_snapshot
 from epicvc.store.objects import ObjectType
 from epicvc.store.store import Store
+from epicvc.store.tree import tree
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}( \d{2}:\d{2}:\d{2})?")
 

@@ -7,8 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.files.align import align
-from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.base.jsonio import JSON, dumps_canonical
+from epicvc.files.format.align import align
 
 ITEMS: st.SearchStrategy[list[JSON]] = st.lists(st.integers(0, 5), max_size=8)
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.files import early, looking
-from epicvc.files.early import EarlyLook
-from epicvc.files.looking import Answer, look
-from epicvc.files.scan import is_settled, stat_key
+from epicvc.files.scan import early, looking
+from epicvc.files.scan.early import EarlyLook
+from epicvc.files.scan.looking import Answer, look
+from epicvc.files.scan.scan import is_settled, stat_key
 
 EXCLUDE = ("left/**", "**/not_*.json")
 

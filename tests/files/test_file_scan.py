@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from epicvc.errors import FileUnavailable, UnsafeName
-from epicvc.files.patterns import compile_patterns, tracking
-from epicvc.files.scan import STAT_SIZE, scan, stat_key, times_of
+from epicvc.files.scan.patterns import compile_patterns, tracking
+from epicvc.files.scan.scan import STAT_SIZE, scan, stat_key, times_of
 
 
 def make(root: Path, *paths: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.files.index import ID_SIZE, NEVER, FileIndex, Row
-from epicvc.files.scan import STAT_SIZE, FoundFiles, pack_paths
+from epicvc.files.scan.index import ID_SIZE, NEVER, FileIndex, Row
+from epicvc.files.scan.scan import STAT_SIZE, FoundFiles, pack_paths
 
 PATHS = st.dictionaries(st.text("ab/é", min_size=1, max_size=4), st.integers(0, 3), max_size=200)
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from epicvc.files.patterns import compile_patterns
+from epicvc.files.scan.patterns import compile_patterns
 
 
 def spelled_out(pattern: str) -> re.Pattern[str]:

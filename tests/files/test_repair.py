@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.files.repair import repair
-from epicvc.jsonio import parse
+from epicvc.base.jsonio import parse
+from epicvc.files.format.repair import repair
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from epicvc.base.jsonio import JSON, dumps_canonical, equal, parse
 from epicvc.errors import InvalidJSON
-from epicvc.files.rewrite import rewrite
-from epicvc.files.spans import Node, spans
-from epicvc.files.style import Style, detect_style, render
-from epicvc.jsonio import JSON, dumps_canonical, equal, parse
+from epicvc.files.format.rewrite import rewrite
+from epicvc.files.format.spans import Node, spans
+from epicvc.files.format.style import Style, detect_style, render
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "epics"
 SPACES = ["", " ", "\n", "\r\n", "\t", "\n    ", " \n\n  "]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from epicvc.files.cache import VERSION, clock_ns, is_settled, load_index, save_index
-from epicvc.files.index import Edit, FileIndex, Row
-from epicvc.files.scan import scan, stat_key
+from epicvc.files.scan.cache import VERSION, clock_ns, is_settled, load_index, save_index
+from epicvc.files.scan.index import Edit, FileIndex, Row
+from epicvc.files.scan.scan import scan, stat_key
 
 SECOND = 1_000_000_000
 NOW = 1_700_000_000 * SECOND

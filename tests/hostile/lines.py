@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from epicvc.cli.table import EPICVC, Table
+from epicvc.cli.line.table import EPICVC, Table
 
 LINES: Final[tuple[tuple[str, ...], ...]] = (
     ("init",),

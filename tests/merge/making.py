@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from support.plans import State
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.model.document import Core, tasks_of
 
 WORDS = ["", "a", "b", "c", "Ç ã", "\u0000", "~/", "1", "long " * 9]

@@ -11,8 +11,8 @@ from support.plans import State, states
 from epicvc.merge.threeway import Decide, Direction, preferring, undecided
 from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.findmoves import Places, find_moves
-from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.plan.epic import Outcome, Policy, plan_epic
+from epicvc.plan.moves.findmoves import Places, find_moves
 
 from .making import Maker, SetMaker, require
 

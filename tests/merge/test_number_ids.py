@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.jsonio import parse
+from epicvc.base.jsonio import parse
 from epicvc.merge.threeway import Context
 from epicvc.merge.values import merge_value
 from epicvc.model.diff import diff

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Triple, Value
 from epicvc.merge.values import member, merge_by_rule, merge_keys, merge_objects
 from epicvc.model.labels import Label, Selection

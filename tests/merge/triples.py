@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias, cast
 
-from epicvc.jsonio import JSON, dumps_canonical, equal
+from epicvc.base.jsonio import JSON, dumps_canonical, equal
 from epicvc.merge.document import DocumentMerge
 from epicvc.merge.threeway import ABSENT, Conflict, Context, Direction, Triple, Value
 from epicvc.merge.values import merge_value
@@ -21,7 +21,7 @@ from epicvc.model.document import UNAGREED, Core, read_file_epic, same_core, tas
 from epicvc.model.edit import new_file
 from epicvc.model.labels import Label
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.plan.epic import Outcome, Policy, plan_epic
 
 from .making import EXTRAS, SETS, Maker, require
 from .setlaws import check_set

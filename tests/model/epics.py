@@ -8,7 +8,7 @@ from typing import cast
 
 from hypothesis import strategies as st
 
-from epicvc.jsonio import JSON, dumps_canonical
+from epicvc.base.jsonio import JSON, dumps_canonical
 from epicvc.model.diff import keyed
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epicvc.jsonio import JSON, equal
+from epicvc.base.jsonio import JSON, equal
 from epicvc.model.diff import Change, Op, diff, diff_epic, keyed, moved
 from epicvc.model.document import Core
 from epicvc.model.labels import Label

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from epicvc.base.jsonio import JSON, dumps_canonical, parse
 from epicvc.errors import InvalidData, InvalidField, InvalidFile
-from epicvc.jsonio import JSON, dumps_canonical, parse
 from epicvc.model.document import (
     UNAGREED,
     Core,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.model.document import Core, epic_body, read_file_epic, same_core, tasks_of
 from epicvc.model.edit import new_file, with_core
 from epicvc.model.mapping import BUILTIN

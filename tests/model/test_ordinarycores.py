@@ -10,8 +10,8 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from epicvc.base.jsonio import JSON
 from epicvc.errors import EpicvcError
-from epicvc.jsonio import JSON
 from epicvc.model.document import core_bytes, read_file_epic
 from epicvc.model.mapping import BUILTIN, Field, Kind, LinkMap, Mapping, Rule
 from epicvc.model.ordinarycores import OrdinaryCores

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from epicvc.base.jsonio import parse
+from epicvc.base.limits import MAX_DEPTH
 from epicvc.errors import InvalidJSON
-from epicvc.jsonio import parse
-from epicvc.limits import MAX_DEPTH
 from epicvc.model import sharedtasks
 from epicvc.model.sharedtasks import without_shared
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.growing import grows_evenly
 
-from epicvc.plan.filemerge import merge_files
+from epicvc.plan.file.filemerge import merge_files
 
 Task = dict[str, Any]
 

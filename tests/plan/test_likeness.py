@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.model.document import Core
-from epicvc.plan.likeness import PER_TASK, alike, pairs
+from epicvc.plan.moves.likeness import PER_TASK, alike, pairs
 
 Tasks = dict[str, Core]
 

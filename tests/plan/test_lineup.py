@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from epicvc.model.document import Core, Tasks, place
-from epicvc.plan.lineup import Lineup
+from epicvc.plan.moves.lineup import Lineup
 
 
 def put(tasks: Tasks, task: Core, reference: Sequence[str]) -> Tasks:

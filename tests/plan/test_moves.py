@@ -7,12 +7,12 @@ from typing import cast
 import pytest
 from support.plans import State, states
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Decide, Direction, preferring, undecided
 from epicvc.model.document import Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.findmoves import Places, find_moves
-from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.plan.epic import Outcome, Policy, plan_epic
+from epicvc.plan.moves.findmoves import Places, find_moves
 
 LINKS = "dependencies"
 

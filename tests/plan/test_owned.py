@@ -10,8 +10,8 @@ from epicvc.merge.threeway import Direction
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import BUILTIN
+from epicvc.plan.epic import Outcome, Policy, plan_epic
 from epicvc.plan.owned import Owned, core_at, core_only
-from epicvc.plan.plan import Outcome, Policy, plan_epic
 from epicvc.plan.policies import decide_by_policy
 
 CORE: Core = {"name": "Garden", "tasks": [{"id": "1.1", "title": "Dig"}, {"id": "1.2", "title": "Plant"}]}

@@ -6,12 +6,12 @@ from typing import cast
 
 import pytest
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction
 from epicvc.model.document import UNAGREED, Core
 from epicvc.model.labels import Selection, parse_label
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.plan import Outcome, Policy, decide_labels, plan_epic
+from epicvc.plan.epic import Outcome, Policy, decide_labels, plan_epic
 from epicvc.plan.policies import POLICIES, decide_by_policy
 
 

@@ -22,13 +22,13 @@ from model.epics import (
     unmarked,
 )
 
-from epicvc.jsonio import JSON, equal
+from epicvc.base.jsonio import JSON, equal
 from epicvc.merge.threeway import ABSENT, Conflict, Direction, Value
 from epicvc.model.document import Core, RowEpic, read_file_epic, same_core, settle, tasks_of
 from epicvc.model.edit import new_file
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.plan import Outcome, Policy, plan_epic
+from epicvc.plan.epic import Outcome, Policy, plan_epic
 from epicvc.plan.policies import decide_by_policy
 
 Three: TypeAlias = "tuple[Core | None, Core | None, Core | None]"

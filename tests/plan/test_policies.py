@@ -6,7 +6,7 @@ import pytest
 
 from epicvc.merge.threeway import Chosen, Conflict
 from epicvc.model.labels import parse_label
-from epicvc.plan.plan import Policy, plan_epic
+from epicvc.plan.epic import Policy, plan_epic
 from epicvc.plan.policies import NEVER_AUTO, Policies
 
 POLICIES = Policies(

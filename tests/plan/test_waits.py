@@ -9,8 +9,8 @@ import pytest
 from epicvc.merge.threeway import Direction
 from epicvc.model.labels import Label
 from epicvc.model.mapping import BUILTIN
-from epicvc.plan.moves import Moved, Moves
-from epicvc.plan.plan import Policy, plan_epic
+from epicvc.plan.epic import Policy, plan_epic
+from epicvc.plan.moves.moves import Moved, Moves
 from epicvc.plan.waits import Unseen, Waits, waits
 
 NOTHING: frozenset[str] = frozenset()

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from epicvc.repo.agreed import Agreement, load_agreement, save_agreement
-from epicvc.repo.objects import DatabaseState, Snapshot
+from epicvc.repo.history.objects import DatabaseState, Snapshot
 
 STATE = Snapshot(b"f" * 32, DatabaseState(b"s" * 32, b"t" * 32), b"b" * 32, b"m" * 32)
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from epicvc.base.limits import MAX_DEPTH
 from epicvc.errors import InvalidConfig
-from epicvc.limits import MAX_DEPTH
-from epicvc.repo.config import CONFIG, PRIVATE, load_config
-from epicvc.repo.configcache import FILE, recall, remember
+from epicvc.repo.config.config import CONFIG, PRIVATE, load_config
+from epicvc.repo.config.configcache import FILE, recall, remember
 
 TEXT = b"""
 [files]

@@ -9,14 +9,14 @@ import pytest
 from support.epics import write_epics
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc.database.sqlite import marking
+from epicvc.database.sqlite.pages import marking
 from epicvc.database.sqlite.reader import SQLiteReader
 from epicvc.errors import DamagedObject
-from epicvc.repo import dbmark, dbside
-from epicvc.repo.dbmark import MarkedState
-from epicvc.repo.objects import DatabaseState
+from epicvc.repo.history.objects import DatabaseState
 from epicvc.repo.repository import Repo
-from epicvc.store import tree
+from epicvc.repo.rows import dbmark, dbside
+from epicvc.repo.rows.dbmark import MarkedState
+from epicvc.store.tree import tree
 
 
 @pytest.fixture

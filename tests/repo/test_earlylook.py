@@ -13,16 +13,16 @@ import pytest
 from store.memory import Memory
 from support.repos import list_place
 
-from epicvc.files import looking
-from epicvc.files.early import EarlyLook
-from epicvc.files.scan import STAT_SIZE, FoundFiles, pack_paths
-from epicvc.repo import earlylook
-from epicvc.repo.base import put_mapping
-from epicvc.repo.config import PRIVATE, Config
-from epicvc.repo.earlylook import FILE, begin, remember
-from epicvc.repo.filesside import FilesSide
+from epicvc.files.scan import looking
+from epicvc.files.scan.early import EarlyLook
+from epicvc.files.scan.scan import STAT_SIZE, FoundFiles, pack_paths
+from epicvc.repo.config.config import PRIVATE, Config
+from epicvc.repo.files import earlylook
+from epicvc.repo.files.earlylook import FILE, begin, remember
+from epicvc.repo.files.filesside import FilesSide
+from epicvc.repo.files.tracked import FilesState
+from epicvc.repo.history.base import put_mapping
 from epicvc.repo.repository import STORE
-from epicvc.repo.tracked import FilesState
 
 TWO = FoundFiles(pack_paths(["1.json", "2.json"]), bytes(2 * STAT_SIZE))
 

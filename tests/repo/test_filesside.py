@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from store.memory import Memory
 
-from epicvc.repo import filereading
-from epicvc.repo.base import put_mapping
-from epicvc.repo.config import Config
-from epicvc.repo.filesside import CACHE, FilesSide
-from epicvc.repo.tracked import FilesState
+from epicvc.repo.config.config import Config
+from epicvc.repo.files import filereading
+from epicvc.repo.files.filesside import CACHE, FilesSide
+from epicvc.repo.files.tracked import FilesState
+from epicvc.repo.history.base import put_mapping
 from epicvc.store.objects import ObjectId
 
 NAMES = ("a.json", "b.json", "b/c.json", "b-d.json", "e.json")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from epicvc.base.jsonio import JSON, dumps_canonical
 from epicvc.database.rowcodec import SQLValue, decode_key, decode_row, encode_key, encode_row
-from epicvc.jsonio import JSON, dumps_canonical
-from epicvc.repo.dbside import SPILL, pack_row, unpack_row
+from epicvc.repo.rows.dbside import SPILL, pack_row, unpack_row
 from epicvc.store.objects import ObjectId, ObjectType, object_id
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "format.md"

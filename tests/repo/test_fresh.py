@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.repo.mergebase import commits_since
-from epicvc.repo.objects import CommitKind, Snapshot, get_commit, put_commit, put_snapshot
-from epicvc.store import tree
+from epicvc.repo.history.mergebase import commits_since
+from epicvc.repo.history.objects import CommitKind, Snapshot, get_commit, put_commit, put_snapshot
 from epicvc.store.objects import ObjectId, ObjectType
+from epicvc.store.tree import tree
 from tests.store.memory import Memory
 
 BEGIN = datetime(2025, 1, 1, tzinfo=UTC)

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from epicvc.errors import DamagedStore
-from epicvc.repo.interrupted import finish
-from epicvc.store.records import Pending, View
+from epicvc.repo.apply.interrupted import finish
+from epicvc.store.file.records import Pending, View
 
 DETAILS = dict.fromkeys(("time", "description", "user", "undoes", "redoes"), "")
 KNOWN = View({}, "0" * 64)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from epicvc.errors import DamagedObject
 from epicvc.model.mapping import BUILTIN
-from epicvc.repo.base import get_mapping, put_mapping
-from epicvc.repo.objects import get_commit, payload_of
+from epicvc.repo.history.base import get_mapping, put_mapping
+from epicvc.repo.history.objects import get_commit, payload_of
 from epicvc.store.objects import ObjectId, ObjectType, object_id
 
 TEXTS = st.text() | st.sampled_from(["\x00\x1f\x7f", '"\\/\b\f\n\r\t', "\u2028\u2029\ufeff", "\U0001f600\uffff"])

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from epicvc.planning.keeping import Planned
-from epicvc.planning.settings import Settings
+from epicvc.dates.keeping import Planned
+from epicvc.dates.settings import Settings
 from epicvc.repo.plans import FILE, PlanRecord, load_plans, save_plans
 
 RECORD = PlanRecord(

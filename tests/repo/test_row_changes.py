@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.repo import dbside
-from epicvc.repo.dbside import RowChange, RowChanges, pack_row
-from epicvc.repo.spool import Spool
-from epicvc.store import tree
+from epicvc.repo.rows import dbside
+from epicvc.repo.rows.dbside import RowChange, RowChanges, pack_row
+from epicvc.repo.rows.spool import Spool
 from epicvc.store.objects import ObjectId, ObjectSource
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
+from epicvc.store.tree import tree
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.repo import spool
-from epicvc.repo.spool import Spool
+from epicvc.repo.rows import spool
+from epicvc.repo.rows.spool import Spool
 
 VALUES = [["a", 1, None], ["b" * 1000, 2.5, b"\xff"], [], ["c", {"x": [1, 2]}]]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from epicvc.errors import InvalidData, Unavailable, UsageError
-from epicvc.repo import stores
+from epicvc.repo.home import stores
 
 ID = "0123456789abcdef" * 2
 

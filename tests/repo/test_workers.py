@@ -15,11 +15,12 @@ import pytest
 from support.epics import task, write_epics
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc.repo import dbcapture, dbside, filereading, workers
-from epicvc.repo.objects import DatabaseState
-from epicvc.repo.workers import Answers, Workers
-from epicvc.store import tree
+from epicvc.repo.files import filereading, workers
+from epicvc.repo.files.workers import Answers, Workers
+from epicvc.repo.history.objects import DatabaseState
+from epicvc.repo.rows import dbcapture, dbside
 from epicvc.store.store import Store
+from epicvc.store.tree import tree
 
 
 @pytest.fixture

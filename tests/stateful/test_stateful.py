@@ -12,7 +12,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from support.counts import Tally
 from support.repos import EpicRepo
 
-from epicvc.database.sqlite import marking
+from epicvc.database.sqlite.pages import marking
 from stateful.machine import Machine
 from stateful.world import make
 

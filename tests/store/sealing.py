@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from epicvc.store.census import CENSUS, OLDEST, dump_census
-from epicvc.store.records import OPERATION_COLUMNS
-from epicvc.store.rowcheck import crc_of
+from epicvc.store.file.census import CENSUS, OLDEST, dump_census
+from epicvc.store.file.records import OPERATION_COLUMNS
+from epicvc.store.file.rowcheck import crc_of
 from epicvc.store.store import Store
 
 _COLUMNS = {

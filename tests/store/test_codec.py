@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.errors import DamagedObject, InvalidData, NewerFormat
-from epicvc.store import codec, node, objects, tree
-from epicvc.store.census import EMPTY, dump_census
+from epicvc.store import codec, objects
 from epicvc.store.codec import Codec, pack, unpack
+from epicvc.store.file.census import EMPTY, dump_census
 from epicvc.store.objects import ObjectType, Packed, is_id, object_id
 from epicvc.store.store import Store
+from epicvc.store.tree import node, tree
 
 from .memory import Memory
 
@@ -182,7 +183,7 @@ def test_the_worked_examples_of_the_format_hold() -> None:
 
 
 def test_the_tables_of_the_format_are_those_of_the_store() -> None:
-    from epicvc.store import sqlite
+    from epicvc.store.file import sqlite
 
     tables = "".join(f"{statement.strip()};\n" for statement in sqlite.TABLES.values())
     assert tables in FORMAT.read_text("utf-8")

@@ -6,9 +6,9 @@ import pytest
 
 from epicvc.errors import DamagedObject
 from epicvc.store.objects import ObjectType, Packed
-from epicvc.store.recent import Recent
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
+from epicvc.store.tree.recent import Recent
 
 
 def test_what_nobody_asked_for_longest_goes_first() -> None:

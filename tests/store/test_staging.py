@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from epicvc.errors import DamagedObject, InvalidData
-from epicvc.store import codec, staging, tree
+from epicvc.store import codec, staging
 from epicvc.store.dictionary import Dictionary
 from epicvc.store.objects import ObjectType, Packed, object_id
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
+from epicvc.store.tree import tree
 
 
 def stored(store: Store) -> int:

@@ -29,8 +29,8 @@ from epicvc.errors import (
     UsageError,
 )
 from epicvc.store.codec import pack
+from epicvc.store.file.records import Operation, Pending, View
 from epicvc.store.objects import ObjectId, ObjectType, object_id
-from epicvc.store.records import Operation, Pending, View
 from epicvc.store.store import Store
 
 from .sealing import seal

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from epicvc.errors import DamagedObject
-from epicvc.store import node, tree
 from epicvc.store.objects import ObjectId, ObjectType, object_id
+from epicvc.store.tree import node, tree
 
 from .memory import Memory
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from epicvc.errors import DamagedStore
-from epicvc.store import node, tree
 from epicvc.store.codec import pack
+from epicvc.store.file.records import Operation, Pending, View
 from epicvc.store.objects import ObjectId, ObjectType, object_id
-from epicvc.store.records import Operation, Pending, View
 from epicvc.store.staging import Staging
 from epicvc.store.store import Store
+from epicvc.store.tree import node, tree
 from epicvc.store.verify import Problem, delete_unreachable, verify_objects
 
 from .sealing import seal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from epicvc.model.document import Core
-from epicvc.plan.plan import Outcome
+from epicvc.plan.epic import Outcome
 
 State = dict[str, Core]
 """A document set: cores by epic."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from epicvc.cli.edge import run_application
-from epicvc.repo import stores
+from epicvc.repo.home import stores
 from epicvc.store.store import Store
 from support.guard import ROOT
 

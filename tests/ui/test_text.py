@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.jsonio import JSON
+from epicvc.base.jsonio import JSON
 from epicvc.ui.text import count, printable, shown
 
 

@@ -7,11 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, environment, repo_of, settings_of
 
 if TYPE_CHECKING:
-    from epicvc.services.backup.place import Backups
+    from epicvc.actions.backup.place import Backups
 
 Since = Annotated[str | None, Option("--since", metavar="ID", help="Go on from this backup: ID, or latest.")]
 Files = Annotated[Path | None, Option("--files", metavar="DIR", help="Only the JSON of a directory, tracked or not.")]
@@ -44,8 +44,8 @@ _INVALID = 4
 )
 def create(context: Context, since: Since = None, to: To = None, files: Files = None, dry_run: DryRun = False) -> int:
     """Back both sides up as they are; no branch moves."""
+    from epicvc.actions.backup.create import back_up_directory, create_backup
     from epicvc.errors import UsageError
-    from epicvc.services.backup.create import back_up_directory, create_backup
 
     settings = settings_of(context)
     target = settings.start() / to if to is not None else None
@@ -56,7 +56,7 @@ def create(context: Context, since: Since = None, to: To = None, files: Files = 
     else:
         made = create_backup(repo_of(context), since=since, to=target, dry_run=dry_run)
     if settings.json:
-        from epicvc.cli import machinebackups
+        from epicvc.cli.output import backups as machinebackups
 
         settings.emit(machinebackups.created(made))
     else:
@@ -74,7 +74,7 @@ def list(context: Context, source: From = None) -> int:  # noqa: A001  # the com
         backups = _backups(context, source, stack)
         found = backups.all()
         if settings.json:
-            from epicvc.cli import machinebackups
+            from epicvc.cli.output import backups as machinebackups
 
             settings.emit(machinebackups.listed(found))
         else:
@@ -89,9 +89,9 @@ def list(context: Context, source: From = None) -> int:  # noqa: A001  # the com
 @examples("epicvc backup verify", "epicvc backup verify latest --from /mnt/backups", "epicvc backup verify --sample 5%")
 def verify(context: Context, names: Names = None, source: From = None, sample: Sample = None) -> int:
     """Verify that backups could be restored now: the newest, or those that are named."""
+    from epicvc.actions.backup.catalog import LATEST, find_backup
+    from epicvc.actions.backup.state import Proof
     from epicvc.errors import EpicvcError
-    from epicvc.services.backup.catalog import LATEST, find_backup
-    from epicvc.services.backup.state import Proof
 
     settings = settings_of(context)
     part = _percent(sample)
@@ -107,7 +107,7 @@ def verify(context: Context, names: Names = None, source: From = None, sample: S
                     raise
                 proofs.append((backup, Proof(errors=[error.message])))
     if settings.json:
-        from epicvc.cli import machinebackups
+        from epicvc.cli.output import backups as machinebackups
 
         settings.emit(machinebackups.verified(proofs))
     else:
@@ -131,9 +131,9 @@ def restore(
     dry_run: DryRun = False,
 ) -> int:
     """Bring a backup back, in place or into a new one, once all of it is verified."""
+    from epicvc.actions.backup.catalog import backup_at, find_backup
     from epicvc.errors import UsageError
-    from epicvc.repo.revisions import parse_when
-    from epicvc.services.backup.catalog import backup_at, find_backup
+    from epicvc.repo.history.revisions import parse_when
 
     settings = settings_of(context)
     if (name is None) == (at is None):
@@ -144,7 +144,7 @@ def restore(
         backup = find_backup(there, name) if name is not None else backup_at(there, parse_when(at or ""))
         done = backups.restore(backup, settings.start() / to if to is not None else None, dry_run=dry_run)
     if settings.json:
-        from epicvc.cli import machinebackups
+        from epicvc.cli.output import backups as machinebackups
 
         settings.emit(machinebackups.restored(done))
     else:
@@ -174,8 +174,8 @@ def forget(
     dry_run: DryRun = False,
 ) -> int:
     """Drop the backups that a policy does not keep, or those that are named; gc gives their space back."""
-    from epicvc.services.backup.forget import Wish, forget_backups
-    from epicvc.services.backup.retention import Policy
+    from epicvc.actions.backup.forget import Wish, forget_backups
+    from epicvc.actions.backup.retention import Policy
 
     settings = settings_of(context)
     tags = tuple(keep_tag or ())
@@ -193,7 +193,7 @@ def forget(
         backups = _backups(context, source, stack)
         decisions = forget_backups(backups, Wish(tuple(names or ()), policy), dry_run=dry_run)
     if settings.json:
-        from epicvc.cli import machinebackups
+        from epicvc.cli.output import backups as machinebackups
 
         settings.emit(machinebackups.forgotten(decisions, dry_run=dry_run))
     else:
@@ -205,9 +205,9 @@ def forget(
 
 def _backups(context: Context, source: Path | None, stack: ExitStack) -> Backups:
     """The backups that a command is about: those of the repo, or those in a directory, for which none is needed."""
+    from epicvc.actions.backup.bundles import BundleDirectory
+    from epicvc.actions.backup.place import Backups, open_backups
     from epicvc.errors import NotFound
-    from epicvc.services.backup.bundles import BundleDirectory
-    from epicvc.services.backup.place import Backups, open_backups
 
     settings = settings_of(context)
     if source is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from epicvc.cli.parameters import Option, examples
+from epicvc.cli.line.parameters import Option, examples
 from epicvc.cli.settings import Context, environment, repo_of, settings_of
 
 Full = Annotated[bool, Option("--full", help="Verify the store's pages and indexes too.")]
@@ -19,13 +19,13 @@ _INVALID = 4
 @examples("epicvc fsck", "epicvc fsck --full")
 def fsck(context: Context, full: Full = False) -> int:
     """Verify every object, every ref, and that everything referred to is there."""
-    from epicvc.services import checking
+    from epicvc.actions.care import checking
     from epicvc.ui.reports import problem_report
 
     settings = settings_of(context)
     report = checking.fsck(repo_of(context, history=True), full=full)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.fsck(report))
     else:
@@ -36,7 +36,7 @@ def fsck(context: Context, full: Full = False) -> int:
 @examples("epicvc gc --dry-run", "epicvc gc")
 def gc(context: Context, keep_operations: Keep = 90, dry_run: DryRun = False) -> int:
     """Drop what no ref and no operation refers to."""
-    from epicvc.services import checking
+    from epicvc.actions.care import checking
     from epicvc.ui.text import count
 
     settings = settings_of(context)
@@ -54,13 +54,13 @@ def gc(context: Context, keep_operations: Keep = 90, dry_run: DryRun = False) ->
 @examples("epicvc doctor", "epicvc doctor --repair")
 def doctor(context: Context, repair: Repair = False) -> int:
     """Look both sides and the store over, and explain what is odd."""
-    from epicvc.services.doctor import doctor as look_over
+    from epicvc.actions.care.doctor import doctor as look_over
     from epicvc.ui.reports import doctor_report
 
     settings = settings_of(context)
     findings = look_over(repo_of(context, history=not repair), repair=repair)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.doctor(findings))
     else:
@@ -75,12 +75,12 @@ def adopt(context: Context, dry_run: DryRun = False) -> int:
     A store that is not on your list of stores is only read for its history, since a clone may have brought it. The
     database that it names is used from then on: look at it with --dry-run first.
     """
-    from epicvc.services.adopting import adopt as adopt_store
+    from epicvc.actions.care.adopting import adopt as adopt_store
 
     settings = settings_of(context)
     done = adopt_store(settings.start(), environment(), dry_run=dry_run)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.adopt(done))
     else:

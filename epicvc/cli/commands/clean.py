@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Option, examples
+from epicvc.cli.line.parameters import Option, examples
 from epicvc.cli.settings import Context, environment, repo_of, settings_of
 
 if TYPE_CHECKING:
-    from epicvc.services.cleaning import CleanReport
-    from epicvc.services.cleaningdb import DatabaseCleaning
+    from epicvc.actions.clean.cleaning import CleanReport
+    from epicvc.actions.clean.database import DatabaseCleaning
 
 Tasks = Annotated[bool, Option("--orphaned-tasks", help="Tasks without an epic, dependencies without a task.")]
 Sessions = Annotated[bool, Option("--orphaned-sessions", help="Recorded sessions on tasks that do not exist.")]
@@ -37,7 +37,7 @@ def db(
     dry_run: DryRun = False,
 ) -> int:
     """Remove orphaned tasks, dependencies and sessions; or only what is named, old records and unused space too."""
-    from epicvc.services.cleaningplace import open_database_cleaning
+    from epicvc.actions.clean.place import open_database_cleaning
 
     settings = settings_of(context)
     everything = not (orphaned_tasks or orphaned_sessions or archive is not None or vacuum)
@@ -67,7 +67,7 @@ def db(
 @examples("epicvc clean files --dry-run")
 def files(context: Context, duplicates: Duplicates = False, repair: Repair = False, dry_run: DryRun = False) -> int:
     """Mend common faults of epic files and remove copies; or only what is named."""
-    from epicvc.services.cleaningfiles import FileCleaning
+    from epicvc.actions.clean.files import FileCleaning
 
     repo = repo_of(context)
     cleaning = FileCleaning(repo.config.files, repo.config.mapping, repo)
@@ -81,7 +81,7 @@ def cache(
     context: Context, temporaries: Temporaries = False, checksums: Checksums = False, dry_run: DryRun = False
 ) -> int:
     """Remove temporary files of commands that died, and what is remembered of both sides."""
-    from epicvc.services import cleaningcache
+    from epicvc.actions.clean import cache as cleaningcache
 
     repo = repo_of(context)
     reports: list[CleanReport] = []
@@ -97,7 +97,7 @@ def _tell(context: Context, reports: list[CleanReport]) -> int:
 
     settings = settings_of(context)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.clean(reports))
     else:

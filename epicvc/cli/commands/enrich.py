@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 Epics = Annotated[
@@ -30,9 +30,9 @@ def enrich(
     dry_run: DryRun = False,
 ) -> int:
     """Write every epic with its calculated fields into a file of its own; the authors' files stay as they are."""
-    from epicvc.planning.inputs import read_day
+    from epicvc.actions.enrich.enriching import enrich_repo
+    from epicvc.dates.inputs import read_day
     from epicvc.repo.runs import Counts
-    from epicvc.services.enriching import enrich_repo
     from epicvc.ui.plans import enrich_report
 
     settings, repo = settings_of(context), repo_of(context)
@@ -45,7 +45,7 @@ def enrich(
     )
     context.counted(lambda: Counts(len(found.report.stale)))
     if settings.json:
-        from epicvc.cli import machineplans as machine
+        from epicvc.cli.output import plans as machine
 
         settings.emit(machine.enrich(found))
     elif not settings.quiet:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from epicvc.cli import gitcommands
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, Settings, settings_of
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def hook(context: Context, name: Name) -> int:
         raise UsageError(f"epicvc has no hook {name!r}", hint=f"it has {' and '.join(HOOKS)}")
     report = check_staged(Git(settings.start()))
     if settings.json:
-        from epicvc.cli.machinegit import staged
+        from epicvc.cli.output.git import staged
 
         settings.emit(staged(report))
         return gitcommands.FINDINGS if report and report.findings else 0
@@ -102,7 +102,7 @@ def uninstall(context: Context, dry_run: DryRun = False) -> int:
 @examples("epicvc git doctor")
 def doctor(context: Context) -> int:
     """Say what of it is installed, stale or missing, and whether the epicvc that git starts does start."""
-    from epicvc.cli.machinegit import parts
+    from epicvc.cli.output.git import parts
     from epicvc.gitlink import install as gitlink
     from epicvc.gitlink.part import STALE
 
@@ -116,7 +116,7 @@ def doctor(context: Context) -> int:
 
 
 def _tell(settings: Settings, lines: list[Line], *, dry_run: bool) -> None:
-    from epicvc.cli.machinegit import parts
+    from epicvc.cli.output.git import parts
     from epicvc.gitlink.install import REMOVED, WRITTEN
 
     if settings.json:

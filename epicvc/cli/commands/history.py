@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, complete_refs, repo_of, settings_of
 
 Message = Annotated[str, Option("--message", "-m", metavar="MESSAGE", help="Why.")]
@@ -34,15 +34,15 @@ def commit(
     dry_run: DryRun = False,
 ) -> int:
     """Record both sides as they are, agreeing or not."""
+    from epicvc.actions.shared import commits
     from epicvc.model.labels import Selection
-    from epicvc.services import commits
 
     settings = settings_of(context)
     report = commits.commit(
         repo_of(context), message, Selection.of(epics or []), allow_empty=allow_empty, dry_run=dry_run
     )
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.commit(report))
     elif not report.changed:
@@ -57,7 +57,7 @@ def commit(
 @examples("epicvc log", "epicvc log --oneline -n 5", "epicvc log a..b")
 def log(context: Context, revision: Range = None, max_count: Number = None, oneline: OneLine = False) -> int:
     """Show the history, newest first."""
-    from epicvc.services.refs import names_by_commit
+    from epicvc.actions.restore.refs import names_by_commit
     from epicvc.ui.log import draw_log
 
     settings = settings_of(context)
@@ -65,7 +65,7 @@ def log(context: Context, revision: Range = None, max_count: Number = None, onel
     commits = islice(repo.revisions.range(revision), max_count)
     names = names_by_commit(repo)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.log(commits, names))
     else:
@@ -83,9 +83,9 @@ def log(context: Context, revision: Range = None, max_count: Number = None, onel
 @examples("epicvc show", "epicvc show HEAD~1 5")
 def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -> int:
     """Show a commit and what it changed."""
+    from epicvc.actions.history.diff import compare_commit
+    from epicvc.actions.restore.refs import names_by_commit
     from epicvc.model.labels import Selection
-    from epicvc.services.compare import compare_commit
-    from epicvc.services.refs import names_by_commit
     from epicvc.ui.changes import draw_changes
     from epicvc.ui.log import draw_commit
 
@@ -95,7 +95,7 @@ def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -
     comparison = compare_commit(repo, found, Selection.of(labels or []))
     names = names_by_commit(repo)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.show(found, names, comparison))
     else:
@@ -108,14 +108,14 @@ def show(context: Context, revision: Revision = "HEAD", labels: Labels = None) -
 @examples("epicvc blame 5", "epicvc blame 5:tasks/5.1a")
 def blame(context: Context, label: Place) -> int:
     """Show who changed each field last: the commit, its author and time, and the side."""
+    from epicvc.actions.origin import blaming
     from epicvc.model.labels import parse_label
-    from epicvc.services import blaming
     from epicvc.ui.log import draw_blame
 
     settings = settings_of(context)
     found = blaming.blame(repo_of(context), parse_label(label))
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.blame(label, found))
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from epicvc.cli.parameters import Option, examples
+from epicvc.cli.line.parameters import Option, examples
 from epicvc.cli.settings import Context, environment, settings_of
 
 Files = Annotated[str | None, Option("--files", metavar="DIR", help="The directory of JSON epics.")]
@@ -19,7 +19,7 @@ def init(context: Context, files: Files = None, dry_run: DryRun = False) -> int:
     Looks for epics/user_epics, then epics, and for framework.db. A database named with --db that does not exist yet
     is made with the built-in schema; where none is found, init asks whether to make one.
     """
-    from epicvc.services.initialise import initialise
+    from epicvc.actions.care.initialise import initialise
     from epicvc.ui.reports import init_report
 
     settings = settings_of(context)
@@ -32,7 +32,7 @@ def init(context: Context, files: Files = None, dry_run: DryRun = False) -> int:
         offer=lambda name: settings.ask(f"no database found; make {name} with the built-in schema?"),
     )
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.init(found))
     elif not settings.quiet:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from epicvc.cli.edge import read_bytes, write_bytes
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, settings_of
 
 Ours = Annotated[Path, Argument(metavar="OURS", help="Your version; gets the result.")]
@@ -35,7 +35,7 @@ def merge_file(
     """Merge three JSON files of any shape, three-way; no repo is needed."""
     from epicvc.errors import UsageError
     from epicvc.merge.threeway import preferring
-    from epicvc.plan.filemerge import merge_files
+    from epicvc.plan.file.filemerge import merge_files
 
     settings = settings_of(context)
     if stdout and settings.json:
@@ -48,7 +48,7 @@ def merge_file(
     elif not dry_run and merged.data != mine:
         _replace(paths[0], settings.start(), merged.data)
     if settings.json:
-        from epicvc.cli.machine import file_merge
+        from epicvc.cli.output.machine import file_merge
 
         settings.emit(file_merge(merged, mine))
     elif merged.conflicts and not settings.quiet:
@@ -58,8 +58,8 @@ def merge_file(
 
 def _replace(path: Path, start: Path, data: bytes) -> None:
     """Replace what a path leads to, through symlinks as git does, unless a clone's lead out of it."""
-    from epicvc.fileio import atomic_write
-    from epicvc.repo.ways import followed
+    from epicvc.base.fileio import atomic_write
+    from epicvc.repo.home.ways import followed
 
     atomic_write(followed(path, start), data)
 

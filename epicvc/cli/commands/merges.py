@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
-    from epicvc.services.merging import MergeReport
+    from epicvc.actions.merge.merging import MergeReport
 
 Revision = Annotated[str | None, Argument(metavar="[REV]", help="A revision.", autocompletion=complete_refs)]
 Message = Annotated[str | None, Option("--message", "-m", metavar="MESSAGE", help="Why.")]
@@ -34,8 +34,8 @@ def merge(
     dry_run: DryRun = False,
 ) -> int:
     """Merge a branch or commit into the current branch, both sides included."""
+    from epicvc.actions.merge import merging
     from epicvc.merge.threeway import preferring
-    from epicvc.services import merging
 
     if _finishes(context, "merge", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
         return 0
@@ -62,8 +62,8 @@ def revert(
     dry_run: DryRun = False,
 ) -> int:
     """Take one commit's changes back, by a new commit."""
+    from epicvc.actions.merge import merging
     from epicvc.merge.threeway import preferring
-    from epicvc.services import merging
 
     if _finishes(context, "revert", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
         return 0
@@ -93,17 +93,17 @@ def _finishes(
     Raises:
         UsageError: not exactly one of a revision and these two is given.
     """
+    from epicvc.actions.merge import waiting
     from epicvc.errors import UsageError
-    from epicvc.services import mergewaiting
 
     if (revision is not None) + abort + proceed != 1:
         hint = f"epicvc {command} REV, epicvc {command} --continue or epicvc {command} --abort"
         raise UsageError(f"what to {command}, or how to go on?", hint=hint)
     if proceed:
-        _tell(context, mergewaiting.finish(repo_of(context), command, message=message, dry_run=dry_run))
+        _tell(context, waiting.finish(repo_of(context), command, message=message, dry_run=dry_run))
     elif abort:
         settings = settings_of(context)
-        report = mergewaiting.abort(repo_of(context), command, dry_run=dry_run)
+        report = waiting.abort(repo_of(context), command, dry_run=dry_run)
         if settings.json:
             _tell(context, report)
         else:
@@ -112,13 +112,13 @@ def _finishes(
 
 
 def _tell(context: Context, report: MergeReport) -> int:
-    from epicvc.services.recording import counts_of_merge
+    from epicvc.actions.report.recording import counts_of_merge
     from epicvc.ui.reports import merge_report
 
     settings = settings_of(context)
     context.counted(lambda: counts_of_merge(report))
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.merge(report))
     elif not settings.quiet:

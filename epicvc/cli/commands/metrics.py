@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Option, examples
+from epicvc.cli.line.parameters import Option, examples
 from epicvc.cli.settings import Context, repo_of, settings_of
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ Output = Annotated[Path | None, Option("--output", "-o", metavar="FILE", help="I
 @examples("epicvc stats", "epicvc stats --since 7d --command sync", "epicvc stats --no-quality --json")
 def stats(context: Context, since: Since = None, command: Commands = None, no_quality: NoQuality = False) -> int:
     """Show how long runs took, how they ended and what they moved, and how good the data is."""
+    from epicvc.actions.report.metrics import measure_repo, read_since
+    from epicvc.actions.report.quality import data_quality
     from epicvc.errors import EpicvcError
-    from epicvc.services.metrics import measure_repo, read_since
-    from epicvc.services.quality import data_quality
 
     settings = settings_of(context)
     commands = _known(command or [])
@@ -48,9 +48,9 @@ def stats(context: Context, since: Since = None, command: Commands = None, no_qu
         except EpicvcError as error:  # the figures of runs are asked for most of all where something is wrong
             warnings.append(f"the data cannot be measured: {error.message}")
     if settings.json:
-        from epicvc.cli import machinemetrics
+        from epicvc.cli.output import metrics
 
-        settings.emit(machinemetrics.stats(found, commands, quality, warnings))
+        settings.emit(metrics.stats(found, commands, quality, warnings))
     else:
         from epicvc.ui.metrics import draw_metrics, draw_quality
 
@@ -67,12 +67,12 @@ def stats(context: Context, since: Since = None, command: Commands = None, no_qu
 @examples("epicvc report", "epicvc report --since 30d --output report.md", "epicvc report --json --output report.json")
 def report(context: Context, since: ReportSince = None, markdown: Markdown = False, output: Output = None) -> int:
     """Report status, conflicts and who made them, history, runs, quality of the data and schedule on one page."""
+    from epicvc.actions.report.contents import collect
+    from epicvc.actions.report.markdown import to_markdown
+    from epicvc.actions.report.metrics import read_since
+    from epicvc.actions.report.output import require_writable, write_report
     from epicvc.cli.edge import json_text
     from epicvc.errors import UsageError
-    from epicvc.services.metrics import read_since
-    from epicvc.services.reporting.contents import collect
-    from epicvc.services.reporting.markdown import to_markdown
-    from epicvc.services.reporting.output import require_writable, write_report
 
     settings = settings_of(context)
     if markdown and settings.json:
@@ -83,9 +83,9 @@ def report(context: Context, since: ReportSince = None, markdown: Markdown = Fal
         require_writable(repo, path)
     found = collect(repo, read_since(since, repo.now()) if since is not None else None)
     if settings.json:
-        from epicvc.cli import machinemetrics
+        from epicvc.cli.output import metrics
 
-        shape = machinemetrics.report(found)
+        shape = metrics.report(found)
         if path is None:
             settings.emit(shape)
             return 0
@@ -107,7 +107,7 @@ def _known(names: Sequence[str]) -> list[str]:
     Raises:
         UsageError: runs of a command are not recorded, or there is no such command.
     """
-    from epicvc.cli.table import RECORDED
+    from epicvc.cli.line.table import RECORDED
     from epicvc.errors import UsageError
 
     groups = {name.split(" ", 1)[0] for name in RECORDED}

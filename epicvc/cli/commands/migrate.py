@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, environment, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from epicvc.services.migrating import Migrator
-    from epicvc.services.migrationreport import MigrationReport
+    from epicvc.actions.migrate.migrating import Migrator
+    from epicvc.actions.migrate.report import MigrationReport
 
 Dir = Annotated[Path | None, Option("--dir", metavar="DIR", help="Where the migrations are.")]
 Version = Annotated[str | None, Argument(metavar="[VERSION]", help="The last version to apply; all by default.")]
@@ -37,7 +37,7 @@ def status(context: Context, migrations: Dir = None, exit_code: Pending = False)
     with _migrator(context, migrations) as migrator:
         found = migrator.status()
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.migrations(found))
     else:
@@ -74,10 +74,10 @@ def down(
 @examples("epicvc migrate new 'add owner to epics'")
 def new(context: Context, name: Title, migrations: Dir = None, dry_run: DryRun = False) -> int:
     """Make the files of a new migration and its rollback, with the next number."""
+    from epicvc.actions.migrate.newmigration import new_migration
+    from epicvc.actions.migrate.place import DIRECTORY
     from epicvc.errors import NotFound
     from epicvc.repo.repository import find_root
-    from epicvc.services.migrationplace import DIRECTORY
-    from epicvc.services.newmigration import new_migration
 
     settings = settings_of(context)
     start = settings.start()
@@ -90,7 +90,7 @@ def new(context: Context, name: Title, migrations: Dir = None, dry_run: DryRun =
     else:
         made = new_migration(start, start / migrations, name, with_builtin=False, dry_run=dry_run)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.new_migration(made, dry_run=dry_run))
         return 0
@@ -111,7 +111,7 @@ def verify(context: Context, migrations: Dir = None) -> int:
     with _migrator(context, migrations) as migrator:
         found = migrator.verify()
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.proof(found))
     else:
@@ -128,7 +128,7 @@ def baseline(context: Context, version: Adopted = None, migrations: Dir = None, 
 
 @contextmanager
 def _migrator(context: Context, directory: Path | None) -> Iterator[Migrator]:
-    from epicvc.services.migrationplace import open_migrator
+    from epicvc.actions.migrate.place import open_migrator
 
     settings = settings_of(context)
     start = settings.start()
@@ -143,7 +143,7 @@ def _tell(context: Context, report: MigrationReport) -> int:
 
     settings = settings_of(context)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.migrate(report))
     elif not settings.quiet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, repo_of, settings_of
 
 Operation = Annotated[str | None, Argument(metavar="[OP]", help="An operation's id; the last one by default.")]
@@ -17,7 +17,7 @@ DryRun = Annotated[bool, Option("--dry-run", help="Only say what would happen.")
 @examples("epicvc undo", "epicvc undo 3f2a")
 def undo(context: Context, operation: Operation = None, dry_run: DryRun = False) -> int:
     """Take back what an operation changed, and only that."""
-    from epicvc.services import undoing
+    from epicvc.actions.restore import undoing
 
     found = undoing.undo(repo_of(context), operation, dry_run=dry_run)
     return _tell(context, "undo", found.id, found.description, dry_run=dry_run)
@@ -26,7 +26,7 @@ def undo(context: Context, operation: Operation = None, dry_run: DryRun = False)
 @examples("epicvc redo")
 def redo(context: Context, dry_run: DryRun = False) -> int:
     """Bring back what undo took back last."""
-    from epicvc.services import undoing
+    from epicvc.actions.restore import undoing
 
     found = undoing.redo(repo_of(context), dry_run=dry_run)
     return _tell(context, "redo", found.id, found.description, dry_run=dry_run)
@@ -40,7 +40,7 @@ def log(context: Context, max_count: Number = None) -> int:
     settings, repo = settings_of(context), repo_of(context)
     operations = islice(repo.store.operations(), max_count)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.operations(operations))
     else:
@@ -51,7 +51,7 @@ def log(context: Context, max_count: Number = None) -> int:
 @examples("epicvc op restore 3f2a")
 def restore(context: Context, operation: Needed, dry_run: DryRun = False) -> int:
     """Bring refs and both sides to where they were after an operation."""
-    from epicvc.services import undoing
+    from epicvc.actions.restore import undoing
 
     found = undoing.restore_operation(repo_of(context), operation, dry_run=dry_run)
     return _tell(context, "op restore", found.id, found.description, dry_run=dry_run)

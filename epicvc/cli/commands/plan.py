@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ def plan(
     dry_run: DryRun = False,
 ) -> int:
     """Calculate planned dates from durations, and write them into the database."""
+    from epicvc.dates.inputs import read_day
     from epicvc.errors import UsageError
     from epicvc.model.labels import Selection
-    from epicvc.planning.inputs import read_day
 
     if schedule and (all_ or replan or dry_run):
         raise UsageError("--schedule only shows; it does not go with --all, --replan or --dry-run")
@@ -62,16 +62,16 @@ def _plan(
     replan: bool,
     dry_run: bool,
 ) -> int:
+    from epicvc.actions.dates.planning import PlanRequest, plan
     from epicvc.errors import InvalidData
     from epicvc.repo.runs import Counts
-    from epicvc.services.planning import PlanRequest, plan
     from epicvc.ui.plans import plan_report
 
     settings = settings_of(context)
     report = plan(repo, PlanRequest(selection, today, everything, replan, dry_run))
     context.counted(lambda: Counts(len(report.changed)))
     if settings.json:
-        from epicvc.cli import machineplans as machine
+        from epicvc.cli.output import plans as machine
 
         settings.emit(machine.plan(report))
     elif not settings.quiet:
@@ -84,12 +84,12 @@ def _plan(
 
 
 def _schedule(settings: Settings, repo: Repo, today: date | None, selection: Selection) -> int:
-    from epicvc.services.scheduling import timetable
+    from epicvc.actions.dates.scheduling import timetable
     from epicvc.ui.timeline import draw_timetable
 
     table = timetable(repo, today=today, selection=selection)
     if settings.json:
-        from epicvc.cli import machineplans as machine
+        from epicvc.cli.output import plans as machine
 
         settings.emit(machine.schedule(table))
     else:

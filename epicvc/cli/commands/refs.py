@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def branch(
     dry_run: DryRun = False,
 ) -> int:
     """List branches, make one, rename one, or remove one."""
+    from epicvc.actions.restore import refs
     from epicvc.errors import UsageError
-    from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
     settings, repo = settings_of(context), repo_of(context)
@@ -59,7 +59,7 @@ def branch(
         refs.create_branch(repo, name, revision, force=force, dry_run=dry_run)
         settings.say(f"branch {name} {'would be' if dry_run else 'is'} at {_at(repo, revision)}")
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.branches(refs.branches(repo), repo.revisions.branch()))
     return 0
@@ -74,8 +74,8 @@ def switch(
     dry_run: DryRun = False,
 ) -> int:
     """Make a branch the current one, both sides included."""
+    from epicvc.actions.restore import restoring
     from epicvc.cli.commands.states import tell_arrival
-    from epicvc.services import restoring
 
     arrival = restoring.switch(repo_of(context), name, create=create, discard=discard_changes, dry_run=dry_run)
     return tell_arrival(context, arrival, "switch", dry_run=dry_run)
@@ -91,8 +91,8 @@ def tag(
     dry_run: DryRun = False,
 ) -> int:
     """List tags, name a commit, or remove a name."""
+    from epicvc.actions.restore import refs
     from epicvc.errors import UsageError
-    from epicvc.services import refs
     from epicvc.ui.log import draw_refs
 
     settings, repo = settings_of(context), repo_of(context)
@@ -108,7 +108,7 @@ def tag(
         refs.create_tag(repo, name, revision, force=force, dry_run=dry_run)
         settings.say(f"tag {name} {'would be' if dry_run else 'is'} {_at(repo, revision)}")
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.tags(refs.tags(repo)))
     return 0

@@ -6,18 +6,18 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 from epicvc.cli.edge import read_bytes
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, environment, repo_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from epicvc.actions.resolve.resolving import Wish
+    from epicvc.actions.shared.questions import Dispute, ResolveReport
     from epicvc.cli.settings import Settings
     from epicvc.merge.threeway import Conflict
     from epicvc.model.labels import Label
     from epicvc.repo.repository import Repo
-    from epicvc.services.questions import Dispute, ResolveReport
-    from epicvc.services.resolving import Wish
 
 Labels = Annotated[
     list[str] | None,
@@ -48,9 +48,9 @@ def resolve(
     dry_run: DryRun = False,
 ) -> int:
     """Settle conflicts: one by one at the terminal, by side with --prefer, by value with --set, or by a script."""
+    from epicvc.actions.resolve import resolving
     from epicvc.errors import UsageError
     from epicvc.model.labels import parse_label
-    from epicvc.services import resolving
 
     settings = settings_of(context)
     ways = [prefer is not None or bool(set_) or from_ is not None, replay, forget]
@@ -71,7 +71,7 @@ def resolve(
 
 
 def _wishes(repo: Repo, labels: Sequence[Label], prefer: str | None, sets: Sequence[str]) -> list[Wish]:
-    from epicvc.services import resolving
+    from epicvc.actions.resolve import resolving
 
     wishes = [_parse_set(text) for text in sets]
     if prefer is not None:
@@ -81,10 +81,10 @@ def _wishes(repo: Repo, labels: Sequence[Label], prefer: str | None, sets: Seque
 
 
 def _parse_set(text: str) -> Wish:
+    from epicvc.actions.resolve.resolving import Wish, set_value
+    from epicvc.base.jsonio import parse
     from epicvc.errors import UsageError
-    from epicvc.jsonio import parse
     from epicvc.model.labels import parse_label
-    from epicvc.services.resolving import Wish, set_value
 
     label, equals, value = text.partition("=")
     if not equals:
@@ -101,13 +101,13 @@ def _answers(settings: Settings, source: str | None) -> tuple[str, bytes] | None
 
 
 def _tell(context: Context, report: ResolveReport) -> int:
-    from epicvc.services.recording import counts_of_resolve
+    from epicvc.actions.report.recording import counts_of_resolve
     from epicvc.ui.reports import resolve_report
 
     settings = settings_of(context)
     context.counted(lambda: counts_of_resolve(report))
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.resolve(report))
     elif not settings.quiet:
@@ -118,8 +118,8 @@ def _tell(context: Context, report: ResolveReport) -> int:
 
 
 def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
+    from epicvc.actions.decide.memory import Memory
     from epicvc.errors import NotFound
-    from epicvc.services.remembering import Memory
     from epicvc.ui.text import count
 
     settings, memory = settings_of(context), Memory(repo_of(context))
@@ -129,7 +129,7 @@ def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
             raise NotFound(f"nothing is remembered of {label}", hint="without a label all resolutions are forgotten")
     forgotten = memory.forget(labels, dry_run=dry_run)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.forgotten(forgotten))
     else:
@@ -139,10 +139,10 @@ def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
 
 def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
     """List the conflicts for a script, or ask a person."""
+    from epicvc.actions.resolve import resolving
+    from epicvc.actions.shared.questions import ResolveReport, questions_of
+    from epicvc.actions.shared.session import finish_interrupted
     from epicvc.errors import NotFound
-    from epicvc.services import resolving
-    from epicvc.services.questions import ResolveReport, questions_of
-    from epicvc.services.session import finish_interrupted
     from epicvc.ui.reports import resolve_report
 
     settings = settings_of(context)
@@ -157,7 +157,7 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
             raise NotFound(f"{label} is no conflict", hint="see `epicvc status`")
     wanted = [item for item in conflicts if not labels or any(label.covers(item.label) for label in labels)]
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.questions(questions_of(dispute, wanted)))
         return int(bool(wanted))
@@ -175,9 +175,9 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
 def _converse(
     context: Context, repo: Repo, dispute: Dispute, conflicts: Sequence[Conflict], others: Sequence[Conflict]
 ) -> int:
-    from epicvc.services import resolving
-    from epicvc.services.drafts import Drafts
-    from epicvc.services.remembering import Memory
+    from epicvc.actions.decide.memory import Memory
+    from epicvc.actions.resolve import resolving
+    from epicvc.actions.resolve.drafts import Drafts
     from epicvc.ui.resolver.session import Asking, End
     from epicvc.ui.text import count
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from epicvc.actions.restore.exporting import Exported
+    from epicvc.actions.restore.restoring import Arrival
     from epicvc.database.backend import Stranded
     from epicvc.model.labels import Selection
     from epicvc.repo.repository import Repo
-    from epicvc.services.exporting import Exported
-    from epicvc.services.restoring import Arrival
     from epicvc.store.objects import ObjectId
 
 Revision = Annotated[str, Argument(metavar="REV", help="A revision.", autocompletion=complete_refs)]
@@ -46,7 +46,7 @@ def checkout(
     dry_run: DryRun = False,
 ) -> int:
     """Bring both sides to a commit's state; a commit that is no branch detaches HEAD."""
-    from epicvc.services import restoring
+    from epicvc.actions.restore import restoring
 
     arrival = restoring.checkout(repo_of(context), revision, side=side, discard=discard_changes, dry_run=dry_run)
     return tell_arrival(context, arrival, "checkout", dry_run=dry_run)
@@ -69,10 +69,10 @@ def restore(
     dry_run: DryRun = False,
 ) -> int:
     """Restore an epic, a task, a field or a row from a commit; or everything from a point in time."""
+    from epicvc.actions.restore import picking, restoring
     from epicvc.errors import UsageError
     from epicvc.model.labels import Selection
-    from epicvc.repo.revisions import parse_when
-    from epicvc.services import picking, restoring
+    from epicvc.repo.history.revisions import parse_when
     from epicvc.ui.text import count
 
     settings = settings_of(context)
@@ -94,7 +94,7 @@ def restore(
     picked = picking.pick(repo, source, Selection.of(labels), side=side, with_parents=with_parents, dry_run=dry_run)
     if settings.json:
         commit = repo.revisions.resolve(source)
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(
             machine.restore(
@@ -112,7 +112,7 @@ def restore(
 
 
 def _export(context: Context, repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool) -> int:
-    from epicvc.services.exporting import export
+    from epicvc.actions.restore.exporting import export
 
     return _tell_export(context, export(repo, commit, directory, dry_run=dry_run), commit, directory, dry_run=dry_run)
 
@@ -120,7 +120,7 @@ def _export(context: Context, repo: Repo, commit: ObjectId, directory: Path, *, 
 def _export_epics(
     context: Context, repo: Repo, revision: str, selection: Selection, directory: Path, *, dry_run: bool
 ) -> int:
-    from epicvc.services.exporting import export_epics
+    from epicvc.actions.restore.exporting import export_epics
 
     commit = repo.revisions.resolve(revision)
     exported = export_epics(repo, commit, selection.labels, directory, dry_run=dry_run)
@@ -133,7 +133,7 @@ def _tell_export(context: Context, exported: Exported, commit: ObjectId, directo
     settings = settings_of(context)
     if settings.json:
         has_database = exported.database is not None
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(
             machine.restore(commit, exported.files, database=has_database, to=directory, stranded=exported.stranded)
@@ -149,12 +149,12 @@ def _tell_export(context: Context, exported: Exported, commit: ObjectId, directo
 @examples("epicvc checkpoint before-review")
 def checkpoint(context: Context, name: Name, force: Force = False, dry_run: DryRun = False) -> int:
     """Record both sides under a name that rollback takes."""
-    from epicvc.services import commits
+    from epicvc.actions.shared import commits
 
     settings = settings_of(context)
     report = commits.checkpoint(repo_of(context), name, force=force, dry_run=dry_run)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.commit(report))
     elif report.commit is None:
@@ -167,7 +167,7 @@ def checkpoint(context: Context, name: Name, force: Force = False, dry_run: DryR
 @examples("epicvc rollback before-review", "epicvc rollback HEAD~1")
 def rollback(context: Context, revision: Revision, dry_run: DryRun = False) -> int:
     """Go back to a checkpoint or commit, by a new commit; undo brings back what was there."""
-    from epicvc.services import restoring
+    from epicvc.actions.restore import restoring
 
     return tell_arrival(
         context, restoring.rollback(repo_of(context), revision, dry_run=dry_run), "rollback", dry_run=dry_run
@@ -180,7 +180,7 @@ def tell_arrival(context: Context, arrival: Arrival, command: str, *, dry_run: b
 
     settings = settings_of(context)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.arrival(arrival, command))
         return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_refs, repo_of, settings_of
 
 _INVALID = 4
@@ -24,17 +24,17 @@ Side = Annotated[str | None, Option("--side", metavar="files|db", help="Only thi
 @examples("epicvc status", "epicvc status --json --exit-code")
 def status(context: Context, porcelain: Porcelain = False, exit_code: ExitCode = False) -> int:
     """Show what each side changed since HEAD, and what is out of sync."""
-    from epicvc.services.status import read_status
+    from epicvc.actions.history.status import read_status
     from epicvc.ui.status import draw_status
 
     settings = settings_of(context)
     found = read_status(repo_of(context))
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.status(found))
     elif porcelain:
-        from epicvc.cli.porcelain import porcelain_lines
+        from epicvc.cli.output.porcelain import porcelain_lines
 
         for line in porcelain_lines(found):
             sys.stdout.write(line + "\n")
@@ -50,14 +50,14 @@ def diff(context: Context, words: Words = None, side: Side = None, exit_code: Ex
     Without a revision, what both sides changed since HEAD. A..B is the same as A B; A...B is
     what B changed since the merge base of the two.
     """
-    from epicvc.services.compare import compare
+    from epicvc.actions.history.diff import compare
     from epicvc.ui.changes import draw_changes
     from epicvc.ui.unreadable import draw_errors
 
     settings = settings_of(context)
     comparison = compare(repo_of(context), words or [], side=side)
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.diff(comparison))
     else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated
 
-from epicvc.cli.parameters import Argument, Option, examples
+from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
+    from epicvc.actions.sync.survey import Allow, SyncReport
     from epicvc.merge.threeway import Direction
-    from epicvc.services.survey import Allow, SyncReport
 
 Labels = Annotated[
     list[str] | None,
@@ -42,8 +42,8 @@ def sync(
     new_mapping: NewMapping = False,
 ) -> int:
     """Bring both sides together, three-way, field by field; one commit when something moved."""
+    from epicvc.actions.sync.survey import Allow
     from epicvc.merge.threeway import Direction
-    from epicvc.services.survey import Allow
 
     return _run(
         context,
@@ -69,8 +69,8 @@ def pull(
     new_mapping: NewMapping = False,
 ) -> int:
     """Bring the database's changes into the files, three-way."""
+    from epicvc.actions.sync.survey import Allow
     from epicvc.merge.threeway import Direction
-    from epicvc.services.survey import Allow
 
     return _run(
         context,
@@ -96,8 +96,8 @@ def push(
     new_mapping: NewMapping = False,
 ) -> int:
     """Bring the files' changes into the database, three-way."""
+    from epicvc.actions.sync.survey import Allow
     from epicvc.merge.threeway import Direction
-    from epicvc.services.survey import Allow
 
     return _run(
         context,
@@ -123,12 +123,12 @@ def _run(
 ) -> int:
     from msgspec.structs import replace
 
+    from epicvc.actions.report.recording import counts_of_sync
+    from epicvc.actions.sync.sync import synchronise
     from epicvc.errors import InvalidData, OtherMapping, UsageError
     from epicvc.model.labels import Selection
-    from epicvc.plan.plan import Policy
+    from epicvc.plan.epic import Policy
     from epicvc.plan.policies import POLICIES
-    from epicvc.services.recording import counts_of_sync
-    from epicvc.services.sync import synchronise
     from epicvc.ui.reports import sync_report
 
     settings = settings_of(context)
@@ -150,7 +150,7 @@ def _run(
         report = run(replace(allow, new_mapping=True))
     context.counted(lambda: counts_of_sync(report))
     if settings.json:
-        from epicvc.cli import machine
+        from epicvc.cli.output import machine
 
         settings.emit(machine.sync(report))
     elif not settings.quiet:

@@ -16,9 +16,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from epicvc.base.fileio import read_file
 from epicvc.database.migrations.migration import Migration
 from epicvc.errors import FileUnavailable, InvalidMigration, NotFound
-from epicvc.fileio import read_file
 
 MAX_BYTES: Final = 64 * 1024 * 1024
 """The longest file that is read; that much data is loaded by other means."""

@@ -9,19 +9,19 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from epicvc.base.fileio import fsync_directory
+from epicvc.base.limits import QUERY_SECONDS
 from epicvc.database.sqlite import connection as opening
-from epicvc.database.sqlite.changetoken import change_token, wait_until_calm
 from epicvc.database.sqlite.failures import translated
-from epicvc.database.sqlite.watch import Watch, data_version
+from epicvc.database.sqlite.pages.changetoken import change_token, wait_until_calm
+from epicvc.database.sqlite.pages.watch import Watch, data_version
 from epicvc.errors import DatabaseUnavailable, EpicvcError
-from epicvc.fileio import fsync_directory
-from epicvc.limits import QUERY_SECONDS
 
 if TYPE_CHECKING:
     from epicvc.database.backend import Ahead
-    from epicvc.database.sqlite.incoming import Incoming
-    from epicvc.database.sqlite.marking import HeldFile
+    from epicvc.database.sqlite.pages.marking import HeldFile
     from epicvc.database.sqlite.reader import SQLiteReader
+    from epicvc.database.sqlite.restore.incoming import Incoming
     from epicvc.database.sqlite.writer import SQLiteWriter
 
 _MOMENT_NS: Final = 10 * 10**9
@@ -69,7 +69,7 @@ class SQLiteBackend:
         return self._name or str(self._path)
 
     def token(self) -> str | None:
-        """What stands for the state of the file; see :mod:`epicvc.database.sqlite.changetoken`."""
+        """What stands for the state of the file; see :mod:`epicvc.database.sqlite.pages.changetoken`."""
         return change_token(self._path)
 
     def exists(self) -> bool:
@@ -159,7 +159,7 @@ class SQLiteBackend:
 
     def _held(self, before: tuple[int, int] | None) -> HeldFile | None:
         """The file of a transaction that has begun, if it is the one that was there before and worth marking."""
-        from epicvc.database.sqlite import marking
+        from epicvc.database.sqlite.pages import marking
 
         if before is None or before != self._identity():
             return None
@@ -204,7 +204,7 @@ class SQLiteBackend:
         def load(connection: sqlite3.Connection) -> None:
             nonlocal incoming
             if ahead is not None:
-                from epicvc.database.sqlite.incoming import Incoming  # only a restore of much has need of it
+                from epicvc.database.sqlite.restore.incoming import Incoming  # only a restore of much has need of it
 
                 incoming = Incoming(connection, ahead, self._timeout)
             if image is not None:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 from epicvc.database.sqlite.backend import SQLiteBackend, scratch_database
 from epicvc.database.sqlite.connection import REPLICATION
 from epicvc.database.sqlite.failures import translated
+from epicvc.database.sqlite.pages.watch import data_version
 from epicvc.database.sqlite.reader import SQLiteReader
-from epicvc.database.sqlite.watch import data_version
 from epicvc.database.sqlite.writer import SQLiteWriter
 from epicvc.errors import DatabaseLocked, DatabaseUnavailable
 

@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from epicvc.database.backend import BrokenCheck
 from epicvc.database.batches import batches
 from epicvc.database.migrations.statements import Token, UnreadableSQL, tokens
-from epicvc.database.sqlite.definitions import create
-from epicvc.database.sqlite.rowwriter import RowWriter
+from epicvc.database.sqlite.restore.rowwriter import RowWriter
+from epicvc.database.sqlite.schema.definitions import create
 from epicvc.database.sqlite.statements import TableSQL
 from epicvc.database.tables import Definition, TableInfo
 from epicvc.errors import InvalidRow, UnsupportedSchema

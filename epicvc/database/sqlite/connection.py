@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
+from epicvc.base.fileio import odd_companion
+from epicvc.base.logs import Log
 from epicvc.database.sqlite.deadline import Limited
 from epicvc.database.sqlite.trust import let_json_through, mentions_json
 from epicvc.errors import DatabaseUnavailable
-from epicvc.fileio import odd_companion
-from epicvc.logs import Log
 
 _LOG = Log("lock")
 _WORTH_TELLING = 0.02

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from epicvc.base.limits import QUERY_SECONDS
 from epicvc.database.sqlite.deadline import expired
 from epicvc.errors import (
     ConstraintBroken,
@@ -17,7 +18,6 @@ from epicvc.errors import (
     NotUnique,
     QueryTooLong,
 )
-from epicvc.limits import QUERY_SECONDS
 
 _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _REFUSED = frozenset({sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG})

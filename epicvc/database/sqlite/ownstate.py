@@ -12,7 +12,7 @@ from typing import Final
 
 from epicvc.database.backend import Intruder
 from epicvc.database.quoting import quote_identifier
-from epicvc.database.sqlite.schema import OWN_PREFIX, fold
+from epicvc.database.sqlite.schema.schema import OWN_PREFIX, fold
 from epicvc.errors import InvalidData
 
 STATE_TABLE: Final = "_epicvc_state"

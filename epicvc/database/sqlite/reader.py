@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from epicvc.database.backend import BrokenCheck, ChangedKeys, Fault, Intruder, Reference, Row, Stranded, targets
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
-from epicvc.database.sqlite.collations import stand_in, unordered
-from epicvc.database.sqlite.columns import catalogue, columns_of, unique_in_part_of, unique_keys_of
-from epicvc.database.sqlite.definitions import create
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.foreign import find_faults, missing_parents, references_of
-from epicvc.database.sqlite.marking import HeldFile
 from epicvc.database.sqlite.ownstate import STATE_TABLE, intruders
+from epicvc.database.sqlite.pages.marking import HeldFile
 from epicvc.database.sqlite.rows import is_decoding_error, read_row, read_rows, read_rows_between
-from epicvc.database.sqlite.schema import (
+from epicvc.database.sqlite.schema.collations import stand_in, unordered
+from epicvc.database.sqlite.schema.columns import catalogue, columns_of, unique_in_part_of, unique_keys_of
+from epicvc.database.sqlite.schema.definitions import create
+from epicvc.database.sqlite.schema.schema import (
     SEQUENCE,
     Catalogue,
     captured_schema,
@@ -27,14 +27,14 @@ from epicvc.database.sqlite.schema import (
     root_pages,
     schema_stamp,
 )
+from epicvc.database.sqlite.schema.virtual import Virtual, disagreeing
 from epicvc.database.sqlite.statements import TableSQL
-from epicvc.database.sqlite.virtual import Virtual, disagreeing
 from epicvc.database.tables import CatalogueEntry, ColumnInfo, Definition, KeyKind, Schema, TableInfo
 from epicvc.errors import InvalidData, NotFound
 
 if TYPE_CHECKING:
-    from epicvc.database.sqlite.btree import Root
-    from epicvc.database.sqlite.marks import Changes
+    from epicvc.database.sqlite.pages.btree import Root
+    from epicvc.database.sqlite.pages.marks import Changes
 
 
 class SQLiteReader:
@@ -82,7 +82,7 @@ class SQLiteReader:
 
     def require_restorable(self) -> Sequence[Stranded]:
         """Restore the captured schema into an empty database in memory."""
-        from epicvc.database.sqlite.rehearsal import rehearse  # only a schema that is new need be tried
+        from epicvc.database.sqlite.restore.rehearsal import rehearse  # only a schema that is new need be tried
 
         return rehearse(self.schema(), self._display)
 
@@ -181,7 +181,7 @@ class SQLiteReader:
 
     def references_by(self, definition: TableInfo) -> Sequence[Reference]:
         """The foreign keys that a table of this definition declares."""
-        from epicvc.database.sqlite.trials import references_by  # with what writes rows
+        from epicvc.database.sqlite.restore.trials import references_by  # with what writes rows
 
         return references_by(definition)
 
@@ -194,7 +194,7 @@ class SQLiteReader:
         among: Iterable[tuple[bytes, bytes]] | None = None,
     ) -> Mapping[bytes, bytes]:
         """The keys of the rows that others refer to, by the keys of those."""
-        from epicvc.database.sqlite.trials import parents_among, parents_in, referred  # as above
+        from epicvc.database.sqlite.restore.trials import parents_among, parents_in, referred  # as above
 
         wanted, columns = referred(child, rows, reference.columns), targets(reference, parent)
         if among is not None:
@@ -267,7 +267,7 @@ class SQLiteReader:
 
     def _roots(self) -> dict[str, Root]:
         """Where the trees of captured tables begin, but of those without row numbers."""
-        from epicvc.database.sqlite.btree import Root
+        from epicvc.database.sqlite.pages.btree import Root
 
         captured = self._captured()[1]
         with translated(self._display, self._timeout):

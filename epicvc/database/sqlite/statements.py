@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import RawText, SQLValue, decode_key, encode_integer_key, encode_key
-from epicvc.database.sqlite.schema import SEQUENCE, rowid_name
+from epicvc.database.sqlite.schema.schema import SEQUENCE, rowid_name
 from epicvc.database.tables import KeyKind, TableInfo
 from epicvc.errors import InvalidData, InvalidRow
 

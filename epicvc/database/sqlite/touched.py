@@ -23,9 +23,9 @@ from typing import Final, NamedTuple
 from epicvc.database.backend import Touched
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import encode_integer_key, raw_text
-from epicvc.database.sqlite.schema import SEQUENCE, fold, schema_version
+from epicvc.database.sqlite.schema.schema import SEQUENCE, fold, schema_version
+from epicvc.database.sqlite.schema.virtual import owners, virtual_tables
 from epicvc.database.sqlite.statements import TableSQL
-from epicvc.database.sqlite.virtual import owners, virtual_tables
 from epicvc.database.tables import KeyKind, Schema
 
 _REPLACE: Final = "replace"

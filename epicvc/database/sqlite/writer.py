@@ -13,13 +13,13 @@ from epicvc.database.sqlite.connection import BESIDE
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.ownstate import STATE_TABLE, create_state, write_state
 from epicvc.database.sqlite.reader import SQLiteReader
-from epicvc.database.sqlite.restore import Restore
+from epicvc.database.sqlite.restore.restore import Restore
 from epicvc.database.sqlite.touched import TouchLog
 from epicvc.database.tables import Schema
 
 if TYPE_CHECKING:
     from epicvc.database.lent import LentConnection
-    from epicvc.database.sqlite.incoming import Incoming
+    from epicvc.database.sqlite.restore.incoming import Incoming
 
 _READS = ("SELECT", "VALUES", "EXPLAIN", "PRAGMA")
 

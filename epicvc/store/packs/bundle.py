@@ -15,9 +15,9 @@ from typing import IO, Any, Final, TypeVar
 
 import msgspec
 
-from epicvc.depth import decode
+from epicvc.base.depth import decode
+from epicvc.base.fileio import fsync_directory, publish, reporting, temporary_of
 from epicvc.errors import DamagedBundle, FileUnavailable, InvalidData, NewerFormat, NotFound
-from epicvc.fileio import fsync_directory, publish, reporting, temporary_of
 from epicvc.store.objects import is_id
 from epicvc.store.packs.pack import DIGEST_SIZE, LARGEST, pack_id
 from epicvc.store.refs import check_name, check_value

@@ -16,11 +16,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from epicvc.actions.shared.questions import Spec
+from epicvc.base.jsonio import JSON, dumps_text, parse
 from epicvc.errors import InvalidJSON
-from epicvc.jsonio import JSON, dumps_text, parse
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
 from epicvc.model.mapping import Kind
-from epicvc.services.questions import Spec
 
 FALLBACK: Final = "vi"
 """What POSIX has where nobody named an editor."""

@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from epicvc.services.choosing import Pick, can_pick, picked, picks_of, take
-from epicvc.services.questions import How
+from epicvc.actions.resolve.choices import Pick, can_pick, picked, picks_of, take
+from epicvc.actions.shared.questions import How
 from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.state import Effect, Mode, State, View, choose, to_open
 from epicvc.ui.text import printable

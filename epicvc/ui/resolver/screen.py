@@ -12,10 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.text import Text
 
+from epicvc.actions.resolve.choices import Pick, can_pick, has_items, is_order, overlaps
+from epicvc.actions.shared.questions import Question
 from epicvc.merge.threeway import ABSENT
-from epicvc.plan.moves import is_place
-from epicvc.services.choosing import Pick, can_pick, has_items, is_order, overlaps
-from epicvc.services.questions import Question
+from epicvc.plan.moves.moves import is_place
 from epicvc.ui.resolver.help import HELP
 from epicvc.ui.resolver.state import Mode, State, View, said
 from epicvc.ui.resolver.values import excerpt, styled, wrap

@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.text import Text
 from rich.theme import Theme
 
+from epicvc.actions.decide.memory import Memory
+from epicvc.actions.resolve.drafts import Drafts
+from epicvc.actions.shared.questions import Dispute, Origins, Question
 from epicvc.errors import EpicvcError
 from epicvc.merge.threeway import Chosen, Conflict
 from epicvc.model.labels import Label
-from epicvc.services.drafts import Drafts
-from epicvc.services.questions import Dispute, Origins, Question
-from epicvc.services.remembering import Memory
 from epicvc.ui.resolver import lines
 from epicvc.ui.resolver.editor import Draft, EditFailed, edit
 from epicvc.ui.resolver.press import press

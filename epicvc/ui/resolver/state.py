@@ -13,11 +13,11 @@ from types import MappingProxyType
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from epicvc.actions.decide.memory import Remembered
+from epicvc.actions.resolve.choices import Pick, can_pick, has_items, is_order, take
+from epicvc.actions.shared.questions import Answer, How, Question
 from epicvc.merge.threeway import ABSENT, Chosen, Value
 from epicvc.model.labels import Label
-from epicvc.services.choosing import Pick, can_pick, has_items, is_order, take
-from epicvc.services.questions import Answer, How, Question
-from epicvc.services.remembering import Remembered
 from epicvc.ui.text import count, printable
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from epicvc.jsonio import JSON, dumps_text
+from epicvc.base.jsonio import JSON, dumps_text
 from epicvc.merge.threeway import ABSENT, Value, same
 from epicvc.model.subsequence import codes
 from epicvc.ui.text import printable, shown

@@ -9,9 +9,9 @@ from itertools import zip_longest
 from msgspec import Struct
 from rich.text import Text
 
+from epicvc.actions.shared.questions import Origin, Question
 from epicvc.merge.threeway import ABSENT, Value
-from epicvc.repo.objects import in_local_zone
-from epicvc.services.questions import Origin, Question
+from epicvc.repo.history.objects import in_local_zone
 from epicvc.ui.resolver.state import State, said
 from epicvc.ui.resolver.values import Paper, shown_in, styled, value_lines, wrap
 from epicvc.ui.text import printable

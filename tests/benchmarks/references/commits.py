@@ -9,9 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-from epicvc.repo.objects import CommitKind, get_commit, put_commit
+from epicvc.repo.history.objects import CommitKind, get_commit, put_commit
+from epicvc.repo.history.revisions import HEAD, SYMBOLIC
 from epicvc.repo.repository import Repo
-from epicvc.repo.revisions import HEAD, SYMBOLIC
 
 
 def add_commits(repo: Repo, count: int) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from epicvc.jsonio import JSON
+from epicvc.actions.shared.questions import Answer, Origin, Origins, Question, Spec
+from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Conflict, Value
 from epicvc.model.labels import Label, parse_label
 from epicvc.model.mapping import Kind, Rule
-from epicvc.services.questions import Answer, Origin, Origins, Question, Spec
 from epicvc.ui.resolver.state import State, begin
 
 COMMIT = bytes.fromhex("ebe1a3e2c336" + "0" * 52)

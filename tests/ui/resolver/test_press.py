@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from epicvc.actions.decide.memory import Remembered
+from epicvc.actions.resolve.choices import picked
+from epicvc.actions.shared.questions import Answer, How
 from epicvc.merge.threeway import ABSENT, Chosen
-from epicvc.services.choosing import picked
-from epicvc.services.questions import Answer, How
-from epicvc.services.remembering import Remembered
 from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.press import press
 from epicvc.ui.resolver.state import Effect, Mode, State, View, edited, failed, start_text

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from epicvc.jsonio import JSON
+from epicvc.actions.shared.questions import Question, Spec
+from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Conflict
 from epicvc.model.labels import Label
-from epicvc.services.questions import Question, Spec
 from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.press import press
 from epicvc.ui.resolver.screen import document, fit, screen

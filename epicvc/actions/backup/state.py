@@ -1,0 +1,151 @@
+"""A backed-up state: proved object by object, written beside everything else, and compared with what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+
+from msgspec import Struct, field
+
+from epicvc.actions.backup.counting import count_faults
+from epicvc.actions.restore.exporting import Exported, write_state
+from epicvc.database.url import open_backend, parse_url
+from epicvc.errors import DamagedObject, EpicvcError, FileUnavailable, Refused, UnsafeName
+from epicvc.files.names import check_collisions, check_name
+from epicvc.repo.config.config import CONFIG
+from epicvc.repo.history.backups import MIGRATIONS, BackupRecord
+from epicvc.repo.history.objects import Commit, Snapshot, get_snapshot
+from epicvc.repo.reach import Reach
+from epicvc.store.codec import unpack
+from epicvc.store.objects import ObjectId
+from epicvc.store.store import Store
+from epicvc.store.tree import tree
+
+
+class Proof(Struct):
+    """What was verified of a backup.
+
+    Attributes:
+        objects: how many objects lead from it.
+        read: how many of them were read whole.
+        errors: what is wrong.
+    """
+
+    objects: int = 0
+    read: int = 0
+    errors: list[str] = field(default_factory=list)
+
+
+def prove_objects(store: Store, commit: Commit, chosen: Iterable[ObjectId] | None = None) -> Proof:
+    """Verify what a backup leads to: that all is there and well-formed, and each object against its name.
+
+    Args:
+        store: has the backup.
+        commit: the backup.
+        chosen: the objects to read whole, of those that lead from it; ``None``: all.
+    """
+    reach = Reach(store)
+    reach.commits([commit.id])
+    proof = Proof(len(reach.seen), errors=[problem.message for problem in reach.problems])
+    for oid in reach.seen if chosen is None else chosen:
+        proof.read += 1
+        try:
+            unpack(store.packed(oid), store.dictionaries)
+        except EpicvcError as error:
+            if error.message not in proof.errors:
+                proof.errors.append(error.message)
+    return proof
+
+
+def prove_trees(store: Store, snapshot: Snapshot, place: ObjectId) -> None:
+    """Prove that the trees of a state have the one form that their entries give, and names that are safe everywhere.
+
+    Raises:
+        DamagedObject: one has not, or is damaged.
+        UnsafeName: a name is not.
+    """
+    for root in (snapshot.files, snapshot.base, place):
+        tree.check(store, root)
+    if snapshot.database is not None:
+        tree.check(store, snapshot.database.tables)
+        for _, root in tree.items(store, snapshot.database.tables):
+            tree.check(store, root)
+    for root in (snapshot.files, place):
+        paths = [_text(root, key) for key, _ in tree.items(store, root)]
+        for path in paths:
+            check_name(path)
+        check_collisions(paths)
+    for key, _ in tree.items(store, place):
+        path = key.decode()
+        if path != CONFIG and not path.startswith(f"{MIGRATIONS}/"):
+            raise UnsafeName(path, "a backup has no such file beside its configuration")
+
+
+def _text(root: ObjectId, key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError as error:
+        raise DamagedObject(root.hex(), "it names a file by something that is no text") from error
+
+
+@contextmanager
+def scratch(parent: Path | None) -> Iterator[Path]:
+    """A private directory that is gone afterwards.
+
+    Args:
+        parent: where it lies; ``None``: where the system has temporary files.
+
+    Raises:
+        FileUnavailable: it cannot be made.
+    """
+    try:
+        made = Path(mkdtemp(prefix=".epicvc-", suffix=".epicvc-tmp", dir=parent))
+    except OSError as error:
+        raise FileUnavailable(
+            str(parent or "the directory of temporary files"), error.strerror or str(error)
+        ) from error
+    try:
+        yield made
+    finally:
+        rmtree(made, ignore_errors=True)
+
+
+def write_proved(store: Store, commit: Commit, record: BackupRecord, directory: Path) -> Exported:
+    """Write a backup's files and database below a new directory, after and before all that can be proved of them.
+
+    Args:
+        store: has the backup.
+        commit: the backup.
+        record: its record.
+        directory: the directory; files and database get their places below it.
+
+    Raises:
+        EpicvcError: it is damaged, or what was written is not what was backed up.
+    """
+    proof = prove_objects(store, commit)
+    if proof.errors:
+        raise Refused(f"the backup {commit.id.hex()[:12]} is damaged: {proof.errors[0]}", hint="use another one")
+    snapshot = get_snapshot(store, commit.snapshot)
+    prove_trees(store, snapshot, record.place_root)
+    target = directory / (record.database or "framework.db")
+    for parent in (target.parent, (directory / record.files).parent):
+        parent.mkdir(parents=True, exist_ok=True)
+    exported = write_state(store, snapshot, directory / record.files, target)
+    if exported.database is not None:
+        _require_no_new_faults(record, exported.database)
+    return exported
+
+
+def _require_no_new_faults(record: BackupRecord, database: Path) -> None:
+    known = {(fault.table, fault.parent): fault.rows for fault in record.faults}
+    with closing(open_backend(parse_url(str(database.absolute())))) as backend, backend.read() as reader:
+        now = count_faults(reader.faults())
+    for fault in now:
+        if fault.rows > known.get((fault.table, fault.parent), 0):
+            raise Refused(
+                f"restored, {fault.rows} rows of {fault.table} would refer to rows of {fault.parent} that do not exist",
+                hint="they were not so when it was backed up; use another backup",
+            )

@@ -1,0 +1,1 @@
+"""The care of a repo: made, adopted, verified, mended, made smaller."""

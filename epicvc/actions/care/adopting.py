@@ -1,0 +1,83 @@
+"""``adopt``: say that a store which was copied or moved here, or which another user owns, is yours."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from epicvc.errors import FileUnavailable
+from epicvc.repo.config.config import load_config
+from epicvc.repo.home import stores
+from epicvc.repo.home.place import PRIVATE, STORE
+from epicvc.repo.home.trust import COPIED, require_untracked, standing_of
+from epicvc.repo.repository import find_root, require_private
+from epicvc.store.store import Store
+
+
+class Adoption(Struct, frozen=True):
+    """What ``adopt`` did, or would do.
+
+    Attributes:
+        root: the directory of the repo.
+        was: how its store stood to the list: ``listed``, ``moved``, ``copied`` or ``unknown``.
+        other: where it was, or what it is a copy of.
+        store_id: the store's id; ``None`` for a new one that a dry run does not make.
+        database: the database that commands will use from now on.
+        dry_run: nothing was written.
+    """
+
+    root: Path
+    was: str
+    other: str | None
+    store_id: str | None
+    database: str | None
+    dry_run: bool = False
+
+
+def adopt(start: Path, environment: Mapping[str, str], *, dry_run: bool = False) -> Adoption:
+    """Put the store around a directory on the user's list, at its place.
+
+    Args:
+        start: the directory.
+        environment: environment variables.
+        dry_run: only say what would be done.
+
+    Raises:
+        NotFound: there is no repo.
+        Refused: its private directory is none, or git tracks it.
+        Unavailable: the list cannot be written.
+        EpicvcError: the store or its configuration cannot be used.
+    """
+    root = find_root(start.absolute())
+    require_private(root)
+    require_untracked(root)
+    standing = standing_of(root, environment, vouched=not dry_run)
+    database = load_config(root, environment, caches=False).database
+    copied = standing.kind == COPIED
+    store_id: str | None = standing.store_id if not copied else None
+    if not dry_run:
+        if copied:
+            store_id = os.urandom(16).hex()
+            with Store.open(root / PRIVATE / STORE, any_owner=True) as store, store.transaction() as transaction:
+                transaction.set_repo_id(store_id)
+        _close_to_others(root / PRIVATE)
+        assert store_id is not None
+        stores.enter(environment, str(root), store_id, instead_of=None if copied else standing.other)
+    shown = database.display if database is not None else None
+    return Adoption(root, standing.kind, standing.other, store_id, shown, dry_run)
+
+
+def _close_to_others(private: Path) -> None:
+    """Take from group and others what a clone or a copy gave them. Files of another user stay as they are."""
+    try:
+        with os.scandir(private) as entries:
+            for path in (private, *(private / entry.name for entry in entries)):
+                found = path.lstat()
+                if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & 0o077:
+                    path.chmod(stat.S_IMODE(found.st_mode) & 0o700)
+    except OSError as error:
+        raise FileUnavailable(str(private), error.strerror or str(error)) from error

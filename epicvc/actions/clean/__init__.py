@@ -1,0 +1,1 @@
+"""Clean-ups of files, databases and caches."""

@@ -1,0 +1,98 @@
+"""What every clean-up shares: what it reports, and how it is done so that ``undo`` brings everything back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from epicvc.actions.shared.commits import CommitReport, commit_later, free_checkpoint_name
+from epicvc.actions.shared.session import Later, Session, change
+from epicvc.database.backend import Writer
+from epicvc.repo.apply.apply import After, Request, Stage
+from epicvc.repo.files.filestree import update_files
+from epicvc.repo.history.objects import CommitKind
+from epicvc.repo.history.revisions import CHECKPOINTS
+from epicvc.repo.repository import Repo
+from epicvc.repo.rows.dbside import capture
+
+
+class Cleaned(Struct, frozen=True):
+    """One thing that a clean-up did, would do, or left.
+
+    Attributes:
+        place: a file's path, or a row as ``@table/key``.
+        what: what was done, or why it was left.
+    """
+
+    place: str
+    what: str
+
+
+class CleanReport(Struct):
+    """What a clean-up did, or would do.
+
+    Attributes:
+        command: which one.
+        done: each thing that it did.
+        kept: each thing that it found and left, with the reason.
+        checkpoint: the checkpoint that was taken before; ``None`` without a store, or when nothing was done.
+        freed: bytes that were given back.
+        dry_run: nothing was done.
+    """
+
+    command: str
+    done: list[Cleaned] = field(default_factory=list)
+    kept: list[Cleaned] = field(default_factory=list)
+    checkpoint: str | None = None
+    freed: int = 0
+    dry_run: bool = False
+
+
+Work = Callable[[Session, Writer | None, Stage], object]
+"""Changes rows through the writer and files through the stage."""
+
+
+def take_checkpoint(repo: Repo, what: str) -> str:
+    """Record both sides as they are before a clean-up, faulty files included, and give the checkpoint's name."""
+    name = free_checkpoint_name(repo, f"before-{what}-{repo.now():%Y%m%dT%H%M%SZ}")
+
+    def act(session: Session) -> CommitReport | Later[CommitReport]:
+        snapshot = session.working.snapshot()
+        return commit_later(
+            session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {CHECKPOINTS + name: ""}
+        )
+
+    change(repo, act)
+    return name
+
+
+def carry_out(repo: Repo, command: str, description: str, work: Work, *, rows: bool) -> None:
+    """Do a clean-up as one operation.
+
+    Args:
+        repo: the repo.
+        command: for the operation log.
+        description: for the operation log.
+        work: what it does; may be called again from the start.
+        rows: it changes the database.
+    """
+
+    def act(session: Session) -> Later[None] | None:
+        before = session.working.snapshot()
+
+        def run(writer: Writer | None, stage: Stage) -> After:
+            work(session, writer, stage)
+            files = update_files(stage.sink, before.files, ((c.path, c.new) for c in stage.changes))
+            database = before.database
+            if writer is not None and database is not None:
+                database = capture(writer, stage.sink)  # definitions may have changed as well
+            return After(replace(before, files=files, database=database))
+
+        request = Request(
+            command, description, before, run, session.backend if rows else None, bulk=rows, version=session.version
+        )
+        return Later(request, lambda _: None)
+
+    change(repo, act)

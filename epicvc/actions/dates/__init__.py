@@ -1,0 +1,1 @@
+"""Planned dates, and the timetable of all tasks."""

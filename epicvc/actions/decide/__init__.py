@@ -1,0 +1,1 @@
+"""Settling conflicts without asking: the newer value, and resolutions that are remembered."""

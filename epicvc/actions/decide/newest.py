@@ -1,0 +1,139 @@
+"""``newest_wins``: which side of a conflict is newer, and by which evidence. Never a guess: without evidence, none is.
+
+- History first: a change that is not committed yet is newer than one that is, and of two committed ones the one whose
+  commit is later. That is evidence about the very field.
+- Where neither is committed: the time at which the file was last written against the ``updated_at`` of the row,
+  but only if that moved since the last commit, since many applications do not keep it. These speak of the whole
+  file and the whole row.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from epicvc.actions.origin.tracing import Tracers
+from epicvc.actions.origin.words import commit_named, time_shown
+from epicvc.actions.shared.questions import Origin
+from epicvc.actions.shared.session import Session
+from epicvc.database.query import Select
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue
+from epicvc.merge.threeway import Chosen, Conflict
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping
+from epicvc.repo.documents import Documents
+from epicvc.repo.rows.rows import CapturedRows
+
+UPDATED_AT: Final = "updated_at"
+"""The column in which applications keep when a row was last changed; without a zone it is UTC, as CURRENT_TIMESTAMP."""
+
+_SECOND: Final = timedelta(seconds=1)
+
+
+class Newest:
+    """Decides conflicts of a synchronisation by what is newer.
+
+    Args:
+        session: both sides as they are, and the history.
+        documents: the same by epic.
+    """
+
+    def __init__(self, session: Session, documents: Documents) -> None:
+        self._session = session
+        self._documents = documents
+        self._tracers = Tracers(session)
+        self._known: dict[Label, tuple[str, str] | None] = {}
+
+    def decide(self, conflict: Conflict) -> Chosen | None:
+        """The newer side's value with the evidence as its reason; ``None`` where there is no evidence."""
+        label = conflict.label
+        if label not in self._known:  # asked again while it is carried out
+            self._known[label] = self._evidence(label)
+        evidence = self._known[label]
+        if evidence is None:
+            return None
+        side, why = evidence
+        value = conflict.ours if side == "files" else conflict.theirs
+        name = "files'" if side == "files" else "database's"
+        return Chosen(value, f"newest_wins took the {name} value: {why}")
+
+    def _evidence(self, label: Label) -> tuple[str, str] | None:
+        found = self._tracers.of(label).origins([("files", label), ("db", label)])
+        files, db = found.get(("files", label)), found.get(("db", label))
+        if files is None or db is None:
+            return None
+        if files.commit is None and db.commit is None:
+            return self._by_clock(label, files)
+        if files.commit is None:
+            return "files", f"changed since commit {commit_named(db)}, which has the other"
+        if db.commit is None:
+            return "db", f"changed since commit {commit_named(files)}, which has the other"
+        evidence = later(files, db)
+        return ("files" if evidence[0] else "db", evidence[1]) if evidence else None
+
+    def _by_clock(self, label: Label, files: Origin) -> tuple[str, str] | None:
+        """The file's time against the row's."""
+        updated = self._updated_at(label)
+        if files.time is None or updated is None:
+            return None
+        now = self._session.repo.now()
+        if max(files.time, updated) > now + _SECOND:
+            return None  # a clock that goes wrong proves nothing
+        written = files.time if updated.microsecond else files.time.replace(microsecond=0)
+        if written == updated:
+            return None
+        texts = f"the file was written {time_shown(files.time)}", f"the row says {UPDATED_AT} {time_shown(updated)}"
+        return ("files" if written > updated else "db"), " and ".join(texts)
+
+    def _updated_at(self, label: Label) -> datetime | None:
+        """When the row was last changed, if the application says so by itself."""
+        documents = self._documents
+        reader, layout = documents.reader, documents.layout
+        if reader is None or layout is None:
+            return None
+        in_task = label.path[:1] == (Mapping.TASKS,) and len(label.path) > 1
+        columns, epics = (layout.tasks if in_task else layout.epics), layout.epics
+        if all(column.name != UPDATED_AT for column in reader.columns(columns.map.table)):
+            return None
+        query = Select(columns=(f"t.{quote(columns.map.id)}", f"t.{quote(UPDATED_AT)}"))
+        query = query.from_table(quote(columns.map.table), "t")
+        if in_task:
+            belongs = f"e.{quote(epics.map.id)} = t.{quote(columns.map.parent or '')}"
+            query = query.join(quote(epics.map.table), belongs, alias="e").where_condition(
+                epics.keyed("e", [label.root])
+            )
+        key = label.path[1] if in_task else label.root
+        rows = list(reader.execute(*query.where_condition(columns.keyed("t", [key])).build()))
+        if len(rows) != 1:
+            return None
+        surrogate, stamp = rows[0]
+        head = self._session.repo.head_snapshot()
+        if head is not None and head[1].database is not None:
+            before = CapturedRows(self._session.staging, head[1].database).by_surrogate(columns.map, surrogate)
+            if before is not None and str(before.get(UPDATED_AT)) == str(stamp):
+                return None  # the row changed and this did not
+        return _time(stamp)
+
+
+def later(one: Origin, other: Origin) -> tuple[bool, str] | None:
+    """Which of two committed changes came later, by which evidence; ``None`` where that cannot be told.
+
+    Returns:
+        Whether it was the first one, and why.
+    """
+    if one.commit == other.commit or one.time is None or other.time is None or one.time == other.time:
+        return None
+    first = one.time > other.time
+    newer, older = (one, other) if first else (other, one)
+    return first, f"commit {commit_named(newer)} is later than {commit_named(older)}"
+
+
+def _time(stamp: SQLValue) -> datetime | None:
+    if not isinstance(stamp, str):
+        return None
+    try:
+        time = datetime.fromisoformat(stamp)
+    except ValueError:
+        return None
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

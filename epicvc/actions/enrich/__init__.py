@@ -1,0 +1,1 @@
+"""Calculated fields in files of their own."""

@@ -1,0 +1,1 @@
+"""Looking at sides and commits: ``status``, ``diff``, ``show``. Changes nothing."""

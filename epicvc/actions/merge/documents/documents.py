@@ -1,0 +1,157 @@
+"""The merge of an epic as one document: its file, its rows and what was agreed on come out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from epicvc.actions.merge.documents.epicfiles import Parsed, Still, Version, holds, read_version
+from epicvc.actions.merge.documents.files import MergedFiles, merged_path
+from epicvc.actions.merge.documents.loading import Epic
+from epicvc.actions.merge.snapshots.contents import Links, links_of
+from epicvc.actions.merge.snapshots.decisions import Decisions
+from epicvc.actions.merge.snapshots.merged import Documents
+from epicvc.actions.merge.snapshots.untouched import full_core
+from epicvc.actions.merge.snapshots.whole import file_part, joined, shared
+from epicvc.base.jsonio import JSON, parse
+from epicvc.database.documents.values import decode
+from epicvc.dates.progress import progress_fields
+from epicvc.errors import InvalidRow
+from epicvc.merge.document import DocumentMerge
+from epicvc.merge.threeway import ABSENT, Context
+from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
+from epicvc.model.mapping import Mapping
+from epicvc.plan.file.wholefile import core_part, merged_bytes
+from epicvc.repo.config.config import Config
+from epicvc.repo.history.base import BaseEntry, put_entry
+from epicvc.store.objects import ObjectSink, ObjectType
+
+
+class EpicMerge:
+    """Merges epics, one after the other.
+
+    Args:
+        sink: takes files and what was agreed.
+        config: the repo's.
+        decisions: settle conflicts.
+        files: take the merged files.
+        owned: whether it is known which rows belong to which epic.
+    """
+
+    def __init__(
+        self, sink: ObjectSink, config: Config, decisions: Decisions, files: MergedFiles, *, owned: bool
+    ) -> None:
+        self._sink = sink
+        self._config = config
+        self._decisions = decisions
+        self._files = files
+        self._owned = owned
+        self._mapping: Mapping = config.mapping
+        self._engine = DocumentMerge(self._mapping)
+        self.entries: dict[str, BaseEntry | None] = {}
+        self.links: dict[str, Links] = {}
+
+    def merge(self, epic: Epic) -> Documents:
+        """Merge an epic; gives what its rows are made of.
+
+        Raises:
+            InvalidData: the merged file is no epic, which no text of it should lead to.
+        """
+        kept: dict[tuple[str, ...], str] = {}
+        """What was settled as a whole; of the rows alone, where files have conflicts of their own."""
+        if epic.in_sync:
+            whole = [joined(*pair) for pair in zip(epic.of_files, epic.of_rows, strict=True)]
+            rows = self._merged(epic.id, whole, kept)
+            file = file_part(rows, epic.names)
+        else:
+            file, rows = self._merged(epic.id, epic.of_files, {}), self._merged(epic.id, epic.of_rows, kept)
+        if self._mapping.links:
+            full = full_core((rows if file is None else file) or {}, epic.still.cores)
+            self.links[epic.id] = links_of(full, self._mapping.links.field)
+        self._agree(epic, file, rows, self._write_file(epic, file, rows))
+        base, ours, theirs = epic.rows
+        still = frozenset(epic.still.items)
+        return Documents(epic.id, base, ours, theirs, rows, epic.names, {**kept, **epic.kept}, still)
+
+    def _merged(self, epic: str, wholes: Iterable[Core | None], kept: dict[tuple[str, ...], str]) -> Core | None:
+        base, ours, theirs = shared(wholes)
+        value = self._engine.merge(self._decisions.context(kept), epic, base, ours, theirs).ours
+        return None if value is ABSENT else cast("Core", value)
+
+    # Files
+
+    def _write_file(self, epic: Epic, merged: Core | None, rows: Core | None) -> Version | None:
+        base, ours, theirs = epic.files
+        data = path = None
+        if merged is not None:
+            calculated = self._calculated(epic, rows) if rows is not None else None
+            texts = (version.text if version else None for version in epic.files)
+            data = merged_bytes(self._mapping, merged, *texts, calculated=calculated)
+            path = merged_path(base, ours, theirs)
+        if data is None or path is None:
+            if ours is not None:
+                self._files.remove(ours.path)
+            return None
+        blob = self._sink.put(ObjectType.BLOB, data)
+        path = self._files.put(epic.id, path, blob, ours.path if ours else None)
+        known = next((version for version in epic.files if version is not None and version.blob == blob), None)
+        if known is not None:
+            return known
+        parsed = Parsed(data, parse(data, source=path))
+        still = epic.still if holds(parsed.value, epic.still) else Still()
+        return read_version(epic.id, (path, blob), parsed, still, self._mapping)
+
+    def _calculated(self, epic: Epic, rows: Core) -> Core | None:
+        """What belongs beside the epic where a file has a place for it: dates of our row, how far the tasks are."""
+        found = epic.rows[1].epic or epic.rows[2].epic
+        if self._config.calculated != "inline" or found is None:
+            return None
+        result: Core = {}
+        for spec in self._mapping.epics.calculated:
+            try:
+                value = decode(found[1].get(spec.column), spec, self._mapping.epics.table, epic.id)
+            except InvalidRow:
+                continue  # the next synchronisation names it
+            if value is not None:
+                result[spec.name] = value
+        return {**result, **progress_fields(self._states(epic, rows))}
+
+    def _states(self, epic: Epic, rows: Core) -> Iterator[str]:
+        """The states of the merged tasks, where the database has a column for them."""
+        column = self._mapping.tasks.status
+        member = next((name for name, own in epic.names.task.items() if own == column), None)
+        for task in tasks_of(rows):
+            key = cast("str", task["id"])
+            row = next((side.tasks[key][1] for side in epic.rows[1:] if key in side.tasks), {})
+            state = row.get(column or "") if key in epic.still.items else task.get(member or "")
+            if isinstance(state, str):
+                yield state
+
+    # The base
+
+    def _agree(self, epic: Epic, file: Core | None, rows: Core | None, written: Version | None) -> None:
+        """The agreed core: what both sides say, where they say the same; else the agreed ones, merged themselves."""
+        agreed, other = core_part(file, self._mapping), core_part(rows, self._mapping)
+        if not self._owned or not epic.still_in_sync or not same_core(agreed, other):
+            agreed = self._merged_base(epic)
+        entry: BaseEntry | None = None
+        if agreed is not None and written is not None and same_core(agreed, written.text.file.core):
+            entry = BaseEntry(written.core, written.blob)
+        elif agreed is not None:
+            place = None if written is None else (written.blob, written.core)
+            entry = put_entry(self._sink, epic.id, full_core(agreed, epic.still.cores), place)
+        self.entries[epic.id] = entry
+
+    def _merged_base(self, epic: Epic) -> Core | None:
+        base, ours, theirs = epic.agreed
+        if same_core(ours, theirs) or same_core(theirs, base):
+            return ours
+        if same_core(ours, base):
+            return theirs
+        plain = [None if core is None else {n: v for n, v in core.items() if n != UNAGREED} for core in epic.agreed]
+        value = self._engine.merge(Context(), epic.id, *plain).ours
+        if value is ABSENT:
+            return None
+        marks = {path for core in (ours, theirs) for path in cast("list[str]", (core or {}).get(UNAGREED) or ())}
+        merged = cast("Core", value)
+        return {**merged, UNAGREED: cast("JSON", sorted(marks))} if marks else merged

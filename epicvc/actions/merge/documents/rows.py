@@ -1,0 +1,169 @@
+"""The rows of merged documents: which rows there are, under which surrogate keys, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import cast
+
+from epicvc.actions.merge.documents.cells import merged_row
+from epicvc.actions.merge.documents.linkrows import LinkRows
+from epicvc.actions.merge.rows.plainrows import Versions
+from epicvc.actions.merge.rows.surrogates import Surrogates
+from epicvc.actions.merge.snapshots.merged import Documents, Emit
+from epicvc.database.documents.layout import Layout
+from epicvc.database.documents.ordering import numbered, says_order
+from epicvc.database.documents.values import key_text
+from epicvc.database.rowcodec import SQLValue, decode_key
+from epicvc.model.document import Core, tasks_of
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping as DocumentMapping
+from epicvc.model.mapping import TableMap
+from epicvc.repo.rows.rows import NamedRow
+
+
+class DocumentRows:
+    """Writes the rows of merged documents.
+
+    Args:
+        mapping: what lies where.
+        surrogates: gives out keys.
+        emit: takes the rows.
+        layout: the mapped tables as the database has them.
+        links: writes those of the child table, where there is one.
+    """
+
+    def __init__(
+        self, mapping: DocumentMapping, surrogates: Surrogates, emit: Emit, layout: Layout, links: LinkRows | None
+    ) -> None:
+        self._defaults = {columns.map.table: dict(columns.default_cells) for columns in (layout.epics, layout.tasks)}
+        self._mapping = mapping
+        self._surrogates = surrogates
+        self._emit = emit
+        self._links = links
+        self._keys: dict[tuple[str, ...], bytes] = {}
+
+    def claim(self, documents: Collection[Documents]) -> None:
+        """Decide under which keys the rows of epics go; before any row is written, since rows refer to others."""
+        epics = self._mapping.epics
+        gone = {found.epic for found in documents if found.merged is None and self._epic_row(found) is None}
+        for found in documents:
+            if found.epic in gone and found.ours.epic is not None:
+                self._surrogates.leaves(epics.table, found.ours.epic[0])
+        for found in documents:
+            if found.epic not in gone:
+                self._claim(epics, (found.epic,), found.base.epic, found.ours.epic, found.theirs.epic)
+            elif row := found.ours.epic or found.theirs.epic or found.base.epic:
+                self._keys[found.epic,] = row[0]
+            self._claim_tasks(found)
+
+    def _claim_tasks(self, found: Documents) -> None:
+        tasks = self._mapping.tasks
+        for key in dict.fromkeys([*found.ours.tasks, *found.theirs.tasks, *found.base.tasks]):
+            rows = (side.tasks.get(key) for side in (found.base, found.ours, found.theirs))
+            self._claim(tasks, (found.epic, key), *rows)
+
+    def _claim(
+        self,
+        table: TableMap,
+        place: tuple[str, ...],
+        base: tuple[bytes, NamedRow] | None,
+        ours: tuple[bytes, NamedRow] | None,
+        theirs: tuple[bytes, NamedRow] | None,
+    ) -> None:
+        if ours is not None:
+            self._keys[place] = ours[0]
+            if theirs is not None:
+                self._surrogates.renamed(table.table, table.id, theirs[1].get(table.id), ours[1].get(table.id))
+        elif (other := theirs or base) is not None:
+            self._keys[place] = self._surrogates.claim(table.table, table.id, other[0])
+
+    def write(self, found: Documents) -> None:
+        """Write the rows of an epic.
+
+        Raises:
+            InvalidField: a merged value cannot be stored in its column.
+        """
+        tasks = self._mapping.tasks
+        label = Label(found.epic)
+        merged = found.merged
+        self._put(self._mapping.epics, (found.epic,), found.ours.epic, self._epic_row(found), {})
+        by_id = {cast("str", task["id"]): task for task in tasks_of(merged or {})}
+        numbers = self._numbers(found, list(by_id))
+        parent = decode_key(self._keys[found.epic,])[0] if (found.epic,) in self._keys else None
+        for key in dict.fromkeys([*found.ours.tasks, *found.theirs.tasks, *found.base.tasks]):
+            forced: NamedRow = {}
+            if key in by_id and tasks.parent:
+                forced[tasks.parent] = parent
+            if key in by_id:
+                forced[tasks.key] = self._key_cell(found, key)
+            if key in numbers and tasks.sequence:
+                forced[tasks.sequence] = numbers[key]
+            place = label.child(DocumentMapping.TASKS).child(key)
+            rows = tuple(side.tasks.get(key) for side in (found.base, found.ours, found.theirs))
+            whole = found.kept.get(place.path, found.kept.get(()))
+            row = self._row(tasks, place, rows, by_id.get(key), found.names.task, whole)
+            self._put(tasks, (found.epic, key), rows[1], row, forced)
+        if self._links is not None:
+            self._links.write(found, by_id, self._keys)
+
+    def _epic_row(self, found: Documents) -> NamedRow | None:
+        rows = (found.base.epic, found.ours.epic, found.theirs.epic)
+        return self._row(
+            self._mapping.epics, Label(found.epic), rows, found.merged, found.names.epic, found.kept.get(())
+        )
+
+    def _row(
+        self,
+        table: TableMap,
+        label: Label,
+        rows: tuple[tuple[bytes, NamedRow] | None, ...],
+        merged: Core | None,
+        names: dict[str, str],
+        whole: str | None,
+    ) -> NamedRow | None:
+        """An epic's or a task's own row in the result, under whichever key."""
+        base, ours, theirs = (None if found is None else found[1] for found in rows)
+        if theirs is not None:
+            theirs = self._surrogates.followed(table.table, theirs)
+        if base is ours is theirs is None:
+            return None
+        versions = Versions(base, ours, theirs)
+        return merged_row(table, label, versions, merged, names, whole, self._defaults[table.table])
+
+    def _put(
+        self,
+        table: TableMap,
+        place: tuple[str, ...],
+        ours: tuple[bytes, NamedRow] | None,
+        row: NamedRow | None,
+        forced: NamedRow,
+    ) -> None:
+        """Have a row written, unless it is there already; one that goes away may have left its key to another."""
+        if row is not None:
+            row = {**row, **forced, table.id: decode_key(self._keys[place])[0]}
+        if row != (ours and ours[1]):
+            written = self._emit.setdefault(table.table, {})
+            if row is not None or self._keys[place] not in written:
+                written[self._keys[place]] = row
+
+    def _key_cell(self, found: Documents, key: str) -> SQLValue:
+        """A task's id as its rows have it; a row that gets another id has it from the side that gave it."""
+        column = self._mapping.tasks.key
+        rows = (side.tasks[key][1] for side in (found.ours, found.theirs, found.base) if key in side.tasks)
+        return next((cell for cell in (row.get(column) for row in rows) if key_text(cell) == key), key)
+
+    def _numbers(self, found: Documents, order: list[str]) -> dict[str, SQLValue]:
+        """The sequence numbers of the merged order: those of one side where they say it, else the fewest changes."""
+        sequence = self._mapping.tasks.sequence
+        if sequence is None:
+            return {}
+        candidates = []
+        for first, second in ((found.ours, found.theirs), (found.theirs, found.ours)):
+            numbers: dict[str, SQLValue] = {}
+            for key in order:
+                row = first.tasks.get(key) or second.tasks.get(key) or found.base.tasks.get(key)
+                numbers[key] = row[1].get(sequence) if row else None
+            if says_order(order, numbers):
+                return numbers
+            candidates.append(numbers)
+        return {**candidates[0], **numbered(order, candidates[0])}

@@ -1,0 +1,96 @@
+"""Files that no epic can be read from, in a merge: each is one value, taken from one side or the other as it is.
+
+They are set apart before documents are merged, in all three states, and put back afterwards. Rows are merged as always.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from msgspec import Struct
+
+from epicvc.base.jsonio import JSON, parse
+from epicvc.errors import InvalidData
+from epicvc.merge.threeway import ABSENT, Context, Value, merge_scalar, same
+from epicvc.model.labels import Label
+from epicvc.model.templates import is_template
+from epicvc.repo.config.config import Config
+from epicvc.repo.files.filestree import changed_files, epic_id_of, parse_file, update_files
+from epicvc.repo.history.objects import Snapshot
+from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
+from epicvc.store.tree import tree
+
+Blobs = tuple[ObjectId | None, ObjectId | None, ObjectId | None]
+"""A file in base, ours and theirs."""
+
+
+class WholeFile(Struct, frozen=True):
+    """A file that is one value.
+
+    Attributes:
+        path: where it is.
+        label: the epic that some state has in it, else its path.
+        blobs: its bytes in base, ours and theirs.
+        values: what they say: JSON, or the text.
+    """
+
+    path: str
+    label: Label
+    blobs: Blobs
+    values: tuple[Value, Value, Value]
+
+
+def whole_files(sink: ObjectSink, config: Config, base: Snapshot, *sides: Snapshot) -> list[WholeFile]:
+    """The files that a side changed and that some state has as no valid epic.
+
+    Args:
+        sink: holds the states.
+        config: says what an epic is.
+        base: the state that both sides come from.
+        sides: ours and theirs.
+    """
+    paths = {path for side in sides for path, *_ in changed_files(sink, base.files, side.files)}
+    found = []
+    for path in sorted(paths):
+        blobs = cast("Blobs", tuple(tree.get(sink, state.files, path.encode()) for state in (base, *sides)))
+        there = [blob for blob in blobs if blob is not None]
+        if all(_is_readable(sink, config, path, blob) for blob in there):
+            continue
+        epic = next((epic for blob in there if (epic := epic_id_of(sink, blob, path)) != path), path)
+        values = tuple(ABSENT if blob is None else _value(sink, blob) for blob in blobs)
+        found.append(WholeFile(path, Label(epic), blobs, cast("tuple[Value, Value, Value]", values)))
+    return found
+
+
+def without(sink: ObjectSink, root: ObjectId, files: list[WholeFile]) -> ObjectId:
+    """A files tree without these files."""
+    return update_files(sink, root, ((file.path, None) for file in files))
+
+
+def merged_files(files: list[WholeFile], context: Context) -> Iterator[tuple[str, ObjectId | None]]:
+    """What becomes of each of these files; where both changed it and nobody decides, ours stays."""
+    for file in files:
+        result = merge_scalar(context, file.label, *file.values).ours
+        versions = [(file.values[number], file.blobs[number]) for number in (1, 2, 0)]
+        yield file.path, next((blob for value, blob in versions if same(value, result)), file.blobs[1])
+
+
+def _is_readable(sink: ObjectSink, config: Config, path: str, blob: ObjectId) -> bool:
+    data = sink.get(blob, ObjectType.BLOB)
+    try:
+        parse_file(data, path, config)
+    except InvalidData:
+        try:
+            return is_template(parse(data))
+        except InvalidData:
+            return False
+    return True
+
+
+def _value(sink: ObjectSink, blob: ObjectId) -> JSON:
+    data = sink.get(blob, ObjectType.BLOB)
+    try:
+        return parse(data)
+    except InvalidData:
+        return data.decode("utf-8", "backslashreplace")

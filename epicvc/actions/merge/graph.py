@@ -1,0 +1,121 @@
+"""The checks of the task graph for a merge of snapshots: gives :mod:`epicvc.merge.graph` the states that it compares.
+
+What tasks depend on is read from the files, which were parsed already where they differ; who else has a task of an id
+is asked of the database's indexes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+
+from epicvc.actions.merge.documents.loading import Loader
+from epicvc.actions.merge.snapshots.contents import Links
+from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.origin.words import OURS, THEIRS
+from epicvc.actions.shared.session import Session
+from epicvc.database.documents.documents import living_tasks
+from epicvc.errors import BrokenGraph
+from epicvc.merge.graph import Fault, Tell, check, duplicates
+
+
+def check_links(
+    session: Session, three: Three, loader: Loader, merged: Mapping[str, Links], tell: Tell
+) -> tuple[Fault, ...]:
+    """Check the links of the merged state.
+
+    Args:
+        session: the running command.
+        three: the states.
+        loader: knows where files are.
+        merged: the links of the epics that were merged as documents.
+        tell: says which edit made a place what it is.
+
+    Returns:
+        Faults that one side has already.
+
+    Raises:
+        BrokenGraph: there are some that neither has.
+    """
+    mapping = session.repo.config.mapping
+    assert mapping.links is not None  # the caller asked
+    graphs = _Graphs(session, three, loader, merged)
+    inputs = {OURS: _Graph(graphs, 0), THEIRS: _Graph(graphs, 1)}
+    after = _Graph(graphs, 2)
+    changed: dict[str, set[str]] = {OURS: set(), THEIRS: set()}
+    gone: set[str] = set()
+    added: set[str] = set()
+    for epic in sorted(three.here.epics | three.there.epics):
+        ours, theirs, result = graphs.links(epic)
+        for name, links in ((OURS, ours), (THEIRS, theirs)):
+            if links != result:
+                changed[name].add(epic)
+                gone |= links.keys() - result.keys()
+                added |= result.keys() - links.keys()
+    found = check(after, inputs, changed, gone, mapping.links.field)
+    reader = session.reader
+    if three.owned and reader is not None and (mapping.tasks.key,) in reader.unique_keys(mapping.tasks.table):
+        found += duplicates(after, inputs, sorted(added))
+    new = [fault for fault in found if not fault.known]
+    if new:
+        raise BrokenGraph([fault.told(tell) for fault in new])
+    return tuple(found)
+
+
+class _Graphs:
+    """The links of epics in ours, in theirs and in the result; found when asked for, once."""
+
+    def __init__(self, session: Session, three: Three, loader: Loader, merged: Mapping[str, Links]) -> None:
+        self._session = session
+        self._three = three
+        self._loader = loader
+        self._merged = merged
+        self._links: dict[str, tuple[Links, Links, Links]] = {}
+        self._owners: dict[str, set[str]] = {}
+
+    def links(self, epic: str) -> tuple[Links, Links, Links]:
+        """The links of an epic in the three states."""
+        if epic not in self._links:
+            contents, three = self._three.contents, self._three
+            places = self._loader.places(epic)[1:]
+            ours, theirs = ({} if place is None else contents.epic(place[1], place[0])[1] for place in places)
+            taken = theirs if epic in three.there.epics else ours
+            self._links[epic] = (ours, theirs, self._merged.get(epic, taken))
+        return self._links[epic]
+
+    @cached_property
+    def _merged_owners(self) -> dict[str, set[str]]:
+        """The epics that have a task of each id after the merge: one may have come to where no side has it."""
+        found: dict[str, set[str]] = {}
+        for epic, links in self._merged.items():
+            for key in links:
+                found.setdefault(key, set()).add(epic)
+        return found
+
+    def owners(self, keys: Collection[str]) -> dict[str, set[str]]:
+        """The epics that may have a task of each id in some state."""
+        new = [key for key in keys if key not in self._owners]
+        three, reader = self._three, self._session.reader
+        for key in new:
+            sides = (three.here, three.there, three.working)
+            self._owners[key] = {epic for side in sides for epic in side.tasks.get(key, ())}
+            self._owners[key] |= self._merged_owners.get(key, set())
+        if new and three.owned and reader is not None:
+            for key, epic in living_tasks(reader, self._loader.layout, sorted(new)):
+                self._owners[key].add(epic)
+        return {key: self._owners[key] for key in keys}
+
+
+class _Graph:
+    """One of the three states, as the checks see it."""
+
+    def __init__(self, graphs: _Graphs, number: int) -> None:
+        self._graphs = graphs
+        self._number = number
+
+    def links(self, epic: str) -> Mapping[str, Collection[str]]:
+        return self._graphs.links(epic)[self._number]
+
+    def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
+        found = self._graphs.owners(keys)
+        return {key: [epic for epic in sorted(epics) if key in self.links(epic)] for key, epics in found.items()}

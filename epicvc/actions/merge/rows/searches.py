@@ -1,0 +1,29 @@
+"""Full-text indexes in a merge: those that nothing can be made again from are one side's as a whole."""
+
+from __future__ import annotations
+
+from epicvc.actions.merge.snapshots.three import Three
+from epicvc.database.sqlite.schema.virtual import exact, owners
+from epicvc.errors import Refused
+
+
+def require_one_writer(three: Three) -> None:
+    """Stop where both sides changed the tables that hold an index, which cannot be merged row by row.
+
+    Raises:
+        Refused: they did, and not to the same.
+    """
+    captured = three.ours.captured
+    if captured is None:
+        return
+    whole = exact(captured.schema)
+    for table, index in sorted(owners(captured.schema).items()):
+        here, there = (
+            {key: change.new for key, change in changes.rows.get(table, {}).items()}
+            for changes in (three.here, three.there)
+        )
+        if index in whole and here and there and here != there:
+            raise Refused(
+                f"@{index}: both changed this full-text index, which cannot be made again from what it is over",
+                hint="drop it on both branches, commit, merge, and have the application make it again",
+            )

@@ -1,0 +1,158 @@
+"""What changed between two states of a merge, by epic: trees are compared, and only what differs is read."""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from epicvc.actions.merge.snapshots.contents import Contents
+from epicvc.actions.merge.snapshots.owners import Owners
+from epicvc.actions.merge.snapshots.states import State
+from epicvc.database.documents.values import key_text
+from epicvc.model.mapping import Mapping
+from epicvc.repo.files.filestree import changed_files
+from epicvc.repo.rows.rows import mapped_tables
+from epicvc.store.objects import ObjectId, ObjectSource
+from epicvc.store.tree import tree
+
+Place = tuple[str, ObjectId]
+"""Where an epic's file is: path and blob."""
+
+
+class RowChange(Struct, frozen=True):
+    """A row that differs, as the trees have it."""
+
+    old: bytes | None
+    new: bytes | None
+
+
+class Changes(Struct):
+    """What differs between two states, by epic where it belongs to one.
+
+    Attributes:
+        old_files: where the files of the epics that changed were.
+        new_files: where they are.
+        rows: changed rows of every table, by key.
+        old_rows: the keys of changed rows that belonged to an epic, by epic and table.
+        new_rows: the same for those that belong to one now.
+        epics: every epic that differs in its file, its rows or its base.
+        moved: tasks that left one epic for another, ``(old epic, task) -> new epic``.
+        tasks: the epics that have a task of an id before or after, where either changed.
+        added: the epics that have a task of an id now, where no epic had one that changed.
+        renamed: the keys, before and after, of epics whose row is the same and has another one.
+    """
+
+    old_files: dict[str, Place] = field(default_factory=dict)
+    new_files: dict[str, Place] = field(default_factory=dict)
+    rows: dict[str, dict[bytes, RowChange]] = field(default_factory=dict)
+    old_rows: dict[str, dict[str, set[bytes]]] = field(default_factory=dict)
+    new_rows: dict[str, dict[str, set[bytes]]] = field(default_factory=dict)
+    epics: set[str] = field(default_factory=set)
+    moved: dict[tuple[str, str], str] = field(default_factory=dict)
+    tasks: dict[str, set[str]] = field(default_factory=dict)
+    added: dict[str, set[str]] = field(default_factory=dict)
+    renamed: set[tuple[str, str]] = field(default_factory=set)
+
+
+Rows = dict[str, dict[bytes, RowChange]]
+"""Changed rows of every table, by key."""
+
+
+def changed_rows(source: ObjectSource, old: State, new: State) -> Rows:
+    """The rows that differ between two states."""
+    before, after = (state.snapshot.database.tables if state.snapshot.database else tree.EMPTY for state in (old, new))
+    found: Rows = {}
+    for key, was, now in tree.diff(source, before, after):
+        rows = tree.diff(source, was or tree.EMPTY, now or tree.EMPTY)
+        found[key.decode()] = {key: RowChange(one, other) for key, one, other in rows}
+    return found
+
+
+class Comparison:
+    """The comparison of two states.
+
+    Args:
+        source: holds them.
+        contents: reads changed files.
+        mapping: the mapping in force.
+        old: the earlier state.
+        new: the later one.
+        owners: whose rows are whose, in the earlier state and in the later one; without them all are rows like any
+            other.
+    """
+
+    def __init__(
+        self,
+        source: ObjectSource,
+        contents: Contents,
+        mapping: Mapping,
+        old: State,
+        new: State,
+        owners: tuple[Owners, Owners] | None,
+    ) -> None:
+        self._source = source
+        self._contents = contents
+        self._mapping = mapping
+        self._old, self._new = old, new
+        self._owners = owners
+        self._changes = Changes()
+        self._lost: dict[str, set[str]] = {}
+        self._gained: dict[str, set[str]] = {}
+
+    def run(self, rows: Rows) -> Changes:
+        """Compare the states, whose rows are compared already.
+
+        Raises:
+            InvalidJSON: a changed file is no JSON.
+        """
+        self._changes.rows = rows
+        self._find_files()
+        if self._owners is not None:
+            for table in mapped_tables(self._mapping):
+                self._find_owners(*self._owners, table, rows.get(table, {}))
+        for key, _, _ in tree.diff(self._source, self._old.snapshot.base, self._new.snapshot.base):
+            self._changes.epics.add(key.decode())
+        self._find_moves()
+        return self._changes
+
+    def _find_files(self) -> None:
+        changes = self._changes
+        for path, was, now in changed_files(self._source, self._old.snapshot.files, self._new.snapshot.files):
+            for blob, places, tasks in ((was, changes.old_files, self._lost), (now, changes.new_files, self._gained)):
+                if blob is not None:
+                    epic, found = self._contents.epic(blob, path)
+                    places[epic] = (path, blob)
+                    for task in found:
+                        tasks.setdefault(task, set()).add(epic)
+                    changes.epics.add(epic)
+
+    def _find_owners(self, before: Owners, after: Owners, table: str, rows: dict[bytes, RowChange]) -> None:
+        changes = self._changes
+        old = {key: row for key, change in rows.items() if (row := self._old.named(table, change.old))}
+        new = {key: row for key, change in rows.items() if (row := self._new.named(table, change.new))}
+        for owners, named, owned, tasks in (
+            (before, old, changes.old_rows, self._lost),
+            (after, new, changes.new_rows, self._gained),
+        ):
+            for key, owner in owners.of(table, named):
+                owned.setdefault(owner.epic, {}).setdefault(table, set()).add(key)
+                changes.epics.add(owner.epic)
+                if owner.task is not None and table == self._mapping.tasks.table:
+                    tasks.setdefault(owner.task, set()).add(owner.epic)
+        if table == self._mapping.epics.table:
+            keys = [
+                {key: key_text(row.get(self._mapping.epics.key)) for key, row in named.items()} for named in (old, new)
+            ]
+            pairs = ((keys[0][key], keys[1][key]) for key in keys[0].keys() & keys[1].keys())
+            changes.renamed |= {(one, other) for one, other in pairs if one and other and one != other}
+
+    def _find_moves(self) -> None:
+        changes = self._changes
+        for tasks in (self._lost, self._gained):
+            for task, owners in tasks.items():
+                changes.tasks.setdefault(task, set()).update(owners)
+        changes.added = {task: owners for task, owners in self._gained.items() if task not in self._lost}
+        for task, givers in self._lost.items():
+            getters = self._gained.get(task, set())
+            for giver in givers - getters:
+                for getter in sorted(getters - givers)[:1]:
+                    changes.moved[giver, task] = getter

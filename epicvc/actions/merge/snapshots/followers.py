@@ -1,0 +1,63 @@
+"""The tasks of epics that got another key: the same rows, in another epic.
+
+A task's row names its epic by a surrogate key, so that it is the same bytes before and after. A comparison of rows
+alone would leave such a task where it was, and take it for deleted there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from epicvc.actions.merge.snapshots.changes import RowChange, Rows
+from epicvc.actions.merge.snapshots.states import State
+from epicvc.database.backend import Reader
+from epicvc.database.batches import batches
+from epicvc.database.documents.values import key_text
+from epicvc.database.query import Select
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue, encode_key
+from epicvc.model.mapping import Mapping
+
+
+def followers(
+    reader: Reader, mapping: Mapping, old: State, new: State, rows: Rows, others: Iterable[Rows]
+) -> dict[bytes, RowChange]:
+    """The rows of tasks that did not change between two states, and whose epic has another key.
+
+    Args:
+        reader: the database as it is now.
+        mapping: says where epics and tasks are.
+        old: the earlier state.
+        new: the later one.
+        rows: those that differ between the two.
+        others: every row that differs between any state of the merge and the database as it is now.
+    """
+    tasks = mapping.tasks
+    parents = set(_renamed(mapping, old, new, rows))
+    if tasks.parent is None or not parents:
+        return {}
+    keys = {key for found in others for key in found.get(tasks.table, {})} | set(_children(reader, mapping, parents))
+    same = old.packed_rows(tasks.table, keys - rows.get(tasks.table, {}).keys())
+    return {
+        key: RowChange(packed, packed)
+        for key, packed in same.items()
+        if (row := old.named(tasks.table, packed)) and row.get(tasks.parent) in parents
+    }
+
+
+def _renamed(mapping: Mapping, old: State, new: State, rows: Rows) -> Iterable[SQLValue]:
+    """The surrogate keys of epics that have another key in the later state."""
+    epics = mapping.epics
+    for change in rows.get(epics.table, {}).values():
+        before, after = old.named(epics.table, change.old), new.named(epics.table, change.new)
+        if before and after and key_text(before.get(epics.key)) != key_text(after.get(epics.key)):
+            yield before.get(epics.id)
+
+
+def _children(reader: Reader, mapping: Mapping, parents: Iterable[SQLValue]) -> Iterable[bytes]:
+    """The keys of the tasks that epics have now."""
+    tasks = mapping.tasks
+    query = Select(columns=(f"t.{quote(tasks.id)}",)).from_table(quote(tasks.table), "t")
+    for chunk in batches(parent for parent in parents if parent is not None):
+        for row in reader.execute(*query.where(f"t.{quote(tasks.parent or '')}", "IN", chunk).build()):
+            yield encode_key(row)

@@ -1,0 +1,120 @@
+"""Which epic and task rows belong to, in each state of a merge.
+
+A task's row names its epic by a surrogate key. Of the epics hardly any row differs between the states, so that keys are
+asked of the database as it is now, whose index has them, and only those of rows that differ are read in a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from collections.abc import Mapping as MappingABC
+from typing import Protocol
+
+from epicvc.actions.merge.snapshots.states import State
+from epicvc.database.backend import Reader
+from epicvc.database.batches import batches
+from epicvc.database.documents.values import key_text
+from epicvc.database.query import Select
+from epicvc.database.quoting import quote_identifier as quote
+from epicvc.database.rowcodec import SQLValue, encode_key
+from epicvc.model.mapping import Mapping
+from epicvc.repo.rows.rows import NamedRow, Owner
+
+Keys = MappingABC[SQLValue, str | None]
+
+
+class EpicKeys(Protocol):
+    """Knows epics by their surrogate keys."""
+
+    def keys(self, surrogates: Collection[SQLValue]) -> Keys:
+        """The epic of each surrogate key; ``None`` where there is none."""
+        ...
+
+
+class LiveKeys:
+    """The epics in the database as it is now.
+
+    Args:
+        reader: the database.
+        mapping: says where epics are.
+    """
+
+    def __init__(self, reader: Reader, mapping: Mapping) -> None:
+        self._reader = reader
+        self._epics = mapping.epics
+
+    def keys(self, surrogates: Collection[SQLValue]) -> Keys:
+        """As :meth:`EpicKeys.keys`."""
+        found: dict[SQLValue, str | None] = dict.fromkeys(surrogates)
+        column = f"e.{quote(self._epics.id)}"
+        query = Select(columns=(column, f"e.{quote(self._epics.key)}")).from_table(quote(self._epics.table), "e")
+        for chunk in batches(surrogate for surrogate in surrogates if surrogate is not None):
+            found.update(
+                (row[0], key_text(row[1])) for row in self._reader.execute(*query.where(column, "IN", chunk).build())
+            )
+        return found
+
+
+class Owners:
+    """The owners of rows in one state.
+
+    Args:
+        state: the state.
+        mapping: the mapping in force.
+        like: knows the epics of another state.
+        changed: the rows of epics that differ from that state, as this one has them.
+    """
+
+    def __init__(
+        self, state: State, mapping: Mapping, like: EpicKeys, changed: MappingABC[bytes, bytes | None]
+    ) -> None:
+        self._state = state
+        self._mapping = mapping
+        self._like = like
+        self._changed = changed
+        self._epics: dict[SQLValue, str | None] = {}
+        self._tasks: dict[SQLValue, Owner | None] = {}
+
+    def keys(self, surrogates: Collection[SQLValue]) -> Keys:
+        """As :meth:`EpicKeys.keys`."""
+        new = [surrogate for surrogate in surrogates if surrogate not in self._epics]
+        places = {surrogate: encode_key((surrogate,)) for surrogate in new if surrogate is not None}
+        others = [surrogate for surrogate in new if surrogate is None or places[surrogate] not in self._changed]
+        if others:
+            self._epics.update(self._like.keys(others))
+        table = self._mapping.epics
+        for surrogate, place in places.items():
+            if place in self._changed:
+                row = self._state.named(table.table, self._changed[place])
+                self._epics[surrogate] = key_text(row.get(table.key)) if row else None
+        return self._epics
+
+    def of(self, table: str, rows: MappingABC[bytes, NamedRow]) -> Iterator[tuple[bytes, Owner]]:
+        """The epic, and the task, that each of some rows of a mapped table belongs to, where it belongs to one."""
+        if table == self._mapping.tasks.table:
+            self.keys({row.get(self._mapping.tasks.parent or "") for row in rows.values()})
+        for key, row in rows.items():
+            owner = self._of(table, row)
+            if owner is not None:
+                yield key, owner
+
+    def _of(self, table: str, row: NamedRow) -> Owner | None:
+        epics, tasks, links = self._mapping.epics, self._mapping.tasks, self._mapping.links
+        if table == epics.table:
+            key = key_text(row.get(epics.key))
+            return None if key is None else Owner(key)
+        if table == tasks.table:
+            return self._of_task(row)
+        return self._by_task(row.get(links.parent)) if links and table == links.table else None
+
+    def _of_task(self, row: NamedRow) -> Owner | None:
+        surrogate = row.get(self._mapping.tasks.parent or "")
+        epic, task = self.keys({surrogate})[surrogate], key_text(row.get(self._mapping.tasks.key))
+        return None if epic is None or task is None else Owner(epic, task)
+
+    def _by_task(self, surrogate: SQLValue) -> Owner | None:
+        if surrogate not in self._tasks:
+            captured = self._state.captured
+            row = captured.by_surrogate(self._mapping.tasks, surrogate) if captured else None
+            self._tasks[surrogate] = self._of_task(row) if row else None
+        return self._tasks[surrogate]

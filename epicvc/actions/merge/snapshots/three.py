@@ -1,0 +1,180 @@
+"""The states of a merge, with what differs between them; this much is known before any document is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from epicvc.actions.merge.snapshots.changes import Changes, Comparison, Place, RowChange, Rows, changed_rows
+from epicvc.actions.merge.snapshots.contents import Contents
+from epicvc.actions.merge.snapshots.followers import followers
+from epicvc.actions.merge.snapshots.forms import forms_between, require_no_loss
+from epicvc.actions.merge.snapshots.owners import LiveKeys, Owners
+from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.origin.words import OURS, THEIRS
+from epicvc.actions.shared.session import Session
+from epicvc.database.backend import Reader
+from epicvc.repo.history.objects import Snapshot
+from epicvc.store.objects import ObjectId
+
+
+class Three(Struct, frozen=True):
+    """The states of a merge and what differs between them.
+
+    Attributes:
+        base: the state that both come from.
+        ours: one of the two.
+        theirs: the other.
+        here: what ours changed.
+        there: what theirs changed.
+        working: what turns the sides as they are now into ours; nothing, as a rule.
+        owned: whether the epics that rows belong to can be told, in every state.
+        contents: what files say.
+    """
+
+    base: State
+    ours: State
+    theirs: State
+    here: Changes
+    there: Changes
+    working: Changes
+    owned: bool
+    contents: Contents
+
+    @property
+    def states(self) -> tuple[State, State, State]:
+        """Base, ours, theirs."""
+        return self.base, self.ours, self.theirs
+
+    @property
+    def moved(self) -> Iterator[tuple[str, str]]:
+        """The epics between which tasks moved, each as giver and getter."""
+        for changes in (self.here, self.there):
+            yield from ((giver, getter) for (giver, _), getter in changes.moved.items())
+
+    @property
+    def contested(self) -> Iterator[tuple[str, str]]:
+        """The epics to which each side added a task of one id: where ours has it, and where theirs has it."""
+        for task, getters in self.here.added.items():
+            others = self.there.added.get(task, set())
+            if len(getters) == len(others) == 1 and getters != others:
+                yield min(getters), min(others)
+
+    def places(self, epic: str, now: Place | None) -> tuple[Place | None, Place | None, Place | None]:
+        """Where an epic's file is in each state, from where it is now."""
+        ours = _place(epic, self.working.old_files, self.working.new_files, now)
+        base = _place(epic, self.here.new_files, self.here.old_files, ours)
+        return base, ours, _place(epic, self.there.old_files, self.there.new_files, base)
+
+
+def three_of(
+    session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, schema: ObjectId | None = None
+) -> Three:
+    """Compare three states with each other, and with the sides as they are.
+
+    Args:
+        session: the running command.
+        base: the state that both come from.
+        ours: one of the two.
+        theirs: the other.
+        schema: the schema of the merged database, which is that of one of them.
+
+    Raises:
+        InvalidJSON: a changed file is no JSON.
+        Refused: a side wrote what the merged database has no place for.
+    """
+    sink = session.staging
+    now, *states = (State(sink, found) for found in (session.working.snapshot(), base, ours, theirs))
+    pairs = ((states[0], states[1]), (states[0], states[2]), (now, states[1]))
+    rows = [changed_rows(sink, *pair) for pair in pairs]
+    if schema is not None and session.reader is not None:
+        _read_alike(session.reader, states, schema)
+        require_no_loss(states[0], states[1], states[2], {OURS: rows[0], THEIRS: rows[1]})
+        rows[:2] = [
+            _differing(found, others, *pair)
+            for found, others, pair in zip(rows[:2], (rows[1], rows[0]), pairs, strict=False)
+        ]
+    owners = _owners(session, now, states, rows)
+    mapping = session.repo.config.mapping
+    if owners and session.reader is not None:
+        same = [followers(session.reader, mapping, *pair, found, rows) for pair, found in zip(pairs, rows, strict=True)]
+        for found, more in zip(rows, same, strict=True):
+            if more:
+                found.setdefault(mapping.tasks.table, {}).update(more)
+    contents = Contents(sink, mapping.links.field if mapping.links else "")
+    here, there, working = (
+        Comparison(sink, contents, mapping, *pair, (owners[pair[0]], owners[pair[1]]) if owners else None).run(found)
+        for pair, found in zip(pairs, rows, strict=True)
+    )
+    return Three(states[0], states[1], states[2], here, there, working, owners is not None, contents)
+
+
+def _read_alike(reader: Reader, states: Sequence[State], schema: ObjectId) -> None:
+    """Have the rows of all states read as the merged database has them."""
+    base = states[0]
+    final = next((state for state in states if _schema_of(state) == schema), None)
+    if final is None or _schema_of(base) == schema:
+        return
+    forms = forms_between(reader, base, final)
+    for state in states:
+        if _schema_of(state) == _schema_of(base):
+            state.forms = forms
+
+
+def _schema_of(state: State) -> ObjectId | None:
+    return state.snapshot.database.schema if state.snapshot.database else None
+
+
+def _differing(rows: Rows, others: Rows, old: State, new: State) -> Rows:
+    """The rows that differ where both states are read alike: a migration alone changes none.
+
+    Args:
+        rows: those that differ as they were captured.
+        others: those that differ between the old state and the other branch.
+        old: the old state.
+        new: the new one.
+    """
+    tables = {table for table in old.forms if old.forms.get(table) is not new.forms.get(table)}
+    found = {
+        table: {
+            key: change
+            for key, change in changes.items()
+            if table not in tables or old.named(table, change.old) != new.named(table, change.new)
+        }
+        for table, changes in rows.items()
+    }
+    for table in tables:
+        if old.forms[table].replaced:  # the same bytes say something else under other columns
+            found.setdefault(table, {}).update(_read_anew(table, rows.get(table, {}), others.get(table, {}), old, new))
+    return found
+
+
+def _read_anew(
+    table: str, rows: Mapping[bytes, RowChange], others: Mapping[bytes, RowChange], old: State, new: State
+) -> Iterator[tuple[bytes, RowChange]]:
+    """The rows that are the same bytes in both states, and not the same values; but not those that others removed."""
+    for key, packed in old.entries(table):
+        gone = key in others and others[key].new is None
+        if key not in rows and not gone and old.named(table, packed) != new.named(table, packed):
+            yield key, RowChange(packed, packed)
+
+
+def _owners(session: Session, now: State, states: Sequence[State], rows: Sequence[Rows]) -> dict[State, Owners] | None:
+    """Whose rows are whose in each state; ``None`` where that cannot be told in all of them."""
+    mapping, reader = session.repo.config.mapping, session.reader
+    base, ours, theirs = states
+    if reader is None or not all(
+        state.captured is not None and state.captured.finds_owners(mapping) for state in (now, *states)
+    ):
+        return None
+    here, there, working = (found.get(mapping.epics.table, {}) for found in rows)
+    of_now = Owners(now, mapping, LiveKeys(reader, mapping), {})
+    of_ours = Owners(ours, mapping, of_now, {key: change.new for key, change in working.items()})
+    of_base = Owners(base, mapping, of_ours, {key: change.old for key, change in here.items()})
+    of_theirs = Owners(theirs, mapping, of_base, {key: change.new for key, change in there.items()})
+    return {now: of_now, base: of_base, ours: of_ours, theirs: of_theirs}
+
+
+def _place(epic: str, old: dict[str, Place], new: dict[str, Place], otherwise: Place | None) -> Place | None:
+    return new.get(epic) if epic in old or epic in new else otherwise

@@ -1,0 +1,1 @@
+"""Schema migrations of a database, with or without an epic repo around it."""

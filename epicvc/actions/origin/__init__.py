@@ -1,0 +1,1 @@
+"""The origin of values: which commit, author and side made a place what it is."""

@@ -1,0 +1,107 @@
+"""Records runs for :mod:`epicvc.actions.report.metrics`: the one way in which command line and Python faces do it.
+
+A run is no operation. Recording it is part of no promise, and what goes wrong with it is nobody's concern.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter, time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from epicvc.actions.merge.merging import MergeReport
+    from epicvc.actions.shared.questions import ResolveReport
+    from epicvc.actions.sync.survey import SyncReport
+    from epicvc.repo.runs import Counts
+
+_USAGE, _BUG, _INTERRUPTED = 2, 70, 130
+
+
+class Recording:
+    """A run while it goes on.
+
+    Attributes:
+        exit: the exit code of a run that ends without an error.
+        counts: what it counted.
+    """
+
+    def __init__(self) -> None:
+        self.exit = 0
+        self.counts: Counts | None = None
+
+
+@contextmanager
+def recorded(private: Path | None, command: str) -> Iterator[Recording]:
+    """Record what happens inside as one run, however it ends. A mistake in the words of a command is no run.
+
+    Args:
+        private: the private directory of an open, adopted repo; ``None`` where there is none, and nothing is recorded.
+        command: the command's words.
+    """
+    started, began = time(), perf_counter()
+    recording, error = Recording(), None
+    try:
+        yield recording
+    except BaseException as raised:
+        error = raised
+        recording.exit = _exit_of(raised)
+        raise
+    finally:
+        if private is not None and recording.exit != _USAGE:
+            _keep(private, command, started, perf_counter() - began, recording, getattr(error, "kind", None))
+
+
+def _keep(private: Path, command: str, started: float, took: float, recording: Recording, kind: str | None) -> None:
+    from epicvc.repo.runs import Counts, Run, keep_run  # once the work is done
+
+    counts = recording.counts or Counts()
+    keep_run(
+        private,
+        Run(
+            command,
+            round(started * 1000),
+            round(took * 1000, 3),
+            recording.exit,
+            kind,
+            counts.records,
+            counts.to_files,
+            counts.to_db,
+            counts.conflicts,
+        ),
+    )
+
+
+def _exit_of(error: BaseException) -> int:
+    """The exit code of an error, as the edge of the command line has it."""
+    if isinstance(error, KeyboardInterrupt):
+        return _INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return 0  # who read our output went away; the work is done
+    code = getattr(error, "exit_code", _BUG)
+    return code if isinstance(code, int) else _BUG
+
+
+def counts_of_sync(report: SyncReport) -> Counts:
+    """What a synchronisation counted."""
+    from epicvc.repo.runs import Counts
+
+    moved = {item.label.root for item in (*report.to_db, *report.to_files)}
+    return Counts(len(moved), len(report.to_files), len(report.to_db), len(report.conflicts))
+
+
+def counts_of_resolve(report: ResolveReport) -> Counts:
+    """What settling conflicts counted."""
+    from epicvc.repo.runs import Counts
+
+    return Counts(len({label.root for label in report.settled}), conflicts=len(report.left))
+
+
+def counts_of_merge(report: MergeReport) -> Counts:
+    """What a merge or revert counted."""
+    from epicvc.repo.runs import Counts
+
+    return Counts(len(report.epics), conflicts=len(report.conflicts))

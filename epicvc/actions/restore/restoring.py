@@ -1,0 +1,154 @@
+"""Back to a state: checkout, switch, rollback, restore in place, and back to single epics, tasks or fields."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from epicvc.actions.shared.commits import committing
+from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.sides import check_side
+from epicvc.actions.shared.targets import Target, go, reachable
+from epicvc.database.backend import Stranded
+from epicvc.errors import Refused
+from epicvc.repo.files.filestree import changed_files
+from epicvc.repo.history.objects import CommitKind, Snapshot
+from epicvc.repo.history.revisions import BRANCHES, HEAD, SYMBOLIC
+from epicvc.repo.repository import Repo
+from epicvc.store.objects import ObjectId, ObjectSink
+
+PREVIOUS: Final = "-"
+"""How ``switch`` is told to go back to the branch before."""
+
+
+class Arrival(Struct, frozen=True):
+    """Where a command has led.
+
+    Attributes:
+        commit: the commit at HEAD afterwards.
+        branch: the current branch; ``None`` when HEAD is detached.
+        changed_files: how many files it changed, or would change.
+        changed_database: whether it changed the database, or would.
+        stranded: the triggers that were left out, since a table that they name is not there.
+    """
+
+    commit: ObjectId | None
+    branch: str | None
+    changed_files: int
+    changed_database: bool
+    stranded: tuple[Stranded, ...] = ()
+
+
+def checkout(
+    repo: Repo, revision: str, *, side: str | None = None, discard: bool = False, dry_run: bool = False
+) -> Arrival:
+    """Bring both sides, or one, to a commit's state.
+
+    Both sides: HEAD moves, to the branch of that name or detached, and the base with it. One side: HEAD and base
+    stay, so that the difference shows as a change of that side.
+
+    Raises:
+        NotFound: there is no such revision.
+        Refused: changes that no commit has would be lost.
+    """
+    check_side(side)
+    is_branch = repo.store.ref(BRANCHES + revision) is not None
+    commit = repo.revisions.resolve(BRANCHES + revision if is_branch else revision)
+    head = f"{SYMBOLIC}{BRANCHES}{revision}" if is_branch else commit.hex()
+
+    def act(session: Session) -> Arrival | Later[Arrival]:
+        wanted = repo.snapshot_of(commit)
+        current = session.working.snapshot()
+        if side == "files":
+            wanted = replace(current, files=wanted.files)
+        elif side == "db":
+            wanted = replace(current, database=wanted.database)
+        if not discard:
+            _require_committed(session, current, wanted)
+        target = Target(wanted) if side else Target(wanted, lambda *_: {HEAD: head})
+        return _arrive(session, "checkout", f"checkout {revision}", target, dry_run=dry_run)
+
+    return change(repo, act, may_create=not dry_run)
+
+
+def switch(repo: Repo, name: str, *, create: bool = False, discard: bool = False, dry_run: bool = False) -> Arrival:
+    """Make a branch the current one, both sides included.
+
+    Args:
+        repo: the repo.
+        name: the branch; ``-`` is the one before this.
+        create: make it at HEAD first.
+        discard: overwrite what no commit has.
+        dry_run: only say what would happen.
+
+    Raises:
+        NotFound: there is no such branch.
+        Refused: changes that no commit has would be lost.
+    """
+    from epicvc.actions.restore.refs import create_branch, previous_branch, require_branch
+
+    if create:
+        return create_branch(repo, name, None, switch=True, dry_run=dry_run)
+    if name == PREVIOUS:
+        name = previous_branch(repo)
+    require_branch(repo, name)
+    return checkout(repo, name, discard=discard, dry_run=dry_run)
+
+
+def rollback(repo: Repo, revision: str, *, command: str = "rollback", dry_run: bool = False) -> Arrival:
+    """Go back to a commit's state by a new commit on the current branch; the base goes with it.
+
+    What no commit has is not lost: ``undo`` brings it back.
+
+    Raises:
+        NotFound: there is no such revision.
+    """
+    commit = repo.revisions.resolve(revision)
+
+    def refs(session: Session, sink: ObjectSink, snapshot: Snapshot) -> dict[str, str | None]:
+        text = f"{command} to {revision}"
+        return dict(committing(session, session.staging, snapshot, text, CommitKind.COMMIT).refs)
+
+    def act(session: Session) -> Arrival | Later[Arrival]:
+        wanted = repo.snapshot_of(commit)
+        head = repo.head_snapshot()
+        reached = reachable(session, wanted)
+        if head is not None and head[1] == wanted and session.working.snapshot().same_sides(reached):
+            return Arrival(head[0], repo.revisions.branch(), 0, False)
+        return _arrive(session, command, f"{command} {revision}", Target(wanted, refs), dry_run=dry_run)
+
+    return change(repo, act, may_create=not dry_run)
+
+
+def _arrive(
+    session: Session, command: str, description: str, target: Target, *, dry_run: bool
+) -> Arrival | Later[Arrival]:
+    repo = session.repo
+    current, wanted = session.working.snapshot(), reachable(session, target.snapshot)
+    count = sum(1 for _ in changed_files(session.staging, current.files, wanted.files))
+    database = current.database != wanted.database
+
+    def arrival() -> Arrival:
+        return Arrival(repo.revisions.head(), repo.revisions.branch(), count, database, tuple(target.stranded))
+
+    later = go(session, command, description, target, lambda _: arrival())
+    return later.only_tried(arrival) if dry_run else later
+
+
+def _require_committed(session: Session, current: Snapshot, wanted: Snapshot) -> None:
+    """Stop where the command would overwrite what no commit has."""
+    head = session.repo.head_snapshot()
+    if head is None:
+        return
+    sides = (
+        ("files", current.files, head[1].files, wanted.files),
+        ("database", current.database, head[1].database, wanted.database),
+    )
+    lost = [name for name, now, committed, there in sides if now not in (committed, there)]
+    if lost:
+        raise Refused(
+            f"uncommitted changes in the {' and the '.join(lost)} would be lost",
+            hint="commit them with `epicvc commit -m MESSAGE`, or drop them with --discard-changes",
+        )

@@ -1,0 +1,1 @@
+"""Parts of many actions: sessions, commits, going to a state, differences, questions."""

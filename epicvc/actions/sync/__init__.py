@@ -1,0 +1,1 @@
+"""The synchronisation of files and database."""

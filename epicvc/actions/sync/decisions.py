@@ -1,0 +1,183 @@
+"""What a synchronisation has decided for each epic, in the form in which it is carried out.
+
+Everything that can be worked out from what was read is worked out here, once, before the database is locked: bytes of
+files, column values, ids. A decision holds no document, so that any number of them can wait (:class:`Spool`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from epicvc.actions.sync.filedrafts import FileDrafts
+from epicvc.database.documents.changes import EpicChange, epic_change, revived
+from epicvc.database.documents.fingerprint import Fingerprint, rows_seen
+from epicvc.plan.epic import Outcome, Policy
+from epicvc.plan.moves.moves import Course
+from epicvc.repo.apply.placing import FileChange
+from epicvc.repo.documents import Documents, Three
+from epicvc.repo.history.base import BaseEntry, put_entry
+from epicvc.repo.rows.spool import Spool
+from epicvc.store.objects import ObjectId
+
+
+class Agreed(NamedTuple):
+    """What both sides agree on from now on: the id of the core, and the file that gives it, where there is one."""
+
+    core: ObjectId
+    file: ObjectId | None
+
+    def entry(self) -> BaseEntry:
+        """The entry of the base."""
+        return BaseEntry(self.core, self.file)
+
+
+class ToProve(NamedTuple):
+    """What must be read back of an epic: the digest of its rows, where that proves it, and the id of its core."""
+
+    proof: Fingerprint | None
+    expected: ObjectId | None
+
+
+class Decision(NamedTuple):
+    """What becomes of one epic.
+
+    Attributes:
+        epic: its id.
+        seen: what its rows said, :func:`epicvc.database.documents.fingerprint.rows_seen`; ``None`` where there were
+        none.
+        change: what becomes of its rows; ``None`` where they stay as they are.
+        expected: the id of the core that the database has from now on; ``None`` where it has none.
+        agreed: what is agreed on from now on; ``None`` for nothing.
+        moves_base: whether that is news.
+        file: path, old and new blob of its file, where that changes.
+        absent: a path at which there must be no file while the rows are deleted.
+        formerly: the key that it had until now, where it gets another.
+        rows_as: the key that its rows have until now.
+    """
+
+    epic: str
+    seen: Fingerprint | None
+    change: EpicChange | None
+    expected: ObjectId | None
+    agreed: Agreed | None
+    moves_base: bool = False
+    file: tuple[str, ObjectId | None, ObjectId | None] | None = None
+    absent: str | None = None
+    formerly: str | None = None
+    rows_as: str = ""
+
+    @property
+    def file_change(self) -> FileChange | None:
+        """What becomes of its file."""
+        return FileChange(*self.file) if self.file else None
+
+    @property
+    def to_prove(self) -> ToProve:
+        """What must be read back. Absence is told by the base: a digest proves only what is agreed on as a whole."""
+        agreed = self.agreed is not None and self.agreed.core == self.expected
+        return ToProve(self.change.proof if self.change is not None and agreed else None, self.expected)
+
+
+def _revived(parts: list[Any]) -> Decision:
+    epic, seen, change, expected, agreed, *rest = parts
+    return Decision(
+        epic, seen, revived(change) if change else None, expected, Agreed(*agreed) if agreed else None, *rest
+    )
+
+
+class Decisions:
+    """The decisions of one planning, in the order in which they were made.
+
+    Args:
+        documents: the documents that it is about.
+        policy: what it plans by.
+        courses: what becomes of the tasks that are elsewhere.
+    """
+
+    def __init__(self, documents: Documents, policy: Policy, courses: Sequence[Course]) -> None:
+        self._documents = documents
+        self._policy = policy
+        self._drafts = FileDrafts(documents, policy, courses)
+        self._spool = Spool(documents.repo.config.private, _revived)
+        self.rows = 0
+        """How many rows they are about."""
+
+    def __len__(self) -> int:
+        return len(self._spool)
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(self._spool)
+
+    @property
+    def paths(self) -> set[str]:
+        """The files that there are afterwards."""
+        return self._drafts.paths
+
+    def close(self) -> None:
+        """Forget them."""
+        self._spool.close()
+
+    def add(self, three: Three, outcome: Outcome) -> None:
+        """Take the outcome of an epic's plan.
+
+        Args:
+            three: the epic as it is, with what is calculated of it once the outcome has come true.
+            outcome: what was planned.
+
+        Raises:
+            InvalidField: a value cannot be stored in its column, or the epic would be taken for a template.
+            LossyField: its file would say something else.
+        """
+        documents, epic = self._documents, three.epic
+        file, file_change = self._drafts.draft(three, outcome)
+        entry = documents.entries.get(three.renamed.old if three.renamed else epic)
+        if outcome.moves_base:
+            entry = None
+            if outcome.base is not None:
+                entry = put_entry(documents.sink, epic, outcome.base, file, three.id_of(outcome.base))
+        change, seen = self._rows_of(three, outcome)
+        absent = None
+        if three.file is None and outcome.db is None and outcome.to_db:
+            absent = self._drafts.old_path(epic)
+        self._spool.add(
+            Decision(
+                epic,
+                seen,
+                change,
+                self._expected(three, outcome),
+                Agreed(entry.core, entry.file) if entry else None,
+                outcome.moves_base,
+                (file_change.path, file_change.old, file_change.new) if file_change else None,
+                absent,
+                three.renamed.old if three.renamed else None,
+                three.rows.key if three.rows else epic,
+            )
+        )
+
+    def _rows_of(self, three: Three, outcome: Outcome) -> tuple[EpicChange | None, Fingerprint | None]:
+        layout = self._documents.layout
+        if layout is None:
+            return None, None
+        if not outcome.to_db:
+            return None, rows_seen(layout, three.rows) if three.rows else None
+        change = epic_change(layout, three.epic, three.rows, three.db, outcome.db)
+        self.rows += change.rows
+        return change, change.seen
+
+    def _expected(self, three: Three, outcome: Outcome) -> ObjectId | None:
+        if outcome.to_db or three.renamed or self._policy.moves.of(three.epic):
+            return three.id_of(outcome.db) if outcome.db is not None else None
+        return three.db_id
+
+
+class NoDecisions:
+    """What stands in the place of decisions where there are none, or where their turn has not come."""
+
+    paths: frozenset[str] = frozenset()
+
+    def __len__(self) -> int:
+        return 0
+
+    def __iter__(self) -> Iterator[Decision]:
+        return iter(())

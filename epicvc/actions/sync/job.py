@@ -1,0 +1,83 @@
+"""What a survey found, made the job that carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from epicvc.actions.shared.session import Afterwards, Later, Session
+from epicvc.actions.sync.decisions import Decisions
+from epicvc.actions.sync.moving import in_database, unique_tasks
+from epicvc.actions.sync.newepics import bound
+from epicvc.actions.sync.portions import at_once, carry_out, try_out
+from epicvc.actions.sync.run import Run
+from epicvc.actions.sync.steps import Job
+from epicvc.actions.sync.survey import Survey, SyncReport
+from epicvc.repo.documents import Documents
+from epicvc.repo.rows.dbside import MANY, table_root
+from epicvc.store.tree import tree
+
+
+def carrying_out(
+    session: Session,
+    documents: Documents,
+    survey: Survey,
+    decisions: Decisions,
+    run: Run,
+    command: str,
+    message: str | None,
+) -> Later[SyncReport] | Afterwards[SyncReport]:
+    """What a command does with what was found.
+
+    Args:
+        session: the session in which it was found.
+        documents: the documents as they are.
+        survey: what was found.
+        decisions: what becomes of epics that are not only in the files.
+        run: the run that it is of.
+        command: the command's name for log and messages.
+        message: the commit's message.
+    """
+    report = survey.report
+    moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(survey.courses)}
+
+    def text(added: int | None) -> str:
+        files, rows = (len(report.to_files), len(report.to_db)) if added is None else (0, added)
+        return message or f"{command}: {files} to files, {rows} to database"
+
+    together = frozenset(survey.fresh) if bound(documents) else {epic for epic, _ in (*moves, *moves.values())}
+    job = Job(
+        command,
+        text,
+        decisions,
+        [epic for epic in survey.fresh if epic not in together],
+        [epic for epic in survey.fresh if epic in together],
+        moves,
+        _is_bulk(documents, decisions, survey.fresh),
+        bool(report.to_db),
+    )
+
+    def result() -> SyncReport:
+        report.commit = session.repo.revisions.head()
+        return report
+
+    if not survey.fresh:
+        later = at_once(session, documents, job, result)
+        return later.only_tried(lambda: report) if report.dry_run else later
+
+    def afterwards(beside_others: bool) -> SyncReport:
+        if report.dry_run:
+            try_out(session, documents, job)
+            return report
+        carry_out(run, session, documents, job, beside_others=beside_others)
+        return result()
+
+    return Afterwards(afterwards)
+
+
+def _is_bulk(documents: Documents, decisions: Decisions, fresh: Sequence[str]) -> bool:
+    """Whether so many rows are written that reading all of them afterwards is quicker than those that were touched."""
+    if len(fresh) * MANY > len(documents.db_ids()):
+        return True
+    database, tasks = documents.working.database, documents.repo.config.mapping.tasks.table
+    root = table_root(documents.sink, database, tasks) if database is not None else None
+    return root is None or decisions.rows * MANY > tree.count(documents.sink, root)

@@ -1,0 +1,398 @@
+"""What a synchronisation finds: every epic on which files, database and base do not agree is planned, and reported.
+
+Each epic is planned once, for guards, dry runs and reports as for what is done; what comes of it waits as a decision
+(:mod:`epicvc.actions.sync.decisions`), so that no number of epics is ever in memory at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec import Struct, field
+
+from epicvc.actions.shared.session import Session
+from epicvc.actions.sync.calculated import calculated_changes, foreseen
+from epicvc.actions.sync.moving import (
+    MoveWatch,
+    TaskWatch,
+    carried_out,
+    contested,
+    courses,
+    in_database,
+    in_files,
+    unique_tasks,
+    with_moves,
+)
+from epicvc.actions.sync.planner import Planner, may_be_renamed
+from epicvc.database.batches import batches
+from epicvc.database.documents.documents import count_tasks
+from epicvc.errors import NotFound, Refused
+from epicvc.merge.threeway import Chosen, Conflict, Direction
+from epicvc.model.diff import Op
+from epicvc.model.document import Core, tasks_of
+from epicvc.model.labels import Label, Selection
+from epicvc.plan.epic import Outcome, Policy
+from epicvc.plan.moves.moves import Course, Moves
+from epicvc.repo.documents import Documents, Three
+from epicvc.repo.files.tracked import Unreadable
+from epicvc.store.objects import ObjectId
+
+if TYPE_CHECKING:
+    from epicvc.actions.sync.decisions import Decisions
+    from epicvc.actions.sync.graph import GraphWatch
+    from epicvc.merge.graph import Fault
+
+
+NAME: Final = "name"
+"""What an epic is called by."""
+
+
+class Moved(Struct, frozen=True):
+    """One change that a synchronisation brings to a side."""
+
+    label: Label
+    op: Op
+
+
+class Allow(Struct, frozen=True):
+    """Which guards the user has lifted."""
+
+    mass_delete: bool = False
+    empty_side: bool = False
+    new_mapping: bool = False
+
+
+class SyncReport(Struct):
+    """What a synchronisation did, or would do.
+
+    Attributes:
+        commit: the commit that it made; ``None`` when nothing moved, or in a dry run.
+        to_files: changes of the files side.
+        to_db: changes of the database.
+        conflicts: what is left for a person.
+        moves_base: whether anything was newly agreed on.
+        warnings: faults of the task graph that some side had before.
+        decided: conflicts that a policy or a person settled, and how.
+        errors: what cannot be read, and has stopped its own epic.
+        waiting: what would have been brought to a side, were it certain that it is not in what cannot be read.
+        tasks_moved: tasks that are elsewhere now, on the side that had them where they were: from where to where.
+        names: what the epics that were planned are called afterwards; not those that only the files have and that come
+            as they are, since nothing of them is read before.
+    """
+
+    commit: ObjectId | None = None
+    to_files: list[Moved] = field(default_factory=list)
+    to_db: list[Moved] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    moves_base: bool = False
+    dry_run: bool = False
+    warnings: list[Fault] = field(default_factory=list)
+    decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
+    tasks_moved: list[tuple[Label, Label]] = field(default_factory=list)
+    errors: list[Unreadable] = field(default_factory=list)
+    waiting: list[Label] = field(default_factory=list)
+    names: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def replayed(self) -> list[Label]:
+        """The conflicts that were settled as the same ones were before."""
+        from epicvc.actions.decide.memory import Replayed  # with what remembers, which only a conflict needs
+
+        return [conflict.label for conflict, chosen in self.decided if isinstance(chosen, Replayed)]
+
+    @property
+    def moves_anything(self) -> bool:
+        """Whether a value or the base moved."""
+        return bool(self.to_files or self.to_db or self.moves_base)
+
+
+Decide: TypeAlias = "Callable[[Policy, Sequence[Course]], Decisions]"
+"""Begins to note what is decided by a policy that makes this of moved tasks; nobody does in a dry run."""
+
+
+class Losses(Struct):
+    """What a side would lose: epics, and tasks, those of the epics included."""
+
+    epics: int = 0
+    tasks: int = 0
+
+    def note(self, before: Core | None, after: Core | None) -> None:
+        """Note what becomes of one epic on this side."""
+        self.epics += before is not None and after is None
+        kept = {task["id"] for task in tasks_of(after or {})}
+        self.tasks += sum(task["id"] not in kept for task in tasks_of(before or {}))
+
+
+class Survey(Struct):
+    """What the planning found: the report, and what carrying it out needs.
+
+    Where nothing is out of sync, there are neither decisions nor a watch. ``surplus`` is how many more tasks the files
+    have than the database. ``planner`` keeps what it read of the history for all that plan once more.
+    """
+
+    report: SyncReport
+    courses: Sequence[Course]
+    planner: Planner
+    decisions: Decisions | None = None
+    fresh: list[str] = field(default_factory=list)
+    tasks: TaskWatch = field(default_factory=TaskWatch)
+    elsewhere: TaskWatch = field(default_factory=TaskWatch)
+    files: Losses = field(default_factory=Losses)
+    db: Losses = field(default_factory=Losses)
+    surplus: int = 0
+    watch: GraphWatch | None = None
+    moving: MoveWatch = field(default_factory=MoveWatch)
+
+
+def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> tuple[Policy, Survey]:
+    """Plan everything, and once more with what is known of tasks that are in another place than before.
+
+    Args:
+        documents: the documents as they are.
+        policy: direction, selection, what settles a conflict.
+        decide: begins to note what is decided; ``None``: nobody carries it out.
+
+    Returns:
+        The policy with the tasks that are elsewhere now, and what was found.
+
+    Raises:
+        NotFound: a selected epic exists nowhere.
+        EpicvcError: a side is invalid.
+    """
+    if may_be_renamed(documents):
+        from epicvc.actions.sync.renaming import know_renamed  # hardly any epic ever is
+
+        policy = know_renamed(documents, policy)
+    planner = Planner(documents)
+    if policy.selection.labels:
+        _require_known(documents, policy.selection)
+    survey = _survey(documents, planner, policy, decide)
+    moves = _moves(documents, survey, policy)
+    known, linked = with_moves(policy, moves, documents)
+    if known.moves:
+        survey = _survey(documents, planner, known, decide, linked)
+    others = contested(documents, survey.tasks, survey.elsewhere)
+    if others:
+        known, linked = with_moves(policy, moves.joined(others), documents)
+        survey = _survey(documents, planner, known, decide, linked)
+    return known, survey
+
+
+def _renamed_epics(documents: Documents) -> list[tuple[Label, Label]]:
+    return [(Label(found.old), Label(new)) for new, found in documents.renamed.items()]
+
+
+def _moves(documents: Documents, survey: Survey, policy: Policy) -> Moves:
+    """The tasks that are elsewhere now. One place of a move tells nothing: for some epics all are looked at."""
+    chosen = policy.selection.epics()
+    if chosen is not None and (survey.moving.places or survey.moving.new):
+        for three in documents.load([epic for epic in documents.candidates() if epic not in chosen]):
+            survey.moving.note(three)
+            if three.db is None and three.base is None:
+                survey.elsewhere.note_new(three.epic, three.file or {})
+    return survey.moving.moves(documents)
+
+
+def check(session: Session, documents: Documents, survey: Survey, policy: Policy) -> None:
+    """Stop what no field shows: dependencies that only the merge breaks (design, "Merging").
+
+    Raises:
+        BrokenGraph: there are some; what a side had before is a warning in the report.
+    """
+    if survey.watch is None:
+        return
+    from epicvc.actions.origin.words import between_sides  # as in _graph_watch
+    from epicvc.actions.sync.graph import check_graph
+
+    chosen, planner = policy.selection.epics(), survey.planner
+    if chosen is not None and survey.watch.anything:
+        for batch in batches([epic for epic in documents.candidates() if epic not in chosen]):
+            for three in documents.load(batch):
+                survey.watch.leave(three, planner.plan(policy, three))
+
+    def plan(three: Three) -> Outcome:
+        return planner.plan(policy, three)
+
+    unique = unique_tasks(documents)
+    tell = between_sides(session)
+    survey.report.warnings = check_graph(documents, survey.watch, plan, survey.tasks.added, tell, unique=unique)
+
+
+def _survey(
+    documents: Documents,
+    planner: Planner,
+    policy: Policy,
+    decide: Decide | None,
+    linked: frozenset[str] = frozenset(),
+) -> Survey:
+    found = courses(policy)
+    report = SyncReport(tasks_moved=[*_renamed_epics(documents), *carried_out(found)])
+    survey = Survey(report, found, planner)
+    chosen = policy.selection.epics()
+    candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()
+    if chosen is not None:
+        candidates = [epic for epic in candidates if epic in chosen]
+    if not candidates:
+        report.errors = _stopping(documents, chosen, report)
+        return survey
+    survey.decisions = decide(policy, found) if decide else None
+    survey.watch = _graph_watch(documents, policy)
+    if chosen is None and Direction.TO_THEIRS in policy.direction:
+        # Nothing has to be read to know what becomes of an epic that only the files have.
+        survey.fresh = [epic for epic in candidates if documents.is_new_in_files(epic) and not policy.moves.of(epic)]
+        new = frozenset(survey.fresh)
+        survey.moving.new += survey.fresh
+        candidates = [epic for epic in candidates if epic not in new]
+        if documents.held.unreadable:
+            _let_wait(documents, survey)
+        report.moves_base |= bool(survey.fresh)
+        if survey.watch is not None:
+            survey.watch.add(survey.fresh)
+        report.to_db.extend(Moved(Label(epic), Op.ADD) for epic in survey.fresh)
+    for batch in batches(candidates):
+        for three in documents.load(batch):
+            outcome = planner.plan(policy, three)
+            survey.surplus += len(tasks_of(three.file or {})) - len(tasks_of(three.db or {}))
+            report.conflicts.extend(outcome.conflicts)
+            report.waiting.extend(_waiting(policy, outcome))
+            report.decided.extend(outcome.decided)
+            report.names[three.epic] = _name_in(outcome)
+            survey.moving.note(three)
+            if survey.watch is not None:
+                survey.watch.note(three, outcome)
+            soon = foreseen(three, outcome.db, documents.state_of_new_tasks)
+            stale = calculated_changes(soon) if Direction.TO_OURS in policy.direction else ()
+            report.to_files.extend(Moved(change.label, change.op) for change in stale)
+            if not outcome.changes_anything and not stale:
+                continue
+            if survey.decisions is not None:
+                survey.decisions.add(soon, outcome)
+            report.moves_base |= outcome.moves_base
+            report.to_files.extend(Moved(change.label, change.op) for change in outcome.to_files)
+            report.to_db.extend(Moved(change.label, change.op) for change in outcome.to_db)
+            survey.files.note(three.file, outcome.files)
+            survey.db.note(three.db, outcome.db)
+            survey.tasks.note(three, outcome)
+    _note_new_tasks(documents, survey)
+    report.errors = _stopping(documents, chosen, report)
+    return survey
+
+
+def _let_wait(documents: Documents, survey: Survey) -> None:
+    """Take those of the new epics out that have a task which an epic that waits has in the database."""
+    waiting = {epic for epic in survey.fresh if documents.sight.contested(documents.file_core(epic))}
+    survey.fresh = [epic for epic in survey.fresh if epic not in waiting]
+    survey.report.waiting.extend(Label(epic) for epic in sorted(waiting))
+
+
+def _waiting(policy: Policy, outcome: Outcome) -> list[Label]:
+    """What this very plan would have brought to a side."""
+    selection = policy.selection
+    return [
+        place.label
+        for place in outcome.waits
+        if place.way != Direction.BOTH and place.way in policy.direction and selection.touches(place.label)
+    ]
+
+
+def _stopping(documents: Documents, chosen: frozenset[str] | None, report: SyncReport) -> list[Unreadable]:
+    """What cannot be read, as far as it stops anything that the plan is about."""
+    found = documents.held.unreadable
+    return [bad for bad in found if chosen is None or report.waiting or bad.epic in chosen]
+
+
+def _name_in(outcome: Outcome) -> str | None:
+    name = (outcome.db or outcome.files or {}).get(NAME)
+    return name if isinstance(name, str) else None
+
+
+def _graph_watch(documents: Documents, policy: Policy) -> GraphWatch | None:
+    """What notes links between tasks, if the database has any."""
+    links = documents.repo.config.mapping.links
+    if links is None:
+        return None
+    from epicvc.actions.sync.graph import GraphWatch  # with what finds faults, and who made them
+
+    return GraphWatch(links.field, whole=policy.direction == Direction.BOTH)
+
+
+def _note_new_tasks(documents: Documents, survey: Survey) -> None:
+    """Remember the tasks of epics that only the files have, where one of them may come from another epic."""
+    if not survey.fresh or not (survey.tasks.removed or unique_tasks(documents)):
+        return
+    for epic in survey.fresh:
+        survey.tasks.note_new(epic, documents.file_core(epic) or {})
+
+
+def _require_known(documents: Documents, selection: Selection) -> None:
+    """Make sure that a selection names what there is.
+
+    Raises:
+        UsageError: it names a table.
+        NotFound: it names an epic, or a place in one, that no side has.
+    """
+    from epicvc.actions.shared.places import require_fields  # only for who names places
+
+    for epic in sorted(selection.epics() or ()):
+        known = epic in documents.working.files.by_epic or epic in documents.entries or epic in documents.db_ids()
+        if not known and epic not in documents.held.epics:
+            raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
+    require_fields(documents, selection)
+
+
+EMPTY_SIDE: Final = "bring it back with `epicvc rollback HEAD`, or mean it with `epicvc sync --allow-empty-side`"
+"""The way out where a side is empty that was not."""
+
+FEW_TASKS: Final = 20
+"""Up to so many tasks any number of them may be deleted: there half of them is an ordinary edit."""
+
+
+def emptied(documents: Documents) -> str | None:
+    """The side that has no epics though some were agreed on and the other still has them."""
+    held = documents.held
+    files, rows = bool(documents.working.files.by_epic or held.files), bool(documents.db_ids() or held.rows)
+    if files == rows or not documents.entries:
+        return None
+    return "database" if files else "files"
+
+
+def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
+    """Stop before a mishap on one side empties the other (design, "Applying to two places").
+
+    Raises:
+        Refused: it would.
+    """
+    files, rows = len(documents.working.files.by_epic), len(documents.db_ids())
+    empty = emptied(documents)
+    for side, other, count, lost, moved in (
+        ("files", "database", files, survey.db, in_database),
+        ("database", "files", rows, survey.files, in_files),
+    ):
+        if empty == side and lost.epics and not allow.empty_side:
+            raise Refused(
+                f"the {side} side is empty; this would delete {lost.epics} epics on the {other} side",
+                hint=EMPTY_SIDE,
+            )
+        if not count or allow.mass_delete:
+            continue
+        total = rows if other == "database" else files
+        if lost.epics * 2 > total and lost.epics > 1:
+            raise _mass_deletion(lost.epics, total, "epics", other)
+        tasks = lost.tasks - len(moved(survey.courses))  # what goes elsewhere on this side is not lost there
+        if tasks * 2 > FEW_TASKS:
+            total = _task_count(documents) + (survey.surplus if other == "files" else 0)
+            if tasks * 2 > total > FEW_TASKS:
+                raise _mass_deletion(tasks, total, "tasks", other)
+
+
+def _mass_deletion(deleted: int, total: int, what: str, side: str) -> Refused:
+    return Refused(
+        f"this would delete {deleted} of {total} {what} on the {side} side",
+        hint="look at `epicvc diff`, or mean it with --allow-mass-delete",
+    )
+
+
+def _task_count(documents: Documents) -> int:
+    """How many living tasks the database has, in living epics."""
+    return count_tasks(documents.reader, documents.layout) if documents.reader and documents.layout else 0

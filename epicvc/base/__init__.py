@@ -1,0 +1,1 @@
+"""The ground that every room stands on: JSON, files on disk, caches, limits, the log."""

@@ -1,0 +1,1 @@
+"""The reading of command lines: declarations, the plain reader, the library's, help."""

@@ -1,0 +1,162 @@
+"""Reads a command line that is plain, without the command line library.
+
+Importing the library takes as long as all the rest of a short command. Most command lines need little of it: known
+commands and flags, written out, with values that are what they should be. Whatever else is written, ``--help`` and
+every mistake included, is left to the library, which reads the whole line anew: here is no second wording of an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from epicvc.base.lean import import_msgspec
+from epicvc.cli.line.parameters import COMMON, Argument, Option, Parameter, parameters_of
+from epicvc.cli.line.table import EPICVC, Family, function_of
+from epicvc.cli.settings import Context, Settings
+
+if TYPE_CHECKING:
+    from epicvc.files.scan.early import EarlyLook
+
+_LONGEST: Final = 18  # digits of a number: what is longer may need care
+
+Values = dict[str, Any]
+
+
+class Call:
+    """A command with its parameters.
+
+    Args:
+        command: the function.
+        flags: the common flags, from the outermost group to the command.
+        values: the command's own parameters.
+        name: the command's words.
+    """
+
+    def __init__(self, command: Callable[..., int], flags: Sequence[Values], values: Values, name: str) -> None:
+        self.command = command
+        self.name = name
+        self.flags = flags
+        self.values = values
+
+    def run(self, early_look: EarlyLook | None = None) -> int:
+        """Run it; gives its exit code.
+
+        Args:
+            early_look: a look at the files that was begun before.
+
+        Raises:
+            UsageError: a common flag has a value that it does not take.
+        """
+        settings = Settings()
+        for flags in self.flags:
+            settings = settings.with_flags(flags)
+        with Context(settings, early_look, self.name) as context:
+            import_msgspec()  # every command needs it
+            return context.run(self.command, self.values)
+
+
+class _Doubt(Exception):
+    """This is for the library."""
+
+
+def read_plainly(words: Sequence[str]) -> Call | None:
+    """The call that a command line makes, or ``None`` where it is not plain."""
+    try:
+        return _read(iter(words))
+    except _Doubt:
+        return None
+
+
+def _read(words: Iterator[str]) -> Call:
+    entry: str | Family = EPICVC
+    flags: list[Values] = []
+    name, path = "", []
+    while isinstance(entry, Family):
+        given, rest = _split(words, _FLAGS, until_word=True)
+        flags.append(given)
+        name = rest[0] if rest else ""
+        if name not in entry.commands:
+            raise _Doubt
+        entry = entry.commands[name]
+        path.append(name)
+    command = function_of(entry, name)
+    parameters = parameters_of(command)
+    given, rest = _split(words, _FLAGS | _by_name(parameters))
+    flags.append({parameter.name: given.pop(parameter.name) for parameter in COMMON if parameter.name in given})
+    values = given | _placed(parameters, rest)
+    if any(parameter.required and parameter.name not in values for parameter in parameters):
+        raise _Doubt
+    return Call(command, flags, values, " ".join(path))
+
+
+def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
+    """Options by each of their names."""
+    options = ((parameter, parameter.declared) for parameter in parameters)
+    return {name: parameter for parameter, option in options if isinstance(option, Option) for name in option.names}
+
+
+_FLAGS: Final = _by_name(COMMON)
+
+
+def _split(
+    words: Iterator[str], options: Mapping[str, Parameter], *, until_word: bool = False
+) -> tuple[Values, list[str]]:
+    """The values of options by their parameters' names, and the other words (or the first one)."""
+    given: Values = {}
+    rest: list[str] = []
+    for word in words:
+        if not _is_flag(word):
+            rest.append(word)
+            if until_word:
+                break
+            continue
+        name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
+        if name not in options:
+            raise _Doubt
+        option = options[name]
+        if option.type is bool:
+            if equals:
+                raise _Doubt
+            given[option.name] = True
+            continue
+        read = _value(option, value if equals else next(words, ""))
+        given[option.name] = [*given.get(option.name, ()), read] if option.many else read
+    return given, rest
+
+
+def _is_flag(word: str) -> bool:
+    """Whether a word can be no value; a lone dash is one, as in ``switch -``."""
+    return word.startswith("-") and word != "-"
+
+
+def _placed(parameters: Iterable[Parameter], words: Sequence[str]) -> Values:
+    """The values of arguments by their parameters' names."""
+    given: Values = {}
+    left = iter(words)
+    for parameter in parameters:
+        if isinstance(parameter.declared, Argument):
+            mine = [_value(parameter, word) for word in islice(left, None if parameter.many else 1)]
+            if mine:
+                given[parameter.name] = mine if parameter.many else mine[0]
+    if next(left, None) is not None:
+        raise _Doubt
+    return given
+
+
+def _value(parameter: Parameter, word: str) -> object:
+    """What a word means as a value of a parameter."""
+    if not word or _is_flag(word):
+        raise _Doubt  # a flag in the place of a value, or a value that looks like one
+    if parameter.type is Path:
+        return Path(word)
+    if parameter.type is not int:
+        return word
+    if not (word.isascii() and word.isdigit() and len(word) <= _LONGEST):
+        raise _Doubt
+    least = parameter.declared.min if isinstance(parameter.declared, Option) else None
+    if least is not None and int(word) < least:
+        raise _Doubt
+    return int(word)

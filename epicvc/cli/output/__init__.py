@@ -1,0 +1,1 @@
+"""Machine output: the shapes that scripts rely on."""

@@ -1,0 +1,1 @@
+"""The definitions of a SQLite database, and what of them could not be restored exactly."""

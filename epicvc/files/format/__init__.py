@@ -1,0 +1,1 @@
+"""The edits of JSON files that keep an author's formatting."""

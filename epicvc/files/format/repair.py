@@ -1,0 +1,143 @@
+"""Mends what hand-written JSON often has and strict JSON has not, without a guess: the meaning never changes.
+
+Mended are a byte order mark, Windows' line ends, comments, commas before a closing bracket, and an epic that lies bare
+where others lie below ``epic``. Whatever else is wrong stays as it is, for its author.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+from msgspec import Struct
+
+from epicvc.base.jsonio import JSON, dumps_canonical, parse
+from epicvc.errors import InvalidJSON
+from epicvc.model.document import WRAPPER, natural_key
+
+_BOM: Final = b"\xef\xbb\xbf"
+_TOKEN: Final = re.compile(
+    rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)'  # a text: nothing in it is anything else
+    rb"|//[^\n]*+|/\*(?>.*?(?:\*/|\Z))"
+    rb"|,(?=(?:\s++|//[^\n]*+|/\*(?>.*?\*/))*+[\]}])",
+    re.DOTALL,
+)
+"""What may go, and texts, in which nothing does.
+
+Nothing is read twice: what has no end goes to the end of the file, and no group gives back what it took. Else the time
+would go with the square of a file, or worse, and the memory with its texts.
+"""
+_SPACE: Final = b" \t\n\r\v\f"
+_NO_VALUE: Final = b"[{,/"
+"""A comma behind one of these has no value before it."""
+_INDENT: Final = b"  "
+
+
+class Repair(Struct, frozen=True):
+    """A mended file.
+
+    Attributes:
+        data: its bytes.
+        fixes: what was mended, in words; none: it is as it was.
+    """
+
+    data: bytes
+    fixes: tuple[str, ...]
+
+
+def repair(data: bytes, *, wrap: bool = True) -> Repair:
+    """Mend a file's bytes.
+
+    Args:
+        data: the file.
+        wrap: put a bare epic below ``epic``.
+
+    Returns:
+        The same bytes where nothing is to be mended, or where the result would still be no strict JSON.
+    """
+    fixes: list[str] = []
+    text = data
+    if text.startswith(_BOM):
+        text = text[len(_BOM) :]
+        fixes.append("byte order mark")
+    if b"\r" in text:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        fixes.append("Windows line ends")
+    text = _stripped(text, fixes)
+    bare = _is_bare_in(data, text, changed=bool(fixes))
+    if bare is None:
+        return Repair(data, ())
+    if wrap and bare:
+        text = b'{\n  "' + WRAPPER.encode() + b'": ' + text.strip().replace(b"\n", b"\n" + _INDENT) + b"\n}\n"
+        fixes.append('an epic without "epic" around it')
+    return Repair(text, tuple(dict.fromkeys(fixes))) if fixes else Repair(data, ())
+
+
+def _is_bare_in(data: bytes, text: bytes, *, changed: bool) -> bool | None:
+    """Whether a mended text is a bare epic; ``None`` where it is no strict JSON, or says something else than before.
+
+    Of the two values only one is there at a time: a value can take twenty times the memory of its text.
+    """
+    before = _meaning(data.removeprefix(_BOM)) if changed else None
+    try:
+        value = parse(text)
+    except InvalidJSON:
+        return None
+    bare = _is_bare(value)
+    if before is None:
+        return bare
+    return bare if _digest(value) == before else None  # cannot be another; if it ever is, nothing is touched
+
+
+def _stripped(text: bytes, fixes: list[str]) -> bytes:
+    """A text without comments, and without commas before a closing bracket."""
+    kept = bytearray()
+    start = 0
+    for found in _TOKEN.finditer(text):
+        fix = _fix(text, found)
+        if fix is not None:
+            fixes.append(fix)
+            kept += memoryview(text)[start : found.start()]
+            start = found.end()
+    if not start:
+        return text
+    kept += memoryview(text)[start:]
+    return bytes(kept)
+
+
+def _fix(text: bytes, found: re.Match[bytes]) -> str | None:
+    """What is mended by leaving a token out; ``None`` where it stays."""
+    first = text[found.start() : found.start() + 2]
+    if first.startswith(b'"'):
+        return None
+    if first.startswith(b","):
+        return None if _lacks_value(text, found.start()) else "a comma before a closing bracket"
+    if first == b"/*" and not text.endswith(b"*/", found.start() + 2, found.end()):
+        return None  # it has no end
+    return "a comment"
+
+
+def _lacks_value(text: bytes, comma: int) -> bool:
+    """Whether a value is missing before a comma, and nobody knows which."""
+    last = comma - 1
+    while last >= 0 and text[last] in _SPACE:
+        last -= 1
+    return last >= 0 and text[last] in _NO_VALUE
+
+
+def _meaning(data: bytes) -> bytes | None:
+    """The digest of what a text says; ``None`` where it is no strict JSON."""
+    try:
+        value = parse(data)
+    except InvalidJSON:
+        return None
+    return _digest(value)
+
+
+def _digest(value: JSON) -> bytes:
+    return hashlib.sha256(dumps_canonical(value)).digest()
+
+
+def _is_bare(value: JSON) -> bool:
+    return isinstance(value, dict) and WRAPPER not in value and natural_key(value.get("id")) is not None

@@ -1,0 +1,1 @@
+"""Epic files as single documents, merged without a repo."""

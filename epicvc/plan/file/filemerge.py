@@ -1,0 +1,185 @@
+"""Three JSON files into one, without a repo: epics by the rules of epics, anything else by its shape. Pure.
+
+The result is an edit of ours that keeps its formatting. Where something conflicts it has our value, so that it is
+always JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from msgspec import Struct
+
+from epicvc.base.jsonio import JSON, equal, parse
+from epicvc.errors import InvalidData
+from epicvc.files.format.rewrite import rewrite
+from epicvc.merge.document import DocumentMerge
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Value, undecided
+from epicvc.merge.values import merge_value
+from epicvc.model.document import Core, epic_body, natural_key, read_file_epic, tasks_of
+from epicvc.model.labels import Label, escape
+from epicvc.model.mapping import BUILTIN
+from epicvc.plan.file.wholefile import Text, merged_bytes, of_file
+
+
+class FileMerge(Struct, frozen=True):
+    """The merge of three files.
+
+    Attributes:
+        data: the merged file.
+        conflicts: what nobody decided, with the places as users name them: labels in epics, paths elsewhere.
+    """
+
+    data: bytes
+    conflicts: tuple[tuple[str, Conflict], ...]
+
+
+def merge_files(
+    ours: bytes,
+    base: bytes,
+    theirs: bytes,
+    decide: Decide = undecided,
+    names: tuple[str, str, str] = ("OURS", "BASE", "THEIRS"),
+) -> FileMerge:
+    """Merge three JSON files.
+
+    Args:
+        ours: one file; its formatting stays.
+        base: what both come from; without a byte where they have nothing in common, as git has it for a file that
+            both sides added.
+        theirs: the other.
+        decide: settles conflicts.
+        names: how messages name the three.
+
+    Raises:
+        InvalidJSON: one of them is no strict JSON.
+    """
+    raws = (ours, base, theirs)
+    mine, other = parse(ours, source=names[0]), parse(theirs, source=names[2])
+    old: Value = parse(base, source=names[1]) if base else ABSENT
+    values: tuple[Value, ...] = (mine, old, other)
+    context = Context(decide=_something(decide))
+    if same_epic(*(value for value in values if value is not ABSENT)):
+        try:
+            texts = [
+                None if value is ABSENT else Text(raw, read_file_epic(value, BUILTIN, name))
+                for raw, value, name in zip(raws, values, names, strict=True)
+            ]
+        except InvalidData:
+            texts = []  # nearly an epic: merged by its shape
+        if texts:
+            return _merge_epics(context, *texts)
+    return _merge_shapes(context, ours, mine, old, other)
+
+
+def _something(decide: Decide) -> Decide:
+    """A file cannot be absent: where there is no base, nobody can choose it for the whole."""
+
+    def decided(conflict: Conflict) -> Chosen | None:
+        chosen = decide(conflict)
+        return None if chosen is not None and chosen.value is ABSENT and not conflict.label.path else chosen
+
+    return decided
+
+
+def same_epic(*values: JSON) -> bool:
+    """Whether all are files of one epic."""
+    keys = {natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None for value in values}
+    return len(keys) == 1 and None not in keys
+
+
+def _merge_epics(context: Context, ours: Text | None, base: Text | None, theirs: Text | None) -> FileMerge:
+    assert ours is not None  # only the base may be missing
+    before, mine, other = (None if text is None else of_file(text.file, BUILTIN) for text in (base, ours, theirs))
+    epic = ours.file.id
+    if _ids(before) == _ids(mine) == _ids(other):
+        merged = DocumentMerge(BUILTIN).merge(context, epic, before, mine, other).ours
+        conflicts: Iterable[Conflict] = context.conflicts
+    else:
+        merged, conflicts = _with_other_ids(context, epic, before, mine, other)
+    data = merged_bytes(BUILTIN, cast("Core", merged), base, ours, theirs, form_of_ours=True)
+    assert data is not None  # there is ours
+    return FileMerge(data, tuple((str(conflict.label), conflict) for conflict in conflicts))
+
+
+def _ids(core: Core | None) -> set[JSON]:
+    return {task["id"] for task in tasks_of(core or {})}
+
+
+def _with_other_ids(
+    context: Context, epic: str, base: Core | None, ours: Core | None, theirs: Core | None
+) -> tuple[Value, Iterable[Conflict]]:
+    """Merge an epic in which tasks came, went, or got other ids."""
+    from epicvc.plan.epic import Policy, plan_epic
+    from epicvc.plan.moves.findmoves import Places, find_moves  # seldom needed, by a command that has to start fast
+
+    cores = (base, ours, theirs)
+    links = BUILTIN.links.field if BUILTIN.links else None
+    moves = find_moves(filter(None, [Places.of(epic, *cores)]), lambda _: cores, links, unique=False)
+    outcome = plan_epic(BUILTIN, Policy(decide=context.decide, moves=moves), epic, *cores)
+    return cast("Value", outcome.files), outcome.conflicts
+
+
+# Any JSON
+
+
+def _merge_shapes(context: Context, raw: bytes, ours: JSON, base: Value, theirs: JSON) -> FileMerge:
+    """Merge by shape. To the engine a null member is an absent one; here it is a value, so something stands for it."""
+    null = "null\0"
+    known = [value for value in (ours, base, theirs) if value is not ABSENT]
+    taken = {text for value in known for text in _texts(value)}
+    while null in taken:
+        null += "\0"
+    values = (ABSENT if value is ABSENT else cast("Value", _put_null(value, null)) for value in (base, ours, theirs))
+    merged = merge_value(context, Label(""), *values).ours
+    assert merged is not ABSENT  # two are there, and nobody chose nothing
+    result = _take_null(merged, null)
+    conflicts = tuple((_pointer(found.label), _plain(found, null)) for found in context.conflicts)
+    data = raw if equal(result, ours) and _same_keys(result, ours) else rewrite(raw, result, ours)
+    return FileMerge(data, conflicts)
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _texts(inner)
+
+
+def _put_null(value: JSON, null: str) -> JSON:
+    if isinstance(value, dict):
+        return {name: _put_null(inner, null) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_put_null(inner, null) for inner in value]
+    return null if value is None else value
+
+
+def _take_null(value: JSON, null: str) -> JSON:
+    if isinstance(value, dict):
+        return {name: _take_null(inner, null) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_take_null(inner, null) for inner in value]
+    return None if value == null else value
+
+
+def _same_keys(one: JSON, other: JSON) -> bool:
+    """Whether two equal values also have the same null members."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same_keys(one[name], other[name]) for name in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return all(_same_keys(*pair) for pair in zip(one, other, strict=True))
+    return True
+
+
+def _plain(found: Conflict, null: str) -> Conflict:
+    values = (
+        ABSENT if value is ABSENT else _take_null(value, null) for value in (found.base, found.ours, found.theirs)
+    )
+    return Conflict(found.label, *values)
+
+
+def _pointer(label: Label) -> str:
+    """A place as a JSON Pointer; items of lists of objects with ids go by id."""
+    return "".join("/" + escape(name) if name else "/" for name in label.path)

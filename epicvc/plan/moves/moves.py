@@ -1,0 +1,276 @@
+"""Tasks that a side moved to another epic, or gave another id: the same tasks still, wherever each side has them.
+
+An epic is planned by itself, so that such a task looks deleted in one place and added in another. What is known of it
+is put together once (:mod:`epicvc.plan.moves.findmoves`); here is what a task's place is and what becomes of it. A
+place is a field like others: an epic and an id, each of which takes the change of the side that made one. Where both
+sides changed one of the two differently, one moved what the other deleted, or moved it to an epic that the other
+deleted, it is one conflict, at the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias, TypeVar, cast
+
+from msgspec import Struct, field
+
+from epicvc.errors import InvalidField
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction, Value
+from epicvc.model.document import Core
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping
+
+TaskAt: TypeAlias = tuple[str, str]
+"""An epic's id and a task's id within it."""
+
+At: TypeAlias = "TaskAt | None"
+"""Where a task is; ``None`` where it is nowhere."""
+
+Cores: TypeAlias = "tuple[Core | None, Core | None, Core | None]"
+"""Base, ours and theirs, of an epic or a task."""
+
+Ask: TypeAlias = Callable[[Conflict], "Chosen | None"]
+
+_T = TypeVar("_T")
+
+BASE: Final = 0
+OURS: Final = 1
+THEIRS: Final = 2
+
+
+def label_at(at: TaskAt) -> Label:
+    """A place as a label."""
+    return Label(at[0], (Mapping.TASKS, at[1]))
+
+
+class Moved(Struct, frozen=True, eq=False):
+    """One task that not all three have in one place.
+
+    Attributes:
+        places: where base, ours and theirs have it.
+        versions: the task as base, ours and theirs have it; ``None`` where it is nowhere.
+        defaults: the fields that theirs has by a column's default alone, and the base lacks.
+        fallbacks: what a column of theirs holds that a field was taken out of, where that is not nothing.
+        welcome: whether neither side deleted the epic that it came to.
+        alone: whether no other epic has a task of one of its ids, so that dependencies of any epic mean this task.
+    """
+
+    places: tuple[At, At, At]
+    versions: Cores
+    defaults: Core = field(default_factory=dict)
+    fallbacks: Core = field(default_factory=dict)
+    welcome: bool = True
+    alone: bool = False
+
+    @property
+    def source(self) -> TaskAt:
+        """Where the base has it; a task that both sides added goes by the place that sorts first."""
+        base, *sides = self.places
+        return base or min(at for at in sides if at is not None)
+
+    @property
+    def label(self) -> Label:
+        """The task, for conflicts about its place."""
+        return label_at(self.home)
+
+    @property
+    def home(self) -> TaskAt:
+        """Where the base has it, under the id that it should have."""
+        return self.source[0], self.name
+
+    @property
+    def agreed(self) -> At:
+        """Where it belongs by the trivial rule; ``None`` where the sides contradict each other."""
+        epic, key = self._part(0), self._part(1)
+        return None if epic is None or key is None else (epic, key)
+
+    @property
+    def follows(self) -> bool:
+        """Whether nobody can merge what it says: it goes with its place, as the chosen side has it."""
+        return None in self.places
+
+    @property
+    def everywhere(self) -> frozenset[TaskAt]:
+        """Every place where it is, or may come to be."""
+        return frozenset(at for at in (*self.places, self.agreed, *self.wanted) if at is not None)
+
+    @property
+    def epics(self) -> frozenset[str]:
+        """The epics of these places."""
+        return frozenset(epic for epic, _ in self.everywhere)
+
+    @property
+    def renamed(self) -> bool:
+        """Whether it has, or may get, another id."""
+        return len({key for _, key in self.everywhere}) > 1
+
+    @property
+    def wanted(self) -> tuple[At, At, At]:
+        """What base, ours and theirs say of its place, where what merges is merged."""
+        epic, key = self._part(0), self._part(1)
+        base, ours, theirs = (at and (epic or at[0], key or at[1]) for at in self.places)
+        return base, ours, theirs
+
+    @property
+    def name(self) -> str:
+        """The id that it should have: the agreed one, or else the base's."""
+        return self._part(1) or self.source[1]
+
+    def waiting(self, direction: Direction) -> tuple[At, At, At]:
+        """Where base, ours and theirs have it while nobody decided; an id that merges does not wait."""
+        _, ours, theirs = (at[1] if at else "" for at in self.places)
+        name = self._part(1)
+        if name is None:
+            return self.places
+        names = _agree(direction, ours, theirs, name)
+        base, mine, other = (at and (at[0], key) for at, key in zip(self.places, names, strict=True))
+        return base, mine, other
+
+    def conflict(self) -> Conflict:
+        """The conflict about its place: the values are places, as labels."""
+        return Conflict(self.label, *(_value(at) for at in self.wanted))
+
+    def _part(self, number: int) -> str | None:
+        if None in self.places or (number == 0 and not self.welcome):
+            return None
+        base, ours, theirs = (cast("TaskAt", at)[number] for at in self.places)
+        if ours in (theirs, base):
+            return theirs
+        return ours if theirs == base else None
+
+
+def _value(at: At) -> Value:
+    return ABSENT if at is None else str(label_at(at))
+
+
+class Course(Struct, frozen=True, eq=False):
+    """What becomes of a moved task.
+
+    Attributes:
+        item: the task.
+        target: where it goes; ``None`` where it goes away, or nobody said yet.
+        after: where base, ours and theirs have it afterwards.
+        versions: what is to be merged.
+    """
+
+    item: Moved
+    target: At
+    after: tuple[At, At, At]
+    versions: Cores
+
+    @property
+    def everywhere_alike(self) -> bool:
+        """Whether all three have it in one place afterwards, or nowhere."""
+        return len(set(self.after)) == 1
+
+    @property
+    def owner(self) -> TaskAt:
+        """The place by whose label its fields go."""
+        return self.target or self.item.home
+
+    @property
+    def name(self) -> str:
+        """The one id for it while what depends on it is merged."""
+        return self.target[1] if self.target else self.item.name
+
+
+def course(item: Moved, direction: Direction, ask: Ask) -> Course:
+    """Decide what becomes of a moved task.
+
+    Args:
+        item: the task.
+        direction: which sides may change.
+        ask: settles a conflict, or not.
+
+    Raises:
+        InvalidField: somebody chose a place that none of the three has.
+    """
+    target, versions = item.agreed, item.versions
+    if target is None:
+        conflict = item.conflict()
+        chosen = ask(conflict)
+        if chosen is None:
+            return Course(item, None, item.waiting(direction), versions)
+        number = chosen_place(conflict, chosen)
+        target = item.wanted[number]
+        if item.follows:
+            return Course(item, target, *_followed(item, number, direction))
+    _, ours, theirs = item.places
+    return Course(item, target, _agree(direction, ours, theirs, target), versions)
+
+
+def chosen_place(conflict: Conflict, chosen: Chosen) -> int:
+    """Whose place was chosen: that of ours, theirs or the base, by number.
+
+    Raises:
+        InvalidField: it is that of none of them.
+    """
+    for number, value in ((OURS, conflict.ours), (THEIRS, conflict.theirs), (BASE, conflict.base)):
+        if chosen.value == value or chosen.value is value:
+            return number
+    places = dict.fromkeys(value for value in (conflict.ours, conflict.theirs, conflict.base) if isinstance(value, str))
+    raise InvalidField(str(conflict.label), f"a task's place must be one of {', '.join(places)}")
+
+
+def is_place(conflict: Conflict) -> bool:
+    """Whether a conflict is about where a task is; its values are labels of tasks."""
+    path, values = conflict.label.path, (conflict.base, conflict.ours, conflict.theirs)
+    known = [value for value in values if value is not ABSENT]
+    is_task = len(path) == 2 and path[0] == Mapping.TASKS and not conflict.label.table
+    return is_task and len(known) > 1 and all(isinstance(value, str) for value in known)
+
+
+def _followed(item: Moved, number: int, direction: Direction) -> tuple[tuple[At, At, At], Cores]:
+    """Places and versions where a side's task is taken whole."""
+    _, ours, theirs = item.places
+    _, mine, other = item.versions
+    chosen = item.versions[number]
+    return _agree(direction, ours, theirs, item.wanted[number]), _agree(direction, mine, other, chosen)
+
+
+def _agree(direction: Direction, ours: _T, theirs: _T, merged: _T) -> tuple[_T, _T, _T]:
+    """Base, ours and theirs afterwards, as :meth:`epicvc.merge.threeway.Context.agree` has them."""
+    if direction == Direction.BOTH:
+        return merged, merged, merged
+    return (theirs, merged, theirs) if direction == Direction.TO_OURS else (ours, ours, merged)
+
+
+class Moves:
+    """The moved tasks of a document set.
+
+    Args:
+        items: them.
+        links: the field of a task that holds ids of others.
+    """
+
+    def __init__(self, items: Iterable[Moved] = (), links: str | None = None) -> None:
+        self.items: Final = tuple(items)
+        self.links: Final = links
+        self._by_epic: dict[str, list[Moved]] = {}
+        for item in self.items:
+            for epic in item.epics:
+                self._by_epic.setdefault(epic, []).append(item)
+        self._renamed = tuple(item for item in self.items if item.renamed)
+
+    def __bool__(self) -> bool:
+        return bool(self.items)
+
+    def only(self, items: Iterable[Moved]) -> Moves:
+        """Some of them."""
+        return Moves(items, self.links)
+
+    def joined(self, items: Iterable[Moved]) -> Moves:
+        """These and others."""
+        return Moves([*self.items, *items], self.links)
+
+    def of(self, epic: str) -> list[Moved]:
+        """Those that leave an epic or come to it."""
+        return self._by_epic.get(epic, [])
+
+    def concerning(self, epic: str) -> tuple[Moved, ...]:
+        """Those, and the renamed ones on which tasks of the epic may depend."""
+        own = self.of(epic)
+        if not self._renamed:
+            return tuple(own)
+        near = {epic for item in own for epic in item.epics}
+        return tuple(dict.fromkeys([*own, *(item for item in self._renamed if item.alone or near & item.epics)]))

@@ -1,0 +1,76 @@
+"""An operation that a crash interrupted, once it is known whether it happened (:mod:`epicvc.repo.apply.recovery`)."""
+
+from __future__ import annotations
+
+from epicvc.base.fileio import make_directories, publish, stage_file, temporary_of
+from epicvc.errors import DamagedStore
+from epicvc.repo.apply.apply import complete
+from epicvc.repo.apply.placing import (
+    FileChange,
+    current_blob,
+    keep_old_base,
+    place,
+    rescue,
+    sweep,
+    sync_directories,
+    tag_of,
+)
+from epicvc.repo.files.filestree import changed_files
+from epicvc.repo.history.objects import get_snapshot
+from epicvc.repo.home.place import STORE
+from epicvc.repo.repository import Repo
+from epicvc.store.file.records import Pending
+from epicvc.store.objects import ObjectType
+
+_UNFINISHED = "new"
+"""Marks temporary files that recovery is still writing: only complete ones carry the operation's tag alone."""
+
+
+_NEEDED = frozenset({"time", "description", "user", "undoes", "redoes"})
+"""What an intent says of the operation that is to be logged."""
+
+
+def finish(repo: Repo, intent: Pending) -> None:
+    """Do what is left of an operation that has happened.
+
+    Raises:
+        DamagedStore: the intent does not say what that is.
+    """
+    views = (intent.before, intent.after)
+    if any(view is None or view.snapshot is None for view in views) or not intent.details.keys() >= _NEEDED:
+        raise DamagedStore(str(repo.config.private / STORE), "the unfinished operation is malformed")
+    complete(repo, _publish(repo, intent))
+
+
+def forget(repo: Repo, intent: Pending) -> None:
+    """Remove what is there of an operation that has not happened."""
+    sweep(repo.config.files, tag_of(intent.operation))
+    with repo.store.transaction() as txn:
+        txn.set_pending(None)
+
+
+def _publish(repo: Repo, intent: Pending) -> Pending:
+    """Bring the files to the new state; files edited since the crash stay as they are."""
+    assert intent.after is not None  # the caller asked
+    before, after = (
+        get_snapshot(repo.store, bytes.fromhex(view.snapshot or "")) for view in (intent.before, intent.after)
+    )
+    root, tag = repo.config.files, tag_of(intent.operation)
+    changes = [FileChange(*change) for change in changed_files(repo.store, before.files, after.files)]
+    sweep(root, f"{tag}.{_UNFINISHED}")
+    rescue(root, changes, tag)
+    sweep(root, tag)
+    edited = []
+    for change in changes:
+        now = current_blob(root, change.path)
+        if now == change.new:
+            continue
+        if now == change.old and change.new is not None:
+            target = root / change.path
+            make_directories(target.parent, root.parent)
+            data = repo.store.get(change.new, ObjectType.BLOB)
+            publish(stage_file(target, data, f"{tag}.{_UNFINISHED}"), temporary_of(target, tag))
+        if now != change.old or not place(root, change, tag):
+            edited.append(change)
+    sync_directories(root, changes)
+    return keep_old_base(repo, intent, edited) if edited else intent

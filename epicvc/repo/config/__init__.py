@@ -1,0 +1,1 @@
+"""The configuration: ``epicvc.toml``, which all share, and ``.epicvc/config``, which nobody does."""

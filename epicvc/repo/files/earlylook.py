@@ -1,0 +1,126 @@
+"""Whether a command begins to look at the files before it knows how the repo is configured.
+
+Reading the configuration comes after most imports. So a large repo leaves a note of what its files are, which is
+believed just far enough to begin: what an early look finds is taken only where the configuration asks the same.
+
+Imports next to nothing: the earlier the look begins, the less of it is waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from epicvc.repo.home.place import PRIVATE, STORE, oddity, root_above, without_waiting
+from epicvc.repo.home.stores import is_listed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from epicvc.files.scan.early import EarlyLook
+    from epicvc.files.scan.scan import FoundFiles
+    from epicvc.repo.config.config import Config
+
+FILE = "look.cache"
+MANY = 5000
+"""Files from which on it is worth a process: fewer are looked at while one is forked and its answer is read."""
+
+_LOAD = "/proc/loadavg"
+_PAUSES_S = (0, 0.0005, 0.0005)
+"""From one look at it to the next, while all processors are taken."""
+
+_FORMAT = "epicvc.early-look/1"
+_END = "\0"
+
+
+def begin(directory: str) -> EarlyLook | None:
+    """Begin to look at the files of a large repo, for a command that only reads.
+
+    Commands that write must not: they look once they hold the lock, at what nobody else may change any more.
+
+    Args:
+        directory: where the command runs.
+
+    Returns:
+        ``None`` where there is nothing to be gained, or any doubt.
+    """
+    try:
+        root = root_above(os.path.realpath(directory))
+        if oddity(root) or not is_listed(os.environ, root):
+            return None
+        with open(f"{root}/{PRIVATE}/{FILE}", "rb", opener=without_waiting) as file:
+            form, files, count, *patterns = file.read().decode().split(_END)
+        number = int(count)
+        if not _is_processor_idle():
+            return None
+    except (OSError, ValueError):
+        return None
+    if form != _FORMAT or files.startswith("/") or ".." in files.split("/"):
+        return None
+    from epicvc.files.scan.early import EarlyLook
+
+    question = _below(root, files), tuple(patterns[:number]), tuple(patterns[number:])
+    return EarlyLook.begin(question, f"{root}/{PRIVATE}/{STORE}")
+
+
+def remember(config: Config, found: FoundFiles) -> None:
+    """Leave the note where it is worth it, else none. Failing to is no failure.
+
+    Args:
+        config: the repo's configuration.
+        found: the tracked files.
+    """
+    from contextlib import suppress
+
+    from epicvc.base.fileio import atomic_write, read_file, remove_file
+    from epicvc.errors import FileUnavailable
+
+    path = config.private / FILE
+    files = config.files.relative_to(config.root).as_posix()
+    fields = [_FORMAT, files, str(len(config.include)), *config.include, *config.exclude]
+    note = _END.join(fields).encode() if len(found) >= MANY else None
+    try:
+        known: bytes | None = read_file(path)
+    except FileUnavailable:
+        known = None
+    if known == note:
+        return
+    if note is not None and _are_scattered(found.paths):
+        note = None
+    with suppress(FileUnavailable):
+        if note is not None:
+            atomic_write(path, note, mode=0o600, durable=False)
+        else:
+            remove_file(path)
+
+
+def _are_scattered(paths: Sequence[str]) -> bool:
+    from epicvc.files.scan.looking import MOST_DIRECTORIES
+
+    return len({path.rpartition("/")[0] for path in paths}) > MOST_DIRECTORIES
+
+
+def _is_processor_idle() -> bool:
+    """Whether a second process would run beside this one, and not in turns with it, which costs more than it saves."""
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):
+        processors = os.cpu_count() or 1
+    return any(running < processors for running in _running())
+
+
+def _running() -> Iterator[int]:
+    """How many processes run, this one too, a few times: who started it may still have something to do for a moment."""
+    for pause_s in _PAUSES_S:
+        time.sleep(pause_s)
+        try:
+            with open(_LOAD, "rb", buffering=0) as file:
+                yield int(file.read().split()[3].partition(b"/")[0])
+        except (OSError, ValueError, IndexError):
+            yield 1
+
+
+def _below(root: str, files: str) -> str:
+    """As :mod:`pathlib` joins them."""
+    return root if files == "." else f"{root.rstrip('/')}/{files}"

@@ -1,0 +1,1 @@
+"""Snapshots and commits, and how a user names them."""

@@ -1,0 +1,126 @@
+"""What is to be thought of a store that is not on the user's list at its place: moved, copied, or come with a clone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from epicvc.errors import EpicvcError, NotAdopted, NotFound, Refused
+from epicvc.repo.home import stores
+from epicvc.repo.home.place import PRIVATE, STORE
+from epicvc.store.store import Store
+
+LISTED: Final = "listed"
+MOVED: Final = "moved"
+COPIED: Final = "copied"
+UNKNOWN: Final = "unknown"
+
+_GIT: Final = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "ls-files", "-z", "--")
+_PATIENCE_S: Final = 30.0
+
+
+class Standing(Struct, frozen=True):
+    """How a store stands to the user's list.
+
+    Attributes:
+        kind: :data:`LISTED`, :data:`MOVED`, :data:`COPIED` or :data:`UNKNOWN`.
+        store_id: the store's id.
+        other: where it was, or what it is a copy of.
+    """
+
+    kind: str
+    store_id: str
+    other: str | None = None
+
+
+def standing_of(root: Path, environment: Mapping[str, str], *, vouched: bool = False) -> Standing:
+    """Compare a store with the user's list, reading nothing of it but its id.
+
+    Args:
+        root: the directory of the repo.
+        environment: environment variables.
+        vouched: the user says that it is theirs, so that another user may own it and what a crash left is recovered.
+
+    Raises:
+        Unavailable: the list cannot be read.
+        EpicvcError: the store cannot be opened.
+    """
+    listed = stores.id_at(environment, os.fspath(root))
+    store_id = _id_at(root, frozen=not vouched, any_owner=vouched)
+    if listed == store_id:
+        return Standing(LISTED, store_id)
+    places, here = stores.ids_by_place(environment), os.path.realpath(root)
+    others = [place for place, known in places.items() if known == store_id and place != here]
+    for place in others:
+        if _still_has(Path(place), store_id):
+            return Standing(COPIED, store_id, place)
+    return Standing(MOVED, store_id, others[0]) if others else Standing(UNKNOWN, store_id)
+
+
+def require_known(root: Path, environment: Mapping[str, str], *, history: bool) -> str | None:
+    """Decide on a store that is not listed at its place. One that was moved is listed where it is now.
+
+    Args:
+        root: the directory of the repo.
+        environment: environment variables.
+        history: only its history is asked for.
+
+    Returns:
+        One sentence for the user on a store that was moved; ``None`` where only its history may be read.
+
+    Raises:
+        NotAdopted: it is a copy, or nobody knows it.
+        Refused: git tracks it, so that it may be anybody's.
+    """
+    standing = standing_of(root, environment)
+    if standing.kind == MOVED and standing.other is not None and not is_tracked(root):
+        stores.enter(environment, str(root), standing.store_id, instead_of=standing.other)
+        return f"the repo was moved here from {standing.other}"
+    if not history:
+        raise NotAdopted(str(root), standing.other if standing.kind == COPIED else None)
+    return None
+
+
+def is_tracked(root: Path) -> bool:
+    """Whether git tracks a repo's private directory, so that whoever clones it gets it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        done = subprocess.run(
+            (*_GIT, PRIVATE), cwd=root, env=environment, capture_output=True, timeout=_PATIENCE_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False  # without git nothing is tracked that anybody could see
+    return done.returncode == 0 and bool(done.stdout)
+
+
+def require_untracked(root: Path) -> None:
+    """Refuse a private directory that git tracks.
+
+    Raises:
+        Refused: git tracks it.
+    """
+    if is_tracked(root):
+        raise Refused(
+            f"git tracks {root / PRIVATE}, so that it may be anybody's",
+            hint=f"if it is yours, run `git rm -r -q --cached {PRIVATE}` first; else remove it and run `epicvc init`",
+        )
+
+
+def _id_at(root: Path, *, any_owner: bool, frozen: bool = True) -> str:
+    with Store.open(root / PRIVATE / STORE, frozen=frozen, any_owner=any_owner) as store:
+        return store.repo_id
+
+
+def _still_has(place: Path, store_id: str) -> bool:
+    """Whether a store is where it was; in doubt it is."""
+    try:
+        return _id_at(place, any_owner=True) == store_id
+    except NotFound:
+        return False
+    except EpicvcError:
+        return True

@@ -1,0 +1,139 @@
+"""The db side of a command: what is remembered of it where that holds, else captured, and as little of it as can be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import perf_counter
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec import Struct
+
+from epicvc.base.logs import Log
+from epicvc.errors import DamagedObject
+from epicvc.repo.rows.dbcache import DatabaseCache
+
+if TYPE_CHECKING:
+    from epicvc.database.backend import Backend, ChangedKeys, Reader
+    from epicvc.repo.config.config import Config
+    from epicvc.repo.history.objects import DatabaseState
+    from epicvc.store.staging import Staging
+
+
+_LOG: Final = Log("cache")
+
+Told: TypeAlias = "Callable[[int], None]"
+"""Told, now and then, how many rows are captured."""
+
+
+def recalled(config: Config, sink: Staging, token: str | None) -> DatabaseState | None:
+    """What is remembered of the database, where it still has the token and the store the state.
+
+    Args:
+        config: the repo's configuration.
+        sink: holds the objects of the store.
+        token: the database's change token; ``None`` when it cannot be trusted.
+    """
+    cache = DatabaseCache.load(config.private)
+    known = cache.state if cache.token == token and cache.ignore == config.ignore else None
+    if token is not None and known is not None and _is_kept(sink, known):
+        return known
+    _LOG.debug("the database is not what is remembered of it, or cannot be told to be")
+    return None
+
+
+class Capturing(Struct, frozen=True):
+    """A capture that has begun.
+
+    Attributes:
+        whole: nothing is known of the database, so that all of it is read, which takes long.
+        finish: captures what is to be captured.
+    """
+
+    whole: bool
+    finish: Callable[[Told], DatabaseState]
+
+
+@contextmanager
+def capturing(config: Config, sink: Staging, reader: Reader, token: str | None) -> Iterator[Capturing]:
+    """Begin to find out what the database is in a read transaction; what is given does the rest.
+
+    Args:
+        config: the repo's configuration.
+        sink: where rows go.
+        reader: the transaction.
+        token: the change token from before the transaction began; ``None`` when it cannot be trusted.
+    """
+    known = recalled(config, sink, token)
+    if known is not None:
+        yield Capturing(whole=False, finish=lambda _: known)
+        return
+    run = _Capture(config, sink, reader)
+    with run.comparing() as since:
+
+        def finish(told: Told) -> DatabaseState:
+            began = perf_counter()
+            found = since()
+            state = run.state(found, told)
+            what = "whole" if found is None else "where it has changed"
+            _LOG.debug("the database was read, %s", what, seconds=perf_counter() - began)
+            if token is not None:
+                DatabaseCache(token, state, config.ignore).save(config.private)
+            return state
+
+        yield Capturing(run.before is None, finish)
+
+
+def remember_mark(config: Config, backend: Backend, state: DatabaseState) -> None:
+    """Have the next capture read only what has changed since the last write transaction left ``state``."""
+    from epicvc.repo.rows.dbmark import MarkedState
+
+    mark = backend.mark_left()
+    if mark is not None:
+        MarkedState(state, config.ignore, mark).save(config.private)
+
+
+def _is_kept(sink: Staging, state: DatabaseState) -> bool:
+    return sink.has(state.tables) and sink.has(state.schema)
+
+
+class _Capture:
+    """One capture, on top of an earlier state where the store has one."""
+
+    def __init__(self, config: Config, sink: Staging, reader: Reader) -> None:
+        from epicvc.repo.rows.dbmark import MarkedState
+
+        self._config, self._sink, self._reader = config, sink, reader
+        marked = MarkedState.load(config.private, config.ignore)
+        self.before = marked if marked is not None and _is_kept(sink, marked.state) else None
+
+    @contextmanager
+    def comparing(self) -> Iterator[Callable[[], tuple[DatabaseState, ChangedKeys] | None]]:
+        """Look for what has changed since the last mark; what is given waits for it."""
+        if self.before is None:
+            yield lambda: None
+            return
+        state = self.before.state
+        with self._reader.comparing(self.before.mark) as wait:
+            yield lambda: (state, changed) if (changed := wait()) is not None else None
+
+    def state(self, since: tuple[DatabaseState, ChangedKeys] | None, told: Told) -> DatabaseState:
+        """Capture, and make a new mark where one is due and the state will be in the store."""
+        if not self._sink.keeps or (since is not None and not since[1].worn):
+            return self._read(since, told)
+        from epicvc.repo.rows.dbmark import MarkedState
+
+        with self._reader.marking() as wait:
+            state = self._read(since, told)
+            mark = wait()
+        if mark is not None:
+            MarkedState(state, self._config.ignore, mark).save(self._config.private)
+        return state
+
+    def _read(self, since: tuple[DatabaseState, ChangedKeys] | None, told: Told) -> DatabaseState:
+        from epicvc.repo.rows.dbside import capture
+
+        if since is not None:
+            with suppress(DamagedObject):  # what is remembered must not stand in the way
+                return capture(self._reader, self._sink, told, since)
+        return capture(self._reader, self._sink, told)

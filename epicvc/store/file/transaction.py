@@ -1,0 +1,161 @@
+"""What can be written to a store, within one transaction.
+
+Begun and ended by :meth:`epicvc.store.store.Store.transaction`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from epicvc.errors import NotFound, RefMoved
+from epicvc.store.file.census import CENSUS, OLDEST, census_of, dump_census, next_number
+from epicvc.store.file.rowcheck import crc_of, verified
+from epicvc.store.file.sqlite import FORMAT, Connection, bindable
+from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed
+from epicvc.store.refs import check_name, check_value
+
+if TYPE_CHECKING:
+    from epicvc.store.file.records import Operation, Pending
+
+
+_LEARNT: Final = 2  # codec.Codec.LEARNT; that module imports zstd
+
+
+class Transaction:
+    """What can be written; made by :meth:`Store.transaction`, of no use after it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+        self._after: list[Callable[[], None]] = []
+        self._census: dict[str, int] | None = None
+
+    def _count(self, table: str, more: int) -> None:
+        """Note that a table has more rows, or fewer."""
+        self._counted()[table] += more
+
+    def _counted(self) -> dict[str, int]:
+        if self._census is None:
+            self._census = census_of(self._db)
+        return self._census
+
+    def finish(self) -> None:
+        """Write down how many rows there are now; the last step before the commit."""
+        if self._census is not None:
+            self._set(CENSUS, dump_census(self._census))
+
+    def _set(self, key: str, value: str) -> None:
+        self._db.run("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, value, crc_of(key, value)))
+
+    def put_packed(self, objects: Iterable[Packed]) -> None:
+        """Store objects; those that are there stay as they are. Nothing is verified: see ``codec.unpack``."""
+        self._db.run_many("INSERT INTO object VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", objects)
+
+    def set_dictionary(self, type: ObjectType, oid: ObjectId) -> None:  # noqa: A002
+        """Have new objects of a type compressed with a dictionary, which is stored in the same transaction."""
+        key = f"dictionary.{type.value}"
+        self._count("meta", not self._db.run("SELECT 1 FROM meta WHERE key = ?", (key,)))
+        self._set(key, oid.hex())
+
+    def set_repo_id(self, repo_id: str) -> None:
+        """Give the store another id, as a copy needs."""
+        self._set("repo_id", repo_id)
+
+    def delete_unused_dictionaries(self) -> int:
+        """Delete the dictionaries that no object needs and that new ones do not use, for ``gc`` alone."""
+        sql = (
+            "DELETE FROM object WHERE type = ? AND id NOT IN (SELECT substr(data, 1, ?) FROM object WHERE codec = ?) "
+            "AND lower(hex(id)) NOT IN (SELECT value FROM meta)"
+        )
+        return self._db.run_many(sql, [(ObjectType.DICTIONARY, ID_SIZE, _LEARNT)])
+
+    def delete_objects(self, ids: Iterable[ObjectId]) -> int:
+        """Delete objects, for ``gc`` alone; how many were there."""
+        return self._db.run_many("DELETE FROM object WHERE id = ?", ((oid,) for oid in ids))
+
+    def set_ref(self, name: str, new: str | None, expected: str | None) -> None:
+        """Move a ref if it is where it is expected.
+
+        Args:
+            name: ``HEAD`` or a name that begins with ``refs/``.
+            new: a commit id in hexadecimal or, for ``HEAD``, ``ref: `` and a name; ``None`` deletes the ref.
+            expected: its value until now; ``None``: it does not exist.
+
+        Raises:
+            UnsafeName: the name is no name of a ref.
+            InvalidData: the value is none.
+            RefMoved: the ref is somewhere else.
+        """
+        if new is not None:  # whatever is there can be deleted
+            check_name(name)
+            check_value(name, new)
+        rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
+        if (verified(str(self._db.path), name, rows[0])[1] if rows else None) != expected:
+            raise RefMoved(name)
+        if (new is None) != (expected is None):
+            self._count("ref", -1 if new is None else 1)
+        if new is None:
+            self._db.run("DELETE FROM ref WHERE name = ?", (name,))
+            return
+        self._db.run("INSERT OR REPLACE INTO ref VALUES (?, ?, ?)", (name, new, crc_of(name, new)))
+
+    def add_operation(self, operation: Operation) -> None:
+        """Add an entry to the operation log, as the newest."""
+        self._insert_operation(next_number(self._db), operation)
+
+    def _insert_operation(self, number: int, operation: Operation) -> None:
+        from epicvc.store.file.records import OPERATION_COLUMNS, operation_row
+
+        row = (number, *operation_row(operation))
+        sql = f"INSERT INTO operation (seq, {OPERATION_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.run(sql, (*row, crc_of(*row)))
+
+    def forget_operations(self, before: str) -> int:
+        """Drop the log's oldest entries, for ``gc`` alone.
+
+        Args:
+            before: all that are older than the first entry from this time on (UTC, as the log has it) go.
+
+        Returns:
+            How many there were.
+        """
+        kept = self._db.run("SELECT min(seq) FROM operation WHERE time >= ?", (before,))[0][0]
+        oldest = next_number(self._db) if kept is None else int(kept)
+        dropped = len(self._db.run("DELETE FROM operation WHERE seq < ? RETURNING seq", (oldest,)))
+        self._counted()[OLDEST] += dropped
+        self.finish()  # who adds an entry in the same transaction has to find the number
+        return dropped
+
+    def replace_operation(self, old: str, operation: Operation) -> None:
+        """Put an entry into the place of the newest one of the log, which it includes.
+
+        Raises:
+            NotFound: that one is not the newest.
+        """
+        number = next_number(self._db) - 1
+        if not self._db.run("DELETE FROM operation WHERE seq = ? AND id = ? RETURNING seq", (number, old)):
+            raise NotFound(f"operation {old} is not the newest")
+        self._insert_operation(number, operation)
+
+    def set_pending(self, pending: Pending | None) -> None:
+        """Put the intent of an unfinished operation in the place of what was there; ``None`` removes it."""
+        self._db.run("DELETE FROM pending")
+        self._counted()["pending"] = int(pending is not None)
+        if pending is not None:
+            from epicvc.store.file.records import pending_row
+
+            row = pending_row(pending)
+            self._db.run("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, crc_of(*row)))
+
+    def touch(self) -> None:
+        """Have something to commit, and change nothing."""
+        self._db.run(f"PRAGMA user_version = {FORMAT}")
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Have something done once the transaction is on disk, and not at all if it never is."""
+        self._after.append(action)
+
+    def committed(self) -> None:
+        """Do what was left for after the commit."""
+        for action in self._after:
+            action()
