@@ -31,9 +31,13 @@ CREATE TABLE run (
   conflicts INTEGER NOT NULL, PRIMARY KEY (command, number)
 ) WITHOUT ROWID"""
 _INSERT: Final = """
-INSERT INTO run SELECT ?1, ifnull(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9 FROM run WHERE command = ?1"""
+INSERT INTO run
+SELECT :command, ifnull(max(number), 0) + 1, :started_ms, :took_ms, :exit, :error, :records, :to_files, :to_db,
+:conflicts
+FROM run WHERE command = :command"""
 _FORGET: Final = """
-DELETE FROM run WHERE command = ?1 AND number <= (SELECT max(number) FROM run WHERE command = ?1) - ?2"""
+DELETE FROM run
+WHERE command = :command AND number <= (SELECT max(number) FROM run WHERE command = :command) - :kept"""
 # to the year 9999, since what a damaged file says may be no time
 _SELECT: Final = """
 SELECT command, started_ms, took_ms, exit, error, records, to_files, to_db, conflicts FROM run
@@ -148,8 +152,8 @@ def _add(path: Path, run: Run) -> None:
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         elif version != _VERSION:
             return  # a later release's, which reads it
-        connection.execute(_INSERT, msgspec.structs.astuple(run))
-        connection.execute(_FORGET, (run.command, KEPT))
+        connection.execute(_INSERT, msgspec.structs.asdict(run))
+        connection.execute(_FORGET, {"command": run.command, "kept": KEPT})
         connection.execute("COMMIT")
 
 

@@ -602,7 +602,7 @@ def test_an_interrupt(made: EpicRepo, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("epicvc.actions.sync.planner.plan_epic", interrupted)
+    monkeypatch.setattr("epicvc.actions.sync.plans.plan_epic", interrupted)
     made.rewrite("1", lambda body: body.update(name="x"))
     with made.unchanged():
         assert made.run("sync").code == 130

@@ -9,7 +9,7 @@ import pytest
 from support.branches import commit, fork, random_edits
 from support.repos import EpicRepo
 
-from epicvc.actions.merge.threeway import loading
+from epicvc.actions.merge.documents import loading
 from epicvc.repo.repository import Repo
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from enum import StrEnum
-from typing import TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.actions.shared.mergestate import MergeState, read_state
 from epicvc.actions.shared.session import Session, look
-from epicvc.actions.sync.moving import MoveWatch, TaskWatch, contested, with_moves
-from epicvc.actions.sync.planner import Planner, may_be_renamed
+from epicvc.actions.sync.plans import Plans, plan_all, with_renamed
 from epicvc.database.documents.values import key_text
 from epicvc.merge.threeway import Conflict, Direction
 from epicvc.model.diff import Op
@@ -161,7 +159,22 @@ def read_status(repo: Repo) -> Status:
         return status
 
 
-_Found: TypeAlias = "tuple[State, tuple[FieldStatus, ...], Outcome]"
+class _Plan(Struct, frozen=True):
+    """How the two sides of an epic stand to each other."""
+
+    state: State
+    fields: tuple[FieldStatus, ...] = ()
+    conflicts: Sequence[Conflict] = ()
+    waiting: Sequence[Label] = ()
+    stray: Sequence[Label] = ()
+    """Calculated fields that stand in the file and do not belong there."""
+
+
+class _Found(Struct, frozen=True):
+    """What the last round of plans said."""
+
+    epics: frozenset[str]
+    plans: dict[str, _Plan]
 
 
 def _compare_sides(
@@ -171,36 +184,22 @@ def _compare_sides(
     working: Snapshot,
     status: Status,
 ) -> list[Label]:
-    """Fill in how the sides stand to each other; gives the calculated fields that stand in files and are others'."""
+    """Fill in how the sides stand to each other; return the calculated fields that stand in files and are others'."""
     files, db = _changed_epics(session, documents, before, working)
-    policy = Policy(policies=documents.repo.config.policies)
-    if may_be_renamed(documents):
-        from epicvc.actions.sync.renaming import know_renamed  # hardly any epic ever is
-
-        policy = know_renamed(documents, policy)
-    out_of_sync = set(documents.candidates()) if session.reader is not None else set()
-    watch, tasks, stale = MoveWatch(), TaskWatch(), dict[str, list[Label]]()
-    found = _planned(documents, policy, out_of_sync, watch, tasks, stale)
-    moves = watch.moves(documents)
-    known, linked = with_moves(policy, moves, documents)
-    if known.moves:
-        tasks = TaskWatch()
-        found = _planned(documents, known, out_of_sync | linked, MoveWatch(), tasks)
-    others = contested(documents, tasks, TaskWatch())
-    if others:
-        known, linked = with_moves(policy, moves.joined(others), documents)
-        found = _planned(documents, known, out_of_sync | linked, MoveWatch(), TaskWatch())
-    out_of_sync |= linked
+    found = _Found(frozenset(), {})
+    if session.reader is not None:
+        policy = with_renamed(documents, Policy(policies=documents.repo.config.policies))
+        found = plan_all(documents, policy, _found)
     reported: dict[str, EpicStatus] = {}
-    for epic, (state, fields, outcome) in found.items():
-        status.conflicts.extend(outcome.conflicts)
-        status.waiting.extend(place.label for place in outcome.waits if place.way != Direction.BOTH)
-        if state is not State.SYNCED:
+    for epic, plan in found.plans.items():
+        status.conflicts.extend(plan.conflicts)
+        status.waiting.extend(plan.waiting)
+        if plan.state is not State.SYNCED:
             status.in_sync = False
         elif epic not in files and epic not in db:
             continue
-        reported[epic] = _epic(documents, epic, state, files, db, fields)
-    for epic in {*files, *db} - out_of_sync:
+        reported[epic] = _epic(documents, epic, plan.state, files, db, plan.fields)
+    for epic in {*files, *db} - found.epics:
         reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
     status.errors = list(documents.held.unreadable)
     for bad in status.errors:
@@ -210,27 +209,22 @@ def _compare_sides(
             found_as = _epic(documents, name, State.INVALID, files, db, ())
             reported[name] = replace(found_as, path=_path_of(documents, bad))
     status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
-    return [label for _, _, outcome in found.values() for label in stale.get(outcome.epic, ())]
+    return [label for plan in found.plans.values() for label in plan.stray]
 
 
-def _planned(
-    documents: Documents,
-    policy: Policy,
-    epics: Iterable[str],
-    watch: MoveWatch,
-    tasks: TaskWatch,
-    stale: dict[str, list[Label]] | None = None,
-) -> dict[str, _Found]:
-    """How the sides of each epic stand to each other; ``stale`` gets the calculated fields that do not belong there."""
-    result, planner = {}, Planner(documents)
-    for three in documents.load(list(epics)):
-        watch.note(three)
-        outcome = planner.plan(policy, three)
-        tasks.note(three, outcome)
-        if stale is not None and three.stray:
-            stale[three.epic] = [Label(three.epic, (name,)) for name in three.stray]
-        result[three.epic] = (*_state(outcome), outcome)
-    return result
+def _found(plans: Plans) -> _Found:
+    """Note how the sides of each epic stand to each other, by the plans of one round."""
+    result = {epic: _Plan(State.FILES_AHEAD, _added(epic)) for epic in plans.fresh}
+    result |= {epic: _Plan(State.FILES_AHEAD, _added(epic), waiting=(Label(epic),)) for epic in plans.waiting}
+    for three, outcome in plans:
+        stray = [Label(three.epic, (name,)) for name in three.stray]
+        waiting = [place.label for place in outcome.waits if place.way != Direction.BOTH]
+        result[three.epic] = _Plan(*_state(outcome), outcome.conflicts, waiting, stray)
+    return _Found(frozenset(plans.epics), result)
+
+
+def _added(epic: str) -> tuple[FieldStatus, ...]:
+    return (FieldStatus(Label(epic), State.FILES_AHEAD),)
 
 
 def _path_of(documents: Documents, bad: Unreadable) -> str | None:

@@ -13,18 +13,8 @@ from msgspec import Struct, field
 
 from epicvc.actions.shared.session import Session
 from epicvc.actions.sync.calculated import calculated_changes, foreseen
-from epicvc.actions.sync.moving import (
-    MoveWatch,
-    TaskWatch,
-    carried_out,
-    contested,
-    courses,
-    in_database,
-    in_files,
-    unique_tasks,
-    with_moves,
-)
-from epicvc.actions.sync.planner import Planner, may_be_renamed
+from epicvc.actions.sync.moving import TaskWatch, carried_out, courses, in_database, in_files, unique_tasks
+from epicvc.actions.sync.plans import Plans, plan_all, with_renamed
 from epicvc.database.batches import batches
 from epicvc.database.documents.documents import count_tasks
 from epicvc.errors import NotFound, Refused
@@ -33,7 +23,7 @@ from epicvc.model.diff import Op
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.plan.epic import Outcome, Policy
-from epicvc.plan.moves.moves import Course, Moves
+from epicvc.plan.moves.moves import Course
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.files.tracked import Unreadable
 from epicvc.store.objects import ObjectId
@@ -128,25 +118,31 @@ class Survey(Struct):
     """What the planning found: the report, and what carrying it out needs.
 
     Where nothing is out of sync, there are neither decisions nor a watch. ``surplus`` is how many more tasks the files
-    have than the database. ``planner`` keeps what it read of the history for all that plan once more.
+    have than the database.
     """
 
     report: SyncReport
     courses: Sequence[Course]
-    planner: Planner
+    plans: Plans
     decisions: Decisions | None = None
-    fresh: list[str] = field(default_factory=list)
-    tasks: TaskWatch = field(default_factory=TaskWatch)
-    elsewhere: TaskWatch = field(default_factory=TaskWatch)
     files: Losses = field(default_factory=Losses)
     db: Losses = field(default_factory=Losses)
     surplus: int = 0
     watch: GraphWatch | None = None
-    moving: MoveWatch = field(default_factory=MoveWatch)
+
+    @property
+    def fresh(self) -> Sequence[str]:
+        """The epics that only the files have, and that come as they are."""
+        return self.plans.fresh
+
+    @property
+    def tasks(self) -> TaskWatch:
+        """Which tasks leave or join an epic in the database."""
+        return self.plans.tasks
 
 
-def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> tuple[Policy, Survey]:
-    """Plan everything, and once more with what is known of tasks that are in another place than before.
+def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> Survey:
+    """Plan everything, and note what comes of it.
 
     Args:
         documents: the documents as they are.
@@ -154,47 +150,23 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> t
         decide: begins to note what is decided; ``None``: nobody carries it out.
 
     Returns:
-        The policy with the tasks that are elsewhere now, and what was found.
+        What was found.
 
     Raises:
         NotFound: a selected epic exists nowhere.
         EpicvcError: a side is invalid.
     """
-    if may_be_renamed(documents):
-        from epicvc.actions.sync.renaming import know_renamed  # hardly any epic ever is
-
-        policy = know_renamed(documents, policy)
-    planner = Planner(documents)
+    policy = with_renamed(documents, policy)
     if policy.selection.labels:
         _require_known(documents, policy.selection)
-    survey = _survey(documents, planner, policy, decide)
-    moves = _moves(documents, survey, policy)
-    known, linked = with_moves(policy, moves, documents)
-    if known.moves:
-        survey = _survey(documents, planner, known, decide, linked)
-    others = contested(documents, survey.tasks, survey.elsewhere)
-    if others:
-        known, linked = with_moves(policy, moves.joined(others), documents)
-        survey = _survey(documents, planner, known, decide, linked)
-    return known, survey
+    return plan_all(documents, policy, lambda plans: _survey(documents, plans, decide))
 
 
 def _renamed_epics(documents: Documents) -> list[tuple[Label, Label]]:
     return [(Label(found.old), Label(new)) for new, found in documents.renamed.items()]
 
 
-def _moves(documents: Documents, survey: Survey, policy: Policy) -> Moves:
-    """The tasks that are elsewhere now. One place of a move tells nothing: for some epics all are looked at."""
-    chosen = policy.selection.epics()
-    if chosen is not None and (survey.moving.places or survey.moving.new):
-        for three in documents.load([epic for epic in documents.candidates() if epic not in chosen]):
-            survey.moving.note(three)
-            if three.db is None and three.base is None:
-                survey.elsewhere.note_new(three.epic, three.file or {})
-    return survey.moving.moves(documents)
-
-
-def check(session: Session, documents: Documents, survey: Survey, policy: Policy) -> None:
+def check(session: Session, documents: Documents, survey: Survey) -> None:
     """Stop what no field shows: dependencies that only the merge breaks (design, "Merging").
 
     Raises:
@@ -205,85 +177,58 @@ def check(session: Session, documents: Documents, survey: Survey, policy: Policy
     from epicvc.actions.origin.words import between_sides  # as in _graph_watch
     from epicvc.actions.sync.graph import check_graph
 
-    chosen, planner = policy.selection.epics(), survey.planner
+    plans = survey.plans
+    chosen = plans.policy.selection.epics()
     if chosen is not None and survey.watch.anything:
         for batch in batches([epic for epic in documents.candidates() if epic not in chosen]):
             for three in documents.load(batch):
-                survey.watch.leave(three, planner.plan(policy, three))
-
-    def plan(three: Three) -> Outcome:
-        return planner.plan(policy, three)
-
+                survey.watch.leave(three, plans.plan(three))
     unique = unique_tasks(documents)
     tell = between_sides(session)
-    survey.report.warnings = check_graph(documents, survey.watch, plan, survey.tasks.added, tell, unique=unique)
+    survey.report.warnings = check_graph(documents, survey.watch, plans.plan, plans.tasks.added, tell, unique=unique)
 
 
-def _survey(
-    documents: Documents,
-    planner: Planner,
-    policy: Policy,
-    decide: Decide | None,
-    linked: frozenset[str] = frozenset(),
-) -> Survey:
+def _survey(documents: Documents, plans: Plans, decide: Decide | None) -> Survey:
+    policy = plans.policy
     found = courses(policy)
     report = SyncReport(tasks_moved=[*_renamed_epics(documents), *carried_out(found)])
-    survey = Survey(report, found, planner)
-    chosen = policy.selection.epics()
-    candidates = sorted({*documents.candidates(), *linked}) if linked else documents.candidates()
-    if chosen is not None:
-        candidates = [epic for epic in candidates if epic in chosen]
-    if not candidates:
-        report.errors = _stopping(documents, chosen, report)
-        return survey
-    survey.decisions = decide(policy, found) if decide else None
-    survey.watch = _graph_watch(documents, policy)
-    if chosen is None and Direction.TO_THEIRS in policy.direction:
-        # Nothing has to be read to know what becomes of an epic that only the files have.
-        survey.fresh = [epic for epic in candidates if documents.is_new_in_files(epic) and not policy.moves.of(epic)]
-        new = frozenset(survey.fresh)
-        survey.moving.new += survey.fresh
-        candidates = [epic for epic in candidates if epic not in new]
-        if documents.held.unreadable:
-            _let_wait(documents, survey)
-        report.moves_base |= bool(survey.fresh)
+    survey = Survey(report, found, plans)
+    if plans.epics:
+        survey.decisions = decide(policy, found) if decide else None
+        survey.watch = _graph_watch(documents, policy)
+        report.moves_base = bool(plans.fresh)
         if survey.watch is not None:
-            survey.watch.add(survey.fresh)
-        report.to_db.extend(Moved(Label(epic), Op.ADD) for epic in survey.fresh)
-    for batch in batches(candidates):
-        for three in documents.load(batch):
-            outcome = planner.plan(policy, three)
-            survey.surplus += len(tasks_of(three.file or {})) - len(tasks_of(three.db or {}))
-            report.conflicts.extend(outcome.conflicts)
-            report.waiting.extend(_waiting(policy, outcome))
-            report.decided.extend(outcome.decided)
-            report.names[three.epic] = _name_in(outcome)
-            survey.moving.note(three)
-            if survey.watch is not None:
-                survey.watch.note(three, outcome)
-            soon = foreseen(three, outcome.db, documents.state_of_new_tasks)
-            stale = calculated_changes(soon) if Direction.TO_OURS in policy.direction else ()
-            report.to_files.extend(Moved(change.label, change.op) for change in stale)
-            if not outcome.changes_anything and not stale:
-                continue
-            if survey.decisions is not None:
-                survey.decisions.add(soon, outcome)
-            report.moves_base |= outcome.moves_base
-            report.to_files.extend(Moved(change.label, change.op) for change in outcome.to_files)
-            report.to_db.extend(Moved(change.label, change.op) for change in outcome.to_db)
-            survey.files.note(three.file, outcome.files)
-            survey.db.note(three.db, outcome.db)
-            survey.tasks.note(three, outcome)
-    _note_new_tasks(documents, survey)
-    report.errors = _stopping(documents, chosen, report)
+            survey.watch.add(plans.fresh)
+        report.waiting += [Label(epic) for epic in plans.waiting]
+        report.to_db += [Moved(Label(epic), Op.ADD) for epic in plans.fresh]
+        for three, outcome in plans:
+            _note(documents, survey, three, outcome)
+    report.errors = _stopping(documents, policy.selection.epics(), report)
     return survey
 
 
-def _let_wait(documents: Documents, survey: Survey) -> None:
-    """Take those of the new epics out that have a task which an epic that waits has in the database."""
-    waiting = {epic for epic in survey.fresh if documents.sight.contested(documents.file_core(epic))}
-    survey.fresh = [epic for epic in survey.fresh if epic not in waiting]
-    survey.report.waiting.extend(Label(epic) for epic in sorted(waiting))
+def _note(documents: Documents, survey: Survey, three: Three, outcome: Outcome) -> None:
+    """Note what becomes of one epic."""
+    report, policy = survey.report, survey.plans.policy
+    survey.surplus += len(tasks_of(three.file or {})) - len(tasks_of(three.db or {}))
+    report.conflicts.extend(outcome.conflicts)
+    report.waiting.extend(_waiting(policy, outcome))
+    report.decided.extend(outcome.decided)
+    report.names[three.epic] = _name_in(outcome)
+    if survey.watch is not None:
+        survey.watch.note(three, outcome)
+    soon = foreseen(three, outcome.db, documents.state_of_new_tasks)
+    stale = calculated_changes(soon) if Direction.TO_OURS in policy.direction else ()
+    report.to_files.extend(Moved(change.label, change.op) for change in stale)
+    if not outcome.changes_anything and not stale:
+        return
+    if survey.decisions is not None:
+        survey.decisions.add(soon, outcome)
+    report.moves_base |= outcome.moves_base
+    report.to_files.extend(Moved(change.label, change.op) for change in outcome.to_files)
+    report.to_db.extend(Moved(change.label, change.op) for change in outcome.to_db)
+    survey.files.note(three.file, outcome.files)
+    survey.db.note(three.db, outcome.db)
 
 
 def _waiting(policy: Policy, outcome: Outcome) -> list[Label]:
@@ -315,14 +260,6 @@ def _graph_watch(documents: Documents, policy: Policy) -> GraphWatch | None:
     from epicvc.actions.sync.graph import GraphWatch  # with what finds faults, and who made them
 
     return GraphWatch(links.field, whole=policy.direction == Direction.BOTH)
-
-
-def _note_new_tasks(documents: Documents, survey: Survey) -> None:
-    """Remember the tasks of epics that only the files have, where one of them may come from another epic."""
-    if not survey.fresh or not (survey.tasks.removed or unique_tasks(documents)):
-        return
-    for epic in survey.fresh:
-        survey.tasks.note_new(epic, documents.file_core(epic) or {})
 
 
 def _require_known(documents: Documents, selection: Selection) -> None:

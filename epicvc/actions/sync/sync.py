@@ -74,13 +74,13 @@ def synchronise(
         session.working.files.require_usable()
         documents = Documents(repo, session.working, session.staging, session.reader)
         decide = partial(_begun, session, documents)
-        chosen, survey = survey_all(documents, _deciding(policy, session, documents), decide)
+        survey = survey_all(documents, _deciding(policy, session, documents), decide)
         if survey.report.moves_anything and not allowed.new_mapping:
             from epicvc.actions.sync.othermapping import require_agreed_mapping  # once there is something to write
 
             require_agreed_mapping(session, policy)
         guard(documents, survey, allowed)
-        check(session, documents, survey, chosen)
+        check(session, documents, survey)
         report = survey.report
         if _LOG.wants(INFO):
             from epicvc.actions.sync.synclog import log_sync
