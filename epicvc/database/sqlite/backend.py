@@ -1,4 +1,4 @@
-"""A SQLite file as a backend."""
+"""The backend for a SQLite file."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _WORTH_WAITING: Final = 16 << 20
 
 
 class SQLiteBackend:
-    """A :class:`~epicvc.database.backend.Backend`.
+    """A :class:`~epicvc.database.backend.Backend` for one SQLite file.
 
     Args:
         path: the database file.
-        ignore: tables that are not captured, with their indexes and triggers; case does not matter. What a
-            replication tool keeps in the database is left out as well.
+        ignore: tables that are not captured, with their indexes and triggers; case does not matter. The tables of
+            replication tools are always left out.
         timeout: seconds to wait for a lock.
-        name: how messages name it: by its path, unless it is a copy that stands for another one.
-        query_seconds: how long a statement may take; what the user says, or the default, unless given.
+        name: its name in messages: the path by default; for a copy, the database that the copy stands for.
+        query_seconds: the most seconds that a statement may take; by default the user's setting, or the built-in value.
     """
 
     def __init__(
@@ -65,22 +65,25 @@ class SQLiteBackend:
 
     @property
     def display(self) -> str:
-        """The path, if it goes by no other name."""
+        """The path, or the name that was given."""
         return self._name or str(self._path)
 
     def token(self) -> str | None:
-        """What stands for the state of the file; see :mod:`epicvc.database.sqlite.pages.changetoken`."""
+        """Return a text that stands for the state of the file; see :mod:`epicvc.database.sqlite.pages.changetoken`."""
         return change_token(self._path)
 
     def exists(self) -> bool:
-        """Whether the file is there."""
+        """Return whether the file exists."""
         try:
             return self._path.is_file()
-        except OSError:  # a name that is too long, say
+        except OSError:  # for example a name that is too long
             return False
 
     def create(self) -> bool:
-        """Make an empty file, which SQLite takes for an empty database; one that is there is left alone."""
+        """Make an empty file, which SQLite takes for an empty database, and return whether it was made.
+
+        An existing file is left alone.
+        """
         try:
             descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
         except FileExistsError:
@@ -88,7 +91,8 @@ class SQLiteBackend:
         except OSError as error:
             raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
         os.close(descriptor)
-        fsync_directory(self._path.parent)  # what refers to it must not outlive its name
+        # records that name the file must not survive a crash that its directory entry does not
+        fsync_directory(self._path.parent)
         return True
 
     def discard(self, made_ns: int) -> None:
@@ -97,22 +101,23 @@ class SQLiteBackend:
             found = self._path.stat() if self._path.is_file() else None
             if found is not None and found.st_size == 0 and abs(found.st_mtime_ns - made_ns) < _MOMENT_NS:
                 self._path.unlink()
-                # of a transaction that began with nothing; SQLite too removes it where the database is empty
+                # the journal of a transaction on an empty file; SQLite removes it too where the database is empty
                 self._path.with_name(self._path.name + "-journal").unlink(missing_ok=True)
         except OSError as error:
             raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
 
     @contextmanager
     def read(self) -> Iterator[SQLiteReader]:
-        """One read transaction. The file's bytes and times stay as they are.
+        """Open a read transaction. The file's bytes and times stay as they are.
 
-        Reading a database in WAL mode needs its ``-wal`` and ``-shm``; where they were not there before and
-        nobody else has come, they are removed again.
+        Reading a database in WAL mode needs its ``-wal`` and ``-shm``. Where reading made them and nobody else uses the
+        database, they are removed again.
 
-        While a write transaction of this backend is open, this sees what that one found; it has to end before the
-        writer commits.
+        While a write transaction of this backend is open, the read transaction sees the state that the writer found,
+        and has to end before the writer commits.
         """
-        from epicvc.database.sqlite.reader import SQLiteReader  # who finds what is remembered opens nothing
+        # imported late: a command that answers from memory never opens the database
+        from epicvc.database.sqlite.reader import SQLiteReader
 
         if self._writing is not None:
             # outside WAL mode, pages that do not fit into memory could not be written out beside a reader
@@ -138,7 +143,7 @@ class SQLiteBackend:
             self._tidy()
 
     def _begin_reading(self) -> tuple[sqlite3.Connection, tuple[int, ...] | None]:
-        """A read transaction, and where nothing could be locked the file's state before it."""
+        """Begin a read transaction. Where nothing could be locked, also return the file's state before it."""
         try:
             return opening.begin_reading(self._path, self._timeout, self._seconds), None
         except sqlite3.OperationalError as error:
@@ -158,7 +163,7 @@ class SQLiteBackend:
         return found.st_dev, found.st_ino
 
     def _held(self, before: tuple[int, int] | None) -> HeldFile | None:
-        """The file of a transaction that has begun, if it is the one that was there before and worth marking."""
+        """Return the transaction's file if it was there before the transaction and is worth marking, else ``None``."""
         from epicvc.database.sqlite.pages import marking
 
         if before is None or before != self._identity():
@@ -177,12 +182,12 @@ class SQLiteBackend:
 
     @property
     def takes_images(self) -> bool:
-        """Whether Python's SQLite was built with what it takes, as it is unless somebody left it out."""
+        """Tell whether Python's SQLite has ``deserialize``; only builds that leave it out have not."""
         return hasattr(sqlite3.Connection, "deserialize")
 
     @property
     def reads_beside(self) -> bool:
-        """A reader has a view of its own."""
+        """Always true: each reader has a view of its own."""
         return True
 
     @contextmanager
@@ -195,7 +200,7 @@ class SQLiteBackend:
         ahead: Ahead | None = None,
         image: bytes | None = None,
     ) -> Iterator[SQLiteWriter]:
-        """One write transaction; rolled back unless the writer commits."""
+        """Open a write transaction, which is rolled back unless the writer commits."""
         from epicvc.database.sqlite.writer import SQLiteWriter
 
         opening.require_file(self._path, self.display)
@@ -204,7 +209,7 @@ class SQLiteBackend:
         def load(connection: sqlite3.Connection) -> None:
             nonlocal incoming
             if ahead is not None:
-                from epicvc.database.sqlite.restore.incoming import Incoming  # only a restore of much has need of it
+                from epicvc.database.sqlite.restore.incoming import Incoming  # only large restores need it
 
                 incoming = Incoming(connection, ahead, self._timeout)
             if image is not None:
@@ -223,7 +228,7 @@ class SQLiteBackend:
         try:
             with translated(self.display, self._timeout):
                 now = self._watch.version() or object()
-                number = data_version(connection)  # nobody else can commit any more
+                number = data_version(connection)  # the lock is held, so nobody else can commit from here on
             writer = SQLiteWriter(
                 connection,
                 self.display,
@@ -242,7 +247,10 @@ class SQLiteBackend:
             self._finish(connection, incoming, image)
 
     def token_left(self) -> str | None:
-        """The token of the state that the last write transaction left; waits for the clock's tick where that pays."""
+        """Return the token of the state that the last write transaction left.
+
+        For a large database this waits until the clock has ticked, so that there can be a token.
+        """
         try:
             if self._path.stat().st_size >= _WORTH_WAITING:
                 wait_until_calm(self._path)
@@ -252,11 +260,11 @@ class SQLiteBackend:
             return None
 
     def version_left(self) -> object:
-        """The version of what the last write transaction left."""
+        """Return the version of the state that the last write transaction left."""
         return self._left
 
     def mark_left(self) -> bytes | None:
-        """A mark of the state that the last write transaction left, if the file still has it."""
+        """Return a mark of the state that the last write transaction left, if the file still has that state."""
         try:
             with self.read() as reader, reader.marking() as wait:
                 return wait() if self._left == self._watch.version() else None
@@ -264,7 +272,7 @@ class SQLiteBackend:
             return None
 
     def settle(self) -> None:
-        """Commit a transaction that changes nothing on top of whatever is there."""
+        """Commit a transaction that changes nothing on top of the current state."""
         opening.require_file(self._path, self.display)
         with translated(self.display, self._timeout):
             opening.settle(self._path, self._timeout)
@@ -272,7 +280,7 @@ class SQLiteBackend:
     def _finish(
         self, connection: sqlite3.Connection, incoming: Incoming | None = None, image: bytes | None = None
     ) -> None:
-        # a rollback that fails (disk error) must not hide why we are here; closing rolls back as well
+        # A rollback that fails (disk error) must not hide the original error; closing rolls back as well.
         with suppress(sqlite3.Error):
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
@@ -284,7 +292,7 @@ class SQLiteBackend:
             connection.close()
 
     def scratch(self, *, copy: bool) -> AbstractContextManager[SQLiteBackend]:
-        """A database in a temporary directory."""
+        """Open a database in a temporary directory."""
         return scratch_database(
             self._copy_to if copy and self.exists() else None,
             ignore=self._ignore,
@@ -302,7 +310,7 @@ class SQLiteBackend:
                 connection.close()
 
     def vacuum(self) -> int:
-        """Write the file anew without what is unused; how many bytes shorter it is."""
+        """Write the file anew without its unused space, and return how many bytes shorter it is."""
         opening.require_file(self._path, self.display)
         before = self._path.stat().st_size
         with translated(self.display, self._timeout):
@@ -310,14 +318,14 @@ class SQLiteBackend:
         return before - self._path.stat().st_size
 
     def close(self) -> None:
-        """Close what is kept open between transactions."""
+        """Close the connections that are kept open between transactions."""
         self._watch.close()
         self._tidy()
 
     def _tidy(self) -> None:
         """Remove the empty ``-wal`` that reading made, as the last client to leave does."""
         if self._made_wal and opening.wal_size(self._path) == 0:
-            # only tidiness: whoever holds a lock or forbids writing keeps the file
+            # only tidiness: where somebody holds a lock, or writing is forbidden, the file stays
             with suppress(sqlite3.Error):
                 opening.visit(self._path, 0.0)
         self._made_wal = self._made_wal and opening.wal_size(self._path) is not None
@@ -332,10 +340,10 @@ def scratch_database(
     name: str | None,
     query_seconds: int | None = None,
 ) -> Iterator[SQLiteBackend]:
-    """A database in a temporary directory, which goes away again.
+    """Open a database in a temporary directory, which is removed afterwards.
 
     Args:
-        fill: writes into its empty file; ``None`` for nothing.
+        fill: writes into the empty file; ``None`` for nothing.
         ignore: as for :class:`SQLiteBackend`.
         timeout: as for :class:`SQLiteBackend`.
         name: the database that it stands for.
@@ -344,7 +352,7 @@ def scratch_database(
     Raises:
         DatabaseUnavailable: there is no room for it.
     """
-    import tempfile  # brings shutil, bz2, lzma and random
+    import tempfile  # imported late: it brings shutil, bz2, lzma and random
 
     with ExitStack() as stack:
         try:

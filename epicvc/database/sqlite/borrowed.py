@@ -1,10 +1,10 @@
-"""A SQLite database in memory, used through the one connection that has it: that of an application.
+"""The backend for a SQLite database in memory, used through the application's connection.
 
-No other connection can come there, so that this one is borrowed for one transaction after the other. Reading too is
-done under ``BEGIN IMMEDIATE``. The connection is given back as it was: settings that a transaction needs are put back,
-nothing is registered with it, and nothing of ours stays in its schema ``temp``.
+No other connection can reach the database, so the application's is borrowed for one transaction after the other.
+Reading, too, is done under ``BEGIN IMMEDIATE``. The connection is given back as it was: the settings that a transaction
+needs are put back, nothing is registered with it, and nothing of ours stays in its schema ``temp``.
 
-There is no file, and with it no change token and no page to mark: the database is read whole each time.
+There is no file, and so neither a change token nor a page to mark: the database is read whole each time.
 """
 
 from __future__ import annotations
@@ -29,17 +29,18 @@ if TYPE_CHECKING:
     from epicvc.database.backend import Ahead
 
 IN_MEMORY: Final = ":memory:"
-"""How such a database is named."""
+"""The name of such a database in messages."""
 
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _POLL_SECONDS: Final = 0.02
 
 
 class BorrowedBackend:
-    """A :class:`~epicvc.database.backend.Backend`.
+    """A :class:`~epicvc.database.backend.Backend` for a borrowed connection.
 
     Args:
-        connection: the application's, in no transaction; nobody else uses it while a transaction of ours is open.
+        connection: the application's connection, in no transaction. Nobody else uses it while a transaction of ours is
+            open.
         ignore: tables that are not captured, as for a file.
         timeout: seconds to wait for other connections of a shared cache.
     """
@@ -50,7 +51,7 @@ class BorrowedBackend:
         self._connection = connection
         self._ignore = ignore | REPLICATION.keys()
         self._timeout = timeout
-        self._depth = 0  # transactions that are read in one another: only the first of them begins
+        self._depth = 0  # nested read transactions: only the outermost one begins
         self._left: object = object()
 
     @property
@@ -60,37 +61,37 @@ class BorrowedBackend:
 
     @property
     def takes_images(self) -> bool:
-        """No: nothing is attached to a connection that is not ours."""
+        """Always false: nothing is attached to a connection that is not ours."""
         return False
 
     @property
     def reads_beside(self) -> bool:
-        """No: whoever reads while it is written to sees what is written."""
+        """Always false: on the same connection a reader would see uncommitted rows."""
         return False
 
     def token(self) -> str | None:
-        """``None``: nothing stands for its state but the state itself."""
+        """Return ``None``: nothing but the whole content stands for the state."""
         return None
 
     def exists(self) -> bool:
-        """It does, as long as its connection."""
+        """Return true: the database exists as long as its connection."""
         return True
 
     def create(self) -> bool:
-        """It is there."""
+        """Return false: the database exists already."""
         return False
 
     def discard(self, made_ns: int) -> None:
-        """It was never made here."""
+        """Do nothing: the database was never made here."""
 
     @contextmanager
     def read(self) -> Iterator[SQLiteReader]:
-        """One read transaction, or one in the other."""
+        """Open a read transaction, or join the one that is open."""
         if self._depth:
             yield self._reader()
             return
         with self._transaction({}):
-            self._connection.execute("PRAGMA query_only=ON")  # not before: then no write lock could be taken
+            self._connection.execute("PRAGMA query_only=ON")  # not earlier: with it, no write lock could be taken
             self._depth += 1
             try:
                 yield self._reader()
@@ -110,10 +111,10 @@ class BorrowedBackend:
         ahead: Ahead | None = None,
         image: bytes | None = None,
     ) -> Iterator[SQLiteWriter]:
-        """One write transaction; rolled back unless the writer commits.
+        """Open a write transaction, which is rolled back unless the writer commits.
 
-        What it touches is never logged: the log and its triggers would stay in the connection, and cannot be dropped
-        while the application reads something. What a restore is going to write is written row by row.
+        The touched rows are never logged: the log and its triggers would stay in the connection, and cannot be dropped
+        while the application is reading something. The rows of a restore are written one by one.
         """
         if image is not None:
             raise ValueError("nothing is laid beside a borrowed database")
@@ -136,10 +137,10 @@ class BorrowedBackend:
 
     @contextmanager
     def _transaction(self, settings: dict[str, bool]) -> Iterator[None]:
-        """A transaction under the write lock, rolled back unless it has been committed; everything is put back then.
+        """Open a transaction under the write lock; roll it back unless it was committed, and put all settings back.
 
         Raises:
-            DatabaseLocked: the application is in a transaction, or another connection is for too long.
+            DatabaseLocked: the application is in a transaction, or another connection stays in one for too long.
         """
         connection = self._connection
         if self._depth or connection.in_transaction:
@@ -160,7 +161,7 @@ class BorrowedBackend:
             connection.row_factory, connection.text_factory = factories
 
     def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):  # a failing rollback must not hide why we are here
+        with suppress(sqlite3.Error):  # a failing rollback must not hide the original error
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
 
@@ -179,33 +180,33 @@ class BorrowedBackend:
                 if error.sqlite_errorcode & 0xFF not in _LOCKED or time.monotonic() >= deadline:
                     with translated(self.display, self._timeout):
                         raise
-                time.sleep(_POLL_SECONDS)  # in a shared cache SQLite itself does not wait
+                time.sleep(_POLL_SECONDS)  # in a shared cache SQLite itself does not wait for a lock
             else:
                 return
 
     def _version(self) -> object:
-        """What moves with each change: of rows by this connection, of definitions and settings, and by others."""
+        """Return a value that moves with each change: of rows by this connection, of definitions, and by others."""
         pragmas = ("schema_version", "user_version", "application_id")
         asked = [self._connection.execute(f"PRAGMA main.{name}").fetchone()[0] for name in pragmas]
         return self._connection.total_changes, data_version(self._connection), *asked
 
     def token_left(self) -> str | None:
-        """``None``, as :meth:`token`."""
+        """Return ``None``, as :meth:`token` does."""
         return None
 
     def version_left(self) -> object:
-        """The version of what the last write transaction left."""
+        """Return the version of the state that the last write transaction left."""
         return self._left
 
     def mark_left(self) -> bytes | None:
-        """``None``: it has no pages that could be marked."""
+        """Return ``None``: there are no pages that could be marked."""
         return None
 
     def settle(self) -> None:
-        """Nothing is left of a process that was killed, nor of what it had in memory."""
+        """Do nothing: a killed process takes its database in memory with it."""
 
     def scratch(self, *, copy: bool) -> AbstractContextManager[SQLiteBackend]:
-        """A database in a temporary directory."""
+        """Open a database in a temporary directory."""
         return scratch_database(
             self._copy_to if copy else None,
             ignore=self._ignore,
@@ -223,7 +224,7 @@ class BorrowedBackend:
             raise DatabaseUnavailable(str(path), error.strerror or str(error)) from error
 
     def vacuum(self) -> int:
-        """Give unused pages back; how many bytes that were."""
+        """Give unused pages back, and return how many bytes they were."""
         if self._connection.in_transaction:
             raise DatabaseLocked(self.display, 0)
         sizes = []
@@ -237,4 +238,4 @@ class BorrowedBackend:
         return sizes[0] - sizes[1]
 
     def close(self) -> None:
-        """Nothing is held between transactions."""
+        """Do nothing: nothing is held between transactions."""

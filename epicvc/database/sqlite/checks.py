@@ -1,9 +1,9 @@
-"""CHECK constraints, each by itself: which of them rows break that need not be in the database.
+"""Finds the CHECK constraints that rows break, each constraint by itself; the rows need not be in the database.
 
-SQLite names the first constraint that a row breaks and says nothing of the others. So each is tried alone, in an
-empty database in memory whose table has the same definition, with something that always holds in place of the other
-constraints. A constraint may use built-in functions only; one that needs a function or a collation of the application's
-cannot be asked, and says nothing.
+SQLite names the first constraint that a row breaks and no other. So each constraint is tried alone, in an empty
+database in memory whose table has the same definition, with a condition that always holds in place of the other
+constraints. A constraint may use built-in functions only. One that needs a function or a collation of the application's
+cannot be tried, and is passed over.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class Check(Struct, frozen=True):
     """A CHECK constraint in the text of a table's definition.
 
     Attributes:
-        name: its name, where it has one and no other constraint has the same.
-        text: what it demands.
-        expression: the same without what means nothing: white space, comments, the case of unquoted words.
-        start: where the expression begins in the text, with its bracket.
-        stop: where it ends.
+        name: the constraint's name, where no other constraint has the same; otherwise ``None``.
+        text: the condition.
+        expression: the condition without white space, comments and the case of unquoted words.
+        start: the position of the condition in the text, with its bracket.
+        stop: the position after it.
     """
 
     name: str | None
@@ -50,13 +50,13 @@ class Check(Struct, frozen=True):
 
 
 def checks_in(sql: str) -> list[Check]:
-    """The CHECK constraints of a table's definition, in their order.
+    """Return the CHECK constraints of a table's definition, in their order.
 
     ``CHECK`` is a reserved word: outside of quotes it can be nothing else.
     """
     try:
         parts = list(tokens(sql))
-    except UnreadableSQL:  # nothing that SQLite would have stored
+    except UnreadableSQL:  # SQLite would not have stored such a text
         return []
     found = [
         _check_at(sql, parts, at + 1)
@@ -80,7 +80,7 @@ def _check_at(sql: str, parts: Sequence[Token], opening: int) -> Check:
 
 
 def broken_checks(table: TableInfo, rows: Iterable[Entry]) -> Iterator[BrokenCheck]:
-    """The constraints that rows break, by row and in the order of the definition.
+    """Find the constraints that rows break, by row and in the order of the definition.
 
     Args:
         table: the table's definition.
@@ -92,14 +92,14 @@ def broken_checks(table: TableInfo, rows: Iterable[Entry]) -> Iterator[BrokenChe
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
         together = _Trial.open(scratch, table, table.sql)
         for batch in batches(rows):
-            # mostly all are right, and told so together
+            # mostly all rows are right, and one trial with all constraints shows it
             if together is None or together.refusal(batch) is not None:
                 place = {key: number for number, (key, _) in enumerate(batch)}
                 yield from sorted(_broken(table, checks, batch, range(len(checks))), key=lambda one: place[one.key])
 
 
 def _broken(table: TableInfo, checks: Sequence[Check], rows: Sequence[Entry], some: range) -> Iterator[BrokenCheck]:
-    """What rows break of some constraints; few of many are found by halves."""
+    """Find the rows that break some of the constraints. Halving the constraints finds a few among many quickly."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
         trial = _Trial.open(scratch, table, _with_only(table.sql, checks, some))
         if trial is not None and len(some) == 1:
@@ -113,7 +113,7 @@ def _broken(table: TableInfo, checks: Sequence[Check], rows: Sequence[Entry], so
 
 
 def _refused(trial: _Trial, check: Check, rows: Sequence[Entry]) -> Iterator[BrokenCheck]:
-    """The rows that break the one constraint of a trial."""
+    """Find the rows that break the one constraint of a trial."""
     error = trial.refusal(rows)
     if error is None:
         return
@@ -123,13 +123,13 @@ def _refused(trial: _Trial, check: Check, rows: Sequence[Entry]) -> Iterator[Bro
         yield from _refused(trial, check, rows[middle:])
     elif error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_CHECK:
         yield BrokenCheck(rows[0][0], str(error), check.expression, check.name)
-    elif error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # the expression has no value, as of a text that is no JSON
+    elif error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # the expression fails, as for a text that is no JSON
         words = f"CHECK constraint failed: {check.name or check.text}: {error}"
         yield BrokenCheck(rows[0][0], words, check.expression, check.name)
 
 
 def _with_only(sql: str, checks: Sequence[Check], some: range) -> str:
-    """A definition with some of its constraints."""
+    """Return a definition in which only some of the constraints are kept."""
     pieces, at = [], 0
     for number, check in enumerate(checks):
         if number not in some:
@@ -139,10 +139,10 @@ def _with_only(sql: str, checks: Sequence[Check], some: range) -> str:
 
 
 class _Trial:
-    """An empty table of one definition.
+    """An empty table of one definition, into which rows are inserted to see whether they fit.
 
     Args:
-        writer: writes into it.
+        writer: writes into the table.
     """
 
     def __init__(self, writer: RowWriter) -> None:
@@ -150,7 +150,7 @@ class _Trial:
 
     @classmethod
     def open(cls, scratch: sqlite3.Connection, table: TableInfo, sql: str) -> _Trial | None:
-        """Make the table; ``None`` where its definition needs something of the application's."""
+        """Make the table; return ``None`` where its definition needs something of the application's."""
         writer = RowWriter(scratch, TableSQL(table))
         try:
             create(scratch, "table", Definition(table.name, sql))
@@ -160,7 +160,7 @@ class _Trial:
         return cls(writer)
 
     def refusal(self, rows: Sequence[Entry]) -> sqlite3.Error | None:
-        """Why the table does not take some rows; it is empty again afterwards."""
+        """Return the error with which the table refuses some rows, or ``None``. The table is empty again afterwards."""
         try:
             self._writer.insert(rows)
         except sqlite3.OperationalError as error:

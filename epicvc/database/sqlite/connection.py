@@ -1,10 +1,9 @@
-"""Opening a SQLite file: for reading without leaving a trace, for writing as an application or as a restore.
+"""Opens a SQLite file: for reading without leaving a trace, for writing as an application or as a restore.
 
-Databases may be hostile. Extensions are never loaded and no function is registered that could do harm; while
-reading and restoring ``trusted_schema=OFF`` also bars what SQLite itself does not call harmless from views,
-triggers and expressions (:mod:`epicvc.database.sqlite.trust` has the one exception). For an application's writes
-it stays on: triggers that keep a full-text index would be refused otherwise. ``cell_size_check`` has damaged pages
-found early.
+Databases may be hostile. Extensions are never loaded, and no function is registered that could do harm. While reading
+and restoring, ``trusted_schema=OFF`` also keeps functions that SQLite does not call harmless out of views, triggers and
+expressions (:mod:`epicvc.database.sqlite.trust` has the one exception). For an application's writes it stays on, since
+triggers that keep a full-text index would be refused otherwise. ``cell_size_check`` finds damaged pages early.
 """
 
 from __future__ import annotations
@@ -22,15 +21,18 @@ from epicvc.errors import DatabaseUnavailable
 
 _LOG = Log("lock")
 _WORTH_TELLING = 0.02
-"""Seconds; SQLite waits as long at least where somebody else holds the lock."""
+"""Seconds. Where somebody else holds the lock, SQLite waits at least this long."""
 
 _HOT_JOURNAL = frozenset({sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY})
 _NO_SIDE_FILES = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY})
 
 
 _CACHE_KIB = 32 * 1024
-"""Memory for pages, filled as they are read. SQLite's own 2 MiB hold not even the inner pages of a large database's
-indexes, so that each insertion reads some of them again."""
+"""Memory for pages, filled as they are read.
+
+SQLite's own 2 MiB do not even hold the inner pages of a large database's indexes, so that each insertion would read
+some of them again.
+"""
 
 
 def require_file(path: Path, display: str) -> None:
@@ -49,12 +51,12 @@ def require_file(path: Path, display: str) -> None:
 
 
 def wal_of(path: Path) -> Path:
-    """The write-ahead log beside the database."""
+    """Return the path of the write-ahead log beside the database."""
     return path.with_name(path.name + "-wal")
 
 
 def wal_size(path: Path) -> int | None:
-    """Bytes of the write-ahead log; ``None`` when there is none."""
+    """Return the size of the write-ahead log in bytes; ``None`` when there is none."""
     try:
         return wal_of(path).stat().st_size
     except OSError:
@@ -62,7 +64,7 @@ def wal_size(path: Path) -> int | None:
 
 
 def _connect(path: Path, mode: str, timeout: float) -> Limited:
-    # as_uri percent-encodes what would end the path (? and #) and bytes that are no UTF-8
+    # as_uri percent-encodes the signs that would end the path (? and #), and bytes that are no UTF-8
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{mode}",
         uri=True,
@@ -77,16 +79,16 @@ def _connect(path: Path, mode: str, timeout: float) -> Limited:
 
 
 def begin_reading(path: Path, timeout: float, seconds: float) -> sqlite3.Connection:
-    """A connection inside a read transaction whose view is already fixed.
+    """Return a connection inside a read transaction whose view is already fixed.
 
-    A transaction that a crash interrupted in the middle of its commit has to be rolled back before anyone
-    can read; a read-only connection cannot, so a writing one is opened for that and nothing else, as any
-    other client would do.
+    A transaction that a crash interrupted in the middle of its commit has to be rolled back before anyone can read. A
+    read-only connection cannot do that, so a writing one is opened for it and for nothing else, as any other client
+    would.
 
     Args:
         path: the database.
         timeout: seconds to wait for a lock.
-        seconds: how long a statement may take.
+        seconds: the most seconds that a statement may take.
 
     Raises:
         sqlite3.Error: it cannot be opened or read.
@@ -106,7 +108,7 @@ def _begin(connection: Limited, seconds: float) -> sqlite3.Connection:
     connection.execute("PRAGMA trusted_schema=OFF")
     connection.execute("BEGIN")
     try:
-        # BEGIN takes no lock; the first read does, and fixes what is seen
+        # BEGIN takes no lock; the first read does, and fixes the view
         connection.execute("SELECT count(*) FROM main.sqlite_master").fetchall()
         if mentions_json(connection):
             let_json_through(connection)
@@ -117,9 +119,9 @@ def _begin(connection: Limited, seconds: float) -> sqlite3.Connection:
 
 
 def begin_reading_unlocked(path: Path, timeout: float, seconds: float) -> sqlite3.Connection | None:
-    """For a database in WAL mode whose side files cannot be made; ``None`` if there is more to be read.
+    """Begin to read a database in WAL mode whose side files cannot be made; ``None`` if a log or journal has more.
 
-    Nothing is locked (``immutable=1``), so the caller must make sure afterwards that the file did not change.
+    Nothing is locked (``immutable=1``), so the caller must check afterwards that the file did not change.
     """
     if wal_size(path) or path.with_name(path.name + "-journal").exists():
         return None
@@ -127,14 +129,14 @@ def begin_reading_unlocked(path: Path, timeout: float, seconds: float) -> sqlite
 
 
 def lacks_side_files(error: sqlite3.Error) -> bool:
-    """Whether SQLite could not open, or not make, one of the files."""
+    """Return whether SQLite could not open, or not make, one of the files."""
     return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _NO_SIDE_FILES
 
 
 def visit(path: Path, timeout: float) -> None:
-    """Open for writing, read, close.
+    """Open the database for writing, read it, close it.
 
-    Rolls back what a crash left, and removes an empty WAL that nobody else uses.
+    That rolls back the remains of a crash, and removes an empty WAL that nobody else uses.
     """
     connection = _connect(path, "mode=rw", timeout)
     try:
@@ -144,11 +146,11 @@ def visit(path: Path, timeout: float) -> None:
 
 
 def settle(path: Path, timeout: float) -> None:
-    """Write and commit a page as it is.
+    """Write and commit one page unchanged.
 
-    That rolls back or makes durable what a killed writer left, deletes its journal, and overwrites the frames of a
-    commit that failed at its last sync: SQLite has reported that one as rolled back, but whoever opens the database
-    next takes the frames for committed.
+    That rolls back or makes durable the remains of a killed writer, deletes its journal, and overwrites the frames of a
+    commit that failed at its last sync. SQLite has reported that commit as rolled back, but the next client to open the
+    database would take the frames for committed.
 
     Raises:
         sqlite3.Error: it cannot be opened, is locked, or is read-only.
@@ -156,9 +158,9 @@ def settle(path: Path, timeout: float) -> None:
     connection = _connect(path, "mode=rw", timeout)
     try:
         connection.execute("PRAGMA synchronous=EXTRA")
-        # before the transaction, which begins with making the first page
+        # asked before the transaction, since BEGIN IMMEDIATE makes the first page
         if not connection.execute("PRAGMA main.page_count").fetchone()[0]:
-            return  # it was to be made, and reading it has undone what there was
+            return  # the database was just being made; reading it has rolled that back
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA main.user_version").fetchone()
         connection.execute(f"PRAGMA main.user_version={version:d}")
@@ -168,7 +170,7 @@ def settle(path: Path, timeout: float) -> None:
 
 
 def vacuum(path: Path, timeout: float) -> None:
-    """Write the file anew.
+    """Write the file anew without unused space.
 
     Raises:
         sqlite3.Error: it is locked, read-only or damaged, or there is no space for a second copy.
@@ -191,14 +193,14 @@ def begin_writing(
     foreign_keys: bool = True,
     before: Callable[[sqlite3.Connection], object] = lambda _: None,
 ) -> sqlite3.Connection:
-    """A connection inside a write transaction that holds the write lock.
+    """Return a connection inside a write transaction that holds the write lock.
 
     Args:
         path: the database.
         timeout: seconds to wait for the lock.
-        seconds: how long a statement may take.
+        seconds: the most seconds that a statement may take.
         as_restore: neither foreign keys nor checks are enforced, and no schema is trusted.
-        foreign_keys: otherwise, whether they are.
+        foreign_keys: enforce foreign keys, where it is no restore.
         before: called with the connection before the lock is taken.
 
     Raises:
@@ -207,7 +209,7 @@ def begin_writing(
     connection = _connect(path, "mode=rw", timeout)
     connection.limit(seconds)
     try:
-        # inside a transaction both would be ignored
+        # set before the transaction: inside one, SQLite ignores a change of foreign_keys
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys and not as_restore else 'OFF'}")
         connection.execute(f"PRAGMA ignore_check_constraints={'ON' if as_restore else 'OFF'}")
         connection.execute(f"PRAGMA trusted_schema={'OFF' if as_restore else 'ON'}")
@@ -234,17 +236,20 @@ def begin_writing(
 
 
 REPLICATION = {"_litestream_lock": "Litestream", "_litestream_seq": "Litestream"}
-"""Tables in which a tool counts what it has copied of the database; restored, they would mislead it."""
+"""Tables in which a replication tool counts what it has copied of the database, each with the tool.
+
+Restoring them would mislead the tool.
+"""
 
 BESIDE = "_epicvc_beside"
-"""The schema of what is laid beside a database."""
+"""The name of the schema that is laid beside a database."""
 
 
 def lay_beside(connection: sqlite3.Connection, image: bytes) -> None:
-    """Attach a database that is in memory alone.
+    """Attach a database that exists in memory alone.
 
     Args:
-        connection: outside of a transaction.
+        connection: a connection outside of a transaction.
         image: the database, as it would be in a file.
     """
     connection.execute(f"ATTACH ':memory:' AS {BESIDE}")
@@ -252,12 +257,12 @@ def lay_beside(connection: sqlite3.Connection, image: bytes) -> None:
 
 
 def take_away(connection: sqlite3.Connection) -> None:
-    """Detach what was laid beside. The transaction has ended."""
+    """Detach the database that was laid beside, after the transaction has ended."""
     connection.execute(f"DETACH {BESIDE}")
 
 
 def empty_copy() -> sqlite3.Connection:
-    """A connection to an empty database in memory, in a transaction as that of a restore."""
+    """Return a connection to an empty database in memory, in a transaction with the settings of a restore."""
     connection = sqlite3.connect(":memory:", isolation_level=None)
     connection.execute("PRAGMA trusted_schema=OFF")
     let_json_through(connection)
@@ -274,7 +279,7 @@ def copy_into(connection: sqlite3.Connection, target: Path) -> None:
     copy = sqlite3.connect(f"{target.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
         connection.backup(copy)
-        # a copy of a database in WAL mode is in that mode too, for no use
+        # the copy of a database in WAL mode would be in that mode too, needlessly
         copy.execute("PRAGMA journal_mode=DELETE")
     finally:
         copy.close()

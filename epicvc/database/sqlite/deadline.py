@@ -1,7 +1,7 @@
-"""Connections that end a statement which takes too long, since a view or a trigger may be without end.
+"""Connections that end a statement which takes too long, since a view or a trigger may never end.
 
-What is counted is the time that passes while SQLite works, for each statement by itself: a large database takes long
-because it is asked much, not because one answer takes minutes.
+The time that passes while SQLite works is counted for each statement by itself. A large database takes long because it
+is asked many things, not because one answer takes minutes.
 """
 
 from __future__ import annotations
@@ -13,38 +13,41 @@ from time import monotonic
 from typing import Any, Final
 
 STEPS: Final = 1_000_000
-"""Of SQLite's machine between two looks at the clock, and at signals; some 20 ms."""
+"""Steps of SQLite's machine between two looks at the clock, and at signals; some 20 ms."""
 
 _PAUSE: Final = 5.0
-"""Seconds between two looks that count at the most: who reads our output may have been waited for in between."""
+"""The most seconds that count between two looks: the process may have waited for the reader of its output."""
 
 _expired: Final[dict[int, float]] = {}
-"""By thread, how long the statement may take that was ended last. Whatever a handler raises is lost inside SQLite."""
+"""The limit of the statement that was ended last, by thread.
+
+It is kept here because SQLite loses whatever a handler raises.
+"""
 
 
 class Limited(sqlite3.Connection):
-    """A connection each of whose statements may take so long, and that a signal can interrupt."""
+    """A connection whose statements each have a time limit, and which a signal can interrupt."""
 
     _limit = float("inf")
     _spent = 0.0
     _seen: float | None = None
 
     def limit(self, seconds: float) -> None:
-        """Say how long a statement may take."""
+        """Set the most seconds that a statement may take."""
         self._limit = seconds
         self.set_progress_handler(self._over, STEPS)
 
     def begin_statement(self) -> None:
-        """Count anew; for who runs statements through cursors."""
+        """Start counting anew. To be called by code that runs statements through cursors."""
         self._spent, self._seen = 0.0, None
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        """As of any connection."""
+        """Run a statement as any connection does, counting its time anew."""
         self.begin_statement()
         return super().execute(*arguments)
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
-        """As of any connection: for each row of parameters the statement runs once."""
+        """Run a statement as any connection does, counting anew for each row of parameters."""
         return super().executemany(sql, self._each(parameters))
 
     def _each(self, parameters: Iterable[Any]) -> Iterator[Any]:
@@ -64,5 +67,5 @@ class Limited(sqlite3.Connection):
 
 
 def expired() -> float | None:
-    """How long the statement was allowed to take that was just interrupted; ``None`` if it was by something else."""
+    """Return the limit of the statement that was just interrupted; ``None`` if its time was not up."""
     return _expired.pop(get_ident(), None)

@@ -1,4 +1,4 @@
-"""SQLite's errors as epicvc's."""
+"""Translates SQLite's errors into epicvc's."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _UNAVAILABLE = {
 
 
 def explain(error: sqlite3.Error, display: str, timeout: float) -> EpicvcError | None:
-    """The error that a user can act on, or ``None`` for a bug of the caller.
+    """Return the error that a user can act on, or ``None`` for a bug of the caller.
 
     Args:
-        error: what SQLite raised.
-        display: how the database is named in messages.
+        error: the exception that SQLite raised.
+        display: the database's name in messages.
         timeout: seconds that were waited for a lock.
     """
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
@@ -64,7 +64,7 @@ def explain(error: sqlite3.Error, display: str, timeout: float) -> EpicvcError |
 
 
 def _not_unique(display: str, words: str) -> NotUnique:
-    """What must be unique, out of words such as ``UNIQUE constraint failed: tasks.epic, tasks.title``."""
+    """Return the error with the unique columns, from words such as ``UNIQUE constraint failed: tasks.a, tasks.b``."""
     named = words.removeprefix(_UNIQUE_WORDS)
     table, dot, _ = named.partition(".")
     if not dot or named == words or named.startswith("index '"):
@@ -74,19 +74,19 @@ def _not_unique(display: str, words: str) -> NotUnique:
 
 @contextmanager
 def translated(display: str, timeout: float) -> Iterator[None]:
-    """Raise what :func:`explain` makes of SQLite's errors; a bug propagates as it is."""
+    """Raise the errors that :func:`explain` returns in place of SQLite's; a bug goes through unchanged."""
     try:
         yield
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
             if (seconds := expired()) is not None:
                 raise QueryTooLong(display, seconds, QUERY_SECONDS.variable) from error
-            raise KeyboardInterrupt from error  # as it was inside SQLite, where it is lost
+            raise KeyboardInterrupt from error  # SQLite swallowed the KeyboardInterrupt; raise it again
         mendable = explain(error, display, timeout)
         if mendable is None:
             raise
         raise mendable from error
-    except OverflowError as error:  # an integer that is bound has over 64 bits
+    except OverflowError as error:  # a bound integer has over 64 bits
         raise ConstraintBroken(display, "integer over 64 bits") from error
     except UnicodeEncodeError as error:
         raise ConstraintBroken(display, "text with a lone surrogate") from error

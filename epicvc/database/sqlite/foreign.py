@@ -1,4 +1,4 @@
-"""Foreign-key violations with the keys of their rows."""
+"""Finds foreign-key violations, with the keys of their rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from epicvc.database.tables import KeyKind
 
 
 def find_faults(connection: sqlite3.Connection, tables: Iterable[TableSQL]) -> frozenset[Fault]:
-    """Every row of ``tables`` whose foreign key finds no parent."""
+    """Return a fault for every row of ``tables`` whose foreign key finds no parent."""
     return frozenset(fault for sql in tables for fault in _faults_of(connection, sql))
 
 
 def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]]:
-    """Tables whose definition refers to a table that does not exist, each with that one's name."""
+    """Return the tables that refer to a table that does not exist, each with the name of the missing one."""
     found = connection.execute(
         """
         SELECT t.name, f."table" FROM main.sqlite_master t, pragma_foreign_key_list(t.name) f
@@ -31,7 +31,7 @@ def missing_parents(connection: sqlite3.Connection) -> frozenset[tuple[str, str]
 
 
 def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]:
-    """Every row of one table whose foreign key finds no parent."""
+    """Find every row of one table whose foreign key finds no parent."""
     table = sql.table
     if table.kind is KeyKind.VIRTUAL:
         return
@@ -43,10 +43,10 @@ def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise
-        # the parent has no unique key of these columns: no row can be told right from wrong
+        # the parent has no unique key of these columns, so that no row can be checked
         yield Fault(table.name, b"", "", ())
         return
-    if table.without_rowid and found:  # reported without saying which row
+    if table.without_rowid and found:  # SQLite reports these without a row
         for link in {row[3] for row in found}:
             yield from _search(connection, sql, links[link])
         return
@@ -55,7 +55,7 @@ def _faults_of(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[Fault]
 
 
 def references_of(connection: sqlite3.Connection, table: str) -> dict[int, Reference]:
-    """The table's foreign keys by number."""
+    """Return a table's foreign keys by number."""
     listed = connection.execute(f"PRAGMA main.foreign_key_list({quote_identifier(table)})").fetchall()
     links = {}
     for number, rows in groupby(sorted(listed, key=lambda row: (row[0], row[1])), key=lambda row: int(row[0])):
@@ -82,16 +82,16 @@ def _keys(connection: sqlite3.Connection, sql: TableSQL, condition: str, values:
 
 
 def _search(connection: sqlite3.Connection, sql: TableSQL, link: Reference) -> Iterator[Fault]:
-    """What ``foreign_key_check`` does for one foreign key, with the row's key."""
+    """Search for rows without a parent as ``foreign_key_check`` does, but with the keys of the rows."""
     parent, columns, targets = link.parent, link.columns, link.targets
     described = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(parent)})").fetchall()
     primary = [row[1] for row in sorted((row for row in described if row[5]), key=lambda row: int(row[5]))]
     own = [f"{sql.name}.{quote_identifier(column)}" for column in columns]
     condition = " AND ".join(f"{column} IS NOT NULL" for column in own)
     if described:
-        # the alias keeps the two apart when a table refers to itself
+        # the alias tells parent and child apart when a table refers to itself
         wanted = [target or primary[at] for at, target in enumerate(targets)]
-        # with the sign the value takes the type of the column that it is compared with, as a reference does
+        # the plus sign makes the value take the affinity of the parent's column, as a reference does
         pairs = [f"p.{quote_identifier(target)} = +{column}" for target, column in zip(wanted, own, strict=True)]
         source = f"main.{quote_identifier(parent)} AS p"
         condition += f" AND NOT EXISTS (SELECT 1 FROM {source} WHERE {' AND '.join(pairs)})"

@@ -1,9 +1,9 @@
-"""Lending the connection of a write transaction to a function of a program.
+"""Lends the connection of a write transaction to a function of a program.
 
-Two fences. SQLite asks an authorizer about each statement, however it came to it: what ends the transaction, and what
-is no part of it, is denied. And the function never sees the connection itself, but an object without the methods that
-commit on their own or would take the authorizer away. Either alone has holes: a statement can be written in many ways,
-and `sqlite3.Connection` hands itself out through each cursor.
+There are two fences. SQLite asks an authorizer about each statement, however the statement is run: one that ends the
+transaction, or is no part of it, is denied. And the function never sees the connection itself, but an object without
+the methods that commit on their own or would remove the authorizer. Either fence alone has holes: a statement can be
+written in many ways, and `sqlite3.Connection` can be reached through each cursor.
 """
 
 from __future__ import annotations
@@ -37,20 +37,21 @@ def lend(
     borrower: Callable[[LentConnection], object],
     told: Callable[[str], None],
 ) -> object:
-    """Call a function with a connection that cannot end the transaction which is open.
+    """Call a function with a connection that cannot end the open transaction.
 
     Args:
-        connection: in a transaction, without an authorizer of its own.
-        display: how the database is named in messages.
+        connection: a connection in a transaction, without an authorizer of its own.
+        display: the database's name in messages.
         borrower: the function.
         told: called with each statement before it runs.
 
     Returns:
-        What the function returned.
+        The function's return value.
 
     Raises:
-        Refused: the function asked for what is refused, or went on after a statement had ended the transaction.
-        sqlite3.Error: what the database said of a statement, if the function lets it through.
+        Refused: the function asked for something that is refused, or went on after a statement had ended the
+            transaction.
+        sqlite3.Error: the database refused a statement, and the function let the error through.
     """
     fence = _Fence(connection, display, told)
     lent = _Connection(fence)
@@ -64,7 +65,7 @@ def lend(
 
 
 class _Fence:
-    """What stands between a function and the connection."""
+    """The fence between a function and the connection."""
 
     def __init__(self, connection: sqlite3.Connection, display: str, told: Callable[[str], None]) -> None:
         self.connection = connection
@@ -75,7 +76,7 @@ class _Fence:
         self._over = False
 
     def authorize(self, action: int, first: str | None, second: str | None, *_: object) -> int:
-        """SQLite's question whether a statement may do something."""
+        """Answer SQLite's question whether a statement may do something."""
         reason = _objection(action, first or "", second)
         if reason is None:
             return sqlite3.SQLITE_OK
@@ -83,7 +84,7 @@ class _Fence:
         return sqlite3.SQLITE_DENY
 
     def cursor(self, row_factory: Any) -> sqlite3.Cursor:
-        """A cursor, which is closed with the loan."""
+        """Return a cursor, which is closed with the loan."""
         self.require_open()
         cursor = self.connection.cursor()
         cursor.row_factory = row_factory
@@ -91,7 +92,7 @@ class _Fence:
         return cursor
 
     def run(self, sql: str, act: Callable[[], object]) -> None:
-        """Run a statement."""
+        """Run a statement; raise ``Refused`` where the fence denied it."""
         self.require_open()
         self.require_transaction()
         self._told(sql)
@@ -102,7 +103,8 @@ class _Fence:
             act()
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
-                with translated(self._display, 0):  # by a person or by the clock: not for the function to pass over
+                # interrupted by a person or by the time limit, which the function must not swallow
+                with translated(self._display, 0):
                     raise
             if self._denied is None:
                 raise
@@ -116,7 +118,7 @@ class _Fence:
     def require_transaction(self) -> None:
         """Raise where a failed statement has rolled everything back, as `ON CONFLICT ROLLBACK` does.
 
-        What ran now would be committed at once.
+        Any further statement would be committed at once.
         """
         if not self.connection.in_transaction:
             raise Refused("a statement that failed has rolled the transaction back; nothing can follow it")
@@ -131,7 +133,7 @@ class _Fence:
 
 
 def _objection(action: int, first: str, second: str | None) -> str | None:
-    """Why a statement may not do this; ``None`` when it may."""
+    """Return the reason why a statement may not do this; ``None`` when it may."""
     if action == sqlite3.SQLITE_TRANSACTION:
         return f"{first} is refused: {TRANSACTION}"
     if action == sqlite3.SQLITE_SAVEPOINT:
@@ -149,7 +151,7 @@ def _refusal(name: str) -> Refused:
 
 
 class _Cursor:
-    """A :class:`~epicvc.database.lent.LentCursor`."""
+    """A :class:`~epicvc.database.lent.LentCursor` behind the fence."""
 
     __slots__ = ("_connection", "_cursor", "_fence")
 
@@ -207,7 +209,7 @@ class _Cursor:
 
 
 class _Connection:
-    """A :class:`~epicvc.database.lent.LentConnection`."""
+    """A :class:`~epicvc.database.lent.LentConnection` behind the fence."""
 
     __slots__ = ("_fence", "row_factory")
 

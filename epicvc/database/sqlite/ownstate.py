@@ -1,7 +1,7 @@
-"""epicvc's own table in a database, and what must not be about it.
+"""Reads and writes epicvc's own table in a database, and finds objects that must not be about it.
 
-The table is written last in a transaction, when the new state is already known. So nothing may hang on it: a trigger
-on it, or a foreign key that refers to it and cascades, would change rows after they were captured or compared.
+The table is written last in a transaction, when the new state is already known. So nothing may hang on it: a trigger on
+it, or a foreign key that refers to it and cascades, would change rows after they were captured or compared.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def create_state(connection: sqlite3.Connection) -> None:
 
 
 def write_state(connection: sqlite3.Connection, repo_id: str, operation_id: str, snapshot: str) -> None:
-    """Note the operation of a repo in place of its last one.
+    """Record the operation of a repo in place of its last one.
 
     Raises:
-        InvalidData: that changed more than these rows.
+        InvalidData: recording it changed other rows too.
     """
-    before = connection.total_changes  # counts what triggers and cascades do
+    before = connection.total_changes  # the count includes the rows that triggers and cascades change
     gone = connection.execute(f"DELETE FROM main.{STATE_TABLE} WHERE repo_id = ?", [repo_id]).rowcount
     connection.execute(f"INSERT INTO main.{STATE_TABLE} VALUES (?, ?, ?)", [repo_id, operation_id, snapshot])
     if connection.total_changes != before + gone + 1:
@@ -45,7 +45,7 @@ def write_state(connection: sqlite3.Connection, repo_id: str, operation_id: str,
 
 
 def intruders(connection: sqlite3.Connection) -> Iterator[Intruder]:
-    """What hangs on a table of epicvc's own or takes its place."""
+    """Find the objects that hang on a table of epicvc's own or take its place."""
     query = rf"""
         SELECT type, name, tbl_name, sql IS ? FROM main.sqlite_master
         WHERE type IN ('trigger', 'view') AND (name {_OWN} OR tbl_name {_OWN})

@@ -1,4 +1,4 @@
-"""One read transaction of a SQLite database."""
+"""The reader of one transaction of a SQLite database."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 
 class SQLiteReader:
-    """A :class:`~epicvc.database.backend.Reader`.
+    """A :class:`~epicvc.database.backend.Reader` for SQLite.
 
     Args:
-        connection: inside a transaction.
-        display: how the database is named in messages.
+        connection: a connection inside a transaction.
+        display: the database's name in messages.
         timeout: seconds that were waited for a lock; for messages.
         ignore: tables that are not captured.
-        version: gives what :meth:`version` returns; called once, when it is asked for.
-        held: the file, where the transaction holds it still.
+        version: returns the value for :meth:`version`; called once, when it is first asked for.
+        held: the file, where the transaction still holds it.
     """
 
     _writable = False
@@ -68,36 +68,36 @@ class SQLiteReader:
         self._version: object = None
         self._held = held
         self._exactly: frozenset[str] | None = None
-        """The full-text indexes over tables that say something else than their tables; found out once."""
+        """The full-text indexes over tables that differ from their tables; ``None`` until that is found out, once."""
         self._seen: tuple[tuple[int, ...], Schema, dict[str, TableSQL]] | None = None
 
     def schema(self) -> Schema:
-        """Every captured definition."""
+        """Return every captured definition."""
         return self._captured()[0]
 
     def left_out(self) -> Mapping[str, str]:
-        """What is not captured, with the reason."""
+        """Return the tables and views that are not captured, each with the reason."""
         with translated(self._display, self._timeout):
             return Catalogue.read(self._connection, self._ignore).left_out
 
     def require_restorable(self) -> Sequence[Stranded]:
         """Restore the captured schema into an empty database in memory."""
-        from epicvc.database.sqlite.restore.rehearsal import rehearse  # only a schema that is new need be tried
+        from epicvc.database.sqlite.restore.rehearsal import rehearse  # only a new schema has to be tried
 
         return rehearse(self.schema(), self._display)
 
     def tables(self) -> Sequence[TableInfo]:
-        """The captured tables, SQLite's own table of AUTOINCREMENT counters last."""
+        """Return the captured tables, SQLite's own table of AUTOINCREMENT counters last."""
         return [*self.schema().tables, SEQUENCE]
 
     def _has_rows(self, sql: TableSQL) -> bool:
-        """Whether there is anything that rows could be read of."""
+        """Return whether rows can be read: the table is not virtual, and it exists."""
         if sql.table.kind is KeyKind.VIRTUAL:
             return False
         return sql.table.name != SEQUENCE.name or self._exists(SEQUENCE.name)
 
     def rows(self, table: str) -> Iterator[tuple[bytes, bytes]]:
-        """Every row as (key, row), in the order of the keys' bytes."""
+        """Stream every row as (key, row), in the order of the keys' bytes."""
         sql = self.statements(table)
         if not self._has_rows(sql):
             return
@@ -105,13 +105,13 @@ class SQLiteReader:
             yield from read_rows(self._connection, sql)
 
     def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """The rows of a range of keys that :meth:`comparing` gave."""
+        """Stream the rows of one range of keys that :meth:`comparing` returned."""
         sql = self.statements(table)
         with translated(self._display, self._timeout):
             yield from read_rows_between(self._connection, sql, decode_key(first), decode_key(last))
 
     def row(self, table: str, key: bytes) -> bytes | None:
-        """One row, or ``None``."""
+        """Return one row, or ``None`` when no row has this key."""
         sql = self.statements(table)
         if not self._has_rows(sql):
             return None
@@ -119,7 +119,7 @@ class SQLiteReader:
             return read_row(self._connection, sql, key)
 
     def count(self, table: str) -> int:
-        """How many rows the table has."""
+        """Count the rows of a table."""
         sql = self.statements(table)
         if not self._has_rows(sql):
             return 0
@@ -128,60 +128,60 @@ class SQLiteReader:
         return int(found[0])
 
     def columns(self, table: str) -> Sequence[ColumnInfo]:
-        """The columns of any table; none where there is no such table."""
+        """Return the columns of any table; empty where there is no such table."""
         with translated(self._display, self._timeout):
             return columns_of(self._connection, table)
 
     def definitions(self) -> Sequence[CatalogueEntry]:
-        """Everything that is defined but what is SQLite's or epicvc's own."""
+        """Return every definition but SQLite's and epicvc's own."""
         with translated(self._display, self._timeout):
             return catalogue(self._connection)
 
     def intruders(self) -> Sequence[Intruder]:
-        """What hangs on a table of epicvc's own or takes its place."""
+        """Return the objects that hang on a table of epicvc's own or take its place."""
         with translated(self._display, self._timeout):
             return list(intruders(self._connection))
 
     def missing_parents(self) -> frozenset[tuple[str, str]]:
-        """Tables whose foreign keys refer to a table that does not exist."""
+        """Return the tables whose foreign keys refer to a missing table, each with that table's name."""
         with translated(self._display, self._timeout):
             return missing_parents(self._connection)
 
     def columns_by(self, definition: TableInfo) -> Sequence[ColumnInfo]:
-        """The columns that a table of this definition has."""
+        """Return the columns of a table with this definition, by making it in memory."""
         with closing(sqlite3.connect(":memory:")) as scratch:
             create(scratch, "table", Definition(definition.name, definition.sql))
             return columns_of(scratch, definition.name)
 
     def unique_keys(self, table: str) -> frozenset[tuple[str, ...]]:
-        """The sets of columns that are unique together."""
+        """Return the sets of columns that are unique together."""
         with translated(self._display, self._timeout):
             return unique_keys_of(self._connection, table)
 
     def unique_in_part(self, table: str) -> frozenset[tuple[str | None, ...]]:
-        """What partial indexes and those of expressions keep unique."""
+        """Return the column sets of partial unique indexes and of those with an expression."""
         with translated(self._display, self._timeout):
             return unique_in_part_of(self._connection, table)
 
     def unordered(self) -> Mapping[str, str]:
-        """Tables with an index in an order that only the application knows, each with the collation."""
+        """Return the tables with an index in an order that only the application knows, each with the collation."""
         with translated(self._display, self._timeout):
             return self._with_stand_ins(unordered(self._connection))
 
     def _with_stand_ins(self, found: dict[str, str]) -> dict[str, str]:
-        """Have these collations as the order of bytes, so that the tables can be read."""
+        """Register the order of bytes for these collations, so that the tables can be read."""
         for collation in set(found.values()):
             stand_in(self._connection, collation)
         return found
 
     def references(self, table: str) -> Sequence[Reference]:
-        """The foreign keys that a table declares."""
+        """Return the foreign keys that a table declares."""
         with translated(self._display, self._timeout):
             return tuple(references_of(self._connection, table).values())
 
     def references_by(self, definition: TableInfo) -> Sequence[Reference]:
-        """The foreign keys that a table of this definition declares."""
-        from epicvc.database.sqlite.restore.trials import references_by  # with what writes rows
+        """Return the foreign keys that a table with this definition declares."""
+        from epicvc.database.sqlite.restore.trials import references_by  # brings the writing modules
 
         return references_by(definition)
 
@@ -193,7 +193,7 @@ class SQLiteReader:
         parent: TableInfo,
         among: Iterable[tuple[bytes, bytes]] | None = None,
     ) -> Mapping[bytes, bytes]:
-        """The keys of the rows that others refer to, by the keys of those."""
+        """Find the row that each of some rows refers to, by key."""
         from epicvc.database.sqlite.restore.trials import parents_among, parents_in, referred  # as above
 
         wanted, columns = referred(child, rows, reference.columns), targets(reference, parent)
@@ -204,13 +204,13 @@ class SQLiteReader:
             return parents_in(self._connection, sql, columns, wanted)
 
     def broken_checks(self, definition: TableInfo, rows: Iterable[tuple[bytes, bytes]]) -> Iterator[BrokenCheck]:
-        """The CHECK constraints that rows of a table of this definition break."""
+        """Find the CHECK constraints that rows of a table with this definition break."""
         from epicvc.database.sqlite.checks import broken_checks  # as above
 
         return broken_checks(definition, rows)
 
     def faults(self, tables: Collection[str] | None = None) -> frozenset[Fault]:
-        """The foreign-key violations that are there now, in all tables or in some."""
+        """Return the foreign-key violations that exist now, in all tables or in some."""
         known = self._captured()[1]
         with translated(self._display, self._timeout):
             return find_faults(
@@ -226,14 +226,15 @@ class SQLiteReader:
     def _stream(self, cursor: sqlite3.Cursor) -> Iterator[Row]:
         with translated(self._display, self._timeout):
             try:
-                yield from chain(cursor)  # a cursor itself would be closed here, maybe after its connection
+                # chain: `yield from` a cursor itself would close it with this generator, maybe after its connection
+                yield from chain(cursor)
             except sqlite3.OperationalError as error:
                 if not is_decoding_error(error):
                     raise
                 raise InvalidData(f"{self._display}: text that is no UTF-8: {str(error)!a}") from error
 
     def state(self, repo_id: str) -> tuple[str, str] | None:
-        """The last (operation id, snapshot id) that the repo committed here."""
+        """Return the last (operation id, snapshot id) that the repo committed here."""
         if not self._exists(STATE_TABLE):
             return None
         query = f"SELECT operation_id, snapshot FROM main.{STATE_TABLE} WHERE repo_id = ?"
@@ -241,7 +242,7 @@ class SQLiteReader:
         return None if found is None else (str(found[0]), str(found[1]))
 
     def version(self) -> object:
-        """A value that stays equal as long as nobody changes the database."""
+        """Return a value that stays equal as long as nobody changes the database."""
         if self._version is None:
             with translated(self._display, self._timeout):
                 self._version = self._ask_version()
@@ -249,7 +250,7 @@ class SQLiteReader:
 
     @contextmanager
     def marking(self) -> Iterator[Callable[[], bytes | None]]:
-        """Note what a later transaction needs to tell what has changed since this one."""
+        """Note the state that a later transaction is compared with."""
         if self._held is None:
             yield lambda: None
             return
@@ -258,7 +259,7 @@ class SQLiteReader:
 
     @contextmanager
     def comparing(self, mark: bytes) -> Iterator[Callable[[], ChangedKeys | None]]:
-        """Find out what may have changed since a transaction made a mark."""
+        """Find out which rows may have changed since a transaction made a mark."""
         if self._held is None:
             yield lambda: None
             return
@@ -266,7 +267,7 @@ class SQLiteReader:
             yield lambda: _by_key(wait())
 
     def _roots(self) -> dict[str, Root]:
-        """Where the trees of captured tables begin, but of those without row numbers."""
+        """Return the roots of the captured tables' trees, without tables that have no row numbers."""
         from epicvc.database.sqlite.pages.btree import Root
 
         captured = self._captured()[1]
@@ -283,7 +284,7 @@ class SQLiteReader:
         return next(self.execute(query, [table]))[0] == 1
 
     def statements(self, table: str) -> TableSQL:
-        """The statements of a captured table.
+        """Return the statements of a captured table.
 
         Raises:
             NotFound: there is no such table.
@@ -294,7 +295,7 @@ class SQLiteReader:
         return found
 
     def _disagreeing(self) -> frozenset[str]:
-        """Indexes that are captured as they are, since making them again would give something else."""
+        """Return the indexes that are captured as they are, since making them again would give another content."""
         if self._exactly is None:
             found = Catalogue.read(self._connection, self._ignore).virtual.values()
             indexes = [index for index in found if index.is_over_a_table and not index.is_bare]
@@ -302,15 +303,15 @@ class SQLiteReader:
         return self._exactly
 
     def capture_exactly(self, indexes: frozenset[str]) -> None:
-        """Have these indexes over tables, and no others, captured as they are from now on."""
+        """Capture these indexes over tables, and no others, as they are from now on."""
         self._exactly, self._seen = indexes, None
 
     def ignored_searches(self) -> list[Virtual]:
-        """The full-text indexes over tables that are ignored."""
+        """Return the full-text indexes over tables that are ignored."""
         return ignored_searches(self._connection, self._ignore)
 
     def _captured(self) -> tuple[Schema, dict[str, TableSQL]]:
-        """The schema and the statements made from it, read again when a definition has changed."""
+        """Return the schema and the statements made from it; read both again when a definition has changed."""
         with translated(self._display, self._timeout):
             stamp = schema_stamp(self._connection)
             if self._seen is None or self._seen[0] != stamp:

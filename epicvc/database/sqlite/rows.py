@@ -1,4 +1,4 @@
-"""Reading rows as bytes."""
+"""Reads rows as bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BATCH: Final = 256
 
 
 def read_rows(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[tuple[bytes, bytes]]:
-    """Every row of a table as (key, row), in the order of the keys' bytes, streamed."""
+    """Stream every row of a table as (key, row), in the order of the keys' bytes."""
     rows = _encoded(connection, sql, sql.ordered, sql.skip)
     if sql.mixes_numbers and connection.execute(sql.mixes_numbers).fetchone()[0]:
         return iter(sorted(rows))
@@ -28,7 +28,7 @@ def read_rows_between(
     first: Sequence[SQLValue],
     last: Sequence[SQLValue],
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The rows of a range of keys, both ends included, of a table that is keyed by the row number."""
+    """Stream the rows of a range of keys, both ends included, of a table that is keyed by the row number."""
     return _encoded(connection, sql, sql.between, (*first, *last))
 
 
@@ -38,7 +38,10 @@ def _encoded(
     query: str,
     values: Sequence[SQLValue],
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The rows in SQLite's order. Text is decoded by the driver until a value turns out to be no UTF-8."""
+    """Stream the rows in SQLite's order, encoded.
+
+    The driver decodes text until a value turns out to be no UTF-8; from there on each text is tried by itself.
+    """
     encode = _row_of(sql)
     done = 0
     try:
@@ -51,12 +54,12 @@ def _encoded(
             raise
     else:
         return
-    # the same query within the same transaction gives the same order
+    # the same query in the same transaction returns the rows in the same order
     yield from islice(encode(_exact(connection, query, values)), done, None)
 
 
 def _row_of(sql: TableSQL) -> Callable[[Iterator[tuple[SQLValue, ...]]], Iterator[tuple[bytes, bytes]]]:
-    """The loop for the table's kind of key; nothing is decided per row."""
+    """Return the encoding loop for the table's kind of key, so that nothing is decided per row."""
     encode = row_encoder()
     kind = sql.table.kind
 
@@ -78,14 +81,15 @@ def _row_of(sql: TableSQL) -> Callable[[Iterator[tuple[SQLValue, ...]]], Iterato
 
 
 def _exact(connection: sqlite3.Connection, query: str, values: Sequence[SQLValue]) -> Iterator[tuple[SQLValue, ...]]:
-    """The rows with every text tried for UTF-8 one by one."""
+    """Stream the rows with each text tried for UTF-8 by itself."""
     cursor = connection.execute(query, values)
     while batch := _fetch_exact(connection, cursor):
         yield from batch
 
 
 def _fetch_exact(connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> list[tuple[SQLValue, ...]]:
-    # the factory belongs to the connection and applies when a row is fetched: other cursors must not meet it
+    # The factory belongs to the connection and works when a row is fetched, so it must not be left set for other
+    # cursors.
     connection.text_factory = raw_text
     try:
         return cursor.fetchmany(_BATCH)
@@ -94,7 +98,7 @@ def _fetch_exact(connection: sqlite3.Connection, cursor: sqlite3.Cursor) -> list
 
 
 def read_row(connection: sqlite3.Connection, sql: TableSQL, key: bytes) -> bytes | None:
-    """One row, or ``None`` when no row has this key."""
+    """Return one row, or ``None`` when no row has this key."""
     condition, values = sql.condition(key)
     joint = " AND " if sql.only else " WHERE "
     cursor = connection.execute(sql.select + joint + condition, [*sql.skip, *values])
@@ -106,5 +110,5 @@ def read_row(connection: sqlite3.Connection, sql: TableSQL, key: bytes) -> bytes
 
 
 def is_decoding_error(error: sqlite3.Error) -> bool:
-    """Whether the driver could not decode TEXT: its own error, which has no SQLite code."""
+    """Return whether the driver could not decode TEXT. That error is the driver's own, without a SQLite code."""
     return isinstance(error, sqlite3.OperationalError) and str(error).startswith("Could not decode to UTF-8")

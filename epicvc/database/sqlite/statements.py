@@ -1,4 +1,4 @@
-"""The SQL that reads and writes the rows of one table by key.
+"""Builds the SQL that reads and writes the rows of one table by key.
 
 Every identifier comes from the catalogue and passes the one quoting function; every value is bound.
 """
@@ -19,16 +19,16 @@ from epicvc.errors import InvalidData, InvalidRow
 
 
 def exactly(one: str, other: str, *, numbers: bool = True) -> str:
-    """The condition that a column has the same value, of the same type, as a column without a type. It is never NULL.
+    """Return the condition that two columns have the same value of the same type. The condition is never NULL.
 
-    A zero with a sign is the same as one without.
+    A zero with a sign counts as the same as one without.
 
     Args:
         one: the column.
-        other: that without a type.
-        numbers: they may be numbers; without, an integer is the same as a real number of its value.
+        other: the other column, which has no type.
+        numbers: the values may be numbers. Without it, an integer counts as the same as a real number of its value.
     """
-    same = f"+{one} IS {other} COLLATE BINARY"  # with the sign SQLite does not make the types alike before it compares
+    same = f"+{one} IS {other} COLLATE BINARY"  # the plus sign keeps SQLite from converting types before it compares
     return f"{same} AND typeof({one}) = typeof({other})" if numbers else same
 
 
@@ -38,7 +38,7 @@ class TableSQL(Struct, frozen=True, dict=True):
     Attributes:
         table: the table.
         skip: names whose rows in SQLite's table of counters belong to tables that are not captured.
-        unordered: an index of it is in an order that is not known, so that no row may be sought by an index.
+        unordered: an index of the table is in an unknown order, so that no row may be looked up by an index.
     """
 
     table: TableInfo
@@ -47,30 +47,30 @@ class TableSQL(Struct, frozen=True, dict=True):
 
     @cached_property
     def name(self) -> str:
-        """The table, quoted."""
+        """The table's name, quoted."""
         return "main." + quote_identifier(self.table.name)
 
     @cached_property
     def rowid(self) -> str | None:
-        """The row number, quoted, where a row has one beside its columns."""
+        """The name of the row number, quoted, where a row has one beside its columns."""
         return None if self.table.kind is KeyKind.INTEGER else rowid_name(self.table)
 
     @cached_property
     def number(self) -> str:
-        """What numbers the rows, quoted, in a table whose rows are known by it."""
+        """The name of the row number or of the column that is it, quoted, in a table that is keyed by it."""
         return self.rowid or quote_identifier(self.table.key[0])
 
     @cached_property
     def select(self) -> str:
-        """All columns, then the row number where there is one; no condition but which rows are captured."""
+        """The query for all columns, then the row number where there is one, of every captured row."""
         wanted = [*map(quote_identifier, self.table.columns), *([self.rowid] if self.rowid else [])]
         return f"SELECT {', '.join(wanted)} FROM {self.name}{self.only}"
 
     @cached_property
     def only(self) -> str:
-        """The condition that leaves out the counters of tables that are not captured, and those that do not count.
+        """The condition that leaves out counters which are not captured or have no effect.
 
-        The table of counters has no key. Of several rows of one name SQLite uses the first.
+        The table of counters has no key. Of several rows with one name, SQLite uses the first.
         """
         if self.table.name != SEQUENCE.name:
             return ""
@@ -79,21 +79,21 @@ class TableSQL(Struct, frozen=True, dict=True):
 
     @cached_property
     def ordered(self) -> str:
-        """All rows, in the order of their keys but for keys in which integers and floats mix."""
+        """The query for all rows in the order of their keys, except for keys in which integers and floats mix."""
         if self.table.kind is KeyKind.INTEGER:
             return f"{self.select} ORDER BY {quote_identifier(self.table.key[0])}"
-        # a key's own collation may be another, and bytes are what keys are compared by
+        # keys are compared by their bytes, whatever the column's own collation
         terms = [f"{quote_identifier(column)} COLLATE BINARY" for column in self.table.key]
         return f"{self.select} ORDER BY {', '.join([*terms, *([self.rowid] if self.rowid else [])])}"
 
     @cached_property
     def between(self) -> str:
-        """The rows whose numbers are in a range, in their order; for a table that is keyed by the row number."""
+        """The query for the rows of a range of numbers, in their order, in a table that is keyed by the row number."""
         return f"{self.select} WHERE {self.number} BETWEEN ? AND ? ORDER BY {self.number}"
 
     @cached_property
     def stamp(self) -> bytes:
-        """Stands for all of the table's definition that decides how a row is read and keyed."""
+        """A digest of everything in the table's definition that decides how a row is read and keyed."""
         import json
 
         table = self.table
@@ -102,14 +102,17 @@ class TableSQL(Struct, frozen=True, dict=True):
 
     @cached_property
     def mixes_numbers(self) -> str | None:
-        """Whether a key holds a float, which SQLite sorts among the integers and keys sort behind them."""
+        """The query that tells whether a key holds a float; ``None`` where no key can.
+
+        SQLite sorts floats among the integers, and the bytes of keys sort them behind.
+        """
         if self.table.kind is not KeyKind.PRIMARY:
             return None
         floats = " OR ".join(f"typeof({quote_identifier(column)})='real'" for column in self.table.key)
         return f"SELECT EXISTS (SELECT 1 FROM {self.name} WHERE {floats})"
 
     def key_of(self, values: Sequence[SQLValue]) -> bytes:
-        """The key of a row as :attr:`select` gives it.
+        """Return the key of a row of :attr:`select`.
 
         Raises:
             InvalidRow: a key with NULL in a table whose columns hide the row number.
@@ -118,7 +121,7 @@ class TableSQL(Struct, frozen=True, dict=True):
         return self.key_from([*(values[index] for index in at), values[-1]])
 
     def key_from(self, values: Sequence[SQLValue]) -> bytes:
-        """The key from the columns of the primary key, with the row number behind them where there is one.
+        """Return the key from the columns of the primary key, with the row number behind them where there is one.
 
         Raises:
             InvalidRow: a key with NULL in a table whose columns hide the row number.
@@ -135,17 +138,17 @@ class TableSQL(Struct, frozen=True, dict=True):
         return encode_key([*key, values[width]])
 
     def rowid_in(self, key: bytes) -> int | None:
-        """The row number that a key holds beside or instead of columns."""
+        """Return the row number that a key holds beside or instead of columns, or ``None``."""
         values = decode_key(key)
         if self.table.kind is KeyKind.ROWID or len(values) > len(self.table.key):
             return _integer(values[-1])
         return None
 
     def condition(self, key: bytes) -> tuple[str, list[SQLValue]]:
-        """A condition that no row but the key's own fulfils, and its values.
+        """Return a condition that only the key's own row fulfils, and its values.
 
-        It may be fulfilled by a row whose key the database takes for equal (another case, 1 for 1.0):
-        compare the keys.
+        A row whose key the database takes for equal (another case, 1 for 1.0) may fulfil it too, so the caller compares
+        the keys.
 
         Raises:
             InvalidData: it is no key of this table.
@@ -153,7 +156,7 @@ class TableSQL(Struct, frozen=True, dict=True):
         values = decode_key(key)
         kind, columns = self.table.kind, self.table.key
         if kind is KeyKind.PRIMARY and len(values) == len(columns):
-            plain = "+" if self.unordered else ""  # a term with a sign uses no index
+            plain = "+" if self.unordered else ""  # a term with a plus sign uses no index
             terms = [
                 f"{plain}{quote_identifier(column)} IS {mark(value)}"
                 for column, value in zip(columns, values, strict=True)
@@ -166,7 +169,7 @@ class TableSQL(Struct, frozen=True, dict=True):
         raise InvalidData(f"@{self.table.name}: damaged key: {len(values)} values")
 
     def insert(self, values: Sequence[SQLValue], rowid: int | None) -> tuple[str, list[SQLValue]]:
-        """The statement that inserts a row, and its values."""
+        """Return the statement that inserts a row, and its values."""
         names = [*map(quote_identifier, self.table.columns)]
         marks = [*map(mark, values)]
         bounds = [*map(bound, values)]
@@ -178,12 +181,12 @@ class TableSQL(Struct, frozen=True, dict=True):
 
 
 def mark(value: SQLValue) -> str:
-    """The place of a bound value: TEXT that is no UTF-8 can only be bound as a BLOB."""
+    """Return the placeholder of a value. TEXT that is no UTF-8 can only be bound as a BLOB, and is cast."""
     return "CAST(? AS TEXT)" if isinstance(value, RawText) else "?"
 
 
 def bound(value: SQLValue) -> SQLValue:
-    """What is bound at :func:`mark`."""
+    """Return the value to bind at its :func:`mark`."""
     return value.data if isinstance(value, RawText) else value
 
 

@@ -1,17 +1,17 @@
-"""Which rows a transaction touched, what triggers and cascades did included.
+"""Logs the rows that a transaction touches, including those that triggers and cascades touch.
 
-TEMP triggers log the key of every row that is inserted, updated or deleted. They live in the connection and
-leave no trace in the database. SQLite restores ``last_insert_rowid()`` and ``changes()`` when a trigger
-ends, so the application's triggers notice nothing.
+TEMP triggers log the key of every row that is inserted, updated or deleted. They live in the connection and leave no
+trace in the database. SQLite restores ``last_insert_rowid()`` and ``changes()`` when a trigger ends, so the
+application's triggers notice nothing.
 
-Rows that are numbered beyond the highest number that the transaction found are not logged: whichever of them are there
-in the end are its own. So inserting in bulk costs little more than without a log.
+Rows whose number is beyond the highest number that the transaction found are not logged: those of them that exist in
+the end are the transaction's own. So inserting in bulk costs little more than without a log.
 
-A row that ``REPLACE`` removes fires no delete trigger (``recursive_triggers`` would change that, and the
-behaviour of the application's triggers with it). Every such row is missing from the count afterwards, and
-nothing else makes the count too small: tables that something could write to with REPLACE are counted before
-and after, and are reported as unknown when the count does not add up. Counting the rest would cost a scan
-of every table in every transaction.
+A row that ``REPLACE`` removes fires no delete trigger (``recursive_triggers`` would change that, and the behaviour of
+the application's triggers with it). Every such row is missing from the count afterwards, and nothing else makes the
+count too small. So tables that something could write to with REPLACE are counted before and after, and are reported as
+unknown when the count does not add up. Counting all the other tables too would cost a scan of each in every
+transaction.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _LOWEST: Final = -(1 << 63)
 
 
 class TouchLog:
-    """The log of one write transaction; make it right after the transaction began."""
+    """The log of one write transaction; to be made right after the transaction began."""
 
     def __init__(self, connection: sqlite3.Connection, schema: Schema, tables: Iterable[TableSQL]) -> None:
         self._connection = connection
-        within = owners(schema)  # what is inside of virtual tables takes no triggers, nor do these
+        within = owners(schema)  # virtual tables and their side tables take no triggers
         self._unlogged = [*within, *virtual_tables(schema)]
         left_out = {SEQUENCE.name, *self._unlogged}
         self._tables = {sql.table.name: sql for sql in tables if sql.table.name not in left_out}
@@ -58,11 +58,11 @@ class TouchLog:
             self._count(self._tables)
 
     def own_change(self) -> None:
-        """The schema has just been changed in a way that concerns no captured table."""
+        """Accept a change of the schema that was just made and that concerns no captured table."""
         self._version = schema_version(self._connection)
 
     def rows(self) -> Mapping[str, Touched | None]:
-        """Per touched table its rows, or ``None`` when not all of them are known."""
+        """Return the touched rows per touched table; ``None`` for a table of which not all of them are known."""
         if schema_version(self._connection) != self._version:
             return dict.fromkeys([*self._tables, *self._unlogged, SEQUENCE.name], None)
         touched: dict[str, Touched | None] = {}
@@ -72,12 +72,13 @@ class TouchLog:
                 touched[name] = None
             elif found.keys or found.added:
                 touched[name] = found
-        if touched or self._unlogged:  # a table of counters takes no triggers
+        # the table of counters takes no triggers, and may have moved with any of the others
+        if touched or self._unlogged:
             touched |= dict.fromkeys([*self._unlogged, SEQUENCE.name], None)
         return touched
 
     def _count(self, names: Iterable[str]) -> None:
-        """Note how many rows there were before the transaction, as long as nothing can have been replaced."""
+        """Note how many rows there were before the transaction. Call it only while nothing can have been replaced."""
         for name in names:
             if name not in self._before:
                 self._before[name] = self._now(name) - self._net(name)
@@ -95,11 +96,11 @@ class TouchLog:
         return name in self._before and self._now(name) != self._before[name] + self._net(name)
 
     def _beyond(self, sql: TableSQL) -> tuple[bytes, bytes] | None:
-        """The first and the last of the rows that were not logged and are there."""
+        """Return the first and the last of the existing rows that were not logged, or ``None``."""
         found = self._found[sql.table.name]
         if found is None:
             return None
-        # each by itself: of one aggregate alone SQLite looks at one row
+        # two subqueries: for a lone min or max SQLite reads only one row
         ends = (
             f"(SELECT {end}({found.number}) FROM {sql.name} WHERE {found.number} > {found.highest})" for end in _ENDS
         )
@@ -120,11 +121,11 @@ class TouchLog:
 
 
 def replaceable_tables(schema: Schema) -> frozenset[str]:
-    """The tables from which something in the schema could remove rows by REPLACE.
+    """Return the tables from which something in the schema could remove rows by REPLACE.
 
-    A table whose own constraints say so; and since the conflict rule of an outer statement overrides that
-    of the statements in the triggers that it fires, every table that any trigger names, as soon as one
-    trigger says it.
+    These are the tables whose own constraints say so. As soon as one trigger says it, they are also all tables that any
+    trigger names, since the conflict rule of an outer statement overrides that of the statements in the triggers that
+    it fires.
     """
     tables = {table.name for table in schema.tables if _REPLACE in table.sql.lower()}
     bodies = [fold(trigger.sql) for trigger in schema.triggers]
@@ -153,12 +154,12 @@ class _Found(NamedTuple):
     highest: int
 
     def includes(self, row: str = "") -> str:
-        """The condition that a row is numbered as one of them."""
+        """Return the condition that a row's number is within those that were found."""
         return f"{row}{self.number} <= {self.highest}"
 
 
 def _found(connection: sqlite3.Connection, sql: TableSQL) -> _Found | None:
-    """``None`` for a table whose rows are known by something else than a number."""
+    """Return the rows that a transaction found; ``None`` for a table whose rows are not keyed by a number."""
     if sql.table.kind is KeyKind.PRIMARY:
         return None
     highest = connection.execute(f"SELECT max({sql.number}) FROM {sql.name}").fetchone()[0]
@@ -166,12 +167,15 @@ def _found(connection: sqlite3.Connection, sql: TableSQL) -> _Found | None:
 
 
 def _log_statements(sql: TableSQL, log: str, found: _Found | None) -> Iterable[str]:
-    """The log table and its three triggers. Columns without a type keep every value as it is."""
+    """Yield the statements that make the log table and its three triggers.
+
+    The log's columns have no type, so that they keep every value as it is.
+    """
     columns = [*map(quote_identifier, sql.table.key), *([sql.rowid] if sql.rowid else [])]
     new = ", ".join(f"NEW.{column}" for column in columns)
     old = ", ".join(f"OLD.{column}" for column in columns)
-    # values that SQL takes for equal can be different keys (another case, 1 and 1.0): only plain numbers
-    # are compared
+    # Values that SQL takes for equal can be different keys (another case, 1 and 1.0), so only plain numbers are
+    # compared.
     moved = "1" if found is None else f"{old} <> {new}"
     came, went = ("1", "1") if found is None else (found.includes("NEW."), found.includes("OLD."))
     names = ", ".join(f"k{number}" for number in range(len(columns)))

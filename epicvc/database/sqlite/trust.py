@@ -1,11 +1,11 @@
-"""What the definitions of an untrusted schema may call, while it is read or restored.
+"""Limits the functions that the definitions of an untrusted schema may call, while it is read or restored.
 
-``trusted_schema=OFF`` is the rule: SQLite then refuses every function and virtual table that it does not call
-harmless. SQLite 3.38 to 3.40 forgot to say so of its JSON functions, which CHECKs, indexes and generated columns of
-ordinary applications use. Python cannot mark a function as harmless, and no schema can be searched for functions
-reliably from outside. So on these versions the switch is turned, and what it kept out is kept out otherwise: every
-other function that SQLite does not call harmless is replaced by one that fails, and no statement may read one of the
-virtual tables that exist without being made.
+``trusted_schema=OFF`` is the rule: SQLite then refuses every function and virtual table that it does not call harmless.
+SQLite 3.38 to 3.40 do not call their JSON functions harmless, although CHECKs, indexes and generated columns of
+ordinary applications use them. Python cannot mark a function as harmless, and no schema can be searched for functions
+reliably from outside. So on these versions the switch is turned on, and the other functions and tables are kept out in
+other ways: every other function that SQLite does not call harmless is replaced by one that fails, and no statement may
+read one of the virtual tables that exist without being made.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ JSON_FUNCTIONS: Final = frozenset({
 """The functions that are let through: they depend on their arguments alone, and change nothing."""
 
 _JSON_TABLES: Final = frozenset({"json_each", "json_tree"})
-_OWN: Final = (
-    "pragma_foreign_key_list"  # which only epicvc's own queries have need of, and which shows definitions alone
-)
+_OWN: Final = "pragma_foreign_key_list"  # epicvc's own queries need it, and it shows nothing but definitions
 _INNOCUOUS: Final = 0x200000  # flags of `function_list`
 _DIRECT_ONLY: Final = 0x80000  # never run by a schema, whatever is trusted
 
@@ -31,21 +29,22 @@ _MENTIONS_JSON: Final = "SELECT EXISTS (SELECT 1 FROM main.sqlite_master WHERE s
 
 
 def mentions_json(connection: sqlite3.Connection) -> bool:
-    """Whether a definition may call a JSON function. Without, nothing need be let through."""
+    """Return whether a definition may call a JSON function. If not, nothing has to be let through."""
     return bool(connection.execute(_MENTIONS_JSON).fetchone()[0])
 
 
 def let_json_through(connection: sqlite3.Connection) -> None:
-    """Allow the JSON functions to the schema, where SQLite does not by itself.
+    """Allow the JSON functions to the schema, where SQLite itself does not.
 
     Args:
-        connection: with ``trusted_schema=OFF``; nothing that a schema could call has been registered with it.
+        connection: a connection with ``trusted_schema=OFF``, with which no function has been registered that a schema
+            could call.
     """
     unsafe = _unsafe_functions(connection)
     if not any(name in JSON_FUNCTIONS for name, _ in unsafe):
         return
     if connection.execute("PRAGMA main.encoding").fetchone()[0] != "UTF-8":
-        return  # functions are kept by encoding, and only those for UTF-8 can be replaced
+        return  # SQLite keeps functions by encoding, and Python can replace only those for UTF-8
     for name, width in sorted(unsafe):
         if name not in JSON_FUNCTIONS:
             connection.create_function(name, width, _refuse)
@@ -65,8 +64,8 @@ def let_json_through(connection: sqlite3.Connection) -> None:
 
 
 def _unsafe_functions(connection: sqlite3.Connection) -> frozenset[tuple[str, int]]:
-    """The names and numbers of arguments of functions that ``trusted_schema=OFF`` bars, and nothing else does."""
-    found = connection.execute("PRAGMA function_list").fetchall()  # nothing where SQLite was built without
+    """Return the names and argument counts of the functions that only ``trusted_schema=OFF`` bars."""
+    found = connection.execute("PRAGMA function_list").fetchall()  # empty where SQLite was built without this pragma
     return frozenset(
         (str(name).lower(), int(width))
         for name, _, _, _, width, flags in found

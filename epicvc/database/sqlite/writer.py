@@ -1,4 +1,4 @@
-"""One write transaction of a SQLite database."""
+"""The writer of one transaction of a SQLite database."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _READS = ("SELECT", "VALUES", "EXPLAIN", "PRAGMA")
 
 
 class SQLiteWriter(SQLiteReader):
-    """A :class:`~epicvc.database.backend.Writer`.
+    """A :class:`~epicvc.database.backend.Writer` for SQLite.
 
     Args:
-        connection: inside a write transaction.
-        display: how the database is named in messages.
+        connection: a connection inside a write transaction.
+        display: the database's name in messages.
         timeout: seconds that were waited for a lock; for messages.
         ignore: tables that are not captured.
-        version: gives what :meth:`version` returns; called once, when it is asked for.
-        as_restore: this transaction restores; what it touches is known and not logged.
-        track: log what is touched.
+        version: returns the value for :meth:`version`; called once, when it is first asked for.
+        as_restore: the transaction restores; the rows that it touches are known and not logged.
+        track: log the touched rows.
         incoming: rows that wait to be restored.
 
     Raises:
-        ReservedName: something hangs on a table of epicvc's own, or takes its place.
+        ReservedName: an object hangs on a table of epicvc's own, or takes its place.
     """
 
     _writable = True
@@ -58,7 +58,7 @@ class SQLiteWriter(SQLiteReader):
         self._as_restore = as_restore
         super().__init__(connection, display, timeout, ignore, version)
         self._open = True
-        self._wrote = False  # by statements of the caller, in a transaction that restores
+        self._wrote = False  # true once the caller ran a writing statement
         self._log: TouchLog | None = None
         self._restores: list[Restore] = []
         self._incoming = incoming
@@ -69,24 +69,27 @@ class SQLiteWriter(SQLiteReader):
                 self._log = TouchLog(connection, schema, tables.values())
 
     def _with_stand_ins(self, found: dict[str, str]) -> dict[str, str]:
-        """None for an application's writes, whose triggers may reach any index; SQLite refuses them without."""
+        """Register stand-ins for a restore only.
+
+        An application's triggers may reach any index; without stand-ins, SQLite refuses such writes.
+        """
         return super()._with_stand_ins(found) if self._as_restore else found
 
     @property
     def beside(self) -> str:
-        """The schema of the image that the transaction was begun with."""
+        """The name of the schema of the image that the transaction was begun with."""
         return BESIDE
 
     @property
     def stranded(self) -> Sequence[Stranded]:
-        """The triggers that were left out of restores."""
+        """The triggers that restores left out."""
         return [found for restore in self._restores for found in restore.stranded]
 
     def execute(self, query: str, params: Sequence[SQLValue] = ()) -> Iterator[Row]:
-        """Run one statement; the rows of a query are streamed, those of ``RETURNING`` are complete."""
+        """Run one statement. The rows of a query are streamed, those of ``RETURNING`` are complete."""
         self._expect(query)
         rows = super().execute(query, params)
-        # a write whose rows are not read to the end would stand in the way of the commit
+        # a write whose rows are not read to the end would block the commit
         return rows if _only_reads(query) else iter(list(rows))
 
     def execute_many(self, query: str, rows: Iterable[Sequence[SQLValue]]) -> None:
@@ -104,7 +107,7 @@ class SQLiteWriter(SQLiteReader):
         allowed: frozenset[Fault] | None = None,
         undisturbed: bool = False,
     ) -> None:
-        """Bring the database to ``schema`` and to the rows that ``changes`` lead to, exactly."""
+        """Bring the database to exactly ``schema`` and the rows that ``changes`` lead to."""
         self._require_open()
         if not self._as_restore:
             raise ValueError("restore needs a transaction that was opened with as_restore=True")
@@ -116,7 +119,7 @@ class SQLiteWriter(SQLiteReader):
         self._restores.append(restore)
 
     def touched(self) -> Mapping[str, Touched | None]:
-        """The rows that this transaction touched, per table; ``None`` where they are not known."""
+        """Return the rows that this transaction touched, per table; ``None`` where they are not known."""
         if self._as_restore and not self._wrote:
             return self._touched_by_restores()
         if self._log is None:
@@ -134,7 +137,7 @@ class SQLiteWriter(SQLiteReader):
 
     def lend(self, borrower: Callable[[LentConnection], object]) -> object:
         """Call a function with a connection that cannot end the transaction."""
-        from epicvc.database.sqlite.lending import lend  # only migrations that a program gives have need of it
+        from epicvc.database.sqlite.lending import lend  # only migrations that a program gives need it
 
         self._require_open()
         try:
@@ -144,14 +147,14 @@ class SQLiteWriter(SQLiteReader):
                 raise
 
     def lock_migrations(self) -> None:
-        """Nothing: a write transaction is alone as it is."""
+        """Do nothing but check that the transaction is open: a write transaction is alone in SQLite."""
         self._require_open()
 
     def set_state(self, repo_id: str, operation_id: str, snapshot: str) -> None:
-        """Note the operation that commits this transaction."""
+        """Record the operation that commits this transaction."""
         self._require_open()
         is_new = not self._exists(STATE_TABLE)
-        require_own(self)  # again: a migration or a restore may have made definitions
+        require_own(self)  # checked again: a migration or a restore may have made definitions
         with translated(self._display, self._timeout):
             if is_new:
                 create_state(self._connection)
@@ -160,7 +163,7 @@ class SQLiteWriter(SQLiteReader):
             self._log.own_change()
 
     def commit(self) -> None:
-        """Make it durable."""
+        """Commit the transaction durably."""
         self._require_open()
         with translated(self._display, self._timeout):
             self._connection.execute("COMMIT")
@@ -168,7 +171,7 @@ class SQLiteWriter(SQLiteReader):
 
     @property
     def committed(self) -> bool:
-        """Whether the transaction has been committed."""
+        """Tell whether the transaction has been committed."""
         return not self._open
 
     def _expect(self, query: str) -> None:
@@ -178,11 +181,11 @@ class SQLiteWriter(SQLiteReader):
             self._log.expect(query)
 
     def _require_open(self) -> None:
-        # SQLite would take a statement after the commit for a transaction of its own
+        # after the commit, SQLite would run a statement as a transaction of its own
         if not self._open:
             raise ValueError("the transaction has been committed")
 
 
 def _only_reads(query: str) -> bool:
-    """Whether the statement certainly writes nothing; what cannot be told counts as writing."""
+    """Return whether a statement certainly writes nothing. A statement that cannot be judged counts as writing."""
     return query.lstrip()[:8].upper().startswith(_READS)

@@ -1,7 +1,7 @@
-"""Which pages of a SQLite file hold the rows of a table, and which row numbers each of them can hold.
+"""Finds the pages of a SQLite file that hold the rows of a table, and the row numbers that each page can hold.
 
-Follows the file format (https://sqlite.org/fileformat2.html) through the b-trees of tables with row numbers, and reads
-no value. It trusts nothing: whatever is not exactly as the format says raises :class:`Unfamiliar`.
+It follows the file format (https://sqlite.org/fileformat2.html) through the b-trees of tables with row numbers, and
+reads no value. It trusts nothing: anything that is not exactly as the format says raises :class:`Unfamiliar`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Unfamiliar(Exception):
 
 
 class Root(NamedTuple):
-    """Where a table's tree begins.
+    """The beginning of a table's tree.
 
     Attributes:
         page: its first page.
-        stamp: stands for all of the table's definition that decides how a row is read and keyed.
-        numbered: its rows are keyed by their numbers.
+        stamp: stands for everything in the table's definition that decides how a row is read and keyed.
+        numbered: the rows are keyed by their numbers.
     """
 
     page: int
@@ -43,8 +43,8 @@ class Place(NamedTuple):
     Attributes:
         page: its number, from 1.
         first: the smallest row number that it, or a page below it, can hold.
-        last: the greatest.
-        content: its bytes; ``None`` where they cannot be read, and then nothing below it follows.
+        last: the greatest such number.
+        content: its bytes; ``None`` where they cannot be read, and then no page below it follows.
     """
 
     page: int
@@ -54,16 +54,16 @@ class Place(NamedTuple):
 
 
 ReadPage: TypeAlias = Callable[[int], bytes | None]
-"""Gives a page by number, once; raises ``Unfamiliar`` when there is none or it was given before."""
+"""Returns a page by number, once; raises ``Unfamiliar`` when there is no such page or it was returned before."""
 
 
 def walk(read: ReadPage, root: int, usable: int) -> Iterator[Place]:
-    """Every page of a table's tree: each before those below it, and these in the order of their rows.
+    """Yield every page of a table's tree: each before those below it, and these in the order of their rows.
 
-    A page of overflow stands for the one row that goes on in it.
+    An overflow page stands for the one row that continues in it.
 
     Args:
-        read: gives the pages.
+        read: returns the pages.
         root: the page where the tree begins.
         usable: bytes of a page that the format uses.
 
@@ -90,7 +90,7 @@ def walk(read: ReadPage, root: int, usable: int) -> Iterator[Place]:
 
 
 def _children(content: bytes, first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """The pages below an interior page, each with the range of its row numbers."""
+    """Yield the pages below an interior page, each with the range of its row numbers."""
     for cell in _cells(content, _INTERIOR_HEADER):
         number, _ = _varint(content, cell + 4)
         separator = _signed(number)
@@ -102,12 +102,13 @@ def _children(content: bytes, first: int, last: int) -> Iterator[tuple[int, int,
 
 
 def _overflowing(content: bytes, usable: int) -> Iterator[tuple[int, int, int]]:
-    """The rows of a leaf that go on elsewhere: their numbers, the first page of each and how many there are."""
+    """Yield the rows of a leaf that continue elsewhere: row number, first overflow page, count of overflow pages."""
     most = usable - 35
     least = (usable - 12) * 32 // 255 - 23
     for cell in _cells(content, _LEAF_HEADER):
         head = content[cell]
-        # nearly every row: its length takes one byte, or two, and fits; calls would make a mark take an eighth longer
+        # Nearly every row fits, with a length of one or two bytes. Written inline, since calls would make a mark take
+        # an eighth longer.
         if head < 0x80 or (content[cell + 1] < 0x80 and (head & 0x7F) << 7 | content[cell + 1] <= most):
             continue
         size, at = _varint(content, cell)
@@ -134,7 +135,7 @@ def _cells(content: bytes, header: int) -> tuple[int, ...]:
 
 
 def _varint(content: bytes, at: int) -> tuple[int, int]:
-    """The number at a place, 64 bits without a sign, and where it ends."""
+    """Return the number at a place, 64 bits without a sign, and the position after it."""
     value = 0
     for end in range(at + 1, at + _LONGEST_VARINT):
         byte = content[end - 1]

@@ -1,23 +1,20 @@
-"""Whether a SQLite database has changed, without opening it.
+"""Tells whether a SQLite database has changed, without opening it.
 
-The token is ``stat`` of the main file and of its ``-wal``, with the header of the WAL. Every commit writes
-one of the two: modification time, change time and size tell, and the header's salts tell when the WAL
-starts anew in place. An empty WAL holds nothing and counts as none, since reading a database in WAL mode
-makes one.
+The token is ``stat`` of the main file and of its ``-wal``, with the header of the WAL. Every commit writes one of the
+two files. Modification time, change time and size show that; where the WAL starts anew in place, the salts in its
+header do. An empty WAL holds nothing and counts as none, since reading a database in WAL mode makes one.
 
-The main file is never opened here, so its own change counter is no part of the token. POSIX drops every
-lock that a process has on a file when the process closes *any* descriptor of that file: reading 28 bytes
-would release the locks of a SQLite connection that this process (or the application that imports epicvc)
-has open. The counter would add nothing in WAL mode, and in the other modes a commit always moves the change
-time. SQLite takes no locks on the ``-wal`` file.
+The main file is never opened here, so its own change counter is no part of the token. POSIX drops every lock that a
+process has on a file when the process closes *any* descriptor of that file: reading 28 bytes would release the locks of
+a SQLite connection that this process (or the application that imports epicvc) has open. The counter would add nothing
+in WAL mode, and in the other modes a commit always moves the change time. SQLite takes no locks on the ``-wal`` file.
 
-Racy-clean: a write in the same tick of the file system's clock as the one before it moves no time stamp. So
-a token is given only when the newest stamp is older than that tick by a margin. A file system that shows
-fractions of a second has a tick of at most 10 ms (the kernel's); 100 ms covers it. Whole seconds may mean a
-tick of one second or of two (FAT), which 3 s cover. A stamp in the future says nothing about when the next
-one comes: no token either.
+Racy-clean: a write in the same tick of the file system's clock as the one before it moves no time stamp. So a token is
+given only when the newest stamp is older than that tick by a margin. A file system that shows fractions of a second has
+a tick of at most 10 ms (the kernel's); 100 ms covers it. Whole seconds may mean a tick of one second or of two (FAT),
+which 3 s cover. A stamp in the future says nothing about the next one, so it gives no token either.
 
-Imports next to nothing: whether anything changed is asked by commands that have to start fast.
+This module imports next to nothing, because commands that have to start fast ask it.
 """
 
 from __future__ import annotations
@@ -32,9 +29,9 @@ _WAL_HEADER = 32
 
 
 def change_token(path: str | os.PathLike[str], now_ns: int | None = None) -> str | None:
-    """The token of the database, or ``None`` when it cannot be told (racy, missing, unreadable).
+    """Return the token of the database, or ``None`` when there can be none (racy, missing, unreadable).
 
-    Take it *before* reading: a change during the reading then shows as another token later.
+    Take it *before* reading: a change during the reading then gives another token later.
 
     Args:
         path: the main file.
@@ -54,12 +51,12 @@ def change_token(path: str | os.PathLike[str], now_ns: int | None = None) -> str
         return None
     stamps, words, header = [main.st_mtime_ns, main.st_ctime_ns], [_words(main)], b""
     if wal is not None and wal.st_size:
-        # Not its ctime: SQLite gives the log the owner of the database whenever it opens it for the superuser.
+        # Not its ctime: whenever SQLite opens the log for the superuser, it gives it the database's owner.
         stamps.append(wal.st_mtime_ns)
         words.append(f"{wal.st_mtime_ns}.{wal.st_size}.{wal.st_ino}")
         try:
             header = _head(wal_path)
-        except OSError:  # removed since, by a client that closed the database
+        except OSError:  # removed in between, by a client that closed the database
             return None
     if any(is_racy(stamp, now) for stamp in stamps):
         return None
@@ -78,11 +75,11 @@ def wait_until_calm(path: str | os.PathLike[str]) -> None:
 
 
 def is_racy(stamp_ns: int, now_ns: int) -> bool:
-    """Whether a file may be written again without its stamp moving.
+    """Return whether a file could be written again without its time stamp moving.
 
     Args:
         stamp_ns: the file's time, nanoseconds since 1970.
-        now_ns: the present.
+        now_ns: the present, nanoseconds since 1970.
     """
     margin = FINE_MARGIN_NS if stamp_ns % _SECOND_NS else COARSE_MARGIN_NS
     return stamp_ns > now_ns - margin
@@ -93,6 +90,6 @@ def _words(found: os.stat_result) -> str:
 
 
 def _head(path: str) -> bytes:
-    # a FIFO has nothing in it, and is not waited for
+    # O_NONBLOCK: a FIFO in this place reads as empty and is not waited for
     with open(path, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
         return file.read(_WAL_HEADER) or b""

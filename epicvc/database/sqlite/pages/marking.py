@@ -1,7 +1,8 @@
-"""Asking a process of its own about the pages of a database file, see :mod:`epicvc.database.sqlite.pages.marks`.
+"""Asks a separate process about the pages of a database file, see :mod:`epicvc.database.sqlite.pages.marks`.
 
-Not this process: POSIX drops every lock that a process has on a file when it closes any descriptor of that file, and
-with them those of SQLite's connections, ours and the application's. It is another processor too.
+This process must not open the file itself: POSIX drops every lock that a process has on a file when it closes any
+descriptor of that file, and with them those of SQLite's connections, ours and the application's. A separate process
+also uses another processor.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ _START: Final = (
 
 
 class HeldFile(Struct, frozen=True):
-    """A database file that does not change in the pages that count, since a read transaction holds it.
+    """A database file whose relevant pages do not change, since a read transaction holds it.
 
     Attributes:
-        path: where it is.
+        path: the file.
         identity: its device and inode, the same before and after the transaction began.
     """
 
@@ -44,19 +45,25 @@ class HeldFile(Struct, frozen=True):
 
     @contextmanager
     def marking(self, roots: dict[str, Root]) -> Iterator[Callable[[], bytes | None]]:
-        """Make a mark in the meantime; what is given waits for it. ``None``: the file does not let us."""
+        """Make a mark in the meantime.
+
+        The function that is yielded waits for the mark. It returns ``None`` where the file cannot be marked.
+        """
         with self._asked(roots, None) as wait:
             yield lambda: wait() or None
 
     @contextmanager
     def comparing(self, roots: dict[str, Root], mark: bytes) -> Iterator[Callable[[], Changes | None]]:
-        """Compare with a mark in the meantime; what is given waits for it. ``None``: it cannot be told."""
+        """Compare with a mark in the meantime.
+
+        The function that is yielded waits for the changes. It returns ``None`` where they cannot be told.
+        """
         with self._asked(roots, mark) as wait:
             yield lambda: _changes(wait())
 
     @contextmanager
     def _asked(self, roots: dict[str, Root], mark: bytes | None) -> Iterator[Callable[[], bytes]]:
-        """Ask; what is given waits for the answer, which is empty where there is none."""
+        """Ask the process. The function that is yielded waits for the answer, which is empty where there is none."""
         from epicvc.database.sqlite.pages.marks import Question
 
         question = Question(os.fsencode(self.path.absolute()), self.identity, roots, mark)
@@ -69,7 +76,7 @@ class HeldFile(Struct, frozen=True):
                 _tell(process, encode(question))
                 yield cast("BinaryIO", process.stdout).read
             finally:
-                process.kill()  # it holds nothing
+                process.kill()  # safe to kill: it only reads
 
 
 def _start() -> subprocess.Popen[bytes] | None:
@@ -87,9 +94,9 @@ def _start() -> subprocess.Popen[bytes] | None:
 
 def _tell(process: subprocess.Popen[bytes], question: bytes) -> None:
     stream = cast("BinaryIO", process.stdin)
-    with suppress(OSError):  # it died; there will be no answer
+    with suppress(OSError):  # the process died; there will be no answer
         stream.write(question)
-    with suppress(OSError):  # nor does closing it help, which tries to write what is left
+    with suppress(OSError):  # closing tries to write the rest, and fails in the same way
         stream.close()
 
 
@@ -98,5 +105,5 @@ def _changes(answer: bytes) -> Changes | None:
 
     try:
         return decode(answer, type=Changes)
-    except MsgspecError:  # there is none
+    except MsgspecError:  # there is no answer
         return None

@@ -1,16 +1,16 @@
-"""What a capture notes of the file's pages, so that a later one need not read what has not changed.
+"""Marks the pages of a database file, so that a later capture need not read the pages that have not changed.
 
-A *mark* lists the pages of each table's tree, with the row numbers that each can hold and the SHA-256 of its bytes. Two
-states of a table differ in no row but those in the range of a page that is not any more what the mark says:
-going down from the root for a row, as long as each page is unchanged it leads to the same next page, to the same cell
-and to the same pages of overflow. So the structure need be known of the marked state only, and it does not matter what
-else became of the file (vacuum, other tables, free pages): a page that went elsewhere is a page that changed.
+A *mark* lists the pages of each table's tree, with the row numbers that each page can hold and the SHA-256 of its
+bytes. Two states of a table differ only in rows within the range of a page that no longer is as the mark says: going
+down from the root to a row, each unchanged page leads to the same next page, to the same cell and to the same overflow
+pages. So the structure need be known for the marked state only. Other changes of the file do not matter (vacuum, other
+tables, free pages): a page that was moved elsewhere is a page that changed.
 
-What else decides how a row is read is the table's definition and where its tree begins: both are in the mark.
+The reading of a row also depends on the table's definition and on its root page: both are in the mark.
 
-**The file is read beside SQLite.** Whoever asks holds a read transaction. Outside WAL mode nobody writes to the file
-during one. In WAL mode a checkpoint may, but only pages that are in the log: every page with a frame there, whoever
-wrote it and whether it counts or not, is taken for changed and never looked at.
+**The file is read beside SQLite.** The caller holds a read transaction. Outside WAL mode nobody writes to the file
+during one. In WAL mode a checkpoint may, but it writes only pages that are in the log. So every page with a frame in
+the log, whether the frame counts or not, is taken for changed and never looked at.
 
 This runs in a process of its own, see :mod:`epicvc.database.sqlite.pages.marking`.
 """
@@ -33,13 +33,13 @@ UNKNOWN: Final = bytes(32)
 """Stands for the hash of a page whose bytes are not known; no page has it."""
 
 WORN: Final = 32
-"""A mark is worn once rows of one page in this many have to be read: making a new one takes about as long."""
+"""A mark is worn once one page in this many has to be read: making a new mark takes about as long."""
 
 MANY: Final = 16
-"""A table of which more than one page in this many has changed is read as a whole, unless those are few."""
+"""A table is read as a whole when more than one page in this many has changed, unless those pages are few."""
 
 MOST: Final = 4096
-"""So is one of which more pages than this have changed, however large it is: what differs is held in memory."""
+"""A table is also read as a whole when more pages than this have changed, since the differences are held in memory."""
 
 _PAGE: Final = "I"
 _ROW: Final = "q"
@@ -51,14 +51,14 @@ _LOG_MAGIC: Final = (0x377F0682, 0x377F0683)
 
 
 class Tree(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """The pages of one table, in arrays as this machine writes them: a large file has hundreds of thousands.
+    """The pages of one table, in arrays of this machine's byte order: a large file has hundreds of thousands of pages.
 
     Attributes:
-        root: the first page, and how the table was defined.
-        pages: their numbers, 4 bytes each, each page before those below it.
-        first: the smallest row number that each can hold, 8 bytes each.
-        last: the greatest.
-        hashes: the SHA-256 of each, 32 bytes each.
+        root: the first page, with the stamp of the table's definition.
+        pages: the numbers of the pages, 4 bytes each, each page before those below it.
+        first: the smallest row number that each page can hold, 8 bytes each.
+        last: the greatest row number, 8 bytes each.
+        hashes: the SHA-256 of each page, 32 bytes each.
     """
 
     root: Root
@@ -74,25 +74,25 @@ class Tree(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
 
     @property
     def ranges(self) -> Iterator[tuple[int, int]]:
-        """The row numbers that each page can hold."""
+        """The range of row numbers that each page can hold."""
         return zip(memoryview(self.first).cast(_ROW), memoryview(self.last).cast(_ROW), strict=True)
 
 
 class Mark(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    """What is noted of a file: its page size, and its trees by table."""
+    """The mark of a file: its page size, and its trees by table."""
 
     page_size: int
     trees: dict[str, Tree]
 
 
 class Question(msgspec.Struct, array_like=True):
-    """What the process is asked.
+    """The question to the process.
 
     Attributes:
         path: the database file.
         identity: the file's device and inode.
-        roots: where the trees of the tables begin.
-        mark: an earlier mark to compare with; ``None``: make one.
+        roots: the beginnings of the tables' trees.
+        mark: an earlier mark to compare with; ``None`` to make one.
     """
 
     path: bytes
@@ -102,11 +102,11 @@ class Question(msgspec.Struct, array_like=True):
 
 
 class Changes(msgspec.Struct, array_like=True):
-    """What may have changed since a mark.
+    """The possible changes since a mark.
 
     Attributes:
-        tables: by table, ranges of row numbers, ascending, both ends included; nothing is known of a table
-            that is missing.
+        tables: by table, ranges of row numbers, ascending, both ends included; nothing is known of a table that is
+            missing.
         worn: it is time for a new mark.
     """
 
@@ -132,12 +132,12 @@ class PageFile:
         self.usable = self.page_size - header[20]
         if self.usable < _LEAST_USABLE:
             raise Unfamiliar(f"pages of {self.usable} bytes")
-        self._taken = bytearray()  # by page, whether it was taken from the file
+        self._taken = bytearray()  # one byte per page: 1 once it was taken from the file
         self._taken_in_log: set[int] = set()
         self.in_log: Final = frozenset(_pages_in_log(path + b"-wal", self.page_size))
 
     def take(self, page: int) -> bytes | None:
-        """A page that was not taken before; ``None`` where the log may say otherwise."""
+        """Return a page that was not taken before; ``None`` where the log may have a newer one."""
         if not page or page in self._taken_in_log or self._taken[page : page + 1] == b"\1":
             raise Unfamiliar(f"page {page} is used twice")
         if page in self.in_log:
@@ -151,10 +151,10 @@ class PageFile:
         return content
 
     def changed(self, tree: Tree) -> set[int]:
-        """Where, in the order of the mark, pages are not any more what it says."""
+        """Return the positions, in the order of the mark, of the pages that no longer are as it says."""
         found: set[int] = set()
         size, hashes, pages = self.page_size, tree.hashes, tree.numbers
-        for at in sorted(range(len(pages)), key=pages.__getitem__):  # as they lie on the disk
+        for at in sorted(range(len(pages)), key=pages.__getitem__):  # in the order of the disk
             page = pages[at]
             content = os.pread(self._descriptor, size, (page - 1) * size)
             if sha256(content).digest() != hashes[32 * at : 32 * at + 32] or page in self.in_log:
@@ -163,7 +163,7 @@ class PageFile:
 
 
 def _pages_in_log(path: bytes, page_size: int) -> Iterator[int]:
-    """The pages that have a frame in the log, whether it counts or not."""
+    """Yield the pages that have a frame in the log, whether the frame counts or not."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -171,7 +171,7 @@ def _pages_in_log(path: bytes, page_size: int) -> Iterator[int]:
     try:
         header = os.pread(descriptor, _LOG_HEADER, 0)
         if len(header) < _LOG_HEADER or int.from_bytes(header[:4], "big") not in _LOG_MAGIC:
-            return  # it holds nothing
+            return  # the log holds nothing
         if int.from_bytes(header[8:12], "big") != page_size:
             raise Unfamiliar("the log has pages of another size")
         for at in range(_LOG_HEADER, os.fstat(descriptor).st_size, _FRAME_HEADER + page_size):
@@ -181,7 +181,7 @@ def _pages_in_log(path: bytes, page_size: int) -> Iterator[int]:
 
 
 def make(file: PageFile, roots: dict[str, Root]) -> Mark:
-    """Note the pages of tables.
+    """Mark the pages of tables.
 
     Raises:
         Unfamiliar: the file is not as the format says.
@@ -200,7 +200,7 @@ def _tree(file: PageFile, root: Root) -> Tree:
 
 
 def compare(file: PageFile, roots: dict[str, Root], mark: Mark) -> Changes:
-    """What may have changed since a mark was made."""
+    """Find the changes that are possible since a mark was made."""
     if mark.page_size != file.page_size:
         return Changes({}, worn=True)
     told: dict[str, list[tuple[int, int]]] = {}
@@ -225,7 +225,7 @@ def _most(tree: Tree) -> int:
 
 
 def _touched(tree: Tree, changed: set[int]) -> tuple[list[tuple[int, int]], int]:
-    """The ranges of the pages that changed, those that touch put together, and how many pages are in them."""
+    """Return the ranges of the changed pages, adjacent ones merged, and the number of pages in these ranges."""
     ranges: list[tuple[int, int]] = []
     count = 0
     for at, (first, last) in enumerate(tree.ranges):
@@ -240,7 +240,7 @@ def _touched(tree: Tree, changed: set[int]) -> tuple[list[tuple[int, int]], int]
 
 
 def answer(question: Question) -> Changes | Mark | None:
-    """Make a mark or compare with one; ``None`` where the file does not let us."""
+    """Make a mark or compare with one; return ``None`` where the file does not allow it."""
     try:
         with _opened(question) as file:
             if question.mark is None:

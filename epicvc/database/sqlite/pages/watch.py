@@ -1,4 +1,4 @@
-"""Whether anybody has written to a database file since it was read."""
+"""Tells whether anybody has written to a database file since it was read."""
 
 from __future__ import annotations
 
@@ -7,28 +7,29 @@ from pathlib import Path
 
 
 def data_version(connection: sqlite3.Connection) -> int:
-    """A number that moves when, and only when, another connection commits."""
+    """Return a number that moves when, and only when, another connection commits."""
     return int(connection.execute("PRAGMA main.data_version").fetchone()[0])
 
 
 class Watch:
-    """A connection kept open only to be asked.
+    """A connection that is kept open only to be asked for its version.
 
-    What :func:`data_version` says means nothing across connections. So the connection of the first reader that is
-    asked for its version stays open, and then that of a writer that has committed.
+    The numbers of :func:`data_version` mean nothing across connections. So the connection of the first reader that is
+    asked for its version stays open, and later that of a writer that has committed.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._mark = object()  # numbers of another connection must not compare equal
+        self._mark = object()  # makes versions of different connections unequal
 
     def adopt(self, connection: sqlite3.Connection, number: int | None = None) -> object:
-        """Keep ``connection`` and give the version of what it sees.
+        """Keep ``connection`` and return the version of the state that it sees.
 
         Args:
-            connection: in a read transaction; or after its own commit.
-            number: what :func:`data_version` said during that commit's transaction: its own commit does not move it.
+            connection: a connection in a read transaction, or after its own commit.
+            number: the :func:`data_version` during the transaction of that commit, which the commit itself does not
+                move.
         """
         self.close()
         self._connection = connection
@@ -36,11 +37,13 @@ class Watch:
         return self._version(data_version(connection) if number is None else number)
 
     def holds(self, connection: sqlite3.Connection) -> bool:
-        """Whether it is this one that is kept."""
+        """Return whether ``connection`` is the one that is kept."""
         return connection is self._connection
 
     def version(self) -> object | None:
-        """The version of the file now; ``None`` when nothing is kept, or it still looks at an older state.
+        """Return the file's current version.
+
+        ``None`` means that no connection is kept, or that the kept one still sees an older state.
 
         Raises:
             sqlite3.Error: the file cannot be read now.
@@ -50,15 +53,15 @@ class Watch:
         return self._version(data_version(self._connection))
 
     def _version(self, number: int) -> object:
-        # a file that was put in its place would never be noticed by a connection that has the old one open
+        # the inode too: a connection that has the old file open would not notice another file in its place
         return self._mark, number, self._path.stat().st_ino
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def __del__(self) -> None:
-        """Let go of it though nobody said so. What weakref has for this takes half a millisecond to import."""
+        """Close the connection where nobody did. A weakref finalizer would take half a millisecond to import."""
         self.close()

@@ -1,4 +1,4 @@
-"""Which full-text indexes a restore has to make again, since what they are over is written."""
+"""Finds the full-text indexes that a restore has to make again because it writes the tables that they index."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from epicvc.database.tables import Schema
 def to_rebuild(
     connection: sqlite3.Connection, old: Schema, target: Schema, written: frozenset[str], ignored: Iterable[Virtual]
 ) -> list[Virtual]:
-    """The indexes to make again when the rows are there.
+    """Return the indexes to make again once the rows are there.
 
     Args:
-        connection: in the transaction of the restore, before it writes.
-        old: the definitions that there are.
-        target: those to have.
+        connection: the database, in the transaction of the restore before it writes.
+        old: the current definitions.
+        target: the definitions to have.
         written: the tables that get other rows, come or go.
-        ignored: indexes of ignored tables, which follow as well if they have done so until now.
+        ignored: indexes of ignored tables. They are made again as well if they have agreed with their tables until now.
     """
     names = {fold(name) for name in written}
     within = owners(target)

@@ -1,11 +1,11 @@
-"""Many rows on their way into a database: first into a nameless one beside it, before the lock is taken.
+"""Brings many rows into a database: first into a nameless one beside it, before the database is locked.
 
-Binding a row's values costs more than inserting them, and decoding it as much again. Done beforehand, what is left to
-do under the lock are four statements a table that stay within SQLite: rows go, rows come, and whether they are there is
-asked for. So an application waits for a third of the time.
+Binding a row's values costs more than inserting them, and decoding it as much again. With that done beforehand, four
+statements per table are left to do under the lock, which stay within SQLite: delete rows, insert rows, and check both.
+So an application waits for a third of the time.
 
-What SQLite cannot say exactly is not taken: text that is no UTF-8, a NaN, a zero with a sign, a key of columns. Tables
-with such rows are written row by row.
+Some values SQLite cannot copy or compare exactly: text that is no UTF-8, a NaN, a zero with a sign, a key of several
+columns. Tables with such rows are not taken, and are written row by row.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from epicvc.errors import FileUnavailable
 
 _NAME: Final = "_epicvc_incoming"
 _SCHEMA: Final = quote_identifier(_NAME)
-_PRAGMAS = ("journal_mode=OFF", "synchronous=OFF")  # nobody needs it after a crash
+_PRAGMAS = ("journal_mode=OFF", "synchronous=OFF")  # nobody needs this file after a crash
 
 
-class _Inexact(Exception):  # not an error: the table is left to others
-    """A row that has to be written by itself."""
+class _Inexact(Exception):  # not an error: the table is written row by row
+    """A row that cannot be taken exactly and has to be written by itself."""
 
 
 class Incoming:
     """Rows that wait in a database that is attached to a connection.
 
     Args:
-        connection: outside of a transaction; to be closed when this fails.
-        ahead: the rows, and where they may wait.
-        timeout: for messages.
+        connection: a connection outside of a transaction; the caller closes it when this fails.
+        ahead: the rows, and the path where they may wait.
+        timeout: seconds, for messages.
 
     Raises:
-        DatabaseUnavailable: there is no space for them.
+        DatabaseUnavailable: there is no space for the rows.
         InvalidData: a row or a key is damaged.
     """
 
@@ -69,23 +69,23 @@ class Incoming:
                 self._tables[name] = waiting
 
     def of(self, table: TableInfo) -> _Waiting | None:
-        """What waits for a table that is defined so; ``None`` where its rows have to be written one by one."""
+        """Return the waiting rows of a table with this definition; ``None`` where they must be written one by one."""
         waiting = self._tables.get(table.name)
         return waiting if waiting is not None and waiting.table == table else None
 
     def close(self) -> None:
-        """Forget the rows. The transaction has ended."""
+        """Drop the rows, after the transaction has ended."""
         self._forget_name()
         self._connection.execute(f"DETACH {_SCHEMA}")
 
     def _forget_name(self) -> None:
-        """Leave the file to this process alone, so that the system removes it with the process, however that ends."""
-        with suppress(FileUnavailable):  # it is tried again; at last recovery removes what is named so
+        """Unlink the file, so that the system removes it when the process ends, however it ends."""
+        with suppress(FileUnavailable):  # close() tries again; after that, recovery removes files of this name
             remove_file(self._path)
 
 
 class _Waiting:
-    """The differences of one table, in two tables: the numbers of rows that go, and the rows that come."""
+    """The differences of one table, in two tables: the numbers of rows to delete, and the rows to insert."""
 
     def __init__(self, connection: sqlite3.Connection, sql: TableSQL, number: int) -> None:
         self.table = sql.table
@@ -96,7 +96,7 @@ class _Waiting:
         self._cells = [f"c{place}" for place in range(len(self.table.columns))]
 
     def load(self, changes: Iterable[Change]) -> bool:
-        """Take the differences, if all of them can be taken exactly."""
+        """Take the differences, and return whether all of them could be taken exactly."""
         if self.table.kind is KeyKind.PRIMARY:
             return False
         run = self._connection.execute
@@ -128,11 +128,10 @@ class _Waiting:
             yield number, *values
 
     def write(self) -> bool:
-        """Delete and insert.
+        """Delete and insert the rows.
 
         Returns:
-            Whether it could be done; otherwise the rows that come have to be inserted one by one, which tells the one
-            that is refused.
+            Whether all rows could be inserted. If not, the caller inserts them one by one, which finds the refused one.
         """
         here, number = self._sql.name, self._sql.number
         self._connection.execute(f"DELETE FROM {here} WHERE {number} IN (SELECT n FROM {self._gone})")
@@ -146,7 +145,7 @@ class _Waiting:
         return True
 
     def is_there(self) -> bool:
-        """Whether the rows that come are there exactly, and those that go are gone."""
+        """Return whether the new rows are there exactly, and the deleted ones are gone."""
         number = f"here.{self._sql.number}"
         same = [f"{number} IS new.n"]
         for column, cell in zip(self.table.columns, self._cells, strict=True):
@@ -164,7 +163,7 @@ class _Waiting:
 
 
 def _is_odd(value: SQLValue) -> bool:
-    """Whether SQLite makes something else of a value, or takes something else for the same."""
+    """Return whether SQLite would change a value, or take another value for the same."""
     if isinstance(value, float):
         return value != value or (value == 0 and copysign(1, value) < 0)
     return True

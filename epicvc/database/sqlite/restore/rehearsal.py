@@ -1,4 +1,4 @@
-"""The rehearsal of a restore: a schema is made in memory, so that what could not be brought back is never taken."""
+"""Rehearses a restore: makes a schema in memory, so that no schema is captured which could not be brought back."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ def rehearse(schema: Schema, display: str) -> Sequence[Stranded]:
 
     Args:
         schema: the schema.
-        display: how the database that it comes from is named in messages.
+        display: the name in messages of the database that it comes from.
 
     Returns:
         The triggers that name a table which the schema does not have.
 
     Raises:
-        UnsupportedSchema: a definition cannot be made, or does not come back as it was.
+        UnsupportedSchema: a definition cannot be made, or is stored differently.
     """
     with translated(display, 0.0), closing(empty_copy()) as connection:
         reader = SQLiteReader(connection, display, 0.0, frozenset(), lambda: None)
-        # the rows to have are those that are there: a virtual table puts some of its own into what it makes
+        # The wanted rows are the present ones, since a virtual table puts rows of its own into the tables that it
+        # makes.
         restore = Restore(connection, reader, schema, {}, reader.rows)
         restore.run(None)
         return restore.stranded

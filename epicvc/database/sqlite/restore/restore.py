@@ -1,13 +1,11 @@
-"""Bringing a SQLite database to a given schema and given rows, exactly.
+"""Brings a SQLite database to a given schema and given rows, exactly.
 
-The order: triggers go, then what is built on tables (views and indexes, from the first that differs), then
-tables that are gone or defined otherwise; tables are made and rows written; indexes, views and triggers
-come back in their order; at last the AUTOINCREMENT counters, which the inserts have moved. Everything is
-read back before the caller may commit.
+The order: drop the triggers, then the views and indexes from the first that differs on, then the tables that are gone
+or defined otherwise; make tables and write rows; make indexes, views and triggers again in their order; last, write the
+AUTOINCREMENT counters, which the inserts have moved. Everything is read back before the caller may commit.
 
-Definitions may come from a hostile snapshot. Each must begin as SQLite itself begins the text that it
-stores, is run as a single statement, and must be in the catalogue afterwards, word for word: nothing but
-that definition can have run.
+Definitions may come from a hostile snapshot. Each must begin as SQLite itself begins the text that it stores, is run as
+a single statement, and must be in the catalogue afterwards, word for word: nothing but that definition can have run.
 """
 
 from __future__ import annotations
@@ -39,16 +37,16 @@ if TYPE_CHECKING:
 
 
 class Restore:
-    """One restore; :meth:`run` does it.
+    """One restore, carried out by :meth:`run`.
 
     Args:
-        connection: in a write transaction, foreign keys and checks off.
+        connection: a connection in a write transaction, with foreign keys and checks off.
         reader: reads the same transaction.
         target: the schema to have.
-        changes: per table the differences.
+        changes: the differences per table.
         rows: all rows of a table as it is to be.
-        undisturbed: the database is certain to be what the differences start from.
-        incoming: differences that wait in the same connection; good where the database is undisturbed.
+        undisturbed: the database certainly is in the state that the differences start from.
+        incoming: differences that wait in the same connection; used only where the database is undisturbed.
     """
 
     def __init__(
@@ -70,13 +68,13 @@ class Restore:
         old_tables = self._old.by_name
         self._owners = owners(target)
         self.stranded: list[Stranded] = []
-        """The triggers that were left out, since a table that they name is not there."""
+        """The triggers that were left out because a table that they name does not exist."""
         changed = {table.name for table in target.tables if not _same_rows(table, old_tables.get(table.name))}
         changed |= {shadow for shadow, owner in self._owners.items() if owner in changed}
         self._fresh = [table for table in target.tables if table.name in changed]
         fresh = {table.name for table in self._fresh}
         kept = {table.name for table in target.tables} - fresh | {SEQUENCE.name}
-        # what is no longer there or is made anew has no differences to apply
+        # Tables that are gone or made anew have no differences to apply.
         rowless = {table.name for table in target.tables if table.kind is KeyKind.VIRTUAL}
         self._changes = {name: _again(found) for name, found in changes.items() if name in kept - rowless}
         unknown = sorted(changes.keys() - kept - fresh - old_tables.keys())
@@ -94,11 +92,11 @@ class Restore:
         self._gone = [table for table in self._old.tables if table.name not in kept]
 
     def run(self, allowed: frozenset[Fault] | None) -> None:
-        """Do all of it, and read it back.
+        """Carry out the restore, and read the result back.
 
         Raises:
-            InvalidRow: a row does not come back as it was given.
-            UnsupportedSchema: a definition cannot be made, or does not come back as it was given.
+            InvalidRow: a row is read back other than it was given.
+            UnsupportedSchema: a definition cannot be made, or is stored differently.
             ConstraintBroken: a foreign-key violation that is not in ``allowed``.
         """
         if self._target.dialect != "sqlite":
@@ -112,7 +110,7 @@ class Restore:
         self._verify(counters, allowed)
 
     def touched(self) -> dict[str, frozenset[bytes] | None]:
-        """The keys that were written, per table; ``None`` for tables that were made anew or are gone."""
+        """Return the keys that were written, per table; ``None`` for tables that were made anew or are gone."""
         touched: dict[str, frozenset[bytes] | None] = {
             name: frozenset(change[0] for change in found) for name, found in self._changes.items()
         }
@@ -132,18 +130,18 @@ class Restore:
         for trigger in self._old.triggers:
             drop(self._connection, "trigger", trigger.name)
         self._require_silence(written)
-        # a view that stays keeps its place in front of those that are made again
+        # Views before the first that differs stay: those made again come behind them, so the order is right.
         keep_views = first_difference(self._old.views, self._target.views)
         for view in reversed(self._old.views[keep_views:]):
             drop(self._connection, "view", view.name)
         missing = self._drop_indexes()
-        within = owners(self._old)  # what is inside of a virtual table comes and goes with it
+        within = owners(self._old)  # side tables of a virtual table come and go with it
         gone = {table.name for table in self._gone}
         for table in sorted(self._gone, key=lambda table: table.name in within):
-            # some versions of SQLite leave one of them behind
+            # side tables too, since some versions of SQLite leave one behind when the virtual table is dropped
             if within.get(table.name, table.name) in gone:
                 drop(self._connection, "table", table.name)
-        # an index may take its columns from the table that it is over
+        # Virtual tables last: a full-text index may take its columns from the table that it indexes.
         for table in sorted(self._fresh, key=lambda table: is_virtual(table.sql)):
             if table.name not in self._owners:
                 create(self._connection, "table", Definition(table.name, table.sql))
@@ -165,7 +163,7 @@ class Restore:
             self._create_trigger(trigger)
 
     def _create_trigger(self, trigger: Definition) -> None:
-        """Make a trigger, but for one that was not there and could not run, so that its table can be written to."""
+        """Make a trigger; leave it out if it is new and could not run, so that its table can still be written to."""
         create(self._connection, "trigger", trigger)
         if trigger in self._old.triggers:
             return
@@ -175,7 +173,7 @@ class Restore:
         if missing is None:
             return
         drop(self._connection, "trigger", trigger.name)
-        if missing_table(self._connection, str(table)) is not None:  # an older one is to blame
+        if missing_table(self._connection, str(table)) is not None:  # an older trigger is to blame
             create(self._connection, "trigger", trigger)
         else:
             self.stranded.append(Stranded(trigger.name, str(table), missing))
@@ -186,7 +184,7 @@ class Restore:
         return frozenset(self._emptied | {name for name, found in self._changes.items() if any(True for _ in found)})
 
     def _drop_indexes(self) -> list[tuple[str, Definition]]:
-        """Drop the indexes that differ; return those to make when the rows are there, each with its table."""
+        """Drop the indexes that differ; return those to make once the rows are there, each with its table."""
         missing: list[tuple[str, Definition]] = []
         fresh = {table.name for table in self._fresh}
         for table in self._target.tables:
@@ -208,20 +206,19 @@ class Restore:
                     writer.insert((key, new) for key, _, new in found if new is not None)
             elif name != SEQUENCE.name:
                 writer = RowWriter(self._connection, TableSQL(tables[name]))
-                # all of the old rows first: a unique value that moves from row to row must be free when it
-                # comes
+                # All old rows go first: a unique value that moves from row to row must be free when it comes.
                 old_rows = ((key, old) for key, old, _ in found if old is not None)
                 writer.delete(old_rows, undisturbed=self._undisturbed)
                 writer.insert((key, new) for key, _, new in found if new is not None)
         for table in self._fresh:
             writer = RowWriter(self._connection, TableSQL(table))
-            if table.name in self._owners:  # it came with its virtual table, and not empty
+            if table.name in self._owners:  # a side table, which the virtual table has made and filled
                 writer.clear()
             if table.kind is not KeyKind.VIRTUAL:
                 writer.insert(self._rows(table.name))
 
     def _counters(self) -> dict[bytes, bytes]:
-        """What the table of AUTOINCREMENT counters must hold in the end."""
+        """Return the rows that the table of AUTOINCREMENT counters must hold in the end."""
         counters = dict(self._reader.rows(SEQUENCE.name))
         for key, _, new in self._changes.get(SEQUENCE.name, ()):
             if new is None:
@@ -242,7 +239,7 @@ class Restore:
         """Make sure that no row of these tables is, or has been, written into an index of an unknown order.
 
         Raises:
-            UnknownOrder: one is.
+            UnknownOrder: there is such an index.
         """
         for table, collation in unordered(self._connection, set(tables)).items():
             raise UnknownOrder(table, collation)
@@ -251,7 +248,7 @@ class Restore:
         """Make sure that no trigger is left that fires when rows of these tables are written.
 
         Raises:
-            InvalidData: one is.
+            InvalidData: there is such a trigger.
         """
         names = {fold(table) for table in tables}
         query = "SELECT name, tbl_name FROM main.sqlite_master WHERE type = 'trigger'"
@@ -287,7 +284,7 @@ class Restore:
 
 
 def _same_rows(new: TableInfo, old: TableInfo | None) -> bool:
-    """Whether the table can stay: everything but the indexes is equal."""
+    """Return whether a table can stay: everything but the indexes is equal."""
     return old is not None and (new.sql, new.columns, new.key, new.kind, new.without_rowid) == (
         old.sql,
         old.columns,
@@ -298,12 +295,12 @@ def _same_rows(new: TableInfo, old: TableInfo | None) -> bool:
 
 
 def _again(changes: Iterable[Change]) -> Iterable[Change]:
-    """Something that can be iterated more than once."""
+    """Return the changes as an iterable that can be read more than once."""
     return changes if iter(changes) is not changes else list(changes)
 
 
 def _differing(found: Schema, wanted: Schema) -> str:
-    """The name of the first definition in which two schemas differ."""
+    """Return the name of the first definition in which two schemas differ."""
     pairs = [
         ({table.name: table for table in found.tables}, {table.name: table for table in wanted.tables}),
         ({view.name: view for view in found.views}, {view.name: view for view in wanted.views}),

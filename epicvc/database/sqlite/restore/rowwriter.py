@@ -1,4 +1,4 @@
-"""Writing the rows of one table exactly, and reading them back."""
+"""Writes the rows of one table exactly, and reads them back."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from epicvc.errors import ChangedSince, InvalidRow
 
 
 class RowWriter:
-    """Deletes, inserts and verifies rows of one table, on which no trigger must be left.
+    """Deletes, inserts and verifies rows of one table, which must have no trigger left.
 
     Args:
-        connection: in a write transaction.
+        connection: a connection in a write transaction.
         sql: the table's statements.
     """
 
@@ -38,10 +38,10 @@ class RowWriter:
 
         Args:
             rows: the rows.
-            undisturbed: they are certain to be these.
+            undisturbed: the stored rows are certain to be these, so that they are not read first.
 
         Raises:
-            ChangedSince: a row is not what it is taken for.
+            ChangedSince: a stored row is another one.
             InvalidData: a key is damaged.
         """
         if undisturbed and self._table.kind is not KeyKind.PRIMARY:
@@ -55,10 +55,10 @@ class RowWriter:
             self._connection.execute(f"DELETE FROM {self._sql.name} WHERE {condition}", values)
 
     def insert(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Insert these rows, under the row number that their key names, if it does.
+        """Insert these rows, each under the row number in its key if there is one.
 
         Raises:
-            InvalidRow: the database refuses a row, or it is none of this table.
+            InvalidRow: the database refuses a row, or it does not fit the table.
             InvalidData: a row or a key is damaged.
         """
         special: list[tuple[bytes, tuple[SQLValue, ...]]] = []
@@ -75,7 +75,7 @@ class RowWriter:
     def _ordinary(
         self, rows: Iterable[tuple[bytes, bytes]], special: list[tuple[bytes, tuple[SQLValue, ...]]]
     ) -> Iterator[tuple[SQLValue, ...]]:
-        """The rows that one statement inserts; the others are put aside."""
+        """Yield the rows that one statement can insert; put the others into ``special``."""
         by_columns = self._table.kind is KeyKind.PRIMARY
         numbered = self._table.kind is KeyKind.ROWID
         width, at = len(self._table.columns), self._table.key_indexes
@@ -103,7 +103,7 @@ class RowWriter:
             raise self._refused(error) from error
 
     def _make_way(self, number: int) -> None:
-        """Give another number to a row that has this one and is not known by it."""
+        """Give another row number to a row that has this one by chance, since its columns identify it."""
         known = " AND ".join(f"{quote_identifier(column)} IS NOT NULL" for column in self._table.key)
         free = f"(SELECT max({self._sql.rowid}) + 1 FROM {self._sql.name})"
         self._connection.execute(
@@ -115,7 +115,7 @@ class RowWriter:
         """Read these rows back.
 
         Raises:
-            InvalidRow: one is not as given (``None``: one is still there).
+            InvalidRow: a row is not as given (``None``: a row still exists).
         """
         numbered = self._table.kind is not KeyKind.PRIMARY
         for batch in map(dict, batches(rows)):
@@ -125,7 +125,7 @@ class RowWriter:
                     self._compare(key, found.get(key), batch[key])
 
     def _found(self, run: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The rows that there are of one, or of several whose numbers follow each other."""
+        """Read the row of one key, or the rows of several consecutive numbers."""
         if len(run) > 1:
             first, last = decode_key(run[0]), decode_key(run[-1])
             return dict(read_rows_between(self._connection, self._sql, first, last))

@@ -1,7 +1,7 @@
-"""What rows refer to that are in no database: tried in an empty one in memory, of the same definitions.
+"""Finds the parents of rows that are in no database, by trying them in an empty one with the same definitions.
 
-Bringing rows back writes them with constraints off, which is right for a state that was there. A merge makes rows that
-never were; what they refer to is found here, and whether they break a CHECK constraint in :mod:`.checks`.
+Bringing rows back writes them with constraints off, which is right for a state that once existed. A merge makes rows
+that never existed. Their references are checked here, and their CHECK constraints in :mod:`.checks`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,16 @@ from epicvc.database.tables import Definition, TableInfo
 
 
 def references_by(definition: TableInfo) -> tuple[Reference, ...]:
-    """The foreign keys that a table of this definition declares."""
+    """Return the foreign keys that a table with this definition declares."""
     with closing(sqlite3.connect(":memory:")) as scratch:
         create(scratch, "table", Definition(definition.name, definition.sql))
         return tuple(references_of(scratch, definition.name).values())
 
 
 def referred(child: TableInfo, rows: Iterable[tuple[bytes, bytes]], columns: Sequence[str]) -> dict[bytes, Row]:
-    """What rows have in the columns that refer, computed ones too, by key; none of NULL, which refers to nothing.
+    """Return the values of rows in the referring columns, computed ones too, by key.
+
+    A row with NULL in one of the columns refers to nothing and is left out.
 
     Args:
         child: the table of the rows.
@@ -55,13 +57,16 @@ def referred(child: TableInfo, rows: Iterable[tuple[bytes, bytes]], columns: Seq
 def parents_among(
     wanted: Mapping[bytes, Row], parent: TableInfo, columns: Sequence[str], rows: Iterable[tuple[bytes, bytes]]
 ) -> dict[bytes, bytes]:
-    """The rows that others refer to, by the keys of those, where they are among some rows.
+    """Find the parent of each row among some rows.
 
     Args:
-        wanted: what is referred by, as :func:`referred` gives it.
+        wanted: the values of the referring columns, from :func:`referred`.
         parent: the table that is referred to.
-        columns: the columns of it that are referred to.
-        rows: rows of it, by key.
+        columns: its columns that are referred to.
+        rows: its rows, by key.
+
+    Returns:
+        The key of the parent, by the key of the row that refers to it.
     """
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
         scratch.execute("PRAGMA ignore_check_constraints=ON")
@@ -75,12 +80,12 @@ def parents_among(
 def parents_in(
     connection: sqlite3.Connection, sql: TableSQL, columns: Sequence[str], wanted: Mapping[bytes, Row]
 ) -> dict[bytes, bytes]:
-    """The same among the rows of a database."""
+    """Find the parent of each row among the rows of a database, as :func:`parents_among` does."""
     found = {}
     factory, connection.text_factory = connection.text_factory, raw_text
     try:
         for key, values in wanted.items():
-            # a bound value takes the type and the collation of the column, as a reference does
+            # a bound value is compared with the column's type and collation, as a reference is
             terms = [f"{quote_identifier(name)} = {mark(value)}" for name, value in zip(columns, values, strict=True)]
             row = connection.execute(f"{sql.select} WHERE {' AND '.join(terms)}", [*map(bound, values)]).fetchone()
             if row is not None:

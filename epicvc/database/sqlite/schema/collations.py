@@ -1,7 +1,7 @@
-"""Collations that the application registers and epicvc does not know.
+"""Handles collations that the application registers and epicvc does not know.
 
-An order that is unknown does no harm to values: they are read in the order of their bytes. It does harm to an index,
-which has its rows in that order: rows must not be sought by it, and writing by another order would damage it.
+An unknown order does no harm to values: they are read in the order of their bytes. It does harm to an index, whose rows
+are in that order: no row may be looked up by it, and writing in another order would damage it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _MISSING: Final = re.compile("no such collation sequence: (.+)", re.DOTALL)
 
 
 def unordered(connection: sqlite3.Connection, tables: Iterable[str] | None = None) -> dict[str, str]:
-    """Tables with an index in an unknown order, each with the collation.
+    """Return the tables with an index in an unknown order, each with the collation.
 
     Args:
         connection: the database.
-        tables: only these; all of them unless given.
+        tables: the tables to look at; all by default.
     """
-    # who looks first at the texts need not ask for every index
+    # The definitions are searched first, which is cheaper than asking for every index.
     texts = connection.execute("SELECT name FROM main.sqlite_master WHERE type = 'table' AND sql LIKE '%collate%'")
     names = {str(row[0]) for row in texts.fetchall()}
     texts = connection.execute("SELECT tbl_name FROM main.sqlite_master WHERE type = 'index' AND sql LIKE '%collate%'")
@@ -47,7 +47,7 @@ def stand_in(connection: sqlite3.Connection, collation: str) -> None:
 
 
 def standing_in(connection: sqlite3.Connection, work: Callable[[], T]) -> T:
-    """Do something, with stand-ins for the collations that turn out to be missing."""
+    """Run ``work`` with stand-ins for the collations that turn out to be missing, and return its result."""
     while True:
         try:
             return work()

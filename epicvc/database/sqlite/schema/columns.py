@@ -1,4 +1,4 @@
-"""What SQLite's catalogue says: everything that is defined, a table's columns and unique keys."""
+"""Reads SQLite's catalogue: all definitions, and a table's columns and unique keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from epicvc.database.tables import CatalogueEntry, ColumnInfo
 
 
 def catalogue(connection: sqlite3.Connection) -> tuple[CatalogueEntry, ...]:
-    """Every definition with a text of its own, in the order of the catalogue; SQLite's and epicvc's are left out."""
+    """Return every definition that has a text, in the order of the catalogue, without SQLite's own and epicvc's."""
     rows = connection.execute(
         "SELECT type, name, tbl_name, sql FROM main.sqlite_master WHERE sql IS NOT NULL ORDER BY rowid"
     )
@@ -19,7 +19,7 @@ def catalogue(connection: sqlite3.Connection) -> tuple[CatalogueEntry, ...]:
 
 
 def columns_of(connection: sqlite3.Connection, table: str) -> tuple[ColumnInfo, ...]:
-    """The columns in their order, generated ones left out; none where there is no such table."""
+    """Return the columns in their order without the generated ones; empty where there is no such table."""
     rows = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(table)})")
     return tuple(
         ColumnInfo(name, declared, default, nullable=not required)
@@ -29,18 +29,18 @@ def columns_of(connection: sqlite3.Connection, table: str) -> tuple[ColumnInfo, 
 
 
 def unique_keys_of(connection: sqlite3.Connection, table: str) -> frozenset[tuple[str, ...]]:
-    """The sets of columns that are unique by a whole index; expressions and partial indexes do not count."""
+    """Return the sets of columns that a whole index keeps unique; expressions and partial indexes do not count."""
     found = (parts for parts, partial in _unique_indexes(connection, table) if not partial)
     return frozenset(tuple(str(column) for column in parts) for parts in found if None not in parts)
 
 
 def unique_in_part_of(connection: sqlite3.Connection, table: str) -> frozenset[tuple[str | None, ...]]:
-    """What is unique by the other unique indexes; an expression is ``None``."""
+    """Return the column sets of partial unique indexes and of those with an expression, given as ``None``."""
     return frozenset(parts for parts, partial in _unique_indexes(connection, table) if partial or None in parts)
 
 
 def _unique_indexes(connection: sqlite3.Connection, table: str) -> Iterator[tuple[tuple[str | None, ...], bool]]:
-    """The columns of each unique index, and whether it is of some rows only."""
+    """Yield the columns of each unique index, and whether the index is partial."""
     indexes = connection.execute(f"PRAGMA main.index_list({quote_identifier(table)})").fetchall()
     for _, name, unique, _, partial in indexes:
         if unique:

@@ -1,4 +1,4 @@
-"""Making and dropping schema objects from their stored text."""
+"""Makes and drops schema objects from their stored text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from epicvc.database.sqlite.schema.virtual import parse
 from epicvc.database.tables import Definition
 from epicvc.errors import UnsupportedSchema
 
-# What SQLite stores begins so, whatever was typed. Anything else could not be made again by running it, and
+# SQLite's stored texts begin like this, whatever was typed. Any other text could not be made again by running it, and
 # must not be run.
 PREFIX: Final = {
     "table": ("CREATE TABLE ",),
@@ -23,7 +23,7 @@ PREFIX: Final = {
 
 
 def first_difference(old: Sequence[Definition], new: Sequence[Definition]) -> int:
-    """How many definitions at the beginning are the same."""
+    """Return the position of the first definition that differs."""
     count = 0
     for left, right in zip(old, new, strict=False):
         if left != right:
@@ -33,7 +33,7 @@ def first_difference(old: Sequence[Definition], new: Sequence[Definition]) -> in
 
 
 def drop(connection: sqlite3.Connection, kind: str, name: str) -> None:
-    """Drop one object; it may have gone with another one."""
+    """Drop one object; it may be gone already together with another one."""
     connection.execute(f"DROP {kind.upper()} IF EXISTS main.{quote_identifier(name)}")
 
 
@@ -41,13 +41,13 @@ def create(connection: sqlite3.Connection, kind: str, definition: Definition, ta
     """Make one object from its text.
 
     Args:
-        connection: where.
+        connection: the database.
         kind: ``table``, ``index``, ``view`` or ``trigger``.
-        definition: the text.
+        definition: the name and the text.
         table: the table or view that an index or trigger belongs to, where it is known.
 
     Raises:
-        UnsupportedSchema: the text is no such definition, or cannot be run.
+        UnsupportedSchema: the text is no such definition, cannot be run, or is stored differently.
     """
     virtual = kind == "table" and parse(definition.name, definition.sql) is not None
     if not virtual and not definition.sql.startswith(PREFIX[kind]):

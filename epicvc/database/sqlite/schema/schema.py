@@ -1,4 +1,4 @@
-"""Reading the schema of a SQLite database, and refusing what could not be restored exactly."""
+"""Reads the schema of a SQLite database, and refuses definitions that could not be restored exactly."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class _Entry(Struct, frozen=True):
 
 @cache
 def fold(name: str) -> str:
-    """The name as SQLite compares it: ASCII letters without case."""
+    """Return a name as SQLite compares it: ASCII letters without case."""
     if name.isascii():
         return name.lower()
     return "".join(char.lower() if char.isascii() else char for char in name)
 
 
 def rowid_name(table: TableInfo) -> str | None:
-    """A quoted name for the row number that no column takes, or ``None``."""
+    """Return a quoted name for the row number that no column takes, or ``None``."""
     taken = {fold(column) for column in table.columns}
     free = None if table.without_rowid else next((name for name in ROWID_NAMES if name not in taken), None)
     return free and quote_identifier(free)
@@ -52,7 +52,10 @@ def rowid_name(table: TableInfo) -> str | None:
 def captured_schema(
     connection: sqlite3.Connection, ignore: frozenset[str], exactly: frozenset[str] = frozenset()
 ) -> Schema:
-    """Every definition but those of ``ignore``, of modules that are not known, of SQLite's statistics and of epicvc.
+    """Return every definition that is captured.
+
+    Left out are the tables of ``ignore``, virtual tables of unknown modules, SQLite's statistics and epicvc's own
+    tables.
 
     Args:
         connection: the database.
@@ -60,8 +63,8 @@ def captured_schema(
         exactly: full-text indexes over tables that are captured as they are, and not made again.
 
     Raises:
-        UnsupportedSchema: something cannot be captured exactly.
-        InvalidData: the text encoding is none that can be captured exactly.
+        UnsupportedSchema: a definition cannot be captured exactly.
+        InvalidData: the text encoding cannot be captured exactly.
     """
     encoding = _pragma(connection, "encoding")
     if encoding != "UTF-8":
@@ -73,7 +76,7 @@ def captured_schema(
     entries = catalogue.captured(exactly)
     indexes: dict[str, list[Definition]] = {}
     for entry in entries:
-        if entry.kind == "index" and entry.sql is not None:  # those of constraints have no text of their own
+        if entry.kind == "index" and entry.sql is not None:  # the indexes of constraints have no text of their own
             indexes.setdefault(entry.table, []).append(_definition(entry))
     tables = [
         _virtual(connection, entry, catalogue.virtual[entry.name])
@@ -92,13 +95,13 @@ def captured_schema(
 
 
 class Catalogue(Struct, frozen=True):
-    """The rows of ``sqlite_master`` and what becomes of them.
+    """The rows of ``sqlite_master``, sorted into captured and left out.
 
     Attributes:
-        entries: all of them, in their order.
-        named: folded names of tables that are to be ignored.
-        virtual: by name, the virtual tables that are captured.
-        ignored: folded names of tables that are ignored, side tables of virtual ones included.
+        entries: all rows, in their order.
+        named: folded names of the tables that the caller ignores.
+        virtual: the virtual tables that are captured, by name.
+        ignored: folded names of the ignored tables, side tables of virtual ones included.
         unknown: folded names of virtual tables whose module is not known or does not work here, and of their side
             tables, with the reason.
     """
@@ -111,10 +114,10 @@ class Catalogue(Struct, frozen=True):
 
     @classmethod
     def read(cls, connection: sqlite3.Connection, ignore: frozenset[str]) -> Catalogue:
-        """Read it.
+        """Read the catalogue.
 
         Raises:
-            UnsupportedSchema: it has something in it that is no definition.
+            UnsupportedSchema: it holds an entry that is no definition.
         """
         found = connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_master ORDER BY rowid")
         entries = tuple(_Entry(*row) for row in found)
@@ -144,7 +147,7 @@ class Catalogue(Struct, frozen=True):
         }
 
     def captured(self, exactly: frozenset[str]) -> list[_Entry]:
-        """The rows that are captured, in their order."""
+        """Return the captured rows, in their order."""
         left_out = self.ignored | self.unknown.keys()
         for virtual in self.virtual.values():
             wanted = virtual.captured(exactly=virtual.is_bare or virtual.name in exactly)
@@ -152,7 +155,8 @@ class Catalogue(Struct, frozen=True):
         kept = []
         for entry in self.entries:
             table = fold(entry.table)
-            # what hangs on an application's table is captured by whatever name, but not with a name of epicvc's own
+            # An index or trigger on an application's table is captured whatever its name, except a name of epicvc's
+            # own.
             own = fold(entry.name).startswith(OWN_PREFIX) or table.startswith((OWN_PREFIX, "sqlite_stat"))
             if not own and table != SEQUENCE.name and table not in left_out:
                 kept.append(entry)
@@ -165,7 +169,7 @@ def _why_ignored(name: str) -> str:
 
 
 def ignored_searches(connection: sqlite3.Connection, ignore: frozenset[str]) -> list[Virtual]:
-    """The full-text indexes over tables that are ignored, as far as they work here."""
+    """Return the full-text indexes over tables that are ignored, if they work here."""
     query = "SELECT name, sql FROM main.sqlite_master WHERE type = 'table' AND sql LIKE 'create virtual%'"
     names = frozenset(map(fold, ignore))
     parsed = [parse(name, sql) for name, sql in connection.execute(query).fetchall() if fold(str(name)) in names]
@@ -173,10 +177,10 @@ def ignored_searches(connection: sqlite3.Connection, ignore: frozenset[str]) -> 
 
 
 def _trouble(connection: sqlite3.Connection, name: str) -> str | None:
-    """Why a virtual table does not work here, if it does not: its tokenizer is the application's, say.
+    """Return the reason why a virtual table does not work here, or ``None``. Its tokenizer may be the application's.
 
     Raises:
-        UnsupportedSchema: it is damaged.
+        UnsupportedSchema: the table is damaged.
     """
     error = _error(connection, name)
     if error is not None and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_CORRUPT:
@@ -185,7 +189,7 @@ def _trouble(connection: sqlite3.Connection, name: str) -> str | None:
 
 
 def _error(connection: sqlite3.Connection, name: str) -> sqlite3.DatabaseError | None:
-    """What SQLite says when a virtual table is opened."""
+    """Return SQLite's error when a virtual table is opened, or ``None``."""
     try:
         connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(name)})").fetchall()
     except sqlite3.DatabaseError as error:
@@ -196,13 +200,13 @@ def _error(connection: sqlite3.Connection, name: str) -> sqlite3.DatabaseError |
 
 
 def _beside(entries: Iterable[_Entry], name: str) -> list[str]:
-    """The folded names of a virtual table of an unknown module and of the tables that, by their names, are its own."""
+    """Return the folded names of an unknown virtual table and of the tables that, by their names, belong to it."""
     begin = fold(name) + "_"
     return [fold(name), *(fold(e.name) for e in entries if e.kind == "table" and fold(e.name).startswith(begin))]
 
 
 def ignored_names(entries: Iterable[_Entry], ignore: frozenset[str]) -> frozenset[str]:
-    """The folded names of the ignored tables, side tables of ignored virtual tables included."""
+    """Return the folded names of the ignored tables, side tables of ignored virtual tables included."""
     ignored = {fold(name) for name in ignore}
     virtual = {fold(entry.name) for entry in entries if _is_virtual(entry) and fold(entry.name) in ignored}
     endings = {ending for module in SHADOWS.values() for ending in module}
@@ -210,7 +214,7 @@ def ignored_names(entries: Iterable[_Entry], ignore: frozenset[str]) -> frozense
 
 
 def left_out_tables(connection: sqlite3.Connection, ignore: frozenset[str]) -> frozenset[str]:
-    """The names, as the catalogue spells them, of tables whose counters are not captured."""
+    """Return the names, as the catalogue spells them, of the tables whose counters are not captured."""
     catalogue = Catalogue.read(connection, ignore)
     own = {
         entry.name for entry in catalogue.entries if entry.kind == "table" and fold(entry.name).startswith(OWN_PREFIX)
@@ -242,7 +246,7 @@ def _table(connection: sqlite3.Connection, entry: _Entry, indexes: Iterable[Defi
     index = _key_index(connection, entry.name)
     if not key:
         kind, without_rowid = KeyKind.ROWID, False
-    elif index is None:  # the one case in which a primary key has no index: it is the row number itself
+    elif index is None:  # only a primary key that is the row number itself has no index
         kind, without_rowid = KeyKind.INTEGER, False
     else:
         kind, without_rowid = KeyKind.PRIMARY, _ROWID_COLUMN not in index
@@ -258,11 +262,12 @@ def _virtual(connection: sqlite3.Connection, entry: _Entry, virtual: Virtual) ->
         return TableInfo(entry.name, sql, (), (), KeyKind.VIRTUAL)
     described = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(entry.name)})").fetchall()
     columns = tuple(row[1] for row in described if row[6] == _STORED_AS_COLUMN)
-    return TableInfo(entry.name, sql, columns, columns[:1], KeyKind.INTEGER)  # the first column numbers its rows
+    # the first column of an R*Tree numbers its rows
+    return TableInfo(entry.name, sql, columns, columns[:1], KeyKind.INTEGER)
 
 
 def _key_index(connection: sqlite3.Connection, table: str) -> frozenset[int] | None:
-    """The column numbers in the index of the primary key; ``None`` when there is no such index."""
+    """Return the column numbers in the index of the primary key; ``None`` when there is no such index."""
     for _, name, _, origin, _ in connection.execute(f"PRAGMA main.index_list({quote_identifier(table)})"):
         if origin == "pk":
             return frozenset(row[1] for row in connection.execute(f"PRAGMA main.index_xinfo({quote_identifier(name)})"))
@@ -274,18 +279,18 @@ def _pragma(connection: sqlite3.Connection, name: str) -> object:
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """The number that every change of a definition moves."""
+    """Return the number that every change of a definition moves."""
     return int(str(_pragma(connection, "schema_version")))
 
 
 def schema_stamp(connection: sqlite3.Connection) -> tuple[int, int, int]:
-    """Changes whenever the captured schema does."""
+    """Return a value that moves whenever the captured schema changes."""
     names = ("schema_version", "user_version", "application_id")
     version, user, application = (int(str(_pragma(connection, name))) for name in names)
     return version, user, application
 
 
 def root_pages(connection: sqlite3.Connection) -> dict[str, int]:
-    """By table, the page where its tree begins; a virtual table has none."""
+    """Return the first page of each table's tree; virtual tables have none."""
     query = "SELECT name, rootpage FROM main.sqlite_master WHERE type = 'table' AND rootpage > 0"
     return dict(connection.execute(query))

@@ -1,4 +1,7 @@
-"""Triggers that cannot run, since a table that they name is not there. Writing to their own table fails then."""
+"""Finds triggers that cannot run because a table that they name does not exist.
+
+Every write to such a trigger's own table fails.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _STORED: Final = 0  # `hidden` of table_xinfo
 
 
 def missing_table(connection: sqlite3.Connection, table: str) -> str | None:
-    """A table that a trigger on ``table`` names and that is not there.
+    """Return a table that a trigger on ``table`` names and that does not exist, or ``None``.
 
     Nothing runs: statements that would fire the triggers are only compiled.
     """
@@ -32,7 +35,7 @@ def missing_table(connection: sqlite3.Connection, table: str) -> str | None:
 
 @contextmanager
 def _trusting(connection: sqlite3.Connection) -> Iterator[None]:
-    """Have SQLite compile whatever it can, so that a missing table is what stops it."""
+    """Trust the schema meanwhile, so that only a missing table can stop SQLite from compiling."""
     before = connection.execute("PRAGMA trusted_schema").fetchone()[0]
     connection.execute("PRAGMA trusted_schema=ON")
     try:

@@ -1,9 +1,9 @@
-"""Virtual tables of the modules that SQLite comes with: what a definition says, and which tables hold its contents.
+"""Reads the definitions of virtual tables of SQLite's own modules, and knows the tables that hold their contents.
 
-A full-text index over another table is made again from that table; of one with its own content the content and the
-settings are captured, and its index is made again. An index that nothing could be made again from, or that says
-something else than the table that it is over, is captured as the tables that hold it. An R*Tree is read and written
-as a table.
+A full-text index over another table is made again from that table. Of an index with its own content, the content and
+the settings are captured, and the index is made again. An index that could not be made again from anything, or that
+differs from the table that it indexes, is captured as the tables that hold it. An R*Tree is read and written as a
+table.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ SHADOWS: Final[Mapping[str, tuple[str, ...]]] = {
     **dict.fromkeys(["rtree", "rtree_i32"], ("node", "rowid", "parent")),
     **dict.fromkeys(["fts5vocab", "fts4aux", "fts3tokenize"], ()),  # views of an index, or of nothing
 }
-"""By module that is known, the endings of the names of the tables that hold its contents."""
+"""The endings of the names of the tables that hold a virtual table's contents, by known module."""
 
-_SOURCES: Final = ("content", "config")  # what an index is made from
+_SOURCES: Final = ("content", "config")  # an index is made again from these
 _TREES: Final = ("rtree", "rtree_i32")
 _LONGEST: Final = 100_000
 _TOKEN: Final = re.compile(
@@ -41,10 +41,11 @@ class Virtual(Struct, frozen=True):
     """A virtual table of a known module.
 
     Attributes:
-        name: its name.
+        name: the table's name.
         module: the module, in lower case.
-        content: full-text: the table that its index is over; empty for none at all, ``None`` for its own.
-        foreign: it needs functions of the application to read what it holds.
+        content: for full-text: the table that is indexed; empty where the index keeps no content, ``None`` where it
+            keeps its own.
+        foreign: reading its content takes functions of the application.
     """
 
     name: str
@@ -54,46 +55,46 @@ class Virtual(Struct, frozen=True):
 
     @property
     def is_index(self) -> bool:
-        """Whether it is a full-text index."""
+        """Tell whether it is a full-text index."""
         return self.module.startswith("fts") and bool(SHADOWS[self.module])
 
     @property
     def is_over_a_table(self) -> bool:
-        """Whether it is a full-text index over another table."""
+        """Tell whether it is a full-text index over another table."""
         return self.is_index and bool(self.content)
 
     @property
     def is_bare(self) -> bool:
-        """Whether its index is all that there is, so that nothing can be made again."""
+        """Tell whether there is nothing but the index itself, so that it cannot be made again."""
         return self.is_index and (self.content == "" or self.foreign)
 
     @property
     def is_tree(self) -> bool:
-        """Whether it is an R*Tree."""
+        """Tell whether it is an R*Tree."""
         return self.module in _TREES
 
     @property
     def shadows(self) -> tuple[str, ...]:
-        """The names that the tables with its contents have, if they are there."""
+        """The possible names of the tables that hold its contents."""
         return tuple(f"{self.name}_{ending}" for ending in SHADOWS[self.module])
 
     def captured(self, *, exactly: bool) -> tuple[str, ...]:
-        """Those of these names that are captured.
+        """Return those of :attr:`shadows` that are captured.
 
         Args:
-            exactly: the index itself is.
+            exactly: capture the index itself.
         """
         if exactly:
             return self.shadows
         return tuple(f"{self.name}_{ending}" for ending in _SOURCES) if self.is_index else ()
 
     def rebuild(self, connection: sqlite3.Connection) -> None:
-        """Make the index again from what it is over."""
+        """Make the index again from its content."""
         name = quote_identifier(self.name)
         connection.execute(f"INSERT INTO main.{name} ({name}) VALUES ('rebuild')")
 
     def agrees(self, connection: sqlite3.Connection, schema: str = "main") -> bool:
-        """Whether the index says what its table does, by its own check; the connection must be able to write."""
+        """Return whether the index agrees with its table, by its own check; the connection must be able to write."""
         name = quote_identifier(self.name)
         if self.module == "fts5":
             command = f"INSERT INTO {schema}.{name} ({name}, rank) VALUES ('integrity-check', 1)"
@@ -109,7 +110,7 @@ class Virtual(Struct, frozen=True):
 
 
 def parse(name: str, sql: object) -> Virtual | None:
-    """What a definition says; ``None`` where its module is not known."""
+    """Read a definition; return ``None`` where its module is not known."""
     if not isinstance(sql, str) or not sql.startswith(PREFIX) or len(sql) > _LONGEST:
         return None
     tokens = [token for token in _TOKEN.findall(sql) if not token.isspace() and token[:2] not in {"--", "/*"}]
@@ -123,7 +124,7 @@ def parse(name: str, sql: object) -> Virtual | None:
 
 
 def _options(words: list[str], module: str) -> Iterator[tuple[str, str]]:
-    """The options among the arguments of a full-text index: ``(argument, argument, …)``."""
+    """Yield the options among the arguments of a full-text index: ``(argument, argument, …)``."""
     argument: list[str] = []
     depth = 0
     for word in words:
@@ -139,7 +140,7 @@ def _options(words: list[str], module: str) -> Iterator[tuple[str, str]]:
 
 
 def _option(name: str, module: str) -> str:
-    # FTS5 takes the beginning of an option's name for it, and asks for this one before the others that begin so
+    # FTS5 accepts the beginning of an option's name, and tries `content` before the others that begin so
     return "content" if module == "fts5" and "content".startswith(name) else name
 
 
@@ -151,18 +152,18 @@ def _dequoted(text: str) -> str:
 
 
 def virtual_tables(schema: Schema) -> dict[str, Virtual]:
-    """The virtual tables of a captured schema, by name."""
+    """Return the virtual tables of a captured schema, by name."""
     found = ((table.name, parse(table.name, table.sql)) for table in schema.tables if is_virtual(table.sql))
     return {name: virtual for name, virtual in found if virtual is not None}
 
 
 def is_virtual(sql: str) -> bool:
-    """Whether a captured definition is that of a virtual table."""
+    """Return whether a captured definition is that of a virtual table."""
     return sql.startswith(PREFIX)
 
 
 def owners(schema: Schema) -> dict[str, str]:
-    """By captured table that a virtual table holds its contents in, the virtual table."""
+    """Return, by captured table, the virtual table whose contents it holds."""
     names = schema.by_name
     return {
         shadow: virtual.name
@@ -173,7 +174,7 @@ def owners(schema: Schema) -> dict[str, str]:
 
 
 def exact(schema: Schema) -> frozenset[str]:
-    """The full-text indexes that a schema has as the tables that hold them."""
+    """Return the full-text indexes that a schema has in the form of the tables that hold them."""
     found = virtual_tables(schema).values()
     return frozenset(
         virtual.name
@@ -183,11 +184,11 @@ def exact(schema: Schema) -> frozenset[str]:
 
 
 def disagreeing(connection: sqlite3.Connection, indexes: Iterable[Virtual], *, writable: bool) -> frozenset[str]:
-    """Those indexes over tables whose own check finds that they say something else than their tables.
+    """Return the indexes over tables whose own check finds that they differ from their tables.
 
     Args:
-        connection: in a transaction.
-        indexes: what to check.
+        connection: a connection in a transaction.
+        indexes: the indexes to check.
         writable: the check, which counts as writing, can be made in place. Otherwise the index is copied to the
             connection's temporary tables, beside a view of its table.
     """
@@ -199,7 +200,7 @@ def _agrees_elsewhere(index: Virtual, connection: sqlite3.Connection) -> bool:
     content, name = quote_identifier(index.content or ""), quote_identifier(index.name)
     sql = str(connection.execute("SELECT sql FROM main.sqlite_master WHERE name = ?", [index.name]).fetchone()[0])
     made: list[str] = []
-    connection.execute("PRAGMA query_only=OFF")  # the file itself is open for reading alone
+    connection.execute("PRAGMA query_only=OFF")  # safe: the file itself is open for reading only
     try:
         try:
             _view(connection, content)
@@ -212,7 +213,7 @@ def _agrees_elsewhere(index: Virtual, connection: sqlite3.Connection) -> bool:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_ERROR:
                 raise
-            return False  # what it is over cannot be read
+            return False  # the indexed table cannot be read
         return index.agrees(connection, "temp")
     finally:
         for statement in reversed(made):
@@ -221,10 +222,10 @@ def _agrees_elsewhere(index: Virtual, connection: sqlite3.Connection) -> bool:
 
 
 def _view(connection: sqlite3.Connection, content: str) -> None:
-    """Have the table that an index is over among the temporary ones, its row number as a column."""
+    """Make a temporary view of the indexed table, with its row number as a column."""
     try:
         connection.execute(f"SELECT rowid FROM main.{content} LIMIT 0")
-    except sqlite3.OperationalError:  # it has none, and the index goes by a column
+    except sqlite3.OperationalError:  # it has no row number, and the index uses a column
         number = ""
     else:
         number = "rowid AS rowid, "
