@@ -1,6 +1,6 @@
-"""Packing and unpacking objects: zstd with a checksum, and proof that what is unpacked bears its name.
+"""Packs and unpacks objects: zstd with a checksum, and proof that an unpacked object matches its name.
 
-Imports zstd, so whoever only reads refs must not import this module.
+It imports zstd, so code that only reads refs must not import this module.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ _MAX_WINDOW: Final = 27
 
 
 class Codec(IntEnum):
-    """How the data of a row gives the payload."""
+    """The ways in which the data of a row encodes the payload."""
 
     RAW = 0
     ZSTD = 1
-    LEARNT = 2  # zstd with a dictionary, whose id comes first
+    LEARNT = 2  # zstd with a dictionary, whose id comes before the frame
 
 
 def pack(oid: ObjectId, object_type: ObjectType, payload: bytes, dictionary: Dictionary | None = None) -> Packed:
-    """Compress a payload whose id is known; safe to call in several threads."""
+    """Compress a payload whose id is known. Safe to call in several threads."""
     size = len(payload)
     if size > _SMALL:
         frame = _compressor(dictionary).compress(payload, zstd.ZstdCompressor.FLUSH_FRAME)
@@ -58,7 +58,7 @@ def pack(oid: ObjectId, object_type: ObjectType, payload: bytes, dictionary: Dic
 
 
 def check_size(payload: bytes) -> None:
-    """Refuse what is longer than an object may be.
+    """Refuse a payload that is longer than an object may be.
 
     Raises:
         InvalidData: the payload is too long.
@@ -71,11 +71,11 @@ def check_size(payload: bytes) -> None:
 
 
 def unpack(packed: Packed, dictionaries: Dictionaries | None = None) -> bytes:
-    """The payload, proved to be what the id says.
+    """Return the payload of an object, proved to match its id.
 
     Args:
         packed: the object as it is stored.
-        dictionaries: where the dictionaries are that it may need.
+        dictionaries: the dictionaries that the object may need.
 
     Raises:
         DamagedObject: size, compression or hash is wrong, or its dictionary is.
@@ -107,14 +107,14 @@ def unpack(packed: Packed, dictionaries: Dictionaries | None = None) -> bytes:
 
 @cache
 def _compressors() -> local:
-    """Where each thread keeps its own."""
-    from threading import local  # takes a millisecond, and who only reads compresses nothing
+    """Return the storage in which each thread keeps its own compressors."""
+    from threading import local  # imported late: it takes a millisecond, and reading compresses nothing
 
     return local()
 
 
 def _compressor(dictionary: Dictionary | None) -> zstd.ZstdCompressor:
-    # One for each thread and dictionary: making one costs five times what compressing a small object does.
+    # One for each thread and dictionary: making one costs five times as much as compressing a small object.
     own: dict[ObjectId | None, zstd.ZstdCompressor] | None = getattr(_compressors(), "own", None)
     if own is None:
         own = _compressors().own = {}
@@ -127,11 +127,11 @@ def _compressor(dictionary: Dictionary | None) -> zstd.ZstdCompressor:
 
 
 def _decompress(oid: ObjectId, size: int, data: bytes, learnt: zstd.ZstdDict | None) -> bytes:
-    # Some bits of a frame do not matter to its decoder: without this, rot would begin unseen.
+    # The decoder ignores some bits of a frame: without the checksum, damage to them would go unseen.
     frame, crc = data[:-_CRC_SIZE], data[-_CRC_SIZE:]
     if crc32(frame).to_bytes(_CRC_SIZE, "big") != crc:
         raise DamagedObject(oid.hex(), "its compressed data has a wrong checksum")
-    # The window is allocated before a byte is decoded, so a hostile frame header is capped like the output.
+    # The window is allocated before a byte is decoded, so its size is capped too, against a hostile frame header.
     window = min(max(size.bit_length(), _MIN_WINDOW), _MAX_WINDOW)
     try:
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: window}

@@ -1,8 +1,8 @@
-"""Compression dictionaries: what the objects of one type have in common, learnt once and stored as an object.
+"""Compression dictionaries: the common content of objects of one type, learnt once and stored as an object.
 
-Plans of one team look alike, and so do the rows of one table; an object alone is too short for a compressor to learn
-that. With a dictionary a store takes less than half the space, and compressing takes no longer. A dictionary is
-trained when a command first brings enough objects of a type; from then on all new ones of that type use it.
+Plans of one team look alike, and so do the rows of one table, but a single object is too short for a compressor to
+learn that. With a dictionary a store takes less than half the space, and compressing takes no longer. A dictionary is
+trained when a command first brings enough objects of a type. From then on all new objects of that type use it.
 
 Imports zstd, as :mod:`epicvc.store.codec` does.
 """
@@ -24,31 +24,31 @@ else:
     from backports import zstd
 
 LEARNT: Final = (ObjectType.BLOB, ObjectType.NODE)
-"""The types whose objects are many and alike."""
+"""The types that have many objects, and similar ones."""
 
 SIZE: Final = 112 << 10
-"""Bytes of a dictionary, zstd's own default."""
+"""The size of a dictionary in bytes, zstd's own default."""
 
 SAMPLES: Final = 120
-"""Objects that are learnt from; with fewer a dictionary is not worth its own space."""
+"""The number of objects to learn from; with fewer a dictionary is not worth its own space."""
 
-_TRIED: Final = 16  # the last samples, on which a dictionary has to prove itself
+_TRIED: Final = 16  # so many last samples test the dictionary instead of training it
 _LEAST: Final = 8 * SIZE  # bytes of samples: with less, most of the dictionary would be the samples themselves
 _LONGEST: Final = 128 << 10  # bytes of one sample
 
 
 class Dictionary(Struct, frozen=True, eq=False):
-    """A dictionary and the object that it is."""
+    """A dictionary, with the id of the object that holds it."""
 
     id: ObjectId
     content: zstd.ZstdDict
 
 
 def read_dictionary(oid: ObjectId, payload: bytes) -> Dictionary:
-    """The dictionary in an object's verified payload.
+    """Return the dictionary in an object's verified payload.
 
     Raises:
-        DamagedObject: it is none.
+        DamagedObject: the payload is no dictionary.
     """
     try:
         return Dictionary(oid, zstd.ZstdDict(payload))
@@ -68,14 +68,14 @@ class Dictionaries:
         self._known: dict[ObjectId, Dictionary] = {}
 
     def get(self, oid: ObjectId) -> Dictionary:
-        """A dictionary.
+        """Return a dictionary by its id.
 
         Raises:
             DamagedObject: it is missing, damaged or no dictionary.
         """
         found = self._known.get(oid)
         if found is None:
-            from epicvc.store.codec import unpack  # which needs dictionaries itself
+            from epicvc.store.codec import unpack  # imported late: that module needs dictionaries itself
 
             packed = self._packed(oid)
             check_type(oid, packed.type, ObjectType.DICTIONARY)
@@ -83,7 +83,7 @@ class Dictionaries:
         return found
 
     def add(self, dictionary: Dictionary) -> None:
-        """Make one known that is not stored yet."""
+        """Make a dictionary known that is not stored yet."""
         self._known[dictionary.id] = dictionary
 
 
@@ -94,7 +94,7 @@ class Samples(Struct):
     size: int = 0
 
     def add(self, payload: bytes) -> bytes | None:
-        """Gather one more; a trained dictionary as soon as there are enough."""
+        """Gather one more payload. Return a trained dictionary as soon as there are enough, else ``None``."""
         self.payloads.append(payload[:_LONGEST])
         self.size += len(self.payloads[-1])
         if len(self.payloads) < SAMPLES or self.size < _LEAST:
@@ -104,15 +104,15 @@ class Samples(Struct):
 
 
 def _train(samples: list[bytes], tried: list[bytes]) -> bytes | None:
-    """Learn a dictionary from some samples; ``None`` where it does not shorten others by a tenth."""
+    """Learn a dictionary from some samples; return ``None`` where it does not shorten others by a tenth."""
     try:
         dictionary = zstd.train_dict(samples, SIZE)
     except zstd.ZstdError:
-        return None  # nothing in common
+        return None  # the samples have nothing in common
     plain = sum(len(zstd.compress(sample)) for sample in tried)
     short = sum(len(zstd.compress(sample, zstd_dict=dictionary)) for sample in tried)
     return dictionary.dict_content if short * 10 < plain * 9 else None
 
 
 Current = Mapping[ObjectType, Dictionary]
-"""The dictionary that new objects of a type use, where there is one."""
+"""The dictionary that new objects of a type use, for each type that has one."""

@@ -1,7 +1,7 @@
-"""What an object is and how it is named. No I/O, no compression.
+"""The types of objects and the naming of objects. No I/O, no compression.
 
-The type and the version of the naming are part of what is hashed, so that a blob can never be passed off as a
-commit, and a later naming can never collide with this one.
+The type and the version of the naming are part of the hashed bytes, so that a blob can never be passed off as a commit,
+and a later naming can never collide with this one.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 ObjectId: TypeAlias = bytes
-"""32 bytes, see :func:`object_id`."""
+"""The name of an object, 32 bytes, see :func:`object_id`."""
 
 ID_SIZE: Final = 32
 NAMING_VERSION: Final = 1
 MAX_SIZE: Final = OBJECT_SIZE.most
-"""Longest payload, in bytes: what one row of an ordinary SQLite holds, less the rest of the row."""
+"""The longest payload in bytes: as much as one row of an ordinary SQLite holds, less the rest of the row."""
 
 _HEX: Final = frozenset("0123456789abcdef")
 _MAGIC: Final = b"epicvc-object\0"
 
 
 class ObjectType(IntEnum):
-    """What an object's payload is; the numbers are part of the format."""
+    """The kinds of payload; the numbers are part of the format."""
 
     BLOB = 1  # a file, or a value too long for its row
     NODE = 2  # a node of a tree
@@ -38,11 +38,11 @@ class ObjectType(IntEnum):
     MAPPING = 5
     SNAPSHOT = 6
     COMMIT = 7
-    DICTIONARY = 8  # what compressed objects have in common; part of no snapshot
+    DICTIONARY = 8  # the common content of compressed objects; part of no snapshot
 
 
 class Packed(NamedTuple):
-    """An object as it is stored and transferred; nothing of it is verified until it is unpacked."""
+    """An object as it is stored and transferred. Nothing in it is verified until it is unpacked."""
 
     id: ObjectId
     type: int
@@ -52,41 +52,41 @@ class Packed(NamedTuple):
 
 
 class ObjectSource(Protocol):
-    """Where objects can be read."""
+    """A place from which objects are read."""
 
     def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002  (the word of the format)
-        """The verified payload; raises ``DamagedObject`` when it is missing, damaged or of another type."""
+        """Return the verified payload; raise ``DamagedObject`` when it is missing, damaged or of another type."""
         ...
 
     def has(self, oid: ObjectId) -> bool:
-        """Whether an object of that name is there (not whether it is sound)."""
+        """Return whether there is an object of that name; it may still be damaged."""
         ...
 
 
 class ObjectSink(ObjectSource, Protocol):
-    """Where objects can be put, and read back at once."""
+    """A place into which objects are put, and from which they can be read at once."""
 
     def put(self, type: ObjectType, payload: bytes) -> ObjectId:  # noqa: A002
-        """Keep the payload and name it."""
+        """Keep the payload and return its name."""
         ...
 
 
 @cache
 def _started(object_type: int) -> _Hash:
-    from hashlib import sha256  # takes as long to import as all else here; who reads refs alone hashes nothing
+    from hashlib import sha256  # imported late: it takes as long as all else here, and reading refs hashes nothing
 
     return sha256(_MAGIC + bytes((object_type, NAMING_VERSION)))
 
 
 def object_id(object_type: int, payload: bytes) -> ObjectId:
-    """The name of a payload: SHA-256 over ``"epicvc-object" NUL type version payload``."""
+    """Return the name of a payload: SHA-256 over ``"epicvc-object" NUL type version payload``."""
     digest = _started(object_type).copy()
     digest.update(payload)
     return digest.digest()
 
 
 def check_type(oid: ObjectId, found: int, wanted: ObjectType) -> None:
-    """Refuse an object of another type than its reader expects.
+    """Refuse an object that is not of the type that its reader expects.
 
     Raises:
         DamagedObject: the types differ.
@@ -96,10 +96,10 @@ def check_type(oid: ObjectId, found: int, wanted: ObjectType) -> None:
 
 
 def is_id(text: str) -> bool:
-    """Whether the text is an object id: 64 lower-case hexadecimal digits."""
+    """Return whether a text is an object id: 64 lower-case hexadecimal digits."""
     return len(text) == 2 * ID_SIZE and is_hex(text)
 
 
 def is_hex(text: str) -> bool:
-    """Whether the text has lower-case hexadecimal digits only."""
+    """Return whether a text consists of lower-case hexadecimal digits."""
     return set(text) <= _HEX

@@ -1,4 +1,4 @@
-"""What names and values refs may have. The rules of ``git check-ref-format``, a little stricter; no I/O."""
+"""Checks the names and values of refs, by the rules of ``git check-ref-format``, a little stricter. No I/O."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from epicvc.store.objects import is_id
 
 HEAD: Final = "HEAD"
 SYMBOLIC: Final = "ref: "
-"""Before the name of another ref; only ``HEAD`` has such a value."""
+"""The prefix before the name of another ref; only ``HEAD`` has such a value."""
 
 _MAX_BYTES: Final = 255
 _FORBIDDEN: Final = frozenset(' ~^:?*[\\"<>|\x7f')

@@ -1,7 +1,7 @@
-"""Objects on their way into a store: named at once, compressed in threads, written in few large transactions.
+"""Stages objects on their way into a store: named at once, compressed in threads, written in few large transactions.
 
-It holds a bounded amount of memory, and everything put can be read back at once. For one thread, like the
-store; only compression runs beside it.
+It holds a bounded amount of memory, and every object that was put can be read back at once. Like the store it is for
+one thread; only compression runs in others.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 FLUSH_BYTES: Final = 32 << 20
 """A good ``flush_bytes``: each flush costs a few syncs of the disk."""
 
-_BATCH: Final = 256 << 10  # bytes of payload handed to a thread at once; smaller ones cost more than they compress
+# bytes of payload handed to a thread at once; a smaller batch costs more to hand over than to compress
+_BATCH: Final = 256 << 10
 _AHEAD: Final = 16 << 20  # bytes of payload that may wait for the threads
 _THREADS: Final = min(4, os.cpu_count() or 1)
 
@@ -35,9 +36,9 @@ class Staging:
     """A sink above a store.
 
     Args:
-        store: where objects go, and where those that it has are read.
-        flush_bytes: write to the store whenever this many compressed bytes have gathered; ``None``: only when
-            asked, so that a command that only reads can use it as an overlay.
+        store: the store that takes the objects, and from which the objects that it has are read.
+        flush_bytes: write to the store whenever this many compressed bytes have gathered; ``None``: only when asked, so
+            that a command that only reads can use it as an overlay.
     """
 
     def __init__(self, store: Store, *, flush_bytes: int | None) -> None:
@@ -52,8 +53,8 @@ class Staging:
         self._running: deque[tuple[Future[list[Packed]], int]] = deque()
         self._running_bytes = 0
         self._samples: dict[ObjectType, Samples] = {}
-        self._dictionaries: dict[ObjectType, Dictionary | None] = {}  # by type, as far as they were looked up
-        self._trained: dict[ObjectType, ObjectId] = {}  # to be noted in the store
+        self._dictionaries: dict[ObjectType, Dictionary | None] = {}  # by type, once looked up
+        self._trained: dict[ObjectType, ObjectId] = {}  # still to be recorded in the store
         self._recent = Recent()
 
     def __enter__(self) -> Self:
@@ -64,11 +65,11 @@ class Staging:
 
     @property
     def keeps(self) -> bool:
-        """Whether what is put here is meant for the store."""
+        """Tell whether the objects are meant for the store."""
         return self._flush_bytes is not None
 
     def close(self) -> None:
-        """Forget what was not flushed, and end the threads."""
+        """Drop the objects that were not flushed, and end the threads."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         self._pool = None
@@ -80,7 +81,7 @@ class Staging:
         self._packed_bytes = self._batch_bytes = self._running_bytes = 0
 
     def put(self, type: ObjectType, payload: bytes) -> ObjectId:  # noqa: A002  (the word of the format)
-        """Keep the payload and name it.
+        """Keep the payload and return its name.
 
         Raises:
             InvalidData: it is longer than an object can be.
@@ -97,7 +98,7 @@ class Staging:
         return oid
 
     def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002
-        """The payload of an object that was put or that the store has.
+        """Return the payload of an object that was put or that the store has.
 
         Raises:
             DamagedObject: it is missing, damaged, or of another type.
@@ -118,11 +119,11 @@ class Staging:
         return payload
 
     def has(self, oid: ObjectId) -> bool:
-        """Whether the object was put or the store has it."""
+        """Return whether the object was put or the store has it."""
         return oid in self._waiting or oid in self._packed or self._store.has(oid)
 
     def flush(self) -> None:
-        """Write everything to the store in one transaction: durable, though no ref leads there yet.
+        """Write everything to the store in one transaction: durable, though no ref points there yet.
 
         Raises:
             Unavailable: the store cannot be written.
@@ -131,7 +132,7 @@ class Staging:
         self._write()
 
     def flush_into(self, transaction: Transaction) -> None:
-        """Write everything as part of a transaction of the same store; it is kept here until that commits.
+        """Write everything as part of a transaction of the same store. It is kept here until that transaction commits.
 
         Raises:
             Unavailable: the store cannot be written.
@@ -159,9 +160,10 @@ class Staging:
 
     def _submit(self) -> None:
         size, jobs = self._batch_bytes, self._take_batch()
-        if jobs:  # reading a side again gives little that the store does not have
+        if jobs:  # often empty: reading a side again brings little that the store does not have
             if self._pool is None:
-                from concurrent.futures import ThreadPoolExecutor  # with logging, half as long as a start of Python
+                # with logging it takes half as long as a start of Python
+                from concurrent.futures import ThreadPoolExecutor
 
                 self._pool = ThreadPoolExecutor(_THREADS, "epicvc-pack")
             self._running.append((self._pool.submit(_pack_all, jobs), size))
@@ -185,7 +187,7 @@ class Staging:
         return jobs
 
     def _dictionary(self, kind: ObjectType, payload: bytes) -> Dictionary | None:
-        """What an object is compressed with; learns from it where there is nothing yet."""
+        """Return the dictionary to compress an object with; where there is none yet, learn from the object."""
         if kind not in LEARNT:
             return None
         if kind not in self._dictionaries:
@@ -219,7 +221,7 @@ class Staging:
             del self._waiting[each.id]
 
     def _drain(self) -> None:
-        self._keep(_pack_all(self._take_batch()))  # less than a thread is worth
+        self._keep(_pack_all(self._take_batch()))  # too little to be worth a thread
         while self._running:
             self._collect()
 

@@ -1,7 +1,7 @@
 """The store: objects, refs, the operation log and the intent of an unfinished operation, in one SQLite file.
 
-Every write is one transaction that is on disk when it ends. What objects mean, what a ref may point at and
-when a repo is locked is decided above. A store is for one thread.
+Every write is one transaction that is on disk when it ends. The meaning of objects, the targets of refs and the locking
+of a repo are decided above. A store is for one thread.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class Store:
         """Open a store.
 
         Args:
-            path: its file.
-            create: make it where there is none.
+            path: the store's file.
+            create: make the file where there is none.
             timeout: seconds to wait for another process.
             frozen: only read the file as it is: nothing is locked, recovered or written.
-            any_owner: it may belong to another user, since ours trusts it.
+            any_owner: the file may belong to another user, since ours trusts it.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no store.
             Refused: it belongs to another user.
             NewerFormat: a newer version wrote it.
             DamagedStore: it is no store, or a damaged one.
@@ -88,7 +88,7 @@ class Store:
     # --- objects ---
 
     def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002  (the word of the format)
-        """The verified payload of an object.
+        """Return the verified payload of an object.
 
         Raises:
             DamagedObject: it is missing, damaged, or of another type.
@@ -101,7 +101,7 @@ class Store:
 
     @property
     def dictionaries(self) -> Dictionaries:
-        """The compression dictionaries of its objects."""
+        """The compression dictionaries of the store's objects."""
         if self._dictionaries is None:
             from epicvc.store.dictionary import Dictionaries  # imports zstd
 
@@ -109,17 +109,17 @@ class Store:
         return self._dictionaries
 
     def dictionary_for(self, type: ObjectType) -> ObjectId | None:  # noqa: A002
-        """The dictionary that new objects of a type are compressed with; ``None`` before there is one."""
+        """Return the dictionary that new objects of a type are compressed with; ``None`` before there is one."""
         found = self._meta(f"dictionary.{type.value}")
         text = None if found is None else self._text(found, "the name of a dictionary")
         return bytes.fromhex(text) if text is not None and is_hex(text) and len(text) == 2 * ID_SIZE else None
 
     def has(self, oid: ObjectId) -> bool:
-        """Whether an object of that name is there (not whether it is sound)."""
+        """Return whether there is an object of that name; it may still be damaged."""
         return bool(self._db.run("SELECT 1 FROM object WHERE id = ?", (oid,)))
 
     def present(self, ids: Iterable[ObjectId]) -> set[ObjectId]:
-        """Those of the ids that are there, found in bulk."""
+        """Return those of the ids that the store has, looked up in bulk."""
         found: set[ObjectId] = set()
         for chunk in _chunks(ids):
             marks = ",".join("?" * len(chunk))
@@ -127,7 +127,7 @@ class Store:
         return found
 
     def stored_sizes(self, ids: Iterable[ObjectId]) -> dict[ObjectId, int]:
-        """How many bytes those of the ids take that are there."""
+        """Return the stored bytes of those of the ids that the store has."""
         found: dict[ObjectId, int] = {}
         for chunk in _chunks(ids):
             marks = ",".join("?" * len(chunk))
@@ -135,7 +135,7 @@ class Store:
         return found
 
     def packed(self, oid: ObjectId) -> Packed:
-        """An object as it is stored, not verified: for a transfer, whose receiver verifies it.
+        """Return an object as it is stored, not verified: for a transfer, whose receiver verifies it.
 
         Raises:
             DamagedObject: it is missing, or its row is malformed.
@@ -146,11 +146,11 @@ class Store:
         return packed_row((oid, *rows[0]))
 
     def objects(self) -> Iterator[tuple[ObjectId, int, int]]:
-        """Id, type and stored bytes of every object, read in bulk and in no order."""
+        """Yield id, type and stored bytes of every object, read in bulk and in no order."""
         yield from self._by_position("id, type, length(data)", 10_000)
 
     def resolve_prefix(self, prefix: str, type: ObjectType = ObjectType.COMMIT) -> list[ObjectId]:  # noqa: A002
-        """The objects of a type whose id begins with the given hexadecimal digits, in order."""
+        """Return the objects of a type whose ids begin with the given hexadecimal digits, in order."""
         if not prefix or len(prefix) > 2 * ID_SIZE or not is_hex(prefix.lower()):
             return []
         low, high = (bytes.fromhex(prefix.lower().ljust(2 * ID_SIZE, digit)) for digit in "0f")
@@ -160,10 +160,10 @@ class Store:
     # --- refs ---
 
     def ref(self, name: str) -> str | None:
-        """The value of a ref: a commit id in hexadecimal or, for ``HEAD``, possibly ``ref: `` and a name."""
+        """Return the value of a ref: a commit id in hexadecimal or, for ``HEAD``, possibly ``ref: `` and a name."""
         rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
         if not rows:
-            return self.refs().get(name)  # it may be missing because a row is lost
+            return self.refs().get(name)  # refs() checks the census, so that a lost row is not taken for a missing ref
         return self._ref_value(name, self._text(verified(self._path, name, rows[0])[1], name))
 
     def _ref_value(self, name: str, value: str) -> str:
@@ -174,10 +174,10 @@ class Store:
         return value
 
     def refs(self, prefix: str = "", *, checked: bool = True) -> dict[str, str]:
-        """The refs whose names begin with ``prefix``, by name.
+        """Return the refs whose names begin with ``prefix``, by name.
 
         Args:
-            prefix: of the names.
+            prefix: the beginning of the names.
             checked: refuse values that no ref can have.
 
         Raises:
@@ -194,10 +194,10 @@ class Store:
     # --- operations ---
 
     def operations(self, limit: int | None = None) -> Iterator[Operation]:
-        """The operation log, newest first.
+        """Yield the operation log, newest first.
 
         Args:
-            limit: how many at most; all if ``None``.
+            limit: the most entries to yield; all if ``None``.
 
         Raises:
             DamagedStore: an entry is malformed.
@@ -215,7 +215,7 @@ class Store:
         check_count(self._path, settings.get(CENSUS), "meta", len(rows))
 
     def operation(self, prefix: str) -> Operation:
-        """The operation that an id, or the beginning of one, names.
+        """Find the operation that an id, or the beginning of one, names.
 
         Raises:
             NotFound: there is none.
@@ -235,7 +235,7 @@ class Store:
         return read_operation(self._path, verified(self._path, f"operation {prefix}", found[0])[1:])
 
     def pending(self) -> Pending | None:
-        """The intent of an unfinished operation.
+        """Return the intent of an unfinished operation, or ``None``.
 
         Raises:
             DamagedStore: it is malformed.
@@ -253,12 +253,12 @@ class Store:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction of this store is open."""
+        """Tell whether a transaction of this store is open."""
         return self._db.in_transaction
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """One durable transaction: all of it when the block ends, nothing of it when the block raises.
+        """Open one durable transaction: all of it is written when the block ends, nothing of it when the block raises.
 
         Raises:
             DatabaseLocked: another process holds the store for too long.
@@ -282,7 +282,7 @@ class Store:
     def tidy(self) -> None:
         """Remove the journal that a crash left beside the file. The caller holds the repo's lock.
 
-        SQLite itself leaves one that holds nothing to be played back until the next write.
+        SQLite itself leaves a journal with nothing to play back until the next write.
 
         Raises:
             Unavailable: the store cannot be written.
@@ -292,14 +292,14 @@ class Store:
                 transaction.touch()
 
     def vacuum(self) -> None:
-        """Give free pages back, if they are enough to be worth writing the file anew."""
+        """Give free pages back, if there are enough of them to be worth writing the file anew."""
         pages, free = (self._db.run(f"PRAGMA {what}")[0][0] for what in ("page_count", "freelist_count"))
         if free * 4 > pages:
             self._prepare_to_write()
             self._db.run("VACUUM")
 
     def integrity(self, *, full: bool) -> list[str]:
-        """What SQLite itself finds wrong with the file; ``full`` compares indexes with tables too.
+        """Return the faults that SQLite itself finds in the file; ``full`` also compares indexes with tables.
 
         Raises:
             DamagedStore: too much is wrong to look further.
@@ -308,7 +308,7 @@ class Store:
         return [str(row[0]) for row in rows if row[0] != "ok"]
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """The rows of all objects as they are, unchecked, in the order of writing: for checking them all.
+        """Yield the unchecked rows of all objects in the order of writing, for checking them all.
 
         Raises:
             DamagedStore: the file is too damaged to go from one to the next.
@@ -321,14 +321,15 @@ class Store:
         sql = f"SELECT rowid, {columns} FROM object WHERE rowid > ? ORDER BY rowid LIMIT {page}"
         while rows := self._db.run(sql, (last,)):
             for position, *row in rows:
-                if position <= last:  # where a page refers to the wrong one, SQLite may go round in circles
+                # in a damaged file a page may refer to a wrong one, and SQLite may go round in circles
+                if position <= last:
                     raise DamagedStore(self._path, "its objects are out of order")
                 last = position
                 yield tuple(row)
 
     def _prepare_to_write(self) -> None:
         if not self._prepared_to_write:
-            # The mode is a property of the file: someone may have made it WAL, which has lost commits.
+            # The mode is a property of the file: somebody may have set it to WAL, which has lost commits.
             self._db.run("PRAGMA journal_mode = DELETE")
             self._db.run("PRAGMA cache_size = -8192")
             self._prepared_to_write = True
@@ -345,11 +346,12 @@ class Store:
                     raise DamagedStore(self._path, f"operation number {last - 1} is lost")
                 yield read_operation(self._path, verified(self._path, f"operation {row[1]!r}", row)[1:])
                 last = row[0]
-        if census_of(self._db)[OLDEST] < last:  # others may have dropped the oldest entries since, no newer ones
+        # other processes may have dropped the oldest entries meanwhile, but no newer ones
+        if census_of(self._db)[OLDEST] < last:
             raise DamagedStore(self._path, f"operation number {last - 1} is lost")
 
     def _meta(self, key: str) -> object:
-        """One of the store's own settings; ``None`` where it is not set."""
+        """Return one of the store's own settings; ``None`` where it is not set."""
         rows = self._db.run("SELECT key, value, crc FROM meta WHERE key = ?", (key,))
         return verified(self._path, key, rows[0])[1] if rows else None
 
@@ -360,7 +362,7 @@ class Store:
 
 
 def packed_row(row: Sequence[object]) -> Packed:
-    """A row of objects as a value.
+    """Return a row of objects as a value.
 
     Raises:
         DamagedObject: a column has another type than it should.

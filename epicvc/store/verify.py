@@ -1,7 +1,6 @@
-"""Verifying everything in a store, and deleting what nothing leads to.
+"""Verifies everything in a store, and deletes objects that nothing leads to.
 
-What leads where (commits to snapshots to trees) is known above; :func:`epicvc.store.tree.tree.walk` follows a
-tree.
+The paths from commits to snapshots to trees are known above; :func:`epicvc.store.tree.tree.walk` follows a tree.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ _TYPES: Final = frozenset(ObjectType)
 
 
 class Problem(Struct, frozen=True):
-    """One thing that is wrong with a store.
+    """One fault of a store.
 
     Attributes:
         object: hexadecimal id of the object, or ``None``.
         kind: ``store``, ``object``, ``ref`` or ``operation``.
-        message: what is wrong, one sentence without a full stop.
+        message: the fault, one sentence without a full stop.
     """
 
     object: str | None
@@ -40,10 +39,10 @@ def verify_objects(store: Store, *, full: bool) -> Iterator[Problem]:
 
     Args:
         store: the store.
-        full: have SQLite compare indexes with tables too.
+        full: let SQLite compare indexes with tables too.
 
     Yields:
-        What is wrong; nothing for a sound store.
+        The faults; nothing for a sound store.
 
     Raises:
         Unavailable: the store cannot be read now.
@@ -107,11 +106,11 @@ def delete_unreachable(store: Store, reachable: set[ObjectId], oldest: str = "")
 
     Args:
         store: the store.
-        reachable: what to keep.
-        oldest: entries of the operation log from before this time go in the same transaction.
+        reachable: the objects to keep.
+        oldest: entries of the operation log from before this time are dropped in the same transaction.
 
     Returns:
-        How many objects were deleted, and how many bytes their data took.
+        The number of deleted objects, and the bytes that their data took.
 
     Raises:
         Unavailable: the store cannot be written.
@@ -127,10 +126,10 @@ def delete_unreachable(store: Store, reachable: set[ObjectId], oldest: str = "")
             transaction.forget_operations(oldest)
             transaction.delete_objects(unreachable)
             transaction.delete_unused_dictionaries()
-        # It cannot be part of a transaction, and needs space of its own. If it fails, what comes next reuses the space.
+        # VACUUM cannot be part of a transaction, and needs space of its own. If it fails, later writes reuse the space.
         with suppress(Unavailable):
             store.vacuum()
     finally:
         with suppress(EpicvcError):
-            store.tidy()  # a journal that could not be removed
+            store.tidy()  # removes a journal that is left over
     return len(unreachable), freed

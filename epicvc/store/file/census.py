@@ -1,8 +1,8 @@
-"""How many rows the small tables of a store must have, kept in a row of its own.
+"""The census: the number of rows that each small table of a store must have, kept in a row of its own.
 
-A checksum proves a row that is there. Where a bit turns over in a page's own count of rows, SQLite sees one row fewer
-and finds nothing wrong: a branch, the intent of an unfinished operation or an entry of the log would be gone unseen.
-Objects need no count, since whoever wants one knows its name.
+A checksum proves a row that exists. Where a bit turns over in a page's own count of rows, SQLite sees one row fewer and
+finds nothing wrong: a branch, the intent of an unfinished operation or an entry of the log would be lost unseen.
+Objects need no count, since their readers know their names.
 """
 
 from __future__ import annotations
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
     from epicvc.store.file.sqlite import Connection
 
 CENSUS: Final = "rows"
-"""The key of the row in ``meta``."""
+"""The key of the census row in ``meta``."""
 
 OLDEST: Final = "oldest"
-"""The number of the oldest operation, or the next one's where there is none; from there on no number is left out."""
+"""The number of the oldest operation, or of the next one where there is none. From there on no number is left out."""
 
 EMPTY: Final = {"meta": 2, OLDEST: 1, "pending": 0, "ref": 0}
-"""The census of a new store: by table, how many rows it has."""
+"""The census of a new store: the number of rows of each table."""
 
 CENSUS_ROW: Final = f"SELECT key, value, crc FROM meta WHERE key = '{CENSUS}'"
-"""Selects the row. It belongs into the statement that reads what is counted, since others write meanwhile."""
+"""Selects the census row. It has to be part of the statement that reads the counted rows: others write meanwhile."""
 
 
 def dump_census(census: Mapping[str, int]) -> str:
-    """The value of the row."""
+    """Return the value of the census row."""
     return " ".join(f"{name}={census[name]}" for name in sorted(census))
 
 
 def read_census(path: str, row: Sequence[object] | None) -> dict[str, int]:
-    """The census of its row.
+    """Read the census from its row.
 
     Args:
         path: the store's file, for the message.
-        row: what :data:`CENSUS_ROW` found.
+        row: the result of :data:`CENSUS_ROW`.
 
     Raises:
-        DamagedStore: it is missing or malformed.
+        DamagedStore: the row is missing or malformed.
     """
     if row is None or row[0] is None:
         raise DamagedStore(path, "its count of rows is missing")
@@ -54,7 +54,7 @@ def read_census(path: str, row: Sequence[object] | None) -> dict[str, int]:
 
 
 def census_of(connection: Connection) -> dict[str, int]:
-    """The census as it is now.
+    """Read the current census of a store.
 
     Raises:
         DamagedStore: it is missing or malformed.
@@ -64,13 +64,13 @@ def census_of(connection: Connection) -> dict[str, int]:
 
 
 def check_count(path: str, row: Sequence[object] | None, table: str, found: int) -> None:
-    """Make sure that a table has the rows that it must have.
+    """Make sure that a table has as many rows as the census says.
 
     Args:
         path: the store's file, for the message.
-        row: what :data:`CENSUS_ROW` found, in the same statement.
+        row: the result of :data:`CENSUS_ROW` in the same statement.
         table: the table.
-        found: how many rows it has.
+        found: the number of rows that it has.
 
     Raises:
         DamagedStore: it has more or fewer.
@@ -81,10 +81,10 @@ def check_count(path: str, row: Sequence[object] | None, table: str, found: int)
 
 
 def next_number(connection: Connection) -> int:
-    """The number that the next operation gets, as AUTOINCREMENT would give it.
+    """Return the number that the next operation gets, as AUTOINCREMENT would give it.
 
     Raises:
-        DamagedStore: it does not go on from the newest operation, or all of these are lost.
+        DamagedStore: it does not follow the newest operation, or all operations are lost.
     """
     sql = (
         "SELECT (SELECT seq FROM sqlite_sequence WHERE name = 'operation'), (SELECT max(seq) FROM operation), m.* "

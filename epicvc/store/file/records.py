@@ -1,6 +1,6 @@
-"""What the store keeps besides objects and refs: the operation log and the intent of an unfinished operation.
+"""The values of the operation log and of the intent of an unfinished operation, and their rows.
 
-Values and their rows only; :mod:`epicvc.store.store` reads and writes them.
+This module reads and writes no file; :mod:`epicvc.store.store` does.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PENDING_COLUMNS: Final = "operation, command, database, prepared, before, after,
 
 
 class View(Struct, frozen=True):
-    """What an operation finds and leaves.
+    """The state of a repo before or after an operation.
 
     Attributes:
-        refs: every ref, ``HEAD`` included, with the value that :meth:`Store.refs` gives.
+        refs: every ref, ``HEAD`` included, with the value that :meth:`Store.refs` returns.
         snapshot: hexadecimal id of the snapshot of both sides; ``None`` if none was taken.
     """
 
@@ -40,8 +40,8 @@ class Operation(Struct, frozen=True):
         id: 32 lower-case hexadecimal digits.
         time: UTC, ISO 8601 with microseconds.
         command: the command line, without secrets.
-        description: what it did, for people.
-        user: who ran it.
+        description: a description of the changes, for people.
+        user: the user who ran it.
         before: the view that it found.
         after: the view that it left.
         undoes: id of the operation that it undid.
@@ -65,11 +65,11 @@ class Pending(Struct, frozen=True):
     Attributes:
         operation: id of the operation.
         command: the command line, without secrets.
-        database: whether the database decides the outcome.
-        prepared: whether everything that the outcome needs is stored.
+        database: the database decides the outcome.
+        prepared: everything that the outcome needs is stored.
         before: the view to return to.
         after: the view to reach, once it is known.
-        details: what the layer above needs to finish or roll back.
+        details: data that the layer above needs to finish or roll back.
     """
 
     operation: str
@@ -85,7 +85,7 @@ Row = Sequence[object]
 
 
 def operation_row(operation: Operation) -> tuple[str | None, ...]:
-    """The values of :data:`OPERATION_COLUMNS`."""
+    """Return the values of :data:`OPERATION_COLUMNS`."""
     return (
         operation.id,
         operation.time,
@@ -100,7 +100,7 @@ def operation_row(operation: Operation) -> tuple[str | None, ...]:
 
 
 def read_operation(path: str, row: Row) -> Operation:
-    """The operation that a row of :data:`OPERATION_COLUMNS` holds.
+    """Return the operation in a row of :data:`OPERATION_COLUMNS`.
 
     Raises:
         DamagedStore: the row is malformed.
@@ -121,7 +121,7 @@ def read_operation(path: str, row: Row) -> Operation:
 
 
 def pending_row(pending: Pending) -> tuple[str | int | None, ...]:
-    """The values of :data:`PENDING_COLUMNS`."""
+    """Return the values of :data:`PENDING_COLUMNS`."""
     return (
         pending.operation,
         bindable(pending.command),
@@ -134,7 +134,7 @@ def pending_row(pending: Pending) -> tuple[str | int | None, ...]:
 
 
 def read_pending(path: str, row: Row) -> Pending:
-    """The intent that a row of :data:`PENDING_COLUMNS` holds.
+    """Return the intent in a row of :data:`PENDING_COLUMNS`.
 
     Raises:
         DamagedStore: the row is malformed.

@@ -1,8 +1,8 @@
 """Checksums of the rows that no object id covers: refs, the operation log, the intent, the store's own settings.
 
-An object proves itself by its name. These rows could rot unseen, and a branch would point elsewhere or an undo go
-back to something else. A CRC-32 finds every error of a single bit and of up to 32 in a row; it does not defend against
-somebody who writes to the store.
+An object proves itself by its name. These rows could rot unseen, and then a branch would point elsewhere or an undo
+would go back to another state. A CRC-32 finds every error of a single bit and of up to 32 bits in a row. It does not
+defend against somebody who writes to the store.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from epicvc.errors import DamagedStore
 
 
 def crc_of(*values: object) -> int:
-    """The checksum of a row's values, which are texts, integers and NULL."""
+    """Return the checksum of a row's values, which are texts, integers and NULL."""
     crc = 0
     for value in values:
         if value is None:
@@ -28,12 +28,12 @@ def crc_of(*values: object) -> int:
 
 
 def verified(path: str, what: str, row: Sequence[object]) -> Sequence[object]:
-    """A row without its checksum, which is its last value.
+    """Return a row without its checksum, which is its last value.
 
     Args:
         path: the store's file, for the message.
-        what: what the row is, for the message.
-        row: its values.
+        what: the name of the row, for the message.
+        row: the values of the row.
 
     Raises:
         DamagedStore: the checksum is not that of the values.

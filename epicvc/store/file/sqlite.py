@@ -1,6 +1,6 @@
-"""The store's SQLite file: opening it safely, its tables, and SQLite's errors in our words.
+"""The store's SQLite file: opens it safely, makes its tables, and translates SQLite's errors into ours.
 
-Knows the tables but not what is in them.
+This module knows the tables but not their contents.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ APPLICATION_ID: Final = 0x65707663  # "epvc"
 FORMAT: Final = 1
 PAGE_SIZE: Final = 4096
 TIMEOUT: Final = 10.0
-"""How long to wait for another process, in seconds. Transactions are short, but a disk may be slow."""
+"""Seconds to wait for another process. Transactions are short, but a disk may be slow."""
 
-# Objects lie in the order of writing and an index holds their ids: ids are random, and data filed under them
-# would be written all over the file.
+# Objects lie in the order of writing, and an index holds their ids. Ids are random: data filed under them would be
+# written all over the file.
 TABLES: Final = {
     "meta": "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, crc INTEGER NOT NULL) WITHOUT ROWID",
     "object": """
@@ -61,12 +61,12 @@ _CATALOGUE: Final = {
     ("table", "sqlite_sequence", "sqlite_sequence", "CREATE TABLE sqlite_sequence(name,seq)"),
     *(("index", f"sqlite_autoindex_{table}_1", table, None) for table in ("object", "operation")),
 }
-"""What SQLite's own catalogue says of a sound store."""
+"""The entries of SQLite's own catalogue in a sound store."""
 
 Values = Sequence[bytes | str | int | None]
 
 _SUPER_JOURNAL: Final = bytes.fromhex("d9d505f920a163d7")
-"""The end of a journal that names a journal above it, which SQLite removes once it has played this one back."""
+"""The end of a journal that names another journal above it, which SQLite removes after playing this one back."""
 
 _UNAVAILABLE: Final = frozenset(
     (
@@ -86,12 +86,12 @@ _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE
 
 
 class Connection:
-    """A connection whose errors are ours.
+    """A connection that raises our errors.
 
     Args:
         path: the file, which must exist.
         timeout: seconds to wait for another process.
-        frozen: read the file as it is, without locks and without what lies beside it.
+        frozen: read the file as it is, without locks and without the files beside it.
     """
 
     def __init__(self, path: Path, timeout: float, *, frozen: bool = False) -> None:
@@ -103,7 +103,7 @@ class Connection:
         except sqlite3.Error as error:
             raise self.translate(error) from error
         self.run("PRAGMA synchronous = EXTRA")
-        # The schema is read from the file: nothing in it may call functions or hide a damaged page.
+        # The schema comes from the file: nothing in it may call functions or hide a damaged page.
         self.run("PRAGMA trusted_schema = OFF")
         self.run("PRAGMA cell_size_check = ON")
 
@@ -117,11 +117,11 @@ class Connection:
             return self._raw.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise self.translate(error) from error
-        except UnicodeDecodeError as error:  # the module cannot even say what is wrong with a damaged definition
+        except UnicodeDecodeError as error:  # Python fails to decode SQLite's message about a damaged definition
             raise DamagedStore(str(self.path), "its definitions are no text") from error
 
     def run_many(self, sql: str, rows: Iterable[Values]) -> int:
-        """Run one statement for each row; how many rows of the table it changed.
+        """Run one statement for each row, and return how many rows of the table it changed.
 
         Raises:
             EpicvcError: see :meth:`translate`.
@@ -133,7 +133,7 @@ class Connection:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether a transaction is open."""
+        """Tell whether a transaction is open."""
         return self._raw.in_transaction
 
     def begin(self) -> None:
@@ -145,22 +145,22 @@ class Connection:
         self.run("BEGIN IMMEDIATE")
 
     def rollback(self) -> None:
-        """Give up the transaction, if one is open."""
+        """Roll the transaction back, if one is open."""
         if self._raw.in_transaction:
-            # A failure to roll back is repaired by whoever opens the file next; the first error matters more.
+            # The next process that opens the file repairs a failed rollback; the first error matters more.
             with suppress(sqlite3.Error):
                 self._raw.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close the connection, giving up an open transaction."""
+        """Close the connection, which rolls back an open transaction."""
         self._raw.close()
 
     def translate(self, error: sqlite3.Error) -> EpicvcError | sqlite3.Error:
-        """The error in our words; the error itself when it can only be a bug."""
+        """Return the error in our words; the error itself when it can only be a bug."""
         path, text = str(self.path), str(error)
         code = getattr(error, "sqlite_errorcode", None)
         if code is None:
-            # The module's own: text that is no UTF-8 is damage, anything else is misuse.
+            # An error of the sqlite3 module itself: text that is no UTF-8 is damage, anything else is misuse.
             return DamagedStore(path, text) if "decode" in text else error
         primary = code & 0xFF
         if primary in _LOCKED:
@@ -171,7 +171,7 @@ class Connection:
 
 
 def bindable(text: str) -> str:
-    """Text that SQLite takes: bytes that are no UTF-8, which Python shows as lone surrogates, are written out."""
+    """Return a text that SQLite accepts: bytes that are no UTF-8, shown by Python as lone surrogates, are escaped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
@@ -180,13 +180,13 @@ def connect(path: Path, *, create: bool, timeout: float, frozen: bool = False, a
 
     Args:
         path: the file.
-        create: make it where there is none.
+        create: make the file where there is none.
         timeout: seconds to wait for another process.
         frozen: see :class:`Connection`.
-        any_owner: it may belong to another user, since ours trusts it.
+        any_owner: the file may belong to another user, since ours trusts it.
 
     Raises:
-        NotFound: there is none, or nothing in it, and it is not to be made.
+        NotFound: there is no file, or it is empty, and it is not to be made.
         Refused: it belongs to another user or is no ordinary file.
         NewerFormat: a newer version wrote it.
         DamagedStore: it is no store.
@@ -211,7 +211,7 @@ def _create_file(path: Path) -> None:
     except OSError as error:
         raise FileUnavailable(str(path.parent), error.strerror or str(error)) from error
     try:
-        # Made here, since SQLite would make it readable by everyone.
+        # Made here and not by SQLite, which would make it readable by everyone.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         return
@@ -231,7 +231,7 @@ def _check_owner(path: Path, *, any_owner: bool) -> None:
     if (odd := odd_companion(path)) is not None:
         raise Refused(f"{odd} is not an ordinary file", hint="take it away")
     own = os.geteuid()
-    # Whoever owns the directory can put a journal beside the file, which SQLite would play back into it.
+    # The owner of the directory can put a journal beside the file, which SQLite would play back into it.
     if not any_owner and (found.st_uid != own or above.st_uid not in (own, 0)):
         raise Refused(f"{path} belongs to another user", hint="if you trust who owns it, run `epicvc adopt`")
 
@@ -261,7 +261,7 @@ def _check_format(connection: Connection, *, create: bool) -> None:
         _create_tables(connection)
         application, version = _format(connection)
     elif (application, version) == (0, 0) and not connection.run("SELECT 1 FROM sqlite_master LIMIT 1"):
-        # A crash while it was made.
+        # The process that made it crashed before it had tables.
         raise NotFound(f"the store {connection.path} is empty", hint="run `epicvc init`")
     if application != APPLICATION_ID:
         raise DamagedStore(str(connection.path), "it is not an epicvc store")
@@ -278,13 +278,13 @@ def _format(connection: Connection) -> tuple[int, int]:
 
 
 def _create_tables(connection: Connection) -> None:
-    import uuid  # only ever needed here
+    import uuid  # imported late: needed only for a new store
 
     connection.run(f"PRAGMA page_size = {PAGE_SIZE}")
     connection.run("PRAGMA journal_mode = DELETE")
     connection.begin()
     try:
-        # Another process may have been faster, and a database of someone else must stay as it is.
+        # Another process may have made the tables meanwhile, and somebody else's database must stay as it is.
         if not connection.run("SELECT 1 FROM sqlite_master LIMIT 1"):
             for statement in TABLES.values():
                 connection.run(statement)

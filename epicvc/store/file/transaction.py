@@ -1,6 +1,6 @@
-"""What can be written to a store, within one transaction.
+"""The writes to a store, within one transaction.
 
-Begun and ended by :meth:`epicvc.store.store.Store.transaction`.
+A transaction is begun and ended by :meth:`epicvc.store.store.Store.transaction`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LEARNT: Final = 2  # codec.Codec.LEARNT; that module imports zstd
 
 
 class Transaction:
-    """What can be written; made by :meth:`Store.transaction`, of no use after it."""
+    """The writes of one transaction. Made by :meth:`Store.transaction`, and of no use after it."""
 
     def __init__(self, connection: Connection) -> None:
         self._db = connection
@@ -40,7 +40,7 @@ class Transaction:
         return self._census
 
     def finish(self) -> None:
-        """Write down how many rows there are now; the last step before the commit."""
+        """Write the census of the rows, as the last step before the commit."""
         if self._census is not None:
             self._set(CENSUS, dump_census(self._census))
 
@@ -48,11 +48,11 @@ class Transaction:
         self._db.run("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (key, value, crc_of(key, value)))
 
     def put_packed(self, objects: Iterable[Packed]) -> None:
-        """Store objects; those that are there stay as they are. Nothing is verified: see ``codec.unpack``."""
+        """Store objects; existing ones stay as they are. Nothing is verified: see ``codec.unpack``."""
         self._db.run_many("INSERT INTO object VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING", objects)
 
     def set_dictionary(self, type: ObjectType, oid: ObjectId) -> None:  # noqa: A002
-        """Have new objects of a type compressed with a dictionary, which is stored in the same transaction."""
+        """Compress new objects of a type with a dictionary from now on. It is stored in the same transaction."""
         key = f"dictionary.{type.value}"
         self._count("meta", not self._db.run("SELECT 1 FROM meta WHERE key = ?", (key,)))
         self._set(key, oid.hex())
@@ -62,7 +62,7 @@ class Transaction:
         self._set("repo_id", repo_id)
 
     def delete_unused_dictionaries(self) -> int:
-        """Delete the dictionaries that no object needs and that new ones do not use, for ``gc`` alone."""
+        """Delete the dictionaries that neither stored nor new objects use, and count them. For ``gc`` alone."""
         sql = (
             "DELETE FROM object WHERE type = ? AND id NOT IN (SELECT substr(data, 1, ?) FROM object WHERE codec = ?) "
             "AND lower(hex(id)) NOT IN (SELECT value FROM meta)"
@@ -70,11 +70,11 @@ class Transaction:
         return self._db.run_many(sql, [(ObjectType.DICTIONARY, ID_SIZE, _LEARNT)])
 
     def delete_objects(self, ids: Iterable[ObjectId]) -> int:
-        """Delete objects, for ``gc`` alone; how many were there."""
+        """Delete objects, and return how many there were. For ``gc`` alone."""
         return self._db.run_many("DELETE FROM object WHERE id = ?", ((oid,) for oid in ids))
 
     def set_ref(self, name: str, new: str | None, expected: str | None) -> None:
-        """Move a ref if it is where it is expected.
+        """Move a ref if it has the expected value.
 
         Args:
             name: ``HEAD`` or a name that begins with ``refs/``.
@@ -83,10 +83,10 @@ class Transaction:
 
         Raises:
             UnsafeName: the name is no name of a ref.
-            InvalidData: the value is none.
-            RefMoved: the ref is somewhere else.
+            InvalidData: the value is no value of a ref.
+            RefMoved: the ref has another value.
         """
-        if new is not None:  # whatever is there can be deleted
+        if new is not None:  # a ref with a bad name or value can still be deleted
             check_name(name)
             check_value(name, new)
         rows = self._db.run("SELECT name, value, crc FROM ref WHERE name = ?", (bindable(name),))
@@ -111,26 +111,26 @@ class Transaction:
         self._db.run(sql, (*row, crc_of(*row)))
 
     def forget_operations(self, before: str) -> int:
-        """Drop the log's oldest entries, for ``gc`` alone.
+        """Drop the log's oldest entries. For ``gc`` alone.
 
         Args:
-            before: all that are older than the first entry from this time on (UTC, as the log has it) go.
+            before: a time (UTC, as in the log). All entries go that are older than the first one from this time on.
 
         Returns:
-            How many there were.
+            The number of entries that were dropped.
         """
         kept = self._db.run("SELECT min(seq) FROM operation WHERE time >= ?", (before,))[0][0]
         oldest = next_number(self._db) if kept is None else int(kept)
         dropped = len(self._db.run("DELETE FROM operation WHERE seq < ? RETURNING seq", (oldest,)))
         self._counted()[OLDEST] += dropped
-        self.finish()  # who adds an entry in the same transaction has to find the number
+        self.finish()  # written now: adding an entry in the same transaction needs the number
         return dropped
 
     def replace_operation(self, old: str, operation: Operation) -> None:
-        """Put an entry into the place of the newest one of the log, which it includes.
+        """Replace the newest entry of the log by one that includes it.
 
         Raises:
-            NotFound: that one is not the newest.
+            NotFound: ``old`` is not the newest.
         """
         number = next_number(self._db) - 1
         if not self._db.run("DELETE FROM operation WHERE seq = ? AND id = ? RETURNING seq", (number, old)):
@@ -138,7 +138,7 @@ class Transaction:
         self._insert_operation(number, operation)
 
     def set_pending(self, pending: Pending | None) -> None:
-        """Put the intent of an unfinished operation in the place of what was there; ``None`` removes it."""
+        """Replace the intent of an unfinished operation; ``None`` removes it."""
         self._db.run("DELETE FROM pending")
         self._counted()["pending"] = int(pending is not None)
         if pending is not None:
@@ -148,14 +148,14 @@ class Transaction:
             self._db.run("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, crc_of(*row)))
 
     def touch(self) -> None:
-        """Have something to commit, and change nothing."""
+        """Give the transaction something to commit without changing anything."""
         self._db.run(f"PRAGMA user_version = {FORMAT}")
 
     def after_commit(self, action: Callable[[], None]) -> None:
-        """Have something done once the transaction is on disk, and not at all if it never is."""
+        """Register an action to run once the transaction is on disk, and never if it is not."""
         self._after.append(action)
 
     def committed(self) -> None:
-        """Do what was left for after the commit."""
+        """Run the actions that were registered for after the commit."""
         for action in self._after:
             action()

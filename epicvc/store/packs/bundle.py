@@ -1,6 +1,6 @@
-"""Bundles: packs and one log entry in one file, written once and never changed.
+"""Reads and writes bundles: packs and one log entry in one file, written once and never changed.
 
-A bundle is read like a remote with a single entry. What is in it is not trusted: see
+A bundle is read like a remote with a single entry. Its contents are not trusted: see
 :mod:`epicvc.store.packs.quarantine`.
 """
 
@@ -23,16 +23,16 @@ from epicvc.store.packs.pack import DIGEST_SIZE, LARGEST, pack_id
 from epicvc.store.refs import check_name, check_value
 
 MAGIC: Final = b"EPVCbdl\x01"
-"""What a bundle begins with; the last byte is the version of its layout."""
+"""The first bytes of a bundle; the last of them is the version of its layout."""
 
 VERSION: Final = 1
 """The version of the format and of log entries."""
 
 LONGEST_ENTRY: Final = 1 << 20
-"""Bytes of a log entry."""
+"""The most bytes of a log entry."""
 
 LONGEST_FORMAT: Final = 1 << 16
-"""Bytes of the format."""
+"""The most bytes of the format."""
 
 _SECTION: Final = Struct(">cQ")
 _FORMAT, _PACK, _ENTRY = b"F", b"P", b"L"
@@ -43,14 +43,14 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What kind of remote it is.
+    """The kind of a remote.
 
     Attributes:
-        version: of the format.
-        remote: 32 hexadecimal digits that tell it from others.
+        version: the version of the format.
+        remote: 32 hexadecimal digits that tell the remote from others.
         digest: the hash that names packs and entries.
-        append_only: nothing is ever dropped from it.
-        encrypted: whether packs and entries are.
+        append_only: nothing is ever dropped from the remote.
+        encrypted: packs and entries are encrypted.
     """
 
     version: int
@@ -61,7 +61,7 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What an incremental bundle goes on from.
+    """The commit that an incremental bundle builds on.
 
     Attributes:
         commit: the commit whose objects its reader must have.
@@ -73,21 +73,21 @@ class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class LogEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One entry of a log: which refs moved, and which packs there are.
+    """One entry of a log: the refs that moved, and the packs.
 
     Attributes:
-        version: of the format.
+        version: the version of the format.
         remote: as in the format.
         seq: its number; that of a bundle is 1.
         parent: SHA-256 of the entry before; ``None``: there is none.
-        time: when, UTC.
-        writer: who.
+        time: the time of writing, UTC.
+        writer: the user who wrote it.
         nonce: 32 hexadecimal digits, by which a writer knows its own entry.
-        refs: what moved, from where to where.
-        packs: names of the packs that came.
+        refs: the refs that moved, each with its old and its new value.
+        packs: names of the packs that were added.
         drop: names of the packs that are of no use any more.
-        full: refs and packs are all that there are.
-        base: what the reader must have already.
+        full: refs and packs are complete.
+        base: the commit that the reader must have already.
     """
 
     version: int
@@ -105,7 +105,7 @@ class LogEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A bundle that was written: its file and how long it is."""
+    """A bundle that was written: its file and its size in bytes."""
 
     path: Path
     size: int
@@ -117,12 +117,12 @@ def write_bundle(
     """Write a bundle, whole or not at all.
 
     Args:
-        path: where, in a directory that is there; a file of that name is refused.
+        path: the file to write, in an existing directory; an existing file is refused.
         packs: its packs, in an order in which their objects can be read.
         refs: its refs.
-        time: when, UTC, ISO 8601.
-        writer: who.
-        base: what its reader must have already.
+        time: the time of writing, UTC, ISO 8601.
+        writer: the user who writes it.
+        base: the commit that its reader must have already.
 
     Raises:
         InvalidData: there is a file already.
@@ -174,12 +174,12 @@ def _write(staged: Path, sections: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 class Bundle:
-    """A bundle whose outline was read: the order of its sections, its format and its entry. Packs are not yet.
+    """A bundle of which the outline was read: the order of its sections, its format and its entry, but no pack yet.
 
     Attributes:
-        path: its file.
-        size: its bytes.
-        format: what it says of itself.
+        path: the file.
+        size: its size in bytes.
+        format: its format section.
         entry: its log entry.
         entry_id: SHA-256 of the entry, by which other bundles name it.
     """
@@ -213,7 +213,7 @@ class Bundle:
             raise FileUnavailable(str(self.path), error.strerror or str(error)) from error
 
     def _sections(self, file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
-        """Kind, place and length of each section up to the checksum."""
+        """Yield kind, place and length of each section up to the checksum."""
         at, end = len(MAGIC), self.size - DIGEST_SIZE
         while at < end:
             file.seek(at)
@@ -246,7 +246,7 @@ class Bundle:
             raise self._damaged(f"a part of it is malformed: {error}") from error
 
     def _check(self) -> None:
-        """Refuse an entry that does not fit the bundle, or names what cannot be."""
+        """Refuse an entry that does not fit the bundle, or that has impossible ids, packs or refs."""
         found, entry = self.format, self.entry
         if found.digest != "sha256" or found.encrypted or found.remote != entry.remote:
             raise self._damaged("its format and its entry do not fit each other, or need what this epicvc has not")
@@ -263,14 +263,14 @@ class Bundle:
 
     @property
     def refs(self) -> dict[str, str]:
-        """Its refs, by name."""
+        """The bundle's refs, by name."""
         return {name: new for name, (_, new) in self.entry.refs.items() if new is not None}
 
     def packs(self) -> Iterator[bytes]:
-        """Its packs in order, each of which bears its name.
+        """Yield the packs in order, each checked against its name.
 
         Raises:
-            DamagedBundle: one does not.
+            DamagedBundle: a pack does not match its name.
         """
         with self._open() as file, reporting(self.path):
             for name, section in zip(self.entry.packs, self._packs, strict=True):

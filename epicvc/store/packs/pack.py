@@ -1,6 +1,6 @@
 """Packs: many objects in one immutable file, in the store's own encoding. No I/O.
 
-What is read here is only taken apart: nothing of an object is verified until it is unpacked.
+Reading a pack only takes it apart: no object is verified until it is unpacked.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from epicvc.errors import InvalidData
 from epicvc.store.objects import ID_SIZE, MAX_SIZE, ObjectId, Packed
 
 MAGIC: Final = b"EPVCpck\x01"
-"""What a pack begins with; the last byte is the version of its format."""
+"""The first bytes of a pack; the last of them is the version of its format."""
 
 LIMIT: Final = 16 << 20
-"""Bytes of a pack, unless a single object is longer."""
+"""The most bytes of a pack, unless a single object is longer."""
 
 DIGEST_SIZE: Final = 32
 
@@ -27,11 +27,11 @@ _COUNT: Final = Struct(">I")
 _TAIL: Final = _COUNT.size + DIGEST_SIZE
 
 LARGEST: Final = MAX_SIZE + _RECORD.size + _ENTRY.size + len(MAGIC) + _TAIL
-"""Bytes of the longest pack: one object of the greatest size."""
+"""The size in bytes of the longest pack: one object of the greatest size."""
 
 
 class _Writer:
-    """A pack that grows."""
+    """A pack that is being written."""
 
     def __init__(self) -> None:
         self._data = bytearray(MAGIC)
@@ -44,12 +44,12 @@ class _Writer:
         self._data += packed.data
 
     def has_room(self, packed: Packed) -> bool:
-        """Whether an object may still be added."""
+        """Return whether an object may still be added."""
         size = len(self._data) + len(packed.data) + _RECORD.size + _ENTRY.size * (len(self._index) + 1) + _TAIL
         return not self._index or size <= LIMIT
 
     def finish(self) -> bytes:
-        """The pack's bytes."""
+        """Return the pack's bytes."""
         for entry in sorted(self._index):
             self._data += _ENTRY.pack(*entry)
         self._data += _COUNT.pack(len(self._index))
@@ -57,10 +57,10 @@ class _Writer:
 
 
 def write_packs(objects: Iterable[Packed]) -> Iterator[bytes]:
-    """Packs with the objects in the order given; none where there is no object.
+    """Yield packs with the objects in the order given; none where there is no object.
 
     Args:
-        objects: each once; a dictionary comes before what is compressed with it.
+        objects: the objects, each once; a dictionary comes before the objects that are compressed with it.
     """
     writer = _Writer()
     empty = True
@@ -75,15 +75,15 @@ def write_packs(objects: Iterable[Packed]) -> Iterator[bytes]:
 
 
 def pack_id(data: bytes) -> str:
-    """The name of a pack: SHA-256 of its bytes, in hexadecimal."""
+    """Return the name of a pack: SHA-256 of its bytes, in hexadecimal."""
     return sha256(data).hexdigest()
 
 
 def read_pack(data: bytes) -> Iterator[Packed]:
-    """The objects of a pack, in the order in which they were written.
+    """Yield the objects of a pack, in the order in which they were written.
 
     Raises:
-        InvalidData: it is no pack, or damaged; nothing was given then.
+        InvalidData: it is no pack, or damaged. No object was yielded then.
     """
     if len(data) < len(MAGIC) + _TAIL or not data.startswith(MAGIC):
         raise InvalidData("it is no pack of this format")
@@ -104,7 +104,7 @@ def read_pack(data: bytes) -> Iterator[Packed]:
 
 
 def _records(data: bytes, end: int) -> Iterator[tuple[ObjectId, int]]:
-    """Id and place of each record, which must fill the pack up to its index."""
+    """Yield id and place of each record. The records must fill the pack up to its index."""
     at = len(MAGIC)
     while at < end:
         if at + _RECORD.size > end:

@@ -1,6 +1,6 @@
 """Quarantine: objects from outside are proved in a scratch store before anybody else sees them.
 
-Hash, size, type and codec of every object are verified here; what commits and trees lead to is followed above.
+Hash, size, type and codec of every object are verified here; the references of commits and trees are followed above.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from epicvc.store.packs.pack import read_pack
 from epicvc.store.store import Store
 
 PLAIN: Final = 64 << 20
-"""Bytes of a payload up to which any compression is believed."""
+"""Bytes of a payload up to which any rate of compression is believed."""
 
 RATIO: Final = 1000
-"""How many times its data a longer payload may be: no file is that monotonous, and a bomb is."""
+"""The most times that a longer payload may be the size of its data: no file is that monotonous, but a bomb is."""
 
 _TYPES: Final = frozenset(ObjectType)
 _LEARNT: Final = 2
 
 
 def receive(bundle: Bundle, scratch: Store) -> int:
-    """Take a bundle's objects into a scratch store; how many they are.
+    """Take a bundle's objects into a scratch store, and return how many there are.
 
     Args:
         bundle: the bundle.
-        scratch: gets the objects; one in which this failed is of no use to anybody.
+        scratch: the store that gets the objects; after a failure it must be thrown away.
 
     Raises:
-        DamagedBundle: an object is not what its name says, or may not be.
-        Unavailable: the bundle cannot be read, or the scratch store not be written.
+        DamagedBundle: an object does not match its name, or is not allowed.
+        Unavailable: the bundle cannot be read, or the scratch store cannot be written.
     """
     bundle.check_digest()
     total = 0
@@ -52,7 +52,7 @@ def receive(bundle: Bundle, scratch: Store) -> int:
 
 
 def _proved(scratch: Store, packed: Packed) -> Packed:
-    """The object, once its payload was seen.
+    """Return the object after checking its payload.
 
     Raises:
         EpicvcError: it is not what it claims to be.
@@ -62,17 +62,17 @@ def _proved(scratch: Store, packed: Packed) -> Packed:
     if packed.size > max(PLAIN, RATIO * len(packed.data)):
         raise InvalidData(f"object {packed.id.hex()[:12]} claims {packed.size} bytes in {len(packed.data)}")
     unpack(packed, scratch.dictionaries)
-    if packed.type == ObjectType.DICTIONARY:  # needed by what follows in the same pack
+    if packed.type == ObjectType.DICTIONARY:  # later objects of the same pack need it
         with scratch.transaction() as transaction:
             transaction.put_packed([packed])
     return packed
 
 
 def sendable(store: Store, ids: Iterable[ObjectId]) -> Iterator[Packed]:
-    """Objects as they are stored, each dictionary before the first object that needs it.
+    """Yield objects as they are stored, each dictionary before the first object that needs it.
 
     Raises:
-        DamagedObject: one is missing.
+        DamagedObject: an object is missing.
     """
     sent: set[ObjectId] = set()
     for oid in ids:

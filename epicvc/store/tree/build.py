@@ -1,8 +1,8 @@
-"""Building a tree from sorted entries, in one pass and without holding more than one node of each height.
+"""Builds a tree from sorted entries, in one pass and with only one node of each height in memory.
 
-Where a node ends depends on keys alone (:func:`epicvc.store.tree.node.level`), so a tree has one form only,
-whatever the order in which it came about. A node is closed when the *next* entry arrives: the last nodes of a
-tree are then ended by the end, never by a key, and no needless root above them appears.
+The end of a node depends on keys alone (:func:`epicvc.store.tree.node.level`), so a tree has one form only, whatever
+the order in which it came about. A node is closed when the *next* entry arrives. So the last nodes of a tree are ended
+by the end of the entries, never by a key, and no needless root appears above them.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from epicvc.store.tree.node import (
 
 
 class KeysOutOfOrder(ValueError):
-    """The keys of entries do not ascend strictly: a fault of who gives them, a damaged database for instance."""
+    """The keys of entries do not ascend strictly: a fault of the source of the entries, such as a damaged database."""
 
 
 class Builder:
-    """Takes entries and whole subtrees in ascending order and makes the nodes above them.
+    """Takes entries and whole subtrees in ascending order, and makes the nodes above them.
 
     Args:
-        sink: where nodes are put.
+        sink: takes the nodes.
     """
 
     def __init__(self, sink: ObjectSink) -> None:
         self._sink = sink
-        # For each height the node that is still open: keys, values or child ids, counts.
+        # The open node of each height: keys, values or child ids, counts.
         self._keys: list[list[bytes]] = [[]]
         self._values: list[list[bytes]] = [[]]
         self._counts: list[list[int]] = [[]]
-        self._closing = 0  # this many heights are closed before anything else is added
+        self._closing = 0  # so many heights are to be closed before anything else is added
         self._last: bytes | None = None  # the last key of the last closed leaf or added subtree
 
     def extend(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
@@ -51,7 +51,7 @@ class Builder:
         Raises:
             KeysOutOfOrder: keys do not ascend strictly (noticed when a leaf is closed).
         """
-        keys, values = self._keys[0], self._values[0]  # emptied, never replaced
+        keys, values = self._keys[0], self._values[0]  # these lists are emptied, never replaced
         for key, value in entries:
             if self._closing:
                 self._close()
@@ -61,10 +61,10 @@ class Builder:
                 self._closing = level(key)
 
     def add_subtree(self, ref: Ref) -> bool:
-        """Add a subtree as it is, if it is certain to have the form that its entries would get here.
+        """Add a subtree as it is, if its entries would certainly get the same form here.
 
         Returns:
-            Whether it was added; otherwise its children must be.
+            Whether it was added; otherwise the caller must add its children.
         """
         self._close()
         ends = level(ref.last)
@@ -76,7 +76,7 @@ class Builder:
         return True
 
     def finish(self) -> ObjectId:
-        """Close everything; the id of the root.
+        """Close all nodes and return the id of the root.
 
         Raises:
             KeysOutOfOrder: keys do not ascend strictly.
@@ -90,7 +90,7 @@ class Builder:
         return self._emit(top)
 
     def _lowest(self, root: ObjectId) -> ObjectId:
-        # What is left of a larger tree may be one subtree with a chain of single children on top.
+        # The rest of a larger tree may be one subtree below a chain of single children.
         node = load_root(self._sink, root)
         while node.height and len(node.keys) == 1:
             ref = children(node)[0]
@@ -136,11 +136,11 @@ def build(sink: ObjectSink, items: Iterable[tuple[bytes, bytes]]) -> ObjectId:
     """Store a tree.
 
     Args:
-        sink: where its nodes are put.
+        sink: takes its nodes.
         items: keys and values; keys strictly ascending.
 
     Returns:
-        The root.
+        The id of the root.
 
     Raises:
         KeysOutOfOrder: keys do not ascend strictly.

@@ -1,4 +1,4 @@
-"""What differs between two trees, in time that grows with the changes: equal subtrees are skipped unread."""
+"""Compares two trees in time that grows with the changes: equal subtrees are skipped unread."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from epicvc.store.objects import ObjectId, ObjectSource
 from epicvc.store.tree.node import EMPTY, Node, Ref, children, load, load_root
 
 _NOTHING: Final = Node(0, [], [], [])
-"""The empty tree, which a store need not have to be compared with it."""
+"""The empty tree. It need not be in the store to be compared with another tree."""
 
 
 class _Cursor:
-    """What is left of a tree: entries of the leaf being read, then subtrees, nearest last; and what was read of it."""
+    """The unread rest of a tree, and the ids of the nodes that were read.
+
+    The rest is the entries of the current leaf, then subtrees, each list with the nearest last.
+    """
 
     def __init__(self, source: ObjectSource, root: ObjectId) -> None:
         self._source = source
@@ -27,15 +30,15 @@ class _Cursor:
             self.entries = list(zip(node.keys, node.values, strict=True))[::-1]
 
     def subtree(self) -> Ref | None:
-        """The subtree that comes next, unless an entry does or nothing is left."""
+        """Return the next subtree; ``None`` when an entry comes next or nothing is left."""
         return self._refs[-1] if self._refs and not self.entries else None
 
     def skip(self) -> None:
-        """Leave the next subtree out."""
+        """Skip the next subtree."""
         self._refs.pop()
 
     def expand(self) -> None:
-        """Put what the next subtree holds in its place."""
+        """Replace the next subtree by its children or entries."""
         ref = self._refs.pop()
         self.read.add(ref.id)
         node = load(self._source, ref)
@@ -67,11 +70,11 @@ def diff(
 
 
 class Growth(NamedTuple):
-    """What a tree has that another has not.
+    """The nodes and entries of a tree that another tree does not have.
 
     Attributes:
-        nodes: its nodes; one that the other has in another place may be among them.
-        entries: what differs, as :func:`diff` tells it.
+        nodes: its nodes; a node that the other tree has in another place may be among them.
+        entries: the entries that differ, in the form of :func:`diff`.
     """
 
     nodes: set[ObjectId]
@@ -79,7 +82,7 @@ class Growth(NamedTuple):
 
 
 def growth(source: ObjectSource, a: ObjectId, b: ObjectId) -> Growth:
-    """What the second of two trees has that the first has not, found as :func:`diff` finds what differs.
+    """Find the nodes and entries of the second of two trees that the first does not have, as :func:`diff` does.
 
     Raises:
         DamagedObject: a node is missing or malformed.
@@ -105,7 +108,7 @@ def _differences(left: _Cursor, right: _Cursor) -> Iterator[tuple[bytes, bytes |
 
 
 def _settle(left: _Cursor, right: _Cursor) -> None:
-    """Skip what is equal and open what is not, until on each side an entry comes next or nothing is left."""
+    """Skip equal subtrees and open different ones, until on each side an entry comes next or nothing is left."""
     while True:
         mine, theirs = left.subtree(), right.subtree()
         if mine and theirs:
@@ -113,7 +116,7 @@ def _settle(left: _Cursor, right: _Cursor) -> None:
                 left.skip()
                 right.skip()
                 continue
-            # The taller one first, so that both come to the same height, where equal subtrees meet.
+            # Open the taller one first: equal subtrees can only meet at the same height.
             if mine.height >= theirs.height:
                 left.expand()
             if theirs.height >= mine.height:
@@ -130,7 +133,7 @@ def _compare(
     mine: list[tuple[bytes, bytes]], theirs: list[tuple[bytes, bytes]]
 ) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
     if len(mine) == len(theirs):
-        # Mostly a value has changed and nothing else; found out by one look at each pair, in C.
+        # Mostly a value has changed and nothing else. One comparison of each pair, in C, finds that out.
         pairs = [pair for pair in zip(mine, theirs, strict=True) if pair[0] != pair[1]]
         if all(old[0] == new[0] for old, new in pairs):
             mine.clear()

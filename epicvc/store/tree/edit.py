@@ -1,7 +1,7 @@
-"""Changing a few entries of a tree: the root that building it anew would give, at the cost of the changes.
+"""Changes a few entries of a tree, at the cost of the changes; the root is the one that a new build would give.
 
-Untouched subtrees are handed to the builder whole. Where a change removed the key that ended a node, the
-builder declines the subtree that follows; its children are offered, and the forms fall into step again.
+Untouched subtrees are handed to the builder whole. Where a change removed the key that ended a node, the builder
+declines the next subtree. Its children are offered instead, until old and new nodes end at the same keys again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def update(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[bytes, byte
     Args:
         sink: holds the tree and takes the new nodes.
         root: the tree.
-        changes: keys in any order, each once; ``None`` deletes, and deleting what is not there does nothing.
+        changes: keys in any order, each once; ``None`` deletes a key, and does nothing where there is none.
 
     Returns:
         The root of the tree with the changes.
@@ -48,13 +48,13 @@ class _Edit:
         self.builder = Builder(sink)
 
     def node(self, node: Node, after: bytes | None, low: int, high: int) -> None:
-        """Add a node of the old tree, with the changes ``low`` to ``high`` made."""
+        """Add a node of the old tree to the new one, with the changes ``low`` to ``high`` made."""
         if not node.height:
             self.builder.extend(self._merged(node, low, high))
             return
         refs = children(node, after)
         for position, ref in enumerate(refs, 1):
-            # What lies beyond the last key of the tree belongs to its last leaf.
+            # New keys beyond the last key of the tree belong to its last leaf.
             end = high if position == len(refs) else bisect_right(self.keys, ref.last, low, high)
             if end > low or not self.builder.add_subtree(ref):
                 self.node(load(self.sink, ref), ref.after, low, end)

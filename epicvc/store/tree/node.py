@@ -1,4 +1,4 @@
-"""Nodes of a tree: their bytes, the level rule, and the checks that every node passes when it is read.
+"""The nodes of a tree: their bytes, the level rule, and the checks that every node passes when it is read.
 
 A leaf is ``[0, keys, values]``, an inner node ``[height, last keys, child ids, counts]``, in MessagePack.
 """
@@ -19,7 +19,7 @@ from epicvc.store.objects import ID_SIZE, ObjectId, ObjectSource, ObjectType, ob
 MAX_HEIGHT: Final = 64
 LEVEL_BITS: Final = 6
 LEVEL_MASK: Final = (1 << LEVEL_BITS) - 1
-"""A node has ``2 ** LEVEL_BITS`` children in the middle."""
+"""A node has ``2 ** LEVEL_BITS`` children on average."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _LEAF: Final = msgspec.msgpack.Decoder(tuple[int, list[bytes], list[bytes]])
@@ -44,19 +44,19 @@ class Node(msgspec.Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """Entries at or below this node."""
+        """The number of entries at or below this node."""
         return sum(self.counts) if self.height else len(self.keys)
 
 
 class Ref(msgspec.Struct, frozen=True):
-    """What a parent says of a child, which the child must bear out.
+    """A parent's claims about a child, which the child must fulfil.
 
     Attributes:
         id: the child.
         height: the child's height.
         last: its last key.
-        total: entries below it.
-        after: every key below it is greater; ``None``: nothing comes before.
+        total: the number of entries below it.
+        after: a key that all keys below the child exceed; ``None`` where nothing comes before.
     """
 
     id: ObjectId
@@ -67,18 +67,18 @@ class Ref(msgspec.Struct, frozen=True):
 
 
 def level(key: bytes) -> int:
-    """How many heights of nodes end with this key: trailing zero bits of its SHA-256, in groups of six."""
+    """Return how many heights of nodes end with this key: trailing zero bits of its SHA-256, in groups of six."""
     number = int.from_bytes(sha256(key).digest(), "big")
     return ((number & -number).bit_length() - 1) // LEVEL_BITS
 
 
 def encode_leaf(keys: Sequence[bytes], values: Sequence[bytes]) -> bytes:
-    """The payload of a leaf."""
+    """Return the payload of a leaf."""
     return _encode((0, keys, values))
 
 
 def encode_inner(height: int, keys: Sequence[bytes], ids: Sequence[ObjectId], counts: Sequence[int]) -> bytes:
-    """The payload of an inner node."""
+    """Return the payload of an inner node."""
     return _encode((height, keys, ids, counts))
 
 
@@ -91,7 +91,7 @@ def decode(oid: ObjectId, payload: bytes) -> Node:
     """Read a node's payload.
 
     Raises:
-        DamagedObject: it has not the shape of a node, or its keys do not ascend.
+        DamagedObject: the payload does not have the shape of a node, or its keys do not ascend.
     """
     leaf = payload[:1] == _LEAF_MARK
     try:
@@ -121,12 +121,12 @@ def _flaw(node: Node, *, leaf: bool) -> str | None:
 
 
 def ascending(keys: Sequence[bytes]) -> bool:
-    """Whether the keys are strictly ascending."""
+    """Return whether the keys are strictly ascending."""
     return all(map(lt, keys, islice(keys, 1, None)))
 
 
 def load_root(source: ObjectSource, root: ObjectId) -> Node:
-    """Read the root of a tree, of which nothing but the id is known.
+    """Read the root of a tree, of which only the id is known.
 
     Raises:
         DamagedObject: it is missing or malformed.
@@ -135,7 +135,7 @@ def load_root(source: ObjectSource, root: ObjectId) -> Node:
 
 
 def load(source: ObjectSource, ref: Ref) -> Node:
-    """Read a child and hold it against what its parent says.
+    """Read a child and check it against its parent's claims.
 
     Raises:
         DamagedObject: it is missing, malformed, or contradicts its parent.
@@ -145,14 +145,14 @@ def load(source: ObjectSource, ref: Ref) -> Node:
         raise DamagedObject(ref.id.hex(), f"a node of height {node.height} instead of {ref.height}")
     if not node.keys or node.keys[-1] != ref.last or node.total != ref.total:
         raise DamagedObject(ref.id.hex(), "last key or count is not what the parent node says")
-    # An inner node lists last keys only, so it bears this out when its leaf is read.
+    # An inner node lists last keys only. For one, this is fully checked when its first leaf is read.
     if ref.after is not None and node.keys[0] <= ref.after:
         raise DamagedObject(ref.id.hex(), "its keys overlap those of the node before it")
     return node
 
 
 def children(node: Node, after: bytes | None = None) -> list[Ref]:
-    """What an inner node says of its children.
+    """Return an inner node's claims about its children.
 
     Args:
         node: an inner node.
@@ -165,6 +165,6 @@ def children(node: Node, after: bytes | None = None) -> list[Ref]:
 
 
 def child(node: Node, position: int, after: bytes | None = None) -> Ref:
-    """One of :func:`children`, for who needs no other."""
+    """Return one of :func:`children`, without making the others."""
     floor = node.keys[position - 1] if position else after
     return Ref(node.values[position], node.height - 1, node.keys[position], node.counts[position], floor)

@@ -1,7 +1,7 @@
-"""Ordered trees of keys and values with one root for one set of entries. Pure functions over objects.
+"""Ordered trees of keys and values, with exactly one root for a set of entries. Pure functions over objects.
 
-This is the module to import; ``build``, ``edit`` and ``difference`` beside it are its parts. What keys and
-values mean is the caller's business, and so is keeping long values (over 16 KiB, say) out of the tree.
+This is the module to import; ``build``, ``edit`` and ``difference`` beside it are its parts. The caller gives keys and
+values their meaning, and keeps long values (over 16 KiB, say) out of the tree.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def empty(sink: ObjectSink) -> ObjectId:
 
 
 def count(source: ObjectSource, root: ObjectId) -> int:
-    """How many entries a tree has; reads its root only.
+    """Return the number of entries of a tree; reads its root only.
 
     Raises:
         DamagedObject: the root is missing or malformed.
@@ -50,7 +50,7 @@ def count(source: ObjectSource, root: ObjectId) -> int:
 
 
 def get(source: ObjectSource, root: ObjectId, key: bytes) -> bytes | None:
-    """The value of a key, or ``None``.
+    """Return the value of a key, or ``None``.
 
     Raises:
         DamagedObject: a node is missing or malformed.
@@ -68,7 +68,7 @@ def get(source: ObjectSource, root: ObjectId, key: bytes) -> bytes | None:
 
 
 def get_many(source: ObjectSource, root: ObjectId, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-    """The values of keys; those that are not there are left out. Reads each node once, however many keys it has.
+    """Return the values of keys; missing keys are left out. Each node is read once, however many of the keys it has.
 
     Raises:
         DamagedObject: a node is missing or malformed.
@@ -97,7 +97,7 @@ def _collect(
 def items(
     source: ObjectSource, root: ObjectId, start: bytes = b"", stop: bytes | None = None
 ) -> Iterator[tuple[bytes, bytes]]:
-    """The entries in key order, read leaf by leaf.
+    """Yield the entries in key order, read leaf by leaf.
 
     Args:
         source: holds the tree.
@@ -125,7 +125,7 @@ def _leaves(source: ObjectSource, node: Node, after: bytes | None, start: bytes,
 
 
 def reachable_nodes(source: ObjectSource, root: ObjectId, seen: set[ObjectId]) -> Iterator[ObjectId]:
-    """The ids of a tree's nodes, without those below a node that was seen before.
+    """Yield the ids of a tree's nodes, without those below a node that was seen before.
 
     Leaves are named by their parents and not read. ``seen`` grows as the iterator is consumed.
 
@@ -149,10 +149,10 @@ def reachable_nodes(source: ObjectSource, root: ObjectId, seen: set[ObjectId]) -
 
 
 def walk(source: ObjectSource, root: ObjectId, seen: set[ObjectId]) -> Iterator[tuple[ObjectId, Node]]:
-    """Every node with its content, leaves included, without those below a node that was seen before.
+    """Yield every node with its content, leaves included, without those below a node that was seen before.
 
-    For whoever follows what the values refer to. ``seen`` grows as the iterator is consumed; do not share it
-    with :func:`reachable_nodes`, which marks leaves that it has not read.
+    For callers that follow references in the values. ``seen`` grows as the iterator is consumed. Do not share it with
+    :func:`reachable_nodes`, which marks leaves that it has not read.
 
     Raises:
         DamagedObject: a node is missing or malformed.
@@ -178,7 +178,7 @@ def check(source: ObjectSource, root: ObjectId) -> None:
     """Prove that a tree is whole and has the one form that its entries give; reads all of it.
 
     Raises:
-        DamagedObject: it is not so.
+        DamagedObject: it is not whole, or has another form.
     """
     try:
         rebuilt = build(_Names(), items(source, root))
@@ -189,7 +189,7 @@ def check(source: ObjectSource, root: ObjectId) -> None:
 
 
 class _Names:
-    """A sink that names objects and forgets them."""
+    """A sink that names objects and keeps none of them."""
 
     def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002
         raise DamagedObject(oid.hex(), "missing")
