@@ -1,14 +1,14 @@
 """The one hierarchy of errors that a user can act on.
 
 Every error carries its facts as attributes and renders its message from them. A bug is not an ``EpicvcError``: it
-propagates and the edge of the command line turns it into exit code 70.
+propagates, and the edge of the command line turns it into exit code 70.
 
-The branch below ``EpicvcError`` decides the exit code (design, "The command line"); leaf classes add facts.
+The branch below ``EpicvcError`` decides the exit code (``docs/commands.md``, "Exit codes"); leaf classes add facts.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # not typing's, which takes as long to import as half an interpreter to start
+TYPE_CHECKING = False  # typing's own is not used: importing typing takes half as long as starting an interpreter
 if TYPE_CHECKING:
     from typing import ClassVar
 
@@ -31,20 +31,20 @@ class EpicvcError(Exception):
 
 
 class UsageError(EpicvcError):
-    """The command line or a call asks for something that cannot be meant."""
+    """A command line or call that makes no sense."""
 
     exit_code = 2
     kind = "usage"
 
 
 class InvalidQuery(UsageError):
-    """A statement is built from something that it cannot be built from."""
+    """A part from which no statement can be built."""
 
     kind = "invalid_query"
 
 
 class NotFound(EpicvcError):
-    """A repo, revision, epic, label or remote does not exist."""
+    """A repo, revision, epic, label or remote that does not exist."""
 
     exit_code = 3
     kind = "not_found"
@@ -58,14 +58,14 @@ class InvalidData(EpicvcError):
 
 
 class Refused(EpicvcError):
-    """Stopped to protect data; a named flag or a repair lets it go on."""
+    """A refusal in order to protect data; a named flag or a repair lets the command go on."""
 
     exit_code = 5
     kind = "refused"
 
 
 class LinkInTheWay(Refused):
-    """A symbolic link where a directory is written to: a clone could have brought it, and it could lead anywhere.
+    """A symbolic link in the place of a directory to write to. A clone may have brought it, and it may lead anywhere.
 
     Args:
         path: the link.
@@ -98,10 +98,10 @@ class NotAdopted(Refused):
 
 
 class OtherMapping(Refused):
-    """The mapping is another than the one that both sides agreed under, and would by itself change what they agreed on.
+    """A mapping other than the one that both sides agreed under, which by itself would change agreed values.
 
     Args:
-        labels: what it would change.
+        labels: the labels that it would change.
     """
 
     kind = "other_mapping"
@@ -116,7 +116,7 @@ class OtherMapping(Refused):
 
 
 class Unavailable(EpicvcError):
-    """A database, disk or remote cannot be used now."""
+    """A database, disk or remote that cannot be used now."""
 
     exit_code = 6
     kind = "unavailable"
@@ -126,9 +126,9 @@ class InvalidJSON(InvalidData):
     """Text that is not strict, lossless JSON.
 
     Args:
-        reason: what is wrong, for instance ``duplicate key "name"``.
-        line: 1-based line.
-        column: 1-based column, in characters.
+        reason: the fault, for instance ``duplicate key "name"``.
+        line: the line, from 1.
+        column: the column, from 1, in characters.
         source: the file or column that the text came from; ``None`` until the caller knows it.
     """
 
@@ -140,7 +140,7 @@ class InvalidJSON(InvalidData):
         self.reason, self.line, self.column, self.source = reason, line, column, source
 
     def at(self, source: str) -> InvalidJSON:
-        """The same error, naming the file or column that holds the text."""
+        """Return the same error with the name of the file or column that holds the text."""
         return InvalidJSON(self.reason, self.line, self.column, source)
 
 
@@ -149,8 +149,8 @@ class InvalidFile(InvalidData):
 
     Args:
         path: the file, relative to the files directory.
-        reason: what is wrong, naming the label where there is one.
-        label: what is wrong; ``None`` for the file as a whole.
+        reason: the fault, naming the label where there is one.
+        label: the faulty label; ``None`` for the file as a whole.
     """
 
     kind = "invalid_file"
@@ -161,7 +161,7 @@ class InvalidFile(InvalidData):
 
 
 class InvalidConfig(InvalidData):
-    """``epicvc.toml`` or ``.epicvc/config`` says something that cannot be."""
+    """An impossible setting in ``epicvc.toml`` or ``.epicvc/config``."""
 
     kind = "invalid_config"
 
@@ -171,13 +171,13 @@ class InvalidConfig(InvalidData):
 
 
 class InvalidRow(InvalidData):
-    """A row whose value cannot be a field's value or cannot be captured exactly.
+    """A row with a value that cannot be a field's value, or that cannot be captured exactly.
 
     Args:
         table: the table.
-        row: how the row is named, usually its key.
+        row: the name of the row, usually its key.
         column: the column, or ``None`` for the row as a whole.
-        reason: what is wrong.
+        reason: the fault.
     """
 
     kind = "invalid_row"
@@ -189,7 +189,7 @@ class InvalidRow(InvalidData):
 
 
 class DamagedTable(InvalidData):
-    """A table whose rows do not come in the order of their keys, or come twice: its database file is damaged.
+    """A table whose rows come twice, or not in the order of their keys: its database file is damaged.
 
     Args:
         table: the table.
@@ -206,11 +206,11 @@ class DamagedTable(InvalidData):
 
 
 class InvalidField(InvalidData):
-    """A field's value does not fit the column or kind that the mapping gives it.
+    """A field's value that does not fit the column or kind that the mapping gives the field.
 
     Args:
         label: for instance ``5:tasks/5.1a/estimate_minutes``.
-        reason: what is wrong.
+        reason: the fault.
     """
 
     kind = "invalid_field"
@@ -231,11 +231,11 @@ class UnsafeName(InvalidData):
 
 
 class DamagedObject(InvalidData):
-    """An object in the store that is missing or is not what its name says.
+    """An object in the store that is missing or does not match its name.
 
     Args:
         object_id: hexadecimal id.
-        reason: what the verification found.
+        reason: the finding of the verification.
     """
 
     kind = "damaged_object"
@@ -249,11 +249,11 @@ class DamagedObject(InvalidData):
 
 
 class DamagedBundle(InvalidData):
-    """A bundle that is no bundle, or is damaged.
+    """A file that is no bundle, or a damaged one.
 
     Attributes:
-        path: its file.
-        reason: what is wrong with it.
+        path: the file.
+        reason: the fault.
     """
 
     kind = "damaged_bundle"
@@ -265,7 +265,7 @@ class DamagedBundle(InvalidData):
 
 
 class DamagedStore(InvalidData):
-    """The store file itself cannot be read as one."""
+    """A store file that cannot be read as one."""
 
     kind = "damaged_store"
 
@@ -275,7 +275,7 @@ class DamagedStore(InvalidData):
 
 
 class NewerFormat(InvalidData):
-    """Something written by a newer epicvc."""
+    """Data written by a newer epicvc."""
 
     kind = "newer_format"
 
@@ -285,11 +285,11 @@ class NewerFormat(InvalidData):
 
 
 class UnsupportedSchema(InvalidData):
-    """The database holds something that cannot be captured and restored exactly.
+    """A part of the database that cannot be captured and restored exactly.
 
     Args:
         table: the table or other schema object.
-        reason: what it is.
+        reason: the fault.
         ignore: the table or view to leave out so that this goes as well; itself, unless it belongs to one.
     """
 
@@ -304,7 +304,7 @@ class UnsupportedSchema(InvalidData):
 
 
 class UnknownOrder(InvalidData):
-    """Rows of a table are in an index whose order only the application knows.
+    """A table with an index whose order only the application knows.
 
     Args:
         table: the table.
@@ -322,12 +322,12 @@ class UnknownOrder(InvalidData):
 
 
 class ReservedName(InvalidData):
-    """Something hangs on a table of epicvc's own, or has a name that is kept for such tables.
+    """An object that hangs on a table of epicvc's own, or that has a name kept for such tables.
 
     Args:
         what: ``trigger``, ``view``, ``table`` or ``foreign key``.
-        name: its name; of a foreign key the table that has it.
-        table: the table that it is on or refers to; of a view or table itself.
+        name: the object's name; for a foreign key the table that declares it.
+        table: the table that the object is on or refers to; a view or table itself.
     """
 
     kind = "reserved_name"
@@ -349,7 +349,7 @@ class ReservedName(InvalidData):
 
 
 class NotADatabase(InvalidData):
-    """The file named as the database is none."""
+    """A file that is named as the database and is none."""
 
     kind = "not_a_database"
 
@@ -359,7 +359,7 @@ class NotADatabase(InvalidData):
 
 
 class NoMappedTable(InvalidData):
-    """The database has none of the tables that the mapping names."""
+    """A table that the mapping names and the database does not have."""
 
     kind = "no_mapped_table"
 
@@ -375,14 +375,14 @@ class NoMappedTable(InvalidData):
 
 
 class ConstraintBroken(InvalidData):
-    """A push or a merge would break a constraint of the database.
+    """A constraint of the database that a push or a merge would break.
 
     Args:
         label: the field, task, epic or row that was being written.
         constraint: the database's own words.
-        other: the place that stands in its way, where there is one: what has the unique value, refers, or is missing.
-        origins: which edit made the one and the other what they are, in words.
-        hint: what to do, where that is something else than to change a value.
+        other: the place that stands in its way, where there is one: it has the unique value, refers, or is missing.
+        origins: the edit that made the one place what it is, and the edit that made the other, in words.
+        hint: the next step, where that is not to change a value.
     """
 
     kind = "constraint"
@@ -409,11 +409,11 @@ class ConstraintBroken(InvalidData):
 
 
 class NotUnique(ConstraintBroken):
-    """A value that must be unique is there already.
+    """A value that must be unique and exists already.
 
     Args:
         table: the table; empty where the database only names an index.
-        columns: what must be unique together; none where it is an expression.
+        columns: the columns that must be unique together; empty where it is an expression.
     """
 
     def __init__(self, label: str, constraint: str, table: str, columns: tuple[str, ...]) -> None:
@@ -422,10 +422,10 @@ class NotUnique(ConstraintBroken):
 
 
 class BrokenGraph(InvalidData):
-    """A merge would leave tasks depending on each other in a way that no side has it.
+    """A merge that would leave tasks depending on each other in a way that neither side has.
 
     Args:
-        faults: what is wrong, each naming its labels and where they come from.
+        faults: the faults, each naming its labels and their origins.
     """
 
     kind = "broken_graph"
@@ -444,7 +444,7 @@ class DurationError(InvalidData):
 
     Args:
         text: the text.
-        reason: why it cannot be read.
+        reason: the reason why it cannot be read.
         understood: the parts of the text that are a duration, or would be one with a number or a unit.
     """
 
@@ -461,11 +461,11 @@ class DurationError(InvalidData):
 
 
 class BeyondCalendar(DurationError):
-    """Dates that lie where the calendar knows nothing: past the year 9999, or past the holidays that are known.
+    """Dates that the calendar does not cover: past the year 9999, or past the known holidays.
 
     Args:
         text: the duration, which could be read.
-        error: what the calendar says.
+        error: the calendar's error.
     """
 
     kind = "calendar"
@@ -492,12 +492,12 @@ class DependencyCycle(InvalidData):
 
 
 class LossyField(InvalidData):
-    """What the database gives back is not what was pushed, so the push was rolled back.
+    """A value that the database does not return as it was pushed, so that the push was rolled back.
 
     Args:
         label: the field.
-        wrote: what was pushed.
-        read: what came back.
+        wrote: the pushed value.
+        read: the value that came back.
     """
 
     kind = "lossy_field"
@@ -511,7 +511,7 @@ class LossyField(InvalidData):
 
 
 class RefMoved(Refused):
-    """Another process moved a ref first (compare-and-swap failed)."""
+    """A ref that another process moved first (compare-and-swap failed)."""
 
     kind = "ref_moved"
 
@@ -521,10 +521,11 @@ class RefMoved(Refused):
 
 
 class ChangedSince(Refused):
-    """Something that an operation would put back has been changed since.
+    """A change since an operation, in a place that the command would put back.
 
     Args:
-        labels: what was changed since, as labels or paths.
+        doing: the command's action, in words.
+        labels: the changed places, as labels or paths.
     """
 
     kind = "changed_since"
@@ -536,7 +537,7 @@ class ChangedSince(Refused):
 
 
 class DatabaseLocked(Unavailable):
-    """Another client holds the lock for longer than the timeout."""
+    """A database that another client has locked for longer than the timeout."""
 
     kind = "locked"
 
@@ -548,7 +549,7 @@ class DatabaseLocked(Unavailable):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database cannot be opened, read or written.
+    """A database that cannot be opened, read or written.
 
     Args:
         database: path or redacted URL.
@@ -563,10 +564,10 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Unfinished(Unavailable):
-    """An operation that a failing disk lets neither be finished nor be undone.
+    """An operation that a failing disk allows neither to finish nor to undo.
 
     Args:
-        reason: what failed.
+        reason: the failure.
     """
 
     kind = "unfinished"
@@ -580,7 +581,7 @@ class Unfinished(Unavailable):
 
 
 class FileUnavailable(Unavailable):
-    """A file cannot be read or written: permission, full disk, read-only file system.
+    """A file that cannot be read or written: permission, full disk, read-only file system.
 
     Args:
         path: the file.
@@ -595,13 +596,13 @@ class FileUnavailable(Unavailable):
 
 
 class FileTooLarge(FileUnavailable):
-    """A file that is not read for its size; the fault is what the file holds, so that it counts as invalid data.
+    """A file that is too large to be read. It counts as invalid data, since its content is at fault.
 
     Args:
         path: the file.
-        size: how many bytes it has.
-        limit: how many it may have.
-        raised_by: what sets the limit, if the user may.
+        size: its size in bytes.
+        limit: the most bytes that it may have.
+        raised_by: the setting of the limit, if the user may change it.
     """
 
     kind = "file_too_large"
@@ -618,9 +619,9 @@ class QueryTooLong(InvalidData):
     """A statement that was ended because it took too long.
 
     Args:
-        database: how the database is named.
-        seconds: how long a statement may take.
-        raised_by: what sets that.
+        database: the database's name in messages.
+        seconds: the most seconds that a statement may take.
+        raised_by: the setting of that limit.
     """
 
     kind = "query_too_long"
@@ -632,13 +633,13 @@ class QueryTooLong(InvalidData):
 
 
 class InvalidMigration(InvalidData):
-    """A migration that cannot be run as it is written, or a set of them that makes no sense.
+    """A migration that cannot be run as it is written, or a set of migrations that makes no sense.
 
     Args:
-        where: the file, or what the migration is called where it came from no file.
-        reason: what is wrong.
-        line: 1-based line; ``None`` where it is about the whole.
-        more: how many more problems the set has.
+        where: the file, or the migration's name where it came from no file.
+        reason: the fault.
+        line: the line, from 1; ``None`` where the whole is at fault.
+        more: the number of further problems of the set.
     """
 
     kind = "invalid_migration"
@@ -651,14 +652,14 @@ class InvalidMigration(InvalidData):
 
 
 class MigrationFailed(InvalidData):
-    """The database refused a statement of a migration, which was rolled back as a whole.
+    """A statement of a migration that the database refused; the migration was rolled back as a whole.
 
     Args:
-        where: the file, or what the migration is called.
-        line: the line on which the statement begins, from 1; ``None`` where no statement alone is to blame.
-        number: which statement it was, from 1; 0 where none alone is to blame.
-        total: how many statements there are.
-        statement: its text.
+        where: the file, or the migration's name.
+        line: the line on which the statement begins, from 1; ``None`` where no single statement is to blame.
+        number: the number of the statement, from 1; 0 where no single one is to blame.
+        total: the number of statements.
+        statement: the text of the statement.
         reason: the database's own words.
         version: the version at which the database stays.
     """
@@ -679,7 +680,7 @@ class MigrationFailed(InvalidData):
 
 
 class NoMigrationHistory(Refused):
-    """The database has tables and no record of migrations, so that applying them would fail half-way.
+    """A database with tables but no record of migrations, so that applying them would fail half-way.
 
     Args:
         database: path or redacted URL.
@@ -698,12 +699,12 @@ class NoMigrationHistory(Refused):
 
 
 class BaselineDiffers(Refused):
-    """A database is not what the migrations up to a version would have made.
+    """A database that differs from the schema that the migrations up to a version would have made.
 
     Args:
         database: path or redacted URL.
         version: that version.
-        missing: what the migrations make and the database does not have.
+        missing: objects that the migrations make and the database does not have.
     """
 
     kind = "baseline_differs"
