@@ -1,7 +1,8 @@
 """Finds the parents of rows that are in no database, by trying them in an empty one with the same definitions.
 
 Bringing rows back writes them with constraints off, which is right for a state that once existed. A merge makes rows
-that never existed. Their references are checked here, and their CHECK constraints in :mod:`.checks`.
+that never existed. Their references are checked here, and their CHECK constraints in
+:mod:`epicvc.database.sqlite.checks`.
 """
 
 from __future__ import annotations
