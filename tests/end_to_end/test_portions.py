@@ -13,7 +13,7 @@ import pytest
 from support.killing import kill_points, run_killed
 from support.repos import EpicRepo, Facts
 
-from epicvc.actions.sync import newepics, portions
+from epicvc.actions.sync import newepics
 from epicvc.actions.sync import work as syncwork
 from epicvc.database.sqlite import connection as opening
 from epicvc.errors import LossyField
@@ -398,7 +398,7 @@ def test_a_run_that_is_interrupted_says_the_truth(bare: EpicRepo, monkeypatch: p
         return perform(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(portions, "perform", killed)
+        patch.setattr(apply, "perform", killed)
         assert bare.run("sync").code != 0
     states = {item["id"]: item["state"] for item in bare.json("status")["epics"]}
     assert states == {f"{number:02}": "files_ahead" for number in range(7, EPICS + 1)}

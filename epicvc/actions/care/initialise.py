@@ -16,8 +16,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.actions.care.initplace import check_place
-from epicvc.actions.shared.commits import FIRST_BRANCH, CommitReport, commit_later
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.commits import FIRST_BRANCH, CommitReport, record
+from epicvc.actions.shared.session import Session, change
 from epicvc.base.fileio import atomic_write, directory_locked, leftover_temporaries, make_directories, remove_file
 from epicvc.database.backend import Backend, MakeBackend, Reader, Stranded
 from epicvc.database.builtin import create_schema
@@ -341,7 +341,7 @@ def _first_commit(repo: Repo, found: Found) -> ObjectId | None:
         if repo.store.ref(HEAD) is None:
             txn.set_ref(HEAD, f"{SYMBOLIC}{BRANCHES}{FIRST_BRANCH}", None)
 
-    def act(session: Session) -> CommitReport | Later[CommitReport]:
+    def act(session: Session) -> CommitReport:
         session.working.files.require_usable()
         found.epics = len(session.working.files.by_epic)
         found.errors = session.working.files.unreadable
@@ -351,6 +351,6 @@ def _first_commit(repo: Repo, found: Found) -> ObjectId | None:
             found.rows = len(epic_keys(session.reader, layout))
             found.not_captured = dict(session.reader.left_out())
             found.stranded = list(session.reader.require_restorable())
-        return commit_later(session, session.working.snapshot(), "first snapshot", CommitKind.COMMIT, "init", {})
+        return record(session, session.working.snapshot(), "first snapshot", CommitKind.COMMIT, "init", {})
 
     return change(repo, act).commit

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from epicvc.actions.shared.commits import CommitReport, commit_later, free_checkpoint_name
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.commits import CommitReport, free_checkpoint_name, record
+from epicvc.actions.shared.session import Session, change
 from epicvc.database.backend import Writer
 from epicvc.repo.apply.apply import After, Request, Stage
 from epicvc.repo.files.filestree import update_files
@@ -58,9 +58,9 @@ def take_checkpoint(repo: Repo, what: str) -> str:
     """Record both sides as they are before a clean-up, faulty files included, and give the checkpoint's name."""
     name = free_checkpoint_name(repo, f"before-{what}-{repo.now():%Y%m%dT%H%M%SZ}")
 
-    def act(session: Session) -> CommitReport | Later[CommitReport]:
+    def act(session: Session) -> CommitReport:
         snapshot = session.working.snapshot()
-        return commit_later(
+        return record(
             session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {CHECKPOINTS + name: ""}
         )
 
@@ -79,7 +79,7 @@ def carry_out(repo: Repo, command: str, description: str, work: Work, *, rows: b
         rows: it changes the database.
     """
 
-    def act(session: Session) -> Later[None] | None:
+    def act(session: Session) -> None:
         before = session.working.snapshot()
 
         def run(writer: Writer | None, stage: Stage) -> After:
@@ -93,6 +93,6 @@ def carry_out(repo: Repo, command: str, description: str, work: Work, *, rows: b
         request = Request(
             command, description, before, run, session.backend if rows else None, bulk=rows, version=session.version
         )
-        return Later(request, lambda _: None)
+        session.perform(request)
 
     change(repo, act)

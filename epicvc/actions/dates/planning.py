@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from epicvc.actions.shared.commits import committing
 from epicvc.actions.shared.mergestate import require_no_merge
-from epicvc.actions.shared.session import Later, Session, act_held, change
+from epicvc.actions.shared.session import Session, act_held, change
 from epicvc.base.jsonio import JSON, equal
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.batches import batches
@@ -129,17 +129,19 @@ def plan(repo: Repo, request: PlanRequest) -> PlanReport:
     """
     repo.require_backend()
 
-    def act(session: Session) -> PlanReport | Later[PlanReport]:
+    def act(session: Session) -> PlanReport:
         session.working.files.require_usable()
         work = _Planning(session, request)
         report = work.survey()
         report.dry_run = request.dry_run
-        if not report.changed:
-            if not request.dry_run:
-                work.remember()
-            return report
-        later = work.later(report)
-        return later.only_tried(lambda: report) if request.dry_run else later
+        if report.changed and request.dry_run:
+            session.try_out(work.operation(report))
+        elif report.changed:
+            session.perform(work.operation(report))
+            report.commit = repo.revisions.head()
+        if not request.dry_run:
+            work.remember()
+        return report
 
     if request.dry_run:
         repo.require_database()
@@ -247,8 +249,8 @@ class _Planning:
 
     # Writing
 
-    def later(self, report: PlanReport) -> Later[PlanReport]:
-        """The operation that writes what the survey found."""
+    def operation(self, report: PlanReport) -> Request:
+        """Return the operation that writes what the survey found."""
         session = self._session
         text = f"plan: {len(report.changed)} epics"
 
@@ -259,13 +261,8 @@ class _Planning:
             snapshot = replace(session.working.snapshot(), database=database)
             return committing(session, stage.sink, snapshot, text, CommitKind.COMMIT)
 
-        def result(_: object) -> PlanReport:
-            self.remember()
-            report.commit = self._repo.revisions.head()
-            return report
-
         total = len(report.changed) + report.unchanged
-        request = Request(
+        return Request(
             "plan",
             text,
             session.working.snapshot(),
@@ -274,7 +271,6 @@ class _Planning:
             bulk=len(report.changed) * MANY > total,
             version=session.version,
         )
-        return Later(request, result)
 
     def _write(self, writer: Writer, report: PlanReport) -> None:
         wanted = {planned.epic: planned for planned in report.changed}

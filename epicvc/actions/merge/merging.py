@@ -20,7 +20,7 @@ from epicvc.actions.merge.threeway import Merged, merge_snapshots
 from epicvc.actions.origin.words import between_branches
 from epicvc.actions.shared.commits import committing, head_ref
 from epicvc.actions.shared.mergestate import MergeState, put_state
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.session import Session, change
 from epicvc.actions.shared.targets import Target, go
 from epicvc.base.logs import INFO, Log
 from epicvc.errors import NotFound, Refused, UsageError
@@ -30,7 +30,6 @@ from epicvc.repo.history.mergebase import merge_bases
 from epicvc.repo.history.objects import Commit, CommitKind, Snapshot
 from epicvc.repo.history.revisions import MERGING
 from epicvc.repo.repository import Repo
-from epicvc.store.file.records import Operation
 from epicvc.store.objects import ObjectId, ObjectSink
 
 _LOG: Final = Log("merge")
@@ -100,7 +99,7 @@ def merge(
     """
     theirs = repo.revisions.resolve(revision)
 
-    def act(session: Session) -> MergeReport | Later[MergeReport]:
+    def act(session: Session) -> MergeReport:
         head, ours = _clean_head(session, "merge")
         bases = merge_bases(repo.store, head, theirs)
         if not bases:
@@ -144,7 +143,7 @@ def revert(
     found = repo.revisions.commit(revision)
     parent = _parent(found, revision, mainline)
 
-    def act(session: Session) -> MergeReport | Later[MergeReport]:
+    def act(session: Session) -> MergeReport:
         head, ours = _clean_head(session, "revert")
         report = MergeReport("revert", revision, base=found.id, dry_run=dry_run)
         first = found.message.splitlines()[0] if found.message else ""
@@ -187,19 +186,15 @@ def _merge_message(repo: Repo, revision: str) -> str:
     return f"merge {revision} into {branch}" if branch else f"merge {revision}"
 
 
-def _fast_forward(
-    session: Session, report: MergeReport, theirs: ObjectId, *, dry_run: bool
-) -> MergeReport | Later[MergeReport]:
+def _fast_forward(session: Session, report: MergeReport, theirs: ObjectId, *, dry_run: bool) -> MergeReport:
     repo = session.repo
     report = replace(report, fast_forward=True, commit=None if dry_run else theirs)
     target = Target(repo.snapshot_of(theirs), lambda *_: {head_ref(repo): theirs.hex()})
-    later = go(session, "merge", f"merge {report.name}: fast-forward", target, lambda _: report)
-    return later.only_tried(lambda: report) if dry_run else later
+    go(session, "merge", f"merge {report.name}: fast-forward", target, dry_run=dry_run)
+    return report
 
 
-def _carry_out(
-    session: Session, report: MergeReport, state: MergeState, decide: Decide
-) -> MergeReport | Later[MergeReport]:
+def _carry_out(session: Session, report: MergeReport, state: MergeState, decide: Decide) -> MergeReport:
     """Merge, and commit or wait for answers."""
     began = perf_counter()
     merged = merged_state(session, state, _settling(session, state, decide))
@@ -228,18 +223,10 @@ def _carry_out(
         made.append(bytes.fromhex(moved[head_ref(session.repo)] or ""))
         return moved
 
-    def result(_: Operation) -> MergeReport:
-        return replace(report, commit=None if state.conflicts else made[-1])
-
     suffix = f": {len(state.conflicts)} open" if state.conflicts else ""
-    later = go(
-        session,
-        state.command,
-        f"{state.command} {state.name}{suffix}",
-        Target(merged.snapshot, refs, merged.check),
-        result,
-    )
-    return later.only_tried(lambda: report) if report.dry_run else later
+    target = Target(merged.snapshot, refs, merged.check)
+    go(session, state.command, f"{state.command} {state.name}{suffix}", target, dry_run=report.dry_run)
+    return report if report.dry_run or state.conflicts else replace(report, commit=made[-1])
 
 
 def _settling(session: Session, state: MergeState, decide: Decide) -> Decide:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from epicvc.actions.merge.merging import MergeReport, commit_refs, merged_state
 from epicvc.actions.shared.commits import head_ref
 from epicvc.actions.shared.mergestate import MergeState, put_state, read_state, what_next
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.session import Session, change
 from epicvc.actions.shared.targets import Collision, Target, go, transplant
 from epicvc.database.backend import Writer
 from epicvc.errors import ChangedSince, NotFound, Refused, UsageError
@@ -36,12 +36,12 @@ def abort(repo: Repo, command: str, *, dry_run: bool = False) -> MergeReport:
         NotFound: none is in progress.
     """
 
-    def act(session: Session) -> MergeReport | Later[MergeReport]:
+    def act(session: Session) -> MergeReport:
         state = _in_progress(session, command)
         report = MergeReport(command, state.name, commit=state.ours, base=state.base, dry_run=dry_run)
         target = Target(repo.snapshot_of(state.ours), lambda *_: {MERGING: None})
-        later = go(session, command, f"{command} --abort", target, lambda _: report)
-        return later.only_tried(lambda: report) if dry_run else later
+        go(session, command, f"{command} --abort", target, dry_run=dry_run)
+        return report
 
     return change(repo, act, while_merging=True)
 
@@ -55,7 +55,7 @@ def finish(repo: Repo, command: str, *, message: str | None = None, dry_run: boo
     """
     made: list[ObjectId] = []
 
-    def act(session: Session) -> MergeReport | Later[MergeReport]:
+    def act(session: Session) -> MergeReport:
         session.working.files.require_usable()
         state = _in_progress(session, command)
         if state.conflicts:
@@ -71,8 +71,8 @@ def finish(repo: Repo, command: str, *, message: str | None = None, dry_run: boo
             made.append(bytes.fromhex(refs[head_ref(repo)] or ""))
             return After(snapshot, {**refs, MERGING: None})
 
-        request = Request(command, f"{command} --continue", current, work)
-        return Later(request, lambda _: replace(report, commit=made[-1]))
+        session.perform(Request(command, f"{command} --continue", current, work))
+        return replace(report, commit=made[-1])
 
     return change(repo, act, while_merging=True)
 
@@ -106,7 +106,7 @@ def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: b
     """
     chosen = {conflict.label: choice for conflict, choice in answers}
 
-    def act(session: Session) -> AnswerReport | Later[AnswerReport]:
+    def act(session: Session) -> AnswerReport:
         state = read_state(session.staging, repo)
         if state is None:
             raise NotFound("no merge or revert is in progress", hint="see `epicvc status`")
@@ -132,8 +132,8 @@ def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: b
             raise ChangedSince("resolve", collision.labels) from collision
         target = Target(wanted, lambda session, sink, _: {MERGING: put_state(sink, repo, after).hex()}, merged.check)
         named = ", ".join(str(label) for label in settled[:3]) + (" and more" if len(settled) > 3 else "")
-        later = go(session, "resolve", f"resolve {named}", target, lambda _: report)
-        return later.only_tried(lambda: report) if dry_run else later
+        go(session, "resolve", f"resolve {named}", target, dry_run=dry_run)
+        return report
 
     return change(repo, act, while_merging=True)
 

@@ -15,8 +15,8 @@ from typing import Final, Protocol
 
 from msgspec.structs import replace
 
-from epicvc.actions.shared.commits import CommitReport, commit_later, committing, free_checkpoint_name, head_ref
-from epicvc.actions.shared.session import Later, Session, act_held, holding
+from epicvc.actions.shared.commits import CommitReport, committing, free_checkpoint_name, head_ref, record
+from epicvc.actions.shared.session import Session, act_held, holding
 from epicvc.base.logs import Log
 from epicvc.database.backend import Backend, Writer
 from epicvc.database.migrations import TABLE
@@ -146,12 +146,12 @@ class RepoGround:
         """Take a checkpoint."""
         name = free_checkpoint_name(self._repo, f"before-{what}-{self.now():%Y%m%dT%H%M%SZ}")
 
-        def act(session: Session) -> CommitReport | Later[CommitReport]:
+        def act(session: Session) -> CommitReport:
             session.working.files.require_usable()
             refs = {CHECKPOINTS + name: ""}
             _LOG.info("checkpoint %s before %s", name, what, operation=session.repo.coming_operation())
             snapshot = session.working.snapshot()
-            return commit_later(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", refs)
+            return record(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", refs)
 
         act_held(self._repo, act)
         self.checkpoint = name
@@ -160,7 +160,7 @@ class RepoGround:
         """One operation."""
         repo = self._repo
 
-        def act(session: Session) -> Operation | Later[Operation]:
+        def act(session: Session) -> Operation:
             before = session.working.snapshot()
 
             def work(writer: Writer | None, stage: Stage) -> After:
@@ -180,7 +180,7 @@ class RepoGround:
                 foreign_keys=foreign_keys,
                 continues=self._operation,
             )
-            return Later(request, lambda operation: operation)
+            return session.perform(request)
 
         began = perf_counter()
         operation = act_held(repo, act, may_create=True)

@@ -13,7 +13,7 @@ from epicvc.actions.restore.parents import Parent, Parents, require_checks
 from epicvc.actions.restore.restoredfile import check_new_names, restore_file
 from epicvc.actions.shared.difference import key_text
 from epicvc.actions.shared.places import require_known
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.session import Session, change
 from epicvc.actions.shared.sides import check_side
 from epicvc.actions.shared.targets import Target, go, reachable
 from epicvc.base.jsonio import JSON, parse
@@ -80,7 +80,7 @@ def pick(
     check_side(side)
     commit = repo.revisions.resolve(revision)
 
-    def act(session: Session) -> Picked | Later[Picked]:
+    def act(session: Session) -> Picked:
         source = reachable(session, repo.snapshot_of(commit))
         current = session.working.snapshot()
         wanted = current
@@ -104,8 +104,8 @@ def pick(
             require_known(session.staging, repo.config.mapping, selection, (source, current))
             return picked
         text = f"restore {' '.join(map(str, selection.labels))} from {revision}"
-        later = go(session, "restore", text, Target(wanted, check=guard), lambda _done: picked)
-        return later.only_tried(lambda: picked) if dry_run else later
+        go(session, "restore", text, Target(wanted, check=guard), dry_run=dry_run)
+        return picked
 
     return change(repo, act)
 

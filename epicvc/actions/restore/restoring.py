@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.actions.shared.commits import committing
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.session import Session, change
 from epicvc.actions.shared.sides import check_side
 from epicvc.actions.shared.targets import Target, go, reachable
 from epicvc.database.backend import Stranded
@@ -58,7 +58,7 @@ def checkout(
     commit = repo.revisions.resolve(BRANCHES + revision if is_branch else revision)
     head = f"{SYMBOLIC}{BRANCHES}{revision}" if is_branch else commit.hex()
 
-    def act(session: Session) -> Arrival | Later[Arrival]:
+    def act(session: Session) -> Arrival:
         wanted = repo.snapshot_of(commit)
         current = session.working.snapshot()
         if side == "files":
@@ -111,7 +111,7 @@ def rollback(repo: Repo, revision: str, *, command: str = "rollback", dry_run: b
         text = f"{command} to {revision}"
         return dict(committing(session, session.staging, snapshot, text, CommitKind.COMMIT).refs)
 
-    def act(session: Session) -> Arrival | Later[Arrival]:
+    def act(session: Session) -> Arrival:
         wanted = repo.snapshot_of(commit)
         head = repo.head_snapshot()
         reached = reachable(session, wanted)
@@ -122,19 +122,13 @@ def rollback(repo: Repo, revision: str, *, command: str = "rollback", dry_run: b
     return change(repo, act, may_create=not dry_run)
 
 
-def _arrive(
-    session: Session, command: str, description: str, target: Target, *, dry_run: bool
-) -> Arrival | Later[Arrival]:
+def _arrive(session: Session, command: str, description: str, target: Target, *, dry_run: bool) -> Arrival:
     repo = session.repo
     current, wanted = session.working.snapshot(), reachable(session, target.snapshot)
     count = sum(1 for _ in changed_files(session.staging, current.files, wanted.files))
     database = current.database != wanted.database
-
-    def arrival() -> Arrival:
-        return Arrival(repo.revisions.head(), repo.revisions.branch(), count, database, tuple(target.stranded))
-
-    later = go(session, command, description, target, lambda _: arrival())
-    return later.only_tried(arrival) if dry_run else later
+    go(session, command, description, target, dry_run=dry_run)
+    return Arrival(repo.revisions.head(), repo.revisions.branch(), count, database, tuple(target.stranded))
 
 
 def _require_committed(session: Session, current: Snapshot, wanted: Snapshot) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.session import Session, change
 from epicvc.actions.shared.targets import Collision, Target, go, transplant
 from epicvc.errors import ChangedSince, NotFound
 from epicvc.repo.history.objects import Snapshot, get_snapshot
@@ -59,7 +59,7 @@ def undo(repo: Repo, operation: str | None = None, *, dry_run: bool = False) -> 
         ChangedSince: something that it changed has been changed since by someone else, or moved to another file.
     """
 
-    def act(session: Session) -> Operation | Later[Operation]:
+    def act(session: Session) -> Operation:
         found = _find(repo, operation, stacks(_oldest_first(repo)).done, "undo")
         return transfer(session, found, "undo", found.after, found.before, dry_run=dry_run)
 
@@ -74,7 +74,7 @@ def redo(repo: Repo, *, dry_run: bool = False) -> Operation:
         ChangedSince: something that it would change has been changed since, or moved to another file.
     """
 
-    def act(session: Session) -> Operation | Later[Operation]:
+    def act(session: Session) -> Operation:
         found = _find(repo, None, stacks(_oldest_first(repo)).undone, "redo")
         return transfer(session, found, "redo", found.before, found.after, dry_run=dry_run)
 
@@ -89,18 +89,12 @@ def restore_operation(repo: Repo, operation: str, *, dry_run: bool = False) -> O
     """
     found = repo.store.operation(operation)
 
-    def act(session: Session) -> Operation | Later[Operation]:
+    def act(session: Session) -> Operation:
         wanted = _snapshot(session, found.after) if found.after.snapshot else session.working.snapshot()
         refs = _ref_changes(dict(repo.store.refs()), found.after.refs)
         target = Target(wanted, lambda *_: refs)
-        later = go(
-            session,
-            "op restore",
-            f"op restore {found.id[:12]} ({found.description})",
-            target,
-            lambda done: done,
-        )
-        return later.only_tried(lambda: found) if dry_run else later
+        go(session, "op restore", f"op restore {found.id[:12]} ({found.description})", target, dry_run=dry_run)
+        return found
 
     return change(repo, act, while_merging=True)
 
@@ -129,7 +123,7 @@ def transfer(
     *,
     dry_run: bool = False,
     in_its_place: bool = False,
-) -> Operation | Later[Operation]:
+) -> Operation:
     """Apply the change from one view to the other on top of how things are now.
 
     Args:
@@ -158,17 +152,17 @@ def transfer(
     if labels:
         raise ChangedSince(f"{verb} {operation.command} ({operation.id[:12]})", labels)
     wanted = _with_head_base(session, wanted, {**session.repo.store.refs(), **refs})
-    later = go(
+    go(
         session,
         verb,
         f"{verb} {operation.description}",
         Target(wanted, lambda *_: refs),
-        lambda _: operation,
+        dry_run=dry_run,
         undoes=operation.id if verb == "undo" else None,
         redoes=operation.id if verb == "redo" else None,
         continues=operation.id if in_its_place else None,
     )
-    return later.only_tried(lambda: operation) if dry_run else later
+    return operation
 
 
 def _snapshot(session: Session, view: View) -> Snapshot:

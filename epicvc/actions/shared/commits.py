@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.actions.shared.session import Later, Session, change
+from epicvc.actions.shared.session import Session, change
 from epicvc.base.logs import Log
 from epicvc.database.backend import Writer
 from epicvc.errors import UsageError
@@ -105,7 +105,7 @@ def commit(
     if not message.strip():
         raise UsageError("a commit needs a message", hint="say why with -m MESSAGE")
 
-    def act(session: Session) -> CommitReport | Later[CommitReport]:
+    def act(session: Session) -> CommitReport:
         session.working.files.require_usable()
         head = repo.head_snapshot()
         snapshot = session.working.snapshot()
@@ -116,7 +116,7 @@ def commit(
         unchanged = head is not None and snapshot.same_sides(head[1])
         if dry_run or (unchanged and not allow_empty):
             return CommitReport(None, changed=not unchanged or allow_empty)
-        return commit_later(session, snapshot, message, CommitKind.COMMIT, "commit", {})
+        return record(session, snapshot, message, CommitKind.COMMIT, "commit", {})
 
     return change(repo, act)
 
@@ -129,7 +129,7 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
     """
     ref = CHECKPOINTS + check_ref_name(name)
 
-    def act(session: Session) -> CommitReport | Later[CommitReport]:
+    def act(session: Session) -> CommitReport:
         session.working.files.require_usable()
         if repo.store.ref(ref) is not None and not force:
             raise UsageError(
@@ -139,7 +139,7 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
             return CommitReport(None)
         snapshot = session.working.snapshot()
         _LOG.info("checkpoint %s of both sides as they are", name, operation=repo.coming_operation())
-        return commit_later(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {ref: ""})
+        return record(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {ref: ""})
 
     return change(repo, act)
 
@@ -153,10 +153,10 @@ def free_checkpoint_name(repo: Repo, name: str) -> str:
     return found
 
 
-def commit_later(
+def record(
     session: Session, snapshot: Snapshot, message: str, kind: CommitKind, command: str, extra: dict[str, str]
-) -> Later[CommitReport]:
-    """The operation that records a snapshot and leaves both sides as they are."""
+) -> CommitReport:
+    """Record a snapshot and leave both sides as they are."""
     repo = session.repo
     made: list[ObjectId] = []
 
@@ -166,8 +166,8 @@ def commit_later(
         # The sides stay as they are, whatever part of them was committed.
         return replace(after, snapshot=session.working.snapshot())
 
-    request = Request(command, message.splitlines()[0], session.working.snapshot(), work)
-    return Later(request, lambda _: CommitReport(made[-1]))
+    session.perform(Request(command, message.splitlines()[0], session.working.snapshot(), work))
+    return CommitReport(made[-1])
 
 
 def _require_epics(session: Session, head: Snapshot | None, working: Snapshot, selection: Selection) -> None:

@@ -1,10 +1,10 @@
-"""How a command begins and ends: lock, recover, capture, act, and start over when somebody interfered."""
+"""Sessions: a command locks, recovers, captures both sides and acts, and starts over when somebody interfered."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,9 +30,23 @@ T = TypeVar("T")
 
 
 class Session(Struct):
-    """One attempt of a command: both sides as they are, and where new objects go.
+    """One attempt of a command: both sides as they are, and the way to change them.
 
-    What is entered into ``leaving`` is left when the attempt ends. Only what is going to write needs the ``version``.
+    A command reads from top to bottom: it looks at both sides in one read transaction, then performs operations, each
+    of which ends that transaction first if it writes to the database, since SQLite's writers wait for readers.
+    :class:`~epicvc.repo.apply.replan.Replan` in the middle means that somebody changed a side; then the command is
+    called again from the start, with another session.
+
+    Attributes:
+        repo: the repo.
+        working: both sides as they were captured.
+        staging: takes new objects.
+        reader: the read transaction; ``None`` without a database.
+        backend: the database; only for what is going to write.
+        version: the database's state; only for what is going to write.
+        leaving: what is entered into it is left when the attempt ends.
+        reading: holds the read transaction open.
+        beside_others: others write again and again, so operations are made to stand it.
     """
 
     repo: Repo
@@ -42,34 +56,40 @@ class Session(Struct):
     backend: Backend | None
     version: object
     leaving: ExitStack
+    reading: ExitStack
+    beside_others: bool = False
 
+    def end_reading(self) -> None:
+        """End the read transaction: from here on both sides are as others leave them."""
+        self.reading.close()
 
-class Later(Struct, Generic[T], frozen=True):
-    """An operation to perform once the read transaction has ended, since SQLite's writers wait for readers.
+    def perform(self, request: Request) -> Operation:
+        """Perform an operation.
 
-    Attributes:
-        request: the operation.
-        result: what the command returns for it.
-        tried: what a dry run returns, for which the operation is only tried out.
-    """
+        Raises:
+            Replan: a side is not as it was; nothing was done.
+            EpicvcError: it cannot be done; nothing was done.
+        """
+        from epicvc.repo.apply.apply import perform  # with all that writes, once there is something to write
 
-    request: Request
-    result: Callable[[Operation], T]
-    tried: Callable[[], T] | None = None
+        return perform(self.repo, self.staging, self._prepared(request))
 
-    def only_tried(self, report: Callable[[], T]) -> Later[T]:
-        """The same for a dry run, with what that returns."""
-        return replace(self, tried=report)
+    def try_out(self, request: Request) -> None:
+        """Try an operation out on a copy of the database, for a dry run.
 
+        Raises:
+            Replan: a side is not as it was.
+            EpicvcError: it could not be done.
+        """
+        from epicvc.repo.apply.dryrun import DryRun  # as in perform
 
-class Afterwards(Struct, Generic[T], frozen=True):
-    """What a command does once the read transaction has ended, where that is more than one operation.
+        with DryRun(self.repo, self.staging) as trial:
+            trial.perform(self._prepared(request))
 
-    Attributes:
-        run: does it with the session, and says what the command returns. Told whether to put up with others who write.
-    """
-
-    run: Callable[[bool], T]
+    def _prepared(self, request: Request) -> Request:
+        if request.database is not None:
+            self.end_reading()
+        return replace(request, bulk=False) if self.beside_others else request
 
 
 @contextmanager
@@ -90,7 +110,7 @@ def look(repo: Repo, *, reads_rows: bool = True) -> Iterator[Session]:
         repo.staging(writable=False) as staging,
         repo.reading(staging, reads_rows=reads_rows) as (working, reader),
     ):
-        yield Session(repo, working, staging, reader, None, None, leaving)
+        yield Session(repo, working, staging, reader, None, None, leaving, ExitStack())
 
 
 def finish_interrupted(repo: Repo) -> None:
@@ -105,7 +125,7 @@ def finish_interrupted(repo: Repo) -> None:
 
 def change(
     repo: Repo,
-    act: Callable[[Session], T | Later[T] | Afterwards[T]],
+    act: Callable[[Session], T],
     *,
     may_create: bool = False,
     while_merging: bool = False,
@@ -115,7 +135,7 @@ def change(
     Args:
         repo: the repo.
         act: the command; called inside a read transaction of the database, again from the start when somebody
-            changed a side in between. It returns its result, or the operation that leads to it.
+            changed a side in between.
         may_create: make the configured database where it does not exist; without it that is an error, since a missing
             database must not be taken for an empty one.
         while_merging: go on though a merge or revert waits for answers.
@@ -155,12 +175,12 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
 
 def act_held(
     repo: Repo,
-    act: Callable[[Session], T | Later[T] | Afterwards[T]],
+    act: Callable[[Session], T],
     *,
     may_create: bool = False,
     keeps: bool = True,
 ) -> T:
-    """What :func:`change` does, for a command that holds the lock over several operations.
+    """Do the same as :func:`change` for a command that holds the lock over several operations.
 
     Args:
         repo: the repo.
@@ -176,43 +196,16 @@ def act_held(
     raise Unavailable("the database or the files kept changing", hint="try again when they are quieter")
 
 
-def _attempt(
-    repo: Repo,
-    act: Callable[[Session], T | Later[T] | Afterwards[T]],
-    *,
-    may_create: bool,
-    beside_others: bool,
-    keeps: bool,
-) -> T:
+def _attempt(repo: Repo, act: Callable[[Session], T], *, may_create: bool, beside_others: bool, keeps: bool) -> T:
     with (
         ExitStack() as leaving,
         repo.staging(writable=keeps) as staging,
         _backend(repo, may_create=may_create) as backend,
+        ExitStack() as reading,
     ):
-        with repo.reading(staging, backend) as (working, reader):
-            session = Session(repo, working, staging, reader, backend, reader.version() if reader else None, leaving)
-            result = act(session)
-            if isinstance(result, Later) and beside_others:
-                result = replace(result, request=replace(result.request, bulk=False))
-            if isinstance(result, Later) and result.request.database is None:
-                return _carry_out(repo, staging, cast("Later[T]", result))
-        if isinstance(result, Later):
-            return _carry_out(repo, staging, cast("Later[T]", result))
-        if isinstance(result, Afterwards):
-            return result.run(beside_others)
-        return result
-
-
-def _carry_out(repo: Repo, staging: Staging, later: Later[T]) -> T:
-    if later.tried is not None:
-        from epicvc.repo.apply.dryrun import DryRun  # as below
-
-        with DryRun(repo, staging) as trial:
-            trial.perform(later.request)
-        return later.tried()
-    from epicvc.repo.apply.apply import perform  # with all that writes, for commands that have found something to write
-
-    return later.result(perform(repo, staging, later.request))
+        working, reader = reading.enter_context(repo.reading(staging, backend))
+        version = reader.version() if reader else None
+        return act(Session(repo, working, staging, reader, backend, version, leaving, reading, beside_others))
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from epicvc.actions.shared.difference import key_text
 from epicvc.actions.shared.obstacles import obstacles
-from epicvc.actions.shared.session import Later, Session
+from epicvc.actions.shared.session import Session
 from epicvc.database.backend import Stranded, Writer
 from epicvc.database.rowcodec import encode_key
 from epicvc.database.tables import Schema, TableInfo
@@ -23,7 +23,6 @@ from epicvc.repo.history.objects import DatabaseState, Snapshot
 from epicvc.repo.repository import Working
 from epicvc.repo.rows.dbside import COUNTERS, RowChange, get_schema, restore, row_changes, table_root
 from epicvc.repo.rows.spool import Spool
-from epicvc.store.file.records import Operation
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 from epicvc.store.tree import tree
 
@@ -51,13 +50,24 @@ def go(
     command: str,
     description: str,
     target: Target,
-    result: Callable[[Operation], T],
     *,
+    dry_run: bool = False,
     undoes: str | None = None,
     redoes: str | None = None,
     continues: str | None = None,
-) -> Later[T]:
-    """Bring both sides to a state as a restore does: exactly, with no trigger fired."""
+) -> None:
+    """Bring both sides to a state as a restore does: exactly, with no trigger fired.
+
+    Args:
+        session: the running command.
+        command: for the operation log.
+        description: for the operation log.
+        target: the state, and where refs go.
+        dry_run: only try it out.
+        undoes: the operation that this one takes back.
+        redoes: the operation that this one makes again.
+        continues: the operation whose place this one takes in the log.
+    """
     current = session.working.snapshot()
     wanted = reachable(session, target.snapshot)
     rows = dict(row_changes(session.staging, current.database, wanted.database))
@@ -82,23 +92,24 @@ def go(
         return After(wanted, target.refs(session, stage.sink, wanted))
 
     writes = wanted.database != current.database
-    return Later(
-        Request(
-            command,
-            description,
-            current,
-            work,
-            session.backend if writes else None,
-            as_restore=True,
-            version=session.version,
-            prepare=prepare,
-            undoes=undoes,
-            redoes=redoes,
-            continues=continues,
-            many={name: (table, rows[name]) for name, table in _kept_tables(session, current, wanted) if name in many},
-        ),
-        result,
+    request = Request(
+        command,
+        description,
+        current,
+        work,
+        session.backend if writes else None,
+        as_restore=True,
+        version=session.version,
+        prepare=prepare,
+        undoes=undoes,
+        redoes=redoes,
+        continues=continues,
+        many={name: (table, rows[name]) for name, table in _kept_tables(session, current, wanted) if name in many},
     )
+    if dry_run:
+        session.try_out(request)
+    else:
+        session.perform(request)
 
 
 def _spool(session: Session) -> Spool[RowChange]:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from epicvc.actions.shared.session import Afterwards, Later, Session
+from epicvc.actions.shared.session import Session
 from epicvc.actions.sync.decisions import Decisions
 from epicvc.actions.sync.moving import in_database, unique_tasks
 from epicvc.actions.sync.newepics import bound
 from epicvc.actions.sync.portions import at_once, carry_out, try_out
 from epicvc.actions.sync.run import Run
 from epicvc.actions.sync.steps import Job
-from epicvc.actions.sync.survey import Survey, SyncReport
+from epicvc.actions.sync.survey import Survey
 from epicvc.repo.documents import Documents
 from epicvc.repo.rows.dbside import MANY, table_root
 from epicvc.store.tree import tree
 
 
-def carrying_out(
+def carry_out_survey(
     session: Session,
     documents: Documents,
     survey: Survey,
@@ -25,8 +25,8 @@ def carrying_out(
     run: Run,
     command: str,
     message: str | None,
-) -> Later[SyncReport] | Afterwards[SyncReport]:
-    """What a command does with what was found.
+) -> None:
+    """Carry out what was found, or try it out where the report is of a dry run.
 
     Args:
         session: the session in which it was found.
@@ -36,6 +36,11 @@ def carrying_out(
         run: the run that it is of.
         command: the command's name for log and messages.
         message: the commit's message.
+
+    Raises:
+        Replan: a side has changed; nothing was done.
+        Overtaken: a side has changed; some portions are done.
+        EpicvcError: it cannot be done.
     """
     report = survey.report
     moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(survey.courses)}
@@ -56,22 +61,12 @@ def carrying_out(
         bool(report.to_db),
     )
 
-    def result() -> SyncReport:
-        report.commit = session.repo.revisions.head()
-        return report
-
     if not survey.fresh:
-        later = at_once(session, documents, job, result)
-        return later.only_tried(lambda: report) if report.dry_run else later
-
-    def afterwards(beside_others: bool) -> SyncReport:
-        if report.dry_run:
-            try_out(session, documents, job)
-            return report
-        carry_out(run, session, documents, job, beside_others=beside_others)
-        return result()
-
-    return Afterwards(afterwards)
+        at_once(session, documents, job, dry_run=report.dry_run)
+    elif report.dry_run:
+        try_out(session, documents, job)
+    else:
+        carry_out(run, session, documents, job)
 
 
 def _is_bulk(documents: Documents, decisions: Decisions, fresh: Sequence[str]) -> bool:

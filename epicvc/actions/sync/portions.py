@@ -7,40 +7,42 @@ one's, so that in the end a run (:mod:`epicvc.actions.sync.run`) is one operatio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
 from typing import TypeVar
 
-from epicvc.actions.shared.session import Later, Session
+from epicvc.actions.shared.session import Session
 from epicvc.actions.sync.decisions import NoDecisions
 from epicvc.actions.sync.newepics import in_portions, new_epics, parcels
 from epicvc.actions.sync.run import Run
 from epicvc.actions.sync.steps import Chain, Job, Step
 from epicvc.actions.sync.work import Agenda, RowByRow
 from epicvc.database.documents.changes import EpicChange
-from epicvc.repo.apply.apply import perform
 from epicvc.repo.apply.dryrun import DryRun
 from epicvc.repo.documents import Documents
 from epicvc.repo.files.workers import many
-from epicvc.store.file.records import Operation
 
 T = TypeVar("T")
 
 
-def at_once(session: Session, documents: Documents, job: Job, result: Callable[[], T]) -> Later[T]:
-    """Carry out a job without new epics."""
+def at_once(session: Session, documents: Documents, job: Job, *, dry_run: bool) -> None:
+    """Carry out a job without new epics, or try it out.
+
+    Raises:
+        Replan: a side has changed; nothing was done.
+        EpicvcError: it cannot be done.
+    """
     agenda = Agenda(job.decisions, (), job.moves, job.bulk, 0, job.total)
     step = Step(session, documents, job, agenda, session.working.snapshot(), session.version)
+    if dry_run:
+        session.try_out(step.request(last=True))
+        return
+    session.perform(step.request(last=True))
+    documents.remember(step.after, step.ids)
 
-    def finished(_: Operation) -> T:
-        documents.remember(step.after, step.ids)
-        return result()
 
-    return Later(step.request(last=True), finished)
-
-
-def carry_out(run: Run, session: Session, documents: Documents, job: Job, *, beside_others: bool) -> None:
+def carry_out(run: Run, session: Session, documents: Documents, job: Job) -> None:
     """Carry out a job, in portions where it adds more than one.
 
     Args:
@@ -48,15 +50,15 @@ def carry_out(run: Run, session: Session, documents: Documents, job: Job, *, bes
         session: the session in which it was found.
         documents: the documents as they were then.
         job: the job.
-        beside_others: others write again and again.
 
     Raises:
         Replan: a side has changed; nothing was done.
         Overtaken: a side has changed; some portions are done.
         EpicvcError: it cannot be done.
     """
-    chain = Chain(session, documents, job, lambda request: perform(session.repo, session.staging, request), run.done)
-    _go_through(session, documents, job, chain, beside_others=beside_others)
+    session.end_reading()
+    chain = Chain(session, documents, job, session.perform, run.done)
+    _go_through(session, documents, job, chain, beside_others=session.beside_others)
     documents.remember(chain.before, chain.ids)
 
 
@@ -67,6 +69,7 @@ def try_out(session: Session, documents: Documents, job: Job) -> None:
         Replan: a side has changed.
         EpicvcError: it could not be done.
     """
+    session.end_reading()
     with DryRun(session.repo, session.staging) as trial:
         _go_through(session, documents, job, Chain(session, documents, job, trial.perform, {}), beside_others=False)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from epicvc.actions.shared.session import Later, Session, act_held
+from epicvc.actions.shared.session import Session, act_held
 from epicvc.errors import EpicvcError, Unfinished
 from epicvc.repo.repository import Repo
 
@@ -95,7 +95,7 @@ class Run:
     def _undo(self, operation: Operation, *, in_its_place: bool) -> None:
         from epicvc.actions.restore.undoing import transfer  # with all that writes, for a run that fails
 
-        def act(session: Session) -> Operation | Later[Operation]:
+        def act(session: Session) -> Operation:
             return transfer(session, operation, "undo", operation.after, operation.before, in_its_place=in_its_place)
 
         act_held(self._repo, act)

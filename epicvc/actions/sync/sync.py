@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec.structs import replace
 
 from epicvc.actions.shared.mergestate import require_no_merge
-from epicvc.actions.shared.session import Afterwards, Later, Session, act_held, holding, look
+from epicvc.actions.shared.session import Session, act_held, holding, look
 from epicvc.actions.sync.run import Run
 from epicvc.actions.sync.survey import Allow, Moved, SyncReport, check, guard, survey_all
 from epicvc.base.jsonio import equal
@@ -69,7 +69,7 @@ def synchronise(
     repo.require_backend()
     run = Run(repo)
 
-    def act(session: Session) -> SyncReport | Later[SyncReport] | Afterwards[SyncReport]:
+    def act(session: Session) -> SyncReport:
         began = perf_counter()
         session.working.files.require_usable()
         documents = Documents(repo, session.working, session.staging, session.reader)
@@ -91,9 +91,12 @@ def synchronise(
             foresee(documents, report)
         if survey.decisions is None or not report.moves_anything:
             return report
-        from epicvc.actions.sync.job import carrying_out  # with all that writes, once there is something to write
+        from epicvc.actions.sync.job import carry_out_survey  # with all that writes, once there is something to write
 
-        return carrying_out(session, documents, survey, survey.decisions, run, command, message)
+        carry_out_survey(session, documents, survey, survey.decisions, run, command, message)
+        if not dry_run:
+            report.commit = repo.revisions.head()
+        return report
 
     with nullcontext() if dry_run else holding(repo):
         if dry_run:
