@@ -136,6 +136,7 @@ def _decompress(oid: ObjectId, size: int, data: bytes, learnt: zstd.ZstdDict | N
     try:
         options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: window}
         decompressor = zstd.ZstdDecompressor(zstd_dict=learnt, options=options)
+        # one byte more than it claims, so that a longer payload is noticed
         payload = decompressor.decompress(frame, size + 1)
     except zstd.ZstdError as error:
         raise DamagedObject(oid.hex(), str(error)) from error

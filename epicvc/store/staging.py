@@ -170,6 +170,7 @@ class Staging:
             self._running_bytes += size
         while self._running and (self._running_bytes > _AHEAD or self._running[0][0].done()):
             self._collect()
+        # A transaction of the store that is open takes the objects itself (`flush_into`); a second one cannot begin.
         full = self._flush_bytes is not None and self._packed_bytes >= self._flush_bytes
         if full and not self._store.in_transaction:
             self._write()

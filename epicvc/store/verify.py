@@ -96,6 +96,7 @@ def _log(store: Store, _full: bool) -> Iterator[Problem]:
     for _ in store.operations():
         pass  # reading them verifies them
     store.pending()
+    # makes this a generator, as the other checks are
     yield from ()
 
 

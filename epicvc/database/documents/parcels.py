@@ -227,7 +227,7 @@ class Unpacking:
 
     def _insertion_of_links(self) -> str:
         links, task = self._layout.links, self._layout.tasks.map
-        assert links is not None  # who asks has looked
+        assert links is not None  # the caller has checked that there are links
         return (
             f"INSERT INTO {quote(links.table)} ({quote(links.parent)}, {quote(links.column)}) "
             f"SELECT task.{quote(task.id)}, link.key FROM {self._new_links} ORDER BY link.rowid"
@@ -248,7 +248,7 @@ class Unpacking:
 
     def _links_that_differ(self) -> str:
         links, task = self._layout.links, self._layout.tasks.map
-        assert links is not None  # who asks has looked
+        assert links is not None  # the caller has checked that there are links
         stored = (
             f"{quote(links.table)} AS stored ON stored.{quote(links.parent)} = task.{quote(task.id)} "
             f"AND stored.{quote(links.column)} = link.key"

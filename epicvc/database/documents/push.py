@@ -322,7 +322,7 @@ class Push:
         moving = self._row(*giver) if giver is not None else None
         if moving is not None and row is None:
             return moving
-        if moving is not None and moving.alive:  # a dead row already has this key in the epic
+        if moving is not None and moving.alive:  # a dead row has this key in the epic, and no second row may have it
             self._remove_row(self._layout.tasks, moving.surrogate, label)
         if row is not None:
             return row

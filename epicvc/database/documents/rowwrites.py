@@ -172,6 +172,7 @@ class RowWrites:
         Raises:
             ConstraintBroken: no other value will do.
         """
+        # Another row may refer to the key, and the parent says whom the row belongs to: neither gets a stand-in.
         own = [name for name in error.columns if name in values and name not in (columns.map.key, columns.map.parent)]
         for name in own:
             for value in free_values(self._writer, columns, name, values[name]):

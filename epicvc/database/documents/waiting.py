@@ -218,6 +218,7 @@ def free_values(writer: Writer, columns: Columns, name: str, value: SQLValue) ->
         name: the column.
         value: the value that the column is to have, or had.
     """
+    # NULL never clashes with another NULL. Where the column does not allow it, the caller tries the next value.
     yield None
     if isinstance(value, str):
         yield from (value + mark for mark in _MARKS)

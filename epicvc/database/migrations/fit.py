@@ -18,6 +18,7 @@ from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Direction, Step
 from epicvc.database.migrations.running import run_step
 
+# The time of records in scratch databases, which nobody reads.
 _NEVER: Final = "1970-01-01 00:00:00"
 
 

@@ -26,6 +26,7 @@ from epicvc.database.migrations.statements import normalised, tokens
 from epicvc.database.quoting import quote_identifier as quote
 from epicvc.errors import MigrationFailed
 
+# The time of records in scratch databases, which nobody reads.
 _NEVER = "1970-01-01 00:00:00"
 
 Definitions = dict[str, str]

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Overtaken(Exception):  # not an error: the caller plans again
-    """Somebody else migrated the database since the plan was made; nothing was done."""
+    """Raised when somebody else has migrated the database since the plan was made; nothing was done."""
 
 
 def statements_of(step: Step) -> Sequence[Statement]:
@@ -187,6 +187,7 @@ class _Run:
             error.add_note(f"raised by {self._where}, which is rolled back")
             raise
         if isinstance(made, GeneratorType | CoroutineType | AsyncGeneratorType):
+            # closed, so that Python does not warn of a coroutine that was never awaited
             made.close() if isinstance(made, CoroutineType) else None
             raise self._failed("its function has only made a generator or a coroutine, which nobody runs")
 

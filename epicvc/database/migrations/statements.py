@@ -25,6 +25,7 @@ _TOKEN: Final = re.compile(
     """,
     re.VERBOSE,
 )
+# The rules look at no more than so many words of a statement.
 _WORDS: Final = 6
 _NAMES: Final = {"'": "string", '"': "quoted name", "`": "quoted name", "[": "quoted name", "/*": "comment"}
 

@@ -1,5 +1,5 @@
-"""SQLite through the standard library.
+"""The backend for SQLite, through the standard library.
 
-Never through a second SQLite library: two copies in one process that open one file can corrupt it, because
-closing a file drops the locks of the other.
+No second SQLite library may be used: of two copies in one process that open one file, one drops the locks of the other
+when it closes the file, and the file can be corrupted.
 """

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from epicvc.database.sqlite.writer import SQLiteWriter
 
 _MOMENT_NS: Final = 10 * 10**9
-"""Nanoseconds within which an empty file counts as made at a moment; its time stands still while nobody writes."""
+"""Nanoseconds by which the time of an empty file may differ from the moment at which it was made.
+
+Nobody has written to an empty file, so its time stands still.
+"""
 
 _WORTH_WAITING: Final = 16 << 20
-"""Bytes of a database that take longer to read again than its time stamps take to grow old."""
+"""The size in bytes from which reading a database again takes longer than waiting until its time stamps are old."""
 
 
 class SQLiteBackend:
@@ -91,7 +94,7 @@ class SQLiteBackend:
         except OSError as error:
             raise DatabaseUnavailable(self.display, error.strerror or str(error)) from error
         os.close(descriptor)
-        # records that name the file must not survive a crash that its directory entry does not
+        # otherwise a crash could lose the file and keep records that refer to it
         fsync_directory(self._path.parent)
         return True
 
@@ -254,6 +257,7 @@ class SQLiteBackend:
         try:
             if self._path.stat().st_size >= _WORTH_WAITING:
                 wait_until_calm(self._path)
+            # The token before the version: a write in between moves the version.
             token = change_token(self._path)
             return token if token is not None and self._left == self._watch.version() else None
         except (OSError, sqlite3.Error):  # locked, removed: it cannot be told

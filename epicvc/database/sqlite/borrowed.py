@@ -148,6 +148,7 @@ class BorrowedBackend:
         factories = connection.row_factory, connection.text_factory
         before: dict[str, bool] = {}
         try:
+            # the application's own factories would change rows and texts
             connection.row_factory, connection.text_factory = None, str
             before = {name: self._setting(name) for name in ("query_only", *settings)}
             for name, value in settings.items():

@@ -53,7 +53,10 @@ class TouchLog:
         self._version = schema_version(connection)
 
     def expect(self, query: str) -> None:
-        """Prepare for a statement that is about to run: its REPLACE reaches every trigger that it fires."""
+        """Count all tables before a statement with REPLACE runs.
+
+        The REPLACE of a statement also rules the statements in the triggers that it fires.
+        """
         if _REPLACE in query.lower() and len(self._before) < len(self._tables):
             self._count(self._tables)
 

@@ -1,1 +1,1 @@
-"""The SQLite file of a store: its tables, and what is written to them in one transaction."""
+"""The SQLite file of a store: its tables, their rows, and the writes of one transaction."""

@@ -20,7 +20,7 @@ _WORD: Final = struct.Struct(">I")
 
 
 class Unfamiliar(Exception):
-    """The file is not as the format says, or it changed while it was read."""
+    """Raised when the file is not as the format says, or changed while it was read."""
 
 
 class Root(NamedTuple):

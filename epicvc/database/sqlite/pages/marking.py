@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from epicvc.database.sqlite.pages.marks import Changes
 
 WORTH_MARKING: Final = 16 << 20
-"""Bytes of a database that take longer to read than a process takes to start."""
+"""The size in bytes from which reading a database takes longer than starting a process."""
 
 _START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -83,6 +83,7 @@ def _start() -> subprocess.Popen[bytes] | None:
     import json
     import subprocess
 
+    # -S: without the site module Python starts faster, and the search path comes as an argument.
     command = [sys.executable, "-S", "-c", _START, json.dumps([path for path in sys.path if path])]
     try:
         return subprocess.Popen(  # noqa: S603  (our own interpreter and code)

@@ -1,1 +1,1 @@
-"""Bringing a SQLite database to given rows and schema, and proving beforehand that it can be done."""
+"""Brings a SQLite database to given rows and schema, and proves beforehand that this is possible."""

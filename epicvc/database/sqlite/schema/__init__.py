@@ -1,1 +1,1 @@
-"""The definitions of a SQLite database, and what of them could not be restored exactly."""
+"""Reads and makes the definitions of a SQLite database, and finds those that could not be restored exactly."""
