@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from epicvc.base.jsonio import (
     JSON,
-    _Reader,
+    _JSONReader,
     dumps_canonical,
     dumps_text,
     equal,
@@ -84,7 +84,7 @@ def test_text_round_trips_exactly(value: JSON, indent: str | None, ensure_ascii:
 @given(VALUES)
 def test_the_readers_agree(value: JSON) -> None:
     data = dumps_text(value, indent=None).encode()
-    assert identical(_Reader(data.decode(), None).document(), parse(data))
+    assert identical(_JSONReader(data.decode(), None).document(), parse(data))
 
 
 @given(VALUES)
@@ -313,10 +313,10 @@ def test_damaged_text_is_read_exactly_or_refused(value: JSON, data: st.DataObjec
     except InvalidJSON as error:
         if "UTF-8" not in error.reason:
             with pytest.raises(InvalidJSON) as again:
-                _Reader(bytes(raw).decode(), None).document()
+                _JSONReader(bytes(raw).decode(), None).document()
             assert again.value.args == error.args
     else:
-        assert identical(found, _Reader(bytes(raw).decode(), None).document())
+        assert identical(found, _JSONReader(bytes(raw).decode(), None).document())
 
 
 @pytest.mark.parametrize(

@@ -98,12 +98,12 @@ def parse(data: bytes, *, source: str | None = None) -> JSON:
     import msgspec
 
     if too_deep(data):
-        return _Reader(_text(data, source), source).document()
+        return _JSONReader(_text(data, source), source).document()
     try:
         value: JSON = msgspec.json.decode(data)
         compact = msgspec.json.format(data, indent=-1)
     except (msgspec.MsgspecError, ValueError):
-        return _Reader(_text(data, source), source).document()
+        return _JSONReader(_text(data, source), source).document()
     # The parser keeps the last of two equal keys and rounds numbers: either shows in what it would write.
     if msgspec.json.encode(value) == compact:
         return value
@@ -146,7 +146,7 @@ def _parse_hooked(data: bytes, source: str | None) -> JSON:
     try:
         value: JSON = json.loads(text, object_pairs_hook=_unique, parse_float=number, parse_int=number)
     except (ValueError, InvalidOperation):
-        return _Reader(text, source).document()
+        return _JSONReader(text, source).document()
     return value
 
 
@@ -182,7 +182,7 @@ def _pattern(expression: str) -> re.Pattern[str]:
     return re.compile(expression)
 
 
-class _Reader:
+class _JSONReader:
     """The exact reader: slow, without recursion, and it knows where it is."""
 
     def __init__(self, text: str, source: str | None) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from logging import Logger
     from typing import TypedDict, Unpack
 
-    class Facts(TypedDict, total=False):
+    class LogFacts(TypedDict, total=False):
         """What a record says besides its text.
 
         Attributes:
@@ -54,25 +54,25 @@ class Log:
         logger = self._logger()
         return logger is not None and logger.isEnabledFor(level)
 
-    def debug(self, text: str, *values: object, **facts: Unpack[Facts]) -> None:
+    def debug(self, text: str, *values: object, **facts: Unpack[LogFacts]) -> None:
         """Tell a detail. Values of plans may be in it.
 
         Args:
             text: what happened, with a ``%s`` for each value.
             values: what they stand for.
-            facts: see :class:`Facts`.
+            facts: see :class:`LogFacts`.
         """
         self._tell(DEBUG, text, values, facts)
 
-    def info(self, text: str, *values: object, **facts: Unpack[Facts]) -> None:
+    def info(self, text: str, *values: object, **facts: Unpack[LogFacts]) -> None:
         """Tell what was decided or done, without values of plans; as :meth:`debug`."""
         self._tell(INFO, text, values, facts)
 
-    def warning(self, text: str, *values: object, **facts: Unpack[Facts]) -> None:
+    def warning(self, text: str, *values: object, **facts: Unpack[LogFacts]) -> None:
         """Tell what somebody should look at, without values of plans; as :meth:`debug`."""
         self._tell(WARNING, text, values, facts)
 
-    def _tell(self, level: int, text: str, values: tuple[object, ...], facts: Facts) -> None:
+    def _tell(self, level: int, text: str, values: tuple[object, ...], facts: LogFacts) -> None:
         logger = self._logger()
         if logger is None or not logger.isEnabledFor(level):
             return

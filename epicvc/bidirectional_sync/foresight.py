@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 
-from epicvc.actions.sync.survey import NAME, Moved, SyncReport
+from epicvc.actions.sync.survey import NAME, SyncChange, SyncReport
 from epicvc.bidirectional_sync.reading import names_of
 from epicvc.database.documents.epicvalues import read_texts
 from epicvc.database.documents.layout import read_layout
@@ -63,11 +63,11 @@ class Foresight:
             self.names |= read_texts(reader, read_layout(reader, repo.config.mapping, ""), NAME, self._new)
 
 
-def _roots(moves: Iterable[Moved], op: Op) -> frozenset[str]:
+def _roots(moves: Iterable[SyncChange], op: Op) -> frozenset[str]:
     return frozenset(moved.label.root for moved in moves if moved.op is op and not moved.label.path)
 
 
-def _after(epics: Iterable[str], moves: Sequence[Moved], keys: Mapping[str, str]) -> frozenset[str]:
+def _after(epics: Iterable[str], moves: Sequence[SyncChange], keys: Mapping[str, str]) -> frozenset[str]:
     """The epics that a side will have; some get another key."""
     kept = (frozenset(epics) - _roots(moves, Op.REMOVE)) | _roots(moves, Op.ADD)
     return frozenset(keys.get(epic, epic) for epic in kept)

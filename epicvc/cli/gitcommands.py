@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from epicvc.gitlink.checking import Finding
+    from epicvc.gitlink.checking import CheckFinding
     from epicvc.merge.threeway import Conflict, Value
 
 CONFLICTS = 1
@@ -74,7 +74,7 @@ def hook() -> int:
     return say_findings(report.findings) if report else 0
 
 
-def say_findings(findings: Sequence[Finding], *, quiet: bool = False) -> int:
+def say_findings(findings: Sequence[CheckFinding], *, quiet: bool = False) -> int:
     """One line a finding, as compilers write them; gives the exit code."""
     if not findings:
         return 0

@@ -26,7 +26,7 @@ from epicvc.errors import EpicvcError, FileUnavailable, UsageError
 from epicvc.repo.home.ways import require_own_way
 
 if TYPE_CHECKING:
-    from epicvc.cli.settings import Settings
+    from epicvc.cli.settings import CommandSettings
 
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 
@@ -34,7 +34,7 @@ _LOG = Log("command")
 
 
 @contextmanager
-def logged(name: str, settings: Settings | None = None) -> Iterator[None]:
+def logged(name: str, settings: CommandSettings | None = None) -> Iterator[None]:
     """Log a command from its beginning to its end.
 
     Args:
@@ -85,7 +85,7 @@ def _told(name: str) -> Iterator[None]:
     _LOG.info("%s ends", name, seconds=perf_counter() - began)
 
 
-def _handlers(settings: Settings | None) -> list[logging.Handler]:
+def _handlers(settings: CommandSettings | None) -> list[logging.Handler]:
     found: list[logging.Handler] = []
     level = _level_of_stderr(settings)
     if level is not None:
@@ -98,7 +98,7 @@ def _handlers(settings: Settings | None) -> list[logging.Handler]:
     return found
 
 
-def _level_of_stderr(settings: Settings | None) -> int | None:
+def _level_of_stderr(settings: CommandSettings | None) -> int | None:
     wanted = os.environ.get(LEVEL) or None
     if wanted is not None and wanted.lower() not in LEVELS:
         raise UsageError(f"EPICVC_LOG takes {', '.join(LEVELS)}, not {wanted!r}")

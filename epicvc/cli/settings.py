@@ -30,7 +30,7 @@ _NO_RUN = ("dry_run", "porcelain")
 """Parameters of calls that are not recorded: they only try, or are made at every prompt."""
 
 
-class Settings:
+class CommandSettings:
     """What the common flags say.
 
     Attributes:
@@ -56,7 +56,7 @@ class Settings:
         self.color = "auto"
         self.bars: list[ProgressBar] = []
 
-    def with_flags(self, flags: Mapping[str, Any]) -> Settings:
+    def with_flags(self, flags: Mapping[str, Any]) -> CommandSettings:
         """The same with the flags that are set in a command's or group's parameters, behind those before it.
 
         Raises:
@@ -73,7 +73,7 @@ class Settings:
             changes["directory"] = self.directory / changes["directory"]
         if changes.get("debug"):
             changes["verbose"] = True
-        found = Settings()
+        found = CommandSettings()
         vars(found).update({**vars(self), **changes})
         return found
 
@@ -168,7 +168,7 @@ class Context:
         recording: what is noted of the run, for ``epicvc stats``; ``None`` where nothing is.
     """
 
-    def __init__(self, settings: Settings, early_look: EarlyLook | None = None, name: str = "") -> None:
+    def __init__(self, settings: CommandSettings, early_look: EarlyLook | None = None, name: str = "") -> None:
         self.settings = settings
         self.early_look = early_look
         self.recording: Recording | None = None
@@ -225,7 +225,7 @@ class Context:
         self._ending.__exit__(kind, error, trace)
 
 
-def settings_of(context: Context) -> Settings:
+def settings_of(context: Context) -> CommandSettings:
     """The settings of the running command."""
     return context.settings
 
@@ -259,7 +259,7 @@ def complete_refs(incomplete: str) -> list[str]:
     """Branches, tags and checkpoints, for shell completion."""
 
     def names() -> list[str]:
-        repo = Settings().repo()
+        repo = CommandSettings().repo()
         return ["HEAD", *(name.split("/", 2)[2] for name in repo.store.refs("refs/"))]
 
     return _completions(names, incomplete)
@@ -269,7 +269,7 @@ def complete_epics(incomplete: str) -> list[str]:
     """Epics, for shell completion."""
 
     def names() -> list[str]:
-        repo = Settings().repo()
+        repo = CommandSettings().repo()
         return sorted(repo.scan_files(repo.staging(writable=False)).by_epic)
 
     return _completions(names, incomplete)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from epicvc.database.backend import Backend
 from epicvc.database.migrations.directory import builtin_directory, read_directory
 from epicvc.database.migrations.history import History
-from epicvc.database.migrations.planning import Direction, Step
+from epicvc.database.migrations.planning import MigrationDirection, MigrationStep
 from epicvc.database.migrations.running import run_step
 
 
@@ -20,5 +20,5 @@ def create_schema(backend: Backend, *, by: str, at: str) -> None:
     with backend.write(track=False) as writer:
         history = History()
         for migration in read_directory(builtin_directory()).migrations:
-            history = run_step(writer, Step(migration, Direction.UP), history, by=by, at=at)
+            history = run_step(writer, MigrationStep(migration, MigrationDirection.UP), history, by=by, at=at)
         writer.commit()

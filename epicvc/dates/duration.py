@@ -41,9 +41,9 @@ from unicodedata import normalize
 from msgspec import Struct
 from msgspec.structs import replace
 
-from epicvc.dates.surroundings import Unreadable, require_nothing_left
+from epicvc.dates.surroundings import UnreadableDuration, require_nothing_left
 from epicvc.dates.terms import Term, Terms
-from epicvc.dates.tokens import Kind, tokens
+from epicvc.dates.tokens import TokenKind, tokens
 from epicvc.dates.words import (
     ABBREVIATIONS,
     AMBIGUOUS,
@@ -116,7 +116,7 @@ class _Parser:
     def only(self) -> Duration:
         try:
             self._scan()
-        except Unreadable as error:
+        except UnreadableDuration as error:
             raise DurationError(self.original, error.reason, self._understood()) from None
         if not self.found:
             reason = (
@@ -161,20 +161,20 @@ class _Parser:
             return
         if token.text in VAGUE:
             self.bare.append(f"{token.text} {self.tokens[at].text}")
-            raise Unreadable(f"{token.text!r} is no number that can be counted on")
-        if token.kind is Kind.ODD:
+            raise UnreadableDuration(f"{token.text!r} is no number that can be counted on")
+        if token.kind is TokenKind.ODD:
             self.bare.append(f"{token.text} {self.tokens[at].text}")
-            raise Unreadable(f"{token.text!r} can be read in more than one way")
-        if token.kind is Kind.NUMBER and self.terms.word(at) in AMBIGUOUS and before == at - 1:
+            raise UnreadableDuration(f"{token.text!r} can be read in more than one way")
+        if token.kind is TokenKind.NUMBER and self.terms.word(at) in AMBIGUOUS and before == at - 1:
             self.bare.append(f"{token.text} {self.tokens[at].text}")
-            raise Unreadable(f"{self.terms.word(at)!r} can be {AMBIGUOUS[self.terms.word(at)]}")
+            raise UnreadableDuration(f"{self.terms.word(at)!r} can be {AMBIGUOUS[self.terms.word(at)]}")
         if self.terms.word(at) not in ABBREVIATIONS and self.terms.word(at) not in AMBIGUOUS:
             self.bare.append(self.tokens[at].text)
 
     def _require_no_rate(self, at: int) -> None:
         """What stands before "per week" is no length."""
         if self.terms.word(at) in RATES and (self.terms.unit(at + 1) or self.terms.unit(at + 2)):
-            raise Unreadable("it is a rate, not a length")
+            raise UnreadableDuration("it is a rate, not a length")
 
     # The grammar
 
@@ -190,14 +190,14 @@ class _Parser:
             if right is not None:
                 upper, after, _ = right
                 if upper.days < duration.days:
-                    raise Unreadable("the second end of the range is the smaller one")
+                    raise UnreadableDuration("the second end of the range is the smaller one")
                 return replace(upper, counting=_joined(duration.counting, upper.counting)), after
             alternative = self.terms.number_word(end + 1) if self.terms.word(end) in OR else None
             if alternative is not None and not opened and last.amount <= alternative[0]:  # a day or two
                 extra = alternative[0] - last.amount
                 return _plus(duration, last.unit, extra), alternative[1]
         if opened and self.terms.word(end) in AND:
-            raise Unreadable("the range has one end only")
+            raise UnreadableDuration("the range has one end only")
         return duration, end
 
     def _sum(self, at: int, *, between: bool = False) -> tuple[Duration, int, Term] | None:
@@ -240,5 +240,5 @@ def _plus(total: Duration, unit: Unit, amount: Fraction) -> Duration:
 def _joined(first: Counting | None, second: Counting | None) -> Counting | None:
     """What a whole counts whose parts say this."""
     if first and second and first is not second:
-        raise Unreadable("it counts working days and calendar days at once")
+        raise UnreadableDuration("it counts working days and calendar days at once")
     return first or second

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from epicvc.dates.tokens import Kind, Token
+from epicvc.dates.tokens import Token, TokenKind
 from epicvc.dates.words import AND, BETWEEN, NUMBERS, OF, PARTS, PLUS, PREPOSITIONS, SCALES, TENS, TIMES, TO
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _STOPS: Final = PREPOSITIONS | OF | PLUS | TO | TIMES | PARTS
 """Words that a number cannot count."""
 
 
-class Unreadable(Exception):
+class UnreadableDuration(Exception):
     """Why a text cannot be read; becomes a DurationError where all that is understood is known."""
 
     def __init__(self, reason: str) -> None:
@@ -34,7 +34,7 @@ def is_number(token: Token | None) -> bool:
     """Whether a token is a number, in digits or written out."""
     if token is None:
         return False
-    return token.kind in (Kind.NUMBER, Kind.ODD) or token.text in NUMBERS or token.text in TENS
+    return token.kind in (TokenKind.NUMBER, TokenKind.ODD) or token.text in NUMBERS or token.text in TENS
 
 
 def require_whole(terms: Terms, at: int) -> None:
@@ -48,7 +48,7 @@ def require_whole(terms: Terms, at: int) -> None:
         return
     hyphen = before.text == "-" and token.glued
     if hyphen and not (terms.at(at - 2) and before.glued):
-        raise Unreadable("a length cannot be negative")
+        raise UnreadableDuration("a length cannot be negative")
     last = at - 1 - hyphen
     link = terms.word(last)
     if link in PLUS | _CALCULATION and not before.fresh:  # else it is the mark of a list
@@ -58,10 +58,10 @@ def require_whole(terms: Terms, at: int) -> None:
         link = ""
     earlier = terms.word(last)
     if earlier in SCALES:
-        raise Unreadable(f"{earlier!r} is a number higher than this grammar counts")
+        raise UnreadableDuration(f"{earlier!r} is a number higher than this grammar counts")
     if is_number(terms.at(last)) and not (link in AND and terms.word(last - 1) in BETWEEN):
         said = _said(terms.tokens[last : at + 1])
-        raise Unreadable(f"{said} can be a sum or a range" if link in PLUS else f"{said} is not one number")
+        raise UnreadableDuration(f"{said} can be a sum or a range" if link in PLUS else f"{said} is not one number")
     _require_no_part(terms, at)
     _require_no_marks(terms, at)
 
@@ -69,13 +69,13 @@ def require_whole(terms: Terms, at: int) -> None:
 def _require_no_part(terms: Terms, at: int) -> None:
     """``50% of 2 days`` and ``1/2 of a day`` are not two days and not one."""
     if terms.word(at - 1) in OF and (is_number(terms.at(at - 2)) or terms.word(at - 2) in PARTS):
-        raise Unreadable(f"{_said(terms.tokens[at - 2 : at + 1])} is a part, not a length")
+        raise UnreadableDuration(f"{_said(terms.tokens[at - 2 : at + 1])} is a part, not a length")
 
 
 def _require_no_marks(terms: Terms, at: int) -> None:
     """Marks between a number and another one, as in ``1..5``, or before it, as in ``..5``, make it unreadable."""
     first = at
-    while first and terms.tokens[first].glued and terms.tokens[first - 1].kind is Kind.MARK:
+    while first and terms.tokens[first].glued and terms.tokens[first - 1].kind is TokenKind.MARK:
         first -= 1
         text = terms.tokens[first].text
         if text in _BRACKETS or (text in _QUOTES and not is_number(terms.at(first - 1))):
@@ -84,7 +84,7 @@ def _require_no_marks(terms: Terms, at: int) -> None:
     before = terms.at(first - 1) if terms.tokens[first].glued else None
     points = sum(mark.text in ".," for mark in marks)
     if marks and (is_number(before) or (before is None and 0 < points < _ELLIPSIS)):
-        raise Unreadable(f"{_said(terms.tokens[first - (before is not None) : at + 1])} is not one number")
+        raise UnreadableDuration(f"{_said(terms.tokens[first - (before is not None) : at + 1])} is not one number")
 
 
 def require_not_counted(terms: Terms, at: int) -> None:
@@ -95,7 +95,7 @@ def require_not_counted(terms: Terms, at: int) -> None:
     """
     before = terms.at(at - 1)
     if is_number(before) and not terms.tokens[at].fresh and NUMBERS.get(terms.word(at - 1)) != 1:
-        raise Unreadable(f"{_said(terms.tokens[at - 1 : at + 1])} is not one number")
+        raise UnreadableDuration(f"{_said(terms.tokens[at - 1 : at + 1])} is not one number")
     _require_no_part(terms, at)
 
 
@@ -117,7 +117,7 @@ def require_nothing_left(terms: Terms, end: int) -> None:
     named = behind + (terms.word(behind) == "-" and terms.tokens[behind].glued)  # a 3-person team
     if _counts_another(terms.at(named), comma=comma):
         return
-    raise Unreadable(f"{_said(terms.tokens[at:behind])} behind it has no unit")
+    raise UnreadableDuration(f"{_said(terms.tokens[at:behind])} behind it has no unit")
 
 
 def _require_no_factor(terms: Terms, at: int) -> None:
@@ -125,12 +125,12 @@ def _require_no_factor(terms: Terms, at: int) -> None:
     behind = terms.number(at)
     times = at if behind is None else behind
     if terms.word(times) in TIMES and (behind is not None or is_number(terms.at(at + 1))):
-        raise Unreadable(f"{_said(terms.tokens[at : max(times, at + 1) + 1])} behind it is a factor")
+        raise UnreadableDuration(f"{_said(terms.tokens[at : max(times, at + 1) + 1])} behind it is a factor")
 
 
 def _counts_another(token: Token | None, *, comma: bool) -> bool:
     """Whether a number before this token counts what it names: people, the pages of a book."""
-    if token is not None and token.kind is Kind.WORD and not token.fresh:
+    if token is not None and token.kind is TokenKind.WORD and not token.fresh:
         return token.text not in _STOPS
     return comma and token is not None and token.text not in (".", ")", ";", ",")
 

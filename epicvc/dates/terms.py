@@ -12,8 +12,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from epicvc.dates.surroundings import Unreadable, require_not_counted, require_whole
-from epicvc.dates.tokens import Kind, Token
+from epicvc.dates.surroundings import UnreadableDuration, require_not_counted, require_whole
+from epicvc.dates.tokens import Token, TokenKind
 from epicvc.dates.words import (
     ABBREVIATIONS,
     AMBIGUOUS,
@@ -72,14 +72,14 @@ class Terms:
     def word(self, at: int) -> str:
         """The word or mark at a place; nothing outside the text and for numbers."""
         token = self.at(at)
-        return token.text if token is not None and token.kind in (Kind.WORD, Kind.MARK) else ""
+        return token.text if token is not None and token.kind in (TokenKind.WORD, TokenKind.MARK) else ""
 
     def unit(self, at: int) -> tuple[Unit, Counting | None] | None:
         """The unit that the word at a place is, and which days it says it counts."""
         word = self.word(at)
         if word == WEEK_OR_WITHOUT:
             following = self.at(at + 1)
-            alone = following is None or following.kind is not Kind.WORD or following.text in PLUS | TO
+            alone = following is None or following.kind is not TokenKind.WORD or following.text in PLUS | TO
             return (UNIT_OF["semana"], None) if alone else None
         if word in WORK_UNITS:
             return UNIT_OF[WORK_UNITS[word]], Counting.BUSINESS
@@ -95,10 +95,10 @@ class Terms:
         token = self.at(at)
         if token is None or token.fresh:
             return None
-        if token.kind is Kind.NUMBER and token.glued and not joined:
+        if token.kind is TokenKind.NUMBER and token.glued and not joined:
             fits = not self.unit(at + 1) and self.word(at + 1) not in AMBIGUOUS
             return Term(MINUTE, token.value, at + 1) if fits and token.value < 60 else None
-        read = (token.value, at + 1) if token.kind is Kind.NUMBER else self.number_word(at)
+        read = (token.value, at + 1) if token.kind is TokenKind.NUMBER else self.number_word(at)
         if read is None or read[0] >= 60 or read[0].denominator != 1:
             return None
         following = self.at(read[1])
@@ -109,7 +109,7 @@ class Terms:
     def number(self, at: int) -> int | None:
         """Behind the number at a place, one that can be read in two ways included; ``None`` where there is none."""
         token = self.at(at)
-        if token is not None and token.kind in (Kind.NUMBER, Kind.ODD):
+        if token is not None and token.kind in (TokenKind.NUMBER, TokenKind.ODD):
             return at + 1
         read = self.number_word(at)
         return read[1] if read else None
@@ -143,7 +143,7 @@ class Terms:
             if self._unit_behind(upper[1], after) is None:
                 return None
             if upper[0] < amount:
-                raise Unreadable("the second end of the range is the smaller one")
+                raise UnreadableDuration("the second end of the range is the smaller one")
             amount, end = upper
         found = self._unit_behind(end, after)
         if found is None:
@@ -201,11 +201,11 @@ class Terms:
         token = self.at(at)
         if token is None:
             return None
-        if token.kind is Kind.NUMBER:
+        if token.kind is TokenKind.NUMBER:
             before = self.at(at - 1)
-            if token.glued and before is not None and before.kind is Kind.WORD and before.text not in UNIT_OF:
+            if token.glued and before is not None and before.kind is TokenKind.WORD and before.text not in UNIT_OF:
                 earlier = self.at(at - 2)
-                if before.text not in AMBIGUOUS or earlier is None or earlier.kind is not Kind.NUMBER:  # 20m30s
+                if before.text not in AMBIGUOUS or earlier is None or earlier.kind is not TokenKind.NUMBER:  # 20m30s
                     return None  # part of a name: "v2 days"
             return self._with_half(token.value, at + 1)
         if token.text in ARTICLES:

@@ -32,7 +32,7 @@ _TOKEN: Final = re.compile(
 _DASHES: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What a token is."""
 
     NUMBER = "number"
@@ -54,7 +54,7 @@ class Token(Struct, frozen=True):
         fresh: it begins a line.
     """
 
-    kind: Kind
+    kind: TokenKind
     text: str
     start: int
     end: int
@@ -93,12 +93,14 @@ def _token(match: re.Match[str], *, glued: bool, fresh: bool) -> Token:
     digits, glyph = match["digits"], match["glyph"] or match["fraction"]
     if digits is None and glyph is None:
         if text[0].isalpha():
-            return Token(Kind.WORD, plain(text), start, end, glued=glued, fresh=fresh)
-        return Token(Kind.MARK, text.translate(_DASHES), start, end, glued=glued, fresh=fresh)
+            return Token(TokenKind.WORD, plain(text), start, end, glued=glued, fresh=fresh)
+        return Token(TokenKind.MARK, text.translate(_DASHES), start, end, glued=glued, fresh=fresh)
     value = number(digits or "0", match["gap"])
     if value is None or (glyph and value.denominator != 1):
-        return Token(Kind.ODD, text, start, end, glued=glued, fresh=fresh)
-    return Token(Kind.NUMBER, text, start, end, value + GLYPHS.get(glyph or "", Fraction(0)), glued=glued, fresh=fresh)
+        return Token(TokenKind.ODD, text, start, end, glued=glued, fresh=fresh)
+    return Token(
+        TokenKind.NUMBER, text, start, end, value + GLYPHS.get(glyph or "", Fraction(0)), glued=glued, fresh=fresh
+    )
 
 
 def number(text: str, gap: str | None = None) -> Fraction | None:

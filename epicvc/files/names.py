@@ -38,7 +38,7 @@ def check_name(relative_path: str) -> None:
             raise UnsafeName(relative_path, reason)
 
 
-class Collision(NamedTuple):
+class NameCollision(NamedTuple):
     """Two paths that some system takes for one.
 
     Attributes:
@@ -74,14 +74,14 @@ def check_collisions(paths: Iterable[str]) -> None:
         raise UnsafeName(found.path, found.reason(found.other))
 
 
-def collisions(paths: Iterable[str]) -> Iterator[Collision]:
+def collisions(paths: Iterable[str]) -> Iterator[NameCollision]:
     """The paths that some system takes for one; see :func:`check_collisions`."""
     files: dict[str, str] = {}
     directories: dict[str, tuple[str, str]] = {}
     for path in sorted(set(paths)):
         other = files.setdefault(fold(path), path)
         if other != path:
-            yield Collision(path, other, _SAME_FILE)
+            yield NameCollision(path, other, _SAME_FILE)
         slash = path.rfind("/")
         while slash > 0:
             directory = path[:slash]
@@ -89,12 +89,12 @@ def collisions(paths: Iterable[str]) -> Iterator[Collision]:
             if known is not None and known[0] == directory:
                 break  # and so are those above it
             if known is not None:
-                yield Collision(path, known[1], _SAME_DIRECTORY)
+                yield NameCollision(path, known[1], _SAME_DIRECTORY)
                 break
             directories[folded] = directory, path
             slash = path.rfind("/", 0, slash)
     for folded in directories.keys() & files.keys():
-        yield Collision(files[folded], directories[folded][1], _BOTH)
+        yield NameCollision(files[folded], directories[folded][1], _BOTH)
 
 
 def fold(path: str) -> str:

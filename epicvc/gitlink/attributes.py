@@ -15,7 +15,7 @@ from epicvc.errors import Unavailable
 from epicvc.files.scan.patterns import DEFAULT_INCLUDE, tracking
 from epicvc.gitlink.git import Git
 from epicvc.gitlink.gitconfig import DRIVER
-from epicvc.gitlink.part import INSTALLED, MISSING, SIGNATURE, STALE, State
+from epicvc.gitlink.part import INSTALLED, MISSING, SIGNATURE, STALE, PartState
 
 NAME: Final = ".gitattributes"
 _BEGIN: Final = f"# {SIGNATURE}"
@@ -115,22 +115,22 @@ class Attributes:
         self._path = top / NAME
         self._former = top / shown / NAME if shown else None  # where the block once stood
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Whether git gives epics to the drivers."""
         parts = _split(_text(self._path) or "", self._below)
         if self._former is not None and _split(_text(self._former) or "", "") is not None:
-            return State(
+            return PartState(
                 STALE, f"{self._below}/{NAME} has it, where not every git sees it; `git install` moves it here"
             )
         asked = self._asked()
         untold = self._untold(asked)
         if parts is None:
-            return State(INSTALLED, "by other lines") if asked and untold is None else State(MISSING)
+            return PartState(INSTALLED, "by other lines") if asked and untold is None else PartState(MISSING)
         if parts[2] != self._lines:
-            return State(STALE, "the patterns of tracked files are others now")
+            return PartState(STALE, "the patterns of tracked files are others now")
         if untold is not None:
-            return State(STALE, f"other lines, or .git/info/attributes, say otherwise of {untold}")
-        return State(INSTALLED)
+            return PartState(STALE, f"other lines, or .git/info/attributes, say otherwise of {untold}")
+        return PartState(INSTALLED)
 
     def install(self) -> None:
         """Write the block, and take it from where it once stood."""
@@ -141,7 +141,7 @@ class Attributes:
         if self._former is not None:
             _take_out(self._former, "")
 
-    def remove(self, *, dry_run: bool = False) -> State:
+    def remove(self, *, dry_run: bool = False) -> PartState:
         """Take the block out. A committed one stays: it is everybody's, and harmless where nothing is installed."""
         places = [(self._path, NAME, self._below)]
         if self._former is not None:
@@ -150,10 +150,10 @@ class Attributes:
             if _split(_text(path) or "", below) is None:
                 continue
             if self._is_committed(place, below):
-                return State(INSTALLED, "it is committed, and stays; without a driver git takes no notice of it")
+                return PartState(INSTALLED, "it is committed, and stays; without a driver git takes no notice of it")
             if not dry_run:
                 _take_out(path, below)
-        return State(MISSING)
+        return PartState(MISSING)
 
     def _is_committed(self, place: str, below: str) -> bool:
         try:

@@ -16,7 +16,7 @@ from epicvc.base.jsonio import JSON, parse
 from epicvc.errors import InvalidField, InvalidFile, InvalidJSON, UnsafeName
 from epicvc.files.scan.patterns import tracking
 from epicvc.gitlink.git import Blobs, Git
-from epicvc.gitlink.staged import CONFIG, Change, index_files
+from epicvc.gitlink.staged import CONFIG, StagedChange, index_files
 from epicvc.model.document import epic_id, read_file_epic
 from epicvc.model.mapping import BUILTIN, Mapping
 from epicvc.model.naming import escape_root
@@ -25,7 +25,7 @@ from epicvc.repo.config.tomlfile import parse_toml
 from epicvc.repo.config.trackedfiles import read_files
 
 
-class Finding(NamedTuple):
+class CheckFinding(NamedTuple):
     """Something wrong with a staged file.
 
     Attributes:
@@ -41,7 +41,7 @@ class Finding(NamedTuple):
     message: str
 
 
-class Report(NamedTuple):
+class CheckReport(NamedTuple):
     """What was found.
 
     Attributes:
@@ -49,11 +49,11 @@ class Report(NamedTuple):
         checked: how many staged files are epics, or should be.
     """
 
-    findings: list[Finding]
+    findings: list[CheckFinding]
     checked: int
 
 
-def check(git: Git, blobs: Blobs, changes: list[Change], configs: MappingABC[str, bytes]) -> Report:
+def check(git: Git, blobs: Blobs, changes: list[StagedChange], configs: MappingABC[str, bytes]) -> CheckReport:
     """Check staged files.
 
     Args:
@@ -65,13 +65,13 @@ def check(git: Git, blobs: Blobs, changes: list[Change], configs: MappingABC[str
     Raises:
         InvalidConfig: one of them says something that cannot be.
     """
-    found: list[Finding] = []
+    found: list[CheckFinding] = []
     checked = 0
     for place, data in configs.items():
         room = _Room(git, blobs, place, parse_toml(data, join(place, CONFIG)))
         found += room.findings(changes)
         checked += len(room.epics)
-    return Report(sorted(set(found)), checked)
+    return CheckReport(sorted(set(found)), checked)
 
 
 def _mapping_of(config: dict[str, Any]) -> Mapping:
@@ -110,7 +110,7 @@ class _Room:
         self._tracks = tracking(files.include, files.exclude)
         self.epics: dict[str, _Epic] = {}
 
-    def findings(self, changes: list[Change]) -> Iterator[Finding]:
+    def findings(self, changes: list[StagedChange]) -> Iterator[CheckFinding]:
         """What is wrong with the changes of this directory."""
         mine = [change for change in changes if self._is_tracked(change.path)]
         for change in mine:
@@ -125,12 +125,12 @@ class _Room:
     def _relative(self, path: str) -> str:
         return path.removeprefix(self._prefix)
 
-    def _broken(self, path: str, data: bytes) -> Iterator[Finding]:
+    def _broken(self, path: str, data: bytes) -> Iterator[CheckFinding]:
         try:
             value = parse(data, source=path)
         except InvalidJSON as error:
             self.epics[path] = _Epic(data, None, None)
-            yield Finding(path, error.line, error.column, error.reason)
+            yield CheckFinding(path, error.line, error.column, error.reason)
             return
         if is_template(value):
             return
@@ -140,11 +140,11 @@ class _Room:
         except (InvalidFile, InvalidField) as error:
             reason = error.reason.removesuffix(f" ({path})")
             message = f"{error.label}: {reason}" if isinstance(error, InvalidField) else reason
-            yield Finding(path, *_place_of(self.epics[path], error.label), message)
+            yield CheckFinding(path, *_place_of(self.epics[path], error.label), message)
 
     # Names
 
-    def _names(self, added: set[str]) -> Iterator[Finding]:
+    def _names(self, added: set[str]) -> Iterator[CheckFinding]:
         """New names that some system cannot have, or takes for another one."""
         if not added:
             return
@@ -155,13 +155,13 @@ class _Room:
             try:
                 check_name(self._relative(path))
             except UnsafeName as error:
-                yield Finding(path, 1, 1, f"unsafe name: {error.reason}")
+                yield CheckFinding(path, 1, 1, f"unsafe name: {error.reason}")
             else:
                 safe.add(path)
         for found in collisions([*safe, *(path for path, _ in self._all() if path not in added)]):
             for path, other in ((found.path, found.other), (found.other, found.path)):
                 if path in added:
-                    yield Finding(path, 1, 1, f"unsafe name: {found.reason(other)}")
+                    yield CheckFinding(path, 1, 1, f"unsafe name: {found.reason(other)}")
                     break
 
     def _all(self) -> Iterator[tuple[str, str]]:
@@ -171,7 +171,7 @@ class _Room:
 
     # Ids
 
-    def _claims(self, changes: list[Change]) -> Iterator[Finding]:
+    def _claims(self, changes: list[StagedChange]) -> Iterator[CheckFinding]:
         """Epics that get a second file by these changes."""
         before = {change.path: id_in(self._blobs[change.old]) if change.old else None for change in changes}
         now = {path: epic.id for path, epic in self.epics.items()}
@@ -185,7 +185,7 @@ class _Room:
             first = holders.get(key) or paths.pop(0)
             for path in paths:
                 place = _place_of(self.epics[path], f"{escape_root(key)}:id")
-                yield Finding(path, *place, f"epic {key} is already in {first}; an epic lives in one file")
+                yield CheckFinding(path, *place, f"epic {key} is already in {first}; an epic lives in one file")
 
     def _holders(self, claimed: MappingABC[str, list[str]]) -> dict[str, str]:
         """Which of these epics are in files that do not claim them only now, by epic.

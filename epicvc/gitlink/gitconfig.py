@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from epicvc.gitlink.git import Git
-from epicvc.gitlink.part import INSTALLED, MISSING, STALE, State
+from epicvc.gitlink.part import INSTALLED, MISSING, STALE, PartState
 
 DRIVER: Final = "epicvc"
 _ANCESTORS: Final = "epicvc-ancestors"
@@ -53,30 +53,30 @@ class ConfigSection:
         self._git, self._section, self._values = git, section, values
         self.place = section
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Whether the section says what it has to."""
         found = self._found()
         if not found.keys() & self._values.keys():
-            return State(MISSING)
+            return PartState(MISSING)
         wrong = [key for key, value in self._values.items() if found.get(key) != [value]]
-        return State(STALE, f"{', '.join(wrong)} should be otherwise") if wrong else State(INSTALLED)
+        return PartState(STALE, f"{', '.join(wrong)} should be otherwise") if wrong else PartState(INSTALLED)
 
     def install(self) -> None:
         """Set every key."""
         for key, value in self._values.items():
             self._git.run("config", "--local", "--replace-all", f"{self._section}.{key}", value)
 
-    def remove(self, *, dry_run: bool = False) -> State:
+    def remove(self, *, dry_run: bool = False) -> PartState:
         """Unset the keys; the section goes with the last one."""
         found = self._found()
         if dry_run:
-            return State(MISSING)
+            return PartState(MISSING)
         if found and not found.keys() - self._values.keys():
             self._git.run("config", "--local", "--remove-section", self._section)
         else:
             for key in found.keys() & self._values.keys():
                 self._git.run("config", "--local", "--unset-all", f"{self._section}.{key}", expect=(0, _UNKNOWN))
-        return State(MISSING)
+        return PartState(MISSING)
 
     def _found(self) -> dict[str, list[str]]:
         """What the section has, by key."""

@@ -15,12 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from epicvc.gitlink.checking import Report
+    from epicvc.gitlink.checking import CheckReport
     from epicvc.gitlink.git import Blobs
-    from epicvc.gitlink.staged import Change
+    from epicvc.gitlink.staged import StagedChange
 
 
-def check_staged(git: Git) -> Report | None:
+def check_staged(git: Git) -> CheckReport | None:
     """Check the epics that are staged.
 
     Args:
@@ -49,7 +49,7 @@ def check_staged(git: Git) -> Report | None:
         return check(git, blobs, changes, configs)
 
 
-def _configs(git: Git, blobs: Blobs, changes: list[Change]) -> Iterator[tuple[str, bytes]]:
+def _configs(git: Git, blobs: Blobs, changes: list[StagedChange]) -> Iterator[tuple[str, bytes]]:
     """Each ``epicvc.toml``, with its directory from the top of the work tree."""
     tracked = index_configs(git)
     if not tracked:
@@ -58,7 +58,7 @@ def _configs(git: Git, blobs: Blobs, changes: list[Change]) -> Iterator[tuple[st
         yield place, blobs[object_id]
 
 
-def _untracked_configs(git: Git, changes: list[Change]) -> Iterator[tuple[str, bytes]]:
+def _untracked_configs(git: Git, changes: list[StagedChange]) -> Iterator[tuple[str, bytes]]:
     """Those of the work tree, in and above the directories in which something is staged."""
     from pathlib import Path, PurePath
 
@@ -70,7 +70,7 @@ def _untracked_configs(git: Git, changes: list[Change]) -> Iterator[tuple[str, b
             yield "" if place == PurePath() else place.as_posix(), read_file(top / place / CONFIG)
 
 
-def _may_concern(changes: list[Change], config: bytes) -> bool:
+def _may_concern(changes: list[StagedChange], config: bytes) -> bool:
     """Whether some change may be one of an epic, without reading the configuration: epics end in .json by default."""
     widened = b"include" in config or b"\\" in config
     return widened or any(change.path.endswith((".json", CONFIG)) for change in changes)

@@ -10,7 +10,7 @@ from typing import Final
 
 from epicvc.base.fileio import atomic_write, fsync_directory, read_file, remove_file, reporting
 from epicvc.errors import Refused
-from epicvc.gitlink.part import INSTALLED, MISSING, OTHER, SIGNATURE, STALE, State
+from epicvc.gitlink.part import INSTALLED, MISSING, OTHER, SIGNATURE, STALE, PartState
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit")
 """git asks the second one before a merge that goes without conflicts; it never asks the first one then."""
@@ -58,17 +58,17 @@ class HookFile:
         self._aside = directory / f"{hook}{_SET_ASIDE}"
         self.place = str(self._path)
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Whether git runs our check."""
         text = self._text()
         if text is None:
-            return State(MISSING)
+            return PartState(MISSING)
         if self._is_ours(text):
             sound = text == self._script() and os.access(self._path, os.X_OK)
-            return State(INSTALLED) if sound else State(STALE, "written by another version, or moved since")
+            return PartState(INSTALLED) if sound else PartState(STALE, "written by another version, or moved since")
         if "epicvc" in text and f"hook {self._hook}" in text:
-            return State(INSTALLED, "in a hook of somebody else")
-        return State(OTHER, "a hook of somebody else")
+            return PartState(INSTALLED, "in a hook of somebody else")
+        return PartState(OTHER, "a hook of somebody else")
 
     def check(self) -> None:
         """Stop before anything is written where the hook's place is somebody else's.
@@ -93,7 +93,7 @@ class HookFile:
                 os.link(self._path, self._aside)  # there is a hook at every moment
         atomic_write(self._path, self._script().encode(), mode=_MODE)
 
-    def remove(self, *, dry_run: bool = False) -> State:
+    def remove(self, *, dry_run: bool = False) -> PartState:
         """Take the hook back; what was set aside returns."""
         text = self._text()
         if text is None or not self._is_ours(text):
@@ -103,10 +103,10 @@ class HookFile:
                 with reporting(self._path):
                     self._aside.replace(self._path)
                 fsync_directory(self._path.parent)
-            return State(MISSING, "the hook that was there before comes back")
+            return PartState(MISSING, "the hook that was there before comes back")
         if not dry_run:
             remove_file(self._path)
-        return State(MISSING)
+        return PartState(MISSING)
 
     def _text(self) -> str | None:
         """What the file says; nothing of a link, which is never ours."""

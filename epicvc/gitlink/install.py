@@ -20,7 +20,7 @@ from epicvc.gitlink.attributes import Attributes
 from epicvc.gitlink.git import Git
 from epicvc.gitlink.gitconfig import ConfigSection, configured_command, wanted
 from epicvc.gitlink.hookfile import HOOKS, HookFile
-from epicvc.gitlink.part import INSTALLED, MISSING, STALE, Part, State
+from epicvc.gitlink.part import INSTALLED, MISSING, STALE, Part, PartState
 from epicvc.repo.config.tomlfile import CONFIG, parse_toml
 from epicvc.repo.config.trackedfiles import read_files
 from epicvc.repo.home.place import PRIVATE
@@ -49,7 +49,7 @@ class Line(NamedTuple):
     detail: str = ""
 
 
-class Place:
+class InstallPlace:
     """Where epics meet git: the files of an epic repo in a git repository.
 
     Args:
@@ -98,7 +98,7 @@ def own_command() -> list[str]:
     return [sys.executable, "-m", "epicvc"]
 
 
-def install(place: Place, command: Sequence[str], *, chain: bool, hook: bool, dry_run: bool) -> list[Line]:
+def install(place: InstallPlace, command: Sequence[str], *, chain: bool, hook: bool, dry_run: bool) -> list[Line]:
     """Put everything there that is not.
 
     Args:
@@ -123,7 +123,7 @@ def install(place: Place, command: Sequence[str], *, chain: bool, hook: bool, dr
     return lines
 
 
-def uninstall(place: Place, *, dry_run: bool) -> list[Line]:
+def uninstall(place: InstallPlace, *, dry_run: bool) -> list[Line]:
     """Take back what ``install`` wrote, and nothing else."""
     command = configured_command(place.git) or own_command()
     lines = []
@@ -134,7 +134,7 @@ def uninstall(place: Place, *, dry_run: bool) -> list[Line]:
     return lines
 
 
-def doctor(place: Place) -> list[Line]:
+def doctor(place: InstallPlace) -> list[Line]:
     """How each part stands, whether the epicvc that git would start does start, and whether git tracks the store."""
     configured = configured_command(place.git)
     command = configured or own_command()
@@ -147,14 +147,14 @@ def doctor(place: Place) -> list[Line]:
     return lines
 
 
-def _starts(command: Sequence[str]) -> State:
+def _starts(command: Sequence[str]) -> PartState:
     """Whether a command is an epicvc that runs. It comes from the user's own configuration, where git takes it from."""
     try:
         done = subprocess.run(  # noqa: S603  # what git would run
             [*command, "--version"], capture_output=True, check=False, timeout=_PATIENCE_S, text=True
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return State(STALE, f"does not run: {error}")
+        return PartState(STALE, f"does not run: {error}")
     if done.returncode or not done.stdout.startswith("epicvc "):
-        return State(STALE, f"does not run: exit code {done.returncode}")
-    return State(INSTALLED, done.stdout.strip())
+        return PartState(STALE, f"does not run: exit code {done.returncode}")
+    return PartState(INSTALLED, done.stdout.strip())

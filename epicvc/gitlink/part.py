@@ -16,7 +16,7 @@ SIGNATURE: Final = "Written by `epicvc git install`"
 """What files that are ours say of themselves, in a comment."""
 
 
-class State(NamedTuple):
+class PartState(NamedTuple):
     """How a part stands.
 
     Attributes:
@@ -39,11 +39,11 @@ class Part(Protocol):
     name: str
     place: str
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """How it stands; looks only."""
 
     def install(self) -> None:
         """Put it there, or right."""
 
-    def remove(self, *, dry_run: bool = False) -> State:
+    def remove(self, *, dry_run: bool = False) -> PartState:
         """Take it back; how it stands then, or would stand. What is not ours stays."""

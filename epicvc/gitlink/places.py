@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from epicvc.base.jsonio import JSON
-from epicvc.files.format.spans import Item, Node, spans
+from epicvc.files.format.spans import Item, SpanNode, spans
 from epicvc.model.document import WRAPPER, natural_key
 from epicvc.model.labels import parse_label
 
@@ -31,12 +31,12 @@ def place_of(data: bytes, value: JSON, label: str | None) -> tuple[int, int]:
     return text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
 
 
-def _named(node: Node, name: str) -> Item | None:
+def _named(node: SpanNode, name: str) -> Item | None:
     """A member by its name, or an object of a list by its id; the last of several."""
     return next((item for item in reversed(node.items) if _name(node, item) == name), None)
 
 
-def _name(node: Node, item: Item) -> str | None:
+def _name(node: SpanNode, item: Item) -> str | None:
     if isinstance(node.content, dict):
         return item.key
     inner = item.value.content

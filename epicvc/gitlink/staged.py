@@ -17,7 +17,7 @@ CONFIG = "epicvc.toml"
 _FILE = b"100"  # the mode of a regular file; links and submodules have others
 
 
-class Change:
+class StagedChange:
     """A path whose file a commit adds, changes or removes.
 
     Attributes:
@@ -32,16 +32,16 @@ class Change:
         self.path, self.old, self.new = path, old, new
 
 
-def staged_changes(git: Git) -> list[Change]:
+def staged_changes(git: Git) -> list[StagedChange]:
     """The changes from HEAD, or from nothing, to the index. A rename is a removal and an addition."""
     flags = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=all")
     words = git.run("diff", "--cached", *flags).split(b"\0")
     return [_change(head, path) for head, path in zip(words[::2], words[1::2], strict=False)]
 
 
-def _change(head: bytes, path: bytes) -> Change:
+def _change(head: bytes, path: bytes) -> StagedChange:
     old_mode, new_mode, old, new, _ = head.removeprefix(b":").split(b" ")
-    return Change(
+    return StagedChange(
         os.fsdecode(path),
         old.decode() if old_mode.startswith(_FILE) else None,
         new.decode() if new_mode.startswith(_FILE) else None,

@@ -74,7 +74,7 @@ class Overlap(Struct, Generic[T], frozen=True):
 Chunk: TypeAlias = "Stable[T] | Changed[T] | Overlap[T]"
 
 
-class _Edit(Struct, frozen=True):
+class _EditBlock(Struct, frozen=True):
     """``base[start:stop]`` became ``side[first:last]``."""
 
     start: int
@@ -86,7 +86,7 @@ class _Edit(Struct, frozen=True):
     def grows(self) -> bool:
         return self.last - self.first > self.stop - self.start
 
-    def overlaps(self, other: _Edit) -> bool:
+    def overlaps(self, other: _EditBlock) -> bool:
         """Whether the order or the fate of anything depends on both."""
         if self.start < other.stop and other.start < self.stop:
             return True
@@ -141,7 +141,7 @@ def diff3(
     walk = _Walk(base, ours, theirs, keys)
     at = [0, 0]
     while at[0] < len(edits[0]) or at[1] < len(edits[1]):
-        group: tuple[list[_Edit], list[_Edit]] = ([], [])
+        group: tuple[list[_EditBlock], list[_EditBlock]] = ([], [])
         while (side := _next(edits, at, group)) is not None:
             group[side].append(edits[side][at[side]])
             at[side] += 1
@@ -180,17 +180,17 @@ def join_lines(lines: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _edits(base: list[Hashable], side: list[Hashable]) -> list[_Edit]:
+def _edits(base: list[Hashable], side: list[Hashable]) -> list[_EditBlock]:
     edits = []
     i = j = 0
     for next_i, next_j in [*common(base, side), (len(base), len(side))]:
         if i < next_i or j < next_j:
-            edits.append(_Edit(i, next_i, j, next_j))
+            edits.append(_EditBlock(i, next_i, j, next_j))
         i, j = next_i + 1, next_j + 1
     return edits
 
 
-def _next(edits: list[list[_Edit]], at: list[int], group: tuple[list[_Edit], list[_Edit]]) -> int | None:
+def _next(edits: list[list[_EditBlock]], at: list[int], group: tuple[list[_EditBlock], list[_EditBlock]]) -> int | None:
     """The side whose next edit belongs to the group: an overlapping one, or the first where the group is empty."""
     coming = [(side[at[n]], n) for n, side in enumerate(edits) if at[n] < len(side)]
     if not group[0] and not group[1]:
@@ -217,7 +217,7 @@ class _Walk(Generic[T]):
             self.chunks.append(Stable(tuple(self._sides[0][self._position : start])))
             self._position = start
 
-    def edited(self, ours: list[_Edit], theirs: list[_Edit]) -> None:
+    def edited(self, ours: list[_EditBlock], theirs: list[_EditBlock]) -> None:
         """Edits that belong together."""
         everything = [*ours, *theirs]
         start, stop = min(edit.start for edit in everything), max(edit.stop for edit in everything)

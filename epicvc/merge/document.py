@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from epicvc.base.jsonio import JSON
 from epicvc.merge.keyed import merge_keyed, merge_optional
-from epicvc.merge.threeway import ABSENT, Context, Triple, Value
+from epicvc.merge.threeway import ABSENT, MergeContext, Triple, Value
 from epicvc.merge.values import member, merge_by_rule, merge_keys
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label, escape
@@ -30,7 +30,9 @@ class DocumentMerge:
         self._task_rules = {field.name: field.rule for field in mapping.tasks.core}
         self._links = mapping.links.field if mapping.links else None
 
-    def merge(self, context: Context, epic: str, base: Core | None, ours: Core | None, theirs: Core | None) -> Triple:
+    def merge(
+        self, context: MergeContext, epic: str, base: Core | None, ours: Core | None, theirs: Core | None
+    ) -> Triple:
         """Merge one epic; ``None`` is an epic that does not exist there.
 
         Args:
@@ -69,7 +71,7 @@ class _EpicMerge(Struct, frozen=True):
     known: bool
     marks: frozenset[str]
 
-    def epic(self, context: Context, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
+    def epic(self, context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
         """Merge an epic that both sides have."""
         results = _merge_fields(self.epic_rules, _OF_EPICS, self._epic_field, context, label, base, ours, theirs)
         tasks = (tasks_of(base), tasks_of(ours), tasks_of(theirs))
@@ -82,7 +84,7 @@ class _EpicMerge(Struct, frozen=True):
                     core[Mapping.TASKS] = cast("JSON", side)
         return Triple(*results)
 
-    def task(self, context: Context, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
+    def task(self, context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
         """Merge a task that both sides have."""
         key = cast("str", ours["id"])
         path = self._path(key) + "/"
@@ -109,7 +111,12 @@ class _EpicMerge(Struct, frozen=True):
 
 
 def _merge_fields(
-    rules: dict[str, Rule], structure: frozenset[str], agreed: _Agreed, context: Context, label: Label, *cores: Core
+    rules: dict[str, Rule],
+    structure: frozenset[str],
+    agreed: _Agreed,
+    context: MergeContext,
+    label: Label,
+    *cores: Core,
 ) -> tuple[Core, Core, Core]:
     """Merge the fields of base, ours and theirs; gives those of ours, theirs and base.
 

@@ -53,7 +53,7 @@ class FaultKind(StrEnum):
     DUPLICATE = "duplicate_task"
 
 
-class Fault(Struct, frozen=True):
+class GraphFault(Struct, frozen=True):
     """Something that must not be.
 
     Attributes:
@@ -100,7 +100,7 @@ def check(
     changed: Mapping[str, Collection[str]],
     gone: Collection[str],
     field: str,
-) -> list[Fault]:
+) -> list[GraphFault]:
     """The faults of a merged state for which at least one input is not to blame.
 
     Args:
@@ -119,7 +119,7 @@ def check(
     return sorted(found, key=lambda fault: (fault.kind, fault.labels))
 
 
-def duplicates(after: Graph, inputs: Mapping[str, Graph], keys: Collection[str]) -> list[Fault]:
+def duplicates(after: Graph, inputs: Mapping[str, Graph], keys: Collection[str]) -> list[GraphFault]:
     """Ids that several epics have, for document sets in which an id must be unique.
 
     Args:
@@ -134,7 +134,7 @@ def duplicates(after: Graph, inputs: Mapping[str, Graph], keys: Collection[str])
             origins = [tuple(name for name in inputs if epic in owned[name].get(key, ())) for epic in sorted(epics)]
             labels = tuple(_task((epic, key)) for epic in sorted(epics))
             known = any(len(owned[name].get(key, ())) > 1 for name in inputs)
-            faults.append(Fault(FaultKind.DUPLICATE, labels, tuple(origins), known=known))
+            faults.append(GraphFault(FaultKind.DUPLICATE, labels, tuple(origins), known=known))
     return faults
 
 
@@ -151,7 +151,7 @@ def _dangling(
     changed: Mapping[str, Collection[str]],
     gone: frozenset[str],
     field: str,
-) -> Iterator[Fault]:
+) -> Iterator[GraphFault]:
     if not gone:
         return
     epics = sorted({epic for name in inputs for epic in changed[name]})
@@ -174,7 +174,7 @@ def _dangling(
         known = any(not before[name].get(key) for name in having)
         place = next((e for name in inputs for e in sorted(before[name].get(key, ()))), epic)
         missing = tuple(name for name in inputs if not before[name].get(key))
-        yield Fault(
+        yield GraphFault(
             FaultKind.DANGLING,
             (_task((epic, task)).child(field), _task((place, key))),
             (having, missing),
@@ -188,7 +188,7 @@ def _dangling(
 
 def _cycles(
     after: Graph, inputs: Mapping[str, Graph], changed: Mapping[str, Collection[str]], field: str
-) -> Iterator[Fault]:
+) -> Iterator[GraphFault]:
     """A cycle that no input has has a link that one of them lacks: the search starts there.
 
     The input with the fewest changes would do. Starting from the others too finds cycles that an input had, for which a
@@ -223,7 +223,7 @@ def _cycles(
             yield _cycle(path, inputs, field)
 
 
-def _cycle(path: list[Node], inputs: Mapping[str, Graph], field: str) -> Fault:
+def _cycle(path: list[Node], inputs: Mapping[str, Graph], field: str) -> GraphFault:
     """The fault of a cycle, given as the tasks on it; the last depends on the first."""
     first = path.index(min(path))
     circle = [*path[first:], *path[:first]]
@@ -232,7 +232,7 @@ def _cycle(path: list[Node], inputs: Mapping[str, Graph], field: str) -> Fault:
         for (epic, task), following in zip(circle, [*circle[1:], circle[0]], strict=True)
     ]
     known = any(all(name in having for having in origins) for name in inputs)
-    return Fault(FaultKind.CYCLE, tuple(_task(node).child(field) for node in circle), tuple(origins), known=known)
+    return GraphFault(FaultKind.CYCLE, tuple(_task(node).child(field) for node in circle), tuple(origins), known=known)
 
 
 def _reachable(graph: Graph, starts: Iterable[Node]) -> Edges:

@@ -7,15 +7,15 @@ from typing import TypeAlias, cast
 
 from epicvc.base.jsonio import JSON
 from epicvc.merge.order import merge_order, weave
-from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar
+from epicvc.merge.threeway import ABSENT, MergeContext, Triple, Value, merge_scalar
 from epicvc.model.document import Core, Tasks, item_key
 from epicvc.model.labels import Label
 
-MergeItem: TypeAlias = Callable[[Context, Label, Core, Core, Core], Triple]
+MergeItem: TypeAlias = Callable[[MergeContext, Label, Core, Core, Core], Triple]
 
 
 def merge_optional(
-    merge_item: MergeItem, context: Context, label: Label, base: Value, ours: Value, theirs: Value
+    merge_item: MergeItem, context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value
 ) -> Triple:
     """Merge something that may be absent on a side: an epic, a task.
 
@@ -39,7 +39,7 @@ def _says_nothing(base: Value) -> bool:
 
 def merge_keyed(
     merge_item: MergeItem,
-    context: Context,
+    context: MergeContext,
     label: Label,
     base: Tasks,
     ours: Tasks,
@@ -76,7 +76,7 @@ _Keyed: TypeAlias = "Mapping[str, object]"
 
 
 def _arranged(
-    context: Context,
+    context: MergeContext,
     label: Label,
     sides: tuple[_Keyed, _Keyed, _Keyed],
     after: tuple[dict[str, JSON], dict[str, JSON], dict[str, JSON]],
@@ -101,7 +101,7 @@ def _arranged(
 
 
 def _merge_order(
-    context: Context,
+    context: MergeContext,
     label: Label,
     base: list[str],
     ours: list[str],

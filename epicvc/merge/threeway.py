@@ -98,7 +98,7 @@ def preferring(side: str | None) -> Decide:
     return lambda conflict: Chosen({"ours": conflict.ours, "theirs": conflict.theirs, "base": conflict.base}[side])
 
 
-class Context(Struct):
+class MergeContext(Struct):
     """What a merge may do, and the conflicts that it finds.
 
     Attributes:
@@ -158,7 +158,7 @@ def same(one: Value, other: Value) -> bool:
     return one is other or equal(one, other)
 
 
-def merge_scalar(context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+def merge_scalar(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
     """The trivial rule, for any value taken as a whole."""
     if not context.selects(label):
         return context.keep(base, ours, theirs)

@@ -12,7 +12,7 @@ from epicvc.base.jsonio import JSON
 from epicvc.merge.diff3 import diff3_items, diff3_lines, join_lines, joined
 from epicvc.merge.keyed import merge_keyed
 from epicvc.merge.order import merge_order, weave
-from epicvc.merge.threeway import ABSENT, Context, Triple, Value, merge_scalar, same
+from epicvc.merge.threeway import ABSENT, MergeContext, Triple, Value, merge_scalar, same
 from epicvc.model.diff import keyed
 from epicvc.model.document import Core, Tasks, natural_key
 from epicvc.model.labels import Label
@@ -24,7 +24,7 @@ _Keyed: TypeAlias = "dict[str, _Object]"
 _LINE: Final = "\n"
 
 
-def merge_value(context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+def merge_value(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
     """Merge three values of any shape.
 
     Objects are merged by key. Lists whose items are all objects with an ``id`` are merged by id, other lists by items;
@@ -52,7 +52,7 @@ def merge_value(context: Context, label: Label, base: Value, ours: Value, theirs
     return merge_scalar(context, label, base, ours, theirs)
 
 
-def merge_by_rule(rule: Rule, context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+def merge_by_rule(rule: Rule, context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
     """Merge one field by the rule that the mapping gives it; values of another shape are taken as a whole."""
     if rule is Rule.SET and not context.whole(label) and all(map(_is_set, (base, ours, theirs))):
         return _merge_set(context, label, base, ours, theirs)
@@ -66,7 +66,7 @@ def merge_by_rule(rule: Rule, context: Context, label: Label, base: Value, ours:
 # Sets
 
 
-def merge_keys(context: Context, label: Label, base: Value, ours: Value, theirs: Value, *, agreed: bool) -> Triple:
+def merge_keys(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value, *, agreed: bool) -> Triple:
     """Merge a set of ids that rows hold: without an order, and absent where it is empty.
 
     Args:
@@ -99,7 +99,7 @@ def _is_set(value: Value) -> bool:
     return len(set(cast("list[str]", value))) == len(value)
 
 
-def _merge_set(context: Context, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+def _merge_set(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
     """Three-way set merge: a removal on one side wins over "unchanged" on the other; the base's order breaks ties."""
     if not isinstance(ours, list) or not isinstance(theirs, list):
         return merge_scalar(context, label, base, ours, theirs)
@@ -118,7 +118,7 @@ def _merge_set(context: Context, label: Label, base: Value, ours: Value, theirs:
 # Texts
 
 
-def merge_text(context: Context, label: Label, base: str, ours: str, theirs: str) -> Triple:
+def merge_text(context: MergeContext, label: Label, base: str, ours: str, theirs: str) -> Triple:
     """Merge texts: by lines where the base has several."""
     if _LINE in base and not _settled(base, ours, theirs) and context.selects(label):
         lines = joined(diff3_lines(base, ours, theirs))
@@ -130,7 +130,7 @@ def merge_text(context: Context, label: Label, base: str, ours: str, theirs: str
 # Lists
 
 
-def merge_list(context: Context, label: Label, base: Value, ours: list[JSON], theirs: list[JSON]) -> Triple:
+def merge_list(context: MergeContext, label: Label, base: Value, ours: list[JSON], theirs: list[JSON]) -> Triple:
     """Merge lists: by id where all items are objects with one, else by items; where they overlap, it is a conflict."""
     before, mine, other = _by_id(base), _by_id(ours), _by_id(theirs)
     if before is not None and mine is not None and other is not None and (before or mine or other):
@@ -149,7 +149,9 @@ def _by_id(value: Value) -> _Keyed | None:
     return keyed(value)
 
 
-def _merge_items(context: Context, label: Label, whole: Value, base: _Keyed, ours: _Keyed, theirs: _Keyed) -> Triple:
+def _merge_items(
+    context: MergeContext, label: Label, whole: Value, base: _Keyed, ours: _Keyed, theirs: _Keyed
+) -> Triple:
     """Merge lists of objects with ids.
 
     Nothing notes which places were never agreed on inside a value, as the base of an epic does for its tasks. So an
@@ -169,7 +171,7 @@ def _items(side: _Keyed) -> list[JSON]:
     return cast("list[JSON]", list(side.values()))
 
 
-def _merge_item(context: Context, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
+def _merge_item(context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
     return merge_objects(context, label, base, ours, theirs, base_known=bool(base))
 
 
@@ -177,7 +179,7 @@ def _merge_item(context: Context, label: Label, base: Core, ours: Core, theirs: 
 
 
 def merge_objects(
-    context: Context, label: Label, base: _Object, ours: _Object, theirs: _Object, *, base_known: bool = True
+    context: MergeContext, label: Label, base: _Object, ours: _Object, theirs: _Object, *, base_known: bool = True
 ) -> Triple:
     """Recurse into an object by key; what neither side touched keeps its place in each copy."""
     if not context.touches(label):

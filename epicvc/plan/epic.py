@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from epicvc.base.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Direction, Triple, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Decide, Direction, MergeContext, Triple, undecided
 from epicvc.model.diff import Change, diff_epic
 from epicvc.model.document import Core, same_core, sharing, tasks_of
 from epicvc.model.labels import Label, Selection
@@ -155,13 +155,13 @@ def _recognised(core: Core | None, *known: Core | None) -> Core | None:
     return core
 
 
-def _context(policy: Policy) -> Context:
+def _context(policy: Policy) -> MergeContext:
     selection = policy.selection
-    return Context(policy.direction, selection.selects, selection.touches, policy.decide, policy.policies.whole)
+    return MergeContext(policy.direction, selection.selects, selection.touches, policy.decide, policy.policies.whole)
 
 
 def _moved_view(
-    policy: Policy, context: Context, epic: str, base: Core | None, files: Core | None, db: Core | None
+    policy: Policy, context: MergeContext, epic: str, base: Core | None, files: Core | None, db: Core | None
 ) -> MovedView | None:
     """What there is to know of moved tasks; ``None`` where the epic has nothing to do with any."""
     moves = policy.moves
@@ -181,7 +181,7 @@ def _moved_view(
     return replace(view, cores=(base, files, view.settled()))
 
 
-def _merge_moved(merge: DocumentMerge, policy: Policy, context: Context, view: MovedView) -> Triple:
+def _merge_moved(merge: DocumentMerge, policy: Policy, context: MergeContext, view: MovedView) -> Triple:
     """Merge an epic that tasks leave or come to, or whose tasks depend on one with another id now."""
 
     def task(owner: str, *versions: Core | None) -> Triple:

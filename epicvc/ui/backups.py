@@ -12,9 +12,9 @@ from epicvc.ui.text import count, printable
 if TYPE_CHECKING:
     from epicvc.actions.backup.catalog import Backup
     from epicvc.actions.backup.create import Made
-    from epicvc.actions.backup.forget import Decision
+    from epicvc.actions.backup.forget import ForgetDecision
     from epicvc.actions.backup.restore import Restored
-    from epicvc.actions.backup.state import Proof
+    from epicvc.actions.backup.state import BackupProof
 
 _UNITS: Final = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (3600, "hour"), (60, "minute"))
 
@@ -79,7 +79,7 @@ def _row(backup: Backup, now: datetime) -> object:
     )
 
 
-def verified(console: Console, proofs: Iterable[tuple[Backup, Proof]]) -> None:
+def verified(console: Console, proofs: Iterable[tuple[Backup, BackupProof]]) -> None:
     """Draw what was verified."""
     for backup, proof in proofs:
         for error in proof.errors:
@@ -104,7 +104,7 @@ def restored(console: Console, done: Restored, *, dry_run: bool) -> None:
         console.print(line((printable(text), "changed")))
 
 
-def forgotten(console: Console, decisions: Sequence[Decision], *, dry_run: bool) -> None:
+def forgotten(console: Console, decisions: Sequence[ForgetDecision], *, dry_run: bool) -> None:
     """Draw what stays and why, and what goes."""
     for decision in decisions:
         name = f"{decision.backup.id.hex()[:12]}  {printable(decision.backup.name)}"

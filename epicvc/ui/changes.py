@@ -13,7 +13,7 @@ from epicvc.model.mapping import Layer, Mapping
 from epicvc.model.subsequence import codes
 from epicvc.ui.terminal import Console, Line, line
 from epicvc.ui.text import count, printable, shown
-from epicvc.ui.words import Mark, is_similar, word_marks
+from epicvc.ui.words import WordMark, is_similar, word_marks
 
 _SIGN = {Op.ADD: "+", Op.REMOVE: "-", Op.REPLACE: "~", Op.MOVE: ">"}
 _STYLE = {Op.ADD: "added", Op.REMOVE: "removed", Op.REPLACE: "changed", Op.MOVE: "moved"}
@@ -161,12 +161,12 @@ def _text(head: Line, old: str, new: str) -> Iterator[Line]:
     head.append("  ")
     for mark, run in word_marks(old, new):
         text = printable(run)
-        if mark is Mark.OLD:
+        if mark is WordMark.OLD:
             head.append(f"[-{text}-]", "old")
-        elif mark is Mark.NEW:
+        elif mark is WordMark.NEW:
             head.append(f"{{+{text}+}}", "new")
         else:
-            head.append(text, "dim" if mark is Mark.GAP else "")
+            head.append(text, "dim" if mark is WordMark.GAP else "")
     yield head
 
 

@@ -9,14 +9,14 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 if TYPE_CHECKING:
-    from epicvc.actions.migrate.report import MigrationReport, MigrationStatus
+    from epicvc.actions.migrate.report import MigrationReport, MigrationStanding
     from epicvc.database.migrations.proving import Proof
 
 _VERBS = {"up": ("applied", "would apply"), "down": ("took back", "would take back")}
 _ADOPTED = ("adopted", "would adopt")
 
 
-def draw_migrations(console: Console, found: MigrationStatus) -> None:
+def draw_migrations(console: Console, found: MigrationStanding) -> None:
     """Draw where a database stands."""
     at = f"at version {found.history.version}" if found.history.version else "without any migration"
     console.print(line(("database    ", "label"), f"{printable(found.database)}, {at}"))

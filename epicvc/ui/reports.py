@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from epicvc.actions.clean.cleaning import CleanReport
     from epicvc.actions.merge.merging import MergeReport
     from epicvc.actions.shared.questions import ResolveReport
-    from epicvc.actions.sync.survey import Moved, SyncReport
+    from epicvc.actions.sync.survey import SyncChange, SyncReport
     from epicvc.merge.threeway import Chosen
     from epicvc.model.labels import Label
 
@@ -96,7 +96,7 @@ def _draw_decided(console: Console, decided: Sequence[tuple[Conflict, Chosen]], 
         console.print(line("  = ", printable(str(conflict.label)), (f": {printable(chosen.reason)}", "dim")))
 
 
-def _draw_moved(console: Console, moved: list[Moved], *, verbose: bool) -> None:
+def _draw_moved(console: Console, moved: list[SyncChange], *, verbose: bool) -> None:
     items = moved if verbose else moved[:_LINES]
     for item in items:
         note = "" if item.label.path else "  (the whole epic)"

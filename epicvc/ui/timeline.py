@@ -29,7 +29,7 @@ _BARS: Final = ("█", "▒", "·", "▏")
 _ASCII: Final = ("#", "=", ".", "|")
 
 
-class _Row(Struct, frozen=True):
+class _TimelineRow(Struct, frozen=True):
     """One line of the table and of the timeline."""
 
     name: str
@@ -61,9 +61,9 @@ def draw_timetable(console: Console, table: Timetable, *, tasks: bool = False) -
     _draw_summary(console, table, one_by_one=one_by_one)
 
 
-def _tasks(table: Timetable) -> list[_Row]:
+def _tasks(table: Timetable) -> list[_TimelineRow]:
     return [
-        _Row(
+        _TimelineRow(
             printable(_short(str(task.label))),
             printable(task.title),
             task.slot,
@@ -76,13 +76,14 @@ def _tasks(table: Timetable) -> list[_Row]:
     ]
 
 
-def _epics(table: Timetable) -> list[_Row]:
+def _epics(table: Timetable) -> list[_TimelineRow]:
     return [
-        _Row(printable(e.epic), printable(e.name), e.slot, e.effort, e.start, e.end, e.critical) for e in table.epics
+        _TimelineRow(printable(e.epic), printable(e.name), e.slot, e.effort, e.start, e.end, e.critical)
+        for e in table.epics
     ]
 
 
-def _chosen(rows: list[_Row]) -> list[_Row]:
+def _chosen(rows: list[_TimelineRow]) -> list[_TimelineRow]:
     """As many as a person looks at, those on the critical path before others, in the order that they have."""
     ranked = sorted(range(len(rows)), key=lambda number: not rows[number].critical)[:MANY]
     return [rows[number] for number in sorted(ranked)]
@@ -100,7 +101,7 @@ def _fitted(text: str, width: int) -> str:
     return set_cell_size(text, width - 1) + "…"
 
 
-def _draw_table(console: Console, rows: Sequence[_Row], width: int, what: str) -> None:
+def _draw_table(console: Console, rows: Sequence[_TimelineRow], width: int, what: str) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False, header_style="label")
     table.add_column("", width=1)
     table.add_column(what, width=max(width, len(what)), no_wrap=True)
@@ -133,7 +134,7 @@ def _work(minutes: Fraction) -> str:
     return " ".join(said) or "0"
 
 
-def _draw_bars(console: Console, table: Timetable, rows: Sequence[_Row], width: int) -> None:
+def _draw_bars(console: Console, table: Timetable, rows: Sequence[_TimelineRow], width: int) -> None:
     columns = max(10, console.width - width - 3)
     signs = _BARS if "utf" in console.encoding.lower() else _ASCII
     length = table.length or Fraction(1)

@@ -17,7 +17,7 @@ _CONTEXT = 6
 """How many unchanged tokens stay beside a change; longer runs are shortened."""
 
 
-class Mark(StrEnum):
+class WordMark(StrEnum):
     """What became of a run of text."""
 
     SAME = "same"
@@ -26,19 +26,19 @@ class Mark(StrEnum):
     GAP = "gap"
 
 
-def word_marks(old: str, new: str, *, whole: bool = False) -> Iterator[tuple[Mark, str]]:
+def word_marks(old: str, new: str, *, whole: bool = False) -> Iterator[tuple[WordMark, str]]:
     """Runs of text with what became of them; long unchanged ones shortened to ``…`` unless ``whole`` is wanted."""
     runs = _runs(old, new)
     for number, (before, after) in enumerate(runs):
         if before == after and whole:
-            yield Mark.SAME, "".join(before)
+            yield WordMark.SAME, "".join(before)
         elif before == after:
             yield from _same(before, first=number == 0, last=number == len(runs) - 1)
         else:
             if before:
-                yield Mark.OLD, "".join(before)
+                yield WordMark.OLD, "".join(before)
             if after:
-                yield Mark.NEW, "".join(after)
+                yield WordMark.NEW, "".join(after)
 
 
 def _runs(old: str, new: str) -> list[_Run]:
@@ -80,17 +80,17 @@ def _is_word(token: str) -> bool:
     return token[0].isalnum() or token[0] == "_"
 
 
-def _same(tokens: list[str], *, first: bool, last: bool) -> Iterator[tuple[Mark, str]]:
+def _same(tokens: list[str], *, first: bool, last: bool) -> Iterator[tuple[WordMark, str]]:
     head = 0 if first else _CONTEXT
     tail = 0 if last else _CONTEXT
     if len(tokens) <= head + tail + 4:
-        yield Mark.SAME, "".join(tokens)
+        yield WordMark.SAME, "".join(tokens)
         return
     if head:
-        yield Mark.SAME, "".join(tokens[:head])
-    yield Mark.GAP, "…"
+        yield WordMark.SAME, "".join(tokens[:head])
+    yield WordMark.GAP, "…"
     if tail:
-        yield Mark.SAME, "".join(tokens[-tail:])
+        yield WordMark.SAME, "".join(tokens[-tail:])
 
 
 def is_similar(old: str, new: str) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from epicvc.base.logs import DEBUG, INFO, Log
 from epicvc.cli.log import logged
-from epicvc.cli.settings import Settings
+from epicvc.cli.settings import CommandSettings
 from epicvc.errors import FileUnavailable, LinkInTheWay, NotFound, UsageError
 
 HOSTILE = "\x1b[31mred\n2025-08-17 INFO epicvc.sync forged \u202e \udcff %s %(x)s"
@@ -68,11 +68,11 @@ def test_the_library_is_silent_and_imports_no_logging() -> None:
         assert (done.stdout.strip(), done.stderr) == (str(bool(before)), "")
 
 
-def settings(**values: object) -> Settings:
-    return Settings().with_flags(values)
+def settings(**values: object) -> CommandSettings:
+    return CommandSettings().with_flags(values)
 
 
-def told(capsys: pytest.CaptureFixture[str], wanted: Settings | None) -> str:
+def told(capsys: pytest.CaptureFixture[str], wanted: CommandSettings | None) -> str:
     with logged("sync", wanted):
         Log("sync").info("an info %s", HOSTILE)
         Log("sync").debug("a detail")

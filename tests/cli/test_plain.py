@@ -18,7 +18,7 @@ from epicvc.cli.line import app
 from epicvc.cli.line.parameters import COMMON, Argument, Option, Parameter, examples_of, parameters_of
 from epicvc.cli.line.plain import read_plainly
 from epicvc.cli.line.table import EPICVC, Family, function_of
-from epicvc.cli.settings import Context, Settings
+from epicvc.cli.settings import CommandSettings, Context
 from epicvc.errors import NotFound, UsageError
 
 Seen = tuple[Callable[..., int], dict[str, Any], dict[str, Any]]
@@ -121,7 +121,7 @@ def test_what_is_plain_means_the_same_to_the_library(words: list[str]) -> None:
         with pytest.raises(type(error)):
             call.run()
         return
-    merged = Settings()
+    merged = CommandSettings()
     for flags in call.flags:
         merged = merged.with_flags(flags)
     defaults = {parameter.name: parameter.default for parameter in parameters_of(call.command)}
@@ -198,7 +198,7 @@ def test_what_a_context_closes() -> None:
     closed: list[int] = []
 
     def fail() -> None:
-        with Context(Settings()) as context:
+        with Context(CommandSettings()) as context:
             context.call_on_close(lambda: closed.append(1))
             context.call_on_close(lambda: closed.append(2))
             raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from model.epics import EPIC, changed, cores
 
 from epicvc.base.jsonio import JSON
 from epicvc.database.builtin import create_schema
-from epicvc.database.documents.changes import EpicChange, epic_change, new_epic, proof_of_new, revived
+from epicvc.database.documents.changes import EpicRowsChange, epic_change, new_epic, proof_of_new, revived
 from epicvc.database.documents.documents import EpicRows, decode_epic, read_rows
 from epicvc.database.documents.fingerprint import rows_said, rows_seen
 from epicvc.database.documents.layout import Layout, read_layout
@@ -56,7 +56,7 @@ def layout(backend: SQLiteBackend) -> Layout:
         return read_layout(reader, BUILTIN, "framework.db")
 
 
-def pushed(writer: SQLiteWriter, layout: Layout, *changes: EpicChange) -> EpicRows | None:
+def pushed(writer: SQLiteWriter, layout: Layout, *changes: EpicRowsChange) -> EpicRows | None:
     """Write changes as they come out of a message, and read the epic's rows."""
     push = Push(writer, layout, NOW)
     push.apply([revived(msgspec.msgpack.decode(msgspec.msgpack.encode(change))) for change in changes])
@@ -70,7 +70,7 @@ def pairs(draw: st.DrawFn) -> tuple[Core, Core]:
     return complete(before), complete(draw(changed(before)))
 
 
-def fresh(layout: Layout, core: Core) -> EpicChange:
+def fresh(layout: Layout, core: Core) -> EpicRowsChange:
     return new_epic(BUILTIN, EPIC, core)
 
 

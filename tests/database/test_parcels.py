@@ -14,7 +14,7 @@ from model.epics import cores
 
 from epicvc.base.jsonio import JSON
 from epicvc.database.builtin import create_schema
-from epicvc.database.documents.changes import EpicChange, new_epic, proof_of_new
+from epicvc.database.documents.changes import EpicRowsChange, new_epic, proof_of_new
 from epicvc.database.documents.documents import read_rows
 from epicvc.database.documents.fingerprint import rows_said
 from epicvc.database.documents.layout import Layout, read_layout
@@ -85,7 +85,7 @@ def whole(core: Core) -> Core:
     return {**named, "tasks": tasks} if tasks else named
 
 
-def packed(changes: list[EpicChange]) -> Parcel:
+def packed(changes: list[EpicRowsChange]) -> Parcel:
     parcel = Packer(BUILTIN).pack(changes)
     assert parcel is not None
     return parcel
@@ -101,7 +101,7 @@ def unpacked(writer: SQLiteWriter, layout: Layout, parcel: Parcel) -> Unpacking:
     return found
 
 
-def holds(writer: SQLiteWriter, layout: Layout, changes: list[EpicChange], edits: list[str]) -> bool:
+def holds(writer: SQLiteWriter, layout: Layout, changes: list[EpicRowsChange], edits: list[str]) -> bool:
     """Insert out of a parcel and edit: whether the epics are proven. If they are, reading them says the same."""
     try:
         parcel = unpacked(writer, layout, packed(changes))
@@ -125,7 +125,7 @@ def rows(writer: SQLiteWriter) -> list[object]:
     return [list(writer.execute(f"SELECT * FROM {table} ORDER BY 1")) for table in tables]
 
 
-def new_epics(found: list[Core]) -> list[EpicChange]:
+def new_epics(found: list[Core]) -> list[EpicRowsChange]:
     return [new_epic(BUILTIN, str(number), core) for number, core in enumerate(found)]
 
 
@@ -183,11 +183,11 @@ LAST: JSON = {"id": "d", "title": "D"}
 CORE: Core = {"name": "One", "tasks": TASKS}
 
 
-def one_and_two(*more: JSON) -> list[EpicChange]:
+def one_and_two(*more: JSON) -> list[EpicRowsChange]:
     return [new_epic(BUILTIN, "1", CORE), new_epic(BUILTIN, "2", {**CORE, "tasks": [*TASKS, *more]})]
 
 
-def proven(database: Path, changes: list[EpicChange], *edits: str, foreign_keys: bool = True) -> bool:
+def proven(database: Path, changes: list[EpicRowsChange], *edits: str, foreign_keys: bool = True) -> bool:
     """Whether new epics are proven that are put into the database, and then edited."""
     with SQLiteBackend(database).write(foreign_keys=foreign_keys, image=packed(changes).image) as writer:
         return holds(writer, read_layout(writer, BUILTIN, "framework.db"), changes, list(edits))

@@ -60,11 +60,11 @@ def alone() -> Iterator[None]:
 
     @contextmanager
     def comparing(held: HeldFile, roots: Any, mark: bytes) -> Iterator[Callable[[], Any]]:
-        yield lambda: marks.answer(marks.Question(os.fsencode(held.path), held.identity, roots, mark))
+        yield lambda: marks.answer(marks.PageQuestion(os.fsencode(held.path), held.identity, roots, mark))
 
     @contextmanager
     def making(held: HeldFile, roots: Any) -> Iterator[Callable[[], bytes | None]]:
-        made = marks.answer(marks.Question(os.fsencode(held.path), held.identity, roots, None))
+        made = marks.answer(marks.PageQuestion(os.fsencode(held.path), held.identity, roots, None))
         yield lambda: msgspec.msgpack.encode(made) if made else None
 
     with pytest.MonkeyPatch.context() as patch:

@@ -276,7 +276,7 @@ def test_the_history_is_read_once_and_as_far_as_it_must_be(garden: EpicRepo, mon
     garden.edit("2", '"Shed"', '"Shed", "notes": "two hours of work"')
     states: list[Snapshot] = []
 
-    class Counted(lastseen.Step):
+    class Counted(lastseen.HistoryStep):
         def __init__(self, documents: Documents, places_in: Any, state: Snapshot, after: Snapshot) -> None:
             states.append(state)
             super().__init__(documents, places_in, state, after)

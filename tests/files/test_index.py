@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.files.scan.index import ID_SIZE, NEVER, FileIndex, Row
+from epicvc.files.scan.index import ID_SIZE, NEVER, FileIndex, IndexRow
 from epicvc.files.scan.scan import STAT_SIZE, FoundFiles, pack_paths
 
 PATHS = st.dictionaries(st.text("ab/é", min_size=1, max_size=4), st.integers(0, 3), max_size=200)
@@ -17,10 +17,10 @@ def found_in(files: dict[str, int]) -> FoundFiles:
     return FoundFiles(pack_paths(paths), b"".join(bytes([1 + files[path]]) * STAT_SIZE for path in paths))
 
 
-def row_of(path: str, stat: bytes) -> Row:
+def row_of(path: str, stat: bytes) -> IndexRow:
     """A row that shows which file and stat it was made from."""
     blob = path.encode().ljust(ID_SIZE, b"\0")
-    return Row(path, stat, blob, f"epic {path}", blob[::-1], stat[0])
+    return IndexRow(path, stat, blob, f"epic {path}", blob[::-1], stat[0])
 
 
 def after(index: FileIndex, found: FoundFiles) -> FileIndex:

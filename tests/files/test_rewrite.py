@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from epicvc.base.jsonio import JSON, dumps_canonical, equal, parse
 from epicvc.errors import InvalidJSON
 from epicvc.files.format.rewrite import rewrite
-from epicvc.files.format.spans import Node, spans
+from epicvc.files.format.spans import SpanNode, spans
 from epicvc.files.format.style import Style, detect_style, render
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "real" / "epics"
@@ -93,7 +93,7 @@ def raws(draw: st.DrawFn, values: st.SearchStrategy[JSON] = VALUES) -> bytes:
     return wild(value, random.Random(draw(st.integers(0, 1000)))).encode()
 
 
-def places(node: Node) -> list[Node]:
+def places(node: SpanNode) -> list[SpanNode]:
     return [node, *(found for item in node.items for found in places(item.value))]
 
 

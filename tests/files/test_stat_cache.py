@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from epicvc.files.scan.cache import VERSION, clock_ns, is_settled, load_index, save_index
-from epicvc.files.scan.index import Edit, FileIndex, Row
+from epicvc.files.scan.index import Edit, FileIndex, IndexRow
 from epicvc.files.scan.scan import scan, stat_key
 
 SECOND = 1_000_000_000
@@ -21,7 +21,7 @@ EMPTY = FileIndex("x")
 
 
 def filled() -> FileIndex:
-    rows = [Row("a/é.json", b"s" * 32, b"b" * 32, "5", b"c" * 32, 1), Row("b.json", b"t" * 32, b"d" * 32)]
+    rows = [IndexRow("a/é.json", b"s" * 32, b"b" * 32, "5", b"c" * 32, 1), IndexRow("b.json", b"t" * 32, b"d" * 32)]
     index = FileIndex("x", b"r" * 32)
     return index.edited([(Edit(0, 0, number), row) for number, row in enumerate(rows)])
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from epicvc.merge.graph import Fault, FaultKind, check, duplicates
+from epicvc.merge.graph import FaultKind, GraphFault, check, duplicates
 
 Epics = dict[str, dict[str, str]]
 """By epic and task, the tasks that it depends on, one letter each."""
@@ -29,7 +29,7 @@ class State:
         return {key: [epic for epic, tasks in self.epics.items() if key in tasks] for key in keys}
 
 
-def faults(ours: Epics, theirs: Epics, after: Epics) -> list[Fault]:
+def faults(ours: Epics, theirs: Epics, after: Epics) -> list[GraphFault]:
     sides = {"ours": ours, "theirs": theirs}
     everything = {*ours, *theirs, *after}
     changed = {name: {e for e in everything if side.get(e) != after.get(e)} for name, side in sides.items()}

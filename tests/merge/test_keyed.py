@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.merge.keyed import merge_keyed
-from epicvc.merge.threeway import Context, Direction, Triple
+from epicvc.merge.threeway import Direction, MergeContext, Triple
 from epicvc.model.document import Core, Tasks
 from epicvc.model.labels import Label
 
@@ -16,7 +16,7 @@ TASKS = Label("5", ("tasks",))
 orders = st.lists(st.sampled_from("abcdef"), unique=True)
 
 
-def inside(context: Context, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
+def inside(context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
     return context.agree(ours, theirs, ours)
 
 
@@ -28,13 +28,13 @@ def ids(value: object) -> list[str]:
     return [cast("str", item["id"]) for item in cast("Tasks", value)]
 
 
-def merge(base: list[str], ours: list[str], theirs: list[str], context: Context) -> Triple:
+def merge(base: list[str], ours: list[str], theirs: list[str], context: MergeContext) -> Triple:
     return merge_keyed(inside, context, TASKS, *map(items, (base, ours, theirs)))
 
 
 @given(orders, orders, orders)
 def test_members_are_merged_as_a_set(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    result = merge(base, ours, theirs, Context())
+    result = merge(base, ours, theirs, MergeContext())
     before, mine, other = set(base), set(ours), set(theirs)
     expected = (mine & other) | (mine - before) | (other - before)
     assert set(ids(result.ours)) == set(ids(result.theirs)) == set(ids(result.base)) == expected
@@ -42,7 +42,7 @@ def test_members_are_merged_as_a_set(base: list[str], ours: list[str], theirs: l
 
 @given(orders, orders, orders)
 def test_only_common_items_that_crossed_conflict(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    context = Context()
+    context = MergeContext()
     result = merge(base, ours, theirs, context)
     common = set(ours) & set(theirs)
     if context.conflicts:
@@ -58,7 +58,7 @@ def test_only_common_items_that_crossed_conflict(base: list[str], ours: list[str
 @given(orders, orders, orders)
 def test_no_order_conflicts_where_one_side_moved_nothing(base: list[str], ours: list[str], gone: list[str]) -> None:
     theirs = [key for key in base if key not in gone]
-    context = Context()
+    context = MergeContext()
     result = merge(base, ours, theirs, context)
     assert not context.conflicts
     kept = set(ids(result.ours))
@@ -67,17 +67,17 @@ def test_no_order_conflicts_where_one_side_moved_nothing(base: list[str], ours: 
 
 @given(orders, orders, orders)
 def test_a_direction_leaves_the_other_list_alone(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    assert ids(merge(base, ours, theirs, Context(Direction.TO_OURS)).theirs) == theirs
-    assert ids(merge(base, ours, theirs, Context(Direction.TO_THEIRS)).ours) == ours
+    assert ids(merge(base, ours, theirs, MergeContext(Direction.TO_OURS)).theirs) == theirs
+    assert ids(merge(base, ours, theirs, MergeContext(Direction.TO_THEIRS)).ours) == ours
 
 
 def test_an_item_whose_place_was_never_agreed_on_has_not_moved() -> None:
-    context = Context()
+    context = MergeContext()
     lists = (items(list("axb")), items(list("axb")), items(list("abx")))
     merge_keyed(inside, context, TASKS, *lists, unplaced=frozenset("x"))
     assert [(c.base, c.ours, c.theirs) for c in context.conflicts] == [
         (["a", "b"], ["a", "x", "b"], ["a", "b", "x"]),
     ]
-    settled = Context()
+    settled = MergeContext()
     result = merge_keyed(inside, settled, TASKS, *lists)
     assert not settled.conflicts and ids(result.ours) == list("abx")

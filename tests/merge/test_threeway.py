@@ -12,8 +12,8 @@ from epicvc.merge.threeway import (
     ABSENT,
     Chosen,
     Conflict,
-    Context,
     Direction,
+    MergeContext,
     Triple,
     Value,
     merge_scalar,
@@ -28,7 +28,7 @@ values = cast("st.SearchStrategy[Value]", st.sampled_from([ABSENT, "", "a", 1, 1
 
 @given(values, values, values)
 def test_the_trivial_rule(base: Value, ours: Value, theirs: Value) -> None:
-    context = Context()
+    context = MergeContext()
     result = merge_scalar(context, NAME, base, ours, theirs)
     if not (same(ours, theirs) or same(ours, base) or same(theirs, base)):
         assert context.conflicts == [Conflict(NAME, base, ours, theirs)]
@@ -43,7 +43,7 @@ def test_the_trivial_rule(base: Value, ours: Value, theirs: Value) -> None:
 def test_a_direction_spares_one_copy_and_makes_it_the_base(
     base: Value, ours: Value, theirs: Value, direction: Direction
 ) -> None:
-    context = Context(direction)
+    context = MergeContext(direction)
     result = merge_scalar(context, NAME, base, ours, theirs)
     spared, was = (result.theirs, theirs) if direction is Direction.TO_OURS else (result.ours, ours)
     assert spared is was
@@ -53,7 +53,7 @@ def test_a_direction_spares_one_copy_and_makes_it_the_base(
 @given(values, values, values)
 def test_what_is_not_selected_stays(base: Value, ours: Value, theirs: Value) -> None:
     chosen = Selection.of(["5:summary"])
-    context = Context(selects=chosen.selects, touches=chosen.touches)
+    context = MergeContext(selects=chosen.selects, touches=chosen.touches)
     assert merge_scalar(context, NAME, base, ours, theirs) == Triple(ours, theirs, base)
     assert not context.conflicts
 
@@ -67,7 +67,7 @@ def test_what_is_not_selected_stays(base: Value, ours: Value, theirs: Value) -> 
     ],
 )
 def test_a_decision_reaches_what_may_change(direction: Direction, expected: Triple) -> None:
-    context = Context(direction, decide=lambda _: Chosen("x"))
+    context = MergeContext(direction, decide=lambda _: Chosen("x"))
     assert merge_scalar(context, NAME, "b", "o", "t") == expected
     assert not context.conflicts
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.base.jsonio import JSON
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Triple, Value
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, MergeContext, Triple, Value
 from epicvc.merge.values import member, merge_by_rule, merge_keys, merge_objects
 from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Rule
@@ -18,8 +18,8 @@ FIELD = Label("5", ("field",))
 sets = st.lists(st.sampled_from("abcde"), unique=True)
 
 
-def merge(rule: Rule, base: Value, ours: Value, theirs: Value, context: Context | None = None) -> Triple:
-    return merge_by_rule(rule, context or Context(), FIELD, base, ours, theirs)
+def merge(rule: Rule, base: Value, ours: Value, theirs: Value, context: MergeContext | None = None) -> Triple:
+    return merge_by_rule(rule, context or MergeContext(), FIELD, base, ours, theirs)
 
 
 def value(items: list[str]) -> JSON:
@@ -30,7 +30,7 @@ def value(items: list[str]) -> JSON:
 def test_sets_never_conflict_and_follow_the_law_of_each_item(
     base: list[str], ours: list[str], theirs: list[str]
 ) -> None:
-    context = Context()
+    context = MergeContext()
     result = merge(Rule.SET, value(base), value(ours), value(theirs), context)
     assert not context.conflicts
     merged = cast("list[str]", result.ours)
@@ -73,7 +73,7 @@ def test_sets_keep_an_order(base: str, ours: str, theirs: str, merged: str) -> N
     ],
 )
 def test_what_is_no_set_is_taken_whole(base: Value, ours: Value, theirs: Value) -> None:
-    context = Context()
+    context = MergeContext()
     assert merge(Rule.SET, base, ours, theirs, context) == Triple(ours, theirs, base)
     assert [conflict.label for conflict in context.conflicts] == [FIELD]
 
@@ -81,11 +81,11 @@ def test_what_is_no_set_is_taken_whole(base: Value, ours: Value, theirs: Value) 
 @pytest.mark.parametrize("rule", [Rule.LIST, Rule.OBJECT])
 def test_lists_are_merged_by_items(rule: Rule) -> None:
     assert merge(rule, ["a", "b"], ["x", "a", "b"], ["a", "B"]) == Triple(*[["x", "a", "B"]] * 3)
-    context = Context()
+    context = MergeContext()
     assert merge(rule, ["a"], ["a", "b"], ["a", "c"], context) == Triple(["a", "b"], ["a", "c"], ["a"])
     assert context.conflicts == [Conflict(FIELD, ["a"], ["a", "b"], ["a", "c"])]
     assert merge(rule, ["a"], ["a", "b"], ["a"]).theirs == ["a", "b"]
-    added = Context()
+    added = MergeContext()
     assert merge(rule, ABSENT, ["a"], ["b"], added) == Triple(["a"], ["b"], ABSENT) and added.conflicts
 
 
@@ -96,10 +96,10 @@ LINES = "one\ntwo\nthree\n"
 def test_long_texts_are_merged_by_lines(rule: Rule) -> None:
     both = "ONE\ntwo\nthree\nfour\n"
     assert merge(rule, LINES, "ONE\ntwo\nthree\n", LINES + "four\n") == Triple(both, both, both)
-    context = Context()
+    context = MergeContext()
     merge(rule, LINES, LINES + "a\n", LINES + "b\n", context)
     assert [conflict.label for conflict in context.conflicts] == [FIELD]
-    short = Context()
+    short = MergeContext()
     merge(rule, "one two", "ONE two", "one TWO", short)
     assert len(short.conflicts) == 1
 
@@ -111,7 +111,7 @@ def test_what_is_never_merged_inside() -> None:
         (Rule.SET, (["a"], ["a", "b"], ["a", "c"])),
         (Rule.OBJECT, ({"a": 1}, {"a": 1, "b": 1}, {"a": 1, "c": 1})),
     ):
-        context = Context(whole=lambda label: label == FIELD)
+        context = MergeContext(whole=lambda label: label == FIELD)
         assert merge(rule, *cast("tuple[Value, Value, Value]", values), context) == Triple(*values[1:], values[0])
         assert [conflict.label for conflict in context.conflicts] == [FIELD]
         assert merge(rule, values[0], values[1], values[0], context).base != values[0]
@@ -127,40 +127,40 @@ def test_lists_of_objects_with_ids_are_merged_by_id() -> None:
     theirs = things(("a", 1), ("b", 2), ("y", 1))
     merged = things(("x", 1), ("b", 2), ("y", 1), ("a", 1))
     assert merge(Rule.OBJECT, {"list": base}, {"list": ours}, {"list": theirs}).ours == {"list": merged}
-    context = Context()
+    context = MergeContext()
     result = merge(Rule.LIST, base, things(("a", 2), ("b", 1)), things(("a", 3), ("b", 2)), context)
     assert [str(conflict.label) for conflict in context.conflicts] == ["5:field/a/n"]
     assert result.ours == things(("a", 2), ("b", 2)) and result.base == things(("a", 1), ("b", 2))
-    deleted = Context()
+    deleted = MergeContext()
     merge(Rule.LIST, base, things(("b", 1)), things(("a", 2), ("b", 1)), deleted)
     assert [str(conflict.label) for conflict in deleted.conflicts] == ["5:field/a"]
 
 
 def test_orders_that_cross_are_a_conflict_of_the_list() -> None:
     base, ours, theirs = (things(*((key, 1) for key in keys)) for keys in ("abc", "bac", "acb"))
-    context = Context()
+    context = MergeContext()
     assert merge(Rule.LIST, base, ours, theirs, context) == Triple(ours, theirs, base)
     assert context.conflicts == [Conflict(FIELD, base, ours, theirs)]
-    decided = Context(decide=lambda conflict: Chosen(conflict.theirs))
+    decided = MergeContext(decide=lambda conflict: Chosen(conflict.theirs))
     assert merge(Rule.LIST, base, ours, theirs, decided) == Triple(theirs, theirs, theirs)
 
 
 def test_lists_of_objects_that_both_add() -> None:
     ours, theirs = things(("a", 1), ("b", 1)), things(("a", 1), ("c", 1))
     assert merge(Rule.LIST, ABSENT, ours, theirs) == Triple(*[things(("a", 1), ("b", 1), ("c", 1))] * 3)
-    context = Context()
+    context = MergeContext()
     result = merge(Rule.LIST, ABSENT, things(("a", 1)), things(("a", 2)), context)
     assert result.base == [{"id": "a"}] and [str(c.label) for c in context.conflicts] == ["5:field/a/n"]
-    crossed = Context()
+    crossed = MergeContext()
     assert merge(Rule.LIST, ABSENT, ours, ours[::-1], crossed).base is ABSENT and len(crossed.conflicts) == 1
-    mixed = Context()
+    mixed = MergeContext()
     merge(Rule.LIST, ours, [*ours, "text"], [*ours, {"id": "c"}], mixed)
     assert [conflict.label for conflict in mixed.conflicts] == [FIELD]
 
 
 def test_one_item_of_a_list() -> None:
     chosen = Selection.of(["5:field/a"])
-    context = Context(selects=chosen.selects, touches=chosen.touches)
+    context = MergeContext(selects=chosen.selects, touches=chosen.touches)
     base = things(("a", 1), ("b", 1))
     assert merge(Rule.LIST, base, things(("b", 2), ("a", 2)), base, context) == Triple(
         things(("b", 2), ("a", 2)), things(("a", 2), ("b", 1)), things(("a", 2), ("b", 1))
@@ -168,7 +168,7 @@ def test_one_item_of_a_list() -> None:
 
 
 def test_ids_are_sorted_and_absent_where_there_are_none() -> None:
-    context = Context()
+    context = MergeContext()
     merged = merge_keys(context, FIELD, ["b"], ["b", "c"], ["a", "b"], agreed=True)
     assert merged == Triple(["a", "b", "c"], ["a", "b", "c"], ["a", "b", "c"])
     assert merge_keys(context, FIELD, ["a", "b"], ["a"], ["b"], agreed=True) == Triple(ABSENT, ABSENT, ABSENT)
@@ -180,7 +180,7 @@ def test_ids_are_sorted_and_absent_where_there_are_none() -> None:
 
 def test_an_object_that_nothing_touches_stays() -> None:
     chosen = Selection.of(["5:other"])
-    context = Context(selects=chosen.selects, touches=chosen.touches)
+    context = MergeContext(selects=chosen.selects, touches=chosen.touches)
     base: dict[str, JSON] = {"a": 1}
     assert merge_objects(context, FIELD, base, {"a": 2}, {"a": 3}) == Triple({"a": 2}, {"a": 3}, base)
     unknown = merge_objects(context, FIELD, {}, {"a": 2}, {"a": 3}, base_known=False)
@@ -196,7 +196,7 @@ def test_an_object_of_which_nothing_was_agreed_has_no_base() -> None:
 
 def test_one_key_of_an_object() -> None:
     chosen = Selection.of(["5:field/a"])
-    context = Context(selects=chosen.selects, touches=chosen.touches)
+    context = MergeContext(selects=chosen.selects, touches=chosen.touches)
     result = merge(Rule.OBJECT, {"a": 1, "b": 1}, {"a": 2, "b": 2}, {"a": 1, "b": 1}, context)
     assert result == Triple({"a": 2, "b": 2}, {"a": 2, "b": 1}, {"a": 2, "b": 1})
 

@@ -15,7 +15,7 @@ from typing import TypeAlias, cast
 
 from epicvc.base.jsonio import JSON, dumps_canonical, equal
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Conflict, Context, Direction, Triple, Value
+from epicvc.merge.threeway import ABSENT, Conflict, Direction, MergeContext, Triple, Value
 from epicvc.merge.values import merge_value
 from epicvc.model.document import UNAGREED, Core, read_file_epic, same_core, tasks_of
 from epicvc.model.edit import new_file
@@ -52,7 +52,7 @@ def check_value(maker: Maker) -> None:
     label = Label("value")
 
     def merge(b: Value, o: Value, t: Value) -> tuple[Triple, list[Conflict]]:
-        context = Context()
+        context = MergeContext()
         return merge_value(context, label, b, o, t), context.conflicts
 
     for side in (ours, theirs):
@@ -149,7 +149,7 @@ def check_whole(maker: Maker) -> None:
     ours, theirs = (maker.with_extras(maker.edited_core(base)) for _ in range(2))
 
     def merge(b: Core, o: Core, t: Core) -> tuple[Triple, list[Conflict]]:
-        context = Context()
+        context = MergeContext()
         return DocumentMerge(BUILTIN).merge(context, "5", b, o, t), context.conflicts
 
     for found, conflicts in (merge(base, ours, base), merge(base, base, ours), merge(base, ours, ours)):

@@ -16,7 +16,7 @@ from support.epics import task, write_epics
 from support.repos import NO_FACTS, EpicRepo
 
 from epicvc.repo.files import filereading, workers
-from epicvc.repo.files.workers import Answers, Workers
+from epicvc.repo.files.workers import WorkerAnswers, Workers
 from epicvc.repo.history.objects import DatabaseState
 from epicvc.repo.rows import dbcapture, dbside
 from epicvc.store.store import Store
@@ -106,7 +106,7 @@ def answer_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks about many files has all answers, so that nothing depends on who is quicker."""
     ask = Workers.all
 
-    def answered(crew: Workers, items: Sequence[Any]) -> Answers:
+    def answered(crew: Workers, items: Sequence[Any]) -> WorkerAnswers:
         answers = ask(crew, items)
         for _, future in answers._asked:
             future.result()
@@ -270,7 +270,7 @@ def test_a_processor_is_left_to_a_capture_of_the_whole_database_only(
 
 def test_who_is_awaited_is_not_asked_yet() -> None:
     soon, late = Future[bytes | None](), Future[bytes | None]()
-    answers = Answers([(["a", "b"], soon), (["c"], late)])
+    answers = WorkerAnswers([(["a", "b"], soon), (["c"], late)])
     assert answers.awaited
     soon.set_result(msgspec.msgpack.encode([1, 2]))
     assert not answers.awaited

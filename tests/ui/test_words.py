@@ -9,38 +9,38 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.model import subsequence
-from epicvc.ui.words import Mark, is_similar, word_marks
+from epicvc.ui.words import WordMark, is_similar, word_marks
 
 TEXTS = st.text(alphabet="ab ,.\n", max_size=40)
 
 
-def _side(old: str, new: str, mark: Mark) -> str:
-    return "".join(run for kind, run in word_marks(old, new) if kind in (Mark.SAME, mark))
+def _side(old: str, new: str, mark: WordMark) -> str:
+    return "".join(run for kind, run in word_marks(old, new) if kind in (WordMark.SAME, mark))
 
 
 @given(TEXTS, TEXTS)
 def test_what_is_not_marked_new_is_the_old_text(old: str, new: str) -> None:
-    if not any(kind is Mark.GAP for kind, _ in word_marks(old, new)):
-        assert _side(old, new, Mark.OLD) == old
-        assert _side(old, new, Mark.NEW) == new
+    if not any(kind is WordMark.GAP for kind, _ in word_marks(old, new)):
+        assert _side(old, new, WordMark.OLD) == old
+        assert _side(old, new, WordMark.NEW) == new
 
 
 @given(TEXTS)
 def test_equal_texts_have_no_marks(text: str) -> None:
-    assert {kind for kind, _ in word_marks(text, text)} <= {Mark.SAME, Mark.GAP}
+    assert {kind for kind, _ in word_marks(text, text)} <= {WordMark.SAME, WordMark.GAP}
 
 
 def test_one_word_is_marked() -> None:
     assert list(word_marks("the quick fox", "the slow fox")) == [
-        (Mark.SAME, "the "),
-        (Mark.OLD, "quick"),
-        (Mark.NEW, "slow"),
-        (Mark.SAME, " fox"),
+        (WordMark.SAME, "the "),
+        (WordMark.OLD, "quick"),
+        (WordMark.NEW, "slow"),
+        (WordMark.SAME, " fox"),
     ]
 
 
 def marked(old: str, new: str) -> str:
-    shape = {Mark.OLD: "[-{}-]", Mark.NEW: "{{+{}+}}"}
+    shape = {WordMark.OLD: "[-{}-]", WordMark.NEW: "{{+{}+}}"}
     return "".join(shape.get(mark, "{}").format(run) for mark, run in word_marks(old, new, whole=True))
 
 
@@ -71,7 +71,7 @@ def test_the_price_of_marks_goes_with_the_length(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(subsequence, "bisect_left", bisect)
         old = [line.format(n) for n in range(count)]
         new = [f"new {n}" if n % 3 == 0 else text for n, text in enumerate(old)]
-        assert any(mark is Mark.NEW for mark, _ in word_marks("\n".join(old), "\n".join(new)))
+        assert any(mark is WordMark.NEW for mark, _ in word_marks("\n".join(old), "\n".join(new)))
         steps[count] = seen
     assert steps[4000] <= 5 * steps[1000] + subsequence._PER_ITEM * 4000
 
@@ -79,7 +79,7 @@ def test_the_price_of_marks_goes_with_the_length(monkeypatch: pytest.MonkeyPatch
 def test_long_unchanged_runs_are_shortened() -> None:
     tail = " word" * 40
     marks = list(word_marks("old" + tail, "new" + tail))
-    assert (Mark.GAP, "…") in marks
+    assert (WordMark.GAP, "…") in marks
     assert sum(len(run) for _, run in marks) < 40
 
 

@@ -19,7 +19,7 @@ from epicvc.repo.reach import Reach
 from epicvc.repo.repository import STORE
 from epicvc.store.codec import unpack
 from epicvc.store.objects import ObjectId, ObjectType
-from epicvc.store.packs.bundle import Base, Bundle, Written, write_bundle
+from epicvc.store.packs.bundle import Bundle, BundleBase, Written, write_bundle
 from epicvc.store.packs.pack import read_pack, write_packs
 from epicvc.store.packs.quarantine import receive, sendable
 from epicvc.store.store import Store
@@ -84,7 +84,7 @@ class BundleDirectory:
             refs={backup.ref: backup.id.hex()},
             time=format_time(backup.time),
             writer=writer,
-            base=Base(earlier.id.hex(), base.entry_id) if earlier is not None and base is not None else None,
+            base=BundleBase(earlier.id.hex(), base.entry_id) if earlier is not None and base is not None else None,
         )
 
     def chains(self) -> dict[ObjectId, list[Path]]:

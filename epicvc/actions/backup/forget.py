@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from epicvc.actions.backup.bundles import BundleDirectory
 from epicvc.actions.backup.catalog import Backup, find_backup, stored_backups, tags_by_commit
 from epicvc.actions.backup.place import Backups
-from epicvc.actions.backup.retention import Dated, Policy, decide
+from epicvc.actions.backup.retention import Dated, RetentionPolicy, decide
 from epicvc.base.logs import Log
 from epicvc.errors import NotFound, Refused, UsageError
 from epicvc.repo.apply.apply import record_refs
@@ -26,7 +26,7 @@ _LOG: Final = Log("backup")
 _NAMED: Final = 3  # backups that the operation log names
 
 
-class Decision(Struct, frozen=True):
+class ForgetDecision(Struct, frozen=True):
     """What becomes of a backup; without a reason it goes.
 
     Attributes:
@@ -38,14 +38,14 @@ class Decision(Struct, frozen=True):
     reasons: tuple[str, ...]
 
 
-class Wish(Struct, frozen=True):
+class ForgetWish(Struct, frozen=True):
     """What shall go: backups by name, or all that a policy does not keep."""
 
     names: tuple[str, ...] = ()
-    policy: Policy = Policy()
+    policy: RetentionPolicy = RetentionPolicy()
 
 
-def forget_backups(backups: Backups, wish: Wish, *, dry_run: bool = False) -> list[Decision]:
+def forget_backups(backups: Backups, wish: ForgetWish, *, dry_run: bool = False) -> list[ForgetDecision]:
     """Drop the refs of backups in the store, or delete bundles where only those of a directory count.
 
     A bundle from which one goes on that stays, stays too.
@@ -79,7 +79,7 @@ def forget_backups(backups: Backups, wish: Wish, *, dry_run: bool = False) -> li
     return decisions
 
 
-def _forget_stored(repo: Repo, wish: Wish, *, dry_run: bool) -> list[Decision]:
+def _forget_stored(repo: Repo, wish: ForgetWish, *, dry_run: bool) -> list[ForgetDecision]:
     if dry_run:
         return _decided(stored_backups(repo.store), wish, repo.now(), {})
     with repo.lock():
@@ -93,8 +93,8 @@ def _forget_stored(repo: Repo, wish: Wish, *, dry_run: bool) -> list[Decision]:
 
 
 def _forget_bundles(
-    directory: BundleDirectory, wish: Wish, tags: Mapping[str, Sequence[str]], *, dry_run: bool
-) -> list[Decision]:
+    directory: BundleDirectory, wish: ForgetWish, tags: Mapping[str, Sequence[str]], *, dry_run: bool
+) -> list[ForgetDecision]:
     backups = [replace(one, tags=tuple(tags.get(one.id.hex(), ()))) for one in directory.backups()]
     decisions = _decided(backups, wish, datetime.now(UTC), directory.chains())
     if not dry_run:
@@ -103,8 +103,8 @@ def _forget_bundles(
 
 
 def _decided(
-    backups: Sequence[Backup], wish: Wish, now: datetime, chains: Mapping[ObjectId, Sequence[Path]]
-) -> list[Decision]:
+    backups: Sequence[Backup], wish: ForgetWish, now: datetime, chains: Mapping[ObjectId, Sequence[Path]]
+) -> list[ForgetDecision]:
     reasons = _named(backups, wish, now) if wish.names else _by_policy(backups, wish.policy, now)
     needed = {backup.bundle: backup for backup in backups if backup.bundle is not None}
     for at in reversed(range(len(backups))):  # what goes on from another is younger
@@ -112,10 +112,10 @@ def _decided(
             for path in chains.get(backups[at].id, ())[:-1]:
                 before = backups.index(needed[path])
                 reasons[before].append(f"{backups[at].name} goes on from it")
-    return [Decision(backup, tuple(found)) for backup, found in zip(backups, reasons, strict=True)]
+    return [ForgetDecision(backup, tuple(found)) for backup, found in zip(backups, reasons, strict=True)]
 
 
-def _by_policy(backups: Sequence[Backup], policy: Policy, now: datetime) -> list[list[str]]:
+def _by_policy(backups: Sequence[Backup], policy: RetentionPolicy, now: datetime) -> list[list[str]]:
     """The reasons of each backup. A directory's are a series of their own, beside those of both sides."""
     series: dict[str | None, list[int]] = {}
     for at, backup in enumerate(backups):
@@ -130,7 +130,7 @@ def _by_policy(backups: Sequence[Backup], policy: Policy, now: datetime) -> list
     return reasons
 
 
-def _named(backups: Sequence[Backup], wish: Wish, now: datetime) -> list[list[str]]:
+def _named(backups: Sequence[Backup], wish: ForgetWish, now: datetime) -> list[list[str]]:
     if not wish.policy.empty:
         raise UsageError("name backups or say what to keep, not both")
     named = {find_backup(backups, name).id for name in wish.names}

@@ -13,7 +13,7 @@ from msgspec import Struct
 from epicvc.actions.backup.bundles import BundleDirectory
 from epicvc.actions.backup.catalog import Backup, in_order, stored_backups
 from epicvc.actions.backup.restore import Restored, restore_here, restore_to, take_in
-from epicvc.actions.backup.state import Proof, scratch
+from epicvc.actions.backup.state import BackupProof, scratch
 from epicvc.actions.backup.verify import verify_backup
 from epicvc.actions.care.initialise import initialise
 from epicvc.actions.migrate.place import repo_of_database
@@ -102,7 +102,7 @@ class Backups(Struct):
                 hint="name the place with --to",
             )
 
-    def verify(self, backup: Backup, *, sample: int | None = None) -> Proof:
+    def verify(self, backup: Backup, *, sample: int | None = None) -> BackupProof:
         """Verify a backup; of one in bundles every object is read on the way.
 
         Raises:
@@ -113,7 +113,7 @@ class Backups(Struct):
         _LOG.info("backup %s is verified", backup.name, seconds=perf_counter() - began)
         return proof
 
-    def _verify(self, backup: Backup, *, sample: int | None) -> Proof:
+    def _verify(self, backup: Backup, *, sample: int | None) -> BackupProof:
         if backup.bundle is None:
             assert self.repo is not None  # it has the backup
             return verify_backup(self.repo.store, backup, sample=sample)

@@ -19,7 +19,7 @@ DURATION: Final = re.compile(r"(?:(\d{1,4})y)?(?:(\d{1,4})m)?(?:(\d{1,5})d)?(?:(
 _YEAR: Final = 12  # months
 
 
-class Policy(Struct, frozen=True):
+class RetentionPolicy(Struct, frozen=True):
     """What to keep.
 
     Attributes:
@@ -45,7 +45,7 @@ class Policy(Struct, frozen=True):
     @property
     def empty(self) -> bool:
         """Whether it says nothing."""
-        return self == Policy()
+        return self == RetentionPolicy()
 
 
 class Kept(Struct, frozen=True):
@@ -75,7 +75,7 @@ _PERIODS: Final[tuple[tuple[str, _Period], ...]] = (
 )
 
 
-def decide(backups: Sequence[Dated], policy: Policy, now: datetime, zone: tzinfo | None = None) -> list[Kept]:
+def decide(backups: Sequence[Dated], policy: RetentionPolicy, now: datetime, zone: tzinfo | None = None) -> list[Kept]:
     """Decide what stays.
 
     A backup dated later than now stays and counts for nothing: a wrong clock must not push out those that are real.

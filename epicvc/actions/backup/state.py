@@ -25,7 +25,7 @@ from epicvc.store.store import Store
 from epicvc.store.tree import tree
 
 
-class Proof(Struct):
+class BackupProof(Struct):
     """What was verified of a backup.
 
     Attributes:
@@ -39,7 +39,7 @@ class Proof(Struct):
     errors: list[str] = field(default_factory=list)
 
 
-def prove_objects(store: Store, commit: Commit, chosen: Iterable[ObjectId] | None = None) -> Proof:
+def prove_objects(store: Store, commit: Commit, chosen: Iterable[ObjectId] | None = None) -> BackupProof:
     """Verify what a backup leads to: that all is there and well-formed, and each object against its name.
 
     Args:
@@ -49,7 +49,7 @@ def prove_objects(store: Store, commit: Commit, chosen: Iterable[ObjectId] | Non
     """
     reach = Reach(store)
     reach.commits([commit.id])
-    proof = Proof(len(reach.seen), errors=[problem.message for problem in reach.problems])
+    proof = BackupProof(len(reach.seen), errors=[problem.message for problem in reach.problems])
     for oid in reach.seen if chosen is None else chosen:
         proof.read += 1
         try:

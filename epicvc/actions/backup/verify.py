@@ -7,13 +7,15 @@ from math import ceil
 from random import Random
 
 from epicvc.actions.backup.catalog import Backup
-from epicvc.actions.backup.state import Proof, prove_objects, scratch, write_proved
+from epicvc.actions.backup.state import BackupProof, prove_objects, scratch, write_proved
 from epicvc.errors import EpicvcError
 from epicvc.repo.reach import Reach
 from epicvc.store.store import Store
 
 
-def verify_backup(store: Store, backup: Backup, *, sample: int | None = None, random: Random | None = None) -> Proof:
+def verify_backup(
+    store: Store, backup: Backup, *, sample: int | None = None, random: Random | None = None
+) -> BackupProof:
     """Verify a backup.
 
     Without a sample every object is read, and the whole state is written into a scratch place, captured there and

@@ -34,7 +34,7 @@ class FsckReport(Struct):
     objects: int = 0
 
 
-class _Walk(Reach):
+class _StoreWalk(Reach):
     """Visits everything that some root refers to.
 
     Args:
@@ -75,7 +75,7 @@ def fsck(repo: Repo, *, full: bool = False) -> FsckReport:
         repo: the repo.
         full: verify the SQLite file page by page too.
     """
-    walk = _Walk(repo)
+    walk = _StoreWalk(repo)
     problems = list(verify_objects(repo.store, full=full))
     walk.guarded(walk.run)
     known = {problem.object for problem in problems if problem.object}
@@ -118,7 +118,7 @@ def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcRe
     with repo.lock():
         if not dry_run:
             recover(repo)
-        walk = _Walk(repo, since=oldest)
+        walk = _StoreWalk(repo, since=oldest)
         walk.run()
         if walk.problems:
             raise Refused(f"the store is damaged: {walk.problems[0].message}", hint="run `epicvc fsck` first")

@@ -140,7 +140,7 @@ def _emptied(session: Session) -> Iterator[Finding]:
         yield Finding("error", "empty_side", text, EMPTY_SIDE)
 
 
-class _Side(Struct):
+class _SideLook(Struct):
     """The tasks of one side.
 
     Attributes:
@@ -177,7 +177,7 @@ def _dependencies(session: Session) -> Iterator[Finding]:
     """What is wrong with the tasks of a side by itself. Dependencies resolve over the whole document set."""
     documents = Documents(session.repo, session.working, session.staging, session.reader)
     links = session.repo.config.mapping.links
-    sides = {FILES: _Side(), DATABASE: _Side()}
+    sides = {FILES: _SideLook(), DATABASE: _SideLook()}
     for three in documents.load(sorted({*session.working.files.by_epic, *documents.db_ids()})):
         for side, core in zip(sides.values(), (three.file, three.db), strict=True):
             side.take(three.epic, core, links.field if links else None)
@@ -197,7 +197,7 @@ def _dependencies(session: Session) -> Iterator[Finding]:
                 yield Finding("warning", "duplicate_task", text, "give one of them another id")
 
 
-def _dangling(*sides: _Side) -> Iterator[Finding]:
+def _dangling(*sides: _SideLook) -> Iterator[Finding]:
     wanted = dict.fromkeys((node, name) for side in sides for node, names in side.wanted.items() for name in names)
     for node, name in sorted(wanted):
         if not any(name in side.owners for side in sides):

@@ -52,7 +52,7 @@ Find: TypeAlias = Callable[[Reader], Iterable[Group]]
 Deal: TypeAlias = Callable[[Writer, Row], None]
 
 
-class Part(Struct, frozen=True):
+class CleanPart(Struct, frozen=True):
     """A clean-up that is one part of what is done together.
 
     Attributes:
@@ -86,20 +86,20 @@ class DatabaseCleaning:
         self._now = now
         self.private = repo.config.private if repo is not None else None
 
-    def orphaned_tasks(self) -> Part:
+    def orphaned_tasks(self) -> CleanPart:
         """Removes tasks without an epic, and whatever else belongs to an epic or a task that does not exist."""
-        return Part("clean db --orphaned-tasks", self._orphans, _delete)
+        return CleanPart("clean db --orphaned-tasks", self._orphans, _delete)
 
-    def orphaned_sessions(self, tasks_in: Backend | None = None) -> Part:
+    def orphaned_sessions(self, tasks_in: Backend | None = None) -> CleanPart:
         """Removes recorded sessions of work on tasks that are not there.
 
         Args:
             tasks_in: another database, where the tasks are.
         """
         known = self._known_tasks(tasks_in) if tasks_in is not None else None
-        return Part("clean db --orphaned-sessions", lambda reader: self._orphaned_sessions(reader, known), _delete)
+        return CleanPart("clean db --orphaned-sessions", lambda reader: self._orphaned_sessions(reader, known), _delete)
 
-    def archive(self, days: int = DAYS) -> Part:
+    def archive(self, days: int = DAYS) -> CleanPart:
         """Moves rows that were deleted or completed long ago into ``<table>_archive``.
 
         Args:
@@ -111,7 +111,7 @@ class DatabaseCleaning:
         if days < 0:
             raise UsageError(f"{days} is no number of days")
         limit = self._now(timedelta(days=days))
-        return Part(f"clean db --archive {days}", lambda reader: self._old(reader, limit), _archive)
+        return CleanPart(f"clean db --archive {days}", lambda reader: self._old(reader, limit), _archive)
 
     def vacuum(self, *, dry_run: bool = False) -> CleanReport:
         """Give unused space back. The rows stay as they are, so that nothing is to be undone."""
@@ -208,7 +208,7 @@ class DatabaseCleaning:
 
     # Doing
 
-    def run(self, parts: Sequence[Part], *, dry_run: bool = False) -> list[CleanReport]:
+    def run(self, parts: Sequence[CleanPart], *, dry_run: bool = False) -> list[CleanReport]:
         """Do clean-ups together: one operation and one commit, all of it or nothing.
 
         Args:
@@ -248,7 +248,7 @@ class DatabaseCleaning:
         return reports
 
 
-def _carry_out(writer: Writer, part: Part, report: CleanReport) -> None:
+def _carry_out(writer: Writer, part: CleanPart, report: CleanReport) -> None:
     report.done, report.kept = [], []
     for group in list(part.find(writer)):  # as they are now: somebody may have changed them since
         try:

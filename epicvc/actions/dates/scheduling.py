@@ -116,7 +116,7 @@ def timetable(repo: Repo, *, today: date | None = None, selection: Selection | N
     """
     with look(repo) as session:
         session.working.files.require_valid()
-        graph = _Graph(Documents(repo, session.working, session.staging, session.reader))
+        graph = _TaskGraph(Documents(repo, session.working, session.staging, session.reader))
         graph.read()
     chosen = selection.epics() if selection is not None else None
     for epic in sorted(chosen or ()):
@@ -133,7 +133,7 @@ def _label(key: Key) -> Label:
     return Label(key[0], (Mapping.TASKS, key[1])) if key[1].strip() else Label(key[0])
 
 
-class _Graph:
+class _TaskGraph:
     """The tasks of all epics and what they need."""
 
     def __init__(self, documents: Documents) -> None:
@@ -220,7 +220,7 @@ def _keys(value: JSON) -> list[str]:
 
 
 def _laid_out(
-    repo: Repo, graph: _Graph, slots: dict[Key, Slot], today: date, chosen: frozenset[str] | None
+    repo: Repo, graph: _TaskGraph, slots: dict[Key, Slot], today: date, chosen: frozenset[str] | None
 ) -> Timetable:
     planner = Planner(repo.config.plan)
     calendar = planner.calendar(business=True)

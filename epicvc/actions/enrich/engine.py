@@ -225,7 +225,7 @@ def _kept(metadata: Mapping[str, JSON], before: Parts) -> dict[str, JSON]:
 # Many files
 
 
-class State(StrEnum):
+class EnrichState(StrEnum):
     """What enriching does to an enriched file."""
 
     NEW = "new"
@@ -247,12 +247,12 @@ class Source(Struct, frozen=True):
     shown: str
 
 
-class Outcome(Struct, frozen=True):
+class EnrichOutcome(Struct, frozen=True):
     """What enriching a file did, or would do."""
 
     source: Source
     epic: str
-    state: State
+    state: EnrichState
     warning: str | None
 
 
@@ -264,13 +264,13 @@ class EnrichReport(Struct):
         problems: files that are none.
     """
 
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[EnrichOutcome] = field(default_factory=list)
     problems: list[EpicvcError] = field(default_factory=list)
 
     @property
-    def stale(self) -> list[Outcome]:
+    def stale(self) -> list[EnrichOutcome]:
         """The files whose enriched file was, or is, not up to date."""
-        return [outcome for outcome in self.outcomes if outcome.state is not State.UNCHANGED]
+        return [outcome for outcome in self.outcomes if outcome.state is not EnrichState.UNCHANGED]
 
 
 def sources_of(directory: Path, paths: Iterable[str], to: Path) -> Iterator[Source]:
@@ -321,8 +321,10 @@ def enrich_files(
                 continue
             previous = _previous(source.target)
             found = enricher.enrich(original, previous)
-            state = State.NEW if previous is None else State.CHANGED if found.changed else State.UNCHANGED
-            report.outcomes.append(Outcome(source, original.id, state, found.warning))
+            state = (
+                EnrichState.NEW if previous is None else EnrichState.CHANGED if found.changed else EnrichState.UNCHANGED
+            )
+            report.outcomes.append(EnrichOutcome(source, original.id, state, found.warning))
             if write and found.changed:
                 writes.write(source.target, found.data)
         writes.finish()

@@ -11,17 +11,17 @@ from functools import cached_property
 
 from epicvc.actions.merge.documents.loading import Loader
 from epicvc.actions.merge.snapshots.contents import Links
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.origin.words import OURS, THEIRS
 from epicvc.actions.shared.session import Session
 from epicvc.database.documents.documents import living_tasks
 from epicvc.errors import BrokenGraph
-from epicvc.merge.graph import Fault, Tell, check, duplicates
+from epicvc.merge.graph import GraphFault, Tell, check, duplicates
 
 
 def check_links(
-    session: Session, three: Three, loader: Loader, merged: Mapping[str, Links], tell: Tell
-) -> tuple[Fault, ...]:
+    session: Session, three: ThreeSnapshots, loader: Loader, merged: Mapping[str, Links], tell: Tell
+) -> tuple[GraphFault, ...]:
     """Check the links of the merged state.
 
     Args:
@@ -65,7 +65,7 @@ def check_links(
 class _Graphs:
     """The links of epics in ours, in theirs and in the result; found when asked for, once."""
 
-    def __init__(self, session: Session, three: Three, loader: Loader, merged: Mapping[str, Links]) -> None:
+    def __init__(self, session: Session, three: ThreeSnapshots, loader: Loader, merged: Mapping[str, Links]) -> None:
         self._session = session
         self._three = three
         self._loader = loader

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias, cast
 
 from epicvc.actions.merge.documents.loading import Epic
 from epicvc.actions.merge.documents.relinking import DOCUMENTS, PARTS, ROWS, documents_of, relink
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.merge.threeway import Chosen, Conflict, Decide, Direction
 from epicvc.model.document import Core, tasks_of, with_tasks
 from epicvc.model.labels import Label
@@ -77,7 +77,7 @@ def relocate(
     return list(dict.fromkeys(move for found in sides for move in found.moves()))
 
 
-def dependants(three: Three) -> Iterator[tuple[str, str]]:
+def dependants(three: ThreeSnapshots) -> Iterator[tuple[str, str]]:
     """Epics in which one side may have renamed a task, each with one where the other side depends on it."""
     for mine, other in ((three.here, three.there), (three.there, three.here)):
         gone: dict[str, set[str]] = {}

@@ -27,18 +27,18 @@ from epicvc.actions.merge.rows.references import reference_check
 from epicvc.actions.merge.rows.surrogates import Surrogates
 from epicvc.actions.merge.rows.tables import Place, TableMerge
 from epicvc.actions.merge.rows.uniques import require_unique
-from epicvc.actions.merge.snapshots.decisions import Decisions
-from epicvc.actions.merge.snapshots.merged import Documents, Emit
+from epicvc.actions.merge.snapshots.decisions import MergeDecisions
+from epicvc.actions.merge.snapshots.merged import Emit, MergedDocuments
 from epicvc.actions.merge.snapshots.schema import merged_schema
-from epicvc.actions.merge.snapshots.three import Three, three_of
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots, three_of
 from epicvc.actions.shared.session import Session
 from epicvc.actions.shared.targets import reachable
 from epicvc.database.backend import Writer
 from epicvc.database.batches import BATCH
 from epicvc.database.documents.documents import living_tasks
 from epicvc.errors import InvalidField, InvalidFile, InvalidJSON
-from epicvc.merge.graph import Fault, Tell
-from epicvc.merge.threeway import Chosen, Conflict, Context, Decide
+from epicvc.merge.graph import GraphFault, Tell
+from epicvc.merge.threeway import Chosen, Conflict, Decide, MergeContext
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.plan.moves.moves import OURS, THEIRS
@@ -70,7 +70,7 @@ class Merged(Struct, frozen=True):
     epics: tuple[str, ...]
     decided: tuple[tuple[Conflict, Chosen], ...] = ()
     moves: tuple[tuple[Label, Label], ...] = ()
-    known: tuple[Fault, ...] = ()
+    known: tuple[GraphFault, ...] = ()
     check: Callable[[Writer], None] | None = None
 
 
@@ -131,7 +131,7 @@ def _beside(
     base, ours, theirs = (replace(state, files=without(sink, state.files, files)) for state in states)
     now = session.working.files.with_root(without(sink, session.working.files.root, files))
     merged = merge(replace(session, working=replace(session.working, files=now)), base, ours, theirs)
-    context = Context(decide=decide)
+    context = MergeContext(decide=decide)
     changes = list(merged_files(files, context))
     return replace(
         merged,
@@ -143,7 +143,9 @@ def _beside(
 
 
 class _Merge:
-    def __init__(self, session: Session, three: Three, schema: ObjectId | None, decide: Decide, tell: Tell) -> None:
+    def __init__(
+        self, session: Session, three: ThreeSnapshots, schema: ObjectId | None, decide: Decide, tell: Tell
+    ) -> None:
         self._schema = schema
         config = session.repo.config
         self._session = session
@@ -151,7 +153,7 @@ class _Merge:
         self._mapping: DocumentMapping = config.mapping
         self._three = three
         self._tell = tell
-        self._decisions = Decisions(decide, config.policies.whole)
+        self._decisions = MergeDecisions(decide, config.policies.whole)
         self._files = MergedFiles(self._sink, three.ours.snapshot.files)
         self._documents = EpicMerge(self._sink, config, self._decisions, self._files, owned=three.owned)
 
@@ -160,13 +162,13 @@ class _Merge:
         ours = self._three.ours.snapshot
         both = self._both_changed()
         loader = Loader(self._session, self._three)
-        documents: list[Documents] = []
+        documents: list[MergedDocuments] = []
         moves: list[tuple[Label, Label]] = []
         for group in self._groups(both):
             epics = {epic.id: epic for epic in loader.load(group)}
             moves += self._relocate(loader, epics)
             documents += map(self._documents.merge, epics.values())
-        known: tuple[Fault, ...] = ()
+        known: tuple[GraphFault, ...] = ()
         if self._mapping.links and not self._decisions.undecided:
             known = check_links(self._session, self._three, loader, self._documents.links, self._tell)
         touched = set(both)
@@ -247,7 +249,7 @@ class _Merge:
         schema: ObjectId | None,
         both: frozenset[str],
         loader: Loader,
-        documents: list[Documents],
+        documents: list[MergedDocuments],
         touched: set[str],
     ) -> DatabaseState | None:
         three, reader = self._three, self._session.reader
@@ -276,7 +278,7 @@ class _Merge:
             require_checks(reader, self._mapping, three, merged, self._tell)
         return merged
 
-    def _link_rows(self, context: Context, surrogates: Surrogates, emit: Emit) -> LinkRows | None:
+    def _link_rows(self, context: MergeContext, surrogates: Surrogates, emit: Emit) -> LinkRows | None:
         links, captured, reader = self._mapping.links, self._three.ours.captured, self._session.reader
         info = captured.table(links.table) if links and captured else None
         if links is None or info is None or reader is None:

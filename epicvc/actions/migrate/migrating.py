@@ -13,16 +13,23 @@ from pathlib import Path
 from msgspec import Struct
 
 from epicvc.actions.migrate.ground import Ground
-from epicvc.actions.migrate.report import MigrationReport, MigrationStatus
+from epicvc.actions.migrate.report import MigrationReport, MigrationStanding
 from epicvc.database.backend import Reader
 from epicvc.database.migrations import TABLE, fit
 from epicvc.database.migrations.checks import Findings, check, elsewhere
 from epicvc.database.migrations.directory import MigrationSet, read_directory
 from epicvc.database.migrations.history import NOTHING, History, read_history
 from epicvc.database.migrations.migration import Migration
-from epicvc.database.migrations.planning import Direction, Plan, Step, plan_baseline, plan_down, plan_up
+from epicvc.database.migrations.planning import (
+    MigrationDirection,
+    MigrationStep,
+    Plan,
+    plan_baseline,
+    plan_down,
+    plan_up,
+)
 from epicvc.database.migrations.proving import Proof, prove
-from epicvc.database.migrations.running import Overtaken, adopt, foreign_keys, run_step
+from epicvc.database.migrations.running import MigrationOvertaken, adopt, foreign_keys, run_step
 from epicvc.database.reserved import require_own
 from epicvc.errors import BaselineDiffers, MigrationFailed, NoMigrationHistory, Unavailable
 
@@ -64,7 +71,7 @@ class Migrator:
 
     # Looking
 
-    def status(self) -> MigrationStatus:
+    def status(self) -> MigrationStanding:
         """Where the database stands. Only reads.
 
         Raises:
@@ -74,7 +81,7 @@ class Migrator:
         seen = self._look()
         pending = tuple(m for m in seen.migrations if m.number not in seen.history.numbers)
         fits = self._fits(seen.migrations) if seen.foreign else None
-        return MigrationStatus(
+        return MigrationStanding(
             self._backend.display, seen.found.directory, seen.history, pending, seen.findings, seen.foreign, fits
         )
 
@@ -190,7 +197,7 @@ class Migrator:
                     lambda writer: adopt(writer, adopted, by=ground.by, at=self._time()),
                     foreign_keys=True,
                 )
-            except Overtaken as error:
+            except MigrationOvertaken as error:
                 raise Unavailable("somebody else migrated the database meanwhile", hint="run it again") from error
             return MigrationReport(
                 "baseline", None, end, tuple(adopted), False, notes, ground.checkpoint, ground.commit
@@ -227,7 +234,7 @@ class Migrator:
                 command, first.start, seen.history.version, tuple(done), False, notes, ground.checkpoint, ground.commit
             )
 
-    def _take(self, command: str, step: Step, history: History, start: str | None) -> bool:
+    def _take(self, command: str, step: MigrationStep, history: History, start: str | None) -> bool:
         """One step of a run that began at ``start``; ``False`` when somebody else was quicker."""
         ground = self._ground
         try:
@@ -237,7 +244,7 @@ class Migrator:
                 lambda writer: run_step(writer, step, history, by=ground.by, at=self._time()),
                 foreign_keys=foreign_keys(step),
             )
-        except Overtaken:
+        except MigrationOvertaken:
             return False
         return True
 
@@ -281,9 +288,9 @@ class Migrator:
         return self._ground.now().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _reached(step: Step, history: History) -> str | None:
+def _reached(step: MigrationStep, history: History) -> str | None:
     """The version after a step."""
-    if step.direction is Direction.UP:
+    if step.direction is MigrationDirection.UP:
         return step.migration.version
     return next((record.version for record in history.records[::-1] if record.number < step.migration.number), None)
 

@@ -10,7 +10,7 @@ from epicvc.database.migrations.migration import Migration
 from epicvc.store.objects import ObjectId
 
 
-class MigrationStatus(Struct, frozen=True):
+class MigrationStanding(Struct, frozen=True):
     """Where a database stands.
 
     Attributes:

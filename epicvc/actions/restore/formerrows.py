@@ -6,7 +6,7 @@ from functools import cached_property
 
 from epicvc.actions.merge.snapshots.columnnames import same_value
 from epicvc.actions.merge.snapshots.forms import Form, Forms, forms_between
-from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.merge.snapshots.states import SnapshotState
 from epicvc.actions.merge.snapshots.whole import is_birth_time, is_touch_time
 from epicvc.database.backend import Reader
 from epicvc.database.rowcodec import SQLValue, encode_row
@@ -33,8 +33,8 @@ class FormerRows:
 
     def __init__(self, sink: ObjectSink, reader: Reader | None, source: Snapshot, current: Snapshot) -> None:
         self._reader = reader
-        self._source = State(sink, source)
-        self._current = State(sink, current)
+        self._source = SnapshotState(sink, source)
+        self._current = SnapshotState(sink, current)
 
     @cached_property
     def _forms(self) -> Forms:

@@ -43,21 +43,21 @@ class LastSeen:
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
-        self._known: list[Step] = []
+        self._known: list[HistoryStep] = []
         self._going = self._back()
         self._parsed: dict[tuple[str, ObjectId], frozenset[Place]] = {}
 
-    def _back(self) -> Iterator[Step]:
+    def _back(self) -> Iterator[HistoryStep]:
         repo = self._documents.repo
         after = self._documents.working.snapshot()
         head = repo.revisions.head()
         while head is not None:
             commit = repo.revisions.commit(head.hex())
             state = repo.snapshot_of(head)
-            yield Step(self._documents, self.places_in, state, after)
+            yield HistoryStep(self._documents, self.places_in, state, after)
             after, head = state, commit.parents[0] if commit.parents else None
 
-    def step(self, side: int, epic: Names, task: str | None = None) -> Step | None:
+    def step(self, side: int, epic: Names, task: str | None = None) -> HistoryStep | None:
         """The newest state in which a side had an epic, or a task, that it lacks now; ``None`` where none is known."""
         places = [(name, task) for name in epic]
         for step in self._known:
@@ -69,7 +69,7 @@ class LastSeen:
                 return step
         return None
 
-    def file(self, step: Step, epic: Names, path: str) -> tuple[str, ObjectId] | None:
+    def file(self, step: HistoryStep, epic: Names, path: str) -> tuple[str, ObjectId] | None:
         """Path and blob of an epic's file in a state; ``None`` where it had none.
 
         Args:
@@ -101,7 +101,7 @@ class LastSeen:
         return frozenset({(file.id, None), *((file.id, cast("str", task["id"])) for task in tasks_of(file.core))})
 
 
-class Step:
+class HistoryStep:
     """A state of the history, and what each side lost after it.
 
     Args:

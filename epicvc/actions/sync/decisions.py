@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from epicvc.actions.sync.filedrafts import FileDrafts
-from epicvc.database.documents.changes import EpicChange, epic_change, revived
+from epicvc.database.documents.changes import EpicRowsChange, epic_change, revived
 from epicvc.database.documents.fingerprint import Fingerprint, rows_seen
 from epicvc.plan.epic import Outcome, Policy
 from epicvc.plan.moves.moves import Course
@@ -39,7 +39,7 @@ class ToProve(NamedTuple):
     expected: ObjectId | None
 
 
-class Decision(NamedTuple):
+class EpicDecision(NamedTuple):
     """What becomes of one epic.
 
     Attributes:
@@ -58,7 +58,7 @@ class Decision(NamedTuple):
 
     epic: str
     seen: Fingerprint | None
-    change: EpicChange | None
+    change: EpicRowsChange | None
     expected: ObjectId | None
     agreed: Agreed | None
     moves_base: bool = False
@@ -79,9 +79,9 @@ class Decision(NamedTuple):
         return ToProve(self.change.proof if self.change is not None and agreed else None, self.expected)
 
 
-def _revived(parts: list[Any]) -> Decision:
+def _revived(parts: list[Any]) -> EpicDecision:
     epic, seen, change, expected, agreed, *rest = parts
-    return Decision(
+    return EpicDecision(
         epic, seen, revived(change) if change else None, expected, Agreed(*agreed) if agreed else None, *rest
     )
 
@@ -106,7 +106,7 @@ class Decisions:
     def __len__(self) -> int:
         return len(self._spool)
 
-    def __iter__(self) -> Iterator[Decision]:
+    def __iter__(self) -> Iterator[EpicDecision]:
         return iter(self._spool)
 
     @property
@@ -141,7 +141,7 @@ class Decisions:
         if three.file is None and outcome.db is None and outcome.to_db:
             absent = self._drafts.old_path(epic)
         self._spool.add(
-            Decision(
+            EpicDecision(
                 epic,
                 seen,
                 change,
@@ -155,7 +155,7 @@ class Decisions:
             )
         )
 
-    def _rows_of(self, three: Three, outcome: Outcome) -> tuple[EpicChange | None, Fingerprint | None]:
+    def _rows_of(self, three: Three, outcome: Outcome) -> tuple[EpicRowsChange | None, Fingerprint | None]:
         layout = self._documents.layout
         if layout is None:
             return None, None
@@ -179,5 +179,5 @@ class NoDecisions:
     def __len__(self) -> int:
         return 0
 
-    def __iter__(self) -> Iterator[Decision]:
+    def __iter__(self) -> Iterator[EpicDecision]:
         return iter(())

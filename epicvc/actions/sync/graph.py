@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from epicvc.actions.origin.words import DATABASE, FILES
 from epicvc.database.documents.documents import living_tasks
 from epicvc.errors import BrokenGraph
-from epicvc.merge.graph import Fault, Tell, check, duplicates
+from epicvc.merge.graph import GraphFault, Tell, check, duplicates
 from epicvc.model.diff import Change
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.mapping import Mapping as DocumentMapping
@@ -113,7 +113,7 @@ def check_graph(
     tell: Tell,
     *,
     unique: bool,
-) -> list[Fault]:
+) -> list[GraphFault]:
     """Check what a synchronisation would make.
 
     Args:
@@ -132,7 +132,7 @@ def check_graph(
     """
     states = _States(documents, watch, plan, added)
     inputs = {FILES: _State(states, 0), DATABASE: _State(states, 1)}
-    found: dict[tuple[object, ...], Fault] = {}
+    found: dict[tuple[object, ...], GraphFault] = {}
     for number, side in enumerate((FILES, DATABASE), start=2):
         after = _State(states, number)
         faults = check(after, inputs, watch.changed[side], watch.gone[side], watch.links_field)

@@ -9,7 +9,7 @@ from epicvc.actions.sync.decisions import Decisions
 from epicvc.actions.sync.moving import in_database, unique_tasks
 from epicvc.actions.sync.newepics import bound
 from epicvc.actions.sync.portions import at_once, carry_out, try_out
-from epicvc.actions.sync.run import Run
+from epicvc.actions.sync.run import SyncRun
 from epicvc.actions.sync.steps import Job
 from epicvc.actions.sync.survey import Survey
 from epicvc.repo.documents import Documents
@@ -22,7 +22,7 @@ def carry_out_survey(
     documents: Documents,
     survey: Survey,
     decisions: Decisions,
-    run: Run,
+    run: SyncRun,
     command: str,
     message: str | None,
 ) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from epicvc.database.batches import weighed
-from epicvc.database.documents.changes import EpicChange, new_epic, revived
+from epicvc.database.documents.changes import EpicRowsChange, new_epic, revived
 from epicvc.database.documents.layout import Layout
 from epicvc.database.documents.parcels import Parcel
 from epicvc.repo.documents import Documents
@@ -21,7 +21,7 @@ FILES: Final = 270
 """Files that a worker packs at once: ordinary epics that are one parcel."""
 
 
-def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChange, None, None]:
+def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicRowsChange, None, None]:
     """The changes that add epics, in their order; several processes read the files where these are many.
 
     Raises:
@@ -39,13 +39,13 @@ def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicChang
             yield revived(answer) if answer else _new_epic(documents, layout, epic)
 
 
-def _new_epic(documents: Documents, layout: Layout, epic: str) -> EpicChange:
+def _new_epic(documents: Documents, layout: Layout, epic: str) -> EpicRowsChange:
     core = documents.file_core(epic)
     assert core is not None  # the survey found it there
     return new_epic(layout.mapping, epic, core)
 
 
-def in_portions(changes: Iterable[EpicChange]) -> Iterator[list[EpicChange]]:
+def in_portions(changes: Iterable[EpicRowsChange]) -> Iterator[list[EpicRowsChange]]:
     """New epics in lists of some :data:`PORTION` rows, taken only when their turn comes; the last may be empty."""
     return weighed(changes, lambda change: change.inserted, PORTION)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import cast
 
 from epicvc.actions.merge.snapshots.whole import plain, system_columns
-from epicvc.actions.restore.lastseen import DB, FILES, LastSeen, Names, Step
+from epicvc.actions.restore.lastseen import DB, FILES, HistoryStep, LastSeen, Names
 from epicvc.base.jsonio import JSON, equal
 from epicvc.database.rowcodec import SQLValue
 from epicvc.errors import InvalidData
@@ -119,7 +119,7 @@ class OwnEdits:
         return _owned(epic, tasks)
 
     def _row_edits(
-        self, table: TableMap, epic: Names, task: str | None, step: Step, now: CapturedRows, surrogate: SQLValue
+        self, table: TableMap, epic: Names, task: str | None, step: HistoryStep, now: CapturedRows, surrogate: SQLValue
     ) -> Versions:
         new = now.by_surrogate(table, surrogate)
         if new is None:  # the table is not captured by its surrogate key, as a view is not

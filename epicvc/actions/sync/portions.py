@@ -15,10 +15,10 @@ from typing import TypeVar
 from epicvc.actions.shared.session import Session
 from epicvc.actions.sync.decisions import NoDecisions
 from epicvc.actions.sync.newepics import in_portions, new_epics, parcels
-from epicvc.actions.sync.run import Run
+from epicvc.actions.sync.run import SyncRun
 from epicvc.actions.sync.steps import Chain, Job, Step
 from epicvc.actions.sync.work import Agenda, RowByRow
-from epicvc.database.documents.changes import EpicChange
+from epicvc.database.documents.changes import EpicRowsChange
 from epicvc.repo.apply.dryrun import DryRun
 from epicvc.repo.documents import Documents
 from epicvc.repo.files.workers import many
@@ -42,7 +42,7 @@ def at_once(session: Session, documents: Documents, job: Job, *, dry_run: bool) 
     documents.remember(step.after, step.ids)
 
 
-def carry_out(run: Run, session: Session, documents: Documents, job: Job) -> None:
+def carry_out(run: SyncRun, session: Session, documents: Documents, job: Job) -> None:
     """Carry out a job, in portions where it adds more than one.
 
     Args:
@@ -103,7 +103,7 @@ def _in_parcels(session: Session, documents: Documents, job: Job, chain: Chain) 
 
 
 def _agendas(
-    job: Job, done: int, free: int, changes: Iterator[EpicChange], *, beside_others: bool
+    job: Job, done: int, free: int, changes: Iterator[EpicRowsChange], *, beside_others: bool
 ) -> Iterator[tuple[Agenda, bool]]:
     """What each portion does, and whether it is the last.
 

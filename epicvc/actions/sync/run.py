@@ -28,7 +28,7 @@ class Overtaken(Exception):  # not an error: the caller plans what is left of th
     """Somebody changed a side between two portions."""
 
 
-class Run:
+class SyncRun:
     """One synchronisation.
 
     Args:

@@ -31,14 +31,14 @@ from epicvc.store.objects import ObjectId
 if TYPE_CHECKING:
     from epicvc.actions.sync.decisions import Decisions
     from epicvc.actions.sync.graph import GraphWatch
-    from epicvc.merge.graph import Fault
+    from epicvc.merge.graph import GraphFault
 
 
 NAME: Final = "name"
 """What an epic is called by."""
 
 
-class Moved(Struct, frozen=True):
+class SyncChange(Struct, frozen=True):
     """One change that a synchronisation brings to a side."""
 
     label: Label
@@ -72,12 +72,12 @@ class SyncReport(Struct):
     """
 
     commit: ObjectId | None = None
-    to_files: list[Moved] = field(default_factory=list)
-    to_db: list[Moved] = field(default_factory=list)
+    to_files: list[SyncChange] = field(default_factory=list)
+    to_db: list[SyncChange] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
     moves_base: bool = False
     dry_run: bool = False
-    warnings: list[Fault] = field(default_factory=list)
+    warnings: list[GraphFault] = field(default_factory=list)
     decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
     tasks_moved: list[tuple[Label, Label]] = field(default_factory=list)
     errors: list[Unreadable] = field(default_factory=list)
@@ -200,7 +200,7 @@ def _survey(documents: Documents, plans: Plans, decide: Decide | None) -> Survey
         if survey.watch is not None:
             survey.watch.add(plans.fresh)
         report.waiting += [Label(epic) for epic in plans.waiting]
-        report.to_db += [Moved(Label(epic), Op.ADD) for epic in plans.fresh]
+        report.to_db += [SyncChange(Label(epic), Op.ADD) for epic in plans.fresh]
         for three, outcome in plans:
             _note(documents, survey, three, outcome)
     report.errors = _stopping(documents, policy.selection.epics(), report)
@@ -219,14 +219,14 @@ def _note(documents: Documents, survey: Survey, three: Three, outcome: Outcome) 
         survey.watch.note(three, outcome)
     soon = foreseen(three, outcome.db, documents.state_of_new_tasks)
     stale = calculated_changes(soon) if Direction.TO_OURS in policy.direction else ()
-    report.to_files.extend(Moved(change.label, change.op) for change in stale)
+    report.to_files.extend(SyncChange(change.label, change.op) for change in stale)
     if not outcome.changes_anything and not stale:
         return
     if survey.decisions is not None:
         survey.decisions.add(soon, outcome)
     report.moves_base |= outcome.moves_base
-    report.to_files.extend(Moved(change.label, change.op) for change in outcome.to_files)
-    report.to_db.extend(Moved(change.label, change.op) for change in outcome.to_db)
+    report.to_files.extend(SyncChange(change.label, change.op) for change in outcome.to_files)
+    report.to_db.extend(SyncChange(change.label, change.op) for change in outcome.to_db)
     survey.files.note(three.file, outcome.files)
     survey.db.note(three.db, outcome.db)
 

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from epicvc.actions.shared.mergestate import require_no_merge
 from epicvc.actions.shared.session import Session, act_held, holding, look
-from epicvc.actions.sync.run import Run
-from epicvc.actions.sync.survey import Allow, Moved, SyncReport, check, guard, survey_all
+from epicvc.actions.sync.run import SyncRun
+from epicvc.actions.sync.survey import Allow, SyncChange, SyncReport, check, guard, survey_all
 from epicvc.base.jsonio import equal
 from epicvc.base.logs import INFO, Log
 from epicvc.errors import ConstraintBroken
@@ -67,7 +67,7 @@ def synchronise(
     """
     allowed = allow or Allow()
     repo.require_backend()
-    run = Run(repo)
+    run = SyncRun(repo)
 
     def act(session: Session) -> SyncReport:
         began = perf_counter()
@@ -109,10 +109,10 @@ def synchronise(
             raise _with_origins(repo, error) from error
 
 
-def _with_earlier(repo: Repo, report: SyncReport, run: Run) -> SyncReport:
+def _with_earlier(repo: Repo, report: SyncReport, run: SyncRun) -> SyncReport:
     """The report of a run of which it says only what was planned last."""
     if run.earlier:
-        report.to_db[:0] = [Moved(Label(epic), Op.ADD) for epic in run.earlier]
+        report.to_db[:0] = [SyncChange(Label(epic), Op.ADD) for epic in run.earlier]
         report.moves_base = True
         report.commit = repo.revisions.head()
     return report

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 from msgspec import Struct
 
-from epicvc.actions.sync.decisions import Decision, Decisions, NoDecisions, ToProve
+from epicvc.actions.sync.decisions import Decisions, EpicDecision, NoDecisions, ToProve
 from epicvc.base.jsonio import JSON, dumps_canonical
 from epicvc.database.backend import Writer
 from epicvc.database.batches import BATCH, batches
-from epicvc.database.documents.changes import EpicChange, proof_of_new
+from epicvc.database.documents.changes import EpicRowsChange, proof_of_new
 from epicvc.database.documents.documents import epic_heads, read_epics, read_rows
 from epicvc.database.documents.fingerprint import cells_of, row_said, rows_said, rows_seen
 from epicvc.database.documents.layout import Layout
@@ -56,7 +56,7 @@ class Agenda(Struct, frozen=True):
     """
 
     decisions: Decisions | NoDecisions
-    fresh: Sequence[EpicChange]
+    fresh: Sequence[EpicRowsChange]
     moves: Mapping[TaskAt, TaskAt]
     bulk: bool
     done: int
@@ -119,7 +119,7 @@ class SyncWork:
         if len(agenda) > BATCH and stage.sink.keeps:
             stage.sink.flush()
 
-    def _prepare(self, decision: Decision) -> None:
+    def _prepare(self, decision: EpicDecision) -> None:
         stage, file = self._stage, decision.file_change
         if file is not None and file.new is not None:
             stage.write(file.path, file.old, stage.sink.get(file.new, ObjectType.BLOB))
@@ -183,7 +183,7 @@ class SyncWork:
         self._certify(writer, layout, parcel)
         return captured
 
-    def _write(self, writer: Writer, layout: Layout, push: Push, decisions: Sequence[Decision]) -> None:
+    def _write(self, writer: Writer, layout: Layout, push: Push, decisions: Sequence[EpicDecision]) -> None:
         """Write the rows of some epics, if they are still what they were."""
         rows = self._rows = self._rows or RowProof(writer, layout)
         single, whole = self._parted(rows, decisions)
@@ -198,14 +198,14 @@ class SyncWork:
         self._tell(len(decisions))
 
     def _parted(
-        self, rows: RowProof, decisions: Sequence[Decision]
-    ) -> tuple[list[tuple[Decision, EpicChange]], list[Decision]]:
+        self, rows: RowProof, decisions: Sequence[EpicDecision]
+    ) -> tuple[list[tuple[EpicDecision, EpicRowsChange]], list[EpicDecision]]:
         """The decisions whose single rows are looked at, and those whose epics are; nobody need look at the others.
 
         Single rows are enough where nobody else has written since all rows of the epics were read.
         """
-        single: list[tuple[Decision, EpicChange]] = []
-        whole: list[Decision] = []
+        single: list[tuple[EpicDecision, EpicRowsChange]] = []
+        whole: list[EpicDecision] = []
         for decision in decisions:
             change = decision.change
             if change is None:
@@ -225,7 +225,7 @@ class SyncWork:
         self._done += done
         self._documents.repo.progress("epics", self._done, self._agenda.total)
 
-    def _require_absent(self, writer: Writer, layout: Layout, changes: Sequence[EpicChange]) -> None:
+    def _require_absent(self, writer: Writer, layout: Layout, changes: Sequence[EpicRowsChange]) -> None:
         for _ in read_rows(writer, layout, [change.epic for change in changes]):
             raise Replan
         for change in changes:

@@ -90,7 +90,7 @@ def list(context: Context, source: From = None) -> int:  # noqa: A001  # the com
 def verify(context: Context, names: Names = None, source: From = None, sample: Sample = None) -> int:
     """Verify that backups could be restored now: the newest, or those that are named."""
     from epicvc.actions.backup.catalog import LATEST, find_backup
-    from epicvc.actions.backup.state import Proof
+    from epicvc.actions.backup.state import BackupProof
     from epicvc.errors import EpicvcError
 
     settings = settings_of(context)
@@ -105,7 +105,7 @@ def verify(context: Context, names: Names = None, source: From = None, sample: S
             except EpicvcError as error:
                 if error.exit_code != _INVALID:
                     raise
-                proofs.append((backup, Proof(errors=[error.message])))
+                proofs.append((backup, BackupProof(errors=[error.message])))
     if settings.json:
         from epicvc.cli.output import backups as machinebackups
 
@@ -174,12 +174,12 @@ def forget(
     dry_run: DryRun = False,
 ) -> int:
     """Drop the backups that a policy does not keep, or those that are named; gc gives their space back."""
-    from epicvc.actions.backup.forget import Wish, forget_backups
-    from epicvc.actions.backup.retention import Policy
+    from epicvc.actions.backup.forget import ForgetWish, forget_backups
+    from epicvc.actions.backup.retention import RetentionPolicy
 
     settings = settings_of(context)
     tags = tuple(keep_tag or ())
-    policy = Policy(
+    policy = RetentionPolicy(
         last=keep_last,
         hourly=keep_hourly,
         daily=keep_daily,
@@ -191,7 +191,7 @@ def forget(
     )
     with ExitStack() as stack:
         backups = _backups(context, source, stack)
-        decisions = forget_backups(backups, Wish(tuple(names or ()), policy), dry_run=dry_run)
+        decisions = forget_backups(backups, ForgetWish(tuple(names or ()), policy), dry_run=dry_run)
     if settings.json:
         from epicvc.cli.output import backups as machinebackups
 

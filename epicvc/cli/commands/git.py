@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from epicvc.cli import gitcommands
 from epicvc.cli.line.parameters import Argument, Option, examples
-from epicvc.cli.settings import Context, Settings, settings_of
+from epicvc.cli.settings import CommandSettings, Context, settings_of
 
 if TYPE_CHECKING:
     from epicvc.gitlink.install import Line
@@ -83,7 +83,7 @@ def install(context: Context, chain: Chain = False, no_hook: NoHook = False, dry
     from epicvc.gitlink import install as gitlink
 
     settings = settings_of(context)
-    place = gitlink.Place(settings.start())
+    place = gitlink.InstallPlace(settings.start())
     command = gitlink.own_command()
     _tell(settings, gitlink.install(place, command, chain=chain, hook=not no_hook, dry_run=dry_run), dry_run=dry_run)
     return 0
@@ -95,7 +95,7 @@ def uninstall(context: Context, dry_run: DryRun = False) -> int:
     from epicvc.gitlink import install as gitlink
 
     settings = settings_of(context)
-    _tell(settings, gitlink.uninstall(gitlink.Place(settings.start()), dry_run=dry_run), dry_run=dry_run)
+    _tell(settings, gitlink.uninstall(gitlink.InstallPlace(settings.start()), dry_run=dry_run), dry_run=dry_run)
     return 0
 
 
@@ -107,7 +107,7 @@ def doctor(context: Context) -> int:
     from epicvc.gitlink.part import STALE
 
     settings = settings_of(context)
-    lines = gitlink.doctor(gitlink.Place(settings.start()))
+    lines = gitlink.doctor(gitlink.InstallPlace(settings.start()))
     if settings.json:
         settings.emit(parts(lines))
     else:
@@ -115,7 +115,7 @@ def doctor(context: Context) -> int:
     return _STALE if any(found.state == STALE for found in lines) else 0
 
 
-def _tell(settings: Settings, lines: list[Line], *, dry_run: bool) -> None:
+def _tell(settings: CommandSettings, lines: list[Line], *, dry_run: bool) -> None:
     from epicvc.cli.output.git import parts
     from epicvc.gitlink.install import REMOVED, WRITTEN
 

@@ -10,7 +10,7 @@ from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 if TYPE_CHECKING:
     from datetime import date
 
-    from epicvc.cli.settings import Settings
+    from epicvc.cli.settings import CommandSettings
     from epicvc.model.labels import Selection
     from epicvc.repo.repository import Repo
 
@@ -83,7 +83,7 @@ def _plan(
     return InvalidData.exit_code if report.errors else 0
 
 
-def _schedule(settings: Settings, repo: Repo, today: date | None, selection: Selection) -> int:
+def _schedule(settings: CommandSettings, repo: Repo, today: date | None, selection: Selection) -> int:
     from epicvc.actions.dates.scheduling import timetable
     from epicvc.ui.timeline import draw_timetable
 

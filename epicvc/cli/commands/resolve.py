@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from epicvc.actions.resolve.resolving import Wish
     from epicvc.actions.shared.questions import Dispute, ResolveReport
-    from epicvc.cli.settings import Settings
+    from epicvc.cli.settings import CommandSettings
     from epicvc.merge.threeway import Conflict
     from epicvc.model.labels import Label
     from epicvc.repo.repository import Repo
@@ -92,7 +92,7 @@ def _parse_set(text: str) -> Wish:
     return Wish(parse_label(label), set_value(parse(value.encode(), source="--set")))
 
 
-def _answers(settings: Settings, source: str | None) -> tuple[str, bytes] | None:
+def _answers(settings: CommandSettings, source: str | None) -> tuple[str, bytes] | None:
     if source is None:
         return None
     if source == "-":
@@ -178,7 +178,7 @@ def _converse(
     from epicvc.actions.decide.memory import Memory
     from epicvc.actions.resolve import resolving
     from epicvc.actions.resolve.drafts import Drafts
-    from epicvc.ui.resolver.session import Asking, End
+    from epicvc.ui.resolver.session import Asking, ResolverEnd
     from epicvc.ui.text import count
 
     settings, variables = settings_of(context), environment()
@@ -186,12 +186,12 @@ def _converse(
     colour = settings.color == "always" or (settings.color == "auto" and not variables.get("NO_COLOR"))
     settings.console()  # takes progress away
     outcome = Asking(dispute, drafts, Memory(repo), variables, colour=colour).ask(conflicts)
-    if outcome.end is End.APPLY:
+    if outcome.end is ResolverEnd.APPLY:
         report = resolving.apply(repo, dispute, outcome.chosen)
         drafts.save(conflicts, {})
         return _tell(context, report)
     kept = f"{outcome.answered} of {count(outcome.total, 'conflict')} answered, nothing applied"
     settings.say(f"{kept}; `epicvc resolve` goes on here")
-    if outcome.end is End.INTERRUPTED:
+    if outcome.end is ResolverEnd.INTERRUPTED:
         raise KeyboardInterrupt
     return 1

@@ -18,7 +18,7 @@ from epicvc.cli.edge import Interrupted
 from epicvc.cli.line.help import COMMON_SECTION, Commands, LaidCommand, LaidGroup
 from epicvc.cli.line.parameters import COMMON, Option, Parameter, examples_of, parameters_of
 from epicvc.cli.line.table import EPICVC, Family, function_of
-from epicvc.cli.settings import Context, Settings
+from epicvc.cli.settings import CommandSettings, Context
 from epicvc.errors import UsageError
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -52,7 +52,7 @@ def _common_option(parameter: Parameter, declared: Any) -> TyperOption:
 def _merge(ctx: Any) -> None:
     """Take the common flags out of a command's parameters, on top of those before the command."""
     flags = {parameter.name: ctx.params.pop(parameter.name, None) for parameter in COMMON}
-    ctx.obj = (ctx.obj or Settings()).with_flags(flags)
+    ctx.obj = (ctx.obj or CommandSettings()).with_flags(flags)
 
 
 class Command(LaidCommand):

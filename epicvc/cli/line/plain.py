@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from epicvc.base.lean import import_msgspec
 from epicvc.cli.line.parameters import COMMON, Argument, Option, Parameter, parameters_of
 from epicvc.cli.line.table import EPICVC, Family, function_of
-from epicvc.cli.settings import Context, Settings
+from epicvc.cli.settings import CommandSettings, Context
 
 if TYPE_CHECKING:
     from epicvc.files.scan.early import EarlyLook
@@ -50,7 +50,7 @@ class Call:
         Raises:
             UsageError: a common flag has a value that it does not take.
         """
-        settings = Settings()
+        settings = CommandSettings()
         for flags in self.flags:
             settings = settings.with_flags(flags)
         with Context(settings, early_look, self.name) as context:

@@ -10,9 +10,9 @@ from epicvc.repo.history.objects import format_time
 if TYPE_CHECKING:
     from epicvc.actions.backup.catalog import Backup
     from epicvc.actions.backup.create import Made
-    from epicvc.actions.backup.forget import Decision
+    from epicvc.actions.backup.forget import ForgetDecision
     from epicvc.actions.backup.restore import Restored
-    from epicvc.actions.backup.state import Proof
+    from epicvc.actions.backup.state import BackupProof
 
 Shape = dict[str, Any]
 
@@ -56,7 +56,7 @@ def listed(backups: Iterable[Backup]) -> Shape:
     return {"format": "epicvc.backups/1", "backups": [_backup(backup) for backup in backups]}
 
 
-def verified(proofs: Iterable[tuple[Backup, Proof]]) -> Shape:
+def verified(proofs: Iterable[tuple[Backup, BackupProof]]) -> Shape:
     """``epicvc.verify/1``."""
     return {
         "format": "epicvc.verify/1",
@@ -88,7 +88,7 @@ def restored(done: Restored) -> Shape:
     }
 
 
-def forgotten(decisions: Iterable[Decision], *, dry_run: bool) -> Shape:
+def forgotten(decisions: Iterable[ForgetDecision], *, dry_run: bool) -> Shape:
     """``epicvc.forget/1``: what stays has reasons."""
     found = [(_backup(decision.backup), decision.reasons) for decision in decisions]
     return {

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from epicvc.gitlink.checking import Report
+    from epicvc.gitlink.checking import CheckReport
     from epicvc.gitlink.install import Line
 
 Shape = dict[str, Any]
 
 
-def staged(report: Report | None) -> Shape:
+def staged(report: CheckReport | None) -> Shape:
     """``epicvc.hook/1``."""
     return {
         "format": "epicvc.hook/1",

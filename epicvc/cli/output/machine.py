@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from epicvc.actions.history.status import Status
     from epicvc.actions.merge.merging import MergeReport
     from epicvc.actions.migrate.newmigration import NewMigration
-    from epicvc.actions.migrate.report import MigrationReport, MigrationStatus
+    from epicvc.actions.migrate.report import MigrationReport, MigrationStanding
     from epicvc.actions.origin.blaming import Blamed
     from epicvc.actions.restore.restoring import Arrival
     from epicvc.actions.shared.commits import CommitReport
@@ -406,7 +406,7 @@ def clean(reports: Iterable[CleanReport]) -> Shape:
     }
 
 
-def migrations(found: MigrationStatus) -> Shape:
+def migrations(found: MigrationStanding) -> Shape:
     """``epicvc.migrations/1``."""
     return {
         "format": "epicvc.migrations/1",

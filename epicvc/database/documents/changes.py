@@ -64,7 +64,7 @@ class NewTask(NamedTuple):
         return cast("str", self.values[0])
 
 
-class EpicChange(NamedTuple):
+class EpicRowsChange(NamedTuple):
     """The change of one epic's rows.
 
     Attributes:
@@ -112,7 +112,7 @@ class EpicChange(NamedTuple):
 _NO_TASKS: Final[Core] = {}
 
 
-def new_epic(mapping: Mapping, epic: str, core: Core) -> EpicChange:
+def new_epic(mapping: Mapping, epic: str, core: Core) -> EpicRowsChange:
     """Make the change that adds an epic of which the database knows nothing; :func:`proof_of_new` gives its proof.
 
     Args:
@@ -136,10 +136,10 @@ def new_epic(mapping: Mapping, epic: str, core: Core) -> EpicChange:
         own = inserted_values(mapping.tasks, task, label.child(Mapping.TASKS).child(key))
         linked = cast("list[str]", task.get(links) or [])
         new.append(shapes.task(key, numbers.get(key), own, linked))
-    return EpicChange(epic, None, None, True, values, (), new, (), shapes.known)
+    return EpicRowsChange(epic, None, None, True, values, (), new, (), shapes.known)
 
 
-def proof_of_new(layout: Layout, change: EpicChange) -> Fingerprint:
+def proof_of_new(layout: Layout, change: EpicRowsChange) -> Fingerprint:
     """Return the digest that the rows of a new epic are to have."""
     cells = cells_of(layout.epics.default_cells, change.values)
     return fingerprint(cells, [_cells_of_new(layout, change.shapes, task) for task in change.new])
@@ -179,7 +179,7 @@ class _Shapes:
 
 def epic_change(
     layout: Layout, epic: str, rows: EpicRows | None, before: Core | None, after: Core | None
-) -> EpicChange:
+) -> EpicRowsChange:
     """Make the change that turns one state of an epic into another.
 
     Args:
@@ -199,7 +199,7 @@ def epic_change(
     seen = rows_seen(layout, rows)
     if after is None:
         left = [(_key_of(row), row[2]) for row in rows.tasks]
-        return EpicChange(epic, rows.surrogate, seen, False, {}, left=left)
+        return EpicRowsChange(epic, rows.surrogate, seen, False, {}, left=left)
     return _Difference(layout, epic, rows, before, after).change(seen)
 
 
@@ -223,7 +223,7 @@ class _Difference:
         links = layout.links
         self._links = links.field if links else ""
 
-    def change(self, seen: Fingerprint) -> EpicChange:
+    def change(self, seen: Fingerprint) -> EpicRowsChange:
         """Make the change.
 
         Args:
@@ -253,7 +253,7 @@ class _Difference:
         proof = None if renamed else self._proof(values, changed, new)
         row, own = self._rows.surrogate, self._own(values)
         parts = (changed, new, left, self._shapes.known)
-        return EpicChange(self._label.root, row, seen, True, values, *parts, proof, *own)
+        return EpicRowsChange(self._label.root, row, seen, True, values, *parts, proof, *own)
 
     def _own(self, values: Assignments) -> tuple[Fingerprint, Fingerprint]:
         """Return the digests of the epic's own row, now and after the change."""
@@ -321,10 +321,10 @@ def _written(columns: Columns, cells: Sequence[SQLValue], values: Assignments) -
     return cells_of(places, values)
 
 
-def revived(parts: Sequence[Any]) -> EpicChange:
+def revived(parts: Sequence[Any]) -> EpicRowsChange:
     """Rebuild a change from the plain lists that MessagePack makes of it."""
     epic, surrogate, seen, stays, values, changed, new, *rest = parts
-    return EpicChange(
+    return EpicRowsChange(
         epic,
         surrogate,
         seen,

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from epicvc.database.backend import Reader, Writer
 from epicvc.database.batches import batches
-from epicvc.database.documents.changes import EpicChange
+from epicvc.database.documents.changes import EpicRowsChange
 from epicvc.database.documents.documents import of_epics
 from epicvc.database.documents.layout import DELETED, Layout
 from epicvc.database.documents.values import literal_default
@@ -50,7 +50,7 @@ class Parcel(Struct, frozen=True):
         image: the database. Each of its tasks holds the number of its epic among ``changes``.
     """
 
-    changes: Sequence[EpicChange]
+    changes: Sequence[EpicRowsChange]
     image: bytes
 
 
@@ -77,7 +77,7 @@ class Packer:
         self._width = len(names) + 2
         self._cells = ", ".join(f"c{place}" for place in range(len(names)))
 
-    def pack(self, changes: Sequence[EpicChange]) -> Parcel | None:
+    def pack(self, changes: Sequence[EpicRowsChange]) -> Parcel | None:
         """Pack new epics; return ``None`` where a value is out of the ordinary."""
         import sqlite3
         from contextlib import closing
@@ -95,7 +95,7 @@ class Packer:
         except (NotInParcels, OverflowError, UnicodeEncodeError):
             return None
 
-    def _tasks(self, changes: Sequence[EpicChange]) -> Iterator[list[SQLValue]]:
+    def _tasks(self, changes: Sequence[EpicRowsChange]) -> Iterator[list[SQLValue]]:
         number = 0
         for epic, change in enumerate(changes):
             shapes = [[self._places[column] for column in columns] for columns in change.shapes]
@@ -111,7 +111,7 @@ class Packer:
                 number += 1
 
 
-def _links(changes: Sequence[EpicChange]) -> Iterator[tuple[int, str]]:
+def _links(changes: Sequence[EpicRowsChange]) -> Iterator[tuple[int, str]]:
     for number, task in enumerate(task for change in changes for task in change.new):
         for key in task.links:
             yield number, key

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from epicvc.database.backend import Writer
 from epicvc.database.batches import batches
-from epicvc.database.documents.changes import ChangedTask, EpicChange, NewTask
+from epicvc.database.documents.changes import ChangedTask, EpicRowsChange, NewTask
 from epicvc.database.documents.layout import Columns, Layout
 from epicvc.database.documents.links import LinkWrites
 from epicvc.database.documents.rowwrites import Assignments, RowWrites, revival
@@ -88,11 +88,11 @@ class Push:
         self._formerly = formerly or {}
         self._epics: dict[str, tuple[SQLValue, bool]] = {}
         self._tasks: dict[SQLValue, dict[str, _Row]] = {}
-        self._removed: list[EpicChange] = []
+        self._removed: list[EpicRowsChange] = []
         self._revived: set[str] = set()
         self._new: list[_Insertion] = []
         self._rows = RowWrites(writer, layout, now, patient=True)
-        self._late_epics: list[EpicChange] = []
+        self._late_epics: list[EpicRowsChange] = []
         self._late_tasks: list[_Insertion] = []
         self._last = False  # true in finish(): from then on nothing is put off
         self._links = LinkWrites(writer, layout, self._rows, orphans)
@@ -102,7 +102,7 @@ class Push:
         """Tasks that did not exist before this push though links of them did; ``None`` where nobody has looked."""
         return self._links.orphans
 
-    def apply(self, changes: Sequence[EpicChange]) -> None:
+    def apply(self, changes: Sequence[EpicRowsChange]) -> None:
         """Write the changes.
 
         Raises:
@@ -166,10 +166,10 @@ class Push:
         self._rows.settle(epics)
         self._rows.settle(tasks)
 
-    def _surrogate_of(self, change: EpicChange) -> SQLValue:
+    def _surrogate_of(self, change: EpicRowsChange) -> SQLValue:
         return self._epics[change.epic][0] if change.surrogate is None else change.surrogate
 
-    def _arrivals(self, change: EpicChange) -> list[TaskAt]:
+    def _arrivals(self, change: EpicRowsChange) -> list[TaskAt]:
         if not self._moves:
             return []
         return [at for task in change.new if (at := (change.epic, task.key)) in self._moves]
@@ -213,7 +213,7 @@ class Push:
 
     # Epics
 
-    def _write_epic(self, change: EpicChange) -> None:
+    def _write_epic(self, change: EpicRowsChange) -> None:
         """Write an epic's own row, or put the epic off."""
         columns, label = self._layout.epics, Label(change.epic)
         if change.surrogate is not None:
@@ -229,7 +229,7 @@ class Push:
             self._revived.add(change.epic)
         self._epics[change.epic] = (surrogate, True)
 
-    def _insert_epic(self, change: EpicChange, values: Assignments, label: Label) -> SQLValue:
+    def _insert_epic(self, change: EpicRowsChange, values: Assignments, label: Label) -> SQLValue:
         """Insert an epic's row; return ``None`` where the epic is put off.
 
         An epic is put off while another row has a unique value of it.
@@ -247,7 +247,7 @@ class Push:
 
     # Tasks
 
-    def _write_tasks(self, change: EpicChange, parent: SQLValue) -> None:
+    def _write_tasks(self, change: EpicRowsChange, parent: SQLValue) -> None:
         label = Label(change.epic, (Mapping.TASKS,))
         for task in change.changed:
             self._write_task(task, label.child(task.key))
@@ -339,7 +339,7 @@ class Push:
             return _Row(surrogate, owner, False)
         return None
 
-    def _remove_tasks(self, change: EpicChange) -> None:
+    def _remove_tasks(self, change: EpicRowsChange) -> None:
         left = [*change.left]
         if change.epic in self._revived:  # tasks of an epic that was marked as deleted need no mark of their own
             rows, stay = self._tasks.get(self._epics[change.epic][0], {}), {task.key for task in change.new}

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from epicvc.database.backend import Touched, Writer
 from epicvc.database.batches import batches
-from epicvc.database.documents.changes import EpicChange
+from epicvc.database.documents.changes import EpicRowsChange
 from epicvc.database.documents.fingerprint import Fingerprint, row_said
 from epicvc.database.documents.layout import Columns, Layout
 from epicvc.database.documents.values import key_text
@@ -45,13 +45,13 @@ class RowProof:
         keys = {info.name: info.key for info in self._writer.tables()}
         return all(keys.get(columns.map.table) == (columns.map.id,) for columns, _ in self._becomes.values())
 
-    def covers(self, change: EpicChange) -> bool:
+    def covers(self, change: EpicRowsChange) -> bool:
         """Return whether a change can be proven row by row."""
         linked = any(task.links != task.links_before for task in change.changed)
         there = change.stays and change.surrogate is not None
         return there and not (change.new or change.left or linked) and self._by_surrogate
 
-    def accept(self, changes: Sequence[EpicChange]) -> bool:
+    def accept(self, changes: Sequence[EpicRowsChange]) -> bool:
         """Check that the rows of these changes still have their old digests, and if so remember the digests to come.
 
         The epics' own rows are checked too, written or not: many applications touch them when a task changes.

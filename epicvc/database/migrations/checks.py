@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from epicvc.database.migrations.history import History, Record
+from epicvc.database.migrations.history import History, MigrationRecord
 from epicvc.database.migrations.migration import Migration
 from epicvc.errors import InvalidMigration
 
@@ -50,14 +50,14 @@ def check(migrations: Sequence[Migration], history: History, unreadable: Sequenc
     return Findings(problems, dependencies, gaps, tuple(_without_rollback(migrations)), notes)
 
 
-def elsewhere(migrations: Sequence[Migration], history: History) -> list[Record]:
+def elsewhere(migrations: Sequence[Migration], history: History) -> list[MigrationRecord]:
     """Return the records of migrations that a program gave and that are not among these."""
     known = {migration.number for migration in migrations}
     return [record for record in history.records if record.given and record.number not in known]
 
 
 def dependency_problems(
-    migrations: Sequence[Migration], elsewhere: Sequence[Record] = ()
+    migrations: Sequence[Migration], elsewhere: Sequence[MigrationRecord] = ()
 ) -> Iterator[InvalidMigration]:
     """Find dependencies on versions that do not exist, that form a circle, or that come later."""
     there = {record.number for record in elsewhere}
@@ -122,8 +122,8 @@ def _circle(known: dict[int, Migration]) -> list[int]:
     return []
 
 
-def _gaps(migrations: Iterable[Migration | Record]) -> Iterator[str]:
-    before: Migration | Record | None = None
+def _gaps(migrations: Iterable[Migration | MigrationRecord]) -> Iterator[str]:
+    before: Migration | MigrationRecord | None = None
     for migration in migrations:
         if before is not None and migration.number > before.number + 1:
             first, last = before.number + 1, migration.number - 1

@@ -15,7 +15,7 @@ from epicvc.database.backend import Backend, Reader
 from epicvc.database.migrations import TABLE
 from epicvc.database.migrations.history import History
 from epicvc.database.migrations.migration import Migration
-from epicvc.database.migrations.planning import Direction, Step
+from epicvc.database.migrations.planning import MigrationDirection, MigrationStep
 from epicvc.database.migrations.running import run_step
 
 # The time of records in scratch databases, which nobody reads.
@@ -100,7 +100,7 @@ def shapes(backend: Backend, migrations: Sequence[Migration]) -> list[Shape]:
     with backend.scratch(copy=False) as scratch, scratch.write(track=False, foreign_keys=False) as writer:
         history = History()
         for migration in migrations:
-            history = run_step(writer, Step(migration, Direction.UP), history, by="", at=_NEVER)
+            history = run_step(writer, MigrationStep(migration, MigrationDirection.UP), history, by="", at=_NEVER)
             found.append(shape_of(writer))
     return found
 

@@ -39,7 +39,7 @@ CREATE: Final = f"""CREATE TABLE {TABLE} (
 )"""
 
 
-class Record(Struct, frozen=True):
+class MigrationRecord(Struct, frozen=True):
     """The database's record of one migration.
 
     Attributes:
@@ -82,7 +82,7 @@ class Record(Struct, frozen=True):
         return self.kind in (PROGRAM, PROGRAM_BASELINE)
 
 
-COLUMNS: Final = Record.__struct_fields__
+COLUMNS: Final = MigrationRecord.__struct_fields__
 
 
 class History(Struct, frozen=True, dict=True):
@@ -93,8 +93,8 @@ class History(Struct, frozen=True, dict=True):
         base: the record that adopts a database to which no migration has been applied.
     """
 
-    records: tuple[Record, ...] = ()
-    base: Record | None = None
+    records: tuple[MigrationRecord, ...] = ()
+    base: MigrationRecord | None = None
 
     @property
     def adopted(self) -> bool:
@@ -102,7 +102,7 @@ class History(Struct, frozen=True, dict=True):
         return self.base is not None or bool(self.records)
 
     @property
-    def all_records(self) -> tuple[Record, ...]:
+    def all_records(self) -> tuple[MigrationRecord, ...]:
         """Every row of the table."""
         return (*([self.base] if self.base else []), *self.records)
 
@@ -112,7 +112,7 @@ class History(Struct, frozen=True, dict=True):
         return frozenset(record.number for record in self.records)
 
     @property
-    def newest(self) -> Record | None:
+    def newest(self) -> MigrationRecord | None:
         """The record with the highest number; ``None`` for none."""
         return self.records[-1] if self.records else None
 
@@ -137,10 +137,12 @@ def read_history(reader: Reader) -> History:
         )
     wanted = tuple(column for column in COLUMNS if column in there)
     query = Select(columns=wanted).from_table(TABLE).build()
-    records: list[Record] = []
+    records: list[MigrationRecord] = []
     base = None
     for row in reader.execute(query.sql):
-        record = Record(**{name: str(value) for name, value in zip(wanted, row, strict=True) if value is not None})
+        record = MigrationRecord(
+            **{name: str(value) for name, value in zip(wanted, row, strict=True) if value is not None}
+        )
         if record.version == NOTHING:
             base = record
         elif VERSION.fullmatch(record.version):
@@ -164,14 +166,14 @@ def ensure_table(writer: Writer) -> None:
             writer.execute(f"ALTER TABLE {TABLE} ADD COLUMN {quote_identifier(column)} TEXT")
 
 
-def add_records(writer: Writer, records: Iterable[Record]) -> None:
+def add_records(writer: Writer, records: Iterable[MigrationRecord]) -> None:
     """Write records; make or extend the table first."""
     ensure_table(writer)
     for record in records:
         writer.execute(*Insert(target=table_named(TABLE)).values(asdict(record)).build())
 
 
-def drop_record(writer: Writer, record: Record) -> None:
+def drop_record(writer: Writer, record: MigrationRecord) -> None:
     """Remove a record, and with the last record the table, which came with the first one."""
     # compared as text, since other tools have kept versions as numbers
     recorded = Delete(target=table_named(TABLE)).where("CAST(version AS TEXT)", "=", record.version)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from epicvc.database.migrations.rules import objection
-from epicvc.database.migrations.statements import Statement, UnreadableSQL, split
+from epicvc.database.migrations.statements import SQLStatement, UnreadableSQL, split
 from epicvc.errors import InvalidMigration
 
 if TYPE_CHECKING:
@@ -112,12 +112,12 @@ class Migration:
         return self.rollback_sql is not None or self.down is not None
 
     @cached_property
-    def statements(self) -> tuple[Statement, ...]:
+    def statements(self) -> tuple[SQLStatement, ...]:
         """The statements that apply it; empty where a function does."""
         return _statements(self.sql, self.where) if self.sql is not None else ()
 
     @cached_property
-    def rollback_statements(self) -> tuple[Statement, ...]:
+    def rollback_statements(self) -> tuple[SQLStatement, ...]:
         """The statements that take it back; empty where a function does, or there is no way back."""
         return _statements(self.rollback_sql, self.rollback_where) if self.rollback_sql is not None else ()
 
@@ -138,7 +138,7 @@ def normalise(sql: str) -> str:
     return sql.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _statements(sql: str, where: str) -> tuple[Statement, ...]:
+def _statements(sql: str, where: str) -> tuple[SQLStatement, ...]:
     for sign, what in (("\0", "a NUL character"), (_BOM, "a byte order mark in the middle")):
         if sign in sql:
             raise InvalidMigration(where, f"holds {what}", sql.count("\n", 0, sql.index(sign)) + 1)

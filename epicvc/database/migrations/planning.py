@@ -8,23 +8,23 @@ from enum import StrEnum
 from msgspec import Struct
 
 from epicvc.database.migrations.checks import Findings, no_rollback
-from epicvc.database.migrations.history import NOTHING, History, Record
+from epicvc.database.migrations.history import NOTHING, History, MigrationRecord
 from epicvc.database.migrations.migration import Migration
 from epicvc.errors import InvalidMigration, NotFound, Refused, UsageError
 
 
-class Direction(StrEnum):
+class MigrationDirection(StrEnum):
     """The direction of a step."""
 
     UP = "up"
     DOWN = "down"
 
 
-class Step(Struct, frozen=True):
+class MigrationStep(Struct, frozen=True):
     """One migration to apply or to take back."""
 
     migration: Migration
-    direction: Direction
+    direction: MigrationDirection
 
 
 class Plan(Struct, frozen=True):
@@ -36,7 +36,7 @@ class Plan(Struct, frozen=True):
         end: the version that it will be at.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[MigrationStep, ...]
     start: str | None
     end: str | None
 
@@ -58,7 +58,7 @@ def plan_up(migrations: Sequence[Migration], history: History, findings: Finding
     last = None if to is None else _number(migrations, history, to)
     pending = [m for m in migrations if m.number not in history.numbers and (last is None or m.number <= last)]
     end = pending[-1].version if pending else history.version
-    return Plan(tuple(Step(migration, Direction.UP) for migration in pending), history.version, end)
+    return Plan(tuple(MigrationStep(migration, MigrationDirection.UP) for migration in pending), history.version, end)
 
 
 def plan_down(
@@ -102,12 +102,12 @@ def plan_down(
             )
         if not migration.reversible:
             raise InvalidMigration(migration.where, no_rollback(migration).removeprefix(f"{migration.where} "))
-        steps.append(Step(migration, Direction.DOWN))
+        steps.append(MigrationStep(migration, MigrationDirection.DOWN))
     left = history.records[: len(history.records) - len(leaving)]
     return Plan(tuple(steps), history.version, left[-1].version if left else None)
 
 
-def _leaving(history: History, to: str | None, count: int | None) -> list[Record]:
+def _leaving(history: History, to: str | None, count: int | None) -> list[MigrationRecord]:
     """Return the records to take back, newest first."""
     if to is not None:
         if to == NOTHING:

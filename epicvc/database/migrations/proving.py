@@ -20,7 +20,7 @@ from epicvc.database.backend import Backend, Reader
 from epicvc.database.migrations import TABLE
 from epicvc.database.migrations.history import History, read_history
 from epicvc.database.migrations.migration import Migration
-from epicvc.database.migrations.planning import Direction, Step
+from epicvc.database.migrations.planning import MigrationDirection, MigrationStep
 from epicvc.database.migrations.running import foreign_keys, run_step
 from epicvc.database.migrations.statements import normalised, tokens
 from epicvc.database.quoting import quote_identifier as quote
@@ -95,7 +95,7 @@ def _made(empty: Backend, migrations: Sequence[Migration]) -> frozenset[str]:
     made: set[str] = set()
     for migration in migrations:
         with suppress(MigrationFailed):
-            trial.step(migration, Direction.UP)
+            trial.step(migration, MigrationDirection.UP)
         made.update(name.lower() for name in trial.definitions())
     return frozenset(made)
 
@@ -158,24 +158,24 @@ class _Trial:
 
     def _there_and_back(self, migration: Migration) -> None:
         before = self.definitions()
-        self.step(migration, Direction.UP)
+        self.step(migration, MigrationDirection.UP)
         if not migration.reversible:
             self.skipped.append(migration.version)
             return
         after = self.definitions()
-        self.step(migration, Direction.DOWN)
+        self.step(migration, MigrationDirection.DOWN)
         self._compare(migration.rollback_where, "does not bring back the schema as it was", before)
-        self.step(migration, Direction.UP)
+        self.step(migration, MigrationDirection.UP)
         self._compare(migration.where, "makes another schema the second time", after)
         self._note(migration)
 
     def _back_and_there(self, migration: Migration) -> None:
         after = self.definitions()
-        self.step(migration, Direction.DOWN)
+        self.step(migration, MigrationDirection.DOWN)
         before = self.definitions()
-        self.step(migration, Direction.UP)
+        self.step(migration, MigrationDirection.UP)
         self._compare(migration.where, "makes another schema the second time", self._without_lost(after, before))
-        self.step(migration, Direction.DOWN)
+        self.step(migration, MigrationDirection.DOWN)
         self._compare(migration.rollback_where, "does not bring back the schema as it was", before)
         self._note(migration)
 
@@ -215,9 +215,9 @@ class _Trial:
         if not any(error.startswith((migration.where, migration.rollback_where)) for error in self.errors):
             self.proven.append(migration.version)
 
-    def step(self, migration: Migration, direction: Direction) -> None:
+    def step(self, migration: Migration, direction: MigrationDirection) -> None:
         """Carry out one step in a transaction of its own."""
-        step = Step(migration, direction)
+        step = MigrationStep(migration, direction)
         tables = None if self._made is None else _tables(self._made)
         with self._scratch.write(track=False, foreign_keys=foreign_keys(step)) as writer:
             run_step(writer, step, read_history(writer), by="", at=_NEVER, tables=tables)

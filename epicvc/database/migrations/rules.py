@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from epicvc.database.migrations.statements import Statement
+from epicvc.database.migrations.statements import SQLStatement
 
 TRANSACTION: Final = "each migration runs in a transaction of its own, which it cannot begin or end"
 BEYOND: Final = "a migration is for one database; it cannot reach another one"
@@ -41,7 +41,7 @@ _SWITCH: Final = {
 }
 
 
-def objection(statement: Statement) -> str | None:
+def objection(statement: SQLStatement) -> str | None:
     """Return the reason why a migration may not contain a statement; ``None`` when it may."""
     first = statement.words[0]
     if first in _REFUSED:
@@ -72,7 +72,7 @@ def refused_pragma(name: str, argument: str | None) -> str | None:
     return f"PRAGMA {name} is refused: it is no part of a transaction"
 
 
-def _objection_to_pragma(statement: Statement) -> str | None:
+def _objection_to_pragma(statement: SQLStatement) -> str | None:
     name = _pragma(statement)[:1]
     if name == ("FOREIGN_KEYS",):
         return None if switches_foreign_keys(statement) is not None else "PRAGMA foreign_keys is set to ON or OFF"
@@ -84,13 +84,13 @@ def _objection_to_pragma(statement: Statement) -> str | None:
     )
 
 
-def _pragma(statement: Statement) -> tuple[str, ...]:
+def _pragma(statement: SQLStatement) -> tuple[str, ...]:
     """Return the words of a PRAGMA from its name on. Only the database's own schema may stand before the name."""
     words = statement.words[1:]
     return words[2:] if words[:2] == ("MAIN", ".") else words
 
 
-def switches_foreign_keys(statement: Statement) -> bool | None:
+def switches_foreign_keys(statement: SQLStatement) -> bool | None:
     """Return the value that a statement sets ``PRAGMA foreign_keys`` to; ``None`` for any other statement.
 
     SQLite ignores this PRAGMA inside a transaction, so the runner does what it asks for instead of running it.
@@ -103,7 +103,7 @@ def switches_foreign_keys(statement: Statement) -> bool | None:
     return _SWITCH.get(words[2])
 
 
-def enforces_foreign_keys(statements: Sequence[Statement]) -> bool:
+def enforces_foreign_keys(statements: Sequence[SQLStatement]) -> bool:
     """Return whether foreign keys are enforced while these statements run.
 
     They are not where the migration switches them off, and not where it drops a table: ``DROP TABLE`` deletes the rows

@@ -19,15 +19,15 @@ from epicvc.database.migrations.history import (
     PROGRAM,
     PROGRAM_BASELINE,
     History,
-    Record,
+    MigrationRecord,
     add_records,
     drop_record,
     read_history,
 )
 from epicvc.database.migrations.migration import Migration
-from epicvc.database.migrations.planning import Direction, Step
+from epicvc.database.migrations.planning import MigrationDirection, MigrationStep
 from epicvc.database.migrations.rules import enforces_foreign_keys, switches_foreign_keys
-from epicvc.database.migrations.statements import Statement
+from epicvc.database.migrations.statements import SQLStatement
 from epicvc.database.rowcodec import show_key
 from epicvc.errors import EpicvcError, InvalidData, MigrationFailed, QueryTooLong, Refused
 
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
     from epicvc.database.migrations.migration import Function
 
 
-class Overtaken(Exception):  # not an error: the caller plans again
+class MigrationOvertaken(Exception):  # not an error: the caller plans again
     """Raised when somebody else has migrated the database since the plan was made; nothing was done."""
 
 
-def statements_of(step: Step) -> Sequence[Statement]:
+def statements_of(step: MigrationStep) -> Sequence[SQLStatement]:
     """Return the statements that a step runs; empty where it calls a function."""
-    return step.migration.statements if step.direction is Direction.UP else step.migration.rollback_statements
+    return step.migration.statements if step.direction is MigrationDirection.UP else step.migration.rollback_statements
 
 
-def _function_of(step: Step) -> Function | None:
-    return step.migration.up if step.direction is Direction.UP else step.migration.down
+def _function_of(step: MigrationStep) -> Function | None:
+    return step.migration.up if step.direction is MigrationDirection.UP else step.migration.down
 
 
-def foreign_keys(step: Step) -> bool:
+def foreign_keys(step: MigrationStep) -> bool:
     """Return whether the step's transaction enforces foreign keys; they are checked before its end in any case.
 
     They are not enforced for a function: the tables that it is going to drop cannot be known beforehand, and dropping a
@@ -58,7 +58,7 @@ def foreign_keys(step: Step) -> bool:
 
 
 def run_step(
-    writer: Writer, step: Step, history: History, *, by: str, at: str, tables: Collection[str] | None = None
+    writer: Writer, step: MigrationStep, history: History, *, by: str, at: str, tables: Collection[str] | None = None
 ) -> History:
     """Apply a migration or take it back, and record it.
 
@@ -79,7 +79,7 @@ def run_step(
     """
     writer.lock_migrations()
     if read_history(writer) != history:
-        raise Overtaken
+        raise MigrationOvertaken
     run = _Run(writer, step, history)
     before = _broken(writer, tables)
     run.run()
@@ -96,19 +96,19 @@ def adopt(writer: Writer, migrations: Sequence[Migration], *, by: str, at: str) 
     """
     writer.lock_migrations()
     if read_history(writer).adopted:
-        raise Overtaken
+        raise MigrationOvertaken
     records = [_made(migration, BASELINE, by=by, at=at) for migration in migrations]
-    add_records(writer, records or [Record(NOTHING, "baseline", at, by, kind=BASELINE)])
+    add_records(writer, records or [MigrationRecord(NOTHING, "baseline", at, by, kind=BASELINE)])
     found = read_history(writer)
     if not found.adopted or found.numbers != {record.number for record in records}:
         raise _not_recorded()
     return found
 
 
-def _made(migration: Migration, kind: str, *, by: str, at: str) -> Record:
+def _made(migration: Migration, kind: str, *, by: str, at: str) -> MigrationRecord:
     if not migration.file:
         kind = {APPLIED: PROGRAM, BASELINE: PROGRAM_BASELINE}[kind]
-    return Record(migration.version, migration.name, at, by, migration.checksum, kind, migration.rollback_sql)
+    return MigrationRecord(migration.version, migration.name, at, by, migration.checksum, kind, migration.rollback_sql)
 
 
 class _Broken(NamedTuple):
@@ -127,11 +127,11 @@ def _broken(writer: Writer, tables: Collection[str] | None) -> _Broken:
 
 
 def _record(
-    writer: Writer, migration: Migration, direction: Direction, history: History, *, by: str, at: str
+    writer: Writer, migration: Migration, direction: MigrationDirection, history: History, *, by: str, at: str
 ) -> History:
     if not writer.columns(TABLE):  # a migration whose own table this is took it away
         add_records(writer, history.all_records)
-    if direction is Direction.UP:
+    if direction is MigrationDirection.UP:
         add_records(writer, [_made(migration, APPLIED, by=by, at=at)])
         found = read_history(writer)
         if migration.number not in found.numbers:
@@ -164,13 +164,13 @@ def _words(error: EpicvcError) -> str:
 class _Run:
     """One step as it runs, and the errors that name it."""
 
-    def __init__(self, writer: Writer, step: Step, history: History) -> None:
+    def __init__(self, writer: Writer, step: MigrationStep, history: History) -> None:
         self._statements = statements_of(step)
         self._function = _function_of(step)
         self._writer = writer
         self._history = history
         migration = step.migration
-        self._where = migration.where if step.direction is Direction.UP else migration.rollback_where
+        self._where = migration.where if step.direction is MigrationDirection.UP else migration.rollback_where
 
     def run(self) -> None:
         if self._function is not None:
@@ -191,7 +191,7 @@ class _Run:
             made.close() if isinstance(made, CoroutineType) else None
             raise self._failed("its function has only made a generator or a coroutine, which nobody runs")
 
-    def _execute(self, number: int, statement: Statement) -> None:
+    def _execute(self, number: int, statement: SQLStatement) -> None:
         if switches_foreign_keys(statement) is not None:
             return  # the transaction was opened that way, see `foreign_keys`
         try:
@@ -227,7 +227,7 @@ class _Run:
         more = f", and {len(broken) - 1} more rows" if len(broken) > 1 else ""
         raise self._failed(f"FOREIGN KEY: it leaves {row} without its row in {first.parent}{more}")
 
-    def _failed(self, reason: str, number: int = 0, statement: Statement | None = None) -> MigrationFailed:
+    def _failed(self, reason: str, number: int = 0, statement: SQLStatement | None = None) -> MigrationFailed:
         line, text = (statement.line, statement.sql) if statement else (None, "")
         total = len(self._statements)
         return MigrationFailed(self._where, line, number, total, text, reason, self._history.version)

@@ -43,7 +43,7 @@ class UnreadableSQL(Exception):
         self.reason, self.line = reason, line
 
 
-class Token(Struct, frozen=True):
+class SQLToken(Struct, frozen=True):
     """A piece of SQL that means something: neither white space nor a comment.
 
     Attributes:
@@ -57,7 +57,7 @@ class Token(Struct, frozen=True):
     start: int
 
 
-class Statement(Struct, frozen=True):
+class SQLStatement(Struct, frozen=True):
     """One statement.
 
     Attributes:
@@ -73,7 +73,7 @@ class Statement(Struct, frozen=True):
     binds: str | None = None
 
 
-def tokens(sql: str) -> Iterator[Token]:
+def tokens(sql: str) -> Iterator[SQLToken]:
     """Yield the tokens of a text.
 
     Raises:
@@ -84,17 +84,17 @@ def tokens(sql: str) -> Iterator[Token]:
         if kind == "open":
             raise UnreadableSQL(f"a {_NAMES[match[0]]} begins here and never ends", _line(sql, match.start()))
         if kind not in ("space", "comment"):
-            yield Token(kind, match[0], match.start())
+            yield SQLToken(kind, match[0], match.start())
 
 
-def split(sql: str) -> list[Statement]:
+def split(sql: str) -> list[SQLStatement]:
     """Split a text into statements; the last one need not end in ``;``.
 
     Raises:
         UnreadableSQL: a string, a quoted name, a comment or a trigger's body never ends.
     """
-    found: list[Statement] = []
-    pending: list[Token] = []
+    found: list[SQLStatement] = []
+    pending: list[SQLToken] = []
     at, line = 0, 1
 
     def finish() -> None:
@@ -104,7 +104,7 @@ def split(sql: str) -> list[Statement]:
         at = start
         words = tuple(token.text.upper() if token.kind == "word" else token.text for token in pending[:_WORDS])
         binds = next((token.text for token in pending if token.kind == "parameter"), None)
-        found.append(Statement(sql[start:stop], line, words, binds))
+        found.append(SQLStatement(sql[start:stop], line, words, binds))
         pending.clear()
 
     for token in tokens(sql):
@@ -114,7 +114,7 @@ def split(sql: str) -> list[Statement]:
         if token.kind == "end" and (not _is_trigger(pending) or _ends_trigger(pending)):
             finish()
     if pending:
-        if _is_trigger(pending) and not _ends_trigger([*pending, Token("end", ";", len(sql))]):
+        if _is_trigger(pending) and not _ends_trigger([*pending, SQLToken("end", ";", len(sql))]):
             raise UnreadableSQL("the trigger that begins here has no END;", _line(sql, pending[0].start))
         finish()
     return found
@@ -125,7 +125,7 @@ def normalised(sql: str) -> str:
     return " ".join(token.text for token in tokens(sql))
 
 
-def _is_trigger(pending: list[Token]) -> bool:
+def _is_trigger(pending: list[SQLToken]) -> bool:
     words = [token.text.upper() for token in pending[:4]]
     if words[:1] == ["EXPLAIN"]:
         words = words[1:]
@@ -134,7 +134,7 @@ def _is_trigger(pending: list[Token]) -> bool:
     return words[1:2] == ["TRIGGER"] or (words[1:2] in (["TEMP"], ["TEMPORARY"]) and words[2:3] == ["TRIGGER"])
 
 
-def _ends_trigger(pending: list[Token]) -> bool:
+def _ends_trigger(pending: list[SQLToken]) -> bool:
     """Return whether the last tokens are ``; END ;``. The ``END`` of a CASE has no ``;`` before it."""
     last = [token.text.upper() for token in pending[-3:]]
     return last == [";", "END", ";"]

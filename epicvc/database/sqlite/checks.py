@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from epicvc.database.backend import BrokenCheck
 from epicvc.database.batches import batches
-from epicvc.database.migrations.statements import Token, UnreadableSQL, tokens
+from epicvc.database.migrations.statements import SQLToken, UnreadableSQL, tokens
 from epicvc.database.sqlite.restore.rowwriter import RowWriter
 from epicvc.database.sqlite.schema.definitions import create
 from epicvc.database.sqlite.statements import TableSQL
@@ -67,7 +67,7 @@ def checks_in(sql: str) -> list[Check]:
     return [check if uses[check.name] == 1 else replace(check, name=None) for check in found]
 
 
-def _check_at(sql: str, parts: Sequence[Token], opening: int) -> Check:
+def _check_at(sql: str, parts: Sequence[SQLToken], opening: int) -> Check:
     depth, at = 1, opening + 1
     while depth and at < len(parts):
         depth += {"(": 1, ")": -1}.get(parts[at].text, 0)
@@ -90,7 +90,7 @@ def broken_checks(table: TableInfo, rows: Iterable[Entry]) -> Iterator[BrokenChe
     if not checks:
         return
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
-        together = _Trial.open(scratch, table, table.sql)
+        together = _CheckTrial.open(scratch, table, table.sql)
         for batch in batches(rows):
             # mostly all rows are right, and one trial with all constraints shows it
             if together is None or together.refusal(batch) is not None:
@@ -101,7 +101,7 @@ def broken_checks(table: TableInfo, rows: Iterable[Entry]) -> Iterator[BrokenChe
 def _broken(table: TableInfo, checks: Sequence[Check], rows: Sequence[Entry], some: range) -> Iterator[BrokenCheck]:
     """Find the rows that break some of the constraints. Halving the constraints finds a few among many quickly."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as scratch:
-        trial = _Trial.open(scratch, table, _with_only(table.sql, checks, some))
+        trial = _CheckTrial.open(scratch, table, _with_only(table.sql, checks, some))
         if trial is not None and len(some) == 1:
             yield from _refused(trial, checks[some.start], rows)
             return
@@ -112,7 +112,7 @@ def _broken(table: TableInfo, checks: Sequence[Check], rows: Sequence[Entry], so
     yield from _broken(table, checks, rows, some[middle:])
 
 
-def _refused(trial: _Trial, check: Check, rows: Sequence[Entry]) -> Iterator[BrokenCheck]:
+def _refused(trial: _CheckTrial, check: Check, rows: Sequence[Entry]) -> Iterator[BrokenCheck]:
     """Find the rows that break the one constraint of a trial."""
     error = trial.refusal(rows)
     if error is None:
@@ -138,7 +138,7 @@ def _with_only(sql: str, checks: Sequence[Check], some: range) -> str:
     return "".join([*pieces, sql[at:]])
 
 
-class _Trial:
+class _CheckTrial:
     """An empty table of one definition, into which rows are inserted to see whether they fit.
 
     Args:
@@ -149,7 +149,7 @@ class _Trial:
         self._writer = writer
 
     @classmethod
-    def open(cls, scratch: sqlite3.Connection, table: TableInfo, sql: str) -> _Trial | None:
+    def open(cls, scratch: sqlite3.Connection, table: TableInfo, sql: str) -> _CheckTrial | None:
         """Make the table; return ``None`` where its definition needs something of the application's."""
         writer = RowWriter(scratch, TableSQL(table))
         try:

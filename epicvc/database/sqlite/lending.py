@@ -150,7 +150,7 @@ def _refusal(name: str) -> Refused:
     return Refused(f"{name} is refused: {_METHODS.get(name, _OTHERS)}", hint="nothing of the migration was done")
 
 
-class _Cursor:
+class _LentCursor:
     """A :class:`~epicvc.database.lent.LentCursor` behind the fence."""
 
     __slots__ = ("_connection", "_cursor", "_fence")
@@ -224,7 +224,7 @@ class _Connection:
         return self.cursor().executemany(sql, parameters)
 
     def cursor(self) -> LentCursor:
-        return _Cursor(self, self._fence)
+        return _LentCursor(self, self._fence)
 
     @property
     def in_transaction(self) -> bool:

@@ -34,7 +34,7 @@ from epicvc.errors import InvalidData, NotFound
 
 if TYPE_CHECKING:
     from epicvc.database.sqlite.pages.btree import Root
-    from epicvc.database.sqlite.pages.marks import Changes
+    from epicvc.database.sqlite.pages.marks import PageChanges
 
 
 class SQLiteReader:
@@ -324,7 +324,7 @@ class SQLiteReader:
         return self._seen[1], self._seen[2]
 
 
-def _by_key(found: Changes | None) -> ChangedKeys | None:
+def _by_key(found: PageChanges | None) -> ChangedKeys | None:
     if found is None:
         return None
     tables = {

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from epicvc.base.jsonio import JSON, equal, parse
 from epicvc.files.format.align import align
-from epicvc.files.format.spans import Item, Node, spans
+from epicvc.files.format.spans import Item, SpanNode, spans
 from epicvc.files.format.style import Style, line_margin, notation_of, render_key, render_value, style_of, usual
 
 
@@ -46,7 +46,7 @@ class _Slot(NamedTuple):
 
 
 class _Editor:
-    def __init__(self, text: str, root: Node) -> None:
+    def __init__(self, text: str, root: SpanNode) -> None:
         self.text, self.root = text, root
 
     @cached_property
@@ -61,7 +61,7 @@ class _Editor:
         margin = line_margin(self.text, self.root.start)
         return self.text[: self.root.start] + self.value(self.root, target, margin) + self.text[self.root.end :]
 
-    def value(self, node: Node, target: JSON, margin: str | None) -> str:
+    def value(self, node: SpanNode, target: JSON, margin: str | None) -> str:
         """The new text of a value; margin as in ``render_value``."""
         if target is node.content:
             return self.text[node.start : node.end]
@@ -78,7 +78,7 @@ class _Editor:
     def rendered(self, value: JSON, margin: str | None) -> str:
         return render_value(value, self.style if isinstance(value, (dict, list)) else self.notation, margin)
 
-    def members(self, node: Node, target: dict[str, JSON]) -> str:
+    def members(self, node: SpanNode, target: dict[str, JSON]) -> str:
         known = {item.key for item in node.items}
         layout = _Layout(self, node)
         first: list[_Slot] = []
@@ -98,7 +98,7 @@ class _Editor:
                 slots += added[item.key]
         return layout.compose(slots)
 
-    def array(self, node: Node, target: list[JSON]) -> str:
+    def array(self, node: SpanNode, target: list[JSON]) -> str:
         layout = _Layout(self, node)
         sources = align([item.value.content for item in node.items], target)
         slots: list[_Slot] = []
@@ -115,7 +115,7 @@ class _Editor:
 class _Layout:
     """How a container that is not empty spaces its items."""
 
-    def __init__(self, editor: _Editor, node: Node) -> None:
+    def __init__(self, editor: _Editor, node: SpanNode) -> None:
         self.editor, self.text, self.node = editor, editor.text, node
 
     def compose(self, slots: Sequence[_Slot]) -> str:

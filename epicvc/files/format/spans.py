@@ -20,7 +20,7 @@ _skipped = JSONDecoder(parse_float=bool, parse_int=bool, strict=False).raw_decod
 """Finds the end of a value many times faster than patterns can; what it makes of numbers nobody asks."""
 
 
-class Node:
+class SpanNode:
     """A value and its place; positions count characters.
 
     What is inside it is looked at when it is asked for: most of a file is where it was.
@@ -65,11 +65,11 @@ class Item(NamedTuple):
     begin: int
     start: int
     colon: int
-    value: Node
+    value: SpanNode
     stop: int
 
 
-def spans(text: str, content: JSON) -> Node:
+def spans(text: str, content: JSON) -> SpanNode:
     """The places of a document and of everything in it.
 
     Args:
@@ -79,10 +79,10 @@ def spans(text: str, content: JSON) -> Node:
     return _node(text, _skip(text, 0), content)
 
 
-def _node(text: str, start: int, content: JSON) -> Node:
+def _node(text: str, start: int, content: JSON) -> SpanNode:
     if isinstance(content, (dict, list)):
-        return Node(text, start, _skipped(text, start)[1], content)
-    return Node(text, start, _end(_SCALAR, text, start), content)
+        return SpanNode(text, start, _skipped(text, start)[1], content)
+    return SpanNode(text, start, _end(_SCALAR, text, start), content)
 
 
 def _skip(text: str, position: int) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from epicvc.base.jsonio import JSON, dumps_text, parse
-from epicvc.files.format.spans import Item, Node, spans
+from epicvc.files.format.spans import Item, SpanNode, spans
 
 _ESCAPED_LETTER: Final = re.compile(r"(?<!\\)(?:\\\\)*+\\u(?!00[0-7])")
 
@@ -94,7 +94,7 @@ def detect_style(raws: Iterable[bytes]) -> Style:
     return _prevailing([_Habits.of(raw.decode(), spans(raw.decode(), parse(raw))) for raw in raws])
 
 
-def style_of(text: str, root: Node) -> Style:
+def style_of(text: str, root: SpanNode) -> Style:
     """The habits of one file."""
     return _prevailing([_Habits.of(text, root)])
 
@@ -150,7 +150,7 @@ class _Habits(Struct):
         return habits
 
     @classmethod
-    def of(cls, text: str, root: Node) -> _Habits:
+    def of(cls, text: str, root: SpanNode) -> _Habits:
         habits = cls.of_text(text)
         for node in _containers(root):
             habits.look_at(text, node)
@@ -160,7 +160,7 @@ class _Habits(Struct):
             habits.newlines.append("\r\n" if "\r\n" in text else "\n")
         return habits
 
-    def look_at(self, text: str, node: Node) -> None:
+    def look_at(self, text: str, node: SpanNode) -> None:
         for index, item in enumerate(node.items):
             lead = text[item.begin : item.start]
             if "\n" in lead:
@@ -188,7 +188,7 @@ def _written(text: str, item: Item) -> str:
     return text[item.start : item.value.end]
 
 
-def _containers(node: Node) -> Iterator[Node]:
+def _containers(node: SpanNode) -> Iterator[SpanNode]:
     todo = [node]
     while todo:
         node = todo.pop()

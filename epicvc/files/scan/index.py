@@ -26,7 +26,7 @@ _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[str]).decode
 
 
-class Row(msgspec.Struct, frozen=True):
+class IndexRow(msgspec.Struct, frozen=True):
     """What is known of one file.
 
     Attributes:
@@ -134,7 +134,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
             return [Edit(row, row + 1, row) for row in _unequal(self.stats, found.stats)]
         return list(_merged(self, found))
 
-    def edited(self, edits: Sequence[tuple[Edit, Row | None]]) -> FileIndex:
+    def edited(self, edits: Sequence[tuple[Edit, IndexRow | None]]) -> FileIndex:
         """The index with other rows in some places.
 
         Args:

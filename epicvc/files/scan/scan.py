@@ -126,7 +126,7 @@ def scan(
         FileUnavailable: a directory cannot be read.
         UnsafeName: a tracked file's name is not UTF-8.
     """
-    walk = _Walk(root, include, exclude, skipped)
+    walk = _DirectoryWalk(root, include, exclude, skipped)
     directories = [""]
     while directories:
         prefix = directories.pop()
@@ -136,7 +136,7 @@ def scan(
     return walk.found()
 
 
-class _Walk:
+class _DirectoryWalk:
     """Collects the tracked files of one directory after the other."""
 
     def __init__(

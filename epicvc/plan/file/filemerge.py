@@ -15,7 +15,7 @@ from epicvc.base.jsonio import JSON, equal, parse
 from epicvc.errors import InvalidData
 from epicvc.files.format.rewrite import rewrite
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Context, Decide, Value, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Decide, MergeContext, Value, undecided
 from epicvc.merge.values import merge_value
 from epicvc.model.document import Core, epic_body, natural_key, read_file_epic, tasks_of
 from epicvc.model.labels import Label, escape
@@ -59,7 +59,7 @@ def merge_files(
     mine, other = parse(ours, source=names[0]), parse(theirs, source=names[2])
     old: Value = parse(base, source=names[1]) if base else ABSENT
     values: tuple[Value, ...] = (mine, old, other)
-    context = Context(decide=_something(decide))
+    context = MergeContext(decide=_something(decide))
     if same_epic(*(value for value in values if value is not ABSENT)):
         try:
             texts = [
@@ -89,7 +89,7 @@ def same_epic(*values: JSON) -> bool:
     return len(keys) == 1 and None not in keys
 
 
-def _merge_epics(context: Context, ours: Text | None, base: Text | None, theirs: Text | None) -> FileMerge:
+def _merge_epics(context: MergeContext, ours: Text | None, base: Text | None, theirs: Text | None) -> FileMerge:
     assert ours is not None  # only the base may be missing
     before, mine, other = (None if text is None else of_file(text.file, BUILTIN) for text in (base, ours, theirs))
     epic = ours.file.id
@@ -108,7 +108,7 @@ def _ids(core: Core | None) -> set[JSON]:
 
 
 def _with_other_ids(
-    context: Context, epic: str, base: Core | None, ours: Core | None, theirs: Core | None
+    context: MergeContext, epic: str, base: Core | None, ours: Core | None, theirs: Core | None
 ) -> tuple[Value, Iterable[Conflict]]:
     """Merge an epic in which tasks came, went, or got other ids."""
     from epicvc.plan.epic import Policy, plan_epic
@@ -124,7 +124,7 @@ def _with_other_ids(
 # Any JSON
 
 
-def _merge_shapes(context: Context, raw: bytes, ours: JSON, base: Value, theirs: JSON) -> FileMerge:
+def _merge_shapes(context: MergeContext, raw: bytes, ours: JSON, base: Value, theirs: JSON) -> FileMerge:
     """Merge by shape. To the engine a null member is an absent one; here it is a value, so something stands for it."""
     null = "null\0"
     known = [value for value in (ours, base, theirs) if value is not ABSENT]

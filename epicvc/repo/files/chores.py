@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias, cast
 from epicvc.base.fileio import read_below
 from epicvc.base.jsonio import JSON, parse
 from epicvc.database.batches import weighed
-from epicvc.database.documents.changes import EpicChange, new_epic
+from epicvc.database.documents.changes import EpicRowsChange, new_epic
 from epicvc.errors import EpicvcError
 from epicvc.model.document import FileEpic, core_bytes, read_file_epic
 from epicvc.model.mapping import Mapping
@@ -87,7 +87,7 @@ def pack(setup: dict[str, Any]) -> Chore:
     encoded, most = encode(setup), setup["rows"]
     packer = Packer(Mapping.from_json(setup["mapping"]))
 
-    def parcels(portion: list[Any]) -> Iterator[tuple[Sequence[EpicChange], bytes]]:
+    def parcels(portion: list[Any]) -> Iterator[tuple[Sequence[EpicRowsChange], bytes]]:
         found = (change for change in encoded(portion) if change is not None)
         for changes in weighed(found, lambda change: change.inserted, most):
             parcel = packer.pack(changes)

@@ -13,7 +13,7 @@ from epicvc.base.fileio import read_below
 from epicvc.base.jsonio import JSON, parse
 from epicvc.errors import EpicvcError, FileUnavailable, InvalidData
 from epicvc.files.scan.cache import clock_ns, is_settled
-from epicvc.files.scan.index import NEVER, Edit, Row
+from epicvc.files.scan.index import NEVER, Edit, IndexRow
 from epicvc.files.scan.scan import FoundFiles, stat_key
 from epicvc.model.document import epic_id, read_file_epic
 from epicvc.model.templates import is_template
@@ -24,7 +24,7 @@ from epicvc.repo.history.base import core_id
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 
 if TYPE_CHECKING:
-    from epicvc.repo.files.workers import Answers
+    from epicvc.repo.files.workers import WorkerAnswers
 
 TELL_EVERY: Final = 64
 """Files between two reports of progress."""
@@ -33,7 +33,7 @@ _Identity: TypeAlias = tuple[ObjectId, str, ObjectId, bool]
 """What a worker says of a file: the ids of blob, epic and core, and whether it has calculated fields."""
 
 
-class Moved(Exception):  # not an error: the files are read again
+class FileMoved(Exception):  # not an error: the files are read again
     """Somebody saved, moved or removed a file while it was read."""
 
 
@@ -45,7 +45,7 @@ class Read(Struct, frozen=True):
         problem: what is wrong with it.
     """
 
-    row: Row | None
+    row: IndexRow | None
     problem: Unreadable | None = None
 
 
@@ -67,7 +67,7 @@ class Reading:
         sink: ObjectSink,
         found: FoundFiles,
         edits: Sequence[Edit],
-        answers: Answers | None,
+        answers: WorkerAnswers | None,
         progress: Callable[[str, int, int | None], None] | None,
     ) -> None:
         self._config, self._sink, self._found, self._edits = config, sink, found, edits
@@ -81,7 +81,7 @@ class Reading:
         while self._answers is not None and len(self._ahead) < len(self._edits) and not self._answers.awaited:
             try:
                 self._ahead.append(self._next(len(self._ahead)))
-            except (EpicvcError, Moved):  # if it is so in the end, it is raised then
+            except (EpicvcError, FileMoved):  # if it is so in the end, it is raised then
                 self._ahead.append(None)
 
     def finish(self) -> list[Read]:
@@ -127,24 +127,24 @@ class Reading:
             return True
         return stat_key(now) != self._found.stat(place)
 
-    def _file(self, path: str, identity: _Identity | None) -> tuple[Row, Unreadable | None]:
+    def _file(self, path: str, identity: _Identity | None) -> tuple[IndexRow, Unreadable | None]:
         """What is known of a file once it is read, and what is wrong with it."""
         data = read_tracked(self._config, path)
         if identity is not None and self._sink.put(ObjectType.BLOB, data) == identity[0]:
             blob, key, core, calculated = identity
-            return Row(path, NEVER, blob, key, core, CALCULATED if calculated else 0), None
+            return IndexRow(path, NEVER, blob, key, core, CALCULATED if calculated else 0), None
         shown, mapping = self._config.shown(path), self._config.mapping
         value: JSON = None
         try:
             value = parse(data, source=shown)
             epic = None if is_template(value) else read_file_epic(value, mapping, shown)
         except InvalidData as error:
-            return Row(path, NEVER, self._sink.put(ObjectType.BLOB, data)), Unreadable(error, epic_id(value), path)
+            return IndexRow(path, NEVER, self._sink.put(ObjectType.BLOB, data)), Unreadable(error, epic_id(value), path)
         if epic is None:
-            return Row(path, NEVER, blob_id(data), flags=TEMPLATE), None
+            return IndexRow(path, NEVER, blob_id(data), flags=TEMPLATE), None
         blob = self._sink.put(ObjectType.BLOB, data)
         flags = CALCULATED if has_calculated(epic.whole, mapping) else 0
-        return Row(path, NEVER, blob, epic.id, core_id(epic.id, epic.core), flags), None
+        return IndexRow(path, NEVER, blob, epic.id, core_id(epic.id, epic.core), flags), None
 
 
 def read_tracked(config: Config, path: str) -> bytes:
@@ -159,4 +159,4 @@ def read_tracked(config: Config, path: str) -> bytes:
     except FileUnavailable:
         if os.path.lexists(config.files / path):
             raise
-        raise Moved(path) from None
+        raise FileMoved(path) from None

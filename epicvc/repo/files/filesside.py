@@ -13,11 +13,11 @@ from msgspec.structs import replace
 from epicvc.base.fileio import read_below
 from epicvc.errors import EpicvcError, FileUnavailable, InvalidFile
 from epicvc.files.scan.cache import load_index, save_index
-from epicvc.files.scan.index import Edit, FileIndex, Row
+from epicvc.files.scan.index import Edit, FileIndex, IndexRow
 from epicvc.files.scan.scan import FoundFiles, scan
 from epicvc.repo.config.config import Config
 from epicvc.repo.files import earlylook
-from epicvc.repo.files.filereading import Moved, Reading, read_tracked
+from epicvc.repo.files.filereading import FileMoved, Reading, read_tracked
 from epicvc.repo.files.filestree import changed_files, epic_id_of, update_files
 from epicvc.repo.files.tracked import CLAIMED, TEMPLATE, FilesState, Skipped, TrackedFile, Unreadable
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
@@ -26,7 +26,7 @@ from epicvc.store.tree import tree
 if TYPE_CHECKING:
     from epicvc.files.scan.early import EarlyLook
     from epicvc.files.scan.looking import Answer
-    from epicvc.repo.files.workers import Answers
+    from epicvc.repo.files.workers import WorkerAnswers
 
 CACHE: Final = "files.cache"
 _ATTEMPTS: Final = 8
@@ -54,7 +54,7 @@ class _Look(Struct):
     skipped: list[Skipped] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
     fault: EpicvcError | None = None
-    answers: Answers | None = None
+    answers: WorkerAnswers | None = None
     early: bool = False
 
 
@@ -131,7 +131,7 @@ class FilesSide:
             def finish() -> FilesState:
                 try:
                     return self._scan(look, reading, sink, known, first=True)
-                except Moved as moved:
+                except FileMoved as moved:
                     return self._scan_again(sink, known, str(moved))
 
             yield Scanning(look.answers is not None, reading.go_on, finish)
@@ -141,7 +141,7 @@ class FilesSide:
             with self._looking() as look:
                 try:
                     return self._scan(look, self._reading(look, sink), sink, known, first=False)
-                except Moved as moved:
+                except FileMoved as moved:
                     path = str(moved)
         raise FileUnavailable(path, "it changes whenever it is read", hint="try again when the files are quieter")
 
@@ -217,7 +217,7 @@ class FilesSide:
             if epic == path and (epic := self._former(path)) is None:
                 continue  # it never was one
             if first and path not in reasons:
-                raise Moved(path)
+                raise FileMoved(path)
             reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
             error = InvalidFile(self._config.shown(path), f"was an epic and is now {reason}")
             if target.is_symlink() or not target.is_file():
@@ -272,7 +272,11 @@ class FilesSide:
         return Reading(self._config, sink, look.found, look.edits, look.answers, self._progress)
 
     def _claimed(
-        self, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]], unreadable: list[Unreadable]
+        self,
+        before: FileIndex,
+        index: FileIndex,
+        rows: Sequence[tuple[Edit, IndexRow | None]],
+        unreadable: list[Unreadable],
     ) -> FileIndex:
         """The index with a flag at each file whose epic is in an earlier one, which is a problem.
 
@@ -300,10 +304,12 @@ class FilesSide:
             if blob is not None and not sink.has(blob):
                 path = key.decode()
                 if sink.put(ObjectType.BLOB, read_tracked(self._config, path)) != blob:
-                    raise Moved(path)
+                    raise FileMoved(path)
 
 
-def _root(sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, Row | None]]) -> ObjectId:
+def _root(
+    sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, IndexRow | None]]
+) -> ObjectId:
     """The tree of the files in an index: that of the index before with what changed, where that one is stored."""
     if not before.root or not sink.has(before.root):
         tracked = (row for row in range(len(index)) if index.flags[row] != TEMPLATE)

@@ -107,9 +107,9 @@ class Workers:
         for process in self._processes:
             process.communicate()
 
-    def all(self, items: Sequence[Any]) -> Answers:
+    def all(self, items: Sequence[Any]) -> WorkerAnswers:
         """What :meth:`map` gives, begun at once and without waiting for who takes it: for answers that are small."""
-        return Answers((portion, self._threads.submit(self._ask, portion)) for portion in _portions(items))
+        return WorkerAnswers((portion, self._threads.submit(self._ask, portion)) for portion in _portions(items))
 
     def map(self, items: Sequence[Any]) -> Iterator[Any]:
         """What the workers make of each item, in order; ``None`` where they could not."""
@@ -160,7 +160,7 @@ class Workers:
         return answer
 
 
-class Answers:
+class WorkerAnswers:
     """What workers make of each of many items, in order; ``None`` where they could not.
 
     Args:

@@ -60,7 +60,7 @@ class Format(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     encrypted: bool = False
 
 
-class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class BundleBase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The commit that an incremental bundle builds on.
 
     Attributes:
@@ -101,7 +101,7 @@ class LogEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     packs: list[str]
     drop: list[str]
     full: bool
-    base: Base | None = None
+    base: BundleBase | None = None
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -112,7 +112,13 @@ class Written(msgspec.Struct, frozen=True):
 
 
 def write_bundle(
-    path: Path, packs: Iterable[bytes], *, refs: Mapping[str, str], time: str, writer: str, base: Base | None = None
+    path: Path,
+    packs: Iterable[bytes],
+    *,
+    refs: Mapping[str, str],
+    time: str,
+    writer: str,
+    base: BundleBase | None = None,
 ) -> Written:
     """Write a bundle, whole or not at all.
 

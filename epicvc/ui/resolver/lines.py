@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterator
 
 from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.screen import document
-from epicvc.ui.resolver.state import Effect, Mode, State
+from epicvc.ui.resolver.state import Effect, Mode, ResolverState
 from epicvc.ui.resolver.versions import Look
 
-Step = Callable[[State, str], State]
-Edit = Callable[[State], State]
+Step = Callable[[ResolverState, str], ResolverState]
+Edit = Callable[[ResolverState], ResolverState]
 
 _WORDS = {"": keys.ENTER}
 _WIDTH = 78
 
 
-def ask(state: State, step: Step, edit: Edit, *, plain: bool) -> State:
+def ask(state: ResolverState, step: Step, edit: Edit, *, plain: bool) -> ResolverState:
     """Ask until the user applies or leaves; the end of the input leaves.
 
     Args:
@@ -44,7 +44,7 @@ def ask(state: State, step: Step, edit: Edit, *, plain: bool) -> State:
                 return state
 
 
-def _keys(state: State, line: str | None) -> Iterator[str]:
+def _keys(state: ResolverState, line: str | None) -> Iterator[str]:
     """The keys that a line stands for: the first character of a word, or the numbers of items."""
     if line is None:
         yield keys.END_OF_INPUT
@@ -59,7 +59,7 @@ def _keys(state: State, line: str | None) -> Iterator[str]:
     yield _WORDS.get(word, word[:1])
 
 
-def _read(state: State) -> str | None:
+def _read(state: ResolverState) -> str | None:
     prompts = {
         Mode.ITEMS: "numbers to take or leave, enter when done",
         Mode.SUMMARY: "y applies, a number goes back, q leaves",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from epicvc.actions.resolve.choices import Pick, can_pick, picked, picks_of, take
 from epicvc.actions.shared.questions import How
 from epicvc.ui.resolver import keys
-from epicvc.ui.resolver.state import Effect, Mode, State, View, choose, to_open
+from epicvc.ui.resolver.state import Effect, Mode, ResolverState, ResolverView, choose, to_open
 from epicvc.ui.text import printable
 
 PAGE: Final = 10
@@ -21,10 +21,10 @@ END: Final = 1_000_000
 """Further down than any value goes; drawing finds the end."""
 
 
-def press(state: State, key: str) -> State:
+def press(state: ResolverState, key: str) -> ResolverState:
     """What a key makes of a state."""
     state = replace(state, message="", effect=None)
-    common: dict[str, Callable[[State], State]] = {
+    common: dict[str, Callable[[ResolverState], ResolverState]] = {
         "q": lambda s: replace(s, effect=Effect.LEAVE),
         keys.END_OF_INPUT: lambda s: replace(s, effect=Effect.LEAVE),
         keys.INTERRUPT: lambda s: replace(s, effect=Effect.INTERRUPT),
@@ -44,11 +44,11 @@ def press(state: State, key: str) -> State:
 # Scrolling
 
 
-def _scroll(step: int) -> Callable[[State], State]:
+def _scroll(step: int) -> Callable[[ResolverState], ResolverState]:
     return lambda state: replace(state, scroll=max(state.scroll + step, 0))
 
 
-_SCROLLS: Final[Mapping[str, Callable[[State], State]]] = {
+_SCROLLS: Final[Mapping[str, Callable[[ResolverState], ResolverState]]] = {
     "j": _scroll(1),
     "k": _scroll(-1),
     keys.DOWN: _scroll(1),
@@ -64,14 +64,14 @@ _SCROLLS: Final[Mapping[str, Callable[[State], State]]] = {
 # Asking
 
 
-def _ask(state: State, key: str) -> State:
+def _ask(state: ResolverState, key: str) -> ResolverState:
     ours, theirs = state.keys
     sides = {ours: How.OURS, theirs: How.THEIRS, "b": How.BASE, "1": How.BASE, "2": How.OURS, "3": How.THEIRS}
     if key in sides:
         return choose(state, sides[key], take(state.question.conflict, sides[key]))
     if key in ("a", "4"):
         return _both(state)
-    handlers: dict[str, Callable[[State], State]] = {
+    handlers: dict[str, Callable[[ResolverState], ResolverState]] = {
         "e": lambda s: replace(s, effect=Effect.EDIT),
         "i": _to_items,
         "s": _skip,
@@ -88,17 +88,17 @@ def _ask(state: State, key: str) -> State:
     return handlers[key](state) if key in handlers else _no_key(state, key)
 
 
-def _no_key(state: State, key: str) -> State:
+def _no_key(state: ResolverState, key: str) -> ResolverState:
     return replace(state, message=f"{printable(key)} does nothing here; ? shows the keys")
 
 
-def _both(state: State) -> State:
+def _both(state: ResolverState) -> ResolverState:
     if not can_pick(state.question.conflict):
         return replace(state, message="only lists and texts of several lines can have both; e edits")
     return choose(state, How.BOTH, take(state.question.conflict, How.BOTH))
 
 
-def _skip(state: State) -> State:
+def _skip(state: ResolverState) -> ResolverState:
     """Leave a question open and go on; an answer that it had is taken back."""
     label = state.question.conflict.label
     past = state.past
@@ -112,7 +112,7 @@ def _skip(state: State) -> State:
     return replace(changed, mode=Mode.SUMMARY, cursor=state.at, message=text)
 
 
-def _undo(state: State) -> State:
+def _undo(state: ResolverState) -> ResolverState:
     if not state.past:
         return replace(state, message="there is no choice to undo")
     *past, (answers, at) = state.past
@@ -122,20 +122,24 @@ def _undo(state: State) -> State:
     )
 
 
-def _turn(state: State) -> State:
-    order = [View.AUTO, View.BESIDE, View.STACKED]
+def _turn(state: ResolverState) -> ResolverState:
+    order = [ResolverView.AUTO, ResolverView.BESIDE, ResolverView.STACKED]
     view = order[(order.index(state.view) + 1) % len(order)]
-    words = {View.AUTO: "as the width allows", View.BESIDE: "side by side", View.STACKED: "one below the other"}
+    words = {
+        ResolverView.AUTO: "as the width allows",
+        ResolverView.BESIDE: "side by side",
+        ResolverView.STACKED: "one below the other",
+    }
     return replace(state, view=view, scroll=0, message=f"values stand {words[view]}")
 
 
-def _go_on(state: State) -> State:
+def _go_on(state: ResolverState) -> ResolverState:
     if state.answer is None:
         return replace(state, message=f"not answered yet; {state.keys[0]}, {state.keys[1]} or b takes one, s skips")
     return to_open(state)
 
 
-def _to(state: State, at: int) -> State:
+def _to(state: ResolverState, at: int) -> ResolverState:
     if not 0 <= at < len(state.questions):
         return replace(state, message="this is the last one" if at > 0 else "this is the first one")
     return replace(state, at=at, scroll=0, cursor=0)
@@ -155,14 +159,14 @@ _MOVES: Final = {
 }
 
 
-def _move(state: State, key: str, lines: int) -> State:
+def _move(state: ResolverState, key: str, lines: int) -> ResolverState:
     return replace(state, cursor=max(min(state.cursor + _MOVES[key], lines - 1), 0))
 
 
 # Choosing items
 
 
-def _to_items(state: State) -> State:
+def _to_items(state: ResolverState) -> ResolverState:
     conflict = state.question.conflict
     if not can_pick(conflict):
         return replace(state, message="this is no list and no text of several lines; e edits it")
@@ -171,7 +175,7 @@ def _to_items(state: State) -> State:
     return replace(state, mode=Mode.ITEMS, picks=picks, cursor=first, scroll=0)
 
 
-def _items(state: State, key: str) -> State:
+def _items(state: ResolverState, key: str) -> ResolverState:
     if key in _MOVES:
         return _move(state, key, len(state.picks))
     if key == keys.ENTER:
@@ -194,11 +198,11 @@ def _items(state: State, key: str) -> State:
     return _no_key(state, key)
 
 
-def _with(state: State, change: Callable[[int, Pick], Pick]) -> State:
+def _with(state: ResolverState, change: Callable[[int, Pick], Pick]) -> ResolverState:
     return replace(state, picks=tuple(change(n, pick) for n, pick in enumerate(state.picks)))
 
 
-def _carry(state: State, step: int) -> State:
+def _carry(state: ResolverState, step: int) -> ResolverState:
     """Move the item under the cursor one place."""
     there = state.cursor + step
     if not 0 <= there < len(state.picks):
@@ -211,7 +215,7 @@ def _carry(state: State, step: int) -> State:
 # The summary
 
 
-def _summary(state: State, key: str) -> State:
+def _summary(state: ResolverState, key: str) -> ResolverState:
     if key in _MOVES:
         return _move(state, key, len(state.questions))
     if key == "y":

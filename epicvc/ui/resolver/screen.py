@@ -17,7 +17,7 @@ from epicvc.actions.shared.questions import Question
 from epicvc.merge.threeway import ABSENT
 from epicvc.plan.moves.moves import is_place
 from epicvc.ui.resolver.help import HELP
-from epicvc.ui.resolver.state import Mode, State, View, said
+from epicvc.ui.resolver.state import Mode, ResolverState, ResolverView, said
 from epicvc.ui.resolver.values import excerpt, styled, wrap
 from epicvc.ui.resolver.versions import Look, beside, stacked, when
 from epicvc.ui.text import count
@@ -29,7 +29,7 @@ _LEAST = (20, 8)
 _LEAST_BODY = 3
 
 
-def screen(state: State, look: Look) -> list[Text]:
+def screen(state: ResolverState, look: Look) -> list[Text]:
     """The whole screen, exactly as high and at most as wide as it shall be."""
     look = replace(look, width=max(look.width, _LEAST[0]), height=max(look.height, _LEAST[1]))
     top, body, bottom = _parts(state, look)
@@ -45,7 +45,7 @@ def screen(state: State, look: Look) -> list[Text]:
     return lines[: look.height]
 
 
-def fit(state: State, look: Look) -> State:
+def fit(state: ResolverState, look: Look) -> ResolverState:
     """The state scrolled no further than there is something to see."""
     if state.mode in (Mode.ITEMS, Mode.SUMMARY):
         return state
@@ -54,9 +54,9 @@ def fit(state: State, look: Look) -> State:
     return replace(state, scroll=min(state.scroll, max(len(body.lines) - room, 0)))
 
 
-def document(state: State, look: Look) -> list[Text]:
+def document(state: ResolverState, look: Look) -> list[Text]:
     """Everything without a window: for a terminal that only prints lines, where numbers stand for the cursor."""
-    stacked = replace(state, view=View.STACKED, cursor=-1)
+    stacked = replace(state, view=ResolverView.STACKED, cursor=-1)
     top, body, bottom = _parts(replace(stacked, message=""), replace(look, numbers=True))
     return [*top, *body.lines, *(line for line in bottom if line.plain.strip())]
 
@@ -69,7 +69,7 @@ class _Body(Struct):
     last: int = 0
 
 
-def _parts(state: State, look: Look) -> tuple[list[Text], _Body, list[Text]]:
+def _parts(state: ResolverState, look: Look) -> tuple[list[Text], _Body, list[Text]]:
     bodies = {Mode.ASK: _ask, Mode.ITEMS: _items, Mode.SUMMARY: _summary, Mode.HELP: _help}
     body = bodies[state.mode](state, look)
     return _head(state, look), body, _foot(state, look)
@@ -80,7 +80,7 @@ def _room(look: Look, top: list[Text], bottom: list[Text]) -> int:
     return max(max(look.height, _LEAST[1]) - len(top) - len(bottom), _LEAST_BODY)
 
 
-def _start(state: State, body: _Body, room: int) -> int:
+def _start(state: ResolverState, body: _Body, room: int) -> int:
     if state.mode in (Mode.ASK, Mode.HELP):
         return min(state.scroll, max(len(body.lines) - room, 0))
     if len(body.lines) <= room:
@@ -102,7 +102,7 @@ def _tell_more(shown: list[Text], start: int, total: int, room: int, look: Look)
 # Head and foot
 
 
-def _head(state: State, look: Look) -> list[Text]:
+def _head(state: ResolverState, look: Look) -> list[Text]:
     number = len(state.questions)
     answered = number - state.open
     if state.mode is Mode.SUMMARY:
@@ -136,7 +136,7 @@ def _what(question: Question) -> str:
     return spec.kind.value if spec.kind is not None else "value"
 
 
-def _foot(state: State, look: Look) -> list[Text]:
+def _foot(state: ResolverState, look: Look) -> list[Text]:
     lines = [Text(look.rule * look.width, "dim")]
     if state.mode is Mode.ASK:
         lines.append(_answer(state, look))
@@ -144,7 +144,7 @@ def _foot(state: State, look: Look) -> list[Text]:
     return [*lines, *_keys(state, look)]
 
 
-def _answer(state: State, look: Look) -> Text:
+def _answer(state: ResolverState, look: Look) -> Text:
     answer = state.answer
     line = styled(" answer: ", "dim")
     if answer is None:
@@ -157,7 +157,7 @@ def _answer(state: State, look: Look) -> Text:
     return line.append(excerpt(answer.chosen.value, look.width - line.cell_len - 1, plain=look.plain))
 
 
-def _keys(state: State, look: Look) -> list[Text]:
+def _keys(state: ResolverState, look: Look) -> list[Text]:
     ours, theirs = state.keys
     sides = [(ours, state.sides[0]), (theirs, state.sides[1]), ("b", "base")]
     arrows = "^v" if look.plain else "↑↓"
@@ -185,15 +185,15 @@ def _keys(state: State, look: Look) -> list[Text]:
 # Asking
 
 
-def _ask(state: State, look: Look) -> _Body:
-    wide = look.width >= BESIDE_FROM if state.view is View.AUTO else state.view is View.BESIDE
+def _ask(state: ResolverState, look: Look) -> _Body:
+    wide = look.width >= BESIDE_FROM if state.view is ResolverView.AUTO else state.view is ResolverView.BESIDE
     return _Body((beside if wide else stacked)(state, state.question, look))
 
 
 # Items, summary, help
 
 
-def _items(state: State, look: Look) -> _Body:
+def _items(state: ResolverState, look: Look) -> _Body:
     body = _Body([])
     if not state.picks:
         body.lines.append(Text("   nobody has an item here", "dim"))
@@ -231,7 +231,7 @@ def _mark(pick: Pick, sides: tuple[str, str]) -> str:
     return "- " + ("both" if not (pick.ours or pick.theirs) else sides[1] if pick.ours else sides[0])
 
 
-def _summary(state: State, look: Look) -> _Body:
+def _summary(state: ResolverState, look: Look) -> _Body:
     labels = [look.text(str(question.conflict.label)) for question in state.questions]
     wide = min(max(map(len, labels)), max(look.width // 2 - 4, 10))
     body = _Body([Text()])
@@ -254,19 +254,19 @@ def _summary(state: State, look: Look) -> _Body:
     return body
 
 
-def _kept(state: State) -> str:
+def _kept(state: ResolverState) -> str:
     """What becomes of a conflict that stays open: a sync touches neither side, a merge has to have something."""
     return "both sides keep their own" if state.sides[0] == "files" else f"{state.sides[0]} stays until it is settled"
 
 
-def _help(state: State, look: Look) -> _Body:
+def _help(state: ResolverState, look: Look) -> _Body:
     lines = [Text()]
     for key, text in _help_entries(state):
         lines += wrap(Text(text), look.width - 1, styled(f" {key:<12} ", "key" if text else "label"))
     return _Body(lines)
 
 
-def _help_entries(state: State) -> Iterable[tuple[str, str]]:
+def _help_entries(state: ResolverState) -> Iterable[tuple[str, str]]:
     ours, theirs = state.keys
     for key, text in HELP:
         yield key.format(ours=ours, theirs=theirs), text.format(ours=state.sides[0], theirs=state.sides[1])

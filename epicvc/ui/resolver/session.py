@@ -24,13 +24,13 @@ from epicvc.ui.resolver import lines
 from epicvc.ui.resolver.editor import Draft, EditFailed, edit
 from epicvc.ui.resolver.press import press
 from epicvc.ui.resolver.screen import fit, screen
-from epicvc.ui.resolver.state import Effect, Mode, State, begin, edited, failed, start_text
+from epicvc.ui.resolver.state import Effect, Mode, ResolverState, begin, edited, failed, start_text
 from epicvc.ui.resolver.terminal import RESIZED, Ended, Terminal
 from epicvc.ui.resolver.versions import Look
 from epicvc.ui.terminal import STYLES
 
 
-class End(Enum):
+class ResolverEnd(Enum):
     """How the user left."""
 
     APPLY = auto()
@@ -38,7 +38,7 @@ class End(Enum):
     INTERRUPTED = auto()
 
 
-class Outcome(Struct, frozen=True):
+class ResolverOutcome(Struct, frozen=True):
     """What came of asking.
 
     Attributes:
@@ -48,7 +48,7 @@ class Outcome(Struct, frozen=True):
         total: how many there are.
     """
 
-    end: End
+    end: ResolverEnd
     chosen: Sequence[tuple[Conflict, Chosen]]
     answered: int
     total: int
@@ -75,7 +75,7 @@ class Asking:
         self._colour = colour
         self._known: dict[Label, Origins] = {}
 
-    def ask(self, conflicts: Sequence[Conflict]) -> Outcome:
+    def ask(self, conflicts: Sequence[Conflict]) -> ResolverOutcome:
         """Ask until the user applies or leaves; applying is the caller's."""
         questions = tuple(Question(conflict, spec=self._dispute.spec(conflict)) for conflict in conflicts)
         answers, dropped = self._drafts.load(conflicts)
@@ -96,7 +96,7 @@ class Asking:
             signal.raise_signal(ended.number)
         return self._outcome(state)
 
-    def _loop(self, state: State, terminal: Terminal) -> State:
+    def _loop(self, state: ResolverState, terminal: Terminal) -> ResolverState:
         while True:
             look = Look(*terminal.size(), colour=self._colour, plain=_is_plain())
             state = fit(state, look)
@@ -114,13 +114,13 @@ class Asking:
                     state = self._edited(state)
             state = replace(state, effect=None)
 
-    def _step(self, state: State, key: str) -> State:
+    def _step(self, state: ResolverState, key: str) -> ResolverState:
         after = press(state, key)
         if after.answers != state.answers:
             self._keep(after)
         return self._informed(after)
 
-    def _informed(self, state: State) -> State:
+    def _informed(self, state: ResolverState) -> ResolverState:
         """The state with who made the values that are shown; found out epic by epic, since it goes through history."""
         asked = state.question.conflict.label
         if state.mode is Mode.SUMMARY or asked in self._known:
@@ -132,15 +132,15 @@ class Asking:
         )
         return replace(state, questions=questions)
 
-    def _keep(self, state: State) -> None:
+    def _keep(self, state: ResolverState) -> None:
         self._drafts.save([question.conflict for question in state.questions], state.answers)
 
-    def _edited(self, state: State) -> State:
+    def _edited(self, state: ResolverState) -> ResolverState:
         after = self._edit(state)
         self._keep(after)
         return self._informed(after)
 
-    def _edit(self, state: State) -> State:
+    def _edit(self, state: ResolverState) -> ResolverState:
         """Let the user edit the value of the question that is asked."""
         question = state.question
         conflict = question.conflict
@@ -175,15 +175,15 @@ class Asking:
             console.print(line, no_wrap=True, overflow="crop", crop=False, end="\n")
         return out.getvalue().split("\n")[: len(drawn)]
 
-    def _outcome(self, state: State) -> Outcome:
-        ends = {Effect.APPLY: End.APPLY, Effect.INTERRUPT: End.INTERRUPTED}
+    def _outcome(self, state: ResolverState) -> ResolverOutcome:
+        ends = {Effect.APPLY: ResolverEnd.APPLY, Effect.INTERRUPT: ResolverEnd.INTERRUPTED}
         chosen = [
             (question.conflict, state.answers[question.conflict.label].chosen)
             for question in state.questions
             if question.conflict.label in state.answers
         ]
-        end = ends.get(state.effect, End.LEFT) if state.effect else End.LEFT
-        return Outcome(end, chosen, len(chosen), len(state.questions))
+        end = ends.get(state.effect, ResolverEnd.LEFT) if state.effect else ResolverEnd.LEFT
+        return ResolverOutcome(end, chosen, len(chosen), len(state.questions))
 
 
 def _is_plain() -> bool:

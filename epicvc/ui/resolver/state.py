@@ -41,7 +41,7 @@ class Effect(Enum):
     REDRAW = auto()
 
 
-class View(Enum):
+class ResolverView(Enum):
     """How the three values stand: as the width allows, or as the user wants."""
 
     AUTO = auto()
@@ -49,7 +49,7 @@ class View(Enum):
     STACKED = auto()
 
 
-class State(Struct, frozen=True):
+class ResolverState(Struct, frozen=True):
     """Where the resolver is.
 
     Attributes:
@@ -77,7 +77,7 @@ class State(Struct, frozen=True):
     at: int = 0
     mode: Mode = Mode.ASK
     back: Mode = Mode.ASK
-    view: View = View.AUTO
+    view: ResolverView = ResolverView.AUTO
     scroll: int = 0
     cursor: int = 0
     picks: tuple[Pick, ...] = ()
@@ -113,13 +113,13 @@ def begin(
     answers: Mapping[Label, Answer],
     remembered: Mapping[Label, Remembered],
     dropped: int = 0,
-) -> State:
+) -> ResolverState:
     """The first state: resumed where somebody left, at the first open question.
 
     Conflicts that were settled before are answered as they were, which the summary says; each can be changed.
     """
     replayed = {label: Answer(How.REMEMBERED, found.chosen) for label, found in remembered.items()}
-    state = State(questions, sides, MappingProxyType({**replayed, **answers}), remembered)
+    state = ResolverState(questions, sides, MappingProxyType({**replayed, **answers}), remembered)
     said = []
     if answers:
         said.append(f"resumed with {count(len(answers), 'answer')}")
@@ -130,14 +130,14 @@ def begin(
     return replace(to_open(replace(state, at=len(questions) - 1)), message="; ".join(said))
 
 
-def edited(state: State, chosen: Chosen) -> State:
+def edited(state: ResolverState, chosen: Chosen) -> ResolverState:
     """The editor gave a value that fits."""
     label = state.question.conflict.label
     scratch = {name: text for name, text in state.scratch.items() if name != label}
     return choose(replace(state, effect=None, scratch=MappingProxyType(scratch)), How.VALUE, chosen)
 
 
-def failed(state: State, reason: str, text: str | None = None) -> State:
+def failed(state: ResolverState, reason: str, text: str | None = None) -> ResolverState:
     """The editor gave nothing that fits; the text is kept, so that editing goes on with it."""
     scratch = dict(state.scratch)
     if text is not None:
@@ -159,7 +159,7 @@ def said(how: How, sides: tuple[str, str]) -> str:
     return words[how]
 
 
-def choose(state: State, how: How, chosen: Chosen) -> State:
+def choose(state: ResolverState, how: How, chosen: Chosen) -> ResolverState:
     """Take an answer and go to the next open question; to the summary after the last."""
     label = state.question.conflict.label
     answers = MappingProxyType({**state.answers, label: Answer(how, chosen)})
@@ -169,7 +169,7 @@ def choose(state: State, how: How, chosen: Chosen) -> State:
     return replace(to_open(changed), message=text)
 
 
-def to_open(state: State) -> State:
+def to_open(state: ResolverState) -> ResolverState:
     """The next open question after this one, from the front again; the summary where there is none."""
     number = len(state.questions)
     for step in range(1, number + 1):
@@ -179,7 +179,7 @@ def to_open(state: State) -> State:
     return replace(state, mode=Mode.SUMMARY, cursor=0, scroll=0)
 
 
-def start_text(state: State) -> Value:
+def start_text(state: ResolverState) -> Value:
     """What the editor begins with: the answer so far, else what both sides amount to, else ours, theirs or the base."""
     conflict = state.question.conflict
     if state.answer is not None and state.answer.chosen.value is not ABSENT:

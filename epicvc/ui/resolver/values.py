@@ -16,10 +16,10 @@ from epicvc.base.jsonio import JSON, dumps_text
 from epicvc.merge.threeway import ABSENT, Value, same
 from epicvc.model.subsequence import codes
 from epicvc.ui.text import printable, shown
-from epicvc.ui.words import Mark, is_similar, word_marks
+from epicvc.ui.words import WordMark, is_similar, word_marks
 
-_STYLES = {Mark.SAME: "", Mark.GAP: "dim", Mark.OLD: "old", Mark.NEW: "new"}
-_BRACKETS = {Mark.OLD: ("[-", "-]"), Mark.NEW: ("{+", "+}")}
+_STYLES = {WordMark.SAME: "", WordMark.GAP: "dim", WordMark.OLD: "old", WordMark.NEW: "new"}
+_BRACKETS = {WordMark.OLD: ("[-", "-]"), WordMark.NEW: ("{+", "+}")}
 _RULER = Console(file=StringIO(), width=80, color_system=None)
 """Only measures and wraps."""
 
@@ -104,9 +104,9 @@ def _pretty(value: Value) -> list[str]:
 def _words(old: str, new: str, paper: Paper, *, both: bool) -> Iterator[Text]:
     """A text with the words that it has and lacks."""
     if is_similar(old, new):
-        runs = [run for run in word_marks(old, new, whole=True) if both or run[0] is not Mark.OLD]
+        runs = [run for run in word_marks(old, new, whole=True) if both or run[0] is not WordMark.OLD]
     else:
-        runs = [(Mark.NEW, new)]
+        runs = [(WordMark.NEW, new)]
     line = Text()
     for mark, run in _apart(runs):
         opening, closing = ("", "") if paper.colour else _BRACKETS.get(mark, ("", ""))
@@ -119,12 +119,12 @@ def _words(old: str, new: str, paper: Paper, *, both: bool) -> Iterator[Text]:
     yield from wrap(line, paper.width)
 
 
-def _apart(runs: Iterable[tuple[Mark, str]]) -> Iterator[tuple[Mark, str]]:
+def _apart(runs: Iterable[tuple[WordMark, str]]) -> Iterator[tuple[WordMark, str]]:
     """The runs with a space between what was removed and what stands there now, where a line can be broken."""
-    before = Mark.SAME
+    before = WordMark.SAME
     for mark, run in runs:
-        if mark is Mark.NEW and before is Mark.OLD:
-            yield Mark.SAME, " "
+        if mark is WordMark.NEW and before is WordMark.OLD:
+            yield WordMark.SAME, " "
         yield mark, run
         before = mark
 

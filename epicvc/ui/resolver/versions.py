@@ -12,7 +12,7 @@ from rich.text import Text
 from epicvc.actions.shared.questions import Origin, Question
 from epicvc.merge.threeway import ABSENT, Value
 from epicvc.repo.history.objects import in_local_zone
-from epicvc.ui.resolver.state import State, said
+from epicvc.ui.resolver.state import ResolverState, said
 from epicvc.ui.resolver.values import Paper, shown_in, styled, value_lines, wrap
 from epicvc.ui.text import printable
 
@@ -70,7 +70,7 @@ class _Version(Struct, frozen=True):
         return value_lines(self.value, self.against, paper, both=self.both, marked=self.marked)
 
 
-def _versions(state: State, question: Question) -> list[_Version]:
+def _versions(state: ResolverState, question: Question) -> list[_Version]:
     conflict, origins = question.conflict, question.origins
     known = conflict.base is not ABSENT
     objects = [side for side in (conflict.ours, conflict.theirs) if isinstance(side, dict)]
@@ -85,7 +85,7 @@ def _versions(state: State, question: Question) -> list[_Version]:
     ]
 
 
-def beside(state: State, question: Question, look: Look) -> list[Text]:
+def beside(state: ResolverState, question: Question, look: Look) -> list[Text]:
     """The versions in three columns."""
     bar = look.bar
     width = max((look.width - 2 - 2 * len(bar)) // 3, 8)
@@ -115,7 +115,7 @@ def _rows(columns: Sequence[Sequence[Text]], width: int, bar: str) -> list[Text]
     return rows
 
 
-def stacked(state: State, question: Question, look: Look) -> list[Text]:
+def stacked(state: ResolverState, question: Question, look: Look) -> list[Text]:
     """The versions one below the other."""
     lines: list[Text] = []
     chosen = _chosen(state)
@@ -140,7 +140,7 @@ def _name(name: str, chosen: str | None, look: Look) -> Text:
     return text
 
 
-def _chosen(state: State) -> str | None:
+def _chosen(state: ResolverState) -> str | None:
     """The version that the answer so far takes."""
     return said(state.answer.how, state.sides) if state.answer is not None else None
 

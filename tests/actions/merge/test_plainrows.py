@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from epicvc.actions.merge.rows.plainrows import Versions, merge_row
-from epicvc.merge.threeway import Context
+from epicvc.merge.threeway import MergeContext
 from epicvc.model.labels import Label
 
 LABEL = Label("record", ("004",), table=True)
@@ -15,7 +15,7 @@ LABEL = Label("record", ("004",), table=True)
 
 def _made_on_both(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[object, int]:
     """The merged row, and how many conflicts there are."""
-    context = Context()
+    context = MergeContext()
     found = merge_row(context, LABEL, Versions(None, ours, theirs))
     return found, len(context.conflicts)
 

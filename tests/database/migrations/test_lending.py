@@ -13,7 +13,7 @@ import pytest
 from epicvc.database.lent import LentConnection
 from epicvc.database.migrations.history import History, read_history
 from epicvc.database.migrations.migration import Migration
-from epicvc.database.migrations.planning import Direction, Step
+from epicvc.database.migrations.planning import MigrationDirection, MigrationStep
 from epicvc.database.migrations.running import foreign_keys, run_step
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.errors import InvalidMigration, MigrationFailed, Refused
@@ -35,7 +35,7 @@ def backend(tmp_path: Path) -> SQLiteBackend:
 
 
 def run(backend: SQLiteBackend, function: Function) -> History:
-    step = Step(Migration("001", up=function, name="x"), Direction.UP)
+    step = MigrationStep(Migration("001", up=function, name="x"), MigrationDirection.UP)
     with backend.read() as reader:
         history = read_history(reader)
     with backend.write(track=False, foreign_keys=foreign_keys(step)) as writer:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.database.migrations.checks import check
-from epicvc.database.migrations.history import BASELINE, PROGRAM, History, Record
+from epicvc.database.migrations.history import BASELINE, PROGRAM, History, MigrationRecord
 from epicvc.database.migrations.migration import Migration
 from epicvc.database.migrations.planning import Plan, find, plan_baseline, plan_down, plan_up
 from epicvc.errors import InvalidMigration, NotFound, Refused, UsageError
@@ -19,8 +19,8 @@ def migration(version: str, *dependencies: str, rollback: bool = True, sql: str 
     return Migration(version, sql, "SELECT 0;" if rollback else None, dependencies, name=f"m{int(version)}")
 
 
-def record(made: Migration, **values: str) -> Record:
-    return Record(made.version, made.name, "2025-08-17 10:00:00", "system", made.checksum, **values)
+def record(made: Migration, **values: str) -> MigrationRecord:
+    return MigrationRecord(made.version, made.name, "2025-08-17 10:00:00", "system", made.checksum, **values)
 
 
 def history(*made: Migration) -> History:
@@ -94,7 +94,7 @@ def test_edited_gone_and_late() -> None:
     assert messages(M1, M2, M3, applied=history(M1, M3)) == [
         "migration 002: comes too late: 003 has been applied; give it a higher number"
     ]
-    assert messages(M1, applied=History((Record("1"),))) == []  # an older tool's record has no checksum
+    assert messages(M1, applied=History((MigrationRecord("1"),))) == []  # an older tool's record has no checksum
 
 
 def test_a_problem_stops_everything() -> None:

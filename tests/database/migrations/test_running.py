@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.database.migrations.history import History, Record, read_history
+from epicvc.database.migrations.history import History, MigrationRecord, read_history
 from epicvc.database.migrations.migration import Migration
-from epicvc.database.migrations.planning import Direction, Step
-from epicvc.database.migrations.running import Overtaken, adopt, foreign_keys, run_step
+from epicvc.database.migrations.planning import MigrationDirection, MigrationStep
+from epicvc.database.migrations.running import MigrationOvertaken, adopt, foreign_keys, run_step
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.errors import InvalidData, MigrationFailed
 from tests.database.migrations.files import database, dump
@@ -49,9 +49,9 @@ def path(tmp_path: Path) -> Path:
 
 def run(backend: SQLiteBackend, sql: str, version: str = "001", back: str | None = None) -> History:
     """Apply a migration, or take back one whose rollback is given."""
-    direction = Direction.UP if back is None else Direction.DOWN
+    direction = MigrationDirection.UP if back is None else MigrationDirection.DOWN
     migration = Migration(version, sql, back, file=f"migrations/{version}_x.sql")
-    step = Step(migration, direction)
+    step = MigrationStep(migration, direction)
     with backend.read() as reader:
         history = read_history(reader)
     with backend.write(track=False, foreign_keys=foreign_keys(step)) as writer:
@@ -271,14 +271,14 @@ def test_settings_that_are_part_of_a_transaction(path: Path) -> None:
 
 
 def overtaken(act: Callable[[], object]) -> None:
-    with pytest.raises(Overtaken):
+    with pytest.raises(MigrationOvertaken):
         act()
 
 
 def test_who_comes_second_plans_again(path: Path) -> None:
     backend = database(path)
     run(backend, "CREATE TABLE a (x);")
-    step = Step(Migration("001", "CREATE TABLE a (x);"), Direction.UP)
+    step = MigrationStep(Migration("001", "CREATE TABLE a (x);"), MigrationDirection.UP)
     with backend.write(track=False) as writer:
         overtaken(lambda: run_step(writer, step, History(), by="", at=""))
         overtaken(lambda: adopt(writer, [], by="", at=""))
@@ -287,11 +287,13 @@ def test_who_comes_second_plans_again(path: Path) -> None:
 def test_names_and_versions_reach_the_database_as_values(path: Path) -> None:
     backend = database(path, "CREATE TABLE victim (x);")
     hostile = "x'); DROP TABLE victim; --"
-    step = Step(Migration("001", "CREATE TABLE a (x);", "SELECT 'x''y';", name=hostile, file="001_x.sql"), Direction.UP)
+    step = MigrationStep(
+        Migration("001", "CREATE TABLE a (x);", "SELECT 'x''y';", name=hostile, file="001_x.sql"), MigrationDirection.UP
+    )
     with backend.write(track=False) as writer:
         history = run_step(writer, step, History(), by=hostile, at="'")
         writer.commit()
     assert history.records == (
-        Record("001", hostile, "'", hostile, step.migration.checksum, "applied", "SELECT 'x''y';"),
+        MigrationRecord("001", hostile, "'", hostile, step.migration.checksum, "applied", "SELECT 'x''y';"),
     )
     assert query(path, "SELECT name FROM sqlite_master WHERE name = 'victim'") == [("victim",)]

@@ -11,7 +11,7 @@ from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Conflict, Value
 from epicvc.model.labels import Label, parse_label
 from epicvc.model.mapping import Kind, Rule
-from epicvc.ui.resolver.state import State, begin
+from epicvc.ui.resolver.state import ResolverState, begin
 
 COMMIT = bytes.fromhex("ebe1a3e2c336" + "0" * 52)
 LATER = bytes.fromhex("9470078ae824" + "0" * 52)
@@ -59,5 +59,5 @@ def asking(
     answers: Mapping[Label, Answer] | None = None,
     remembered: Mapping[Label, Any] | None = None,
     sides: tuple[str, str] = ("files", "db"),
-) -> State:
+) -> ResolverState:
     return begin(questions or (GOALS, NAME), sides, answers or {}, remembered or {})

@@ -14,7 +14,7 @@ from epicvc.actions.shared.questions import Answer, How
 from epicvc.merge.threeway import ABSENT, Chosen
 from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.press import press
-from epicvc.ui.resolver.state import Effect, Mode, State, View, edited, failed, start_text
+from epicvc.ui.resolver.state import Effect, Mode, ResolverState, ResolverView, edited, failed, start_text
 from tests.ui.resolver.questions import (
     ALL,
     ESTIMATE,
@@ -34,13 +34,13 @@ KEYS = [*"fdb1234aeisuvgnpjkJKxyq? z✓", keys.UP, keys.DOWN, keys.LEFT, keys.RI
 KEYS += [keys.HOME, keys.END, keys.ENTER, keys.ESCAPE, keys.BACKSPACE, keys.TAB, keys.UNKNOWN, keys.SUSPEND]
 
 
-def pressing(state: State, *pressed: str) -> State:
+def pressing(state: ResolverState, *pressed: str) -> ResolverState:
     for key in pressed:
         state = press(state, key)
     return state
 
 
-def value(state: State, asked: object) -> object:
+def value(state: ResolverState, asked: object) -> object:
     return state.answers[asked.conflict.label].chosen.value  # type: ignore[attr-defined]
 
 
@@ -179,7 +179,7 @@ def test_leaving_is_the_same_everywhere(before: tuple[str, ...]) -> None:
 def test_the_view_turns() -> None:
     state = asking()
     views = [state := press(state, "v") for _ in range(3)]
-    assert [turned.view for turned in views] == [View.BESIDE, View.STACKED, View.AUTO]
+    assert [turned.view for turned in views] == [ResolverView.BESIDE, ResolverView.STACKED, ResolverView.AUTO]
 
 
 def test_an_edited_value_is_an_answer_and_a_bad_one_is_kept_for_the_next_try() -> None:

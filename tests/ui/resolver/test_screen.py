@@ -16,7 +16,7 @@ from epicvc.model.labels import Label
 from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.press import press
 from epicvc.ui.resolver.screen import document, fit, screen
-from epicvc.ui.resolver.state import Mode, State
+from epicvc.ui.resolver.state import Mode, ResolverState
 from epicvc.ui.resolver.values import Paper, value_lines
 from epicvc.ui.resolver.versions import Look
 from tests.docs.conftest import ROOT
@@ -30,7 +30,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
     time.tzset()
 
 
-def plain(state: State, width: int = 80, height: int = 24, **how: bool) -> list[str]:
+def plain(state: ResolverState, width: int = 80, height: int = 24, **how: bool) -> list[str]:
     return [line.plain.rstrip() for line in screen(state, Look(width, height, **how))]
 
 

@@ -10,7 +10,7 @@ from epicvc.base.jsonio import JSON, equal
 from epicvc.database.documents.values import decode, encode
 from epicvc.database.rowcodec import SQLValue
 from epicvc.errors import InvalidRow
-from epicvc.merge.threeway import Context
+from epicvc.merge.threeway import MergeContext
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Field, TableMap
@@ -63,7 +63,7 @@ def _cells(
     base, ours, theirs = rows.base or {}, rows.ours or {}, rows.theirs or {}
     fields = table.by_column
     system = {column: name for name, column in names.items()}
-    quiet = Context()  # structure and marks follow the document, which has its own conflicts
+    quiet = MergeContext()  # structure and marks follow the document, which has its own conflicts
     result: NamedRow = {}
     for column in dict.fromkeys([*ours, *theirs]):
         cells = (base.get(column), ours.get(column), theirs.get(column))

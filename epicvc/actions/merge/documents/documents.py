@@ -9,8 +9,8 @@ from epicvc.actions.merge.documents.epicfiles import Parsed, Still, Version, hol
 from epicvc.actions.merge.documents.files import MergedFiles, merged_path
 from epicvc.actions.merge.documents.loading import Epic
 from epicvc.actions.merge.snapshots.contents import Links, links_of
-from epicvc.actions.merge.snapshots.decisions import Decisions
-from epicvc.actions.merge.snapshots.merged import Documents
+from epicvc.actions.merge.snapshots.decisions import MergeDecisions
+from epicvc.actions.merge.snapshots.merged import MergedDocuments
 from epicvc.actions.merge.snapshots.untouched import full_core
 from epicvc.actions.merge.snapshots.whole import file_part, joined, shared
 from epicvc.base.jsonio import JSON, parse
@@ -18,7 +18,7 @@ from epicvc.database.documents.values import decode
 from epicvc.dates.progress import progress_fields
 from epicvc.errors import InvalidRow
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Context
+from epicvc.merge.threeway import ABSENT, MergeContext
 from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.mapping import Mapping
 from epicvc.plan.file.wholefile import core_part, merged_bytes
@@ -39,7 +39,7 @@ class EpicMerge:
     """
 
     def __init__(
-        self, sink: ObjectSink, config: Config, decisions: Decisions, files: MergedFiles, *, owned: bool
+        self, sink: ObjectSink, config: Config, decisions: MergeDecisions, files: MergedFiles, *, owned: bool
     ) -> None:
         self._sink = sink
         self._config = config
@@ -51,7 +51,7 @@ class EpicMerge:
         self.entries: dict[str, BaseEntry | None] = {}
         self.links: dict[str, Links] = {}
 
-    def merge(self, epic: Epic) -> Documents:
+    def merge(self, epic: Epic) -> MergedDocuments:
         """Merge an epic; gives what its rows are made of.
 
         Raises:
@@ -71,7 +71,7 @@ class EpicMerge:
         self._agree(epic, file, rows, self._write_file(epic, file, rows))
         base, ours, theirs = epic.rows
         still = frozenset(epic.still.items)
-        return Documents(epic.id, base, ours, theirs, rows, epic.names, {**kept, **epic.kept}, still)
+        return MergedDocuments(epic.id, base, ours, theirs, rows, epic.names, {**kept, **epic.kept}, still)
 
     def _merged(self, epic: str, wholes: Iterable[Core | None], kept: dict[tuple[str, ...], str]) -> Core | None:
         base, ours, theirs = shared(wholes)
@@ -149,7 +149,7 @@ class EpicMerge:
         if same_core(ours, base):
             return theirs
         plain = [None if core is None else {n: v for n, v in core.items() if n != UNAGREED} for core in epic.agreed]
-        value = self._engine.merge(Context(), epic.id, *plain).ours
+        value = self._engine.merge(MergeContext(), epic.id, *plain).ours
         if value is ABSENT:
             return None
         marks = {path for core in (ours, theirs) for path in cast("list[str]", (core or {}).get(UNAGREED) or ())}

@@ -7,7 +7,7 @@ from collections.abc import Mapping as MappingABC
 from functools import cached_property
 from typing import cast
 
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.merge.snapshots.whole import NaturalRows
 from epicvc.database.backend import Reader
 from epicvc.database.documents.layout import Layout
@@ -25,7 +25,7 @@ InStates = tuple[NaturalRows, NaturalRows, NaturalRows]
 """An epic's rows in base, ours and theirs; a row that is the same in several of them is one object."""
 
 
-class EpicRows:
+class MergedEpicRows:
     """Reads rows of epics.
 
     Args:
@@ -34,7 +34,7 @@ class EpicRows:
         three: the states.
     """
 
-    def __init__(self, reader: Reader, layout: Layout, three: Three) -> None:
+    def __init__(self, reader: Reader, layout: Layout, three: ThreeSnapshots) -> None:
         self._reader = reader
         self._layout = layout
         self._mapping = layout.mapping

@@ -7,12 +7,12 @@ from typing import cast
 
 from epicvc.actions.merge.rows.plainrows import merge_cell
 from epicvc.actions.merge.rows.surrogates import Surrogates
-from epicvc.actions.merge.snapshots.merged import Documents, Emit
+from epicvc.actions.merge.snapshots.merged import Emit, MergedDocuments
 from epicvc.database.backend import Reader
 from epicvc.database.documents.values import key_text, literal_default
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
 from epicvc.database.tables import KeyKind, TableInfo
-from epicvc.merge.threeway import Context
+from epicvc.merge.threeway import MergeContext
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import LinkMap
@@ -37,7 +37,7 @@ class LinkRows:
         self,
         links: LinkMap,
         tasks: str,
-        context: Context,
+        context: MergeContext,
         surrogates: Surrogates,
         emit: Emit,
         reader: Reader,
@@ -51,7 +51,7 @@ class LinkRows:
         self._reader = reader
         self._info = info
 
-    def write(self, found: Documents, tasks: Mapping[str, Core], keys: Mapping[tuple[str, ...], bytes]) -> None:
+    def write(self, found: MergedDocuments, tasks: Mapping[str, Core], keys: Mapping[tuple[str, ...], bytes]) -> None:
         """Write the rows of an epic's tasks.
 
         Args:

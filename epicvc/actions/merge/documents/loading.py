@@ -9,9 +9,9 @@ from typing import cast
 from msgspec import Struct, field
 
 from epicvc.actions.merge.documents.epicfiles import Parsed, Still, Version, read_still, read_version
-from epicvc.actions.merge.documents.epicrows import EpicRows, InStates
+from epicvc.actions.merge.documents.epicrows import InStates, MergedEpicRows
 from epicvc.actions.merge.snapshots.changes import Place
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.merge.snapshots.untouched import Items, bare_core, bare_rows, full_core, only_rows, untouched
 from epicvc.actions.merge.snapshots.whole import Names, NaturalRows, living, of_rows, system_names
 from epicvc.actions.shared.session import Session
@@ -83,7 +83,7 @@ class Loader:
         three: the states.
     """
 
-    def __init__(self, session: Session, three: Three) -> None:
+    def __init__(self, session: Session, three: ThreeSnapshots) -> None:
         self._session = session
         self._config = session.repo.config
         self._mapping: Mapping = session.repo.config.mapping
@@ -208,10 +208,10 @@ class Loader:
         return read_layout(reader, self._mapping, database.display)
 
     @cached_property
-    def _rows(self) -> EpicRows:
+    def _rows(self) -> MergedEpicRows:
         reader = self._session.reader
         assert reader is not None  # rows have owners
-        return EpicRows(reader, self.layout, self._three)
+        return MergedEpicRows(reader, self.layout, self._three)
 
     def _still_in_sync(self, epic: str, rows: NaturalRows | None, reference: Core | None, still: Still) -> bool:
         """Whether rows say the same as the file of the tasks that nobody touched."""

@@ -9,7 +9,7 @@ from epicvc.actions.merge.documents.cells import merged_row
 from epicvc.actions.merge.documents.linkrows import LinkRows
 from epicvc.actions.merge.rows.plainrows import Versions
 from epicvc.actions.merge.rows.surrogates import Surrogates
-from epicvc.actions.merge.snapshots.merged import Documents, Emit
+from epicvc.actions.merge.snapshots.merged import Emit, MergedDocuments
 from epicvc.database.documents.layout import Layout
 from epicvc.database.documents.ordering import numbered, says_order
 from epicvc.database.documents.values import key_text
@@ -42,7 +42,7 @@ class DocumentRows:
         self._links = links
         self._keys: dict[tuple[str, ...], bytes] = {}
 
-    def claim(self, documents: Collection[Documents]) -> None:
+    def claim(self, documents: Collection[MergedDocuments]) -> None:
         """Decide under which keys the rows of epics go; before any row is written, since rows refer to others."""
         epics = self._mapping.epics
         gone = {found.epic for found in documents if found.merged is None and self._epic_row(found) is None}
@@ -56,7 +56,7 @@ class DocumentRows:
                 self._keys[found.epic,] = row[0]
             self._claim_tasks(found)
 
-    def _claim_tasks(self, found: Documents) -> None:
+    def _claim_tasks(self, found: MergedDocuments) -> None:
         tasks = self._mapping.tasks
         for key in dict.fromkeys([*found.ours.tasks, *found.theirs.tasks, *found.base.tasks]):
             rows = (side.tasks.get(key) for side in (found.base, found.ours, found.theirs))
@@ -77,7 +77,7 @@ class DocumentRows:
         elif (other := theirs or base) is not None:
             self._keys[place] = self._surrogates.claim(table.table, table.id, other[0])
 
-    def write(self, found: Documents) -> None:
+    def write(self, found: MergedDocuments) -> None:
         """Write the rows of an epic.
 
         Raises:
@@ -106,7 +106,7 @@ class DocumentRows:
         if self._links is not None:
             self._links.write(found, by_id, self._keys)
 
-    def _epic_row(self, found: Documents) -> NamedRow | None:
+    def _epic_row(self, found: MergedDocuments) -> NamedRow | None:
         rows = (found.base.epic, found.ours.epic, found.theirs.epic)
         return self._row(
             self._mapping.epics, Label(found.epic), rows, found.merged, found.names.epic, found.kept.get(())
@@ -146,13 +146,13 @@ class DocumentRows:
             if row is not None or self._keys[place] not in written:
                 written[self._keys[place]] = row
 
-    def _key_cell(self, found: Documents, key: str) -> SQLValue:
+    def _key_cell(self, found: MergedDocuments, key: str) -> SQLValue:
         """A task's id as its rows have it; a row that gets another id has it from the side that gave it."""
         column = self._mapping.tasks.key
         rows = (side.tasks[key][1] for side in (found.ours, found.theirs, found.base) if key in side.tasks)
         return next((cell for cell in (row.get(column) for row in rows) if key_text(cell) == key), key)
 
-    def _numbers(self, found: Documents, order: list[str]) -> dict[str, SQLValue]:
+    def _numbers(self, found: MergedDocuments, order: list[str]) -> dict[str, SQLValue]:
         """The sequence numbers of the merged order: those of one side where they say it, else the fewest changes."""
         sequence = self._mapping.tasks.sequence
         if sequence is None:

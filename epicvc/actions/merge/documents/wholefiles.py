@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from epicvc.base.jsonio import JSON, parse
 from epicvc.errors import InvalidData
-from epicvc.merge.threeway import ABSENT, Context, Value, merge_scalar, same
+from epicvc.merge.threeway import ABSENT, MergeContext, Value, merge_scalar, same
 from epicvc.model.labels import Label
 from epicvc.model.templates import is_template
 from epicvc.repo.config.config import Config
@@ -68,7 +68,7 @@ def without(sink: ObjectSink, root: ObjectId, files: list[WholeFile]) -> ObjectI
     return update_files(sink, root, ((file.path, None) for file in files))
 
 
-def merged_files(files: list[WholeFile], context: Context) -> Iterator[tuple[str, ObjectId | None]]:
+def merged_files(files: list[WholeFile], context: MergeContext) -> Iterator[tuple[str, ObjectId | None]]:
     """What becomes of each of these files; where both changed it and nobody decides, ours stays."""
     for file in files:
         result = merge_scalar(context, file.label, *file.values).ours

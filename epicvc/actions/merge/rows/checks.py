@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from epicvc.actions.merge.rows.uniques import place_of
-from epicvc.actions.merge.snapshots.states import State
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.states import SnapshotState
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.origin.words import OURS, THEIRS
 from epicvc.database.backend import BrokenCheck, Reader
 from epicvc.database.rowcodec import decode_row, encode_row
@@ -47,7 +47,9 @@ def new_rows(
             yield table, rows
 
 
-def require_checks(reader: Reader, mapping: DocumentMapping, three: Three, final: DatabaseState, tell: Tell) -> None:
+def require_checks(
+    reader: Reader, mapping: DocumentMapping, three: ThreeSnapshots, final: DatabaseState, tell: Tell
+) -> None:
     """Try the rows that only the merge has.
 
     Args:
@@ -69,7 +71,7 @@ def require_checks(reader: Reader, mapping: DocumentMapping, three: Three, final
                 raise _error(reader, mapping, three, table, by_key[broken.key], broken, tell)
 
 
-def _known(reader: Reader, state: State, table: str, key: bytes) -> Iterable[BrokenCheck]:
+def _known(reader: Reader, state: SnapshotState, table: str, key: bytes) -> Iterable[BrokenCheck]:
     """What a branch's own row breaks of the branch's own definition."""
     info = state.captured.table(table) if state.captured else None
     row = state.as_captured(table, state.packed(table, key))
@@ -82,7 +84,7 @@ def _known(reader: Reader, state: State, table: str, key: bytes) -> Iterable[Bro
 def _error(
     reader: Reader,
     mapping: DocumentMapping,
-    three: Three,
+    three: ThreeSnapshots,
     table: TableInfo,
     packed: bytes,
     broken: BrokenCheck,

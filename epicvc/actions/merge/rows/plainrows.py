@@ -9,7 +9,7 @@ from msgspec import Struct
 from epicvc.actions.merge.snapshots.whole import is_birth_time, is_maker, is_touch_time, plain
 from epicvc.base.jsonio import JSON, equal
 from epicvc.database.rowcodec import SQLValue
-from epicvc.merge.threeway import ABSENT, Context, Value
+from epicvc.merge.threeway import ABSENT, MergeContext, Value
 from epicvc.model.labels import Label
 from epicvc.repo.rows.rows import NamedRow
 
@@ -22,7 +22,7 @@ class Versions(Struct, frozen=True):
     theirs: NamedRow | None
 
 
-def merge_row(context: Context, label: Label, rows: Versions) -> NamedRow | None:
+def merge_row(context: MergeContext, label: Label, rows: Versions) -> NamedRow | None:
     """The merged row; a conflict that nobody decides keeps ours.
 
     Inserted on both sides under one key with different values, and deleted here and changed there, are conflicts of
@@ -72,7 +72,7 @@ def _comparable(one: SQLValue, other: SQLValue) -> bool:
     return type(one) is type(other) and isinstance(one, str | int | float)
 
 
-def merge_cells(context: Context, label: Label, rows: Versions) -> NamedRow:
+def merge_cells(context: MergeContext, label: Label, rows: Versions) -> NamedRow:
     """A row that all three have, column by column; ours says which columns there are and theirs adds its own."""
     base, ours, theirs = rows.base or {}, rows.ours or {}, rows.theirs or {}
     return {
@@ -83,7 +83,7 @@ def merge_cells(context: Context, label: Label, rows: Versions) -> NamedRow:
 
 
 def merge_cell(
-    context: Context, label: Label, column: str, base: SQLValue, ours: SQLValue, theirs: SQLValue
+    context: MergeContext, label: Label, column: str, base: SQLValue, ours: SQLValue, theirs: SQLValue
 ) -> SQLValue:
     """One cell."""
     if _same(ours, theirs) or _same(theirs, base):

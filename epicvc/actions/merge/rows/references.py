@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
-from epicvc.actions.merge.snapshots.states import State
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.states import SnapshotState
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.origin.words import OURS, THEIRS
 from epicvc.actions.shared.difference import key_text
 from epicvc.actions.shared.session import Session
@@ -23,7 +23,7 @@ from epicvc.store.objects import ObjectId
 
 
 def reference_check(
-    session: Session, three: Three, schema: ObjectId | None, tell: Tell
+    session: Session, three: ThreeSnapshots, schema: ObjectId | None, tell: Tell
 ) -> Callable[[Writer], None] | None:
     """A check of the merged rows, for when they are written; nothing where no such row can be.
 
@@ -60,11 +60,11 @@ def reference_check(
     return check
 
 
-def _schema_of(state: State) -> ObjectId | None:
+def _schema_of(state: SnapshotState) -> ObjectId | None:
     return state.snapshot.database.schema if state.snapshot.database else None
 
 
-def _concerned(reader: Reader, three: Three, final: CapturedRows) -> Iterator[str]:
+def _concerned(reader: Reader, three: ThreeSnapshots, final: CapturedRows) -> Iterator[str]:
     """The tables of the merged database in which a row may have lost its parent."""
     lost = {
         table.casefold(): rows
@@ -84,13 +84,13 @@ def _concerned(reader: Reader, three: Three, final: CapturedRows) -> Iterator[st
                 break
 
 
-def _is_defined_so(three: Three, info: TableInfo) -> bool:
+def _is_defined_so(three: ThreeSnapshots, info: TableInfo) -> bool:
     """Whether every state defines a table as the merged database does."""
     definitions = (state.captured.table(info.name) for state in three.states if state.captured)
     return all(known is not None and known.sql == info.sql for known in definitions)
 
 
-def _puts_together(three: Three, table: TableInfo, reference: Reference) -> bool:
+def _puts_together(three: ThreeSnapshots, table: TableInfo, reference: Reference) -> bool:
     """Whether a row may refer to what it refers to on neither branch: each changed a part of that."""
     spelled = {name.casefold() for name in table.columns}
     stored = all(name.casefold() in spelled for name in reference.columns)
@@ -123,7 +123,7 @@ def _of(row: NamedRow, column: str) -> SQLValue:
     return next((value for name, value in row.items() if name.casefold() == column.casefold()), None)
 
 
-def _lost_a_parent(three: Three, reference: Reference, parent: TableInfo | None) -> bool:
+def _lost_a_parent(three: ThreeSnapshots, reference: Reference, parent: TableInfo | None) -> bool:
     """Whether a branch removed a row that may be referred to, or changed what it is referred to by."""
     if parent is None:
         return True
@@ -142,7 +142,7 @@ def _table(captured: CapturedRows, name: str) -> TableInfo | None:
     return next((table for table in captured.schema.tables if table.name.casefold() == name.casefold()), None)
 
 
-def _others_value(writer: Writer, three: Three, fault: Fault) -> bool:
+def _others_value(writer: Writer, three: ThreeSnapshots, fault: Fault) -> bool:
     """Whether a row that lacked its parent refers to another one now, which is missing too."""
     before = three.ours.row(fault.table, fault.key) if fault.key else None
     now = _row_now(writer, fault)
@@ -157,7 +157,7 @@ def _row_now(writer: Reader, fault: Fault) -> NamedRow | None:
     return dict(zip(info.columns, decode_row(row), strict=True)) if info else None
 
 
-def _theirs_too(reader: Reader, three: Three, fault: Fault) -> bool:
+def _theirs_too(reader: Reader, three: ThreeSnapshots, fault: Fault) -> bool:
     """Whether theirs has the row without its parent already."""
     theirs = three.theirs
     packed = theirs.packed(fault.table, fault.key) if fault.key and theirs.captured else None
@@ -183,13 +183,13 @@ def _theirs_too(reader: Reader, three: Three, fault: Fault) -> bool:
     return bool(declared) and not any(reader.parents(child, [row_there], found, parent, rows) for found in declared)
 
 
-def _own_columns(state: State, fault: Fault) -> tuple[str, ...]:
+def _own_columns(state: SnapshotState, fault: Fault) -> tuple[str, ...]:
     """The columns that refer, by the names that a branch has for them."""
     form = state.forms.get(fault.table)
     return fault.columns if form is None else tuple(form.sources.get(name, name) for name in fault.columns)
 
 
-def _broken(writer: Writer, three: Three, fault: Fault, tell: Tell) -> ConstraintBroken:
+def _broken(writer: Writer, three: ThreeSnapshots, fault: Fault, tell: Tell) -> ConstraintBroken:
     """The error, with the row that refers, the one that is gone, and the edits of both."""
     label = Label(fault.table, (key_text(fault.key) if fault.key else "*", *fault.columns[:1]), table=True)
     words = f"one branch refers to a row of @{fault.parent} that the other branch does not have"
@@ -203,7 +203,7 @@ def _broken(writer: Writer, three: Three, fault: Fault, tell: Tell) -> Constrain
     return ConstraintBroken(str(label), words, str(parent), origins)
 
 
-def _parent_label(writer: Writer, three: Three, fault: Fault, row: NamedRow) -> Label:
+def _parent_label(writer: Writer, three: ThreeSnapshots, fault: Fault, row: NamedRow) -> Label:
     """The row that is gone; the table where it cannot be told which one it was."""
     captured = three.base.captured or three.ours.captured
     parent = _table(captured, fault.parent) if captured else None
@@ -223,7 +223,7 @@ def _parent_label(writer: Writer, three: Three, fault: Fault, row: NamedRow) -> 
     return Label(parent.name, table=True)
 
 
-def _refers_anew(three: Three, fault: Fault) -> bool:
+def _refers_anew(three: ThreeSnapshots, fault: Fault) -> bool:
     """Whether theirs came to refer to it."""
     change = three.there.rows.get(fault.table, {}).get(fault.key)
     new = three.theirs.named(fault.table, change.new) if change else None

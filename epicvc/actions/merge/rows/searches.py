@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.database.sqlite.schema.virtual import exact, owners
 from epicvc.errors import Refused
 
 
-def require_one_writer(three: Three) -> None:
+def require_one_writer(three: ThreeSnapshots) -> None:
     """Stop where both sides changed the tables that hold an index, which cannot be merged row by row.
 
     Raises:

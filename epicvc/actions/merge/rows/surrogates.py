@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.merge.snapshots.states import SnapshotState
 from epicvc.database.backend import Reader
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
 from epicvc.errors import Refused
@@ -25,7 +25,9 @@ class Surrogates:
         final: a state with the schema of the merged database, whose columns rows are read in.
     """
 
-    def __init__(self, mapping: DocumentMapping, ours: State, reader: Reader | None, final: State) -> None:
+    def __init__(
+        self, mapping: DocumentMapping, ours: SnapshotState, reader: Reader | None, final: SnapshotState
+    ) -> None:
         self._ours = ours
         self._final = final
         self._reader = reader

@@ -8,14 +8,14 @@ from epicvc.actions.merge.rows.plainrows import Versions, merge_row
 from epicvc.actions.merge.rows.searches import require_one_writer
 from epicvc.actions.merge.rows.surrogates import Surrogates
 from epicvc.actions.merge.snapshots.merged import Emit
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.shared.difference import key_text
 from epicvc.actions.shared.session import Session
 from epicvc.database.documents.values import stored_default
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key, encode_row
 from epicvc.database.tables import TableInfo
 from epicvc.errors import Refused
-from epicvc.merge.threeway import Context
+from epicvc.merge.threeway import MergeContext
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 from epicvc.repo.history.objects import DatabaseState
@@ -39,7 +39,9 @@ class TableMerge:
         emit: the rows to write; those of merged documents are put in by others.
     """
 
-    def __init__(self, session: Session, three: Three, context: Context, surrogates: Surrogates, emit: Emit) -> None:
+    def __init__(
+        self, session: Session, three: ThreeSnapshots, context: MergeContext, surrogates: Surrogates, emit: Emit
+    ) -> None:
         self._sink = session.staging
         self._reader = session.reader
         self._mapping: Mapping = session.repo.config.mapping

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
 from epicvc.actions.merge.snapshots.merged import Emit
-from epicvc.actions.merge.snapshots.three import Three
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.origin.words import OURS, THEIRS
 from epicvc.actions.shared.difference import key_text
 from epicvc.database.backend import Reader
@@ -22,7 +22,7 @@ from epicvc.repo.rows.rows import NamedRow
 _Rows: TypeAlias = Mapping[bytes, "NamedRow | None"]
 
 
-def require_unique(reader: Reader, mapping: DocumentMapping, three: Three, emit: Emit, tell: Tell) -> None:
+def require_unique(reader: Reader, mapping: DocumentMapping, three: ThreeSnapshots, emit: Emit, tell: Tell) -> None:
     """Check the rows that a merge writes against each other and against those that ours changed.
 
     No other row can have such a value: whatever neither branch changed was there beside the rows of both.
@@ -63,7 +63,7 @@ def _clashes(rows: _Rows, columns: tuple[str, ...]) -> Iterator[tuple[bytes, byt
         seen[values] = key
 
 
-def _whose(three: Three, table: str, columns: tuple[str, ...], key: bytes, row: NamedRow | None) -> str:
+def _whose(three: ThreeSnapshots, table: str, columns: tuple[str, ...], key: bytes, row: NamedRow | None) -> str:
     """The branch that has the values."""
     ours = three.ours.row(table, key)
     same = ours is not None and row is not None and all(ours.get(name) == row.get(name) for name in columns)
@@ -72,7 +72,7 @@ def _whose(three: Three, table: str, columns: tuple[str, ...], key: bytes, row: 
 
 def place_of(
     mapping: DocumentMapping,
-    three: Three,
+    three: ThreeSnapshots,
     table: str,
     columns: tuple[str, ...],
     key: bytes,
@@ -104,7 +104,7 @@ def place_of(
     return label.child(fields[0]) if len(columns) == len(fields) == 1 else label
 
 
-def _epic(epics: TableMap, three: Three, emit: Emit, surrogate: SQLValue) -> str | None:
+def _epic(epics: TableMap, three: ThreeSnapshots, emit: Emit, surrogate: SQLValue) -> str | None:
     for row in emit.get(epics.table, {}).values():
         if row is not None and row.get(epics.id) == surrogate:
             return natural_text(row.get(epics.key))

@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from epicvc.actions.merge.snapshots.contents import Contents
 from epicvc.actions.merge.snapshots.owners import Owners
-from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.merge.snapshots.states import SnapshotState
 from epicvc.database.documents.values import key_text
 from epicvc.model.mapping import Mapping
 from epicvc.repo.files.filestree import changed_files
@@ -57,7 +57,7 @@ Rows = dict[str, dict[bytes, RowChange]]
 """Changed rows of every table, by key."""
 
 
-def changed_rows(source: ObjectSource, old: State, new: State) -> Rows:
+def changed_rows(source: ObjectSource, old: SnapshotState, new: SnapshotState) -> Rows:
     """The rows that differ between two states."""
     before, after = (state.snapshot.database.tables if state.snapshot.database else tree.EMPTY for state in (old, new))
     found: Rows = {}
@@ -67,7 +67,7 @@ def changed_rows(source: ObjectSource, old: State, new: State) -> Rows:
     return found
 
 
-class Comparison:
+class TreeComparison:
     """The comparison of two states.
 
     Args:
@@ -85,8 +85,8 @@ class Comparison:
         source: ObjectSource,
         contents: Contents,
         mapping: Mapping,
-        old: State,
-        new: State,
+        old: SnapshotState,
+        new: SnapshotState,
         owners: tuple[Owners, Owners] | None,
     ) -> None:
         self._source = source

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from epicvc.merge.threeway import Chosen, Conflict, Context, Decide, same
+from epicvc.merge.threeway import Chosen, Conflict, Decide, MergeContext, same
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 
 
-class Decisions:
+class MergeDecisions:
     """Asks for each conflict, and remembers what was said.
 
     Args:
@@ -32,7 +32,7 @@ class Decisions:
             self.decided.setdefault(conflict.label, (conflict, chosen))
         return chosen
 
-    def context(self, kept: dict[tuple[str, ...], str] | None = None) -> Context:
+    def context(self, kept: dict[tuple[str, ...], str] | None = None) -> MergeContext:
         """A merge that asks here.
 
         Args:
@@ -45,7 +45,7 @@ class Decisions:
                 kept.setdefault(label.path, _whose(conflict, chosen))
             return chosen
 
-        return Context(decide=ask, whole=self._whole)
+        return MergeContext(decide=ask, whole=self._whole)
 
 
 def _is_task(label: Label) -> bool:

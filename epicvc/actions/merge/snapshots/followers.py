@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from epicvc.actions.merge.snapshots.changes import RowChange, Rows
-from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.merge.snapshots.states import SnapshotState
 from epicvc.database.backend import Reader
 from epicvc.database.batches import batches
 from epicvc.database.documents.values import key_text
@@ -20,7 +20,7 @@ from epicvc.model.mapping import Mapping
 
 
 def followers(
-    reader: Reader, mapping: Mapping, old: State, new: State, rows: Rows, others: Iterable[Rows]
+    reader: Reader, mapping: Mapping, old: SnapshotState, new: SnapshotState, rows: Rows, others: Iterable[Rows]
 ) -> dict[bytes, RowChange]:
     """The rows of tasks that did not change between two states, and whose epic has another key.
 
@@ -45,7 +45,7 @@ def followers(
     }
 
 
-def _renamed(mapping: Mapping, old: State, new: State, rows: Rows) -> Iterable[SQLValue]:
+def _renamed(mapping: Mapping, old: SnapshotState, new: SnapshotState, rows: Rows) -> Iterable[SQLValue]:
     """The surrogate keys of epics that have another key in the later state."""
     epics = mapping.epics
     for change in rows.get(epics.table, {}).values():

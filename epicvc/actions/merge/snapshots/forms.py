@@ -14,7 +14,7 @@ from msgspec import Struct, field
 
 from epicvc.actions.merge.snapshots.changes import RowChange, Rows
 from epicvc.actions.merge.snapshots.columnnames import Column, Values, match_columns, same_value
-from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.merge.snapshots.states import SnapshotState
 from epicvc.actions.merge.snapshots.whole import is_birth_time, is_touch_time
 from epicvc.actions.origin.words import OURS, THEIRS
 from epicvc.actions.shared.difference import key_text
@@ -56,7 +56,7 @@ Forms = Mapping[str, Form]
 """By table, for those whose form is not the merged one's."""
 
 
-def forms_between(reader: Reader, base: State, final: State) -> Forms:
+def forms_between(reader: Reader, base: SnapshotState, final: SnapshotState) -> Forms:
     """How rows of the base's schema are read in another schema.
 
     Args:
@@ -77,7 +77,7 @@ def forms_between(reader: Reader, base: State, final: State) -> Forms:
     return result
 
 
-def _form(reader: Reader, base: State, final: State, old: TableInfo, new: TableInfo) -> Form:
+def _form(reader: Reader, base: SnapshotState, final: SnapshotState, old: TableInfo, new: TableInfo) -> Form:
     before, after = _columns(reader, old), _columns(reader, new)
 
     def pairs() -> Iterator[tuple[Values, Values]]:
@@ -114,7 +114,9 @@ def _pairs(one: Iterator[tuple[bytes, bytes]], other: Iterator[tuple[bytes, byte
             yield row, there[1]
 
 
-def require_no_loss(base: State, ours: State, theirs: State, changed: Mapping[str, Rows]) -> None:
+def require_no_loss(
+    base: SnapshotState, ours: SnapshotState, theirs: SnapshotState, changed: Mapping[str, Rows]
+) -> None:
     """Stop where a branch wrote what the merged tables have no place for.
 
     Args:
@@ -134,7 +136,13 @@ def require_no_loss(base: State, ours: State, theirs: State, changed: Mapping[st
 
 
 def _require_place(
-    base: State, state: State, table: str, form: Form, rows: Mapping[bytes, RowChange], who: str, other: str
+    base: SnapshotState,
+    state: SnapshotState,
+    table: str,
+    form: Form,
+    rows: Mapping[bytes, RowChange],
+    who: str,
+    other: str,
 ) -> None:
     lost: dict[str, list[str]] = {}
     written = False

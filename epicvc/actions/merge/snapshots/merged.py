@@ -15,7 +15,7 @@ Emit = dict[str, dict[bytes, NamedRow | None]]
 """Rows to write, by table and key; ``None`` deletes."""
 
 
-class Documents(Struct, frozen=True):
+class MergedDocuments(Struct, frozen=True):
     """One epic in the three states, and merged.
 
     Attributes:

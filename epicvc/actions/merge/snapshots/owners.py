@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from collections.abc import Mapping as MappingABC
 from typing import Protocol
 
-from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.merge.snapshots.states import SnapshotState
 from epicvc.database.backend import Reader
 from epicvc.database.batches import batches
 from epicvc.database.documents.values import key_text
@@ -66,7 +66,7 @@ class Owners:
     """
 
     def __init__(
-        self, state: State, mapping: Mapping, like: EpicKeys, changed: MappingABC[bytes, bytes | None]
+        self, state: SnapshotState, mapping: Mapping, like: EpicKeys, changed: MappingABC[bytes, bytes | None]
     ) -> None:
         self._state = state
         self._mapping = mapping

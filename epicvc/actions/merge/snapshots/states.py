@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from epicvc.actions.merge.snapshots.forms import Forms
 
 
-class State:
+class SnapshotState:
     """One of the three states.
 
     Args:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from epicvc.actions.merge.snapshots.changes import Changes, Comparison, Place, RowChange, Rows, changed_rows
+from epicvc.actions.merge.snapshots.changes import Changes, Place, RowChange, Rows, TreeComparison, changed_rows
 from epicvc.actions.merge.snapshots.contents import Contents
 from epicvc.actions.merge.snapshots.followers import followers
 from epicvc.actions.merge.snapshots.forms import forms_between, require_no_loss
 from epicvc.actions.merge.snapshots.owners import LiveKeys, Owners
-from epicvc.actions.merge.snapshots.states import State
+from epicvc.actions.merge.snapshots.states import SnapshotState
 from epicvc.actions.origin.words import OURS, THEIRS
 from epicvc.actions.shared.session import Session
 from epicvc.database.backend import Reader
@@ -19,7 +19,7 @@ from epicvc.repo.history.objects import Snapshot
 from epicvc.store.objects import ObjectId
 
 
-class Three(Struct, frozen=True):
+class ThreeSnapshots(Struct, frozen=True):
     """The states of a merge and what differs between them.
 
     Attributes:
@@ -33,9 +33,9 @@ class Three(Struct, frozen=True):
         contents: what files say.
     """
 
-    base: State
-    ours: State
-    theirs: State
+    base: SnapshotState
+    ours: SnapshotState
+    theirs: SnapshotState
     here: Changes
     there: Changes
     working: Changes
@@ -43,7 +43,7 @@ class Three(Struct, frozen=True):
     contents: Contents
 
     @property
-    def states(self) -> tuple[State, State, State]:
+    def states(self) -> tuple[SnapshotState, SnapshotState, SnapshotState]:
         """Base, ours, theirs."""
         return self.base, self.ours, self.theirs
 
@@ -70,7 +70,7 @@ class Three(Struct, frozen=True):
 
 def three_of(
     session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, schema: ObjectId | None = None
-) -> Three:
+) -> ThreeSnapshots:
     """Compare three states with each other, and with the sides as they are.
 
     Args:
@@ -85,7 +85,7 @@ def three_of(
         Refused: a side wrote what the merged database has no place for.
     """
     sink = session.staging
-    now, *states = (State(sink, found) for found in (session.working.snapshot(), base, ours, theirs))
+    now, *states = (SnapshotState(sink, found) for found in (session.working.snapshot(), base, ours, theirs))
     pairs = ((states[0], states[1]), (states[0], states[2]), (now, states[1]))
     rows = [changed_rows(sink, *pair) for pair in pairs]
     if schema is not None and session.reader is not None:
@@ -104,13 +104,15 @@ def three_of(
                 found.setdefault(mapping.tasks.table, {}).update(more)
     contents = Contents(sink, mapping.links.field if mapping.links else "")
     here, there, working = (
-        Comparison(sink, contents, mapping, *pair, (owners[pair[0]], owners[pair[1]]) if owners else None).run(found)
+        TreeComparison(sink, contents, mapping, *pair, (owners[pair[0]], owners[pair[1]]) if owners else None).run(
+            found
+        )
         for pair, found in zip(pairs, rows, strict=True)
     )
-    return Three(states[0], states[1], states[2], here, there, working, owners is not None, contents)
+    return ThreeSnapshots(states[0], states[1], states[2], here, there, working, owners is not None, contents)
 
 
-def _read_alike(reader: Reader, states: Sequence[State], schema: ObjectId) -> None:
+def _read_alike(reader: Reader, states: Sequence[SnapshotState], schema: ObjectId) -> None:
     """Have the rows of all states read as the merged database has them."""
     base = states[0]
     final = next((state for state in states if _schema_of(state) == schema), None)
@@ -122,11 +124,11 @@ def _read_alike(reader: Reader, states: Sequence[State], schema: ObjectId) -> No
             state.forms = forms
 
 
-def _schema_of(state: State) -> ObjectId | None:
+def _schema_of(state: SnapshotState) -> ObjectId | None:
     return state.snapshot.database.schema if state.snapshot.database else None
 
 
-def _differing(rows: Rows, others: Rows, old: State, new: State) -> Rows:
+def _differing(rows: Rows, others: Rows, old: SnapshotState, new: SnapshotState) -> Rows:
     """The rows that differ where both states are read alike: a migration alone changes none.
 
     Args:
@@ -151,7 +153,11 @@ def _differing(rows: Rows, others: Rows, old: State, new: State) -> Rows:
 
 
 def _read_anew(
-    table: str, rows: Mapping[bytes, RowChange], others: Mapping[bytes, RowChange], old: State, new: State
+    table: str,
+    rows: Mapping[bytes, RowChange],
+    others: Mapping[bytes, RowChange],
+    old: SnapshotState,
+    new: SnapshotState,
 ) -> Iterator[tuple[bytes, RowChange]]:
     """The rows that are the same bytes in both states, and not the same values; but not those that others removed."""
     for key, packed in old.entries(table):
@@ -160,7 +166,9 @@ def _read_anew(
             yield key, RowChange(packed, packed)
 
 
-def _owners(session: Session, now: State, states: Sequence[State], rows: Sequence[Rows]) -> dict[State, Owners] | None:
+def _owners(
+    session: Session, now: SnapshotState, states: Sequence[SnapshotState], rows: Sequence[Rows]
+) -> dict[SnapshotState, Owners] | None:
     """Whose rows are whose in each state; ``None`` where that cannot be told in all of them."""
     mapping, reader = session.repo.config.mapping, session.reader
     base, ours, theirs = states

@@ -37,7 +37,7 @@ class Root(NamedTuple):
     numbered: bool
 
 
-class Place(NamedTuple):
+class PagePlace(NamedTuple):
     """A page of a table's tree.
 
     Attributes:
@@ -57,7 +57,7 @@ ReadPage: TypeAlias = Callable[[int], bytes | None]
 """Returns a page by number, once; raises ``Unfamiliar`` when there is no such page or it was returned before."""
 
 
-def walk(read: ReadPage, root: int, usable: int) -> Iterator[Place]:
+def walk(read: ReadPage, root: int, usable: int) -> Iterator[PagePlace]:
     """Yield every page of a table's tree: each before those below it, and these in the order of their rows.
 
     An overflow page stands for the one row that continues in it.
@@ -74,7 +74,7 @@ def walk(read: ReadPage, root: int, usable: int) -> Iterator[Place]:
     while waiting:
         page, first, last = waiting.pop()
         content = read(page)
-        yield Place(page, first, last, content)
+        yield PagePlace(page, first, last, content)
         if content is None:
             continue
         try:
@@ -120,10 +120,10 @@ def _overflowing(content: bytes, usable: int) -> Iterator[tuple[int, int, int]]:
         yield _signed(row), _WORD.unpack_from(content, at + own)[0], -((own - size) // (usable - 4))
 
 
-def _chain(read: ReadPage, row: int, page: int, count: int) -> Iterator[Place]:
+def _chain(read: ReadPage, row: int, page: int, count: int) -> Iterator[PagePlace]:
     for _ in range(count):
         content = read(page)
-        yield Place(page, row, row, content)
+        yield PagePlace(page, row, row, content)
         if content is None:
             return
         page = _WORD.unpack_from(content)[0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import subprocess
 
     from epicvc.database.sqlite.pages.btree import Root
-    from epicvc.database.sqlite.pages.marks import Changes
+    from epicvc.database.sqlite.pages.marks import PageChanges
 
 WORTH_MARKING: Final = 16 << 20
 """The size in bytes from which reading a database takes longer than starting a process."""
@@ -53,7 +53,7 @@ class HeldFile(Struct, frozen=True):
             yield lambda: wait() or None
 
     @contextmanager
-    def comparing(self, roots: dict[str, Root], mark: bytes) -> Iterator[Callable[[], Changes | None]]:
+    def comparing(self, roots: dict[str, Root], mark: bytes) -> Iterator[Callable[[], PageChanges | None]]:
         """Compare with a mark in the meantime.
 
         The function that is yielded waits for the changes. It returns ``None`` where they cannot be told.
@@ -64,9 +64,9 @@ class HeldFile(Struct, frozen=True):
     @contextmanager
     def _asked(self, roots: dict[str, Root], mark: bytes | None) -> Iterator[Callable[[], bytes]]:
         """Ask the process. The function that is yielded waits for the answer, which is empty where there is none."""
-        from epicvc.database.sqlite.pages.marks import Question
+        from epicvc.database.sqlite.pages.marks import PageQuestion
 
-        question = Question(os.fsencode(self.path.absolute()), self.identity, roots, mark)
+        question = PageQuestion(os.fsencode(self.path.absolute()), self.identity, roots, mark)
         process = _start()
         if process is None:
             yield bytes
@@ -101,10 +101,10 @@ def _tell(process: subprocess.Popen[bytes], question: bytes) -> None:
         stream.close()
 
 
-def _changes(answer: bytes) -> Changes | None:
-    from epicvc.database.sqlite.pages.marks import Changes
+def _changes(answer: bytes) -> PageChanges | None:
+    from epicvc.database.sqlite.pages.marks import PageChanges
 
     try:
-        return decode(answer, type=Changes)
+        return decode(answer, type=PageChanges)
     except MsgspecError:  # there is no answer
         return None

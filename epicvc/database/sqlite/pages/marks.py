@@ -85,7 +85,7 @@ class Mark(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     trees: dict[str, Tree]
 
 
-class Question(msgspec.Struct, array_like=True):
+class PageQuestion(msgspec.Struct, array_like=True):
     """The question to the process.
 
     Attributes:
@@ -101,7 +101,7 @@ class Question(msgspec.Struct, array_like=True):
     mark: bytes | None
 
 
-class Changes(msgspec.Struct, array_like=True):
+class PageChanges(msgspec.Struct, array_like=True):
     """The possible changes since a mark.
 
     Attributes:
@@ -199,10 +199,10 @@ def _tree(file: PageFile, root: Root) -> Tree:
     return Tree(root, pages.tobytes(), first.tobytes(), last.tobytes(), bytes(hashes))
 
 
-def compare(file: PageFile, roots: dict[str, Root], mark: Mark) -> Changes:
+def compare(file: PageFile, roots: dict[str, Root], mark: Mark) -> PageChanges:
     """Find the changes that are possible since a mark was made."""
     if mark.page_size != file.page_size:
-        return Changes({}, worn=True)
+        return PageChanges({}, worn=True)
     told: dict[str, list[tuple[int, int]]] = {}
     unknown = total = read = 0
     for name, root in roots.items():
@@ -217,7 +217,7 @@ def compare(file: PageFile, roots: dict[str, Root], mark: Mark) -> Changes:
             pages = len(tree.numbers)
         total += len(tree.numbers)
         read += pages
-    return Changes(told, worn=unknown > 0 or read * WORN > total)
+    return PageChanges(told, worn=unknown > 0 or read * WORN > total)
 
 
 def _most(tree: Tree) -> int:
@@ -239,7 +239,7 @@ def _touched(tree: Tree, changed: set[int]) -> tuple[list[tuple[int, int]], int]
     return ranges, count
 
 
-def answer(question: Question) -> Changes | Mark | None:
+def answer(question: PageQuestion) -> PageChanges | Mark | None:
     """Make a mark or compare with one; return ``None`` where the file does not allow it."""
     try:
         with _opened(question) as file:
@@ -251,7 +251,7 @@ def answer(question: Question) -> Changes | Mark | None:
 
 
 @contextmanager
-def _opened(question: Question) -> Iterator[PageFile]:
+def _opened(question: PageQuestion) -> Iterator[PageFile]:
     descriptor = os.open(question.path, os.O_RDONLY)
     try:
         found = os.fstat(descriptor)
@@ -264,7 +264,7 @@ def _opened(question: Question) -> Iterator[PageFile]:
 
 def main() -> None:
     """Read a question from standard input, and write the answer if there is one."""
-    question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Question)
+    question = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=PageQuestion)
     found = answer(question)
     if found is not None:
         sys.stdout.buffer.write(msgspec.msgpack.encode(found))

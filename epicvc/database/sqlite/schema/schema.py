@@ -24,7 +24,7 @@ _STORED_AS_COLUMN: Final = 0  # `hidden` of table_xinfo: 1 is a virtual table's,
 _ROWID_COLUMN: Final = -1  # `cid` of the row number among the columns of an index
 
 
-class _Entry(Struct, frozen=True):
+class _SchemaEntry(Struct, frozen=True):
     """One row of ``sqlite_master``."""
 
     kind: str
@@ -106,7 +106,7 @@ class Catalogue(Struct, frozen=True):
             tables, with the reason.
     """
 
-    entries: tuple[_Entry, ...]
+    entries: tuple[_SchemaEntry, ...]
     named: frozenset[str]
     virtual: dict[str, Virtual]
     ignored: frozenset[str]
@@ -120,7 +120,7 @@ class Catalogue(Struct, frozen=True):
             UnsupportedSchema: it holds an entry that is no definition.
         """
         found = connection.execute("SELECT type, name, tbl_name, rootpage, sql FROM main.sqlite_master ORDER BY rowid")
-        entries = tuple(_Entry(*row) for row in found)
+        entries = tuple(_SchemaEntry(*row) for row in found)
         for entry in entries:
             if entry.kind not in PREFIX or not isinstance(entry.name, str) or not isinstance(entry.table, str):
                 raise UnsupportedSchema(str(entry.name), f"unknown schema entry {entry.kind!r}")
@@ -146,7 +146,7 @@ class Catalogue(Struct, frozen=True):
             if entry.kind in {"table", "view"} and fold(entry.name) in self.named | self.unknown.keys()
         }
 
-    def captured(self, exactly: frozenset[str]) -> list[_Entry]:
+    def captured(self, exactly: frozenset[str]) -> list[_SchemaEntry]:
         """Return the captured rows, in their order."""
         left_out = self.ignored | self.unknown.keys()
         for virtual in self.virtual.values():
@@ -199,13 +199,13 @@ def _error(connection: sqlite3.Connection, name: str) -> sqlite3.DatabaseError |
     return None
 
 
-def _beside(entries: Iterable[_Entry], name: str) -> list[str]:
+def _beside(entries: Iterable[_SchemaEntry], name: str) -> list[str]:
     """Return the folded names of an unknown virtual table and of the tables that, by their names, belong to it."""
     begin = fold(name) + "_"
     return [fold(name), *(fold(e.name) for e in entries if e.kind == "table" and fold(e.name).startswith(begin))]
 
 
-def ignored_names(entries: Iterable[_Entry], ignore: frozenset[str]) -> frozenset[str]:
+def ignored_names(entries: Iterable[_SchemaEntry], ignore: frozenset[str]) -> frozenset[str]:
     """Return the folded names of the ignored tables, side tables of ignored virtual tables included."""
     ignored = {fold(name) for name in ignore}
     virtual = {fold(entry.name) for entry in entries if _is_virtual(entry) and fold(entry.name) in ignored}
@@ -222,21 +222,21 @@ def left_out_tables(connection: sqlite3.Connection, ignore: frozenset[str]) -> f
     return frozenset(own | catalogue.left_out.keys())
 
 
-def _is_virtual(entry: _Entry) -> bool:
+def _is_virtual(entry: _SchemaEntry) -> bool:
     return entry.kind == "table" and (not entry.rootpage or fold(entry.sql or "").startswith("create virtual"))
 
 
-def _definition(entry: _Entry) -> Definition:
+def _definition(entry: _SchemaEntry) -> Definition:
     return Definition(entry.name, _text_of(entry))
 
 
-def _text_of(entry: _Entry) -> str:
+def _text_of(entry: _SchemaEntry) -> str:
     if not isinstance(entry.sql, str) or not entry.sql.startswith(PREFIX[entry.kind]):
         raise UnsupportedSchema(entry.name, f"its definition is no CREATE {entry.kind.upper()} statement")
     return entry.sql
 
 
-def _table(connection: sqlite3.Connection, entry: _Entry, indexes: Iterable[Definition]) -> TableInfo:
+def _table(connection: sqlite3.Connection, entry: _SchemaEntry, indexes: Iterable[Definition]) -> TableInfo:
     sql = _text_of(entry)
     described = connection.execute(f"PRAGMA main.table_xinfo({quote_identifier(entry.name)})").fetchall()
     columns = tuple(row[1] for row in described if row[6] == _STORED_AS_COLUMN)
@@ -256,7 +256,7 @@ def _table(connection: sqlite3.Connection, entry: _Entry, indexes: Iterable[Defi
     return table
 
 
-def _virtual(connection: sqlite3.Connection, entry: _Entry, virtual: Virtual) -> TableInfo:
+def _virtual(connection: sqlite3.Connection, entry: _SchemaEntry, virtual: Virtual) -> TableInfo:
     sql = str(entry.sql)
     if not virtual.is_tree:
         return TableInfo(entry.name, sql, (), (), KeyKind.VIRTUAL)
