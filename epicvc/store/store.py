@@ -153,6 +153,7 @@ class Store:
         """Return the objects of a type whose ids begin with the given hexadecimal digits, in order."""
         if not prefix or len(prefix) > 2 * ID_SIZE or not is_hex(prefix.lower()):
             return []
+        # a range of bytes, which the index of ids answers
         low, high = (bytes.fromhex(prefix.lower().ljust(2 * ID_SIZE, digit)) for digit in "0f")
         sql = "SELECT id FROM object WHERE id BETWEEN ? AND ? AND type = ? ORDER BY id"
         return [row[0] for row in self._db.run(sql, (low, high, type))]
@@ -227,6 +228,7 @@ class Store:
         found: list[tuple[Any, ...]] = []
         if prefix and is_hex(prefix):
             sql = f"SELECT seq, {OPERATION_COLUMNS}, crc FROM operation WHERE id BETWEEN ? AND ? LIMIT 2"
+            # g follows f, so that the range holds every id with this beginning
             found = self._db.run(sql, (prefix, prefix + "g"))
         if not found:
             raise NotFound(f"there is no operation {prefix!r}", hint="`epicvc op log` lists them")

@@ -121,6 +121,7 @@ def delete_unreachable(store: Store, reachable: set[ObjectId], oldest: str = "")
     try:
         with store.transaction() as transaction:
             for oid, object_type, stored in store.objects():
+                # No commit leads to a dictionary: unused ones are deleted below, after the objects that needed them.
                 if oid not in reachable and object_type != ObjectType.DICTIONARY:
                     unreachable.append(oid)
                     freed += stored

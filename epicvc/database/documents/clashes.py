@@ -37,6 +37,7 @@ def unique_clash(
     table, own = columns.map.table, quote(columns.map.id)
     for names in sorted(reader.unique_keys(table)):
         wanted = _wanted(reader, columns, names, surrogate, values)
+        # NULL never clashes, and columns that were not written cannot be the reason.
         if not names or None in wanted or not {*names} & values.keys():
             continue
         query = Select(columns=(own,)).from_table(quote(table))

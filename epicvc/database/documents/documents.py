@@ -291,6 +291,7 @@ def _read_tasks(
         if row[3] is None:
             continue  # a row without a key is no task
         parent = row[1]
+        # not setdefault, which would make an empty list for each row
         if parent in result:
             result[parent].append(row)
         else:

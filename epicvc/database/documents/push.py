@@ -184,6 +184,8 @@ class Push:
         for chunk in batches([*keys, *(self._formerly[key] for key in keys if key in self._formerly)]):
             found: dict[SQLValue, str] = {}
             for surrogate, key, alive in self._writer.execute(*query.where_condition(epics.keyed("e", chunk)).build()):
+                # Only exact keys count: under its collation the database may return others. A dead row never hides a
+                # living one.
                 text = key_text(key)
                 if (
                     text is not None
@@ -204,6 +206,7 @@ class Push:
         for surrogate, owner, alive, key in self._writer.execute(*query.build()):
             rows = self._tasks.setdefault(owner, {})
             text = key if type(key) is str and key else key_text(key)
+            # a dead row never hides a living one with the same key
             if text is not None and (alive or text not in rows):
                 rows[text] = _Row(surrogate, owner, bool(alive))
 

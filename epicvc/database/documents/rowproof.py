@@ -1,4 +1,4 @@
-"""Proves that single rows were and became what they should, without reading the epics around them.
+"""Proves that single rows had their old content before a write and have the new one after it, without reading epics.
 
 The proof is good for changes that write columns of existing rows, and nothing else. The caller has to know that nobody
 else has written since the rows were read: only then is a row that no statement touched unchanged.

@@ -126,6 +126,7 @@ class RowWrites:
         """Write some columns of a row. Does nothing where there are no columns."""
         if not values:
             return
+        # Waiting updates of one row are merged, so they get copies of the values.
         if self._waiting.holds(columns, surrogate):
             self._waiting.add(Waiting(columns, surrogate, {**values}, label))
             return

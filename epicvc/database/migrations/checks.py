@@ -107,6 +107,7 @@ def _circle(known: dict[int, Migration]) -> list[int]:
     done: set[int] = set()
     for start in known:
         path: list[int] = []
+        # A stack and no recursion: a chain of dependencies may be longer than Python's stack is deep.
         waiting = [iter([start])]
         while waiting:
             number = next(waiting[-1], None)

@@ -79,6 +79,7 @@ def shape_of(reader: Reader) -> Shape:
             unique = (frozenset(map(str.lower, key)) for key in reader.unique_keys(entry.name))
             tables[name] = TableShape(columns, frozenset(unique))
         elif entry.kind == "index":
+            # unique ones are compared by their columns above, whatever their names
             if not entry.sql.upper().startswith("CREATE UNIQUE"):
                 indexes[name] = " ".join(entry.sql.split())
         else:

@@ -140,6 +140,7 @@ def read_history(reader: Reader) -> History:
     records: list[MigrationRecord] = []
     base = None
     for row in reader.execute(query.sql):
+        # as text, since other tools have kept versions as numbers
         record = MigrationRecord(
             **{name: str(value) for name, value in zip(wanted, row, strict=True) if value is not None}
         )

@@ -73,6 +73,7 @@ def _key(connection: sqlite3.Connection, sql: TableSQL, number: int) -> bytes:
 
 
 def _keys(connection: sqlite3.Connection, sql: TableSQL, condition: str, values: list[SQLValue]) -> Iterator[bytes]:
+    # a key may hold TEXT that is no UTF-8
     connection.text_factory = raw_text
     try:
         rows = connection.execute(f"{sql.select} WHERE {condition}", values).fetchall()

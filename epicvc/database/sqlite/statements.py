@@ -57,7 +57,7 @@ class TableSQL(Struct, frozen=True, dict=True):
 
     @cached_property
     def number(self) -> str:
-        """The name of the row number or of the column that is it, quoted, in a table that is keyed by it."""
+        """The column that numbers the rows of a table keyed by a number, quoted: the key column, or the row number."""
         return self.rowid or quote_identifier(self.table.key[0])
 
     @cached_property

@@ -113,6 +113,7 @@ class TouchLog:
     def _logged(self, sql: TableSQL) -> frozenset[bytes]:
         table = sql.table
         names = [f"k{number}" for number in range(_width(sql))]
+        # a key may hold TEXT that is no UTF-8
         self._connection.text_factory = raw_text
         try:
             rows = self._connection.execute(

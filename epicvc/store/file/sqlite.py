@@ -269,6 +269,7 @@ def _check_format(connection: Connection, *, create: bool) -> None:
         raise NewerFormat(f"the store {connection.path}", version, FORMAT)
     if version < 1:
         raise DamagedStore(str(connection.path), f"it has format {version}")
+    # Nothing but our tables: a trigger or view in the file could change what is read and written.
     if set(connection.run("SELECT type, name, tbl_name, sql FROM sqlite_master")) != _CATALOGUE:
         raise DamagedStore(str(connection.path), "its tables are not those of this format")
 

@@ -1,1 +1,1 @@
-"""The pages of a SQLite file: which of them changed, and which rows they hold."""
+"""Reads the pages of a SQLite file, to find those that changed and the rows that they hold."""

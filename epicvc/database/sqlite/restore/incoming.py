@@ -102,6 +102,7 @@ class _Waiting:
         run = self._connection.execute
         run(f"CREATE TABLE {self._gone} (n INTEGER PRIMARY KEY)")
         run(f"CREATE TABLE {self._new} (n INTEGER PRIMARY KEY, {', '.join(self._cells)})")
+        # an array: a list of Python's integers would take several times the memory
         gone: array[int] = array("q")
         marks = ", ".join("?" * (len(self._cells) + 1))
         many = self._connection.executemany
