@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 
 from msgspec import Struct
 
 from epicvc.base.jsonio import JSON
 from epicvc.merge.keyed import merge_keyed, merge_optional
-from epicvc.merge.threeway import ABSENT, MergeContext, Triple, Value
+from epicvc.merge.threeway import ABSENT, MergeContext, Value
 from epicvc.merge.values import member, merge_by_rule, merge_keys
+from epicvc.merge.versions import Versions
 from epicvc.model.document import UNAGREED, Core, tasks_of
 from epicvc.model.labels import Label, escape
 from epicvc.model.mapping import Mapping, Rule
@@ -30,28 +31,26 @@ class DocumentMerge:
         self._task_rules = {field.name: field.rule for field in mapping.tasks.core}
         self._links = mapping.links.field if mapping.links else None
 
-    def merge(
-        self, context: MergeContext, epic: str, base: Core | None, ours: Core | None, theirs: Core | None
-    ) -> Triple:
+    def merge(self, context: MergeContext, epic: str, cores: Versions[Core | None]) -> Versions[Value]:
         """Merge one epic; ``None`` is an epic that does not exist there.
 
         Args:
             context: what the merge may do; gets the conflicts.
             epic: its id.
-            base: the last agreed core, with its note of what was never agreed on (``UNAGREED``), if any.
-            ours: one side's core.
-            theirs: the other's.
+            cores: the last agreed core, with its note of what was never agreed on (``UNAGREED``), if any; and those
+                of both sides.
 
         Returns:
             What the three are afterwards; the base without a note.
         """
+        base = cores.base
         marks: frozenset[str] = frozenset()
         if base is not None and UNAGREED in base:
             marks = frozenset(cast("list[str]", base[UNAGREED]))
-            base = {name: value for name, value in base.items() if name != UNAGREED}
+            cores = cores._replace(base={name: value for name, value in base.items() if name != UNAGREED})
         merge = _EpicMerge(self._epic_rules, self._task_rules, self._links, base is not None, marks)
-        values = (ABSENT if core is None else cast("Value", core) for core in (base, ours, theirs))
-        return merge_optional(merge.epic, context, Label(epic), *values)
+        values = cores.map(lambda core: ABSENT if core is None else cast("Value", core))
+        return merge_optional(merge.epic, context, Label(epic), values)
 
 
 class _EpicMerge(Struct, frozen=True):
@@ -71,36 +70,37 @@ class _EpicMerge(Struct, frozen=True):
     known: bool
     marks: frozenset[str]
 
-    def epic(self, context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
+    def epic(self, context: MergeContext, label: Label, cores: Versions[Core]) -> Versions[Value]:
         """Merge an epic that both sides have."""
-        results = _merge_fields(self.epic_rules, _OF_EPICS, self._epic_field, context, label, base, ours, theirs)
-        tasks = (tasks_of(base), tasks_of(ours), tasks_of(theirs))
+        fields = _Fields(self.epic_rules, _OF_EPICS, self._epic_field)
+        results = _merge_fields(fields, context, label, cores)
+        tasks = cores.map(tasks_of)
         if any(tasks):
             place = label.child(Mapping.TASKS)
-            unplaced = frozenset(key for task in tasks[0] if self._path(key := cast("str", task["id"])) in self.marks)
-            merged = merge_keyed(self.task, context, place, *tasks, unplaced=unplaced)
-            for core, side in zip(results, (merged.ours, merged.theirs, merged.base), strict=True):
+            unplaced = frozenset(key for task in tasks.base if self._path(key := cast("str", task["id"])) in self.marks)
+            merged = merge_keyed(self.task, context, place, tasks, unplaced=unplaced)
+            for core, side in zip(results, merged, strict=True):
                 if side:
                     core[Mapping.TASKS] = cast("JSON", side)
-        return Triple(*results)
+        return cast("Versions[Value]", results)
 
-    def task(self, context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
+    def task(self, context: MergeContext, label: Label, cores: Versions[Core]) -> Versions[Value]:
         """Merge a task that both sides have."""
-        key = cast("str", ours["id"])
+        base = cores.base
+        key = cast("str", cores.ours["id"])
         path = self._path(key) + "/"
 
         def agreed(name: str) -> bool:
             return "id" in base and path + name not in self.marks
 
         structure = frozenset({"id", self.links or "id"})
-        results = _merge_fields(self.task_rules, structure, agreed, context, label, base, ours, theirs)
+        results = _merge_fields(_Fields(self.task_rules, structure, agreed), context, label, cores)
         for core in results:
             core["id"] = key
-        if self.links:
-            values = (member(core, self.links) for core in (base, ours, theirs))
-            place = label.child(self.links)
-            _put(results, self.links, merge_keys(context, place, *values, agreed=agreed(self.links)))
-        return Triple(*results)
+        if (links := self.links) is not None:
+            values = cores.map(lambda core: member(core, links))
+            _put(results, links, merge_keys(context, label.child(links), values, agreed=agreed(links)))
+        return cast("Versions[Value]", results)
 
     def _epic_field(self, name: str) -> bool:
         return self.known and name not in self.marks
@@ -110,37 +110,44 @@ class _EpicMerge(Struct, frozen=True):
         return f"{Mapping.TASKS}/{escape(task)}"
 
 
-def _merge_fields(
-    rules: dict[str, Rule],
-    structure: frozenset[str],
-    agreed: _Agreed,
-    context: MergeContext,
-    label: Label,
-    *cores: Core,
-) -> tuple[Core, Core, Core]:
-    """Merge the fields of base, ours and theirs; gives those of ours, theirs and base.
+class _Fields(NamedTuple):
+    """The fields of an epic or of a task.
 
-    A field without a rule is free-form: what only the files or only the database know of, where a whole document is
-    merged and not its core alone. ``structure`` is what is no field.
+    Attributes:
+        rules: how each is merged.
+        structure: members that are no fields.
+        agreed: tells whether the base of a field is something that both sides agreed on.
     """
-    results: tuple[Core, Core, Core] = ({}, {}, {})
-    for name, rule in _all_rules(rules, structure, cores).items():
-        base, ours, theirs = (member(core, name) for core in cores)
-        if base is ours and ours is theirs:
-            _put(results, name, Triple(ours, theirs, base))
-            continue
-        if rule is Rule.SET and not agreed(name):
-            rule = Rule.SCALAR  # a three-way set merge needs to know what there was
-        _put(results, name, merge_by_rule(rule, context, label.child(name), base, ours, theirs))
+
+    rules: dict[str, Rule]
+    structure: frozenset[str]
+    agreed: _Agreed
+
+    def all(self, cores: Versions[Core]) -> dict[str, Rule]:
+        """Return the rule of every field that is there.
+
+        A field without a rule is free-form: what only the files or only the database know of, where a whole document
+        is merged and not its core alone.
+        """
+        rules, structure = self.rules, self.structure
+        free = {name: Rule.OBJECT for core in cores for name in core if name not in rules and name not in structure}
+        return {**rules, **free} if free else rules
+
+
+def _merge_fields(fields: _Fields, context: MergeContext, label: Label, cores: Versions[Core]) -> Versions[Core]:
+    results: Versions[Core] = Versions({}, {}, {})
+    base, ours, theirs = cores
+    for name, rule in fields.all(cores).items():
+        values = Versions(member(base, name), member(ours, name), member(theirs, name))
+        if not values.one_object:
+            if rule is Rule.SET and not fields.agreed(name):
+                rule = Rule.SCALAR  # a three-way set merge needs to know what there was
+            values = merge_by_rule(rule, context, label.child(name), values)
+        _put(results, name, values)
     return results
 
 
-def _all_rules(rules: dict[str, Rule], structure: frozenset[str], cores: tuple[Core, ...]) -> dict[str, Rule]:
-    free = {name: Rule.OBJECT for core in cores for name in core if name not in rules and name not in structure}
-    return {**rules, **free} if free else rules
-
-
-def _put(results: tuple[Core, Core, Core], name: str, triple: Triple) -> None:
-    for core, value in zip(results, (triple.ours, triple.theirs, triple.base), strict=True):
+def _put(results: Versions[Core], name: str, values: Versions[Value]) -> None:
+    for core, value in zip(results, values, strict=True):
         if value is not ABSENT:
             core[name] = value

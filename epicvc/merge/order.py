@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
+from epicvc.merge.versions import Versions
 from epicvc.model.document import place
 
 _DIGITS = re.compile(r"([0-9]+)")
@@ -27,29 +28,25 @@ def natural(text: str) -> NaturalKey:
     return tuple((word, len(n := digits.lstrip("0")), n) for word, digits in pairs), text
 
 
-def merge_order(
-    base: Sequence[str], ours: Sequence[str], theirs: Sequence[str], unplaced: Collection[str] = frozenset()
-) -> list[str] | None:
+def merge_order(orders: Versions[list[str]], unplaced: Collection[str] = frozenset()) -> list[str] | None:
     """Merge the relative order of the items that both sides have.
 
     Which of two items comes first is what the side says that changed it; moves that cross, so that no order fits
     all pairs, do not merge.
 
     Args:
-        base: the last agreed order.
-        ours: one side's order.
-        theirs: the other's.
+        orders: the last agreed order, and that of each side.
         unplaced: items of the base whose place in it was never agreed on.
 
     Returns:
         The common items in their merged order, or ``None``.
     """
-    common = set(ours) & set(theirs)
-    mine, other = ([key for key in side if key in common] for side in (ours, theirs))
+    common = set(orders.ours) & set(orders.theirs)
+    base, mine, other = orders.map(lambda side: [key for key in side if key in common])
     if mine == other:
         return mine
     # Who moved is told by what all three have; an item that only the sides know has no place to move from.
-    before = [key for key in base if key in common and key not in unplaced]
+    before = [key for key in base if key not in unplaced]
     placed = set(before)
     mine_placed, other_placed = ([key for key in side if key in placed] for side in (mine, other))
     if (mine_placed != before) != (other_placed != before):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, Flag, auto
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
 from epicvc.base.jsonio import JSON, equal
 from epicvc.errors import UsageError
+from epicvc.merge.versions import Versions
 from epicvc.model.labels import Label
 
 
@@ -30,6 +31,8 @@ ABSENT: Final = _Absent.ABSENT
 
 Value: TypeAlias = "JSON | Literal[_Absent.ABSENT]"
 
+T = TypeVar("T")
+
 
 class Direction(Flag):
     """Which copies may change."""
@@ -37,6 +40,19 @@ class Direction(Flag):
     TO_OURS = auto()
     TO_THEIRS = auto()
     BOTH = TO_OURS | TO_THEIRS
+
+
+def agree(direction: Direction, values: Versions[T], merged: T) -> Versions[T]:
+    """Give a merged value to the copies that may change.
+
+    A copy that may not change has become the base: all that it says is in the merged value, so what the other copy has
+    beyond it is that copy's change.
+    """
+    if direction == Direction.BOTH:
+        return Versions(merged, merged, merged)
+    if direction == Direction.TO_OURS:
+        return Versions(values.theirs, merged, values.theirs)
+    return Versions(values.ours, values.ours, merged)
 
 
 class Chosen(Struct, frozen=True):
@@ -64,14 +80,6 @@ class Conflict(Struct, frozen=True):
     base: Value
     ours: Value
     theirs: Value
-
-
-class Triple(Struct, frozen=True):
-    """What ours, theirs and base are after a merge."""
-
-    ours: Value
-    theirs: Value
-    base: Value
 
 
 Decide: TypeAlias = Callable[[Conflict], "Chosen | None"]
@@ -119,25 +127,13 @@ class MergeContext(Struct):
     conflicts: list[Conflict] = field(default_factory=list)
     decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
 
-    def keep(self, base: Value, ours: Value, theirs: Value) -> Triple:
-        """Leave everything as it is."""
-        return Triple(ours, theirs, base)
+    def agree(self, values: Versions[Value], merged: Value) -> Versions[Value]:
+        """Give the merged value to the copies that may change."""
+        return agree(self.direction, values, merged)
 
-    def agree(self, ours: Value, theirs: Value, merged: Value) -> Triple:
-        """Give the merged value to the copies that may change.
-
-        A copy that may not change has become the base: all that it says is in the merged value, so what the
-        other copy has beyond it is that copy's change.
-        """
-        if self.direction == Direction.BOTH:
-            return Triple(merged, merged, merged)
-        if self.direction == Direction.TO_OURS:
-            return Triple(merged, theirs, theirs)
-        return Triple(ours, merged, ours)
-
-    def choose(self, label: Label, base: Value, ours: Value, theirs: Value) -> Chosen | None:
-        """What is decided for a conflict; an undecided one is reported."""
-        conflict = Conflict(label, base, ours, theirs)
+    def choose(self, label: Label, values: Versions[Value]) -> Chosen | None:
+        """Return what is decided for a conflict; an undecided one is reported."""
+        conflict = Conflict(label, *values)
         chosen = self.decide(conflict)
         if chosen is None:
             self.conflicts.append(conflict)
@@ -145,10 +141,10 @@ class MergeContext(Struct):
             self.decided.append((conflict, chosen))
         return chosen
 
-    def settle(self, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
-        """A conflict: what was decided, else left as it is and reported."""
-        chosen = self.choose(label, base, ours, theirs)
-        return self.keep(base, ours, theirs) if chosen is None else self.agree(ours, theirs, chosen.value)
+    def settle(self, label: Label, values: Versions[Value]) -> Versions[Value]:
+        """Give a conflict the value that was decided; else leave it as it is and report it."""
+        chosen = self.choose(label, values)
+        return values if chosen is None else self.agree(values, chosen.value)
 
 
 def same(one: Value, other: Value) -> bool:
@@ -158,12 +154,13 @@ def same(one: Value, other: Value) -> bool:
     return one is other or equal(one, other)
 
 
-def merge_scalar(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
-    """The trivial rule, for any value taken as a whole."""
+def merge_scalar(context: MergeContext, label: Label, values: Versions[Value]) -> Versions[Value]:
+    """Merge any value as a whole: where one side alone changed it, its value is taken."""
     if not context.selects(label):
-        return context.keep(base, ours, theirs)
+        return values
+    base, ours, theirs = values
     if same(ours, theirs) or same(theirs, base):
-        return context.agree(ours, theirs, ours)
+        return context.agree(values, ours)
     if same(ours, base):
-        return context.agree(ours, theirs, theirs)
-    return context.settle(label, base, ours, theirs)
+        return context.agree(values, theirs)
+    return context.settle(label, values)

@@ -12,7 +12,8 @@ from epicvc.base.jsonio import JSON
 from epicvc.merge.diff3 import diff3_items, diff3_lines, join_lines, joined
 from epicvc.merge.keyed import merge_keyed
 from epicvc.merge.order import merge_order, weave
-from epicvc.merge.threeway import ABSENT, MergeContext, Triple, Value, merge_scalar, same
+from epicvc.merge.threeway import ABSENT, MergeContext, Value, merge_scalar, same
+from epicvc.merge.versions import Versions
 from epicvc.model.diff import keyed
 from epicvc.model.document import Core, Tasks, natural_key
 from epicvc.model.labels import Label
@@ -24,7 +25,7 @@ _Keyed: TypeAlias = "dict[str, _Object]"
 _LINE: Final = "\n"
 
 
-def merge_value(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+def merge_value(context: MergeContext, label: Label, values: Versions[Value]) -> Versions[Value]:
     """Merge three values of any shape.
 
     Objects are merged by key. Lists whose items are all objects with an ``id`` are merged by id, other lists by items;
@@ -34,55 +35,50 @@ def merge_value(context: MergeContext, label: Label, base: Value, ours: Value, t
     Args:
         context: what the merge may do; gets the conflicts.
         label: the place.
-        base: what both sides started from; null members of objects are absent (:func:`member`).
-        ours: one side's value.
-        theirs: the other's.
+        values: the three values; null members of objects are absent (:func:`member`).
     """
+    base, ours, theirs = values
     if not context.whole(label):
         if isinstance(ours, dict) and isinstance(theirs, dict):
             # Where the base is of another type both sides replaced it: their choice as a whole, not key by key.
             if base is ABSENT:
-                return merge_objects(context, label, {}, ours, theirs, base_known=False)
+                return merge_objects(context, label, Versions({}, ours, theirs), base_known=False)
             if isinstance(base, dict):
-                return merge_objects(context, label, base, ours, theirs)
+                return merge_objects(context, label, Versions(base, ours, theirs))
         elif isinstance(ours, list) and isinstance(theirs, list):
-            return merge_list(context, label, base, ours, theirs)
+            return _merge_list(context, label, values)
         elif isinstance(base, str) and isinstance(ours, str) and isinstance(theirs, str):
-            return merge_text(context, label, base, ours, theirs)
-    return merge_scalar(context, label, base, ours, theirs)
+            return _merge_text(context, label, values, Versions(base, ours, theirs))
+    return merge_scalar(context, label, values)
 
 
-def merge_by_rule(rule: Rule, context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
+def merge_by_rule(rule: Rule, context: MergeContext, label: Label, values: Versions[Value]) -> Versions[Value]:
     """Merge one field by the rule that the mapping gives it; values of another shape are taken as a whole."""
-    if rule is Rule.SET and not context.whole(label) and all(map(_is_set, (base, ours, theirs))):
-        return _merge_set(context, label, base, ours, theirs)
+    if rule is Rule.SET and not context.whole(label) and all(map(_is_set, values)):
+        return _merge_set(context, label, values)
     if rule in (Rule.OBJECT, Rule.LIST):
-        return merge_value(context, label, base, ours, theirs)
-    if rule is Rule.SCALAR and all(isinstance(value, str) for value in (base, ours, theirs)):
-        return merge_value(context, label, base, ours, theirs)
-    return merge_scalar(context, label, base, ours, theirs)
+        return merge_value(context, label, values)
+    if rule is Rule.SCALAR and all(isinstance(value, str) for value in values):
+        return merge_value(context, label, values)
+    return merge_scalar(context, label, values)
 
 
 # Sets
 
 
-def merge_keys(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value, *, agreed: bool) -> Triple:
+def merge_keys(context: MergeContext, label: Label, values: Versions[Value], *, agreed: bool) -> Versions[Value]:
     """Merge a set of ids that rows hold: without an order, and absent where it is empty.
 
     Args:
         context: what the merge may do; gets the conflicts.
         label: the field.
-        base: the last agreed ids.
-        ours: one side's ids.
-        theirs: the other's.
+        values: the last agreed ids, and those of each side.
         agreed: whether the base is something that both sides agreed on; otherwise different sets conflict.
     """
     if not agreed:
-        triple = merge_scalar(context, label, base, ours, theirs)
-    else:
-        values = ([] if value is ABSENT else value for value in (base, ours, theirs))
-        triple = merge_by_rule(Rule.SET, context, label, *values)
-    return Triple(*map(_as_keys, (triple.ours, triple.theirs, triple.base)))
+        return merge_scalar(context, label, values).map(_as_keys)
+    sets: Versions[Value] = values.map(lambda value: [] if value is ABSENT else value)
+    return merge_by_rule(Rule.SET, context, label, sets).map(_as_keys)
 
 
 def _as_keys(value: Value) -> Value:
@@ -99,47 +95,47 @@ def _is_set(value: Value) -> bool:
     return len(set(cast("list[str]", value))) == len(value)
 
 
-def _merge_set(context: MergeContext, label: Label, base: Value, ours: Value, theirs: Value) -> Triple:
-    """Three-way set merge: a removal on one side wins over "unchanged" on the other; the base's order breaks ties."""
-    if not isinstance(ours, list) or not isinstance(theirs, list):
-        return merge_scalar(context, label, base, ours, theirs)
-    if _settled(base, ours, theirs) or not context.selects(label):
-        return merge_scalar(context, label, base, ours, theirs)
-    mine, other = cast("list[str]", ours), cast("list[str]", theirs)
-    before = cast("list[str]", base) if isinstance(base, list) else []
+def _merge_set(context: MergeContext, label: Label, values: Versions[Value]) -> Versions[Value]:
+    """Merge sets: a removal on one side wins over "unchanged" on the other; the base's order breaks ties."""
+    if not isinstance(values.ours, list) or not isinstance(values.theirs, list):
+        return merge_scalar(context, label, values)
+    if _settled(values) or not context.selects(label):
+        return merge_scalar(context, label, values)
+    sets = values.map(lambda value: cast("list[str]", value) if isinstance(value, list) else [])
+    before, mine, other = sets
     kept = set(mine) & set(other)
     added = (set(mine) ^ set(other)) - set(before)
-    order = merge_order(before, mine, other)
+    order = merge_order(sets)
     if order is None:
         order = [item for item in before if item in kept]
-    return context.agree(ours, theirs, cast("JSON", weave([*kept, *added], order, mine, other)))
+    return context.agree(values, cast("JSON", weave([*kept, *added], order, mine, other)))
 
 
 # Texts
 
 
-def merge_text(context: MergeContext, label: Label, base: str, ours: str, theirs: str) -> Triple:
+def _merge_text(context: MergeContext, label: Label, values: Versions[Value], texts: Versions[str]) -> Versions[Value]:
     """Merge texts: by lines where the base has several."""
-    if _LINE in base and not _settled(base, ours, theirs) and context.selects(label):
-        lines = joined(diff3_lines(base, ours, theirs))
+    if _LINE in texts.base and not _settled(values) and context.selects(label):
+        lines = joined(diff3_lines(*texts))
         if lines:  # without a line there would be an empty text, which nobody wrote
-            return context.agree(ours, theirs, join_lines(lines))
-    return merge_scalar(context, label, base, ours, theirs)
+            return context.agree(values, join_lines(lines))
+    return merge_scalar(context, label, values)
 
 
 # Lists
 
 
-def merge_list(context: MergeContext, label: Label, base: Value, ours: list[JSON], theirs: list[JSON]) -> Triple:
+def _merge_list(context: MergeContext, label: Label, values: Versions[Value]) -> Versions[Value]:
     """Merge lists: by id where all items are objects with one, else by items; where they overlap, it is a conflict."""
-    before, mine, other = _by_id(base), _by_id(ours), _by_id(theirs)
+    before, mine, other = values.map(_by_id)
     if before is not None and mine is not None and other is not None and (before or mine or other):
-        return _merge_items(context, label, base, before, mine, other)
-    if isinstance(base, list) and not _settled(base, ours, theirs) and context.selects(label):
-        items = joined(diff3_items(base, ours, theirs))
+        return _merge_items(context, label, values, Versions(before, mine, other))
+    if isinstance(values.base, list) and not _settled(values) and context.selects(label):
+        items = joined(diff3_items(*cast("Versions[list[JSON]]", values)))
         if items is not None:
-            return context.agree(ours, theirs, items)
-    return merge_scalar(context, label, base, ours, theirs)
+            return context.agree(values, items)
+    return merge_scalar(context, label, values)
 
 
 def _by_id(value: Value) -> _Keyed | None:
@@ -150,50 +146,55 @@ def _by_id(value: Value) -> _Keyed | None:
 
 
 def _merge_items(
-    context: MergeContext, label: Label, whole: Value, base: _Keyed, ours: _Keyed, theirs: _Keyed
-) -> Triple:
+    context: MergeContext, label: Label, values: Versions[Value], items: Versions[_Keyed]
+) -> Versions[Value]:
     """Merge lists of objects with ids.
 
     Nothing notes which places were never agreed on inside a value, as the base of an epic does for its tasks. So an
     order that does not merge is a conflict of the list as a whole: no part of it becomes the base.
     """
+    lists = items.map(lambda side: cast("Tasks", list(side.values())))
+    there = cast("Versions[Value]", lists._replace(base=cast("Tasks", values.base)))
     if not context.touches(label):
-        return context.keep(whole, _items(ours), _items(theirs))
-    orders = (list(base), list(ours), list(theirs))
-    if context.selects(label) and merge_order(*orders) is None:
-        return merge_scalar(context, label, whole, _items(ours), _items(theirs))
-    triple = merge_keyed(_merge_item, context, label, *(cast("Tasks", _items(side)) for side in (base, ours, theirs)))
-    agreed = whole is not ABSENT or triple.base or (context.selects(label) and not ours and not theirs)
-    return triple if agreed else Triple(triple.ours, triple.theirs, ABSENT)
+        return there
+    if context.selects(label) and merge_order(items.map(list)) is None:
+        return merge_scalar(context, label, there)
+    merged = merge_keyed(_merge_item, context, label, lists)
+    nothing = context.selects(label) and not items.ours and not items.theirs
+    agreed = values.base is not ABSENT or merged.base or nothing
+    return merged if agreed else merged._replace(base=ABSENT)
 
 
-def _items(side: _Keyed) -> list[JSON]:
-    return cast("list[JSON]", list(side.values()))
-
-
-def _merge_item(context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
-    return merge_objects(context, label, base, ours, theirs, base_known=bool(base))
+def _merge_item(context: MergeContext, label: Label, items: Versions[Core]) -> Versions[Value]:
+    return merge_objects(context, label, items, base_known=bool(items.base))
 
 
 # Objects
 
 
 def merge_objects(
-    context: MergeContext, label: Label, base: _Object, ours: _Object, theirs: _Object, *, base_known: bool = True
-) -> Triple:
-    """Recurse into an object by key; what neither side touched keeps its place in each copy."""
+    context: MergeContext, label: Label, objects: Versions[_Object], *, base_known: bool = True
+) -> Versions[Value]:
+    """Merge objects key by key; what neither side touched keeps its place in each copy.
+
+    Args:
+        context: what the merge may do; gets the conflicts.
+        label: the place.
+        objects: the three objects.
+        base_known: there is a base; otherwise an empty object stands for it.
+    """
+    base, ours, theirs = objects
     if not context.touches(label):
-        return context.keep(base if base_known else ABSENT, ours, theirs)
-    results: tuple[_Object, _Object, _Object] = ({}, {}, {})
+        return Versions(base if base_known else ABSENT, ours, theirs)
+    results: Versions[_Object] = Versions({}, {}, {})
     for name in dict.fromkeys([*ours, *theirs, *base]):
-        values = (member(side, name) for side in (base, ours, theirs))
-        triple = merge_value(context, label.child(name), *values)
-        for result, value in zip(results, (triple.ours, triple.theirs, triple.base), strict=True):
+        values = Versions(member(base, name), member(ours, name), member(theirs, name))
+        for result, value in zip(results, merge_value(context, label.child(name), values), strict=True):
             if value is not ABSENT:
                 result[name] = value
     # Two objects of which nothing was agreed leave the base without one, unless it was agreed that both are empty.
-    agreed = base_known or results[2] or (context.selects(label) and same(ours, theirs))
-    return Triple(results[0], results[1], results[2] if agreed else ABSENT)
+    agreed = base_known or results.base or (context.selects(label) and same(ours, theirs))
+    return Versions(results.base if agreed else ABSENT, results.ours, results.theirs)
 
 
 def member(value: MappingABC[str, JSON], name: str) -> Value:
@@ -202,6 +203,7 @@ def member(value: MappingABC[str, JSON], name: str) -> Value:
     return ABSENT if inner is None else inner
 
 
-def _settled(base: Value, ours: Value, theirs: Value) -> bool:
-    """Whether the trivial rule says all."""
+def _settled(values: Versions[Value]) -> bool:
+    """Tell whether the rule for whole values says all."""
+    base, ours, theirs = values
     return same(ours, theirs) or same(ours, base) or same(theirs, base)

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from epicvc.base.jsonio import JSON
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Decide, Direction, MergeContext, Triple, undecided
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Decide, Direction, MergeContext, Value, undecided
+from epicvc.merge.versions import Versions
 from epicvc.model.diff import Change, diff_epic
 from epicvc.model.document import Core, same_core, sharing, tasks_of
 from epicvc.model.labels import Label, Selection
@@ -108,18 +109,18 @@ def plan_epic(
     selection = policy.selection
     context = _context(policy)
     merge = DocumentMerge(mapping)
-    seen = _with_own((base, files, db), own)
-    view = _moved_view(policy, context, epic, *seen)
+    seen = _with_own(Versions(base, files, db), own)
+    view = _moved_view(policy, context, epic, seen)
     if view is not None:
-        triple = _merge_moved(merge, policy, context, view)
-        db = core_only(view.cores[2], mapping) if any(own) else view.cores[2]
+        merged = _merge_moved(merge, policy, context, view)
+        db = core_only(view.cores.theirs, mapping) if any(own) else view.cores.theirs
     else:
-        triple = merge.merge(context, epic, *seen)
-    after = [None if value is ABSENT else cast("Core", value) for value in (triple.ours, triple.theirs, triple.base)]
+        merged = merge.merge(context, epic, seen)
+    after = merged.map(lambda value: None if value is ABSENT else cast("Core", value))
     if any(own):
-        after = [core_only(core, mapping) for core in after]
-    new_files, new_db = _recognised(after[0], files, db), _recognised(after[1], db, files)
-    new_base = _recognised(after[2], new_files, new_db, base)
+        after = after.map(lambda core: core_only(core, mapping))
+    new_files, new_db = _recognised(after.ours, files, db), _recognised(after.theirs, db, files)
+    new_base = _recognised(after.base, new_files, new_db, base)
     label = Label(epic)
     if new_base is not None:
         new_base = Notes(label, selection, base, context.conflicts).note(new_base, new_files, new_db)
@@ -143,7 +144,7 @@ def _with_own(cores: Cores, own: tuple[Owned | None, Owned | None]) -> Cores:
     mine, theirs = own
     for edits in own:
         base = edits.beside_base(base) if edits is not None else base
-    return base, mine.beside(files) if mine else files, theirs.beside(db) if theirs else db
+    return Versions(base, mine.beside(files) if mine else files, theirs.beside(db) if theirs else db)
 
 
 def _recognised(core: Core | None, *known: Core | None) -> Core | None:
@@ -160,9 +161,7 @@ def _context(policy: Policy) -> MergeContext:
     return MergeContext(policy.direction, selection.selects, selection.touches, policy.decide, policy.policies.whole)
 
 
-def _moved_view(
-    policy: Policy, context: MergeContext, epic: str, base: Core | None, files: Core | None, db: Core | None
-) -> MovedView | None:
+def _moved_view(policy: Policy, context: MergeContext, epic: str, cores: Cores) -> MovedView | None:
     """What there is to know of moved tasks; ``None`` where the epic has nothing to do with any."""
     moves = policy.moves
     items = moves.concerning(epic)
@@ -174,26 +173,24 @@ def _moved_view(
         where = context if conflict.label.root == epic else _context(policy)
         if not policy.selection.selects(conflict.label):
             return None
-        return where.choose(conflict.label, conflict.base, conflict.ours, conflict.theirs)
+        return where.choose(conflict.label, Versions(conflict.base, conflict.ours, conflict.theirs))
 
     courses = [course(item, policy.direction, ask) for item in items]
-    view = MovedView(epic, (base, files, db), courses, policy.direction, moves.links)
-    return replace(view, cores=(base, files, view.settled()))
+    view = MovedView(epic, cores, courses, policy.direction, moves.links)
+    return replace(view, cores=cores._replace(theirs=view.settled()))
 
 
-def _merge_moved(merge: DocumentMerge, policy: Policy, context: MergeContext, view: MovedView) -> Triple:
+def _merge_moved(merge: DocumentMerge, policy: Policy, context: MergeContext, view: MovedView) -> Versions[Value]:
     """Merge an epic that tasks leave or come to, or whose tasks depend on one with another id now."""
 
-    def task(owner: str, *versions: Core | None) -> Triple:
+    def task(owner: str, versions: Cores) -> Versions[Value]:
         # The fields of a task that stays in several epics are merged in the plan of each, and reported once.
         where = context if owner == view.epic else _context(policy)
-        base, ours, theirs = (_alone(core) for core in versions)
-        merged = merge.merge(where, owner, base, ours, theirs)
-        found = (tasks_of(cast("Core", side)) for side in (merged.ours, merged.theirs, merged.base))
-        return Triple(*(cast("JSON", tasks[0]) if tasks else ABSENT for tasks in found))
+        found = merge.merge(where, owner, versions.map(_alone)).map(lambda side: tasks_of(cast("Core", side)))
+        return found.map(lambda tasks: cast("JSON", tasks[0]) if tasks else ABSENT)
 
     seen = view.before()
-    merged = unmerged(*seen) if view.waits else merge.merge(context, view.epic, *seen)
+    merged = unmerged(seen) if view.waits else merge.merge(context, view.epic, seen)
     return view.after(merged, task)
 
 

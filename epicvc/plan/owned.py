@@ -18,7 +18,7 @@ from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as Document
 
-Versions: TypeAlias = "tuple[Core, Core]"
+BeforeAndNow: TypeAlias = "tuple[Core, Core]"
 """What was edited, as it was and as it is now: members by name, none where there is nothing."""
 
 
@@ -30,8 +30,8 @@ class Owned(Struct, frozen=True):
         tasks: those of each task, by id.
     """
 
-    epic: Versions = ({}, {})
-    tasks: Mapping[str, Versions] = field(default_factory=dict)
+    epic: BeforeAndNow = ({}, {})
+    tasks: Mapping[str, BeforeAndNow] = field(default_factory=dict)
 
     def beside_base(self, core: Core | None) -> Core | None:
         """The agreed core with what was edited, as it was."""
@@ -46,7 +46,7 @@ class Owned(Struct, frozen=True):
             return None
         whole = {**core, **self.epic[number]}
         if self.tasks and Document.TASKS in core:
-            none: Versions = ({}, {})
+            none: BeforeAndNow = ({}, {})
             tasks = [{**task, **self.tasks.get(cast("str", task["id"]), none)[number]} for task in tasks_of(core)]
             whole[Document.TASKS] = cast("JSON", tasks)
         return whole

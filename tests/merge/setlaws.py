@@ -9,6 +9,7 @@ from typing import TypeAlias, cast
 from support.plans import State, states
 
 from epicvc.merge.threeway import Decide, Direction, preferring, undecided
+from epicvc.merge.versions import Versions
 from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
 from epicvc.plan.epic import Outcome, Policy, plan_epic
@@ -100,7 +101,7 @@ def plan_set(
     base: State, ours: State, theirs: State, direction: Direction, *, unique: bool, decide: Decide = undecided
 ) -> Outcomes:
     cores = {name: (base.get(name), ours.get(name), theirs.get(name)) for name in sorted({*base, *ours, *theirs})}
-    places = [found for name, three in cores.items() if (found := Places.of(name, *three)) is not None]
+    places = [found for name, three in cores.items() if (found := Places.of(name, Versions(*three))) is not None]
 
     def owners(keys: Collection[str]) -> set[str]:
         return {

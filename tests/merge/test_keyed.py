@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from epicvc.merge.keyed import merge_keyed
-from epicvc.merge.threeway import Direction, MergeContext, Triple
+from epicvc.merge.threeway import Direction, MergeContext, Value
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core, Tasks
 from epicvc.model.labels import Label
 
@@ -16,8 +17,8 @@ TASKS = Label("5", ("tasks",))
 orders = st.lists(st.sampled_from("abcdef"), unique=True)
 
 
-def inside(context: MergeContext, label: Label, base: Core, ours: Core, theirs: Core) -> Triple:
-    return context.agree(ours, theirs, ours)
+def inside(context: MergeContext, label: Label, values: Versions[Core]) -> Versions[Value]:
+    return context.agree(cast("Versions[Value]", values), cast("Value", values.ours))
 
 
 def items(keys: list[str]) -> Tasks:
@@ -28,8 +29,8 @@ def ids(value: object) -> list[str]:
     return [cast("str", item["id"]) for item in cast("Tasks", value)]
 
 
-def merge(base: list[str], ours: list[str], theirs: list[str], context: MergeContext) -> Triple:
-    return merge_keyed(inside, context, TASKS, *map(items, (base, ours, theirs)))
+def merge(base: list[str], ours: list[str], theirs: list[str], context: MergeContext) -> Versions[Value]:
+    return merge_keyed(inside, context, TASKS, Versions(base, ours, theirs).map(items))
 
 
 @given(orders, orders, orders)
@@ -74,10 +75,10 @@ def test_a_direction_leaves_the_other_list_alone(base: list[str], ours: list[str
 def test_an_item_whose_place_was_never_agreed_on_has_not_moved() -> None:
     context = MergeContext()
     lists = (items(list("axb")), items(list("axb")), items(list("abx")))
-    merge_keyed(inside, context, TASKS, *lists, unplaced=frozenset("x"))
+    merge_keyed(inside, context, TASKS, Versions(*lists), unplaced=frozenset("x"))
     assert [(c.base, c.ours, c.theirs) for c in context.conflicts] == [
         (["a", "b"], ["a", "x", "b"], ["a", "b", "x"]),
     ]
     settled = MergeContext()
-    result = merge_keyed(inside, settled, TASKS, *lists)
+    result = merge_keyed(inside, settled, TASKS, Versions(*lists))
     assert not settled.conflicts and ids(result.ours) == list("abx")

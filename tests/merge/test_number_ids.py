@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from epicvc.base.jsonio import parse
 from epicvc.merge.threeway import MergeContext
 from epicvc.merge.values import merge_value
+from epicvc.merge.versions import Versions
 from epicvc.model.diff import diff
 from epicvc.model.document import item_key
 from epicvc.model.labels import Label, parse_label
@@ -29,7 +30,7 @@ ITEMS = st.lists(st.builds(lambda key, v: {"id": key, "v": v}, IDS, st.integers(
 @given(ITEMS, ITEMS, ITEMS)
 def test_any_ids(base: Any, ours: Any, theirs: Any) -> None:
     context = MergeContext()
-    triple = merge_value(context, Label("1", ("goals",)), base, ours, theirs)
+    triple = merge_value(context, Label("1", ("goals",)), Versions(base, ours, theirs))
     for conflict in context.conflicts:
         assert parse_label(str(conflict.label)) == conflict.label
     if not context.conflicts:
@@ -45,7 +46,7 @@ def test_each_side_adds_and_edits(keys: list[Any], data: st.DataObject) -> None:
     ours = [{**item, "v": 1} for item in base] + [{"id": key} for key in keys[split::2]]
     theirs = [{**item, "w": 2} for item in base] + [{"id": key} for key in keys[split + 1 :: 2]]
     context = MergeContext()
-    merged: Any = merge_value(context, Label("1", ("goals",)), base, ours, theirs).ours
+    merged: Any = merge_value(context, Label("1", ("goals",)), Versions(base, ours, theirs)).ours
     assert not context.conflicts
     assert {item_key(item["id"]) for item in merged} == {item_key(key) for key in keys}
     assert [item for item in merged if "v" in item] == [{**item, "v": 1, "w": 2} for item in base]
@@ -78,6 +79,6 @@ def test_a_number_and_its_text_are_one_id() -> None:
     """With both in one list no item can be told by its id: the list is merged by items like any other."""
     base = [{"id": 1}, {"id": "1"}]
     context = MergeContext()
-    merged = merge_value(context, Label("1", ("goals",)), base, [*base, {"id": 2}], [{"id": 0}, *base])
+    merged = merge_value(context, Label("1", ("goals",)), Versions(base, [*base, {"id": 2}], [{"id": 0}, *base]))
     assert json.dumps(merged.ours) == json.dumps([{"id": 0}, *base, {"id": 2}])
     assert not context.conflicts

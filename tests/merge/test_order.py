@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from epicvc.merge import order as module
 from epicvc.merge.order import merge_order, natural, weave
+from epicvc.merge.versions import Versions
 
 orders = st.lists(st.sampled_from("abcdefg"), unique=True)
 same_items = st.permutations("abcdef")
@@ -35,12 +36,12 @@ same_items = st.permutations("abcdef")
 )
 def test_only_crossing_moves_do_not_merge(base: str, ours: str, theirs: str, expected: str | None) -> None:
     wanted = None if expected is None else list(expected)
-    assert merge_order(base, ours, theirs) == merge_order(base, theirs, ours) == wanted
+    assert merge_order(Versions(base, ours, theirs)) == merge_order(Versions(base, theirs, ours)) == wanted
 
 
 @given(same_items, same_items, same_items)
 def test_each_pair_stands_as_whoever_changed_it_says(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    merged = merge_order(base, ours, theirs)
+    merged = merge_order(Versions(base, ours, theirs))
     if merged is None:
         assert base != ours != theirs != base
         return
@@ -52,22 +53,22 @@ def test_each_pair_stands_as_whoever_changed_it_says(base: list[str], ours: list
 
 @given(orders, orders, orders)
 def test_sides_are_treated_alike(base: list[str], ours: list[str], theirs: list[str]) -> None:
-    assert merge_order(base, ours, theirs) == merge_order(base, theirs, ours)
+    assert merge_order(Versions(base, ours, theirs)) == merge_order(Versions(base, theirs, ours))
     everything = {*base, *ours, *theirs}
     assert weave(everything & {*base, *ours, *theirs}, base, ours, theirs) == weave(everything, base, theirs, ours)
 
 
 def test_a_stretch_too_long_to_compare_is_left_to_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert merge_order("1234", "4123", "1423") is not None
+    assert merge_order(Versions("1234", "4123", "1423")) is not None
     monkeypatch.setattr(module, "_BLOCK", 3)
-    assert merge_order("1234", "4123", "1423") is None
-    assert merge_order("1234", "2134", "1243") == list("2143")
+    assert merge_order(Versions("1234", "4123", "1423")) is None
+    assert merge_order(Versions("1234", "2134", "1243")) == list("2143")
 
 
 def test_a_long_order_with_moves_at_both_ends() -> None:
     base = [str(n) for n in range(5000)]
     ours, theirs = [base[3], *base[:3], *base[4:]], [*base[:-3], base[-1], base[-3], base[-2]]
-    assert merge_order(base, ours, theirs) == [*ours[:10], *theirs[10:]]
+    assert merge_order(Versions(base, ours, theirs)) == [*ours[:10], *theirs[10:]]
 
 
 @pytest.mark.parametrize(

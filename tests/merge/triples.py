@@ -15,8 +15,9 @@ from typing import TypeAlias, cast
 
 from epicvc.base.jsonio import JSON, dumps_canonical, equal
 from epicvc.merge.document import DocumentMerge
-from epicvc.merge.threeway import ABSENT, Conflict, Direction, MergeContext, Triple, Value
+from epicvc.merge.threeway import ABSENT, Conflict, Direction, MergeContext, Value
 from epicvc.merge.values import merge_value
+from epicvc.merge.versions import Versions
 from epicvc.model.document import UNAGREED, Core, read_file_epic, same_core, tasks_of
 from epicvc.model.edit import new_file
 from epicvc.model.labels import Label
@@ -51,9 +52,9 @@ def check_value(maker: Maker) -> None:
     ours, theirs = maker.edited(base), maker.edited(base)
     label = Label("value")
 
-    def merge(b: Value, o: Value, t: Value) -> tuple[Triple, list[Conflict]]:
+    def merge(b: Value, o: Value, t: Value) -> tuple[Versions[Value], list[Conflict]]:
         context = MergeContext()
-        return merge_value(context, label, b, o, t), context.conflicts
+        return merge_value(context, label, Versions(b, o, t)), context.conflicts
 
     for side in (ours, theirs):
         for found, conflicts in (merge(base, side, base), merge(base, base, side), merge(base, side, side)):
@@ -148,9 +149,9 @@ def check_whole(maker: Maker) -> None:
     base = maker.with_extras(maker.core())
     ours, theirs = (maker.with_extras(maker.edited_core(base)) for _ in range(2))
 
-    def merge(b: Core, o: Core, t: Core) -> tuple[Triple, list[Conflict]]:
+    def merge(b: Core, o: Core, t: Core) -> tuple[Versions[Value], list[Conflict]]:
         context = MergeContext()
-        return DocumentMerge(BUILTIN).merge(context, "5", b, o, t), context.conflicts
+        return DocumentMerge(BUILTIN).merge(context, "5", Versions(b, o, t)), context.conflicts
 
     for found, conflicts in (merge(base, ours, base), merge(base, base, ours), merge(base, ours, ours)):
         require(not conflicts and equal(plain(found.ours), cast("JSON", ours)), "extra keys: one side alone changed")

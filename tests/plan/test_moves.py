@@ -9,6 +9,7 @@ from support.plans import State, states
 
 from epicvc.base.jsonio import JSON
 from epicvc.merge.threeway import ABSENT, Decide, Direction, preferring, undecided
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core, same_core, tasks_of
 from epicvc.model.mapping import BUILTIN
 from epicvc.plan.epic import Outcome, Policy, plan_epic
@@ -36,7 +37,7 @@ def plan(
 ) -> dict[str, Outcome]:
     epics = sorted({*base, *files, *db})
     cores = {name: (base.get(name), files.get(name), db.get(name)) for name in epics}
-    places = [found for name in epics if (found := Places.of(name, *cores[name])) is not None]
+    places = [found for name in epics if (found := Places.of(name, Versions(*cores[name]))) is not None]
     moves = find_moves(places, cores.__getitem__, LINKS, unique=unique)
     policy = Policy(direction, moves=moves, decide=decide)
     return {name: plan_epic(BUILTIN, policy, name, *cores[name]) for name in epics}

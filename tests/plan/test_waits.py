@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from epicvc.merge.threeway import Direction
+from epicvc.merge.versions import Versions
 from epicvc.model.labels import Label
 from epicvc.model.mapping import BUILTIN
 from epicvc.plan.epic import Policy, plan_epic
@@ -95,7 +96,7 @@ def test_an_epic_that_may_be_in_a_file_is_not_made_again() -> None:
 
 
 def test_a_task_that_is_elsewhere_has_not_gone() -> None:
-    item = Moved((("1", "b"), ("2", "b"), ("1", "b")), ({}, {}, {}))
+    item = Moved(Versions(("1", "b"), ("2", "b"), ("1", "b")), Versions({}, {}, {}))
     found = waits("1", core("a", "b"), core("a"), core("a", "b"), Moves([item]), (BLIND, CLEAR))
     assert found == ()
 

@@ -18,6 +18,7 @@ from epicvc.actions.merge.documents.loading import Epic
 from epicvc.actions.merge.documents.relinking import DOCUMENTS, PARTS, ROWS, documents_of, relink
 from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.merge.threeway import Chosen, Conflict, Decide, Direction
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core, tasks_of, with_tasks
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as Document
@@ -102,16 +103,15 @@ def _found(
 ) -> tuple[Moved, ...]:
     """The moved tasks of files, of rows or of what was agreed."""
     views = {epic: _view(found, part, mapping) for epic, found in epics.items()}
-    places = (Places.of(epic, *view) for epic, view in views.items())
+    places = (Places.of(epic, view) for epic, view in views.items())
     known = [found for found in places if found is not None]
     links = mapping.links.field if mapping.links else None
     return find_moves(known, views.__getitem__, links, owners=owners, unique=unique, renamed=renamed).items
 
 
-def _view(epic: Epic, part: str, mapping: Document) -> tuple[Core | None, Core | None, Core | None]:
+def _view(epic: Epic, part: str, mapping: Document) -> Versions[Core | None]:
     """An epic's cores: what the files alone and the database alone know does not tell whether two tasks are one."""
-    base, ours, theirs = (core_part(found, mapping) for found in documents_of(epic, part))
-    return base, ours, theirs
+    return Versions(*(core_part(found, mapping) for found in documents_of(epic, part)))
 
 
 def _part(epics: Epics, items: Collection[Moved]) -> None:

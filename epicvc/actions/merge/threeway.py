@@ -39,6 +39,7 @@ from epicvc.database.documents.documents import living_tasks
 from epicvc.errors import InvalidField, InvalidFile, InvalidJSON
 from epicvc.merge.graph import GraphFault, Tell
 from epicvc.merge.threeway import Chosen, Conflict, Decide, MergeContext
+from epicvc.merge.versions import Versions
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.plan.moves.moves import OURS, THEIRS
@@ -103,34 +104,35 @@ def merge_snapshots(
     if base.database and ours.database and theirs.database:
         schema = merged_schema(session.staging, base.database, ours.database, theirs.database)
 
-    def merge(session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot) -> Merged:
-        return _Merge(session, three_of(session, base, ours, theirs, schema), schema, decide, tell).run()
+    def merge(session: Session, states: Versions[Snapshot]) -> Merged:
+        return _Merge(session, three_of(session, *states, schema), schema, decide, tell).run()
 
+    states = Versions(base, ours, theirs)
     try:
-        return merge(session, base, ours, theirs)
+        return merge(session, states)
     except (InvalidJSON, InvalidFile, InvalidField):
         from epicvc.actions.merge.documents.wholefiles import whole_files  # hardly any commit has such a file
 
-        found = whole_files(session.staging, session.repo.config, base, ours, theirs)
+        found = whole_files(session.staging, session.repo.config, states)
         if not found:
             raise
-        return _beside(session, found, merge, (base, ours, theirs), decide)
+        return _beside(session, found, merge, states, decide)
 
 
 def _beside(
     session: Session,
     files: list[WholeFile],
-    merge: Callable[[Session, Snapshot, Snapshot, Snapshot], Merged],
-    states: tuple[Snapshot, Snapshot, Snapshot],
+    merge: Callable[[Session, Versions[Snapshot]], Merged],
+    states: Versions[Snapshot],
     decide: Decide,
 ) -> Merged:
     """Merge with some files set apart, each of which is one value."""
     from epicvc.actions.merge.documents.wholefiles import merged_files, without
 
     sink = session.staging
-    base, ours, theirs = (replace(state, files=without(sink, state.files, files)) for state in states)
+    others = states.map(lambda state: replace(state, files=without(sink, state.files, files)))
     now = session.working.files.with_root(without(sink, session.working.files.root, files))
-    merged = merge(replace(session, working=replace(session.working, files=now)), base, ours, theirs)
+    merged = merge(replace(session, working=replace(session.working, files=now)), others)
     context = MergeContext(decide=decide)
     changes = list(merged_files(files, context))
     return replace(

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.database.documents.documents import linked_epics, living_tasks
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core, task_in, tasks_of
 from epicvc.model.labels import Label, Selection
 from epicvc.plan.epic import Outcome, Policy
@@ -33,7 +34,7 @@ class MoveWatch(Struct):
         if three.base is None and (three.file is None or three.db is None):
             self.new.append(three.epic)
             return
-        found = Places.of(three.epic, three.base, three.file, three.db)
+        found = Places.of(three.epic, Versions(three.base, three.file, three.db))
         if found is not None:
             self.places.append(found)
 
@@ -54,12 +55,12 @@ class MoveWatch(Struct):
         def load(epic: str) -> Cores:
             (three,) = documents.load([epic])
             threes[epic] = three
-            return three.base, three.file, three.db
+            return Versions(three.base, three.file, three.db)
 
         def defaults(epic: str, key: str) -> frozenset[str]:
             return threes[epic].task_defaults.get(key, frozenset())
 
-        found = (Places.of(epic, *load(epic)) for epic in new)
+        found = (Places.of(epic, load(epic)) for epic in new)
         places = [*self.places, *(place for place in found if place is not None)]
 
         def owners(keys: Collection[str]) -> set[str] | None:
@@ -150,7 +151,7 @@ def contested(documents: Documents, tasks: TaskWatch, elsewhere: TaskWatch) -> l
             continue
         ours, theirs = task_in(documents.file_core(getters[0]), key), _db_task(documents, owner, key)
         if task_in(documents.file_core(owner), key) is None and ours is not None and theirs is not None:
-            found.append(Moved((None, (getters[0], key), (owner, key)), (None, ours, theirs)))
+            found.append(Moved(Versions(None, (getters[0], key), (owner, key)), Versions(None, ours, theirs)))
     return found
 
 

@@ -19,7 +19,7 @@ from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.labels import SIBLINGS
 from epicvc.model.mapping import Mapping, TableMap
 from epicvc.plan.file.wholefile import of_file
-from epicvc.plan.owned import Owned, Versions
+from epicvc.plan.owned import BeforeAndNow, Owned
 from epicvc.repo.documents import Documents, Three
 from epicvc.repo.files.filestree import parse_file
 from epicvc.repo.rows.rows import CapturedRows, NamedRow
@@ -57,8 +57,8 @@ class OwnEdits:
         if three.file is None or three.base is None or tracked is None:
             return None
         now: Core | None = None
-        epic: Versions = ({}, {})
-        tasks: dict[str, Versions] = {}
+        epic: BeforeAndNow = ({}, {})
+        tasks: dict[str, BeforeAndNow] = {}
         for key in _missing(three.base, three.file, three.db):
             step = self._seen.step(DB, names, key)
             if step is None:
@@ -104,8 +104,8 @@ class OwnEdits:
         if three.rows is None or three.db is None or three.base is None or state is None:
             return None
         now, names = CapturedRows(self._source, state), _names(three)
-        epic: Versions = ({}, {})
-        tasks: dict[str, Versions] = {}
+        epic: BeforeAndNow = ({}, {})
+        tasks: dict[str, BeforeAndNow] = {}
         surrogates = {str(row[3]): row[2] for row in three.rows.tasks}
         for key in _missing(three.base, three.db, three.file):
             step = self._seen.step(FILES, names, key)
@@ -120,7 +120,7 @@ class OwnEdits:
 
     def _row_edits(
         self, table: TableMap, epic: Names, task: str | None, step: HistoryStep, now: CapturedRows, surrogate: SQLValue
-    ) -> Versions:
+    ) -> BeforeAndNow:
         new = now.by_surrogate(table, surrogate)
         if new is None:  # the table is not captured by its surrogate key, as a view is not
             return {}, {}
@@ -151,7 +151,7 @@ def _without_note(base: Core) -> Core:
     return {name: value for name, value in base.items() if name != UNAGREED}
 
 
-def _compared(before: Core, now: Core) -> Versions:
+def _compared(before: Core, now: Core) -> BeforeAndNow:
     """The members that differ, tasks apart; null is absence."""
     names = [name for name in dict.fromkeys([*before, *now]) if name not in (Mapping.TASKS, "id")]
     differing = [name for name in names if not equal(before.get(name), now.get(name))]
@@ -163,6 +163,6 @@ def _by_id(core: Core) -> dict[str, Core]:
     return {cast("str", task["id"]): task for task in tasks_of(core)}
 
 
-def _owned(epic: Versions, tasks: dict[str, Versions]) -> Owned | None:
+def _owned(epic: BeforeAndNow, tasks: dict[str, BeforeAndNow]) -> Owned | None:
     edited = {key: versions for key, versions in tasks.items() if any(versions)}
     return Owned(epic, edited) if any(epic) or edited else None

@@ -17,6 +17,7 @@ from epicvc.files.format.rewrite import rewrite
 from epicvc.merge.document import DocumentMerge
 from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Decide, MergeContext, Value, undecided
 from epicvc.merge.values import merge_value
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core, epic_body, natural_key, read_file_epic, tasks_of
 from epicvc.model.labels import Label, escape
 from epicvc.model.mapping import BUILTIN
@@ -70,7 +71,7 @@ def merge_files(
             texts = []  # nearly an epic: merged by its shape
         if texts:
             return _merge_epics(context, *texts)
-    return _merge_shapes(context, ours, mine, old, other)
+    return _merge_shapes(context, ours, Versions(old, mine, other))
 
 
 def _something(decide: Decide) -> Decide:
@@ -91,13 +92,15 @@ def same_epic(*values: JSON) -> bool:
 
 def _merge_epics(context: MergeContext, ours: Text | None, base: Text | None, theirs: Text | None) -> FileMerge:
     assert ours is not None  # only the base may be missing
-    before, mine, other = (None if text is None else of_file(text.file, BUILTIN) for text in (base, ours, theirs))
+    texts = Versions(base, ours, theirs)
+    cores = texts.map(lambda text: None if text is None else of_file(text.file, BUILTIN))
     epic = ours.file.id
-    if _ids(before) == _ids(mine) == _ids(other):
-        merged = DocumentMerge(BUILTIN).merge(context, epic, before, mine, other).ours
+    ids = cores.map(_ids)
+    if ids.base == ids.ours == ids.theirs:
+        merged = DocumentMerge(BUILTIN).merge(context, epic, cores).ours
         conflicts: Iterable[Conflict] = context.conflicts
     else:
-        merged, conflicts = _with_other_ids(context, epic, before, mine, other)
+        merged, conflicts = _with_other_ids(context, epic, cores)
     data = merged_bytes(BUILTIN, cast("Core", merged), base, ours, theirs, form_of_ours=True)
     assert data is not None  # there is ours
     return FileMerge(data, tuple((str(conflict.label), conflict) for conflict in conflicts))
@@ -107,16 +110,13 @@ def _ids(core: Core | None) -> set[JSON]:
     return {task["id"] for task in tasks_of(core or {})}
 
 
-def _with_other_ids(
-    context: MergeContext, epic: str, base: Core | None, ours: Core | None, theirs: Core | None
-) -> tuple[Value, Iterable[Conflict]]:
+def _with_other_ids(context: MergeContext, epic: str, cores: Versions[Core | None]) -> tuple[Value, Iterable[Conflict]]:
     """Merge an epic in which tasks came, went, or got other ids."""
     from epicvc.plan.epic import Policy, plan_epic
     from epicvc.plan.moves.findmoves import Places, find_moves  # seldom needed, by a command that has to start fast
 
-    cores = (base, ours, theirs)
     links = BUILTIN.links.field if BUILTIN.links else None
-    moves = find_moves(filter(None, [Places.of(epic, *cores)]), lambda _: cores, links, unique=False)
+    moves = find_moves(filter(None, [Places.of(epic, cores)]), lambda _: cores, links, unique=False)
     outcome = plan_epic(BUILTIN, Policy(decide=context.decide, moves=moves), epic, *cores)
     return cast("Value", outcome.files), outcome.conflicts
 
@@ -124,15 +124,16 @@ def _with_other_ids(
 # Any JSON
 
 
-def _merge_shapes(context: MergeContext, raw: bytes, ours: JSON, base: Value, theirs: JSON) -> FileMerge:
+def _merge_shapes(context: MergeContext, raw: bytes, shapes: Versions[Value]) -> FileMerge:
     """Merge by shape. To the engine a null member is an absent one; here it is a value, so something stands for it."""
     null = "null\0"
-    known = [value for value in (ours, base, theirs) if value is not ABSENT]
+    ours = cast("JSON", shapes.ours)
+    known = [value for value in shapes if value is not ABSENT]
     taken = {text for value in known for text in _texts(value)}
     while null in taken:
         null += "\0"
-    values = (ABSENT if value is ABSENT else cast("Value", _put_null(value, null)) for value in (base, ours, theirs))
-    merged = merge_value(context, Label(""), *values).ours
+    values = shapes.map(lambda value: ABSENT if value is ABSENT else cast("Value", _put_null(value, null)))
+    merged = merge_value(context, Label(""), values).ours
     assert merged is not ABSENT  # two are there, and nobody chose nothing
     result = _take_null(merged, null)
     conflicts = tuple((_pointer(found.label), _plain(found, null)) for found in context.conflicts)

@@ -11,6 +11,7 @@ from typing import TypeAlias, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core, tasks_of
 from epicvc.plan.moves.likeness import alike, pairs
 from epicvc.plan.moves.moves import BASE, OURS, THEIRS, At, Cores, Moved, Moves, TaskAt
@@ -32,10 +33,10 @@ class Places(Struct, frozen=True):
     theirs: frozenset[str]
 
     @classmethod
-    def of(cls, epic: str, base: Core | None, ours: Core | None, theirs: Core | None) -> Places | None:
+    def of(cls, epic: str, cores: Cores) -> Places | None:
         """``None`` where all three have the same tasks."""
-        keys = [frozenset(cast("str", task["id"]) for task in tasks_of(core or {})) for core in (base, ours, theirs)]
-        common = keys[0] & keys[1] & keys[2]
+        keys = cores.map(lambda core: frozenset(cast("str", task["id"]) for task in tasks_of(core or {})))
+        common = keys.base & keys.ours & keys.theirs
         found = cls(epic, *(side - common for side in keys))
         return found if found.base or found.ours or found.theirs else None
 
@@ -111,12 +112,12 @@ class _Finder:
         known: set[TaskAt] = set()
         for source in sorted({*found[OURS], *found[THEIRS]} - self._doubtful):
             ours, theirs = (found[number].get(source) or self._still(number, source) for number in (OURS, THEIRS))
-            places = (source, ours, theirs)
+            places = Versions[At](source, ours, theirs)
             base = self._task(BASE, source)
             other = self._task(THEIRS, theirs, base)
             read = self._task(THEIRS, theirs) or {}
             defaults = {name: value for name, value in read.items() if name not in (other or read)}
-            item = Moved(places, (base, self._task(OURS, ours, base), other), defaults)
+            item = Moved(places, Versions(base, self._task(OURS, ours, base), other), defaults)
             if self._free(item):
                 known |= {at for at in places if at is not None}
                 yield item if self._welcome(item) else replace(item, welcome=False)
@@ -132,7 +133,8 @@ class _Finder:
             if len(added[OURS][key]) == len(added[THEIRS][key]) == 1:
                 ours, theirs = ((added[number][key][0], key) for number in (OURS, THEIRS))
                 if ours != theirs:
-                    yield Moved((None, ours, theirs), (None, self._task(OURS, ours), self._task(THEIRS, theirs)))
+                    tasks = Versions(None, self._task(OURS, ours), self._task(THEIRS, theirs))
+                    yield Moved(Versions(None, ours, theirs), tasks)
 
     def _added(self, number: int, known: set[TaskAt]) -> dict[str, list[str]]:
         result: dict[str, list[str]] = {}

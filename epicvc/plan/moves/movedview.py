@@ -14,14 +14,15 @@ from typing import TypeAlias, cast
 from msgspec import Struct, field
 
 from epicvc.base.jsonio import JSON
-from epicvc.merge.threeway import ABSENT, Direction, Triple, Value
+from epicvc.merge.threeway import ABSENT, Direction, Value
+from epicvc.merge.versions import Versions
 from epicvc.model.document import UNAGREED, Core, Tasks, tasks_of, with_tasks
 from epicvc.model.labels import escape
 from epicvc.model.mapping import Mapping as Document
 from epicvc.plan.moves.lineup import Lineup
 from epicvc.plan.moves.moves import BASE, OURS, THEIRS, At, Cores, Course
 
-MergeTask: TypeAlias = "Callable[[str, Core | None, Core | None, Core | None], Triple]"
+MergeTask: TypeAlias = "Callable[[str, Cores], Versions[Value]]"
 """Merges three versions of one task, given its epic."""
 
 _Put: TypeAlias = "tuple[Course, Core]"
@@ -83,11 +84,11 @@ class MovedView(Struct, frozen=True):
         seen = [None if side is None else [self._relinked(task, names) for task in side] for side in tasks]
         base, ours, theirs = (self._with_tasks(number, seen[number]) for number in _COPIES)
         new = [course for course in arriving if not self._is_here(course.item.places[BASE])]
-        return _unplaced(base, new), ours, theirs
+        return Versions(_unplaced(base, new), ours, theirs)
 
-    def after(self, triple: Triple, merge_task: MergeTask) -> Triple:
-        """What becomes of the three, given what the merge made of what it saw."""
-        values = [triple.base, triple.ours, triple.theirs]
+    def after(self, merged_view: Versions[Value], merge_task: MergeTask) -> Versions[Value]:
+        """Return what becomes of the three, given what the merge made of what it saw."""
+        values = list(merged_view)
         back: tuple[list[_Put], list[_Put], list[_Put]] = ([], [], [])
         for course in self.courses:
             staying = [number for number in _COPIES if self._is_here(course.after[number])]
@@ -100,8 +101,7 @@ class MovedView(Struct, frozen=True):
         for number in _COPIES:
             if back[number]:
                 values[number] = self._put_back(number, values[number], back[number])
-        base, ours, theirs = (self._called(number, values[number]) for number in _COPIES)
-        return Triple(ours, theirs, base)
+        return Versions(*(self._called(number, values[number]) for number in _COPIES))
 
     def settled(self) -> Core | None:
         """What the database says of the epic, its new tasks read against the base of where they were.
@@ -159,13 +159,12 @@ class MovedView(Struct, frozen=True):
     def _merged(self, course: Course, merge_task: MergeTask) -> tuple[Value, Value, Value]:
         """The fields of a task that stays in several places: base, ours, theirs."""
         if course.item.follows:
-            base, ours, theirs = (ABSENT if version is None else cast("Value", version) for version in course.versions)
-            return base, ours, theirs
+            return course.versions.map(lambda version: ABSENT if version is None else cast("Value", version))
         epic, key = course.owner
         names = self._canonical(course.item.epics)
-        versions = (version and self._relinked({**version, "id": key}, names) for version in course.versions)
-        triple = merge_task(epic, *versions)
-        return triple.base, triple.ours, triple.theirs
+        return merge_task(
+            epic, course.versions.map(lambda version: version and self._relinked({**version, "id": key}, names))
+        )
 
     def _whole(self, course: Course, number: int, task: Core) -> Core:
         """A task that stays in a copy, as that has it."""
@@ -266,10 +265,10 @@ class MovedView(Struct, frozen=True):
         return {**task, self.links: before[self.links]}
 
 
-def unmerged(base: Core | None, ours: Core | None, theirs: Core | None) -> Triple:
-    """Three copies that stay as they are."""
-    known = None if base is None else _without(base, UNAGREED)
-    return Triple(*(ABSENT if core is None else cast("JSON", core) for core in (ours, theirs, known)))
+def unmerged(cores: Cores) -> Versions[Value]:
+    """Return three copies that stay as they are."""
+    known = None if cores.base is None else _without(cores.base, UNAGREED)
+    return cores._replace(base=known).map(lambda core: ABSENT if core is None else cast("JSON", core))
 
 
 def _id(at: At, otherwise: str) -> str:

@@ -10,12 +10,13 @@ deleted, it is one conflict, at the task.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias, TypeVar, cast
+from typing import Final, TypeAlias, cast
 
 from msgspec import Struct, field
 
 from epicvc.errors import InvalidField
-from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction, Value
+from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Direction, Value, agree
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
@@ -26,12 +27,10 @@ TaskAt: TypeAlias = tuple[str, str]
 At: TypeAlias = "TaskAt | None"
 """Where a task is; ``None`` where it is nowhere."""
 
-Cores: TypeAlias = "tuple[Core | None, Core | None, Core | None]"
+Cores: TypeAlias = "Versions[Core | None]"
 """Base, ours and theirs, of an epic or a task."""
 
 Ask: TypeAlias = Callable[[Conflict], "Chosen | None"]
-
-_T = TypeVar("_T")
 
 BASE: Final = 0
 OURS: Final = 1
@@ -55,7 +54,7 @@ class Moved(Struct, frozen=True, eq=False):
         alone: whether no other epic has a task of one of its ids, so that dependencies of any epic mean this task.
     """
 
-    places: tuple[At, At, At]
+    places: Versions[At]
     versions: Cores
     defaults: Core = field(default_factory=dict)
     fallbacks: Core = field(default_factory=dict)
@@ -105,26 +104,23 @@ class Moved(Struct, frozen=True, eq=False):
         return len({key for _, key in self.everywhere}) > 1
 
     @property
-    def wanted(self) -> tuple[At, At, At]:
+    def wanted(self) -> Versions[At]:
         """What base, ours and theirs say of its place, where what merges is merged."""
         epic, key = self._part(0), self._part(1)
-        base, ours, theirs = (at and (epic or at[0], key or at[1]) for at in self.places)
-        return base, ours, theirs
+        return self.places.map(lambda at: at and (epic or at[0], key or at[1]))
 
     @property
     def name(self) -> str:
         """The id that it should have: the agreed one, or else the base's."""
         return self._part(1) or self.source[1]
 
-    def waiting(self, direction: Direction) -> tuple[At, At, At]:
+    def waiting(self, direction: Direction) -> Versions[At]:
         """Where base, ours and theirs have it while nobody decided; an id that merges does not wait."""
-        _, ours, theirs = (at[1] if at else "" for at in self.places)
         name = self._part(1)
         if name is None:
             return self.places
-        names = _agree(direction, ours, theirs, name)
-        base, mine, other = (at and (at[0], key) for at, key in zip(self.places, names, strict=True))
-        return base, mine, other
+        names = agree(direction, self.places.map(lambda at: at[1] if at else ""), name)
+        return Versions(*(at and (at[0], key) for at, key in zip(self.places, names, strict=True)))
 
     def conflict(self) -> Conflict:
         """The conflict about its place: the values are places, as labels."""
@@ -155,7 +151,7 @@ class Course(Struct, frozen=True, eq=False):
 
     item: Moved
     target: At
-    after: tuple[At, At, At]
+    after: Versions[At]
     versions: Cores
 
     @property
@@ -195,8 +191,7 @@ def course(item: Moved, direction: Direction, ask: Ask) -> Course:
         target = item.wanted[number]
         if item.follows:
             return Course(item, target, *_followed(item, number, direction))
-    _, ours, theirs = item.places
-    return Course(item, target, _agree(direction, ours, theirs, target), versions)
+    return Course(item, target, agree(direction, item.places, target), versions)
 
 
 def chosen_place(conflict: Conflict, chosen: Chosen) -> int:
@@ -220,19 +215,10 @@ def is_place(conflict: Conflict) -> bool:
     return is_task and len(known) > 1 and all(isinstance(value, str) for value in known)
 
 
-def _followed(item: Moved, number: int, direction: Direction) -> tuple[tuple[At, At, At], Cores]:
+def _followed(item: Moved, number: int, direction: Direction) -> tuple[Versions[At], Cores]:
     """Places and versions where a side's task is taken whole."""
-    _, ours, theirs = item.places
-    _, mine, other = item.versions
-    chosen = item.versions[number]
-    return _agree(direction, ours, theirs, item.wanted[number]), _agree(direction, mine, other, chosen)
-
-
-def _agree(direction: Direction, ours: _T, theirs: _T, merged: _T) -> tuple[_T, _T, _T]:
-    """Base, ours and theirs afterwards, as :meth:`epicvc.merge.threeway.Context.agree` has them."""
-    if direction == Direction.BOTH:
-        return merged, merged, merged
-    return (theirs, merged, theirs) if direction == Direction.TO_OURS else (ours, ours, merged)
+    places = agree(direction, item.places, item.wanted[number])
+    return places, agree(direction, item.versions, item.versions[number])
 
 
 class Moves:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from epicvc.actions.merge.rows.plainrows import Versions, as_cell, merge_cell
+from epicvc.actions.merge.rows.plainrows import Rows, as_cell, merge_cell
 from epicvc.actions.merge.snapshots.whole import is_touch_time, plain
 from epicvc.base.jsonio import JSON, equal
 from epicvc.database.documents.values import decode, encode
 from epicvc.database.rowcodec import SQLValue
 from epicvc.errors import InvalidRow
 from epicvc.merge.threeway import MergeContext
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Field, TableMap
@@ -20,7 +21,7 @@ from epicvc.repo.rows.rows import NamedRow
 def merged_row(
     table: TableMap,
     label: Label,
-    rows: Versions,
+    rows: Rows,
     merged: Core | None,
     names: dict[str, str],
     whole: str | None,
@@ -55,7 +56,7 @@ def merged_row(
 def _cells(
     table: TableMap,
     label: Label,
-    rows: Versions,
+    rows: Rows,
     merged: Core | None,
     names: dict[str, str],
     defaults: Mapping[str, SQLValue],
@@ -66,23 +67,23 @@ def _cells(
     quiet = MergeContext()  # structure and marks follow the document, which has its own conflicts
     result: NamedRow = {}
     for column in dict.fromkeys([*ours, *theirs]):
-        cells = (base.get(column), ours.get(column), theirs.get(column))
+        cells = Versions(base.get(column), ours.get(column), theirs.get(column))
         spec = fields.get(column)
         if column in base and (column not in ours or column not in theirs):
             continue  # dropped from the table on one side
-        if cells[0] == cells[1] == cells[2]:
-            value = cells[1]
+        if cells.base == cells.ours == cells.theirs:
+            value = cells.ours
         elif merged is None or (_trivial(cells) and (spec is None or spec.name not in table.by_name)):
-            value = merge_cell(quiet, label, column, *cells)
+            value = merge_cell(quiet, label, column, cells)
         elif spec is not None and spec.name in table.by_name:
-            merged_cell = (merge_cell(quiet, label, column, *cells),) if _trivial(cells) else ()
-            known = (*merged_cell, *cells[1:], cells[0])
+            merged_cell = (merge_cell(quiet, label, column, cells),) if _trivial(cells) else ()
+            known = (*merged_cell, cells.ours, cells.theirs, cells.base)
             value = _field_cell(spec, label, merged.get(spec.name), known, defaults.get(column))
         elif column in system:
             chosen = merged.get(system[column])
-            value = as_cell(chosen, (cells[1], cells[2], cells[0]))
+            value = as_cell(chosen, (cells.ours, cells.theirs, cells.base))
         else:
-            value = merge_cell(quiet, label, column, *cells)
+            value = merge_cell(quiet, label, column, cells)
         result[column] = value
     return result
 
@@ -100,7 +101,7 @@ def _as_said(
     return {**row, **cells}
 
 
-def _present(rows: Versions, *, alive: bool) -> NamedRow | None:
+def _present(rows: Rows, *, alive: bool) -> NamedRow | None:
     """A row that one side does not have.
 
     It is there while the document has it. A row that is marked as deleted stays where the other side changed nothing

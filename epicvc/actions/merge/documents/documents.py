@@ -19,6 +19,7 @@ from epicvc.dates.progress import progress_fields
 from epicvc.errors import InvalidRow
 from epicvc.merge.document import DocumentMerge
 from epicvc.merge.threeway import ABSENT, MergeContext
+from epicvc.merge.versions import Versions
 from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.mapping import Mapping
 from epicvc.plan.file.wholefile import core_part, merged_bytes
@@ -74,8 +75,7 @@ class EpicMerge:
         return MergedDocuments(epic.id, base, ours, theirs, rows, epic.names, {**kept, **epic.kept}, still)
 
     def _merged(self, epic: str, wholes: Iterable[Core | None], kept: dict[tuple[str, ...], str]) -> Core | None:
-        base, ours, theirs = shared(wholes)
-        value = self._engine.merge(self._decisions.context(kept), epic, base, ours, theirs).ours
+        value = self._engine.merge(self._decisions.context(kept), epic, Versions(*shared(wholes))).ours
         return None if value is ABSENT else cast("Core", value)
 
     # Files
@@ -143,13 +143,14 @@ class EpicMerge:
         self.entries[epic.id] = entry
 
     def _merged_base(self, epic: Epic) -> Core | None:
-        base, ours, theirs = epic.agreed
+        agreed = Versions(*epic.agreed)
+        base, ours, theirs = agreed
         if same_core(ours, theirs) or same_core(theirs, base):
             return ours
         if same_core(ours, base):
             return theirs
-        plain = [None if core is None else {n: v for n, v in core.items() if n != UNAGREED} for core in epic.agreed]
-        value = self._engine.merge(MergeContext(), epic.id, *plain).ours
+        plain = agreed.map(lambda core: core and {name: value for name, value in core.items() if name != UNAGREED})
+        value = self._engine.merge(MergeContext(), epic.id, plain).ours
         if value is ABSENT:
             return None
         marks = {path for core in (ours, theirs) for path in cast("list[str]", (core or {}).get(UNAGREED) or ())}

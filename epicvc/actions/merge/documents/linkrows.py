@@ -13,6 +13,7 @@ from epicvc.database.documents.values import key_text, literal_default
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_key
 from epicvc.database.tables import KeyKind, TableInfo
 from epicvc.merge.threeway import MergeContext
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core
 from epicvc.model.labels import Label
 from epicvc.model.mapping import LinkMap
@@ -116,7 +117,12 @@ class LinkRows:
         return {
             column: value
             if column in info.key or column == self._links.column
-            else merge_cell(self._context, label.child(column), column, base.get(column), value, theirs.get(column))
+            else merge_cell(
+                self._context,
+                label.child(column),
+                column,
+                Versions(base.get(column), value, theirs.get(column)),
+            )
             for column, value in ours.items()
         }
 

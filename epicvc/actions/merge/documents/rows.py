@@ -7,13 +7,13 @@ from typing import cast
 
 from epicvc.actions.merge.documents.cells import merged_row
 from epicvc.actions.merge.documents.linkrows import LinkRows
-from epicvc.actions.merge.rows.plainrows import Versions
 from epicvc.actions.merge.rows.surrogates import Surrogates
 from epicvc.actions.merge.snapshots.merged import Emit, MergedDocuments
 from epicvc.database.documents.layout import Layout
 from epicvc.database.documents.ordering import numbered, says_order
 from epicvc.database.documents.values import key_text
 from epicvc.database.rowcodec import SQLValue, decode_key
+from epicvc.merge.versions import Versions
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping

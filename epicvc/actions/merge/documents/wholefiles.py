@@ -6,13 +6,13 @@ They are set apart before documents are merged, in all three states, and put bac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from msgspec import Struct
 
 from epicvc.base.jsonio import JSON, parse
 from epicvc.errors import InvalidData
 from epicvc.merge.threeway import ABSENT, MergeContext, Value, merge_scalar, same
+from epicvc.merge.versions import Versions
 from epicvc.model.labels import Label
 from epicvc.model.templates import is_template
 from epicvc.repo.config.config import Config
@@ -20,9 +20,6 @@ from epicvc.repo.files.filestree import changed_files, epic_id_of, parse_file, u
 from epicvc.repo.history.objects import Snapshot
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectType
 from epicvc.store.tree import tree
-
-Blobs = tuple[ObjectId | None, ObjectId | None, ObjectId | None]
-"""A file in base, ours and theirs."""
 
 
 class WholeFile(Struct, frozen=True):
@@ -37,29 +34,29 @@ class WholeFile(Struct, frozen=True):
 
     path: str
     label: Label
-    blobs: Blobs
-    values: tuple[Value, Value, Value]
+    blobs: Versions[ObjectId | None]
+    values: Versions[Value]
 
 
-def whole_files(sink: ObjectSink, config: Config, base: Snapshot, *sides: Snapshot) -> list[WholeFile]:
+def whole_files(sink: ObjectSink, config: Config, states: Versions[Snapshot]) -> list[WholeFile]:
     """The files that a side changed and that some state has as no valid epic.
 
     Args:
         sink: holds the states.
         config: says what an epic is.
-        base: the state that both sides come from.
-        sides: ours and theirs.
+        states: base, ours and theirs.
     """
+    sides, base = (states.ours, states.theirs), states.base
     paths = {path for side in sides for path, *_ in changed_files(sink, base.files, side.files)}
     found = []
     for path in sorted(paths):
-        blobs = cast("Blobs", tuple(tree.get(sink, state.files, path.encode()) for state in (base, *sides)))
+        blobs = Versions(*(tree.get(sink, state.files, path.encode()) for state in states))
         there = [blob for blob in blobs if blob is not None]
         if all(_is_readable(sink, config, path, blob) for blob in there):
             continue
         epic = next((epic for blob in there if (epic := epic_id_of(sink, blob, path)) != path), path)
-        values = tuple(ABSENT if blob is None else _value(sink, blob) for blob in blobs)
-        found.append(WholeFile(path, Label(epic), blobs, cast("tuple[Value, Value, Value]", values)))
+        values: Versions[Value] = blobs.map(lambda blob: ABSENT if blob is None else _value(sink, blob))
+        found.append(WholeFile(path, Label(epic), blobs, values))
     return found
 
 
@@ -71,9 +68,9 @@ def without(sink: ObjectSink, root: ObjectId, files: list[WholeFile]) -> ObjectI
 def merged_files(files: list[WholeFile], context: MergeContext) -> Iterator[tuple[str, ObjectId | None]]:
     """What becomes of each of these files; where both changed it and nobody decides, ours stays."""
     for file in files:
-        result = merge_scalar(context, file.label, *file.values).ours
-        versions = [(file.values[number], file.blobs[number]) for number in (1, 2, 0)]
-        yield file.path, next((blob for value, blob in versions if same(value, result)), file.blobs[1])
+        result = merge_scalar(context, file.label, file.values).ours
+        base, ours, theirs = zip(file.values, file.blobs, strict=True)
+        yield file.path, next((blob for value, blob in (ours, theirs, base) if same(value, result)), file.blobs.ours)
 
 
 def _is_readable(sink: ObjectSink, config: Config, path: str, blob: ObjectId) -> bool:

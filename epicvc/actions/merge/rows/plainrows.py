@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from typing import cast
-
-from msgspec import Struct
+from typing import TypeAlias, cast
 
 from epicvc.actions.merge.snapshots.whole import is_birth_time, is_maker, is_touch_time, plain
 from epicvc.base.jsonio import JSON, equal
 from epicvc.database.rowcodec import SQLValue
 from epicvc.merge.threeway import ABSENT, MergeContext, Value
+from epicvc.merge.versions import Versions
 from epicvc.model.labels import Label
 from epicvc.repo.rows.rows import NamedRow
 
-
-class Versions(Struct, frozen=True):
-    """One row in the three states; ``None`` where it is not."""
-
-    base: NamedRow | None
-    ours: NamedRow | None
-    theirs: NamedRow | None
+Rows: TypeAlias = "Versions[NamedRow | None]"
+"""One row in the three states; ``None`` where it does not exist."""
 
 
-def merge_row(context: MergeContext, label: Label, rows: Versions) -> NamedRow | None:
+def merge_row(context: MergeContext, label: Label, rows: Rows) -> NamedRow | None:
     """The merged row; a conflict that nobody decides keeps ours.
 
     Inserted on both sides under one key with different values, and deleted here and changed there, are conflicts of
     the whole row: neither may be lost without a word. A column that says when the row was last written takes the
     later of two times, one that says when it was made the earlier.
     """
-    base, ours, theirs = rows.base, rows.ours, rows.theirs
+    base, ours, theirs = rows
     if ours == theirs or theirs == base:
         return ours
     if ours == base:
@@ -41,7 +35,7 @@ def merge_row(context: MergeContext, label: Label, rows: Versions) -> NamedRow |
     changed = ours if theirs is None else theirs
     if base is not None and changed is not None and _same_but_touched(base, changed):
         return None  # only written again where the other side deleted it: that is no change to keep
-    chosen = context.choose(label, *(_shown(row) for row in (base, ours, theirs)))
+    chosen = context.choose(label, rows.map(_shown))
     if chosen is None:
         return ours
     return _row(chosen.value, (ours, theirs, base))
@@ -72,20 +66,19 @@ def _comparable(one: SQLValue, other: SQLValue) -> bool:
     return type(one) is type(other) and isinstance(one, str | int | float)
 
 
-def merge_cells(context: MergeContext, label: Label, rows: Versions) -> NamedRow:
+def merge_cells(context: MergeContext, label: Label, rows: Rows) -> NamedRow:
     """A row that all three have, column by column; ours says which columns there are and theirs adds its own."""
     base, ours, theirs = rows.base or {}, rows.ours or {}, rows.theirs or {}
     return {
-        name: merge_cell(context, label.child(name), name, base.get(name), ours.get(name), theirs.get(name))
+        name: merge_cell(context, label.child(name), name, Versions(base.get(name), ours.get(name), theirs.get(name)))
         for name in dict.fromkeys([*ours, *theirs])
         if not (name in base and (name not in ours or name not in theirs))
     }
 
 
-def merge_cell(
-    context: MergeContext, label: Label, column: str, base: SQLValue, ours: SQLValue, theirs: SQLValue
-) -> SQLValue:
-    """One cell."""
+def merge_cell(context: MergeContext, label: Label, column: str, cells: Versions[SQLValue]) -> SQLValue:
+    """Return the merged cell."""
+    base, ours, theirs = cells
     if _same(ours, theirs) or _same(theirs, base):
         return ours
     if _same(ours, base):
@@ -95,7 +88,7 @@ def merge_cell(
             return max(ours, cast("str", theirs))
         if is_birth_time(column):
             return min(ours, cast("str", theirs))
-    chosen = context.choose(label, *(_value(plain(value)) for value in (base, ours, theirs)))
+    chosen = context.choose(label, cells.map(lambda value: _value(plain(value))))
     return ours if chosen is None else as_cell(chosen.value, (ours, theirs, base))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from epicvc.actions.merge.rows.plainrows import Versions, merge_row
+from epicvc.actions.merge.rows.plainrows import merge_row
 from epicvc.actions.merge.rows.searches import require_one_writer
 from epicvc.actions.merge.rows.surrogates import Surrogates
 from epicvc.actions.merge.snapshots.merged import Emit
@@ -16,6 +16,7 @@ from epicvc.database.rowcodec import SQLValue, decode_key, encode_key, encode_ro
 from epicvc.database.tables import TableInfo
 from epicvc.errors import Refused
 from epicvc.merge.threeway import MergeContext
+from epicvc.merge.versions import Versions
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 from epicvc.repo.history.objects import DatabaseState
