@@ -281,7 +281,7 @@ def test_the_history_is_read_once_and_as_far_as_it_must_be(garden: EpicRepo, mon
             states.append(state)
             super().__init__(documents, places_in, state, after)
 
-    monkeypatch.setattr(lastseen, "Step", Counted)
+    monkeypatch.setattr(lastseen, "HistoryStep", Counted)
     assert _conflicts(garden, "sync", "--dry-run") == ["1:tasks/1.1", "2"]
     assert len(states) == 2
 
