@@ -19,6 +19,7 @@ help:
 	@echo "make soak    run the slow tests, then the quick ones with the lowest and the newest versions of what epicvc needs"
 	@echo "             make lowest, make newest: these alone; make test VENV=.venv-3.13 PYTHON=python3.13: another Python"
 	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows (KEEP=1 writes them); LONG=1: laws of merging too;"
+	@echo "             AGAINST=HEAD~10: the rows by another commit of the project, side by side;"
 	@echo "             GROWTH=1000,10000: what grows with the epics and with the change;"
 	@echo "             SERIES=all, or SERIES=blame,undo: that no work grows faster than n log n, in about five minutes"
 	@echo "make profile what each second of the slowest works is spent on; WORK=\"status commit\" for others"
@@ -54,7 +55,7 @@ newest:
 # Imports take up to three times as long where no bytecode may be written.
 bench: $(MEASURING)
 	@env -u PYTHONDONTWRITEBYTECODE $(RUN) -m tests.benchmarks $(if $(N),--epics $(N)) $(if $(ROWS),--rows $(ROWS)) \
-	  $(if $(RUNS),--runs $(RUNS)) $(if $(KEEP),--keep) $(if $(GROWTH),--growth $(GROWTH)) $(if $(SERIES),--series $(SERIES))
+	  $(if $(AGAINST),--against "$(AGAINST)") $(if $(RUNS),--runs $(RUNS)) $(if $(KEEP),--keep) $(if $(GROWTH),--growth $(GROWTH)) $(if $(SERIES),--series $(SERIES))
 	@$(if $(LONG),PYTHONPATH=tests $(RUN) -m tests.merge.triples --count 100000)
 
 profile: $(MEASURING)

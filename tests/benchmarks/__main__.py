@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks import growth, report
+from tests.benchmarks import against, growth, report
 from tests.benchmarks.scene import Scene, size_of
 from tests.benchmarks.series import measuring, table
 from tests.benchmarks.series.rows import BY_NAME as SERIES
@@ -31,6 +31,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--rows", default="", help=f"some of {','.join(BY_NAME)}")
     parser.add_argument("--growth", default="", help="instead of the table: loads of these sizes, as in 1000,10000")
     parser.add_argument("--series", default="", help=f"instead of the table: all, or some of {','.join(SERIES)}")
+    parser.add_argument("--against", default="", help="instead of the table: the rows by another commit, side by side")
     parser.add_argument("--page", action="store_true", help="measure nothing; write the page anew from the JSON")
     parser.add_argument("--keep", action="store_true", help="put the rows among those measured before")
     parser.add_argument("--runs", type=int, default=3, help="how often each work is measured")
@@ -72,6 +73,8 @@ def main() -> int:
         report.write_page(report.read_figures())
     elif asked.series:
         return measure_series(asked.series, keep=asked.keep)
+    elif asked.against:
+        measure_against(asked)
     elif asked.growth:
         measure_growth([int(size) for size in asked.growth.split(",")], asked.runs)
     else:
@@ -115,6 +118,20 @@ def measure_table(asked: argparse.Namespace) -> None:
         report.keep_rows(run, order)
 
 
+def measure_against(asked: argparse.Namespace) -> None:
+    """Every row by another commit too; says why where there is none."""
+    try:
+        name, script = against.built(KEPT.parent, asked.against, KEPT)
+    except against.NoHistory as reason:
+        sys.stdout.write(f"skipped: {reason}\n")
+        return
+    lines = [against.HEAD]
+    with scene_of(asked.epics, alone=True) as now, scene_of(asked.epics, script, alone=True) as then:
+        wanted = set(asked.rows) - {"memory"}
+        lines += [tuple(pair.cells()) for pair in against.compare(now, then, wanted, asked.runs, tell)]
+    sys.stdout.write(f"then: {name}, {asked.epics:,} epics, {asked.runs} runs of each\n{report.plain(lines)}\n")
+
+
 def measure_growth(sizes: list[int], runs: int) -> None:
     """The daily works at several sizes, each written when done; at the middle one, for changes of several sizes."""
     for size in sorted(sizes):
@@ -126,11 +143,11 @@ def measure_growth(sizes: list[int], runs: int) -> None:
 
 
 @contextmanager
-def scene_of(count: int) -> Iterator[Scene]:
+def scene_of(count: int, script: Path | None = None, *, alone: bool = False) -> Iterator[Scene]:
     """A scene that is gone afterwards."""
     load = load_of(count)
     with tempfile.TemporaryDirectory(dir=KEPT, prefix="run-") as scratch:
-        yield Scene(Path(scratch), load, count)
+        yield Scene(Path(scratch), load, count, script, alone=alone)
 
 
 def tell(text: str) -> None:

@@ -30,7 +30,8 @@ is the program's from what else the machine was doing (its load average). A bar 
 beyond the reference's. A bar that does not hold says **missed**.
 `make bench N=1000` measures a smaller load, `make bench ROWS=status,sync` some rows; with `KEEP=1` these are written
 here too, and say when they were measured. `make bench GROWTH=1000,10000` measures what grows with the epics, and
-`make bench SERIES=all` whether anything grows faster than n log n. What the time goes to, and what it would take to
+`make bench SERIES=all` whether anything grows faster than n log n. `make bench AGAINST=HEAD~10` measures the rows by
+another commit of the project, side by side. What the time goes to, and what it would take to
 go further, is in [Performance](performance.md).
 """
 
@@ -86,7 +87,7 @@ def table(rows: list[dict[str, Any]]) -> list[tuple[str, ...]]:
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    shown = _megabytes if row["unit"] == "bytes" else _seconds
+    shown = _megabytes if row["unit"] == "bytes" else seconds
     ours, theirs = row["epicvc"], row["measured_against"]
     beyond = row["unit"] == BEYOND
     absolute = beyond or (row["unit"] == "bytes" and row["ratio"] is None)
@@ -117,7 +118,7 @@ def _figures(measured: Any, shown: Any) -> tuple[str, str, str]:
     return (shown(measured) if measured is not None else "–"), "–", "–"
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
@@ -231,7 +232,7 @@ def _growth_table(rows: list[dict[str, Any]], key: str, noun: str) -> str:
 
 
 def _grown(row: dict[str, Any]) -> str:
-    return f"{_seconds(row['wall'])}, cpu {_seconds(row['cpu'])}, {_megabytes(row['peak'])}"
+    return f"{seconds(row['wall'])}, cpu {seconds(row['cpu'])}, {_megabytes(row['peak'])}"
 
 
 def page(figures: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.load import path_of
-from tests.benchmarks.measure import Command, Sample
+from tests.benchmarks.measure import Command, Sample, interleave
 
 REFERENCES = Path(__file__).parent / "references"
 SMALL = 10
@@ -54,9 +54,15 @@ class Scene:
         scratch: an empty directory for everything.
         load: the directory of epics to copy.
         count: how many epics it has.
+        script: the ``epicvc`` to measure; by default that of this environment.
+        alone: no other program is measured beside it.
     """
 
-    def __init__(self, scratch: Path, load: Path, count: int) -> None:
+    def __init__(
+        self, scratch: Path, load: Path, count: int, script: Path | None = None, *, alone: bool = False
+    ) -> None:
+        self.script = script or Path(sys.executable).with_name("epicvc")
+        self.alone = alone
         self.scratch = scratch
         self.load = load
         self.count = count
@@ -89,20 +95,26 @@ class Scene:
 
     def python(self, *arguments: str, directory: Path | None = None) -> Command:
         """The interpreter that epicvc runs on."""
-        return self.command((sys.executable, *arguments), directory)
+        return self.command((str(self.script.with_name("python")), *arguments), directory)
 
     def epicvc(self, *arguments: str, repo: Path | None = None) -> Command:
         """epicvc as a user starts it."""
-        return self.command((str(Path(sys.executable).with_name("epicvc")), *arguments), repo)
+        return self.command((str(self.script), *arguments), repo)
 
     def shell(self, line: str, directory: Path | None = None) -> Command:
         """A line for the shell."""
         return self.command(("sh", "-e", "-c", line), directory)
 
+    def interleave(
+        self, runs: int, ours: Callable[[], Sample], reference: Callable[[], Sample]
+    ) -> tuple[list[Sample], list[Sample]]:
+        """Run epicvc and its reference in turn; epicvc by itself where nothing else is measured."""
+        return interleave(runs, ours, None if self.alone else reference)
+
     @cached_property
     def restic(self) -> bool:
-        """Whether restic is installed; it has a repository then."""
-        if shutil.which("restic") is None:
+        """Whether restic is installed, and measured; it has a repository then."""
+        if self.alone or shutil.which("restic") is None:
             return False
         self.shell("restic init --quiet").run()
         return True
@@ -127,6 +139,7 @@ class Scene:
     def under_git(self, name: str, *, staged: bool) -> Path:
         """A copy of the small repo's files under git, committed; with one epic edited and staged, or another file."""
         repo = self.scratch / name
+        shutil.rmtree(repo, ignore_errors=True)
         shutil.copytree(self.small / "epics", repo / "epics")
         shutil.copyfile(self.small / "epicvc.toml", repo / "epicvc.toml")
         self.shell("git init -q && git add . && git commit -q -m load && date > notes", repo).run()

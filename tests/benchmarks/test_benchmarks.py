@@ -14,11 +14,12 @@ import pytest
 from support.guard import ROOT
 
 from tests.benchmarks import report
+from tests.benchmarks.against import NoHistory, Pair, built
 from tests.benchmarks.load import path_of, write_load
 from tests.benchmarks.measure import Command, CommandFailed, Sample, interleave, median
 from tests.benchmarks.results import Result, Row
 from tests.benchmarks.scene import REFERENCES, Scene
-from tests.benchmarks.works import ROWS
+from tests.benchmarks.works import BY_NAME, ROWS
 
 
 @pytest.fixture
@@ -173,3 +174,20 @@ def test_the_page_says_what_was_measured() -> None:
     for measured in figures["loads"]:
         names = [row["name"] for row in measured["rows"]]
         assert names == [row.name for row in ROWS if row.name in names]
+
+
+def test_pairs_tell_what_is_slower() -> None:
+    row = BY_NAME["sync"]
+    slow, quick = Sample(1.2, 1.0, 1), Sample(1.0, 1.0, 1)
+    assert Pair(row, [slow], [quick]).cells()[3:] == ["1.20×", "1.00×", "slower"]
+    assert Pair(row, [quick], [slow]).cells()[-1] == "quicker"
+    assert Pair(row, [quick], [quick]).cells()[-1] == "as quick"
+    assert Pair(row, [quick], [], note="one of them cannot do it").cells()[-1] == "one of them cannot do it"
+    assert Pair(row, sizes=([3_000_000], [2_000_000])).cells()[1:] == ["3.0 MB", "2.0 MB", "1.50×", "–", "slower"]
+
+
+def test_no_such_commit(tmp_path: Path) -> None:
+    with pytest.raises(NoHistory, match="no commit nowhere"):
+        built(ROOT, "nowhere", tmp_path)
+    with pytest.raises(NoHistory):
+        built(tmp_path, "HEAD", tmp_path)

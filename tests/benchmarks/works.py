@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 
-from tests.benchmarks.measure import Command, Sample, interleave
+from tests.benchmarks.measure import Command, Sample
 from tests.benchmarks.results import Result, Row
 from tests.benchmarks.scene import REFERENCES, Scene, settle, size_of
 
@@ -92,13 +92,15 @@ def start_up(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     if "import" in wanted:
         ours = scene.python("-c", "import epicvc")
         warm(ours, bare)
-        yield Result(BY_NAME["import"], *interleave(5 * runs, ours.run, bare.run))
+        yield Result(BY_NAME["import"], *scene.interleave(5 * runs, ours.run, bare.run))
     for name, (arguments, reference) in commands.items():
         if name in wanted:
             row = BY_NAME[name]
             ours = scene.epicvc(*arguments, repo=scene.small)
             warm(ours, reference)
-            yield Result(row, *interleave(5 * runs, ours.run, reference.run), note=note if reference is hello else "")
+            yield Result(
+                row, *scene.interleave(5 * runs, ours.run, reference.run), note=note if reference is hello else ""
+            )
 
 
 def by_git(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
@@ -115,12 +117,12 @@ def by_git(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
 
         merge()
         assert ours.read_bytes() not in (fresh, theirs.read_bytes())
-        yield Result(BY_NAME["merge-driver"], *interleave(5 * runs, merge, bare.run))
+        yield Result(BY_NAME["merge-driver"], *scene.interleave(5 * runs, merge, bare.run))
     for name, staged in (("hook", True), ("hook-idle", False)):
         if name in wanted:
             hook = scene.epicvc("hook", "pre-commit", repo=scene.under_git(name, staged=staged))
             warm(hook, bare)
-            yield Result(BY_NAME[name], *interleave(5 * runs, hook.run, bare.run))
+            yield Result(BY_NAME[name], *scene.interleave(5 * runs, hook.run, bare.run))
 
 
 def warm(*commands: Command) -> None:
@@ -139,7 +141,7 @@ def first_sync(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     script = str(REFERENCES / "bare_insert.py")
     reference = scene.python(script, str(scene.files / "epics"), str(schema), str(target))
     warm(reference)
-    ours, theirs = interleave(runs, lambda: scene.run_in(scene.fresh(), "sync"), reference.run)
+    ours, theirs = scene.interleave(runs, lambda: scene.run_in(scene.fresh(), "sync"), reference.run)
     made = counts(scene.files / "framework.db")
     if made != counts(target):
         raise AssertionError(f"the reference does other work: {counts(target)} rows, not {made}")
@@ -183,7 +185,7 @@ def first_commit(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
         settle()
         return scene.shell("git add epics && git commit -q -m load", repo).run()
 
-    mine, theirs = interleave(runs if "first-commit" in wanted else 1, ours, reference)
+    mine, theirs = scene.interleave(runs if "first-commit" in wanted else 1, ours, reference)
     if "first-commit" in wanted:
         yield Result(BY_NAME["first-commit"], mine, theirs)
     if "store" in wanted:
@@ -203,7 +205,7 @@ def looking(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     for _ in range(2):  # the first may only then begin to trust what was written last
         warm(ours, reference)
         settle()
-    yield Result(BY_NAME["status"], *interleave(2 * runs, ours.run, reference.run))
+    yield Result(BY_NAME["status"], *scene.interleave(2 * runs, ours.run, reference.run))
 
 
 def calling(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
@@ -225,7 +227,7 @@ def calling(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
         settle()
     for name, ours in (("call", call), ("program", once.run)):
         if name in wanted:
-            yield Result(BY_NAME[name], *interleave(2 * runs, ours, reference.run))
+            yield Result(BY_NAME[name], *scene.interleave(2 * runs, ours, reference.run))
 
 
 def backing_up(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
@@ -274,7 +276,9 @@ def _committing(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
             compare, start = (
                 partial(scene.run_in, scene.synced, *words) for words in (("diff", "HEAD~1"), ("--help",))
             )
-            mine, theirs = interleave(2, compare, start)  # with a pause before both: after a busy second all is faster
+            mine, theirs = scene.interleave(
+                2, compare, start
+            )  # with a pause before both: after a busy second all is faster
             diff.ours += mine
             diff.theirs += theirs
     scene.run_in(scene.synced, "sync")
@@ -283,7 +287,7 @@ def _committing(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
 
 def _syncing(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
     sync, checkout, compare = Result(BY_NAME["sync"]), Result(BY_NAME["checkout"]), None
-    if "sync" in wanted and shutil.which("sqldiff"):
+    if "sync" in wanted and shutil.which("sqldiff") and not scene.alone:
         compare = scene.shell(f"sqldiff framework.db {scene.changed_copy}", scene.still)
         warm(compare)
     elif "sync" in wanted:
@@ -353,7 +357,7 @@ def enriching(scene: Scene, wanted: Wanted, runs: int) -> Iterator[Result]:
         return command.run()
 
     emptied(enrich)
-    yield Result(BY_NAME["enrich"], *interleave(runs, lambda: emptied(enrich), lambda: emptied(reference)))
+    yield Result(BY_NAME["enrich"], *scene.interleave(runs, lambda: emptied(enrich), lambda: emptied(reference)))
     shutil.rmtree(out)
 
 
