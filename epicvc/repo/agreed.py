@@ -1,7 +1,7 @@
-"""How the database's documents stood to the others the last time: the ids of their cores, and which do not agree.
+"""The remembered agreement: the ids of the cores that the database had, and the epics on which the copies disagreed.
 
-Which epics agree follows from the trees of files, base and rows, all of them named by their content. So it is
-remembered for trees that the store has, and brought up to date by what differs from these
+Which epics agree follows from the trees of files, base and rows, all of them named by their content. So the answer is
+kept for trees that the store has, and brought up to date by what differs from these trees
 (:mod:`epicvc.repo.agreement`).
 """
 
@@ -26,19 +26,19 @@ _unpack = msgspec.msgpack.Decoder(list[str]).decode
 
 
 class Agreement(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
-    """What is known for one state of both sides, in columns: a few bytes an epic.
+    """The cores and disagreements of one state of both sides, in columns: a few bytes an epic.
 
     Attributes:
-        basis: what it depends on beside that state.
-        files: the files tree.
+        basis: the mapping and the setting that the core ids depend on, beside that state.
+        files: the tree of the files.
         base: the base tree.
         schema: the database's schema.
         tables: the tree of its tables.
         packed_epics: the epics that the database has, in MessagePack.
-        cores: the ids of their cores, settled against the base (else the file), one after the other.
-        open: the epics that do not agree, or of which it is not known.
-        unread: those of them whose rows cannot be read.
-        unkeyed: there are rows without a usable key.
+        cores: the ids of the cores of these epics, settled against the base (else the file), one after the other.
+        open: the epics on which files, base and database disagree, or of which that is not known.
+        unread: the open epics whose rows cannot be read.
+        unkeyed: whether there are rows without a usable key.
     """
 
     basis: str
@@ -63,7 +63,7 @@ class Agreement(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
         *,
         unkeyed: bool = False,
     ) -> Agreement:
-        """What was found out about a state that has a database."""
+        """Make the agreement for a state that has a database. The epics that cannot be read are counted as open."""
         assert state.database is not None  # the caller asked
         trees = state.files, state.base, state.database.schema, state.database.tables
         bad = sorted(unread)
@@ -80,20 +80,20 @@ class Agreement(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
         """Make sure that there is an id for each epic.
 
         Raises:
-            ValueError: there is not, or the epics cannot be read.
+            ValueError: an id is missing or left over, or the epics cannot be read.
         """
         if len(self.cores) != len(self.ids) * ID_SIZE:
             raise ValueError("columns of different lengths")
 
     def moved_to(self, state: Snapshot, *, unkeyed: bool) -> Agreement:
-        """The same for a state in which no document is another."""
+        """Return the agreement for another state in which every document is the same."""
         assert state.database is not None  # the caller asked
         trees = {"files": state.files, "base": state.base}
         database = {"schema": state.database.schema, "tables": state.database.tables}
         return msgspec.structs.replace(self, **trees, **database, unkeyed=unkeyed)
 
     def is_kept(self, has: Callable[[ObjectId], bool]) -> bool:
-        """Whether a store has the state's trees."""
+        """Return whether a store has the trees of this state."""
         return all(map(has, (self.files, self.base, self.schema, self.tables)))
 
 
@@ -101,22 +101,22 @@ _FILE: Final = CacheFile("epicvc.agreement", 2, Agreement, check=Agreement.check
 
 
 def load_agreement(directory: Path) -> Agreement | None:
-    """What is remembered; ``None`` where nothing is."""
+    """Return the remembered agreement, or ``None`` where there is none."""
     return _FILE.load(directory / FILE)
 
 
 def save_agreement(directory: Path, agreement: Agreement) -> None:
-    """Remember it; failing to is no failure."""
+    """Remember an agreement. A failure to write it is ignored."""
     _FILE.save(directory / FILE, agreement)
 
 
 def basis(repo: Repo, working: Working) -> str:
-    """What the core ids of a moment depend on, beside its state."""
+    """Return the basis of a moment's core ids: the mapping and the setting that they depend on beside its state."""
     return f"{working.mapping.hex()} {repo.config.calculated}"
 
 
 def all_rows_known_readable(repo: Repo, basis: str, state: DatabaseState) -> bool:
-    """Whether it is remembered of this very state of the database that every epic can be read from it."""
+    """Return whether every epic of this very state of the database is remembered to be readable."""
     known = load_agreement(repo.config.private)
     if known is None or known.basis != basis or (known.schema, known.tables) != (state.schema, state.tables):
         return False

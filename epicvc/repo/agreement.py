@@ -1,4 +1,4 @@
-"""Brings what is remembered of the documents (:mod:`epicvc.repo.agreed`) up to date by what has changed since."""
+"""Brings the remembered agreement of the documents (:mod:`epicvc.repo.agreed`) up to date with later changes."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from epicvc.store.tree import tree
 
 
 def recall(source: ObjectSink, repo: Repo, basis: str, now: Snapshot) -> tuple[Agreement, set[str]] | None:
-    """What was remembered, and the epics of which a file, the base or a row is another now.
+    """Return the remembered agreement, and the epics of which a file, the base or a row has changed since.
 
     Args:
         source: holds the objects of ``now``, and those of the store.
         repo: the repo.
-        basis: what it has to depend on.
+        basis: the basis that the agreement must have been made on.
         now: both sides as they are.
 
     Returns:
-        ``None`` where nothing is remembered, or it cannot be told what has become of it.
+        ``None`` where nothing is remembered, or the changes since cannot be told.
     """
     known = load_agreement(repo.config.private)
     if known is None or known.basis != basis:
         return None
     try:
         touched = _touched_since(source, repo, known, now)
-    except DamagedObject:  # what is remembered must not stand in the way
+    except DamagedObject:  # a damaged memory must not stop the command
         return None
     return None if touched is None else (known, touched)
 
@@ -54,7 +54,7 @@ def _touched_since(source: ObjectSink, repo: Repo, known: Agreement, now: Snapsh
 def affected_epics(
     source: ObjectSink, repo: Repo, before: DatabaseState | None, after: DatabaseState | None
 ) -> set[str]:
-    """The epics that own a row which differs between two captured databases."""
+    """Return the epics that own a row which differs between two captured databases."""
     mapping = repo.config.mapping
     tables = frozenset(mapped_tables(mapping))
     views = [CapturedRows(source, state) if state else None for state in (before, after)]

@@ -1,4 +1,4 @@
-"""Documents of a working copy by epic: what the file, the database and the base say, loaded when asked for."""
+"""The documents of a working copy by epic, from the file, the database and the base, loaded when they are asked for."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from epicvc.repo.held import Sight
 
 _FEW = 64
-"""How many single looks into the base take as long as reading all of a large one."""
+"""The number of single look-ups in the base that take as long as reading all of a large one."""
 
 
 class Renamed(Struct, frozen=True):
-    """An epic that one side gave another key.
+    """An epic to which one side gave another key.
 
     Attributes:
         old: the key that the base and the other side have.
-        in_database: it was the database.
+        in_database: whether the database gave the new key; else the files did.
     """
 
     old: str
@@ -47,27 +47,27 @@ class Renamed(Struct, frozen=True):
 
 
 class Three(Struct, frozen=True):
-    """What the three say of one epic; ``None`` where it does not exist.
+    """The three copies of one epic, from files, database and base; ``None`` where a copy does not exist.
 
     Attributes:
         epic: its id.
         base: the agreed core.
         file: the core that the files have.
         db: the core that the database has.
-        db_id: the id of that core.
+        db_id: the id of the core that the database has.
         file_id: the id of the core that the files have.
         base_id: the id of the agreed core.
         calculated: the calculated fields that the database has.
         states: the states of its tasks in the database, where they have a place in the file.
-        beside: what belongs beside the file's epic: ``calculated``, and how far the tasks are.
+        beside: the fields that belong beside the file's epic: ``calculated``, and the progress of the tasks.
         written: the calculated fields beside the file's epic, where files have them; else ``None``.
-        inline: the file is a place for calculated fields.
+        inline: whether calculated fields have a place in the file.
         stray: calculated fields that somebody wrote into the epic itself.
-        task_defaults: the fields of each task that have the column's default in the database; nothing where all three
+        task_defaults: by task, the fields that have the column's default in the database; empty where all three copies
             have the same tasks.
         whole: the parsed file.
         rows: the rows that ``db`` was read from.
-        renamed: the key that it had, where one side gave it another.
+        renamed: the change of its key, where one side gave it another.
     """
 
     epic: str
@@ -89,11 +89,11 @@ class Three(Struct, frozen=True):
     renamed: Renamed | None = None
 
     def cores(self) -> dict[str, Core | None]:
-        """The three cores, as the plan takes them."""
+        """Return the three cores, as the plan takes them."""
         return {"base": self.base, "files": self.file, "db": self.db}
 
     def id_of(self, core: Core) -> ObjectId:
-        """The id of a core, without computing it where it is one of these three."""
+        """Return the id of a core. It is not computed for one of these three cores."""
         if core is self.file and self.file_id:
             return self.file_id
         if core is self.db and self.db_id:
@@ -104,7 +104,7 @@ class Three(Struct, frozen=True):
 
     @property
     def stale_calculated(self) -> bool:
-        """Whether the file's calculated fields are not the database's."""
+        """Tell whether the calculated fields in the file differ from those of the database."""
         if self.stray:
             return True
         there = self.db is not None or bool(self.beside)
@@ -112,7 +112,7 @@ class Three(Struct, frozen=True):
 
 
 class Documents:
-    """The documents of one moment.
+    """The documents of one moment, with their ids and the epics on which the copies disagree.
 
     Args:
         repo: the repo.
@@ -121,8 +121,8 @@ class Documents:
         reader: the transaction in which the database was captured; ``None`` where there is no database.
 
     Attributes:
-        renamed: the epics that one side gave another key, by the new one: they are loaded with what the others have
-            under the old one.
+        renamed: the epics to which one side gave another key, by the new key. They are loaded with the copies that the
+            others have under the old key.
     """
 
     def __init__(self, repo: Repo, working: Working, sink: ObjectSink, reader: Reader | None) -> None:
@@ -141,7 +141,7 @@ class Documents:
 
     @property
     def entries(self) -> dict[str, BaseEntry]:
-        """What was agreed, by epic: read when somebody asks for all of it."""
+        """The entries of the base by epic, read when all of them are asked for."""
         if self._entries is None:
             self._entries = dict(self.base.entries())
         return self._entries
@@ -150,19 +150,19 @@ class Documents:
         return self.base.entry(epic) if self._entries is None else self._entries.get(epic)
 
     def _expect(self, epics: Collection[str]) -> None:
-        """Read all that was agreed, where that is quicker than to look for each of these epics."""
+        """Read the whole base, where that is quicker than looking up each of these epics."""
         if len(epics) > _FEW:
             self._entries = self.entries
 
     # Ids
 
     def file_id(self, epic: str) -> ObjectId | None:
-        """The id of the core that the files have."""
+        """Return the id of the core that the files have."""
         tracked = self.working.files.by_epic.get(epic)
         return tracked.core if tracked else None
 
     def db_ids(self) -> MappingABC[str, ObjectId]:
-        """The id of every core that the database has, settled against the base (else the file)."""
+        """Return the id of every core that the database has, settled against the base (else the file)."""
         return self._agreement.ids if self._agreement is not None else {}
 
     @property
@@ -170,28 +170,28 @@ class Documents:
         return basis(self.repo, self.working)
 
     def bad_rows(self) -> list[Unreadable]:
-        """The rows that no epic can be read from."""
+        """Return the rows from which no epic can be read."""
         return self._bad_rows if self._agreement is not None else []
 
     @cached_property
     def held(self) -> Held:
-        """What cannot be read of either side, and what waits for that."""
+        """The files and rows that cannot be read, and the epics that wait for them."""
         if not self.working.files.unreadable and not self.bad_rows():
             return Held()
-        from epicvc.repo.held import find_held  # hardly anything ever is
+        from epicvc.repo.held import find_held  # imported here since something is held only rarely
 
         return find_held(self)
 
     @cached_property
     def sight(self) -> Sight:
-        """What is known of the sides where something of them cannot be read."""
+        """The view of both sides for the case that parts of them cannot be read."""
         from epicvc.repo.held import Sight
 
         return Sight(self)
 
     @cached_property
     def _agreement(self) -> Agreement | None:
-        """What is remembered, brought up to date; ``None`` where there is no database."""
+        """The remembered agreement, brought up to date; ``None`` where there is no database."""
         state, reader, layout = self.working.snapshot(), self.reader, self.layout
         if state.database is None or reader is None or layout is None:
             return None
@@ -218,7 +218,7 @@ class Documents:
         return self._remembered(Agreement.of(self._basis, state, ids, still_open, unread, unkeyed=unkeyed), known)
 
     def _other_heads(self, known: Agreement, now: DatabaseState) -> bool:
-        """Whether the rows of epics are others than those that something is known of."""
+        """Return whether the rows of epics differ from those that the known agreement was made of."""
         table = self.repo.config.mapping.epics.table
         before = DatabaseState(known.schema, known.tables)
         return before != now and table_root(self.sink, before, table) != table_root(self.sink, now, table)
@@ -238,14 +238,15 @@ class Documents:
         return {epic: oid for epic, oid in ids.items() if epic not in bad} if bad else ids
 
     def _remembered(self, agreement: Agreement, known: Agreement | None) -> Agreement:
-        # Once the trees are others that no store keeps, it cannot be told what differs from them.
+        # An agreement for trees that the store does not have would be useless later: nothing tells what differs from
+        # them.
         if known is None or (agreement != known and agreement.is_kept(self.repo.store.has)):
             save_agreement(self.repo.config.private, agreement)
         self._known = agreement
         return agreement
 
     def remember(self, state: Snapshot, changes: MappingABC[str, ObjectId | None]) -> None:
-        """Keep what an operation found out, so that the next command need not read what this one wrote.
+        """Keep the result of an operation, so that the next command need not read the rows that this one wrote.
 
         Args:
             state: both sides as the operation left them.
@@ -262,16 +263,16 @@ class Documents:
 
     @property
     def state_of_new_tasks(self) -> str:
-        """The state that the database gives a task that is added."""
+        """The state that the database gives to an added task."""
         return str(self.layout.tasks.status_default or "") if self.layout is not None else ""
 
     def reference(self, epic: str) -> Core | None:
-        """What rows are settled against: the base; before there is one, the file."""
+        """Return the core that rows are settled against: the base or, before there is one, the file."""
         base = self.base_core(epic)
         return self.file_core(epic) if base is None else base
 
     def settled(self, rows: RowEpic) -> Core:
-        """The core that rows stand for."""
+        """Return the core that rows stand for."""
         if _says_all(rows):
             return rows.core
         reference = self.reference(rows.id)
@@ -280,24 +281,24 @@ class Documents:
         return settle(rows, reference, self.file_core(rows.id) if new and reference is not None else None)
 
     def _settled(self, rows: RowEpic, base: Core | None, file: Core | None) -> Core:
-        """The same, where base and file have been read."""
+        """Return the core that rows stand for, where base and file have been read already."""
         if _says_all(rows):
             return rows.core
         return settle(rows, file if base is None else base, file)
 
     def base_core(self, epic: str) -> Core | None:
-        """The agreed core of an epic."""
+        """Return the agreed core of an epic."""
         key = self.renamed[epic].old if epic in self.renamed and self._entry(epic) is None else epic
         entry = self._entry(key)
         return get_core(self.sink, key, entry, self.base.mapping) if entry else None
 
     def file_core(self, epic: str) -> Core | None:
-        """The core that the files have."""
+        """Return the core that the files have."""
         tracked = self.tracked(epic)
         return read_epic(self.sink, tracked, self.repo.config).core if tracked else None
 
     def load(self, epics: Collection[str]) -> Iterator[Three]:
-        """Load epics that do not wait, in bounded batches; those that the database does not have come last."""
+        """Load epics that are not held, in bounded batches. Epics that the database does not have come last."""
         held = self.held.epics
         remaining = {self._key_in(epic, database=True): epic for epic in sorted(epics) if epic not in held}
         self._expect(remaining)
@@ -310,12 +311,12 @@ class Documents:
             yield self._three(epic, None)
 
     def _key_in(self, epic: str, *, database: bool) -> str:
-        """The key that a side has an epic under, which one side may have given another."""
+        """Return the key under which a side has an epic; one side may have given it another."""
         renamed = self.renamed.get(epic)
         return epic if renamed is None or renamed.in_database == database else renamed.old
 
     def tracked(self, epic: str) -> TrackedFile | None:
-        """The file of an epic, whichever key it has there."""
+        """Return the file of an epic, whichever key it has in the files."""
         return self.working.files.by_epic.get(self._key_in(epic, database=False))
 
     def _three(self, epic: str, rows: EpicRows | None, states: MappingABC[str, str] | None = None) -> Three:
@@ -333,7 +334,8 @@ class Documents:
             base,
             core,
             db,
-            db_id if renamed is None else None,  # ids tell keys apart
+            # the id of a core depends on the epic's key, so another key has another id
+            db_id if renamed is None else None,
             tracked.core if tracked and renamed is None else None,
             entry.core if entry and renamed is None else None,
             calculated,
@@ -356,7 +358,7 @@ class Documents:
     def _agreed(
         self, epic: str, entry: BaseEntry | None, tracked: TrackedFile | None, file: FileEpic | None
     ) -> Core | None:
-        """The agreed core, which is the file's where the base refers to the very bytes that were just read."""
+        """Return the agreed core. It is the file's where the base refers to the very bytes that were just read."""
         if entry is None:
             return None
         if file is not None and tracked is not None and (entry.file, entry.core) == (tracked.blob, tracked.core):
@@ -366,17 +368,18 @@ class Documents:
     def _read(
         self, epic: str, rows: EpicRows, entry: BaseEntry | None, base: Core | None, file: Core | None
     ) -> tuple[Core, ObjectId, MappingABC[str, frozenset[str]]]:
-        """The core that rows stand for, its id, and what in its tasks is a default."""
+        """Return the core that rows stand for, its id, and the fields of its tasks that are defaults."""
         known = None if self._known is None else self._known.ids.get(epic)
         agreed = known is not None and entry is not None and known == entry.core
         if agreed and base is not None and file is not None and _task_ids(file) == _task_ids(base):
-            return base, cast("ObjectId", known), {}  # who gave them this id has read what they say
+            # rows of a known id need not be decoded: their core is the agreed one
+            return base, cast("ObjectId", known), {}
         epic_rows = decode_epic(self._tables, rows)
         core = sharing(sharing(self._settled(epic_rows, base, file), base), file)
         return core, core_id(epic, core), epic_rows.task_defaults
 
     def stray(self, file: FileEpic) -> Core:
-        """Calculated fields in an author's epic; with ``calculated = "off"`` the names have no meaning."""
+        """Return the calculated fields in an author's epic. With ``calculated = "off"`` their names have no meaning."""
         if self.repo.config.calculated == "off":
             return {}
         names = (spec.name for spec in self.repo.config.mapping.epics.calculated)
@@ -385,14 +388,14 @@ class Documents:
     # Which epics a synchronisation is about
 
     def is_new_in_files(self, epic: str) -> bool:
-        """Whether the files alone have the epic, with nothing in it that belongs to the database, now or soon."""
+        """Return whether the files alone have the epic, with nothing in it that belongs to the database now or soon."""
         if self.repo.config.calculated == "inline" or epic in self.renamed:
             return False
         tracked = self.working.files.by_epic.get(epic)
         return tracked is not None and not tracked.calculated and epic not in self.entries and epic not in self.db_ids()
 
     def candidates(self) -> list[str]:
-        """The epics for which files, database and base do not all agree, but for those that wait to be readable."""
+        """Return the epics on which files, database and base disagree, without those that are held."""
         gone = {*self.held.epics, *(renamed.old for renamed in self.renamed.values())}
         if self._agreement is not None and self.repo.config.calculated != "inline":
             return [epic for epic in self._agreement.open if epic not in gone] if gone else self._agreement.open
@@ -401,10 +404,10 @@ class Documents:
         return sorted(epic for epic in epics if self._disagrees(epic, ids))
 
     def _disagrees(self, epic: str, ids: MappingABC[str, ObjectId]) -> bool:
-        """Whether files, database and base do not all agree on an epic.
+        """Return whether files, database and base disagree on an epic.
 
         Args:
-            epic: which.
+            epic: its id.
             ids: the ids of the cores that the database has.
         """
         tracked, entry = self.working.files.by_epic.get(epic), self._entry(epic)
@@ -419,7 +422,7 @@ class Documents:
 
 
 def _says_all(rows: RowEpic) -> bool:
-    """Whether rows need no reference to be understood."""
+    """Return whether rows can be understood without a reference."""
     return not rows.defaults and not rows.unordered and not any(rows.task_defaults.values())
 
 

@@ -1,4 +1,4 @@
-"""Which epic a file was, for files that cannot tell any more."""
+"""Finds the epic that a file was, for files that no longer say it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from epicvc.repo.repository import Repo
 
 _HISTORY: Final = 256
-"""How many commits are gone back."""
+"""The number of commits that are searched."""
 
 
 def former_epic(repo: Repo, source: ObjectSource, path: str) -> str | None:
-    """The epic that the newest commit with an epic in a file's place has there; ``None`` where none had one.
+    """Return the epic that a file was in the newest commit in which it was one; ``None`` where there is none.
 
     Args:
         repo: the repo.
-        source: holds its objects.
-        path: the file.
+        source: holds the repo's objects.
+        path: the file's path.
     """
     head = repo.revisions.head()
     for _ in range(_HISTORY):

@@ -1,9 +1,9 @@
-"""What cannot be read of a moment, and the epics that wait for it.
+"""Finds the files and rows of a moment that cannot be read, and the epics that are held back until they can.
 
-A file that is no valid epic, a row that no epic can be read from, and two of either that claim one id stop their own
-epics. Which ones these are is told by what can still be read, and by the history, which knows what was in a file
-before. Else it is only known of some epics that they may be in there. :mod:`epicvc.plan.waits` has the rules for those
-that can be read.
+A file that is no valid epic, a row from which no epic can be read, and two files or rows that claim one id hold back
+their own epics. The part that can still be read tells which epics these are, and so does history, which knows the
+former content of a file. Otherwise it is only known of some epics that they may be in there. :mod:`epicvc.plan.waits`
+has the rules for the epics that can be read.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from epicvc.repo.documents import Documents
 
 _IDS: Final = re.compile(rb'"id"\s*:\s*(?:"((?:[^"\\\\]|\\\\.){1,512})"|(-?[0-9]{1,40}))')
-"""What looks like an id in text that is no JSON."""
+"""Matches text that looks like an id, in files that are no JSON."""
 
 
 def find_held(documents: Documents) -> Held:
-    """What cannot be read of a moment, with whose it is."""
+    """Return the files and rows of a moment that cannot be read, each with its epic where that is known."""
     files = tuple(_identified(documents, found) for found in documents.working.files.unreadable)
     return Held(files, tuple(documents.bad_rows()))
 
 
 def _identified(documents: Documents, found: Unreadable) -> Unreadable:
-    """The same with the epic that the newest commit with an epic in its place has there, unless that has moved."""
+    """Return an unreadable file with its former epic, unless that epic is in another file now."""
     if found.epic is not None or found.path is None:
         return found
     epic = former_epic(documents.repo, documents.sink, found.path)
@@ -47,7 +47,7 @@ def _identified(documents: Documents, found: Unreadable) -> Unreadable:
 
 
 class Sight:
-    """What is and what is not known of each side while something of it cannot be read.
+    """The known and the unknown parts of each side, while something of it cannot be read.
 
     Args:
         documents: the documents of the moment.
@@ -61,7 +61,7 @@ class Sight:
 
     @cached_property
     def unseen(self) -> Sides:
-        """What is not known of the files, and of the database."""
+        """The parts of the files, and of the database, that are not known."""
         files, rows = self._tasks_in_files, self._tasks_in_rows
         agreed = self._agreed_tasks
         return (
@@ -70,14 +70,14 @@ class Sight:
         )
 
     def contested(self, core: Core | None) -> bool:
-        """Whether an epic that the database lacks has a task which an epic that waits has there."""
+        """Return whether an epic that the database lacks has a task which a held epic has there."""
         side = self.unseen[1]
         return side.alone and any(task["id"] in side.tasks for task in tasks_of(core or {}))
 
     # What may be in files that cannot be read
 
     def _may_be_in_files(self, epic: str) -> bool:
-        """Whether a file that cannot be read may be an epic: it has its id somewhere, or the name that it would get."""
+        """Return whether an unreadable file may be an epic: it contains its id, or has the name that it would get."""
         unknown = [found.path for found in self._files if found.epic is None and found.path is not None]
         return bool(unknown) and (epic in self._ids_in_files or self._name(epic) in unknown)
 
@@ -93,7 +93,7 @@ class Sight:
 
     @cached_property
     def _ids_in_files(self) -> frozenset[str]:
-        """Everything that looks like an id in files that cannot be read."""
+        """All texts that look like an id in files that cannot be read."""
         found: set[str] = set()
         for file in self._files:
             tracked = self._documents.working.files.files.get(file.path or "")
@@ -102,7 +102,7 @@ class Sight:
                 found.update((text or number).decode(errors="replace") for text, number in _IDS.findall(data))
         return frozenset(found)
 
-    # The tasks of epics that wait
+    # The tasks of epics that are held
 
     @cached_property
     def _tasks_in_files(self) -> frozenset[str]:
@@ -138,7 +138,7 @@ def _ids(core: Core | None) -> set[str]:
 
 
 def label_of(found: Unreadable) -> str | None:
-    """The place that cannot be read, as a label; ``None`` for a file of which nobody knows whose it is."""
+    """Return the place that cannot be read as a label; ``None`` for a file whose epic is not known."""
     error = found.error
     if isinstance(error, InvalidFile | InvalidField) and error.label is not None:
         return error.label

@@ -1,7 +1,7 @@
-"""How each epic was planned: duration, settings, result and the holidays that decided it, in ``.epicvc/plans.json``.
+"""The records of planned epics, in ``.epicvc/plans.json``: duration, settings, result and the holidays that decided it.
 
-It says whether a planned start is to be kept. Losing it loses no plan, since the dates are in the database: a start
-whose record is gone, or is of other dates than the database has by now (after a rollback, say), is kept.
+A record decides whether a planned start is kept. Losing the file loses no plan, since the dates are in the database. A
+start is kept if its record is gone, or is of other dates than the database has by now (after a rollback, say).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FORMAT: Final = 1
 
 
 class PlanRecord(Record, frozen=True):
-    """A record with what decided it.
+    """The record of a plan, with the holidays that decided it.
 
     Attributes:
         holidays: the holidays that moved start or end, by ISO date.
@@ -38,13 +38,13 @@ class PlanRecord(Record, frozen=True):
 
     @classmethod
     def made(cls, text: str, settings: Any, dates: PlannedDates) -> PlanRecord:
-        """The record of dates that were just calculated."""
+        """Make the record of dates that were just calculated."""
         holidays = {day.isoformat(): name for day, name in dates.holidays_skipped.items()}
         return cls(text, settings, Planned.of(dates), holidays, dates.holidays_version)
 
 
 class _Entry(Struct, frozen=True):
-    """A record as it is written down."""
+    """A record in its stored form."""
 
     duration: str
     settings: dict[str, Any]
@@ -61,18 +61,19 @@ class _Entry(Struct, frozen=True):
 
 
 class _File(Struct, frozen=True):
-    """All records as they are written down."""
+    """All records in their stored form."""
 
     format: int
     epics: dict[str, _Entry]
 
 
 def load_plans(directory: Path) -> dict[str, PlanRecord]:
-    """The records of a repo, by epic; none where there are none or they cannot be read."""
+    """Return the records of a repo by epic; none where there is no file, or it cannot be read."""
     try:
         found = decode(read_file(directory / FILE), _File)
         return {epic: entry.record() for epic, entry in found.epics.items()} if found.format == FORMAT else {}
-    except (FileUnavailable, ValueError, TypeError):  # settings are taken as a configuration's, which may be anything
+    # settings are read as those of a configuration, in which any value may stand
+    except (FileUnavailable, ValueError, TypeError):
         return {}
 
 
@@ -80,7 +81,7 @@ def save_plans(directory: Path, plans: Mapping[str, PlanRecord]) -> None:
     """Write the records of a repo.
 
     Raises:
-        FileUnavailable: they cannot be written.
+        FileUnavailable: the file cannot be written.
     """
     value = {"format": FORMAT, "epics": {epic: _show(plans[epic]) for epic in sorted(plans)}}
     atomic_write(directory / FILE, json.dumps(value, ensure_ascii=False, indent=1).encode(), mode=0o600)

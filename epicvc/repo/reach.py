@@ -1,4 +1,4 @@
-"""Everything that commits and snapshots lead to: what ``gc`` keeps, ``fsck`` follows and a bundle holds."""
+"""Visits every object that commits and snapshots reach: ``gc`` keeps them, ``fsck`` checks them, bundles hold them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from epicvc.store.verify import Problem
 
 
 class Reach:
-    """Visits objects, each once, and notes what is wrong with them.
+    """Visits objects, each once, and notes the problems.
 
-    Contents of files are asked for and not read. Dictionaries are left out: they belong to no snapshot.
+    The contents of files must exist and are not read. Dictionaries are left out: they belong to no snapshot.
 
     Args:
-        source: has the objects.
+        source: holds the objects.
 
     Attributes:
-        seen: what was visited.
-        problems: what is missing or malformed.
-        commit_count: how many commits were visited.
+        seen: the ids of the visited objects.
+        problems: the objects that are missing or malformed.
+        commit_count: the number of visited commits.
     """
 
     def __init__(self, source: ObjectSource) -> None:
@@ -36,14 +36,14 @@ class Reach:
         self.commit_count = 0
 
     def guarded(self, visit: Callable[[], None]) -> None:
-        """Visit something; what is wrong with it is a problem."""
+        """Run a visit. An error in it is noted as a problem."""
         try:
             visit()
         except EpicvcError as error:
             self.problems.append(Problem(getattr(error, "object_id", None), error.kind, error.message))
 
     def commits(self, starts: Iterable[ObjectId]) -> None:
-        """Visit commits, their snapshots and everything before them."""
+        """Visit commits, their snapshots and all their ancestors."""
         stack = list(starts)
         while stack:
             oid = stack.pop()
@@ -96,7 +96,7 @@ class Reach:
             self._leaf(blob, ObjectType.BLOB)
 
     def _entries(self, root: ObjectId) -> Iterator[tuple[bytes, bytes]]:
-        """The entries of those leaves of a tree that were not visited yet."""
+        """Yield the entries of those leaves of a tree that were not visited yet."""
         for _, node in tree.walk(self._source, root, self.seen):
             if not node.height:
                 yield from zip(node.keys, node.values, strict=True)

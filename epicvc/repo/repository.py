@@ -1,4 +1,4 @@
-"""An epic repo as one object: where it is, its configuration, its store, and both sides as they are now."""
+"""An epic repo as one object: its directory, configuration and store, and the present state of both sides."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 STORE: Final = "store.db"
 LOCK: Final = "lock"
 FLUSH_BYTES: Final = 32 * 1024 * 1024
-"""How many compressed bytes a writing command keeps in memory before it stores them."""
+"""The compressed bytes that a writing command keeps in memory before it stores them."""
 
 
 class Progress(Protocol):
-    """Told how long work goes on."""
+    """Receives reports of progress."""
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
-        """``done`` of ``total`` are done; a total of ``None`` is not known."""
+        """Report that ``done`` of ``total`` are done. A total of ``None`` is not known."""
 
 
 def no_progress(what: str, done: int, total: int | None) -> None:
-    """Tell nobody."""
+    """Ignore a report of progress."""
 
 
 def find_root(start: Path) -> Path:
-    """The repo that a directory lies in.
+    """Return the directory of the repo that a directory lies in.
 
     Raises:
-        NotFound: it lies in none.
+        NotFound: the directory lies in no repo.
     """
     for directory in (start, *start.parents):
         if (directory / PRIVATE / STORE).is_file():
@@ -61,11 +61,11 @@ def find_root(start: Path) -> Path:
 
 
 def require_private(root: Path) -> None:
-    """Make sure that a repo's private directory, where there is one, is a directory with files in it.
+    """Make sure that a repo's private directory, if it exists, is a real directory with nothing but real files.
 
     Raises:
-        Refused: it, or something in it, leads elsewhere, or other users can write it.
-        FileUnavailable: it cannot be read.
+        Refused: the directory or an entry of it leads elsewhere, or other users can write it.
+        FileUnavailable: the directory cannot be read.
     """
     try:
         odd = oddity(str(root))
@@ -76,7 +76,7 @@ def require_private(root: Path) -> None:
 
 
 def listed_store(root: Path, environment: MappingABC[str, str]) -> Store | None:
-    """The open store of a repo, if it is on the user's list at that place.
+    """Open the store of a repo if it is on the user's list at that place; else return ``None``.
 
     Raises:
         Unavailable: the list cannot be read.
@@ -99,7 +99,7 @@ def listed_store(root: Path, environment: MappingABC[str, str]) -> Store | None:
 def _config_beside(
     store: Store, root: Path, environment: MappingABC[str, str], database: str | None, *, private: bool = True
 ) -> Config:
-    """The configuration; the store is closed where there is none."""
+    """Load the configuration beside an open store. If it cannot be loaded, the store is closed."""
     try:
         return load_config(root, environment, database, private=private)
     except BaseException:
@@ -108,10 +108,10 @@ def _config_beside(
 
 
 def author_of(environment: MappingABC[str, str]) -> str:
-    """Who runs this: by the environment, else by the account."""
+    """Return the name of the user who runs this, from the environment, else from the account."""
     for name in ("EPICVC_AUTHOR", "GIT_AUTHOR_NAME", "USER", "LOGNAME"):
         if environment.get(name):
-            # what is no text in the terminal's encoding is told by its bytes, since a commit is text
+            # bytes that are no text in the terminal's encoding are escaped, since a commit is text
             return environment[name].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     import pwd
 
@@ -127,7 +127,7 @@ class Working(Struct):
     Attributes:
         files: the files side.
         database: the db side; ``None`` where there is no database.
-        base_root: the tree of what was last agreed.
+        base_root: the tree of the base.
         mapping: the id of the mapping in force.
     """
 
@@ -137,7 +137,7 @@ class Working(Struct):
     mapping: ObjectId
 
     def snapshot(self) -> Snapshot:
-        """This moment as a snapshot."""
+        """Return this moment as a snapshot."""
         from epicvc.repo.history.objects import Snapshot
 
         return Snapshot(self.files.root, self.database, self.base_root, self.mapping)
@@ -146,7 +146,8 @@ class Working(Struct):
 class Repo:
     """An epic repo.
 
-    What reads sides or objects is imported by the methods that do: commands that only look at names need none of it.
+    Modules that read sides or objects are imported by the methods that use them: commands that look only at names need
+    none of them.
 
     Args:
         config: its configuration.
@@ -155,9 +156,9 @@ class Repo:
         now: the clock.
 
     Attributes:
-        progress: told how long work goes on.
-        early_look: a look at the files that was begun before the repo was opened.
-        is_adopted: the store is on the user's list; otherwise only its history can be read.
+        progress: receives reports of progress.
+        early_look: a look at the files that was begun before the repo was opened; ``None`` for none.
+        is_adopted: whether the store is on the user's list; otherwise only its history can be read.
         notice: one sentence on how it was opened, for the user.
     """
 
@@ -192,17 +193,17 @@ class Repo:
         """Open the repo that ``start`` lies in.
 
         Args:
-            start: the directory.
+            start: a directory in the repo.
             environment: environment variables; by default the process's own.
-            database: what ``--db`` said.
-            history: only its history will be read, so that a store may be opened that nobody has adopted. Such a repo
+            database: the value of ``--db``.
+            history: whether only the history will be read. Then a store may be opened that is not adopted. Such a repo
                 has no database, and nothing can be written to it.
 
         Raises:
-            NotFound: it lies in none.
-            InvalidConfig: its configuration cannot be.
-            NotAdopted: its store is not on the user's list.
-            Refused: its private directory is none.
+            NotFound: the directory lies in no repo.
+            InvalidConfig: the configuration is not valid.
+            NotAdopted: the store is not on the user's list.
+            Refused: the private directory is not safe to use.
         """
         variables = os.environ if environment is None else environment
         root = find_root(start.absolute())
@@ -233,30 +234,33 @@ class Repo:
 
     @property
     def author(self) -> str:
-        """Who makes commits here."""
+        """The name under which commits are made here."""
         return author_of(self.environment)
 
     def coming_operation(self) -> str:
-        """The id that the next operation will have, for logs of what leads to it."""
+        """Return the id that the next operation will have, for the log of the steps that lead to it."""
         if self._coming is None:
             self._coming = os.urandom(16).hex()
         return self._coming
 
     def new_operation_id(self) -> str:
-        """A fresh operation id."""
+        """Return a fresh operation id."""
         found, self._coming = self.coming_operation(), None
         return found
 
     # Access
 
     def lock(self, timeout: float = 10.0) -> RepoLock:
-        """The lock of commands that write; it dies with its process."""
+        """Return the lock of commands that write. It is released when its process ends."""
         from epicvc.base.fileio import RepoLock
 
         return RepoLock(self.config.private / LOCK, timeout=timeout)
 
     def staging(self, *, writable: bool) -> Staging:
-        """Where new objects go: into the store in portions, or nowhere (commands that only look)."""
+        """Return the staging area for new objects.
+
+        It writes them to the store in portions, or not at all (``writable`` false).
+        """
         from epicvc.store.staging import Staging
 
         return Staging(self.store, flush_bytes=FLUSH_BYTES if writable else None)
@@ -265,13 +269,13 @@ class Repo:
         """Use a database that cannot be opened by its name, since it is in memory, instead of the configured one.
 
         Args:
-            make: gives it, without the tables that snapshots leave out.
+            make: returns it, without the tables that snapshots leave out.
         """
         self._given = make(self.config.ignore)
         self.config = replace(self.config, database=DatabaseURL("sqlite", self._given.display))
 
     def backend(self) -> Backend | None:
-        """The database, when one is configured; it may not exist."""
+        """Return the database if one is configured; it may not exist."""
         if self._given is not None:
             return self._given
         if self.config.database is None:
@@ -282,13 +286,13 @@ class Repo:
         """Make sure that the database exists where one is configured.
 
         Raises:
-            DatabaseUnavailable: it does not.
+            DatabaseUnavailable: it does not exist.
         """
         if self.config.database is not None:
             self.require_backend()
 
     def require_backend(self) -> Backend:
-        """The database.
+        """Return the database.
 
         Raises:
             NotFound: none is configured.
@@ -303,18 +307,18 @@ class Repo:
     # History
 
     def head_snapshot(self) -> tuple[ObjectId, Snapshot] | None:
-        """The commit at HEAD and its snapshot; ``None`` before the first commit."""
+        """Return the commit at HEAD and its snapshot; ``None`` before the first commit."""
         head = self.revisions.head()
         return (head, self.snapshot_of(head)) if head is not None else None
 
     def snapshot_of(self, commit: ObjectId) -> Snapshot:
-        """The snapshot of a commit."""
+        """Return the snapshot of a commit."""
         from epicvc.repo.history.objects import get_commit, get_snapshot
 
         return get_snapshot(self.store, get_commit(self.store, commit).snapshot)
 
     def _base_root(self, sink: ObjectSink, head: Snapshot | None, mapping: ObjectId) -> ObjectId:
-        """HEAD's base, readable under the mapping in force."""
+        """Return hEAD's base, readable under the mapping in force."""
         from epicvc.repo.history.base import Base, detached, get_mapping
         from epicvc.store.tree import tree
 
@@ -327,7 +331,7 @@ class Repo:
     # Both sides
 
     def files_side(self, sink: ObjectSink) -> FilesSide:
-        """The reader of the files side."""
+        """Return the reader of the files side."""
         from epicvc.repo.files.filesside import FilesSide
         from epicvc.repo.history.base import put_mapping
 
@@ -335,7 +339,7 @@ class Repo:
         return FilesSide(self.config, mapping, former=self._former(sink))
 
     def _former(self, sink: ObjectSink) -> Callable[[str], str | None]:
-        """What tells which epic a file was, for files that neither say it now nor at HEAD."""
+        """Return a function that finds the former epic of a file, for files that have none now and none at HEAD."""
 
         def former(path: str) -> str | None:
             from epicvc.repo.formerepics import former_epic
@@ -345,7 +349,7 @@ class Repo:
         return former
 
     def scan_files(self, sink: ObjectSink) -> FilesState:
-        """The files side as it is now."""
+        """Scan the files side and return its present state."""
         head = self.head_snapshot()
         return self.files_side(sink).scan(sink, head[1].files if head else None)
 
@@ -353,16 +357,16 @@ class Repo:
     def reading(
         self, sink: Staging, backend: Backend | None = None, *, reads_rows: bool = True
     ) -> Iterator[tuple[Working, Reader | None]]:
-        """Both sides as they are, and the read transaction in which the database was read.
+        """Capture both sides, and yield them with the read transaction in which the database was read.
 
         Args:
-            sink: where captured objects go.
-            backend: the database, where the caller goes on to write to it.
-            reads_rows: whether the caller asks the transaction for anything. One who does not gets none where what is
-                remembered of the database still holds.
+            sink: takes the captured objects.
+            backend: the database, if the caller is going to write to it afterwards.
+            reads_rows: whether the caller needs the transaction. If not, it gets none where the remembered state of the
+                database still holds.
 
         Raises:
-            DatabaseUnavailable: the configured database does not exist: it must not be taken for an empty one.
+            DatabaseUnavailable: the configured database does not exist. It must not be taken for an empty one.
         """
         from epicvc.repo.files.filesside import FilesSide
         from epicvc.repo.history.base import put_mapping
@@ -374,7 +378,7 @@ class Repo:
                 stack.callback(backend.close)
             reader = token = database = None
             if backend is not None:
-                _require_exists(backend)  # it may have gone since the command began
+                _require_exists(backend)  # the database may have been removed since the command began
                 token = backend.token()
                 database = None if reads_rows else recalled(self.config, sink, token)
                 reader = stack.enter_context(backend.read()) if database is None else None
@@ -384,7 +388,8 @@ class Repo:
             side = FilesSide(self.config, mapping, self.progress, early, self._former(sink))
             known = head[1].files if head else None
             begun = stack.enter_context(side.scanning(sink, known, beside=captured is not None and captured.whole))
-            # While processes read many files, the database; otherwise it is looked at by a process meanwhile.
+            # While workers read many files, this process reads the database. Otherwise the files are read first: the
+            # backend compares the database in a process of its own meanwhile.
             if captured and begun.ahead:
 
                 def told(rows: int) -> None:

@@ -1,7 +1,7 @@
-"""The runs of commands, kept in ``.epicvc/runs.db``: how long each took, what it counted, how it ended.
+"""The runs of commands, kept in ``.epicvc/runs.db``: their durations, counts and exit codes.
 
 They are no history. Nothing depends on them, and the file may be removed at any time. So nothing here raises: a run
-that cannot be written is not written, a file that cannot be read has no runs, and one that is damaged is begun anew.
+that cannot be written is dropped, a file that cannot be read has no runs, and a damaged file is begun anew.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from msgspec import Struct
 
 FILE: Final = "runs.db"
 KEPT: Final = 10_000
-"""Runs of one command that are kept; the oldest go first. A month of one every five minutes takes half a megabyte."""
+"""The number of runs of one command that are kept; the oldest go first.
+
+A month of one run every five minutes takes half a megabyte.
+"""
 
 _VERSION: Final = 1
-_PATIENCE_S: Final = 0.1  # nobody waits for a figure
+_PATIENCE_S: Final = 0.1  # a figure is not worth a longer wait
 _TABLE: Final = """
 CREATE TABLE run (
   command TEXT NOT NULL, number INTEGER NOT NULL, started_ms INTEGER NOT NULL, took_ms REAL NOT NULL,
@@ -38,25 +41,25 @@ FROM run WHERE command = :command"""
 _FORGET: Final = """
 DELETE FROM run
 WHERE command = :command AND number <= (SELECT max(number) FROM run WHERE command = :command) - :kept"""
-# to the year 9999, since what a damaged file says may be no time
+# up to the year 9999, since a number in a damaged file may be no time
 _SELECT: Final = """
 SELECT command, started_ms, took_ms, exit, error, records, to_files, to_db, conflicts FROM run
 WHERE started_ms BETWEEN ? AND 253370764800000 ORDER BY started_ms, command, number"""
 _DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-"""What SQLite says of a file that is not ours, or no more: the last is how it says that the table is missing."""
+"""The errors of SQLite for a file that is not ours, or no more. The last one says that the table is missing."""
 
 _DONE: Final = (0, 1)
 _INTERRUPTED: Final = 130
 
 
 class Counts(Struct, frozen=True):
-    """What a run counted.
+    """The counts of one run.
 
     Attributes:
-        records: the epics that it changed on either side.
-        to_files: the values that it brought into files.
-        to_db: those that it brought into the database.
-        conflicts: those that it left open.
+        records: the epics that the run changed on either side.
+        to_files: the values that it wrote into files.
+        to_db: the values that it wrote into the database.
+        conflicts: the conflicts that it left open.
     """
 
     records: int = 0
@@ -69,12 +72,12 @@ class Run(Struct, frozen=True, array_like=True):
     """One run of a command.
 
     Attributes:
-        command: its words, as ``backup create``.
-        started_ms: when it began, in milliseconds since 1970, UTC.
-        took_ms: milliseconds that it took, waiting for others included.
+        command: the words of the command, such as ``backup create``.
+        started_ms: the time at which it began, in milliseconds since 1970, UTC.
+        took_ms: its duration in milliseconds, with the time that it waited for others.
         exit: its exit code.
         error: the kind of the error that it ended with, as machine output names it.
-        records: see :class:`Counts`, as what follows.
+        records: as in :class:`Counts`, like the fields that follow.
     """
 
     command: str
@@ -89,25 +92,25 @@ class Run(Struct, frozen=True, array_like=True):
 
     @property
     def started(self) -> datetime:
-        """When it began, UTC."""
+        """The time at which it began, in UTC."""
         return datetime.fromtimestamp(self.started_ms / 1000, UTC)
 
     @property
     def succeeded(self) -> bool:
-        """Whether it did its work; conflicts that are left for a person are no failure."""
+        """Tell whether it did its work. Conflicts that are left for a person are no failure."""
         return self.exit in _DONE
 
     @property
     def interrupted(self) -> bool:
-        """Whether somebody stopped it."""
+        """Tell whether the user stopped it."""
         return self.exit == _INTERRUPTED
 
 
 def keep_run(private: Path, run: Run) -> None:
-    """Keep a run, where that can be done at once.
+    """Keep a run, if that can be done at once.
 
     Args:
-        private: the private directory of a repo that was opened, and so leads nowhere else.
+        private: the private directory of an opened repo, which is known to lead nowhere else.
         run: the run.
     """
     path = private / FILE
@@ -123,7 +126,7 @@ def keep_run(private: Path, run: Run) -> None:
 
 
 def kept_runs(private: Path, since_ms: int = 0) -> list[Run]:
-    """The runs that began at a time or later, oldest first; none where they cannot be read."""
+    """Return the runs that began at a time or later, oldest first; none where they cannot be read."""
     path = private / FILE
     try:
         if not _is_file(path):
@@ -137,7 +140,7 @@ def kept_runs(private: Path, since_ms: int = 0) -> list[Run]:
 
 def _add(path: Path, run: Run) -> None:
     if not _is_file(path):
-        # made here and not by SQLite, so that it is ours alone and follows no link
+        # made here and not by SQLite, so that only its user can read it and no link is followed
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         os.close(os.open(path, flags, 0o600))
     with _opened(path) as connection:
@@ -151,7 +154,7 @@ def _add(path: Path, run: Run) -> None:
             connection.execute(_TABLE)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         elif version != _VERSION:
-            return  # a later release's, which reads it
+            return  # the file of a later release, which goes on using it
         connection.execute(_INSERT, msgspec.structs.asdict(run))
         connection.execute(_FORGET, {"command": run.command, "kept": KEPT})
         connection.execute("COMMIT")
@@ -159,7 +162,8 @@ def _add(path: Path, run: Run) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    uri = f"{path.absolute().as_uri()}?mode=rw"  # SQLite falls back to reading by itself
+    # for a file that may not be written SQLite falls back to reading by itself
+    uri = f"{path.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, timeout=_PATIENCE_S, isolation_level=None)) as connection:
         connection.execute("PRAGMA trusted_schema = OFF")
         yield connection
@@ -171,10 +175,10 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether it is there and a file; a link, a FIFO or a device is an error.
+    """Return whether a path is a regular file; ``False`` where nothing is there.
 
     Raises:
-        OSError: it is something else, or cannot be looked at.
+        OSError: it is something else (a link, a FIFO, a device), or cannot be looked at.
     """
     try:
         mode = path.lstat().st_mode

@@ -1,1 +1,1 @@
-"""The one crash-safe apply, and the way back after a crash."""
+"""The one crash-safe apply, and the recovery after a crash."""

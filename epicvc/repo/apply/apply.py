@@ -10,14 +10,14 @@ after a crash:
 4. staged files are renamed over their targets;
 5. refs move, the operation is logged and the intent goes, in one transaction of the store.
 
-Before step 3 everything is undone by forgetting it. After step 3 everything that is left can be done again from the
-store. :mod:`epicvc.repo.apply.recovery` does either. An operation that changes no row has no step 3: its prepared
-intent alone decides.
+Before step 3 everything is undone by forgetting it. After step 3 all that remains can be done again from the store.
+:mod:`epicvc.repo.apply.recovery` does either. An operation that changes no row has no step 3: its prepared intent alone
+decides.
 
-A step that fails before the decision (disk full, say) undoes the operation. What can fail for want of space or of
-permission comes before it: files are staged, directories tried, and space is held back for the last transaction. A
-step that fails after it, or the decision itself, is done again once from what is stored; only a disk that goes on
-failing leaves the rest to the next command, and the error says so.
+A step that fails before the decision (disk full, say) undoes the operation. Steps that can fail for want of space or of
+permission come before the decision: files are staged, directories tried, and space is held back for the last
+transaction. A step that fails after the decision, or the decision itself, is done again once from what is stored. Only
+a disk that goes on failing leaves the rest to the next command, and the error says so.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class After(Struct, frozen=True):
 
 
 class Work(Protocol):
-    """What an operation does. May be called again from the start when it raised :class:`Replan`."""
+    """The work of an operation. It may be called again from the start after it raised :class:`Replan`."""
 
     def __call__(self, writer: Writer | None, stage: Stage) -> After:
-        """Change the database through ``writer``, files through ``stage``, and say what the new state is."""
+        """Change the database through ``writer`` and files through ``stage``; return the new state."""
 
 
 class Request(Struct, frozen=True):
@@ -77,21 +77,22 @@ class Request(Struct, frozen=True):
         command: the command's name, for the operation log.
         description: what it does, one line.
         before: both sides as they were captured under the lock.
-        work: what it does.
+        work: changes the sides.
         database: the backend to write to; ``None`` when no row changes.
-        as_restore: rows come back exactly and no trigger fires, instead of behaving like an application.
-        bulk: so much of the database changes that reading it whole afterwards is quicker than noting what changed.
-        version: the database's version when it was captured; another one at writing means that it changed since.
-            A restore is then planned again, other work only if it touches what has changed.
+        as_restore: whether rows come back exactly and no trigger fires, instead of being written as by an application.
+        bulk: whether so much of the database changes that reading it whole afterwards is quicker than noting each
+            change.
+        version: the database's version when it was captured. Another version at writing means that the database has
+            changed since. A restore is then planned again, other work only if it touches what has changed.
         undoes: the operation that this one takes back.
         redoes: the operation that this one brings back.
-        prepare: what of the work needs no lock of the database; done right before it is taken.
-        foreign_keys: the database enforces them meanwhile; without, the work itself sees to them.
-        continues: the operation, the newest one, of which this is a further step: the log has both as one.
-        more: a further step follows at once, so that nobody need remember what this one leaves.
+        prepare: the part of the work that needs no lock of the database; called right before the lock is taken.
+        foreign_keys: whether the database enforces them meanwhile; if not, the work itself sees to them.
+        continues: the operation of which this is a further step. It is the newest one, and the log has both as one.
+        more: whether a further step follows at once, so that the database need not be remembered as this one leaves it.
         many: tables with many differences that the work is going to restore, each with the definition that it has and
             keeps. They are brought to the database before it is locked.
-        image: what the work finds beside the database.
+        image: the image of rows that the backend is given beside the database.
     """
 
     command: str
@@ -118,7 +119,7 @@ class Stage:
     def __init__(self, root: Path, tag: str, staging: Staging) -> None:
         self.sink = staging
         self.changes: list[FileChange] = []
-        self.alone = True  # the database has nothing but what was captured and what this operation wrote
+        self.alone = True  # whether the database holds only the captured rows and those that this operation wrote
         self._root = root
         self._tag = tag
         self._staged: dict[str, Path] = {}
@@ -136,7 +137,7 @@ class Stage:
         Returns:
             The blob of the new bytes.
         """
-        check_name(path)  # it may come from a snapshot that somebody else made
+        check_name(path)  # the path may come from a snapshot that somebody else made
         target = self._root / path
         make_directories(self._root, self._root.parent)
         make_directories(target.parent, self._root)
@@ -146,10 +147,10 @@ class Stage:
         return blob
 
     def remove(self, path: str, old: ObjectId) -> None:
-        """Remove a file.
+        """Note that a file goes. It is removed when the stage is published.
 
         Raises:
-            FileUnavailable: it could not be removed.
+            FileUnavailable: its directory may not be written to.
         """
         check_name(path)
         directory = (self._root / path).parent
@@ -166,8 +167,8 @@ class Stage:
         """Make sure that nobody edited a file since it was captured.
 
         Raises:
-            Replan: somebody did.
-            Refused: a file that is not tracked is where a new one goes.
+            Replan: a file was edited, or one that must be absent is there.
+            Refused: an untracked file is in the place of a new one.
         """
         for change in self.changes:
             now = current_blob(self._root, change.path)
@@ -181,10 +182,10 @@ class Stage:
             raise Replan
 
     def publish(self) -> list[FileChange]:
-        """Move all staged files to their places, remove what goes, and make that durable.
+        """Move all staged files to their places, remove the files that go, and make both durable.
 
         Returns:
-            The files that somebody saved since they were looked at; they are left alone.
+            The changes whose files somebody has saved since they were captured. These files are left alone.
         """
         edited = []
         for change in self.changes:
@@ -195,7 +196,7 @@ class Stage:
         return edited
 
     def discard(self) -> None:
-        """Remove what was staged."""
+        """Remove the staged temporary files."""
         for staged in self._staged.values():
             remove_file(staged)
         self._staged.clear()
@@ -206,8 +207,8 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
 
     Raises:
         Replan: a side changed since it was captured; nothing was done.
-        EpicvcError: it cannot be done; nothing was done.
-        Unfinished: it cannot be done or undone now; the next command that writes does either.
+        EpicvcError: the operation is not possible; nothing was done.
+        Unfinished: the operation can be neither finished nor undone now; the next command that writes does either.
     """
     operation_id = repo.new_operation_id()
     began = perf_counter()
@@ -218,7 +219,7 @@ def perform(repo: Repo, staging: Staging, request: Request) -> Operation:
         why = "a side has changed, it is planned again" if isinstance(error, Replan) else error.kind
         _LOG.info("%s is not done: %s", request.command, why, operation=operation_id, seconds=perf_counter() - began)
         raise
-    except Exception as error:  # a bug: its report says of which operation
+    except Exception as error:  # a bug: the crash report names the operation
         error.add_note(f"in operation {operation_id}, {request.command}")
         raise
     _LOG.info("%s is done", request.command, operation=operation_id, seconds=perf_counter() - began)
@@ -274,14 +275,14 @@ def _perform(repo: Repo, staging: Staging, request: Request, operation_id: str) 
 
 
 def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Operation, *, many: bool) -> None:
-    """Note what the database is now, so that the next command need not read it to know.
+    """Remember the database's new state, so that the next command need not read the database to know it.
 
     Args:
         repo: the repo.
         backend: the database.
-        source: holds the state.
-        operation: what led to it.
-        many: many rows were written.
+        source: holds the objects of the new state.
+        operation: the operation that led to it.
+        many: whether many rows were written.
     """
     if operation.after.snapshot is None:
         return
@@ -296,12 +297,12 @@ def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Ope
 
 
 def _space(before: View) -> int:
-    """Bytes that the last transaction may need: its journal, and twice the refs in the log."""
+    """Return how many bytes the last transaction may need: its journal, and twice the refs in the log."""
     return 65_536 + 8 * sum(len(name) + len(value) for name, value in before.refs.items())
 
 
 def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer: Writer | None) -> Pending:
-    """Do the work and make the new state durable, without the database's commit."""
+    """Do the work and make the new state durable. The database is not committed here."""
     if writer is None or writer.version() == request.version:
         after = request.work(writer, stage)
     else:
@@ -327,30 +328,31 @@ def _prepare(repo: Repo, stage: Stage, intent: Pending, request: Request, writer
 def _beside_others(stage: Stage, request: Request, writer: Writer) -> After:
     """Do the work though another client has committed since the database was captured.
 
-    Right as long as nobody else changed a row that this work touches, by triggers and cascades too: then it is as if
-    the work had come first, and what the others did shows as a change since. Otherwise an application that writes
-    every second would keep a repo from ever being synchronised whose database takes longer to read.
+    This is right as long as nobody else changed a row that this work touches, by triggers and cascades too. Then it is
+    as if the work had come first, and the changes of the others show as changes since. To plan again each time was
+    rejected: an application that writes every second would keep a repo from ever being synchronised whose database
+    takes longer than that to read.
 
     Raises:
-        Replan: somebody did, or it cannot be told.
+        Replan: somebody else changed such a row, or that cannot be told.
     """
     database, captured = request.database, request.before.database
     if database is None or captured is None or request.as_restore or request.bulk or not database.reads_beside:
         raise Replan
     stage.alone = False
-    with database.read() as found:  # as the writer found it: it holds the lock
+    with database.read() as found:  # the database as the writer found it, since the writer holds the lock
         schema = get_schema(stage.sink, captured)
         if found.schema() != schema:
             raise Replan
         after = request.work(writer, stage)
         for table, rows in writer.touched().items():
             if table == COUNTERS:
-                continue  # counters only ever rise, and undo leaves those alone that went on
+                continue  # counters only ever rise, and undo leaves alone the counters that went on
             root = table_root(stage.sink, captured, table)
             if rows is None or root is None:
                 raise Replan
             if rows.added is not None and any(True for _ in tree.items(stage.sink, root, *between(rows.added))):
-                raise Replan  # they were there
+                raise Replan  # rows of the range were there already
             for key in rows.keys:
                 value = tree.get(stage.sink, root, key)
                 if found.row(table, key) != (None if value is None else unpack_row(stage.sink, value)):
@@ -359,7 +361,7 @@ def _beside_others(stage: Stage, request: Request, writer: Writer) -> After:
 
 
 def _details(repo: Repo, description: str, undoes: str | None = None, redoes: str | None = None) -> dict[str, str]:
-    """What an intent carries for the operation log; :func:`complete` reads it."""
+    """Return the details that an intent carries for the operation log. :func:`complete` reads them."""
     return {
         "time": format_time(repo.now()),
         "user": repo.author,
@@ -370,10 +372,10 @@ def _details(repo: Repo, description: str, undoes: str | None = None, redoes: st
 
 
 def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str, str | None]) -> Operation:
-    """Move refs only, as an operation that does not concern the sides. The caller holds the repo's lock.
+    """Move refs only, as an operation that leaves both sides alone. The caller holds the repo's lock.
 
     Raises:
-        RefMoved: a ref is not where it was.
+        RefMoved: somebody has moved a ref meanwhile.
     """
     before = dict(repo.store.refs())
     after = {name: value for name, value in {**before, **changes}.items() if value is not None}
@@ -389,7 +391,7 @@ def _forget(repo: Repo, stage: Stage, error: BaseException, *, begun: bool) -> N
     """Undo everything before the decision.
 
     Raises:
-        Unfinished: it cannot be undone now; the intent stays.
+        Unfinished: the operation cannot be undone now; the intent stays.
     """
     try:
         stage.discard()
@@ -401,7 +403,7 @@ def _forget(repo: Repo, stage: Stage, error: BaseException, *, begun: bool) -> N
 
 
 def _end(repo: Repo, intent: Pending, error: BaseException) -> Operation:
-    """Bring an operation that may be decided to its end, from what is stored, after a step failed.
+    """Finish an operation that may be decided, from what is stored, after a step failed.
 
     Returns:
         The operation, where it was decided: its failed step has now been done.

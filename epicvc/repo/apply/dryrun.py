@@ -1,9 +1,9 @@
-"""Operations that are only tried out: the work of an operation on a copy of the database, and no file touched.
+"""Dry runs: the work of an operation on a copy of the database, with no file touched.
 
 Planning does not tell all that stops an operation: a constraint, a trigger or a foreign key speaks when rows are
-written, and a value may come back as another one. So a dry run does the same work as the operation would. A
-transaction on the database itself that is rolled back in the end was rejected: it would keep the application
-waiting, and needs leave to write.
+written, and a value may come back as another one. So a dry run does the same work as the operation would. A transaction
+on the database itself that is rolled back in the end was rejected: it would keep the application waiting, and needs
+permission to write.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from epicvc.store.staging import Staging
 
 
 class DryRun:
-    """Tries operations out, each upon what those before have done.
+    """Tries operations out, each on top of the ones before.
 
     Args:
         repo: the repo.
-        staging: holds the states; nothing of what comes to it need be kept.
+        staging: holds the states. Objects that are added to it need not be kept.
     """
 
     def __init__(self, repo: Repo, staging: Staging) -> None:
@@ -48,7 +48,7 @@ class DryRun:
 
         Raises:
             Replan: a side has changed since it was captured.
-            EpicvcError: the operation would fail so.
+            EpicvcError: the operation would fail with this error.
         """
         stage = _Unstaged(self._repo.config.files, "", self._staging)
         if request.prepare is not None:
@@ -65,7 +65,7 @@ class DryRun:
                 image=request.image,
             ) as writer:
                 request.work(writer, stage)
-                writer.commit()  # where deferred foreign keys speak
+                writer.commit()  # deferred foreign keys are checked here
         stage.check_unchanged()
 
     def _copied(self, database: Backend, request: Request) -> Backend:

@@ -1,4 +1,4 @@
-"""An operation that a crash interrupted, once it is known whether it happened (:mod:`epicvc.repo.apply.recovery`)."""
+"""Finishes or forgets an interrupted operation, once :mod:`epicvc.repo.apply.recovery` knows whether it happened."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _UNFINISHED = "new"
 
 
 _NEEDED = frozenset({"time", "description", "user", "undoes", "redoes"})
-"""What an intent says of the operation that is to be logged."""
+"""The details that an intent must have, since the logged operation is made of them."""
 
 
 def finish(repo: Repo, intent: Pending) -> None:
-    """Do what is left of an operation that has happened.
+    """Finish an operation that has happened: publish its files, move the refs and log it.
 
     Raises:
-        DamagedStore: the intent does not say what that is.
+        DamagedStore: the intent lacks a snapshot or a detail.
     """
     views = (intent.before, intent.after)
     if any(view is None or view.snapshot is None for view in views) or not intent.details.keys() >= _NEEDED:
@@ -43,14 +43,14 @@ def finish(repo: Repo, intent: Pending) -> None:
 
 
 def forget(repo: Repo, intent: Pending) -> None:
-    """Remove what is there of an operation that has not happened."""
+    """Remove the temporary files and the intent of an operation that has not happened."""
     sweep(repo.config.files, tag_of(intent.operation))
     with repo.store.transaction() as txn:
         txn.set_pending(None)
 
 
 def _publish(repo: Repo, intent: Pending) -> Pending:
-    """Bring the files to the new state; files edited since the crash stay as they are."""
+    """Bring the files to the new state. Files that were edited since the crash stay as they are."""
     assert intent.after is not None  # the caller asked
     before, after = (
         get_snapshot(repo.store, bytes.fromhex(view.snapshot or "")) for view in (intent.before, intent.after)

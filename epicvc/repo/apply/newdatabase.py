@@ -1,8 +1,8 @@
-"""A database file that an operation of this repo makes, and takes back if it does not come to its end.
+"""A database file that an operation of this repo makes, and takes back if the operation does not come to its end.
 
-The empty file has to be there before the intent of the operation is written. A note in the private directory, written
-right before it, says so meanwhile. Any other empty file is somebody else's, and is left alone: also one in its place
-that was made at another time.
+The empty file has to be there before the intent of the operation is written. Until then a note in the private
+directory, written right before the file is made, says so. Any other empty file is somebody else's and is left alone:
+also one in the same place that was made at another time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ _NOTE: Final = "creating"
 
 
 def make(repo: Repo, backend: Backend) -> bool:
-    """Make the database's empty file, noting that it is ours.
+    """Make the database's empty file, with a note that it is ours.
 
     Returns:
-        Whether it was made here; somebody else may have been quicker.
+        Whether it was made here. Somebody else may have been quicker.
     """
     note = repo.config.private / _NOTE
-    atomic_write(note, _text(backend), mode=0o600)  # before: after a crash in between there is nothing to take back
+    # written first: after a crash in between there is no file to take back
+    atomic_write(note, _text(backend), mode=0o600)
     made = backend.create()
     if not made:
         remove_file(note)
@@ -37,10 +38,10 @@ def _text(backend: Backend) -> bytes:
 
 
 def take_back(repo: Repo) -> None:
-    """Remove the file that an operation of this repo made, if nothing has been written to it, and forget about it.
+    """Remove the file that an operation of this repo made, if nothing has been written to it, and remove the note.
 
     Raises:
-        DatabaseUnavailable: it cannot be removed.
+        DatabaseUnavailable: the file cannot be removed.
     """
     note, backend = repo.config.private / _NOTE, repo.backend()
     if backend is None or not note.is_file():

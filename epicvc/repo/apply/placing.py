@@ -1,8 +1,8 @@
 """Puts the files of an operation in their places (step 4 of :mod:`epicvc.repo.apply.apply`).
 
-A file that somebody has saved since it was captured is left alone, whether that is found a moment after the database's
-commit or by the recovery from a crash. Its epic keeps its old base: what the operation brought is then a change of one
-side again, and the next sync merges it with the edit instead of one overwriting the other.
+A file that somebody has saved since it was captured is left alone, whether that is found right after the database's
+commit or by the recovery from a crash. Its epic keeps its old base. So the change that the operation brought is a
+change of one side again, and the next sync merges it with the edit: neither overwrites the other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from epicvc.store.staging import Staging
 
 
 class FileChange(Struct, frozen=True):
-    """A file that becomes another; ``None`` is a file that is not there."""
+    """A change of one file, from one blob to another; ``None`` stands for no file."""
 
     path: str
     old: ObjectId | None
@@ -34,12 +34,12 @@ class FileChange(Struct, frozen=True):
 
 
 def tag_of(operation: str) -> str:
-    """The tag of an operation's temporary files."""
+    """Return the tag of an operation's temporary files."""
     return operation[:12]
 
 
 def current_blob(root: Path, path: str) -> ObjectId | None:
-    """The blob of a file as it is on disk; ``None`` when it is not there."""
+    """Return the blob of a file as it is on disk; ``None`` when it is not there."""
     target = root / path
     if not target.is_symlink() and not target.exists():
         return None
@@ -47,10 +47,10 @@ def current_blob(root: Path, path: str) -> ObjectId | None:
 
 
 def place(root: Path, change: FileChange, tag: str) -> bool:
-    """Bring one file from its old to its new state, whose bytes are staged.
+    """Bring one file from its old state to its new one, whose bytes are staged.
 
     Returns:
-        Whether it was in its old state. If not, somebody has saved it since, and it is left as it is.
+        Whether the file was in its old state. If not, somebody has saved it since, and it is left as it is.
     """
     target = root / change.path
     temporary = temporary_of(target, tag)
@@ -69,7 +69,7 @@ def sync_directories(root: Path, changes: Iterable[FileChange]) -> None:
 
 
 def rescue(root: Path, changes: Iterable[FileChange], tag: str) -> None:
-    """Give saves their names back that a crash caught while they were exchanged with the operation's files."""
+    """Give back the names of saves that a crash caught while they were exchanged with the operation's files."""
     for change in changes:
         target = root / change.path
         temporary = temporary_of(target, tag)
@@ -83,13 +83,13 @@ def rescue(root: Path, changes: Iterable[FileChange], tag: str) -> None:
 
 
 def sweep(root: Path, tag: str) -> None:
-    """Remove the operation's temporary files: nobody will move them, and what they hold is in the store."""
+    """Remove the operation's temporary files. Nothing will move them any more, and the store has their content."""
     for path in leftover_temporaries(root, tag):
         remove_file(path)
 
 
 def keep_old_base(repo: Repo, intent: Pending, edited: Iterable[FileChange]) -> Pending:
-    """The intent with another commit, whose base is the old one for the epics of these files."""
+    """Return the intent with another commit, whose base is the old one for the epics of these files."""
     assert intent.after is not None  # only prepared intents place files
     staging = repo.staging(writable=True)
     before, after = (get_snapshot(staging, bytes.fromhex(v.snapshot or "")) for v in (intent.before, intent.after))
@@ -111,7 +111,7 @@ def keep_old_base(repo: Repo, intent: Pending, edited: Iterable[FileChange]) -> 
 
 
 def _recommit(repo: Repo, staging: Staging, commit: str, snapshot: ObjectId) -> ObjectId:
-    """The same commit with another snapshot."""
+    """Write a commit that differs from the given one in its snapshot only."""
     old = get_commit(repo.store, bytes.fromhex(commit))
     return put_commit(
         staging,

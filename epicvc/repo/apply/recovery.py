@@ -19,15 +19,16 @@ _LOG: Final = Log("recovery")
 
 
 def recover(repo: Repo) -> bool:
-    """Bring an unfinished operation to its end, or to nothing. The caller holds the repo's lock.
+    """Finish an unfinished operation, or forget it. The caller holds the repo's lock.
 
     Returns:
         Whether an operation was rolled forward.
 
     Raises:
-        DatabaseUnavailable: the database decides and cannot be asked.
+        DatabaseUnavailable: whether it happened is known to the database alone, which cannot be asked.
     """
-    # Caches are written without the lock, so a live temporary file may go too: that cache is then not refreshed.
+    # Caches are written without the lock, so the temporary file of a running command may go too. Its cache is then not
+    # refreshed, which harms nobody.
     for path in leftover_temporaries(repo.config.private):
         remove_file(path)
     repo.store.tidy()
@@ -55,15 +56,15 @@ def recover(repo: Repo) -> bool:
 
 
 def _decided(repo: Repo, intent: Pending) -> bool:
-    """Whether the operation has happened; after this nothing can change the answer."""
+    """Return whether the operation has happened. After this call nothing can change the answer."""
     if not intent.database:
         return intent.prepared
     backend = repo.backend()
     if backend is None or not backend.exists():
-        return False  # what it would have committed is not there either
+        return False  # its commit cannot have happened without a database
     with closing(backend):
         if not intent.prepared:
-            with suppress(Unavailable):  # whoever is in the way tidies up as well
+            with suppress(Unavailable):  # the client that is in the way settles the database itself
                 backend.settle()
                 newdatabase.take_back(repo)
             return False
@@ -73,7 +74,7 @@ def _decided(repo: Repo, intent: Pending) -> bool:
         with backend.read() as reader:
             state = reader.state(repo.store.repo_id)
         if state is not None and state[0] == intent.operation:
-            newdatabase.take_back(repo)  # it is empty no longer
+            newdatabase.take_back(repo)  # the file is empty no longer, so only the note goes
             return True
         newdatabase.take_back(repo)
     return False

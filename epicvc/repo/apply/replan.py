@@ -1,6 +1,7 @@
-"""What is raised where a side is not as it was when an operation was planned.
+"""The exception that is raised where a side has changed since an operation was planned.
 
-Alone here, so that who catches it needs nothing of what writes (:mod:`epicvc.repo.apply.apply`).
+It has a module of its own, so that a module that only catches it need not import :mod:`epicvc.repo.apply.apply`, which
+writes.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The configuration: ``epicvc.toml``, which all share, and ``.epicvc/config``, which nobody does."""
+"""The configuration: ``epicvc.toml``, which all users share, and ``.epicvc/config``, which is one user's own."""

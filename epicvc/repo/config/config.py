@@ -37,14 +37,14 @@ PRIVATE: Final = ".epicvc"
 PRIVATE_CONFIG: Final = "config"
 CALCULATED: Final = ("enriched", "inline", "off")
 FILES_GUESSES: Final = ("epics/user_epics", "epics")
-"""Where epics usually are."""
+"""The directories in which epics usually are."""
 
 MAKING_SECONDS: Final = 10.0
-"""How long who makes or finds a repo waits for who makes one in the same directory."""
+"""The seconds that a command which makes or finds a repo waits for one that makes it in the same directory."""
 
 
 class Config(Struct, frozen=True, dict=True):
-    """What a repo is configured to be.
+    """The checked configuration of a repo.
 
     Attributes:
         root: the repo's directory.
@@ -55,10 +55,11 @@ class Config(Struct, frozen=True, dict=True):
         calculated: where calculated fields go in files.
         ignore: tables left out of snapshots and restores.
         mapping: documents to tables.
-        said_policies: what settles conflicts, where the configuration says so.
-        said_plan: how dates are planned, where it says so.
-        file_size: the most bytes of a tracked file, where it lowers that.
-        query_seconds: the most seconds that the database may take for one statement, where it lowers that.
+        said_policies: the policies that settle conflicts, where the configuration names any.
+        said_plan: the settings for planned dates, where the configuration has any.
+        file_size: the most bytes of a tracked file, where the configuration lowers that limit.
+        query_seconds: the most seconds that the database may take for one statement, where the configuration lowers
+            that limit.
     """
 
     root: Path
@@ -74,24 +75,24 @@ class Config(Struct, frozen=True, dict=True):
     file_size: int | None = None
     query_seconds: int | None = None
 
-    # Both are imported by who asks for them, or says something of them: most commands do neither.
+    # Both import their modules only when they are asked for: most commands never ask, and start faster so.
 
     @cached_property
     def policies(self) -> Policies:
-        """What settles conflicts."""
+        """The policies that settle conflicts; the built-in ones where the configuration names none."""
         from epicvc.plan.policies import Policies
 
         return self.said_policies or Policies(mapping=self.mapping)
 
     @cached_property
     def plan(self) -> Settings:
-        """How dates are planned."""
+        """The settings for planned dates; the built-in ones where the configuration has none."""
         from epicvc.dates.settings import Settings
 
         return self.said_plan or Settings()
 
     def shown(self, path: str) -> str:
-        """A tracked file's path as messages name it: from the repo's directory."""
+        """Return a tracked file's path as messages name it: relative to the repo's directory."""
         return (self.files.relative_to(self.root) / path).as_posix()
 
     @property
@@ -102,7 +103,7 @@ class Config(Struct, frozen=True, dict=True):
 
 _NAME: Final = 255
 _PATH: Final = 4096
-"""Bytes of a name and of a path that systems take."""
+"""The most bytes of a name and of a path that systems take."""
 
 
 def load_config(
@@ -118,13 +119,13 @@ def load_config(
     Args:
         root: the directory that holds ``epicvc.toml``.
         environment: looked at for ``EPICVC_DATABASE_URL``.
-        database: what ``--db`` said; wins over everything else.
-        private: whether what lies in ``.epicvc/`` is the user's own, and counts.
-        caches: whether what ``epicvc.toml`` says may be looked up and kept there.
+        database: the value of ``--db``; it wins over everything else.
+        private: whether ``.epicvc/`` is known to be the user's own, so that its configuration counts.
+        caches: whether the parsed ``epicvc.toml`` may be looked up and kept in ``.epicvc/``.
 
     Raises:
-        InvalidConfig: a file is no TOML, or says something that cannot be.
-        Refused: a database on a server is named by ``epicvc.toml`` alone.
+        InvalidConfig: a file is no TOML, or has a value that is not allowed.
+        Refused: only ``epicvc.toml`` names the database, and the database is on a server.
     """
     text = _read(root / CONFIG)
     known = configcache.recall(root / PRIVATE, text) if private and caches else None
@@ -143,7 +144,7 @@ def load_config(
 
 
 def _read(path: Path) -> bytes:
-    """A file's bytes; none where there is no file."""
+    """Return a file's bytes, or none where there is no file."""
     try:
         return read_followed(path, MAX_CONFIG)
     except FileNotFoundError:
@@ -192,7 +193,7 @@ def _shared(root: Path, data: dict[str, Any]) -> Config:
 
 
 def _lowered(data: dict[str, Any], name: str, limit: Limit) -> int | None:
-    """A limit that a repo lowers; only its user may raise one."""
+    """Return a limit that the repo lowers, or ``None``. Only the user may raise a limit."""
     value = table_of(data, "limits", {"file_size", "query_seconds"}).get(name)
     if value is None:
         return None
@@ -216,7 +217,7 @@ def _plan(data: dict[str, Any]) -> Settings | None:
 
 
 def _policies(sync: dict[str, Any], mapping: Mapping) -> Policies | None:
-    """The policies of ``[sync]``, ``[sync.fields]`` and ``[sync.kinds]``; ``None`` for those that there are without."""
+    """Return the policies of ``[sync]``, its ``fields`` and its ``kinds``; ``None`` for the built-in ones."""
     if sync.get("policy", "manual") == "manual" and not {"fields", "kinds"} & sync.keys():
         return None
     from epicvc.plan.policies import FIELD_POLICIES, KINDS, POLICIES, Policies
@@ -237,7 +238,10 @@ def _policies(sync: dict[str, Any], mapping: Mapping) -> Policies | None:
 
 
 def _field_path(name: str, mapping: Mapping) -> tuple[str, ...]:
-    """A field as ``[sync.fields]`` names it: ``summary``, ``tasks/title``, ``quality_gates/coverage``."""
+    """Return the path of a field that ``[sync.fields]`` names, such as ``summary`` or ``tasks/title``.
+
+    A field of a JSON column may be named by its path, such as ``quality_gates/coverage``.
+    """
     path = tuple(unescape(part) for part in name.split("/"))
     known = mapping.task_fields if path[0] == Mapping.TASKS and len(path) > 1 else mapping.epic_fields
     if (path[1] if known is mapping.task_fields else path[0]) not in known:
@@ -247,7 +251,7 @@ def _field_path(name: str, mapping: Mapping) -> tuple[str, ...]:
 
 
 def _inside(root: Path, relative: str) -> bool:
-    """Whether a path from a shared file stays inside the repo."""
+    """Return whether a path from a shared file stays inside the repo."""
     return (
         bool(relative)
         and not PurePosixPath(relative).is_absolute()
@@ -257,7 +261,7 @@ def _inside(root: Path, relative: str) -> bool:
 
 
 def _link_on_the_way(root: Path, relative: str) -> str | None:
-    """The first symbolic link among the directories of a path below the repo."""
+    """Return the first symbolic link among the directories of a path below the repo, or ``None``."""
     here = root
     for name in PurePosixPath(relative).parts:
         here = here / name
@@ -267,16 +271,16 @@ def _link_on_the_way(root: Path, relative: str) -> str | None:
 
 
 def inside(root: Path, path: Path) -> bool:
-    """Whether a path lies inside a repo and outside its store, symbolic links followed."""
+    """Return whether a path, with symbolic links followed, lies inside a repo and outside its store."""
     target, home = Path(os.path.realpath(path)), Path(os.path.realpath(root))
     return target == home or (home in target.parents and PRIVATE not in target.relative_to(home).parts)
 
 
 def locate(text: str, base: Path) -> DatabaseURL:
-    """A database reference with its path made absolute.
+    """Return a database reference with its path made absolute.
 
     Raises:
-        UsageError: it names no database that can be used.
+        UsageError: the text names no database that can be used.
     """
     url = parse_url(text)
     return replace(url, path=base / url.path) if url.path is not None else url

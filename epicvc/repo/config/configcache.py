@@ -1,8 +1,8 @@
-"""What ``epicvc.toml`` says, kept beside the text that says so: for the same text no TOML parser is imported.
+"""The cache of the parsed ``epicvc.toml``, kept with its text: for the same text no TOML parser is imported.
 
-It cannot be out of date, since another text finds nothing, nor does another interpreter, whose parser may read
-otherwise. Kept are texts, numbers, truth values, lists and tables; who writes a date has it parsed by every command.
-``.epicvc/config`` is not kept, since it may hold a password that is meant to be nowhere else.
+The cache cannot be out of date: another text finds nothing in it, nor does another interpreter, whose parser may read
+the text otherwise. Kept are texts, numbers, truth values, lists and tables. A file with a date is parsed by every
+command. ``.epicvc/config`` is not kept, since it may hold a password that must be in no other file.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from epicvc.base.depth import decode
 FILE: Final = "config.cache"
 
 _FILE: Final = CacheFile("epicvc.config", 2, tuple[int, bytes, bytes], light=True)
-"""Which interpreter read it, a text, and what that says, as JSON."""
+"""The cache file: the version of the interpreter that parsed, the text, and the parsed value as JSON."""
 
 
 def recall(directory: Path, text: bytes) -> dict[str, Any] | None:
-    """What a text says, if it was kept.
+    """Return the parsed value of a text, or ``None`` where it was not kept.
 
     Args:
         directory: the private directory.
-        text: what is in ``epicvc.toml``.
+        text: the bytes of ``epicvc.toml``.
     """
     by, known, said = _FILE.load(directory / FILE) or (0, b"", b"")
     if (by, known) != (sys.hexversion, text):
@@ -40,13 +40,16 @@ def recall(directory: Path, text: bytes) -> dict[str, Any] | None:
 
 
 def remember(directory: Path, text: bytes, said: dict[str, Any]) -> None:
-    """Keep what a text says, where it can be kept. Failing to is no failure, nor is it that there is no directory."""
+    """Keep the parsed value of a text where possible. A failure to write it, or a missing directory, is ignored."""
     if _is_plain(said):
         _FILE.save(directory / FILE, (sys.hexversion, text, msgspec.json.encode(said)))
 
 
 def _is_plain(value: object) -> bool:
-    """Whether it is read as it was written: dates would be texts, infinities nothing, large integers floats."""
+    """Return whether JSON gives a value back unchanged.
+
+    It does not for others: dates would be texts, infinities nothing, large integers floats.
+    """
     if isinstance(value, dict):
         return all(map(_is_plain, value.values()))
     if isinstance(value, list):

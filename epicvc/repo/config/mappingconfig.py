@@ -1,4 +1,4 @@
-"""The ``[mapping]`` of ``epicvc.toml``: changes to the built-in mapping."""
+"""The ``[mapping]`` section of ``epicvc.toml``: changes to the built-in mapping."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from epicvc.repo.config.tomlfile import CONFIG, check_known
 
 
 def read_mapping(data: object) -> Mapping:
-    """The mapping that ``[mapping]`` describes, as changes to the built-in one.
+    """Return the mapping that ``[mapping]`` describes, as changes to the built-in one.
 
     ``[mapping.epics]`` and ``[mapping.tasks]`` may name ``table``, ``id``, ``key``, ``parent``, ``sequence``,
-    ``deleted_at`` and ``status`` (``false``: no such column); their ``fields`` give, by field, a column, a table
-    ``{column, kind, layer, merge}``, or ``false`` for no column. ``[mapping.dependencies]`` names ``table``,
-    ``parent`` and ``column``, or is ``false``.
+    ``deleted_at`` and ``status`` (``false`` means that there is no such column). Their ``fields`` give, by field, a
+    column, a table ``{column, kind, layer, merge}``, or ``false`` for no column. ``[mapping.dependencies]`` names
+    ``table``, ``parent`` and ``column``, or is ``false``.
 
     Raises:
-        InvalidConfig: something in it cannot be.
+        InvalidConfig: a key is not known, or a value is not allowed.
     """
     if not isinstance(data, dict):
         raise InvalidConfig(CONFIG, "mapping must be a table")
@@ -69,7 +69,10 @@ def _table(data: dict[str, Any], name: str, table: TableMap) -> TableMap:
 
 
 def _check_columns(name: str, table: TableMap) -> None:
-    """Each column has one meaning: a field on a key or on a mark of deletion would rename or delete rows."""
+    """Make sure that each column has one meaning only.
+
+    A field on a key or on a mark of deletion would rename or delete rows.
+    """
     taken = {c for c in (table.id, table.key, table.parent, table.sequence, table.deleted_at, table.status) if c}
     for item in table.fields:
         if not item.column or item.column in taken:

@@ -1,4 +1,4 @@
-"""``[plan]`` of ``epicvc.toml``: how dates are planned, and how they are written down beside a plan."""
+"""The ``[plan]`` section of ``epicvc.toml``: settings for planned dates, and their form in a stored plan."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ KEYS: Final = ("strategy", "start", "business_days", "holidays", "country", "sub
 
 
 def read_settings(section: dict[str, Any]) -> Settings:
-    """The settings that a table describes, its keys known to be of :data:`KEYS`.
+    """Return the settings that a table describes. The caller has made sure that its keys are in :data:`KEYS`.
 
     Raises:
-        ValueError: why a value cannot be.
+        ValueError: a value is not allowed; the text says why.
     """
     settings = Settings()
     _require(isinstance(section.get("business_days", False), bool), "business_days must be true or false")
@@ -45,7 +45,7 @@ def read_settings(section: dict[str, Any]) -> Settings:
 
 
 def show_settings(settings: Settings) -> dict[str, Any]:
-    """Settings as a JSON object that :func:`read_settings` reads."""
+    """Return settings as a JSON object that :func:`read_settings` reads."""
     found: dict[str, Any] = {
         "strategy": settings.strategy.value,
         "start": settings.custom_date.isoformat() if settings.custom_date else None,

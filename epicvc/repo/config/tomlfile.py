@@ -1,4 +1,4 @@
-"""Reading and checking configuration files: TOML, known keys, types. What they mean is said elsewhere."""
+"""Reads configuration files and checks them: TOML, known keys, types. It does not know what the keys mean."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ CONFIG: Final = "epicvc.toml"
 
 
 def parse_toml(data: bytes, name: str) -> dict[str, Any]:
-    """What a file says.
+    """Parse a configuration file and return its value.
 
     Raises:
-        InvalidConfig: it is no TOML; under the given name.
+        InvalidConfig: the file is too large, too deep or no TOML; the error has the given name.
     """
     if not data:
         return {}
     if len(data) > MAX_CONFIG:
         raise InvalidConfig(name, f"has {len(data):,} bytes, and {MAX_CONFIG:,} are the most that is read")
-    import tomllib  # 2 ms, for who does not find in a cache what the file says
+    import tomllib  # imported here since it takes 2 ms, and most commands find the parsed file in a cache
 
     try:
-        require_shallow_toml(data)  # first, since the parser goes in by recursion
+        require_shallow_toml(data)  # before parsing, since the parser recurses into the value
         said = tomllib.loads(data.decode("utf-8"))
         require_shallow_value(said)
     except UnicodeDecodeError as error:
@@ -39,10 +39,10 @@ def parse_toml(data: bytes, name: str) -> dict[str, Any]:
 
 
 def check_known(data: dict[str, Any], names: set[str], where: str) -> None:
-    """Refuse a key of a table that nobody would read.
+    """Refuse keys of a table that nothing would read.
 
     Raises:
-        InvalidConfig: naming the keys that are known.
+        InvalidConfig: a key is not known; the hint names those that are.
     """
     for name in data:
         if name not in names:
@@ -51,10 +51,10 @@ def check_known(data: dict[str, Any], names: set[str], where: str) -> None:
 
 
 def table_of(data: dict[str, Any], name: str, keys: set[str]) -> dict[str, Any]:
-    """The table of this name, which may have these keys; an empty one where there is none.
+    """Return the table of this name, which may have only these keys; an empty one where there is none.
 
     Raises:
-        InvalidConfig: it is no table, or has other keys.
+        InvalidConfig: the value is no table, or has other keys.
     """
     table = data.get(name, {})
     if not isinstance(table, dict):
@@ -64,10 +64,10 @@ def table_of(data: dict[str, Any], name: str, keys: set[str]) -> dict[str, Any]:
 
 
 def text_of(data: dict[str, Any], section: str, name: str, file: str) -> str | None:
-    """A text of a section of a file, where it is there.
+    """Return a text of a section of a file, or ``None`` where it is missing.
 
     Raises:
-        InvalidConfig: it is something else.
+        InvalidConfig: the value is no text.
     """
     value = data.get(section, {}).get(name) if isinstance(data.get(section, {}), dict) else None
     if value is not None and not isinstance(value, str):
@@ -76,10 +76,10 @@ def text_of(data: dict[str, Any], section: str, name: str, file: str) -> str | N
 
 
 def patterns_of(table: dict[str, Any], name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """A list of texts, none of them empty.
+    """Return a list of texts, none of them empty.
 
     Raises:
-        InvalidConfig: it is something else.
+        InvalidConfig: the value is something else.
     """
     value = table.get(name, list(default))
     if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):

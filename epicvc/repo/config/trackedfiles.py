@@ -1,4 +1,4 @@
-"""The ``[files]`` of ``epicvc.toml``: which files are tracked."""
+"""The ``[files]`` section of ``epicvc.toml``: the patterns that decide which files are tracked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DEFAULT_EXCLUDE: Final = ("enriched/**", "**/enriched/**", "enriched_*.json", "*
 
 
 class TrackedFiles(Struct, frozen=True):
-    """Which files are tracked.
+    """The directory and the patterns that decide which files are tracked.
 
     Attributes:
-        directory: where they are, relative to the repo; not checked to lie inside it.
+        directory: the directory of the files, relative to the repo. It is not checked to lie inside the repo.
         include: patterns of tracked files, relative to the directory.
         exclude: patterns that are left out.
     """
@@ -28,10 +28,10 @@ class TrackedFiles(Struct, frozen=True):
 
 
 def read_files(data: dict[str, Any]) -> TrackedFiles:
-    """The files that a configuration names.
+    """Return the directory and patterns that a configuration names.
 
     Raises:
-        InvalidConfig: something in it cannot be.
+        InvalidConfig: a key is not known, or a value is not allowed.
     """
     table = table_of(data, "files", {"dir", "include", "exclude"})
     directory = table.get("dir", "epics")

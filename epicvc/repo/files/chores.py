@@ -1,6 +1,6 @@
-"""The work of :mod:`epicvc.repo.files.workers`: reads epic files, and tells the parent what it needs of them.
+"""The work of :mod:`epicvc.repo.files.workers`: reads epic files and tells the parent what it needs of them.
 
-A chore leaves to the parent whatever is not perfectly ordinary.
+A chore leaves every file to the parent that is not perfectly ordinary.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from epicvc.repo.files.workers import receive, send
 from epicvc.store.objects import ObjectType, object_id
 
 Chore: TypeAlias = Callable[[list[Any]], Any]
-"""Answers a portion."""
+"""Takes a portion of items and returns the answer."""
 
 
 def _value(root: Path, path: str, most: int | None) -> tuple[bytes, JSON]:
@@ -38,19 +38,19 @@ def _core(epic: FileEpic) -> tuple[str, bytes]:
 
 
 def _each(do: Callable[[Any], Any]) -> Chore:
-    """Answers every item of a portion by itself, with ``None`` for what is left to the parent."""
+    """Make a chore that answers each item by itself, with ``None`` for an item that is left to the parent."""
 
     def tried(item: Any) -> Any:
         try:
             return do(item)
         except EpicvcError:
-            return None  # the parent meets it again, and reports it
+            return None  # the parent meets the error again and reports it
 
     return lambda portion: list(map(tried, portion))
 
 
 def identify(setup: dict[str, Any]) -> Chore:
-    """Files to their ids: path -> blob, epic, core, whether it has calculated fields."""
+    """Make the chore that identifies files: path -> blob, epic, core, whether the epic has calculated fields."""
     root, mapping = Path(setup["root"]), Mapping.from_json(setup["mapping"])
     ordinary = OrdinaryCores(mapping)
 
@@ -66,7 +66,7 @@ def identify(setup: dict[str, Any]) -> Chore:
 
 
 def encode(setup: dict[str, Any]) -> Chore:
-    """Files to rows: (path, blob) -> the change that adds the epic to a database that knows nothing of it."""
+    """Make the chore that encodes files as rows: (path, blob) -> the change that adds the epic to a database."""
     root, mapping = Path(setup["root"]), Mapping.from_json(setup["mapping"])
 
     def do(item: tuple[str, bytes]) -> Any:
@@ -81,7 +81,7 @@ def encode(setup: dict[str, Any]) -> Chore:
 
 
 def pack(setup: dict[str, Any]) -> Chore:
-    """Files to parcels: (path, blob)s -> by parcel what adds the epics, and its image."""
+    """Make the chore that packs files into parcels: (path, blob)s -> the changes that add the epics, and an image."""
     from epicvc.database.documents.parcels import Packer
 
     encoded, most = encode(setup), setup["rows"]

@@ -1,9 +1,8 @@
-"""Whether a command begins to look at the files before it knows how the repo is configured.
+"""Begins to look at the files of a large repo before its configuration is read, for commands that only read.
 
-Reading the configuration comes after most imports. So a large repo leaves a note of what its files are, which is
-believed just far enough to begin: what an early look finds is taken only where the configuration asks the same.
-
-Imports next to nothing: the earlier the look begins, the less of it is waited for.
+The configuration can be read only after most imports. So a large repo leaves a note of its files directory and
+patterns. The note is trusted just far enough to begin: the result of an early look is used only where the configuration
+asks for the same. The module imports next to nothing: the earlier the look begins, the less of it is waited for.
 """
 
 from __future__ import annotations
@@ -24,11 +23,14 @@ if TYPE_CHECKING:
 
 FILE = "look.cache"
 MANY = 5000
-"""Files from which on it is worth a process: fewer are looked at while one is forked and its answer is read."""
+"""The number of files from which a process is worth it.
+
+Fewer are looked at in the time that forking one and reading its answer takes.
+"""
 
 _LOAD = "/proc/loadavg"
 _PAUSES_S = (0, 0.0005, 0.0005)
-"""From one look at it to the next, while all processors are taken."""
+"""The pauses in seconds between looks at the load, while all processors are taken."""
 
 _FORMAT = "epicvc.early-look/1"
 _END = "\0"
@@ -37,13 +39,13 @@ _END = "\0"
 def begin(directory: str) -> EarlyLook | None:
     """Begin to look at the files of a large repo, for a command that only reads.
 
-    Commands that write must not: they look once they hold the lock, at what nobody else may change any more.
+    Commands that write must not call this: they look after they have taken the lock, when no other command may write.
 
     Args:
-        directory: where the command runs.
+        directory: the directory that the command runs in.
 
     Returns:
-        ``None`` where there is nothing to be gained, or any doubt.
+        ``None`` where nothing is to be gained, or anything is doubtful.
     """
     try:
         root = root_above(os.path.realpath(directory))
@@ -65,7 +67,7 @@ def begin(directory: str) -> EarlyLook | None:
 
 
 def remember(config: Config, found: FoundFiles) -> None:
-    """Leave the note where it is worth it, else none. Failing to is no failure.
+    """Leave the note where it is worth it, and remove it elsewhere. A failure to do so is ignored.
 
     Args:
         config: the repo's configuration.
@@ -102,7 +104,10 @@ def _are_scattered(paths: Sequence[str]) -> bool:
 
 
 def _is_processor_idle() -> bool:
-    """Whether a second process would run beside this one, and not in turns with it, which costs more than it saves."""
+    """Return whether a second process would run beside this one.
+
+    If it ran in turns with this one, it would cost more than it saves.
+    """
     try:
         processors = len(os.sched_getaffinity(0))
     except (AttributeError, OSError):
@@ -111,7 +116,10 @@ def _is_processor_idle() -> bool:
 
 
 def _running() -> Iterator[int]:
-    """How many processes run, this one too, a few times: who started it may still have something to do for a moment."""
+    """Yield a few times how many processes run, this one included.
+
+    The process that started this one may still be busy for a moment, so one look is not enough.
+    """
     for pause_s in _PAUSES_S:
         time.sleep(pause_s)
         try:
@@ -122,5 +130,5 @@ def _running() -> Iterator[int]:
 
 
 def _below(root: str, files: str) -> str:
-    """As :mod:`pathlib` joins them."""
+    """Join two paths as :mod:`pathlib` does."""
     return root if files == "." else f"{root.rstrip('/')}/{files}"

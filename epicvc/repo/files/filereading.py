@@ -1,4 +1,7 @@
-"""Reading the files that are others than an index knows: in the end, or before as far as processes have answered."""
+"""Reads the files that differ from the index.
+
+While worker processes answer, the files that they have answered are read already; the rest is read in the end.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +30,10 @@ if TYPE_CHECKING:
     from epicvc.repo.files.workers import WorkerAnswers
 
 TELL_EVERY: Final = 64
-"""Files between two reports of progress."""
+"""The number of files between two reports of progress."""
 
 _Identity: TypeAlias = tuple[ObjectId, str, ObjectId, bool]
-"""What a worker says of a file: the ids of blob, epic and core, and whether it has calculated fields."""
+"""The answer of a worker for a file: the ids of blob, epic and core, and whether the epic has calculated fields."""
 
 
 class FileMoved(Exception):  # not an error: the files are read again
@@ -38,11 +41,11 @@ class FileMoved(Exception):  # not an error: the files are read again
 
 
 class Read(Struct, frozen=True):
-    """What stands in a place.
+    """The result of reading the file in one place.
 
     Attributes:
-        row: what is known of the file that is there; ``None`` where there is none any more.
-        problem: what is wrong with it.
+        row: the index row of the file that is there; ``None`` where there is no file any more.
+        problem: the reason why no epic can be read from the file.
     """
 
     row: IndexRow | None
@@ -50,15 +53,15 @@ class Read(Struct, frozen=True):
 
 
 class Reading:
-    """Reads files one by one.
+    """Reads the files that differ from the index, one by one.
 
     Args:
-        config: where the files are.
-        sink: where their bytes go.
-        found: what a scan found.
-        edits: where that is something else than an index knows.
-        answers: what processes say of the files in these places, in order; ``None`` where nobody was asked.
-        progress: told how many of how many are read.
+        config: names the directory of the files.
+        sink: takes the bytes of the files.
+        found: the files that a scan found.
+        edits: the places in which the found files differ from the index.
+        answers: the answers of workers for the files in these places, in order; ``None`` where no worker was asked.
+        progress: called with the number of files that have been read, and of all.
     """
 
     def __init__(
@@ -74,22 +77,23 @@ class Reading:
         self._answers, self._progress = answers, progress
         self._root = os.fspath(config.files)
         self._observed = clock_ns(config.private) if edits else 0
-        self._ahead: list[Read | None] = []  # nothing for what could not be read
+        self._ahead: list[Read | None] = []  # ``None`` for a file that could not be read
 
     def go_on(self) -> None:
-        """Read what processes have answered already."""
+        """Read the files for which workers have answered already."""
         while self._answers is not None and len(self._ahead) < len(self._edits) and not self._answers.awaited:
             try:
                 self._ahead.append(self._next(len(self._ahead)))
-            except (EpicvcError, FileMoved):  # if it is so in the end, it is raised then
+            # the file is read again in the end, which raises if the error is still there
+            except (EpicvcError, FileMoved):
                 self._ahead.append(None)
 
     def finish(self) -> list[Read]:
-        """Read the rest, and again what has changed since it was read: what counts is what is there now.
+        """Read the rest, and again the files that have changed since they were read: the present content counts.
 
         Raises:
-            Moved: a file is not there any more.
-            FileUnavailable: one cannot be read.
+            FileMoved: a file is not there any more.
+            FileUnavailable: a file cannot be read.
         """
         whole = [
             self._at(number, None) if read is None or self._has_changed(number) else read
@@ -99,25 +103,25 @@ class Reading:
         return whole
 
     def _next(self, number: int) -> Read:
-        """Read a place, with what a process says of it; each in its turn."""
+        """Read a place with the next answer of a worker. Places have to be read in order."""
         if self._progress and number % TELL_EVERY == 0:
             self._progress("files", number, len(self._edits))
         answers, asked = self._answers, self._edits[number].found is not None
         return self._at(number, next(answers, None) if answers is not None and asked else None)
 
     def _at(self, number: int, identity: _Identity | None) -> Read:
-        """Read a place."""
+        """Read the file in a place."""
         place = self._edits[number].found
         if place is None:
             return Read(None)
         path, stat = self._found.paths[place], self._found.stat(place)
         row, problem = self._file(path, identity)
-        # What is not valid is looked at, and reported, each time.
+        # A file that is not valid gets no settled row: it is read, and reported, by every command.
         settled = (row.epic or row.flags == TEMPLATE) and is_settled(stat, self._observed)
         return Read(replace(row, stat=stat) if settled else row, problem)
 
     def _has_changed(self, number: int) -> bool:
-        """Whether a place is another than it was when the scan found it, so that it may be another than was read."""
+        """Return whether the file in a place has changed since the scan, so that the bytes read may be old."""
         place = self._edits[number].found
         if place is None:
             return False
@@ -128,7 +132,7 @@ class Reading:
         return stat_key(now) != self._found.stat(place)
 
     def _file(self, path: str, identity: _Identity | None) -> tuple[IndexRow, Unreadable | None]:
-        """What is known of a file once it is read, and what is wrong with it."""
+        """Read a file. Return its index row, and the reason why no epic can be read from it."""
         data = read_tracked(self._config, path)
         if identity is not None and self._sink.put(ObjectType.BLOB, data) == identity[0]:
             blob, key, core, calculated = identity
@@ -148,11 +152,11 @@ class Reading:
 
 
 def read_tracked(config: Config, path: str) -> bytes:
-    """The bytes of a file that was found.
+    """Return the bytes of a file that was found.
 
     Raises:
-        Moved: it is not there any more.
-        FileUnavailable: it cannot be read.
+        FileMoved: the file is not there any more.
+        FileUnavailable: the file cannot be read.
     """
     try:
         return read_below(config.files, path, config.file_size)

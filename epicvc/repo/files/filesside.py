@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 
 CACHE: Final = "files.cache"
 _ATTEMPTS: Final = 8
+"""The number of times that the files are read, since somebody may save or move one while they are read."""
 _NO_DIRECTORY: Final = "bring it back with `epicvc rollback HEAD`, or correct [files] dir in epicvc.toml"
-"""How often the files are read again because somebody saved or moved one while they were read."""
 
 
 class _Look(Struct):
-    """What a look at the files found, before any is read.
+    """The result of a look at the files, before any of them is read.
 
     Attributes:
-        before: the index as it was.
-        found: the files that look tracked, by name.
-        edits: where they are others than the index knows.
+        before: the index of the last scan.
+        found: the files that look tracked by their names.
+        edits: the places in which they differ from the index.
         skipped: files that were left out.
-        unreadable: files that no epic can be read from.
-        fault: why the side as a whole cannot be used.
-        answers: what processes say of the files to read, ``None`` where nobody was asked.
-        early: the files were looked at before they were asked for.
+        unreadable: files from which no epic can be read.
+        fault: the reason why the side as a whole cannot be used.
+        answers: the answers of workers for the files to read; ``None`` where no worker was asked.
+        early: whether the files were looked at before they were asked for.
     """
 
     before: FileIndex
@@ -62,9 +62,9 @@ class Scanning(Struct, frozen=True):
     """A scan that has begun.
 
     Attributes:
-        ahead: processes read many files in the meantime, so that there is time for something else.
-        go_on: does what can be done without waiting for them.
-        finish: does the rest; see :meth:`FilesSide.scan` for what it raises.
+        ahead: whether workers read many files meanwhile, so that the caller has time for something else.
+        go_on: does the work that need not wait for the workers.
+        finish: does the rest; raises as :meth:`FilesSide.scan` does.
     """
 
     ahead: bool
@@ -76,11 +76,11 @@ class FilesSide:
     """Reads the files side of a repo.
 
     Args:
-        config: where the files are.
+        config: names the files.
         mapping_id: the mapping under which cached core ids were made.
-        progress: told how many of how many files are read.
-        early: a look at the files that was begun before; the first scan takes it.
-        former: tells which epic the history has in a path of which HEAD cannot tell.
+        progress: called with the number of files that have been read, and of all.
+        early: a look at the files that was begun before; the first scan uses it.
+        former: returns the epic that history has in a path, for a path in which HEAD has no epic.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class FilesSide:
         self._cache_path = config.private / CACHE
 
     def scan(self, sink: ObjectSink, known: ObjectId | None) -> FilesState:
-        """Read what changed, stat the rest.
+        """Read the files that changed, and stat the others.
 
         Args:
-            sink: where the bytes of new files go.
-            known: a files tree whose blobs are certainly stored (HEAD's); bytes of files beyond it are put.
+            sink: takes the bytes of new files.
+            known: a files tree whose blobs are certainly stored (HEAD's). The bytes of all other files go to ``sink``.
 
         Raises:
             UnsafeName: a tracked name is refused.
@@ -114,12 +114,12 @@ class FilesSide:
 
     @contextmanager
     def scanning(self, sink: ObjectSink, known: ObjectId | None, *, beside: bool = False) -> Iterator[Scanning]:
-        """Begin a :meth:`scan`: where many files have to be read, processes do that from now on.
+        """Begin a :meth:`scan`. Where many files have to be read, worker processes read them from now on.
 
         Args:
-            sink: see there.
-            known: see there.
-            beside: the caller is as busy meanwhile.
+            sink: as for :meth:`scan`.
+            known: as for :meth:`scan`.
+            beside: whether the caller is busy meanwhile too.
 
         Raises:
             UnsafeName: a tracked name is refused.
@@ -170,7 +170,7 @@ class FilesSide:
 
     @contextmanager
     def _looking(self, *, beside: bool = False) -> Iterator[_Look]:
-        """Look where the files are others than the index knows, and have processes read them where they are many."""
+        """Look for files that differ from the index, and let worker processes read them where they are many."""
         look = _Look(load_index(self._cache_path, self._basis))
         look.early = self._find(look)
         look.edits = look.before.edits(look.found)
@@ -200,14 +200,15 @@ class FilesSide:
         *,
         first: bool,
     ) -> Iterator[tuple[str, TrackedFile]]:
-        """Files that were epics, are there, and are left out now: that must not look like deleting their epics.
+        """Yield files that were epics, are still there, and are left out now.
 
-        They stay in the state as files that are no valid epics, so that a rollback can replace them. What is no file
-        any more has no bytes to be committed, so that nothing can be done before it is gone.
+        This must not look like the deletion of their epics. So they stay in the state as files that are no valid epics,
+        and a rollback can replace them. A directory or link in the place of a file has no bytes to commit: the side
+        cannot be used before it is gone.
 
         Raises:
-            Moved: at the first look, one is left out for no known reason. While a file is saved its name may be
-                free for a moment, or pass by the reading of the directory.
+            FileMoved: at the first look, a file is left out for no known reason. While a file is saved, its name may be
+                free for a moment, or the reading of the directory may miss it.
         """
         for path, old, new in changed_files(sink, known, root):
             target = self._config.files / path
@@ -215,7 +216,7 @@ class FilesSide:
                 continue
             epic: str | None = epic_id_of(sink, old, path)
             if epic == path and (epic := self._former(path)) is None:
-                continue  # it never was one
+                continue  # the file never was an epic
             if first and path not in reasons:
                 raise FileMoved(path)
             reason = reasons.get(path, "left out by [files] include and exclude; move it away to delete the epic")
@@ -229,10 +230,10 @@ class FilesSide:
             yield path, TrackedFile(path, blob)
 
     def _find(self, look: _Look) -> bool:
-        """Find the files that look tracked, by name; a files directory that is not there is a problem, and empty.
+        """Find the files that look tracked by their names. A missing files directory is a fault, and has no files.
 
         Returns:
-            Whether they were looked at before.
+            Whether the early look found them.
         """
         config, skipped = self._config, look.skipped
         if not config.files.exists():
@@ -249,7 +250,7 @@ class FilesSide:
         return False
 
     def _taken(self) -> Answer | None:
-        """What the early look found; once, since a second scan is for what has changed since."""
+        """Return the result of the early look, once: a second scan has to see later changes."""
         early, self._early = self._early, None
         if early is None:
             return None
@@ -258,7 +259,7 @@ class FilesSide:
 
     @staticmethod
     def _check_names(found: FoundFiles, edits: Iterable[Edit]) -> None:
-        """Refuse unsafe names. What the index knows has passed before, all of it together."""
+        """Refuse unsafe names. The names in the index have passed this check before, all together."""
         strangers = [found.paths[edit.found] for edit in edits if edit.low == edit.high and edit.found is not None]
         if not strangers:
             return
@@ -278,9 +279,9 @@ class FilesSide:
         rows: Sequence[tuple[Edit, IndexRow | None]],
         unreadable: list[Unreadable],
     ) -> FileIndex:
-        """The index with a flag at each file whose epic is in an earlier one, which is a problem.
+        """Return the index with a flag at each file whose epic an earlier file has, and note each as unreadable.
 
-        Where no file was such, only an epic that came to a file can make it one.
+        Where no file had the flag before, only an epic that is new to a file can cause one.
         """
         came = any(row and row.epic and (e.low == e.high or row.epic != before.epics[e.low]) for e, row in rows)
         if not came and not any(flag & CLAIMED for flag in set(before.flags)):
@@ -296,7 +297,7 @@ class FilesSide:
         return replace(index, flags=bytes(flags))
 
     def _ensure_stored(self, sink: ObjectSink, known: ObjectId | None, state: FilesState) -> None:
-        """Put the bytes of every file that the known tree has not: the cache may know ids that no store has."""
+        """Put the bytes of every file that the known tree lacks: the index may have ids that no store has."""
         if known == state.root:
             return
         start = known if known is not None else tree.empty(sink)
@@ -310,7 +311,10 @@ class FilesSide:
 def _root(
     sink: ObjectSink, before: FileIndex, index: FileIndex, rows: Sequence[tuple[Edit, IndexRow | None]]
 ) -> ObjectId:
-    """The tree of the files in an index: that of the index before with what changed, where that one is stored."""
+    """Return the tree of the files in an index.
+
+    Where the tree of the former index is stored, only the changes are written into it.
+    """
     if not before.root or not sink.has(before.root):
         tracked = (row for row in range(len(index)) if index.flags[row] != TEMPLATE)
         return tree.build(sink, ((index.paths[row].encode(), index.blob(row)) for row in tracked))

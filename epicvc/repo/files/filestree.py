@@ -1,4 +1,4 @@
-"""Files in the store: the tree of all of them, and what the stored bytes of one say."""
+"""Files in the store: the tree of all of them, and the epics in their stored bytes."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from epicvc.store.tree import tree
 
 
 def has_calculated(whole: dict[str, JSON], mapping: Mapping) -> bool:
-    """Whether an author's epic, a parsed file, has a field that the database calculates."""
+    """Return whether an author's epic, a parsed file, has a field that the database calculates."""
     body = epic_body(whole)
     return any(field.name in body for field in mapping.epics.calculated)
 
 
 def parse_file(data: bytes, path: str, config: Config) -> FileEpic:
-    """The epic in a file's bytes.
+    """Return the epic in a file's bytes.
 
     Raises:
         InvalidJSON: the bytes are no strict JSON.
-        InvalidFile: they are no epic.
+        InvalidFile: the bytes are no epic.
         InvalidField: a core field's value does not fit its column.
     """
     return read_file_epic(parse(data, source=path), config.mapping, path)
 
 
 def read_epic(source: ObjectSource, tracked: TrackedFile, config: Config) -> FileEpic:
-    """The epic of a tracked file, from its captured bytes."""
+    """Return the epic of a tracked file, read from its captured bytes."""
     return parse_file(source.get(tracked.blob, ObjectType.BLOB), tracked.path, config)
 
 
 def epic_id_of(source: ObjectSource, blob: ObjectId, path: str) -> str:
-    """The epic of any stored file; a file that is no epic, or only the template of one, goes by its path."""
+    """Return the epic of any stored file; for a file that is no epic, or only a template of one, its path."""
     try:
         value = parse(source.get(blob, ObjectType.BLOB))
     except InvalidJSON:
@@ -48,7 +48,7 @@ def epic_id_of(source: ObjectSource, blob: ObjectId, path: str) -> str:
 
 
 def epic_paths(source: ObjectSource, root: ObjectId, epics: Collection[str]) -> dict[str, tuple[str, ObjectId]]:
-    """Where some epics are in a files tree: path and blob by epic."""
+    """Return the places of some epics in a files tree: path and blob by epic."""
     found: dict[str, tuple[str, ObjectId]] = {}
     for key, blob in tree.items(source, root):
         path = key.decode()
@@ -61,19 +61,19 @@ def epic_paths(source: ObjectSource, root: ObjectId, epics: Collection[str]) -> 
 
 
 def blob_id(data: bytes) -> ObjectId:
-    """The id that these bytes have as a file."""
+    """Return the id that these bytes have as a file."""
     return object_id(ObjectType.BLOB, data)
 
 
 def changed_files(
     source: ObjectSource, before: ObjectId, after: ObjectId
 ) -> Iterator[tuple[str, ObjectId | None, ObjectId | None]]:
-    """Paths whose bytes differ between two files trees, with both blobs."""
+    """Yield the paths whose bytes differ between two files trees, with both blobs."""
     for key, old, new in tree.diff(source, before, after):
         yield key.decode(), old, new
 
 
 def update_files(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[str, ObjectId | None]]) -> ObjectId:
-    """The files tree with some paths set or removed."""
+    """Return the files tree with some paths set or removed."""
     packed: list[tuple[bytes, bytes | None]] = sorted((path.encode(), blob) for path, blob in changes)
     return tree.update(sink, root, packed) if packed else root

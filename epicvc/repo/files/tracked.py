@@ -1,4 +1,4 @@
-"""The tracked files at one moment, by path and by epic, on top of an index that holds a few bytes of each."""
+"""The tracked files at one moment, by path and by epic, on top of an index with a few bytes for each."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from epicvc.files.scan.index import FileIndex
 from epicvc.store.objects import ObjectId
 
 CALCULATED: Final = 1
-"""Flag of a file whose epic has a field that the database calculates."""
+"""The flag of a file whose epic has a field that the database calculates."""
 
 TEMPLATE: Final = 2
-"""Flag of a file that is no epic yet, and not tracked."""
+"""The flag of a file that is no epic yet, and not tracked."""
 
 CLAIMED: Final = 4
-"""Flag of a file whose epic is in another file already."""
+"""The flag of a file whose epic is in another file already."""
 
 
 class TrackedFile(Struct, frozen=True):
@@ -30,7 +30,7 @@ class TrackedFile(Struct, frozen=True):
         blob: the id of its bytes.
         epic: its epic's id; ``None`` for a file that is no valid epic.
         core: the id of its epic's core.
-        calculated: its epic has a field that the database calculates.
+        calculated: whether its epic has a field that the database calculates.
     """
 
     path: str
@@ -41,19 +41,19 @@ class TrackedFile(Struct, frozen=True):
 
 
 class Skipped(NamedTuple):
-    """A file that looks tracked and is not, and why."""
+    """A file that looks tracked and is not, with the reason."""
 
     path: str
     reason: str
 
 
 class Unreadable(Struct, frozen=True):
-    """A file or a row that no epic can be read from.
+    """A file or a row from which no epic can be read.
 
     Attributes:
-        error: what is wrong with it.
-        epic: the epic that it says it is, or was; ``None`` where nothing tells.
-        path: of a file, relative to the files directory.
+        error: the reason.
+        epic: the epic that it claims to be, or that it was; ``None`` where that is not known.
+        path: the path of a file, relative to the files directory; ``None`` for a row.
     """
 
     error: EpicvcError
@@ -62,11 +62,11 @@ class Unreadable(Struct, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """What cannot be read of a moment, and the epics that wait for it.
+    """The files and rows of a moment that cannot be read, and so the epics that are held back until they can.
 
     Attributes:
-        files: the files that no epic can be read from, with whose they are where that is known.
-        rows: the rows.
+        files: the files from which no epic can be read, each with its epic where that is known.
+        rows: the rows from which no epic can be read.
     """
 
     files: tuple[Unreadable, ...] = ()
@@ -74,19 +74,19 @@ class Held(Struct, frozen=True):
 
     @property
     def unreadable(self) -> tuple[Unreadable, ...]:
-        """All of it, files first."""
+        """All that cannot be read, files first."""
         return (*self.files, *self.rows)
 
     @property
     def epics(self) -> frozenset[str]:
-        """The epics that wait whole."""
+        """The epics that are held back as a whole."""
         return frozenset(found.epic for found in self.unreadable if found.epic is not None)
 
     def require_readable(self, epic: str) -> None:
-        """Stop where an epic waits.
+        """Raise the error of an epic that is held.
 
         Raises:
-            EpicvcError: what cannot be read of it.
+            EpicvcError: a file or row of the epic cannot be read.
         """
         found = next((found for found in self.unreadable if found.epic == epic), None)
         if found is not None:
@@ -94,7 +94,7 @@ class Held(Struct, frozen=True):
 
 
 class _View(Mapping[str, TrackedFile]):
-    """Some rows of an index as files, each made when it is asked for."""
+    """Some rows of an index as files, each made when it is looked up."""
 
     def __init__(self, index: FileIndex, rows: dict[str, int]) -> None:
         self._index, self._rows = index, rows
@@ -121,11 +121,11 @@ class FilesState:
 
     Args:
         root: the tree of their bytes.
-        index: what a scan found, templates included.
-        kept: files beside these that are tracked though the scan left them out; none is a valid epic.
-        unreadable: files that are no valid epics, and why; of two that claim one epic the later one.
+        index: the files that a scan found, templates included.
+        kept: further files, which are tracked though the scan left them out; none is a valid epic.
+        unreadable: files that are no valid epics, each with the reason; of two that claim one epic, the later one.
         skipped: files that look tracked and are not.
-        fault: why the side as a whole cannot be used.
+        fault: the reason why the side as a whole cannot be used.
     """
 
     def __init__(
@@ -149,35 +149,35 @@ class FilesState:
 
     @cached_property
     def by_epic(self) -> Mapping[str, TrackedFile]:
-        """The files by epic; of those that claim the same one, the first."""
+        """The files by epic; of several that claim the same epic, the first."""
         flags = self._index.flags
         epics = enumerate(self._index.epics)
         return _View(self._index, {epic: row for row, epic in epics if epic and not flags[row] & CLAIMED})
 
     def with_root(self, root: ObjectId) -> FilesState:
-        """The same with another tree of bytes, for who sets some files apart."""
+        """Return the same state with another tree of bytes, for a caller that sets some files apart."""
         return FilesState(root, self._index, self._kept, self.unreadable, self.skipped, self.fault)
 
     @property
     def problems(self) -> list[EpicvcError]:
-        """Everything that is wrong, that of the side as a whole first, then by path."""
+        """All errors: the fault of the side as a whole first, then those of files."""
         whole = [self.fault] if self.fault is not None else []
         return [*whole, *(found.error for found in self.unreadable)]
 
     def require_usable(self) -> None:
-        """Stop where the side as a whole cannot be used: no epic must be taken for a deleted one.
+        """Raise the fault of the side as a whole, if there is one: no epic must be taken for a deleted one.
 
         Raises:
-            EpicvcError: why.
+            EpicvcError: the side cannot be used.
         """
         if self.fault is not None:
             raise self.fault
 
     def require_valid(self) -> None:
-        """Stop where any file is no valid epic, for what is about all epics at once.
+        """Raise the first error of any file, for commands that concern all epics at once.
 
         Raises:
-            EpicvcError: the first problem found.
+            EpicvcError: the side cannot be used, or a file is no valid epic.
         """
         if self.problems:
             raise self.problems[0]

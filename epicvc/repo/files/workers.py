@@ -1,9 +1,9 @@
 """Processes that read files for this one: parsing holds the interpreter's lock, so threads would not help.
 
-They only ever save time. What a worker cannot do (a file that is no epic, one that changed, a worker that died) it
-leaves undone, and the caller does it itself, with its own errors. Nothing is changed by a worker.
+Workers only save time. What a worker cannot do (a file that is no epic, a file that changed, the end of a worker that
+died) the caller does itself, with its own errors. A worker changes nothing.
 
-Not :mod:`multiprocessing`: that runs the main module of whatever program has imported this library once more.
+:mod:`multiprocessing` was rejected: it runs the main module of the program that has imported this library once more.
 """
 
 from __future__ import annotations
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from queue import SimpleQueue
 
 LEAST: Final = 500
-"""Files below which starting workers takes longer than they save."""
+"""The number of files below which starting workers takes longer than they save."""
 
 PORTION: Final = 50
-"""Files that a worker is given at once."""
+"""The number of files that a worker is given at once."""
 
 AHEAD: Final = 8
-"""Portions that are worked at, or wait for who takes them, so that who takes many at once need not wait himself."""
+"""The number of portions that are in work or wait for the caller.
+
+So a caller that takes many at once need not wait.
+"""
 
 _MOST: Final = 4
 _START: Final = (
@@ -39,8 +42,8 @@ _LENGTH: Final = struct.Struct(">I")
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    with suppress(AttributeError, OSError):  # macOS has none
+    """Return how many processors this process may use."""
+    with suppress(AttributeError, OSError):  # macOS has no affinity
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
@@ -55,19 +58,19 @@ def send(stream: BinaryIO, value: object) -> None:
 
 
 def receive(stream: BinaryIO) -> Any:
-    """Read one message; ``None`` at the end."""
+    """Read one message; return ``None`` at the end."""
     data = _packed(stream)
     return None if data is None else _unpacked(data)
 
 
 def _packed(stream: BinaryIO) -> bytes | None:
-    """Read one message and leave it packed, as which it takes half the memory."""
+    """Read one message and leave it packed: so it takes half the memory."""
     head = stream.read(_LENGTH.size)
     return stream.read(_LENGTH.unpack(head)[0]) if len(head) == _LENGTH.size else None
 
 
 def _unpacked(data: bytes | None) -> Any:
-    """A message; ``None`` for none, and for one of a worker that died in the middle of it."""
+    """Return the value of a message; ``None`` for no message, and for one whose worker died in the middle of it."""
     import msgspec
 
     with suppress(ValueError):
@@ -80,9 +83,9 @@ class Workers:
 
     Args:
         chore: a name in :data:`epicvc.repo.files.chores.CHORES`.
-        setup: what the chore needs to know, once.
-        beside: whoever asks is as busy himself, and has a processor left to him. With one process more they are all
-            slower, by more than it adds.
+        setup: the values that the chore needs, sent once.
+        beside: whether the caller is busy too, so that one processor is left to it. One more worker would slow all of
+            them down by more than it adds.
     """
 
     def __init__(self, chore: str, setup: object, *, beside: bool = False) -> None:
@@ -102,26 +105,29 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
-            process.kill()  # they hold nothing
+            process.kill()  # a worker holds nothing that would have to be written
         self._threads.shutdown(cancel_futures=True)
         for process in self._processes:
             process.communicate()
 
     def all(self, items: Sequence[Any]) -> WorkerAnswers:
-        """What :meth:`map` gives, begun at once and without waiting for who takes it: for answers that are small."""
+        """Ask for all items at once, and return their answers as they come.
+
+        In contrast to :meth:`map` nothing waits for the caller, so this is for answers that are small.
+        """
         return WorkerAnswers((portion, self._threads.submit(self._ask, portion)) for portion in _portions(items))
 
     def map(self, items: Sequence[Any]) -> Iterator[Any]:
-        """What the workers make of each item, in order; ``None`` where they could not."""
+        """Yield the answer for each item, in order; ``None`` where a worker had none."""
         for portion, answers in self.each(_portions(items), ahead=AHEAD):
             yield from _answers(portion, answers)
 
     def each(self, portions: Iterable[Sequence[Any]], *, ahead: int = 0) -> Iterator[tuple[Sequence[Any], Any]]:
-        """Each portion with what a worker makes of it as a whole, in order; ``None`` where it could not.
+        """Yield each portion with a worker's answer for it as a whole, in order; ``None`` where it had none.
 
         Args:
-            portions: taken when their turn comes.
-            ahead: how many are worked at, or wait for who takes them; two a worker at least.
+            portions: taken from the iterable when their turn comes.
+            ahead: how many portions are in work or wait for the caller; at least two a worker.
         """
         running: deque[tuple[Sequence[Any], Future[bytes | None]]] = deque()
         ahead = max(ahead, 2 * self._count)
@@ -149,22 +155,22 @@ class Workers:
         return process
 
     def _ask(self, portion: Sequence[Any]) -> bytes | None:
-        """What a worker answers, packed; ``None`` where it did not."""
+        """Return the packed answer of a worker; ``None`` where there was none."""
         process = self._idle.get()
         answer = None
         if process is not None:
             with suppress(OSError, ValueError):
                 send(cast("BinaryIO", process.stdin), portion)
                 answer = _packed(cast("BinaryIO", process.stdout))
-        self._idle.put(process if answer is not None else None)  # one that died is asked no more
+        self._idle.put(process if answer is not None else None)  # a dead worker is not asked again
         return answer
 
 
 class WorkerAnswers:
-    """What workers make of each of many items, in order; ``None`` where they could not.
+    """The answers of workers for many items, in order; ``None`` where there was none.
 
     Args:
-        asked: portions, and who works at them.
+        asked: the portions, each with its future answer.
     """
 
     def __init__(self, asked: Iterable[tuple[Sequence[Any], Future[bytes | None]]]) -> None:
@@ -184,12 +190,12 @@ class WorkerAnswers:
 
     @property
     def awaited(self) -> bool:
-        """Whether the next one would have to be waited for."""
+        """Tell whether the next answer would have to be waited for."""
         return not self._known and bool(self._asked) and not self._asked[0][1].done()
 
 
 def _answers(portion: Sequence[Any], answers: Any) -> list[Any]:
-    """The answer to each item of a portion."""
+    """Return the answer to each item of a portion."""
     sound = isinstance(answers, list) and len(answers) == len(portion)
     return cast("list[Any]", answers) if sound else [None] * len(portion)
 
@@ -199,10 +205,10 @@ def _portions(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def many(items: Iterable[object]) -> bool:
-    """Whether so many files are better read by another process, which does more with them than this one would."""
+    """Return whether so many files are better read by one other process, which also does more with them than read."""
     return sum(1 for _ in items) >= LEAST
 
 
 def worth_it(items: Iterable[object]) -> bool:
-    """Whether so many files are better read by several processes."""
+    """Return whether so many files are better read by several processes."""
     return processors() > 1 and many(items)

@@ -1,1 +1,1 @@
-"""Snapshots and commits, and how a user names them."""
+"""Snapshots and commits, and the names by which a user refers to them."""

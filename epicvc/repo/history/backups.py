@@ -1,7 +1,7 @@
-"""The record of a backup: what its commit says beside the state that it holds.
+"""The record of a backup: the facts that its commit has beside the state.
 
 A backup is a commit of kind ``backup`` to which only ``refs/backups/TIME`` leads. Its message is a line for people, an
-empty line and the record as JSON. Making, listing and restoring backups is done in :mod:`epicvc.actions.backup`.
+empty line and the record as JSON. :mod:`epicvc.actions.backup` makes, lists and restores backups.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from epicvc.repo.history.revisions import BACKUPS
 from epicvc.store.objects import ObjectId, is_id
 
 MIGRATIONS: Final = "migrations"
-"""The directory, beside the configuration, that a backup holds too."""
+"""The directory beside the configuration that a backup includes."""
 
 _TIME: Final = "%Y%m%dT%H%M%S.%fZ"
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 class BackupKind(StrEnum):
-    """What a backup holds."""
+    """The kind of a backup: all of a state, the changes since another backup, or a directory of JSON files."""
 
     FULL = "full"
     INCREMENTAL = "incremental"
@@ -35,7 +35,7 @@ class BackupKind(StrEnum):
 
 
 class FaultCount(msgspec.Struct, frozen=True, array_like=True):
-    """How many rows of a table referred to rows of another that were not there."""
+    """The number of rows of a table that referred to missing rows of another table."""
 
     table: str
     parent: str
@@ -43,21 +43,21 @@ class FaultCount(msgspec.Struct, frozen=True, array_like=True):
 
 
 class BackupRecord(msgspec.Struct, frozen=True):
-    """What a backup says of itself.
+    """The facts about a backup that its commit records.
 
     Attributes:
-        kind: what it holds.
+        kind: the kind of the backup.
         place: tree of ``epicvc.toml`` and ``migrations/`` as they were, by path.
         files: the files directory, relative to the repo.
-        size: bytes that its objects take, compressed; of an incremental one those that ``since`` does not have.
-        rows: how many rows it has.
-        paths: how many files it has.
-        faults: foreign keys that were broken already, which a restore must not add to.
-        since: the commit of the backup that an incremental one goes on from.
+        size: the bytes that its objects take, compressed; for an incremental backup without those of ``since``.
+        rows: the number of its rows.
+        paths: the number of its files.
+        faults: the foreign keys that were broken already; a restore must not add to them.
+        since: the commit of the backup on which an incremental one builds.
         branch: the branch that was the current one.
         database: the database's path, relative to the repo; ``None`` without one.
         directory: the absolute path of the directory that a ``json`` backup holds.
-        elsewhere: it was written into a second place too, which survives the loss of the store.
+        elsewhere: whether it was also written into a second place, which survives the loss of the store.
     """
 
     kind: BackupKind
@@ -85,7 +85,7 @@ class BackupRecord(msgspec.Struct, frozen=True):
 
 
 def read_record(commit: Commit) -> BackupRecord:
-    """The record in the commit of a backup. Its paths stay inside the place that they are written to.
+    """Return the record in the commit of a backup. Its paths stay inside the directory that they are written to.
 
     Raises:
         DamagedObject: the commit is no backup, or its record is malformed.
@@ -106,5 +106,5 @@ def read_record(commit: Commit) -> BackupRecord:
 
 
 def backup_ref(time: datetime) -> str:
-    """The ref that leads to a backup of this time."""
+    """Return the ref that leads to a backup of this time."""
     return BACKUPS + time.strftime(_TIME)

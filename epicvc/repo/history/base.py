@@ -1,4 +1,4 @@
-"""The base: per epic, the core on which both sides last agreed. Part of every snapshot.
+"""The base: by epic, the core on which both sides last agreed. It is a part of every snapshot.
 
 An entry that equals the core of a captured file refers to that file's bytes instead of copying them.
 """
@@ -23,7 +23,7 @@ _OWN, _FILE = 0, 1
 
 
 class BaseEntry(Struct, frozen=True):
-    """What was agreed for one epic.
+    """The agreed state of one epic.
 
     Attributes:
         core: the id of the agreed core.
@@ -34,15 +34,15 @@ class BaseEntry(Struct, frozen=True):
     file: ObjectId | None = None
 
     def pack(self) -> bytes:
-        """The entry as a tree's value."""
+        """Return the entry as the value of a tree."""
         return self.core + (bytes((_FILE,)) + self.file if self.file else bytes((_OWN,)))
 
     @classmethod
     def unpack(cls, value: bytes) -> BaseEntry:
-        """Read a tree's value.
+        """Read an entry from the value of a tree.
 
         Raises:
-            DamagedObject: it is no base entry.
+            DamagedObject: the value is no base entry.
         """
         if len(value) == 33 and value[32] == _OWN:
             return cls(value[:32])
@@ -52,7 +52,7 @@ class BaseEntry(Struct, frozen=True):
 
 
 def core_id(epic: str, core: Core) -> ObjectId:
-    """The id of a core: its name as an object of the store."""
+    """Return the id of a core: its name as an object of the store."""
     return object_id(ObjectType.CORE, core_bytes(epic, core))
 
 
@@ -66,9 +66,9 @@ def put_entry(
     """Make the entry for an agreed core.
 
     Args:
-        sink: where the core goes when no file has it.
-        epic: its epic.
-        core: what was agreed.
+        sink: takes the core where no file has it.
+        epic: the epic's id.
+        core: the agreed core.
         file: the blob of the epic's file and the id of its core, where there is a file.
         known: the core's id, where it is known.
     """
@@ -82,12 +82,12 @@ def put_entry(
 
 
 def get_core(source: ObjectSource, epic: str, entry: BaseEntry, mapping: Mapping) -> Core:
-    """The agreed core.
+    """Return the agreed core of an epic.
 
     Args:
         source: the store.
-        epic: its epic.
-        entry: from the base tree.
+        epic: the epic's id.
+        entry: its entry in the base tree.
         mapping: the snapshot's own mapping, under which it was agreed.
 
     Raises:
@@ -112,29 +112,29 @@ class Base:
         self._source = source
 
     def entry(self, epic: str) -> BaseEntry | None:
-        """What was agreed for one epic."""
+        """Return the entry of one epic, or ``None``."""
         value = tree.get(self._source, self.root, epic.encode())
         return BaseEntry.unpack(value) if value is not None else None
 
     def entries(self) -> Iterator[tuple[str, BaseEntry]]:
-        """Everything that was agreed."""
+        """Yield all entries, by epic."""
         for key, value in tree.items(self._source, self.root):
             yield key.decode(), BaseEntry.unpack(value)
 
     def core(self, epic: str) -> Core | None:
-        """The agreed core of one epic."""
+        """Return the agreed core of one epic, or ``None``."""
         entry = self.entry(epic)
         return get_core(self._source, epic, entry, self.mapping) if entry else None
 
 
 def update_base(sink: ObjectSink, root: ObjectId, changes: Iterable[tuple[str, BaseEntry | None]]) -> ObjectId:
-    """The base with some entries set or removed."""
+    """Return the base with some entries set or removed."""
     packed = sorted((epic.encode(), entry.pack() if entry else None) for epic, entry in changes)
     return tree.update(sink, root, packed) if packed else root
 
 
 def detached(sink: ObjectSink, base: Base) -> ObjectId:
-    """The same base without references to files, so that it can be read under any mapping."""
+    """Return the same base without references to files, so that it can be read under any mapping."""
     own = [
         (epic, put_entry(sink, epic, get_core(sink, epic, entry, base.mapping), None))
         for epic, entry in base.entries()
@@ -144,7 +144,7 @@ def detached(sink: ObjectSink, base: Base) -> ObjectId:
 
 
 def put_mapping(sink: ObjectSink, mapping: Mapping, ignored: frozenset[str] = frozenset()) -> ObjectId:
-    """Store a mapping, and the tables that are left out of snapshots with it."""
+    """Store a mapping, together with the tables that are left out of snapshots."""
     value = {"version": 1, "ignored": sorted(ignored), **mapping.to_json()}
     return sink.put(ObjectType.MAPPING, payload_of(value))
 
@@ -153,7 +153,7 @@ def get_mapping(source: ObjectSource, oid: ObjectId) -> Mapping:
     """Read a mapping.
 
     Raises:
-        DamagedObject: it is missing or is none.
+        DamagedObject: the object is missing or is no mapping.
     """
     value = _mapping_value(source, oid)
     try:
@@ -163,10 +163,10 @@ def get_mapping(source: ObjectSource, oid: ObjectId) -> Mapping:
 
 
 def get_ignored(source: ObjectSource, oid: ObjectId) -> frozenset[str]:
-    """The tables that snapshots with this mapping leave out.
+    """Return the tables that snapshots with this mapping leave out.
 
     Raises:
-        DamagedObject: it is missing or is none.
+        DamagedObject: the object is missing or is no mapping.
     """
     return frozenset(map(str, _mapping_value(source, oid).get("ignored", ())))
 

@@ -1,7 +1,7 @@
-"""What leads from a commit and not from an earlier one, at a price that goes with what is between them.
+"""Finds the objects that a commit reaches and an earlier commit does not, in time that grows with their difference.
 
-Each state is compared with one that comes before it, and equal subtrees are skipped unread. So nothing that is missing
-is left out; what a state has in another place than before (a copy of a file) may be among it a second time.
+Each state is compared with one that comes before it, and equal subtrees are skipped unread. So no missing object is
+left out. An object that a state has in another place than before (a copy of a file) may be found a second time.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.tree import tree
 
 _LONG = b"\xc1"
-"""Begins a row that is a blob of its own."""
+"""The first byte of a row that is stored as a blob of its own."""
 
 
 class Fresh:
     """Collects objects with their types. Contents of files are not read.
 
     Args:
-        source: has the objects.
+        source: holds the objects.
 
     Attributes:
-        kinds: what was found.
+        kinds: the type of each object that was found.
     """
 
     def __init__(self, source: ObjectSource) -> None:
@@ -34,10 +34,10 @@ class Fresh:
         self.kinds: dict[ObjectId, ObjectType] = {}
 
     def commits(self, earlier: ObjectId, later: ObjectId) -> None:
-        """Collect what leads from a commit and not from an earlier one.
+        """Collect the objects that a commit reaches and an earlier one does not.
 
         Raises:
-            DamagedObject: something on the way is missing or malformed.
+            DamagedObject: an object on the way is missing or malformed.
         """
         before = get_commit(self._source, earlier)
         state = get_snapshot(self._source, before.snapshot)
@@ -52,7 +52,7 @@ class Fresh:
                 self.files(known, read_record(commit).place_root)
 
     def snapshot(self, before: Snapshot, oid: ObjectId) -> None:
-        """Collect what a snapshot has and an earlier one has not."""
+        """Collect the objects that a snapshot has and an earlier one does not."""
         now = get_snapshot(self._source, oid)
         if now == before:
             return
@@ -65,7 +65,7 @@ class Fresh:
             self._database(before.database, now.database)
 
     def files(self, before: ObjectId, now: ObjectId) -> None:
-        """Collect what a tree of files has and an earlier one has not."""
+        """Collect the objects that a tree of files has and an earlier one does not."""
         found = self._grown(before, now)
         former = {old for old, _ in found}
         self._note(ObjectType.BLOB, (new for _, new in found if new is not None and new not in former))
@@ -75,7 +75,7 @@ class Fresh:
             if new is None:
                 continue
             was, entry = BaseEntry.unpack(old) if old else None, BaseEntry.unpack(new)
-            if entry.file is not None:  # the core can be read from it
+            if entry.file is not None:  # the core is read from that file, and is no object of its own
                 self._note(ObjectType.BLOB, [entry.file] if was is None or was.file != entry.file else [])
             elif was is None or was.file is not None or was.core != entry.core:
                 self._note(ObjectType.CORE, [entry.core])
@@ -88,7 +88,7 @@ class Fresh:
             self._note(ObjectType.BLOB, (row[1:] for _, row in rows if row is not None and row[:1] == _LONG))
 
     def _grown(self, before: ObjectId, now: ObjectId) -> list[tuple[bytes | None, bytes | None]]:
-        """The former and the new value of each entry that differs."""
+        """Return the former and the new value of each entry that differs."""
         found = tree.growth(self._source, before, now)
         self._note(ObjectType.NODE, found.nodes)
         return [(old, new) for _, old, new in found.entries]

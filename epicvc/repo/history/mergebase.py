@@ -1,4 +1,4 @@
-"""Merge bases: the newest commits that two histories share. Reads commits, changes nothing."""
+"""Merge bases: the newest commits that two histories share. The module reads commits and changes nothing."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ class _Side(Flag):
 
 
 def merge_bases(source: ObjectSource, one: ObjectId, other: ObjectId) -> tuple[ObjectId, ...]:
-    """The common ancestors of two commits that no other common ancestor has as its ancestor, newest first.
+    """Return the common ancestors of two commits that are no ancestor of another common one, newest first.
 
-    A commit is later than each of its parents, so that walking from the newest meets every commit before what it
-    follows; the walk ends where only what is older than a common ancestor is left.
+    A commit is later than each of its parents, so a walk from the newest meets every commit before its parents. The
+    walk ends where only ancestors of common ancestors are left.
 
     Args:
         source: holds the commits.
-        one: a commit; its own ancestor, as everywhere.
-        other: another.
+        one: a commit. It counts as its own ancestor, as everywhere.
+        other: another commit.
 
     Returns:
-        None for histories that share nothing, several where branches were merged crosswise.
+        An empty tuple for histories that share nothing; several commits where branches were merged crosswise.
 
     Raises:
-        DamagedObject: a commit is missing or is none.
+        DamagedObject: an object is missing or is no commit.
     """
     sides: dict[ObjectId, _Side] = {}
     queue: list[tuple[float, ObjectId]] = []
@@ -69,7 +69,7 @@ def merge_bases(source: ObjectSource, one: ObjectId, other: ObjectId) -> tuple[O
 
 
 def commits_since(source: ObjectSource, earlier: ObjectId, later: ObjectId) -> list[Commit]:
-    """The commits of one history that another one has not, oldest first.
+    """Return the commits of one history that another one lacks, oldest first.
 
     Args:
         source: holds the commits.
@@ -77,7 +77,7 @@ def commits_since(source: ObjectSource, earlier: ObjectId, later: ObjectId) -> l
         later: the newest commit of the history.
 
     Raises:
-        DamagedObject: a commit is missing or is none.
+        DamagedObject: an object is missing or is no commit.
     """
     known: dict[ObjectId, bool] = {}
     commits: dict[ObjectId, Commit] = {}
@@ -91,7 +91,7 @@ def commits_since(source: ObjectSource, earlier: ObjectId, later: ObjectId) -> l
             heappush(queue, (-commits[oid].time.timestamp(), oid))
             waiting += not of_earlier
         elif of_earlier and not known[oid]:
-            waiting -= 1  # still queued: a commit is met by all that follow it before it is its turn
+            waiting -= 1  # still queued: all its children come before it
         known[oid] = known.get(oid, False) or of_earlier
 
     meet(earlier, True)

@@ -15,11 +15,11 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType
 
 VERSION = 1
 
-_encode = Encoder(order="sorted", enc_hook=str.__str__).encode  # the hook takes what is derived from str, and no more
+_encode = Encoder(order="sorted", enc_hook=str.__str__).encode  # the hook takes subclasses of str and nothing else
 
 
 class CommitKind(StrEnum):
-    """Why a commit was made."""
+    """The kind of command that made a commit."""
 
     COMMIT = "commit"
     SYNC = "sync"
@@ -36,7 +36,7 @@ class DatabaseState(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """The complete state: both sides, the base, and the mapping under which the base was agreed.
+    """A complete state: both sides, the base, and the mapping under which the base was agreed.
 
     ``database`` is ``None`` where no database exists.
     """
@@ -47,7 +47,7 @@ class Snapshot(Struct, frozen=True):
     mapping: ObjectId
 
     def same_sides(self, other: Snapshot) -> bool:
-        """Whether both sides are equal, whatever was agreed on."""
+        """Return whether both sides are equal, whatever the bases are."""
         return self.files == other.files and self.database == other.database
 
 
@@ -58,10 +58,10 @@ class Commit(Struct, frozen=True):
         id: its name.
         parents: the commits that it follows; two for a merge, none for the first.
         snapshot: the state.
-        author: who made it.
-        time: when, UTC; later than every parent's.
-        message: why.
-        kind: by which command.
+        author: the name of its author.
+        time: the time at which it was made, in UTC; later than that of every parent.
+        message: the text that its author gave.
+        kind: the kind of command that made it.
     """
 
     id: ObjectId
@@ -74,9 +74,9 @@ class Commit(Struct, frozen=True):
 
 
 def payload_of(value: dict[str, Any]) -> bytes:
-    """An object's payload: JSON with sorted keys and no spaces, in UTF-8.
+    """Return an object's payload: JSON with sorted keys and no spaces, in UTF-8.
 
-    To the byte what ``json.dumps`` writes, since objects are named by it, as long as there are no floats.
+    Objects are named by it, so it is to the byte what ``json.dumps`` writes, as long as there are no floats.
     """
     return _encode(value)
 
@@ -105,7 +105,7 @@ def _hash(oid: ObjectId, value: object) -> ObjectId:
 
 
 def put_snapshot(sink: ObjectSink, snapshot: Snapshot) -> ObjectId:
-    """Store a snapshot and give its name."""
+    """Store a snapshot and return its id."""
     database = snapshot.database
     value = {
         "version": VERSION,
@@ -121,7 +121,7 @@ def get_snapshot(source: ObjectSource, oid: ObjectId) -> Snapshot:
     """Read a snapshot.
 
     Raises:
-        DamagedObject: it is missing or is none.
+        DamagedObject: the object is missing or is no snapshot.
         NewerFormat: a newer epicvc wrote it.
     """
     value = _read(source, oid, ObjectType.SNAPSHOT)
@@ -143,9 +143,10 @@ def put_commit(
     message: str,
     kind: CommitKind,
 ) -> ObjectId:
-    """Store a commit and give its name.
+    """Store a commit and return its id.
 
-    The time is moved behind the parents' where a clock went back, so that "the last commit before" has one answer.
+    Where a clock went back, the time is set to one later than the parents', so that "the last commit before" has one
+    answer.
     """
     for parent in parents:
         time = max(time, get_commit(sink, parent).time + timedelta(microseconds=1))
@@ -165,7 +166,7 @@ def get_commit(source: ObjectSource, oid: ObjectId) -> Commit:
     """Read a commit.
 
     Raises:
-        DamagedObject: it is missing or is none.
+        DamagedObject: the object is missing or is no commit.
         NewerFormat: a newer epicvc wrote it.
     """
     value = _read(source, oid, ObjectType.COMMIT)
@@ -189,7 +190,7 @@ def get_commit(source: ObjectSource, oid: ObjectId) -> Commit:
 
 
 def in_local_zone(time: datetime) -> datetime:
-    """A time in the machine's zone; in UTC where the environment names a zone that cannot be."""
+    """Return a time in the machine's zone, or in UTC where the environment names an impossible zone."""
     try:
         return time.astimezone()
     except ValueError:
@@ -197,12 +198,12 @@ def in_local_zone(time: datetime) -> datetime:
 
 
 def format_time(time: datetime) -> str:
-    """A time as objects and machine output say it: UTC, ISO 8601, microseconds."""
+    """Return a time as objects and machine output have it: UTC, ISO 8601, microseconds."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def parse_time(text: str) -> datetime:
-    """Read what :func:`format_time` wrote.
+    """Read a time that :func:`format_time` wrote.
 
     Raises:
         ValueError: the text is no such time.

@@ -22,22 +22,22 @@ CHECKPOINTS: Final = "refs/checkpoints/"
 REMOTES: Final = "refs/remotes/"
 BACKUPS: Final = "refs/backups/"
 MERGING: Final = "refs/merge/state"
-"""The record of a merge or revert that waits for answers."""
+"""The ref of the record of a merge or revert that waits for answers."""
 SYMBOLIC: Final = "ref: "
 
 _MANY_DIGITS: Final = 15
 _NAMESPACES: Final = (TAGS, CHECKPOINTS, BRANCHES, REMOTES, BACKUPS)
-# Compiled when they are needed, which is not in every command.
+# Compiled when they are used, since most commands use none of them.
 _SUFFIX: Final = r"([~^]\d*)"
 _HEX: Final = r"[0-9a-f]{4,64}"
 _BAD_NAME: Final = r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|\.lock(/|$)|^[-/.]|[/.]$|/\.|^@$|^HEAD$"
 
 
 def check_ref_name(name: str) -> str:
-    """A branch's, tag's or checkpoint's name, when it can be one (the rules are git's).
+    """Return the name of a branch, tag or checkpoint, if it is allowed. The rules are those of git.
 
     Raises:
-        UsageError: it cannot.
+        UsageError: the name is not allowed.
     """
     if not name or re.search(_BAD_NAME, name):
         raise UsageError(f"{name!r} cannot be a name", hint="use letters, digits, - _ . and /")
@@ -45,7 +45,7 @@ def check_ref_name(name: str) -> str:
 
 
 def parse_when(text: str) -> datetime:
-    """A point in time; one without a zone is local.
+    """Read a point in time. A time without a zone is local.
 
     Raises:
         UsageError: the text is no ISO 8601 time.
@@ -61,45 +61,46 @@ def parse_when(text: str) -> datetime:
 
 
 def _count(digits: str) -> int:
-    """A number of steps; more than any history has is as good as any."""
+    """Return a number of steps. A number larger than any history is cut."""
     return int(digits) if len(digits) < _MANY_DIGITS else 10**_MANY_DIGITS
 
 
 class Revisions:
-    """Finds commits in a store."""
+    """Finds the commits that revisions name, in a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def head(self) -> ObjectId | None:
-        """The commit at HEAD; ``None`` before the first."""
+        """Return the commit at HEAD; ``None`` before the first commit."""
         value = self._store.ref(HEAD)
         if value is not None and value.startswith(SYMBOLIC):
             value = self._store.ref(value.removeprefix(SYMBOLIC))
         return bytes.fromhex(value) if value else None
 
     def branch(self) -> str | None:
-        """The name of the current branch; ``None`` when HEAD is detached."""
+        """Return the name of the current branch; ``None`` when HEAD is detached."""
         value = self._store.ref(HEAD) or ""
         target = value.removeprefix(SYMBOLIC)
         return target.removeprefix(BRANCHES) if value.startswith(SYMBOLIC) else None
 
     def commit(self, text: str) -> Commit:
-        """The commit that a revision names.
+        """Return the commit that a revision names.
 
         Raises:
-            NotFound: there is none.
+            NotFound: there is no such commit.
             UsageError: the prefix fits several commits, or the text cannot be a revision.
         """
         return self._get(self.resolve(text))
 
     def _get(self, oid: ObjectId) -> Commit:
-        from epicvc.repo.history.objects import get_commit  # not needed by who looks at refs alone
+        # imported here, since callers that look at refs alone do not need it
+        from epicvc.repo.history.objects import get_commit
 
         return get_commit(self._store, oid)
 
     def resolve(self, text: str) -> ObjectId:
-        """The id of the commit that a revision names; raises as :meth:`commit`."""
+        """Return the id of the commit that a revision names. Raises as :meth:`commit` does."""
         name, *rest = re.split(_SUFFIX, text)
         if not name:
             raise UsageError(f"{text!r} is no revision", hint="HEAD, HEAD~1, a branch, tag or checkpoint, an id")
@@ -157,7 +158,7 @@ class Revisions:
         return self.at(parse_when(inner)).id
 
     def _head_values(self) -> Iterator[ObjectId]:
-        """Where HEAD was: now, before the last operation that moved it, and so on."""
+        """Yield the commits at HEAD: now, before the last operation that moved it, and so on."""
         last = self.head()
         if last is not None:
             yield last
@@ -168,7 +169,7 @@ class Revisions:
                 last = value
 
     def at(self, time: datetime) -> Commit:
-        """The last commit of the current history that is not later than a time.
+        """Return the last commit of the current history that is not later than a time.
 
         Raises:
             NotFound: history begins later.
@@ -187,8 +188,8 @@ class Revisions:
         )
 
     def history(self, starts: list[ObjectId], exclude: frozenset[ObjectId] = frozenset()) -> Iterator[Commit]:
-        """Commits reachable from ``starts``, newest first, without those in ``exclude``."""
-        from heapq import heappop, heappush  # for this alone
+        """Yield the commits that are reachable from ``starts``, newest first, without those in ``exclude``."""
+        from heapq import heappop, heappush  # imported here, since only this method needs it
 
         queue: list[tuple[float, ObjectId]] = []
         seen = set(exclude)
@@ -210,11 +211,11 @@ class Revisions:
                 push(parent)
 
     def ancestors(self, start: ObjectId) -> frozenset[ObjectId]:
-        """A commit and everything before it."""
+        """Return the ids of a commit and of all its ancestors."""
         return frozenset(commit.id for commit in self.history([start]))
 
     def range(self, text: str | None) -> Iterator[Commit]:
-        """The commits of ``A..B`` (in B, not in A), ``A...B`` (in one of the two, not in both), ``REV``, or of HEAD."""
+        """Yield the commits of ``A..B`` (in B, not in A), ``A...B`` (in one, not in both), ``REV``, or HEAD."""
         if text and "..." in text:
             left, _, right = text.partition("...")
             ends = [self.resolve(left or HEAD), self.resolve(right or HEAD)]
@@ -228,7 +229,7 @@ class Revisions:
 
 
 def view_head(refs: object) -> ObjectId | None:
-    """The commit at HEAD in an operation's view of the refs."""
+    """Return the commit at HEAD in an operation's view of the refs."""
     assert isinstance(refs, dict)  # a view's refs are a dict by construction
     value = refs.get(HEAD)
     if isinstance(value, str) and value.startswith(SYMBOLIC):

@@ -1,1 +1,1 @@
-"""The home of a repo: where it is, and whether its store is this user's."""
+"""The home of a repo: its directory, and the question whether its store belongs to this user."""

@@ -1,4 +1,4 @@
-"""Where a repo lies, found without importing anything: for what is done before a command knows more."""
+"""Finds the directory of a repo without importing anything, for the steps at the very start of a command."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ STORE = "store.db"
 
 
 def root_above(directory: str) -> str:
-    """As :func:`epicvc.repo.repository.find_root`, which says what is wrong.
+    """Find the directory of a repo. :func:`epicvc.repo.repository.find_root` does the same, with a full error.
 
     Args:
-        directory: where to begin.
+        directory: the directory to begin in.
 
     Raises:
-        FileNotFoundError: there is none.
+        FileNotFoundError: there is no repo.
     """
     while not os.path.isfile(f"{directory}/{PRIVATE}/{STORE}"):
         parent = os.path.dirname(directory)
@@ -27,18 +27,18 @@ def root_above(directory: str) -> str:
 
 
 def without_waiting(path: str, flags: int) -> int:
-    """Open a file; a FIFO in its place has nothing in it, and is not waited for. The opener of :func:`open`."""
+    """Open a file without waiting for a FIFO in its place, which then is empty. This is an opener for :func:`open`."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def oddity(root: str) -> str | None:
-    """What makes the private directory one that is not used: links, pipes and devices lead out of it.
+    """Return the reason why the private directory is not safe to use: links, pipes and devices lead out of it.
 
     Args:
         root: the directory of the repo.
 
     Returns:
-        One sentence; ``None`` where all is well, and where there is none.
+        One sentence; ``None`` where all is well, and where there is no such directory.
     """
     private = f"{root}/{PRIVATE}"
     try:

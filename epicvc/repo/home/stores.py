@@ -1,9 +1,10 @@
-"""The list of a user's stores: which ids may be used, and where.
+"""The list of a user's stores: the ids that may be used, and where.
 
-Whatever lies in a directory may have come with it: a clone, an archive, a restored cache. The list lies with the user
-instead, where nothing that is cloned can write. One line for each store, its id and the directory of its repo.
+A store in a directory may have come with it: in a clone, an archive or a restored cache. The list lies with the user
+instead, where nothing that is cloned can write. It has one line for each store: the store's id and the directory of its
+repo.
 
-Imports next to nothing: what starts fast asks it too.
+The module imports next to nothing, since commands that start fast read the list too.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ FILE = "stores"
 _HEAD = b"epicvc.stores/1\n"
 _ID_DIGITS = 32
 _KEPT = 1000
-"""How many lines there may be before those of places that are gone are dropped."""
+"""The number of lines above which lines of missing directories are dropped."""
 
 
 def directory(environment: Mapping[str, str]) -> str:
-    """Where the list is kept.
+    """Return the directory in which the list is kept.
 
     Args:
         environment: environment variables.
 
     Raises:
-        UsageError: the variable names no absolute path: a relative one would lead into whatever is worked in.
+        UsageError: the variable names no absolute path. A relative one would lead into the directory of the day's work.
         Unavailable: there is no home directory.
     """
     found = _directory(environment)
@@ -47,18 +48,18 @@ def _directory(environment: Mapping[str, str]) -> str:
     if named := environment.get(STATE_VARIABLE):
         return named
     shared = environment.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(shared):  # which is to be ignored, by that standard
+    if not os.path.isabs(shared):  # the XDG standard says that a relative path is to be ignored
         home = environment.get("HOME", "")
         shared = os.path.join(home if os.path.isabs(home) else os.path.expanduser("~"), ".local", "state")
     return os.path.join(shared, "epicvc")
 
 
 def ids_by_place(environment: Mapping[str, str]) -> dict[str, str]:
-    """The ids of the listed stores, by the real paths of their repos.
+    """Return the ids of the listed stores, by the real paths of their repos.
 
     Raises:
         FileUnavailable: the list cannot be read.
-        InvalidData: it is damaged.
+        InvalidData: the list is damaged.
     """
     path = os.path.join(directory(environment), FILE)
     try:
@@ -75,7 +76,7 @@ def ids_by_place(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def id_at(environment: Mapping[str, str], root: str) -> str | None:
-    """The id of the store that is listed at a place.
+    """Return the id of the store that is listed for a directory, or ``None``.
 
     Args:
         environment: environment variables.
@@ -83,18 +84,18 @@ def id_at(environment: Mapping[str, str], root: str) -> str | None:
 
     Raises:
         FileUnavailable: the list cannot be read.
-        InvalidData: it is damaged, and does not have the place.
+        InvalidData: the list is damaged, and does not have the directory.
     """
     place, path = os.path.realpath(root), os.path.join(directory(environment), FILE)
     try:
         found = _found(_bytes(path), place)
     except (OSError, ValueError):
-        found = None  # what is wrong is said below
+        found = None  # the call below raises the fitting error
     return found if found is not None else ids_by_place(environment).get(place)
 
 
 def is_listed(environment: Mapping[str, str], root: str) -> bool:
-    """Whether a store is listed at a place; false in any doubt, for what only saves work.
+    """Return whether a store is listed for a directory; false in any doubt, for shortcuts that only save work.
 
     Args:
         environment: environment variables.
@@ -108,13 +109,13 @@ def is_listed(environment: Mapping[str, str], root: str) -> bool:
 
 
 def enter(environment: Mapping[str, str], root: str, store_id: str, *, instead_of: str | None = None) -> None:
-    """List a store at a place, durably; what was listed there before is not any more.
+    """List a store for a directory, durably. It replaces the store that was listed there before.
 
     Args:
         environment: environment variables.
         root: the directory of its repo.
         store_id: its id.
-        instead_of: the place where it was before.
+        instead_of: the directory in which it was before.
 
     Raises:
         Unavailable: the list cannot be written.
@@ -129,7 +130,7 @@ def enter(environment: Mapping[str, str], root: str, store_id: str, *, instead_o
 
 
 def leave(environment: Mapping[str, str], root: str) -> None:
-    """Take a place off the list.
+    """Take a directory off the list.
 
     Raises:
         Unavailable: the list cannot be written.
@@ -160,7 +161,10 @@ def _change(environment: Mapping[str, str], change: Callable[[dict[str, str]], o
 
 
 def _read(path: str) -> dict[str, str]:
-    """What a list says; nothing where there is none, and a ``ValueError`` where it is damaged."""
+    """Return the ids in a list by directory, or none where there is no list.
+
+    Raises ``ValueError`` where the list is damaged.
+    """
     lines = _bytes(path)[len(_HEAD) :].split(b"\n")[:-1]
     found: dict[str, str] = {}
     for line in lines:
@@ -172,7 +176,7 @@ def _read(path: str) -> dict[str, str]:
 
 
 def _bytes(path: str) -> bytes:
-    """The list as it is stored; a ``ValueError`` where it is none."""
+    """Return the stored list. Raises ``ValueError`` where the file is no list."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             data = file.read()
@@ -184,14 +188,14 @@ def _bytes(path: str) -> bytes:
 
 
 def _found(data: bytes, place: str) -> str | None:
-    """The id at a place, looked for as a line: every command does, and need not take the others apart."""
+    """Return the id for a directory, found by its line: every command asks, and need not parse the others."""
     line = b" " + _quoted(place) + b"\n"
     at = data.rfind(line)
     while at >= 0:
         start = at - _ID_DIGITS
         if data[start - 1 : start] == b"\n" and b" " not in data[start:at]:
             return data[start:at].decode("ascii", "replace")
-        at = data.rfind(line, 0, at)  # the end of another place, which has a blank in it
+        at = data.rfind(line, 0, at)  # the match is the end of another path, which has a blank in it
     return None
 
 
@@ -204,7 +208,7 @@ def _unquoted(place: bytes) -> str:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file, or a pipe at which nobody writes, which reads as a damaged list."""
+    """Open a file without waiting: a pipe to which nobody writes then reads as a damaged list."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 

@@ -1,4 +1,4 @@
-"""What is to be thought of a store that is not on the user's list at its place: moved, copied, or come with a clone."""
+"""Judges a store that is not on the user's list at its place: it was moved, copied, or came with a clone."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _PATIENCE_S: Final = 30.0
 
 
 class Standing(Struct, frozen=True):
-    """How a store stands to the user's list.
+    """The judgement of a store by the user's list.
 
     Attributes:
         kind: :data:`LISTED`, :data:`MOVED`, :data:`COPIED` or :data:`UNKNOWN`.
         store_id: the store's id.
-        other: where it was, or what it is a copy of.
+        other: the former directory of a moved store, or the original of a copied one.
     """
 
     kind: str
@@ -39,12 +39,13 @@ class Standing(Struct, frozen=True):
 
 
 def standing_of(root: Path, environment: Mapping[str, str], *, vouched: bool = False) -> Standing:
-    """Compare a store with the user's list, reading nothing of it but its id.
+    """Compare a store with the user's list. Nothing of the store is read but its id.
 
     Args:
         root: the directory of the repo.
         environment: environment variables.
-        vouched: the user says that it is theirs, so that another user may own it and what a crash left is recovered.
+        vouched: whether the user says that the store is theirs. Then another user may own its file, and it is recovered
+            from a crash.
 
     Raises:
         Unavailable: the list cannot be read.
@@ -63,19 +64,19 @@ def standing_of(root: Path, environment: Mapping[str, str], *, vouched: bool = F
 
 
 def require_known(root: Path, environment: Mapping[str, str], *, history: bool) -> str | None:
-    """Decide on a store that is not listed at its place. One that was moved is listed where it is now.
+    """Decide on a store that is not listed at its place. A moved store is listed at its new place.
 
     Args:
         root: the directory of the repo.
         environment: environment variables.
-        history: only its history is asked for.
+        history: whether the caller asks for the store's history only.
 
     Returns:
-        One sentence for the user on a store that was moved; ``None`` where only its history may be read.
+        One sentence for the user about a moved store; ``None`` where only the history of the store may be read.
 
     Raises:
-        NotAdopted: it is a copy, or nobody knows it.
-        Refused: git tracks it, so that it may be anybody's.
+        NotAdopted: the store is a copy, not known or tracked by git, and more than its history is asked for.
+        EpicvcError: the store or the list cannot be read.
     """
     standing = standing_of(root, environment)
     if standing.kind == MOVED and standing.other is not None and not is_tracked(root):
@@ -87,14 +88,14 @@ def require_known(root: Path, environment: Mapping[str, str], *, history: bool) 
 
 
 def is_tracked(root: Path) -> bool:
-    """Whether git tracks a repo's private directory, so that whoever clones it gets it."""
+    """Return whether git tracks a repo's private directory, so that everybody who clones the repo gets it."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
             (*_GIT, PRIVATE), cwd=root, env=environment, capture_output=True, timeout=_PATIENCE_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
-        return False  # without git nothing is tracked that anybody could see
+        return False  # without git there is no clone that could have brought it
     return done.returncode == 0 and bool(done.stdout)
 
 
@@ -117,7 +118,7 @@ def _id_at(root: Path, *, any_owner: bool, frozen: bool = True) -> str:
 
 
 def _still_has(place: Path, store_id: str) -> bool:
-    """Whether a store is where it was; in doubt it is."""
+    """Return whether a store is still where it was. In doubt it is."""
     try:
         return _id_at(place, any_owner=True) == store_id
     except NotFound:

@@ -1,7 +1,7 @@
-"""The way to a place that the user named, and that something is written into.
+"""Checks the way to a place that the user named and that something is written into.
 
-A clone or an archive brings symbolic links, and one on the way would have epicvc write wherever it leads. So a link
-that lies in the repo, or in the git work tree around it, is refused; a link elsewhere is the user's own, as ``/tmp`` is
+A clone or an archive brings symbolic links, and a link on the way would have epicvc write wherever it leads. So a link
+that lies in the repo, or in the git work tree around it, is refused. A link elsewhere is the user's own, as ``/tmp`` is
 one on some systems.
 """
 
@@ -19,11 +19,11 @@ def require_own_way(path: Path, root: Path) -> None:
     """Refuse a place behind a link that may have come with a repo.
 
     Args:
-        path: the place; its last name may be missing, and counts.
-        root: the directory of the repo, or where the command was started.
+        path: the place. Its last name may not exist yet; if it does, it may be no such link either.
+        root: the directory of the repo, or that in which the command was started.
 
     Raises:
-        LinkInTheWay: one is on the way.
+        LinkInTheWay: such a link is on the way.
     """
     top = _top(root)
     here = Path(path.absolute().anchor)
@@ -43,14 +43,14 @@ def require_own_way(path: Path, root: Path) -> None:
 
 
 def followed(path: Path, root: Path) -> Path:
-    """What a path leads to; a link that may have come with a repo is followed as long as it stays in there.
+    """Return the place that a path leads to. A link that may have come with a repo must not lead out of it.
 
     Args:
         path: the path.
-        root: the directory of the repo, or where the command was started.
+        root: the directory of the repo, or that in which the command was started.
 
     Raises:
-        LinkInTheWay: a link leads out.
+        LinkInTheWay: such a link leads out of the work tree.
     """
     target, top = Path(os.path.realpath(path)), _top(root)
     if target != top and top not in target.parents:
@@ -59,6 +59,6 @@ def followed(path: Path, root: Path) -> Path:
 
 
 def _top(root: Path) -> Path:
-    """The top of the git work tree that a directory is in, else the directory; symbolic links followed."""
+    """Return the top of the git work tree around a directory, else the directory; symbolic links are followed."""
     home = Path(os.path.realpath(root))
     return next((place for place in (home, *home.parents) if os.path.lexists(place / _GIT)), home)

@@ -1,1 +1,1 @@
-"""The db side: captured rows, and what is remembered so that few are read again."""
+"""The db side: its captured rows, and the memory that saves reading them again."""

@@ -1,6 +1,6 @@
-"""What is remembered of the database between commands: its change token and its captured state.
+"""The memory of the database between commands: its change token and its captured state.
 
-Only a cache: damaged or gone, it is made again.
+It is only a cache: damaged or gone, it is made again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FILE: Final = "database.cache"
 
 
 class DatabaseCache(Struct, frozen=True, forbid_unknown_fields=True):
-    """What is remembered.
+    """The remembered state of a database, with its change token.
 
     Attributes:
         token: the change token under which ``state`` was captured.
@@ -31,11 +31,11 @@ class DatabaseCache(Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def load(cls, directory: Path) -> DatabaseCache:
-        """Read the cache; an empty one when there is none or it is damaged."""
+        """Read the cache. It is empty where the file is missing or damaged."""
         return _FILE.load(directory / FILE) or cls()
 
     def save(self, directory: Path) -> None:
-        """Write the cache; failing to is no failure."""
+        """Write the cache. A failure to do so is ignored."""
         _FILE.save(directory / FILE, self)
 
 

@@ -1,4 +1,4 @@
-"""The db side of a command: what is remembered of it where that holds, else captured, and as little of it as can be."""
+"""Gets the db side of a command: the remembered state where it still holds, else a capture of as little as possible."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 _LOG: Final = Log("cache")
 
 Told: TypeAlias = "Callable[[int], None]"
-"""Told, now and then, how many rows are captured."""
+"""Called now and then with the number of captured rows."""
 
 
 def recalled(config: Config, sink: Staging, token: str | None) -> DatabaseState | None:
-    """What is remembered of the database, where it still has the token and the store the state.
+    """Return the remembered state, if the database still has the token and the store still has the state.
 
     Args:
         config: the repo's configuration.
@@ -46,8 +46,8 @@ class Capturing(Struct, frozen=True):
     """A capture that has begun.
 
     Attributes:
-        whole: nothing is known of the database, so that all of it is read, which takes long.
-        finish: captures what is to be captured.
+        whole: whether all of the database has to be read, which takes long, since no state of it is remembered.
+        finish: does the capture and returns the state.
     """
 
     whole: bool
@@ -56,11 +56,11 @@ class Capturing(Struct, frozen=True):
 
 @contextmanager
 def capturing(config: Config, sink: Staging, reader: Reader, token: str | None) -> Iterator[Capturing]:
-    """Begin to find out what the database is in a read transaction; what is given does the rest.
+    """Begin to capture the database in a read transaction. The yielded value finishes the capture.
 
     Args:
         config: the repo's configuration.
-        sink: where rows go.
+        sink: takes the rows.
         reader: the transaction.
         token: the change token from before the transaction began; ``None`` when it cannot be trusted.
     """
@@ -109,7 +109,7 @@ class _Capture:
 
     @contextmanager
     def comparing(self) -> Iterator[Callable[[], tuple[DatabaseState, ChangedKeys] | None]]:
-        """Look for what has changed since the last mark; what is given waits for it."""
+        """Begin to look for changes since the last mark. The yielded function waits for the result."""
         if self.before is None:
             yield lambda: None
             return
@@ -118,7 +118,7 @@ class _Capture:
             yield lambda: (state, changed) if (changed := wait()) is not None else None
 
     def state(self, since: tuple[DatabaseState, ChangedKeys] | None, told: Told) -> DatabaseState:
-        """Capture, and make a new mark where one is due and the state will be in the store."""
+        """Capture the database. Make a new mark where one is due and the state will be in the store."""
         if not self._sink.keeps or (since is not None and not since[1].worn):
             return self._read(since, told)
         from epicvc.repo.rows.dbmark import MarkedState
@@ -134,6 +134,6 @@ class _Capture:
         from epicvc.repo.rows.dbside import capture
 
         if since is not None:
-            with suppress(DamagedObject):  # what is remembered must not stand in the way
+            with suppress(DamagedObject):  # a damaged memory must not stop the command
                 return capture(self._reader, self._sink, told, since)
         return capture(self._reader, self._sink, told)

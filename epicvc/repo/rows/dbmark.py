@@ -1,7 +1,7 @@
-"""What is remembered of a captured database so that capturing it again need not read all of it.
+"""The mark of a captured database: with it, the next capture need not read all of the database.
 
-Only a cache: damaged or gone, the database is read whole and it is made again. A mark belongs to the state that was
-captured in the same transaction, and is worth something as long as the store has that state.
+It is only a cache: if it is damaged or gone, the database is read whole and a new mark is made. A mark belongs to the
+state that was captured in the same transaction, and is useful as long as the store has that state.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ FILE: Final = "database.mark"
 
 
 class MarkedState(Struct, frozen=True, forbid_unknown_fields=True):
-    """A captured state of the database.
+    """A captured state of the database, with its mark.
 
     Attributes:
         state: the state.
         ignore: the tables that were left out.
-        mark: what tells changes since; of no meaning but to the database backend.
+        mark: lets the backend find the changes since; it has a meaning for the backend only.
     """
 
     state: DatabaseState
@@ -32,12 +32,12 @@ class MarkedState(Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def load(cls, directory: Path, ignore: frozenset[str]) -> MarkedState | None:
-        """What was remembered, if it was captured with these tables left out."""
+        """Return the remembered state, if it was captured with these tables left out."""
         found = _FILE.load(directory / FILE)
         return found if found is not None and found.ignore == ignore else None
 
     def save(self, directory: Path) -> None:
-        """Remember it; failing to is no failure."""
+        """Remember the state. A failure to write it is ignored."""
         _FILE.save(directory / FILE, self)
 
 

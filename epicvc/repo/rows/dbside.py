@@ -1,4 +1,4 @@
-"""The db side as it is now: every row of every table as trees, with the schema; and the way back."""
+"""The present db side as trees: every row of every table, with the schema. It also restores a captured state."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from epicvc.repo.rows.spool import Spool
 
 SPILL: Final = 16 * 1024
-"""A row longer than this many bytes is an object of its own, so that a leaf of a tree stays small."""
+"""The length in bytes above which a row is an object of its own, so that a leaf of a tree stays small."""
 
 TELL_EVERY: Final = 4096
-"""Rows between two reports of progress."""
+"""The number of rows between two reports of progress."""
 
 COUNTERS: Final = "sqlite_sequence"
-"""Where a captured database keeps how far its automatic keys have come."""
+"""The captured table that holds the counters of automatic keys."""
 
 Entry: TypeAlias = tuple[bytes, bytes]
 
@@ -34,12 +34,12 @@ _SPILLED: Final = b"\xc1"  # the one byte that MessagePack never uses, so that n
 
 
 def pack_row(sink: ObjectSink, row: bytes) -> bytes:
-    """A row as a tree's value."""
+    """Return a row as the value of a tree."""
     return row if len(row) <= SPILL else _SPILLED + sink.put(ObjectType.BLOB, row)
 
 
 def unpack_row(source: ObjectSource, value: bytes) -> bytes:
-    """The row of a tree's value."""
+    """Return the row in the value of a tree."""
     return source.get(value[1:], ObjectType.BLOB) if value[:1] == _SPILLED else value
 
 
@@ -53,19 +53,19 @@ def capture(
 
     Args:
         reader: the transaction.
-        sink: where rows and schema go.
-        told: told, now and then, how many rows are captured.
-        since: an earlier state that ``sink`` holds, and where this one may differ from it: nothing else is read.
+        sink: takes rows and schema.
+        told: called now and then with the number of captured rows.
+        since: an earlier state that ``sink`` holds, with the keys at which this one may differ. No other row is read.
 
     Raises:
-        UnsupportedSchema: it holds something that cannot be captured exactly, or not be restored.
-        InvalidRow: so does a row.
+        UnsupportedSchema: the schema has a part that cannot be captured exactly, or not be restored.
+        InvalidRow: a row cannot be captured exactly.
         DamagedTable: rows do not come in the order of their keys.
         DamagedObject: the earlier state is missing or damaged.
     """
     schema = reader.schema().to_json_bytes()
     if not sink.has(object_id(ObjectType.SCHEMA, schema)):
-        reader.require_restorable()  # one that the store has came through here
+        reader.require_restorable()  # a schema that the store has was checked here before
     done = 0
 
     def packed(rows: Iterator[Entry]) -> Iterator[Entry]:
@@ -91,7 +91,7 @@ def capture(
 
 @contextmanager
 def _in_order(table: str) -> Iterator[None]:
-    """Report rows that SQLite gives in another order than that of their keys: damage that it overlooks."""
+    """Report rows that SQLite gives in another order than that of their keys: damage that SQLite overlooks."""
     try:
         yield
     except tree.KeysOutOfOrder as error:
@@ -101,7 +101,7 @@ def _in_order(table: str) -> Iterator[None]:
 def _differing(
     reader: Reader, sink: ObjectSink, table: str, before: ObjectId, ranges: Iterable[tuple[bytes, bytes]]
 ) -> Iterator[tuple[bytes, bytes | None]]:
-    """What to change in a table's tree where its rows may differ from it."""
+    """Yield the changes to make in a table's tree, where its rows may differ from it."""
     for first, last in ranges:
         old = dict(tree.items(sink, before, *between((first, last))))
         for key, row in reader.rows_between(table, first, last):
@@ -112,7 +112,7 @@ def _differing(
 
 
 def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> DatabaseState:
-    """Capture what this transaction changed, on top of a capture of what it found."""
+    """Capture the changes of this transaction, on top of the capture that it began from."""
     from epicvc.database.tables import KeyKind
 
     changes: list[tuple[bytes, bytes | None]] = []
@@ -132,7 +132,10 @@ def recapture(writer: Writer, sink: ObjectSink, before: DatabaseState) -> Databa
 
 
 def _rows_of(writer: Writer, table: str, touched: Touched, *, numbered: bool) -> Iterator[tuple[bytes, bytes | None]]:
-    """Each of these rows, ``None`` where there is none; one query for rows whose numbers follow each other."""
+    """Yield each of these rows, or ``None`` where it is missing.
+
+    Rows with consecutive numbers are read in one query.
+    """
     from epicvc.database.rowcodec import runs
 
     first, last = touched.added or (b"", b"")
@@ -148,23 +151,23 @@ def _rows_of(writer: Writer, table: str, touched: Touched, *, numbered: bool) ->
 
 
 def between(keys: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """From the first to the last of two keys, as :func:`epicvc.store.tree.tree.items` takes it."""
+    """Return the bounds of a range of keys, both included, as :func:`epicvc.store.tree.tree.items` takes them."""
     first, last = keys
     return first, last + b"\0"
 
 
 def table_root(source: ObjectSource, state: DatabaseState, table: str) -> ObjectId | None:
-    """The tree of a table's rows; ``None`` where the state has no such table."""
+    """Return the tree of a table's rows; ``None`` where the state has no such table."""
     return tree.get(source, state.tables, table.encode())
 
 
 def get_schema(source: ObjectSource, state: DatabaseState) -> Schema:
-    """The schema of a captured database.
+    """Return the schema of a captured database.
 
     Raises:
-        DamagedObject: it is missing or is none.
+        DamagedObject: the object is missing or is no schema.
     """
-    from epicvc.database.tables import Schema  # a comparison finds out from trees whether it needs one
+    from epicvc.database.tables import Schema  # imported here: a comparison of equal trees needs no schema
 
     payload = source.get(state.schema, ObjectType.SCHEMA)
     try:
@@ -174,17 +177,19 @@ def get_schema(source: ObjectSource, state: DatabaseState) -> Schema:
 
 
 MANY: Final = 4
-"""When more than one epic in this many is touched, reading whole tables afterwards is quicker than single rows."""
+"""The share of touched epics, one in this many, above which reading whole tables beats reading single rows."""
 
 RowChange: TypeAlias = tuple[bytes, bytes | None, bytes | None]
 
 
 KEPT_BYTES: Final = 4 << 20
-"""Bytes of differing rows up to which they are kept, so that who asks again need not compare again."""
+"""The bytes of differing rows up to which they are kept, so that a second reading need not compare again."""
 
 
 class RowChanges:
-    """The rows that differ between two trees of one table, as ``(key, old, new)``; can be read again and again.
+    """The rows that differ between two trees of one table, as ``(key, old, new)``.
+
+    They can be read any number of times.
 
     Args:
         source: holds both trees.
@@ -201,13 +206,14 @@ class RowChanges:
         return iter(self._known) if self._known is not None else self._compare()
 
     def keep(self, spool: Spool[RowChange]) -> bool:
-        """Compare now, so that whoever asks later is answered without.
+        """Compare now, so that later readings need no comparison.
 
         Args:
-            spool: where differences wait that are many. Nothing waits where all rows go, since nobody need ask then.
+            spool: keeps the differences, if they are many. They are not kept where all rows go, since nobody reads them
+                then.
 
         Returns:
-            Whether they are many and wait.
+            Whether the differences are many, so that the spool keeps them.
         """
         if self._roots[1] == tree.EMPTY:
             return False
@@ -237,7 +243,7 @@ class RowChanges:
 def row_changes(
     source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None
 ) -> Iterator[tuple[str, RowChanges]]:
-    """Tables whose rows differ between two states, each with its differing rows."""
+    """Yield the tables whose rows differ between two states, each with its differing rows."""
     roots = [state.tables if state else tree.EMPTY for state in (before, after)]
     for key, old, new in tree.diff(source, roots[0], roots[1]):
         yield key.decode(), RowChanges(source, old or tree.EMPTY, new or tree.EMPTY)
@@ -252,18 +258,18 @@ def restore(
     *,
     undisturbed: bool = False,
 ) -> DatabaseState:
-    """Bring the database from one captured state to another, as a restore does.
+    """Bring the database from one captured state to another, exactly and without firing triggers.
 
     Args:
         writer: a transaction of a restore.
         source: holds both states.
-        current: how the database is.
-        target: how it is to be.
-        changes: :func:`row_changes` of the two, where they are at hand.
-        undisturbed: it is certain to be so: nobody has written since it was captured.
+        current: the state of the database.
+        target: the state to reach.
+        changes: the :func:`row_changes` of the two states, where they are at hand.
+        undisturbed: whether ``current`` is certain: nobody has written since the capture.
 
     Returns:
-        The state that the database has now: the target, but for triggers that cannot run here.
+        The state that the database has now: the target, without the triggers that cannot run here.
 
     Raises:
         InvalidRow: a row would not come back exactly.

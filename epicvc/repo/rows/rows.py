@@ -1,4 +1,4 @@
-"""Captured rows by name: what a row of a snapshot says, and which epic it belongs to."""
+"""Captured rows by name: the values of a row of a snapshot, and the epic that it belongs to."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COUNTER_COLUMNS = ("name", "seq")
 
 
 _OWNERS = 256
-"""How many rows that others belong to are kept: neighbours in a table mostly have the same one."""
+"""The number of owning rows that are kept: neighbours in a table mostly have the same owner."""
 
 
 class Owner(Struct, frozen=True):
@@ -39,11 +39,11 @@ class CapturedRows:
     def __init__(self, source: ObjectSource, state: DatabaseState) -> None:
         self._source = source
         self._state = state
-        self._owners: dict[tuple[str, bytes], NamedRow | None] = {}  # the last ones that were asked for
+        self._owners: dict[tuple[str, bytes], NamedRow | None] = {}  # the ones that were asked for last
 
     @cached_property
     def schema(self) -> Schema:
-        """Its schema."""
+        """The schema of the database."""
         return get_schema(self._source, self._state)
 
     @cached_property
@@ -51,18 +51,18 @@ class CapturedRows:
         return {table.name: table for table in self.schema.tables}
 
     def table(self, name: str) -> TableInfo | None:
-        """A table's definition; ``None`` where there is no such table."""
+        """Return a table's definition; ``None`` where there is no such table."""
         return self._tables.get(name)
 
     def named(self, table: str, row: bytes) -> NamedRow:
-        """A row's values by column."""
+        """Return a row's values by column."""
         info = self._tables.get(table)
         values = decode_row(row)
         columns = info.columns if info else _COUNTER_COLUMNS
         return dict(zip(columns, values, strict=False))
 
     def by_surrogate(self, table: TableMap, value: SQLValue) -> NamedRow | None:
-        """The row of a mapped table with this surrogate key."""
+        """Return the row of a mapped table with this surrogate key, or ``None``."""
         if value is None or not self.finds(table):
             return None
         place = table.table, encode_key((value,))
@@ -78,17 +78,17 @@ class CapturedRows:
         return None if row is None else self.named(table, unpack_row(self._source, row))
 
     def finds(self, table: TableMap) -> bool:
-        """Whether rows of a mapped table can be found by their surrogate key: it is the key they are captured by."""
+        """Return whether the surrogate key of a mapped table is the key of its captured rows, so that it finds them."""
         info = self._tables.get(table.table)
         return info is not None and info.key == (table.id,)
 
     def finds_owners(self, mapping: Mapping) -> bool:
-        """Whether the owner of every row of the mapped tables can be told; not so below views, say."""
+        """Return whether the owner of every row of the mapped tables can be found. Below views, say, it cannot."""
         links = mapping.links
         return self.finds(mapping.epics) and self.finds(mapping.tasks) and (not links or links.table in self._tables)
 
     def owner(self, mapping: Mapping, table: str, row: NamedRow) -> Owner | None:
-        """The epic, and the task, that a row of a mapped table belongs to; ``None`` for any other row."""
+        """Return the epic and task that a row of a mapped table belongs to; ``None`` for any other row."""
         if table == mapping.epics.table:
             return _owner(row.get(mapping.epics.key))
         if table == mapping.tasks.table:
@@ -106,7 +106,7 @@ def _owner(epic: SQLValue, task: SQLValue = None) -> Owner | None:
 
 
 def mapped_tables(mapping: Mapping) -> Iterable[str]:
-    """The tables that documents are made of."""
+    """Yield the names of the tables that documents are made of."""
     yield mapping.epics.table
     yield mapping.tasks.table
     if mapping.links:
@@ -114,7 +114,7 @@ def mapped_tables(mapping: Mapping) -> Iterable[str]:
 
 
 def rows_of(source: ObjectSource, state: DatabaseState, table: str) -> Iterator[tuple[bytes, bytes]]:
-    """Every captured row of a table, by key."""
+    """Yield every captured row of a table, by key."""
     root = table_root(source, state, table)
     if root is not None:
         for key, value in tree.items(source, root):
@@ -122,6 +122,6 @@ def rows_of(source: ObjectSource, state: DatabaseState, table: str) -> Iterator[
 
 
 def is_alive(row: NamedRow, table: TableMap) -> bool:
-    """Whether a captured row is alive (design, "Alive and deleted")."""
+    """Return whether a captured row is alive: neither marked as deleted nor of the status ``deleted``."""
     marked = bool(table.deleted_at and row.get(table.deleted_at) not in (None, ""))
     return not marked and not (table.status and row.get(table.status) == "deleted")

@@ -1,4 +1,4 @@
-"""Values that wait for their turn: in memory while they are few, in a nameless file once they are many."""
+"""A queue of values that wait: in memory while they are few, in a nameless file once they are many."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgspec import msgpack
 from epicvc.base.fileio import reporting
 
 IN_MEMORY: Final = 8 << 20
-"""Bytes that wait in memory."""
+"""The number of bytes that are kept in memory."""
 
 _LENGTH: Final = struct.Struct(">I")
 
@@ -20,11 +20,11 @@ T = TypeVar("T")
 
 
 class Spool(Generic[T]):
-    """Takes values in an order and gives them back in it, any number of times.
+    """Takes values and gives them back in the same order, any number of times.
 
     Args:
-        directory: where the file goes; the system forgets it when it is closed, or with the process.
-        revived: makes a value of the lists, texts, bytes and numbers that it was taken apart into.
+        directory: the directory of the file. The system removes the file when it is closed or the process ends.
+        revived: makes a value from the lists, texts, bytes and numbers that it was encoded as.
     """
 
     def __init__(self, directory: Path, revived: Callable[[Any], T]) -> None:
@@ -38,7 +38,7 @@ class Spool(Generic[T]):
     @property
     def _file(self) -> IO[bytes]:
         if self._opened is None:
-            import tempfile  # most commands have nothing that waits
+            import tempfile  # imported here since most commands spool nothing
 
             self._opened = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(self._directory))  # noqa: SIM115
         return self._opened
@@ -50,7 +50,7 @@ class Spool(Generic[T]):
         """Take a value.
 
         Raises:
-            FileUnavailable: there is no space for it.
+            FileUnavailable: there is no space for the value.
         """
         data = self._encode(value)
         with reporting(self._directory):
@@ -58,10 +58,10 @@ class Spool(Generic[T]):
         self._count += 1
 
     def __iter__(self) -> Iterator[T]:
-        """All values; none may be added before the last one is read.
+        """Yield all values. None may be added before the last one is read.
 
         Raises:
-            FileUnavailable: they cannot be read.
+            FileUnavailable: the values cannot be read.
         """
         if not self._count:
             return
@@ -72,6 +72,6 @@ class Spool(Generic[T]):
                 yield revived(decode(read(length(read(_LENGTH.size))[0])))
 
     def close(self) -> None:
-        """Forget all of them."""
+        """Forget all values."""
         if self._opened is not None:
             self._opened.close()

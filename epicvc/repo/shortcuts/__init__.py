@@ -1,1 +1,1 @@
-"""Answers that are given before the repo is opened."""
+"""Shortcuts: answers that are given before the repo is opened."""

@@ -1,14 +1,15 @@
-"""The last answer of ``status --porcelain``, given again for as long as nothing that it was read from has changed.
+"""The last answer of ``status --porcelain``, given again while nothing that it was read from has changed.
 
 Prompts and editors ask after every key. The answer follows from the configuration, the tracked files, the directories
-that could get another one, the database, the store, and who asks. Their stats are kept beside it, and one that differs,
-or any other doubt, means that the question is asked in earnest. Racy-clean as in git: nothing is kept while a stamp is
-so young that a later write could leave the same one.
+that could get another one, the database, the store, and the user who asks. The stats of all of these are kept beside
+the answer. If one of them differs, or anything is doubtful, the command runs in full. As in git, nothing is kept while
+a time stamp is so young that a later write could leave the same one.
 
-Only a cache: damaged or gone, it is made again. It holds no answer that was an error. Another database than the
-configured one (a variable of the environment may name it) is none of its business.
+It is only a cache: damaged or gone, it is made again. It holds no answer that was an error. An answer about another
+database than the configured one (which a variable of the environment may name) is neither kept nor given.
 
-Imports next to nothing, ``pathlib`` and ``typing`` included: to read this costs as much as to start Python again.
+The module imports next to nothing, not even ``pathlib`` or ``typing``: to import them takes as long as to start Python
+again.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ _END = b"\0"  # in no path
 
 
 class Observation:
-    """What an answer is about to be read from.
+    """The state of everything that an answer is about to be read from.
 
     Args:
-        places: by which names the repo, its files and its database are reached, and where these names lead.
+        places: the names by which the repo, its files and its database are reached, and the real paths of these names.
         token: the database's change token; empty without one.
-        paths: everything else that is read, relative to the repo.
-        asked_ns: when the question was asked, nanoseconds since 1970 by the clock that stamps these files.
+        paths: all other paths that are read, relative to the repo.
+        asked_ns: the time of the question, in nanoseconds since 1970 by the clock that stamps these files.
     """
 
     def __init__(self, places: list[str], token: str, paths: list[str], asked_ns: int) -> None:
@@ -53,18 +54,18 @@ class Observation:
         for path in paths:
             found = _look(f"{places[0]}/{path}")
             self.stamps.append((path, _stamp(found)))
-            # What changed while it was being read has a stamp after the question, and is no more settled.
+            # A file that changes while it is read has a stamp after the question, and is not settled.
             newest_ns = max(found.st_mtime_ns, found.st_ctime_ns) if found else 0
             self.settled = self.settled and not is_racy(newest_ns, asked_ns)
 
 
 def observe(config: Config, environment: Mapping[str, str], asked_ns: int) -> Observation | None:
-    """Look at everything that an answer is read from, before it is.
+    """Look at everything that an answer will be read from, before it is read.
 
     Args:
         config: the repo's configuration, read after the question was asked.
         environment: environment variables.
-        asked_ns: when that was, nanoseconds since 1970; see :func:`epicvc.files.scan.cache.clock_ns`.
+        asked_ns: the time of the question, in nanoseconds since 1970; see :func:`epicvc.files.scan.cache.clock_ns`.
 
     Returns:
         ``None`` where an answer cannot be remembered.
@@ -87,11 +88,11 @@ def observe(config: Config, environment: Mapping[str, str], asked_ns: int) -> Ob
         paths += [f"{files}/{path}" for path in tracked.paths]
         return Observation(_places(root, str(config.files), database), token, paths, asked_ns)
     except (EpicvcError, OSError):
-        return None  # the command itself says what is wrong
+        return None  # the command itself reports the error
 
 
 def remember(observation: Observation, answer: str) -> None:
-    """Keep an answer that was read after the observation. Failing to is no failure."""
+    """Keep an answer that was read after the observation. A failure to write it is ignored."""
     from pathlib import Path
 
     from epicvc.base.fileio import atomic_write
@@ -112,7 +113,7 @@ def remember(observation: Observation, answer: str) -> None:
 
 
 def recall(environment: Mapping[str, str]) -> str | None:
-    """The last answer in the current directory, if it is certainly still right.
+    """Return the last answer in the current directory, if it is certainly still right; else ``None``.
 
     Args:
         environment: environment variables.
@@ -122,7 +123,7 @@ def recall(environment: Mapping[str, str]) -> str | None:
     try:
         root = root_above(os.getcwd())
         if oddity(root) or not is_listed(environment, root):
-            return None  # what lies there may be somebody else's answer
+            return None  # the answer may come from somebody else
         with open(f"{root}/{PRIVATE}/{FILE}", "rb", opener=without_waiting) as file:
             known, checksum, data = file.read().split(_END, 2)
         if known != _FORMAT or checksum != _checksum(data):
@@ -144,16 +145,19 @@ def recall(environment: Mapping[str, str]) -> str | None:
 
 _PLACES = 6
 _NEEDED = [b"epicvc.toml", b".epicvc/config", b".epicvc/store.db"]
-"""What every answer was read from. Nobody can foresee the stamps of files that are yet to be made."""
+"""The files that every answer was read from.
+
+Their stamps have to be there: nobody can foresee the stamps of files that do not exist yet, and so forge an answer.
+"""
 
 
 def _places(root: str, files: str, database: str) -> list[str]:
-    """The names and where they lead: a symbolic link on the way changes without what it leads to."""
+    """Return the names and their real paths: a symbolic link on the way can change while its target does not."""
     return [root, files, database, *(name and os.path.realpath(name) for name in (root, files, database))]
 
 
 def _half_written(root: str) -> bool:
-    """Whether a transaction of the store is under way, or was when its process ended."""
+    """Return whether a transaction of the store is under way, or was when its process ended."""
     return os.path.lexists(f"{root}/{PRIVATE}/{STORE}-journal")
 
 
@@ -162,8 +166,9 @@ def _checksum(data: bytes) -> bytes:
 
 
 def _all_the_same(root: str, stamps: list[bytes]) -> bool:
-    """Whether each of these paths, which a stamp follows, still has that stamp."""
-    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # so that the way is not gone for each
+    """Return whether each of these paths, which a stamp follows, still has that stamp."""
+    # opened once, so that the path to it need not be resolved for each file
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if stamps[:6:2] != _NEEDED:
         return False
     try:
@@ -181,7 +186,7 @@ def _look(path: str | bytes, directory: int | None = None) -> os.stat_result | N
 
 
 def _stamp(found: os.stat_result | None) -> bytes:
-    """What tells one state of a file from another."""
+    """Return the bytes that tell one state of a file from another."""
     if found is None:
         return b"-"
     words = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, found.st_dev, found.st_mode)
