@@ -1,1 +1,1 @@
-"""Values to what a terminal shows. Receives reports, decides nothing."""
+"""Turns reports into the text that a terminal shows. It decides nothing."""

@@ -1,4 +1,4 @@
-"""Backups on the terminal."""
+"""Draws backups on the terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNITS: Final = ((86400 * 365, "year"), (86400 * 30, "month"), (86400, "day"), (
 
 
 def size_text(size: int) -> str:
-    """A number of bytes in a unit that suits it."""
+    """Return a number of bytes in a unit that suits it."""
     if size < 1000:
         return f"{size} B"
     amount, unit = size / 1000, "kB"
@@ -32,7 +32,7 @@ def size_text(size: int) -> str:
 
 
 def age_text(time: datetime, now: datetime) -> str:
-    """How long ago something was."""
+    """Return a time as an age in words."""
     seconds = int((now - time).total_seconds())
     if seconds < 0:
         return "in the future"
@@ -47,7 +47,7 @@ def _what(files: int, rows: int) -> str:
 
 
 def created(console: Console, made: Made) -> None:
-    """Draw what ``backup create`` made."""
+    """Draw the backup that ``backup create`` made."""
     if made.backup is None:
         console.print(line(f"would make a backup ({made.kind.value}): {_what(made.paths, made.rows)}"))
         return
@@ -62,7 +62,7 @@ def created(console: Console, made: Made) -> None:
 
 
 def listed(console: Console, backups: Sequence[Backup], now: datetime) -> None:
-    """Draw the backups that there are."""
+    """Draw the existing backups."""
     for backup in backups:
         console.print(_row(backup, now))
     if not backups:
@@ -80,7 +80,7 @@ def _row(backup: Backup, now: datetime) -> object:
 
 
 def verified(console: Console, proofs: Iterable[tuple[Backup, BackupProof]]) -> None:
-    """Draw what was verified."""
+    """Draw the results of verifying backups."""
     for backup, proof in proofs:
         for error in proof.errors:
             console.print(line(("problem: ", "conflict"), printable(error)))
@@ -90,7 +90,7 @@ def verified(console: Console, proofs: Iterable[tuple[Backup, BackupProof]]) -> 
 
 
 def restored(console: Console, done: Restored, *, dry_run: bool) -> None:
-    """Draw what a restore brought back."""
+    """Draw the result of a restore."""
     verb = "would restore" if dry_run else "restored"
     where = f" to {printable(str(done.to))}" if done.to is not None else ""
     text = f"{verb} {_what(done.paths, done.rows)} of {done.backup.id.hex()[:12]}{where}"
@@ -105,7 +105,7 @@ def restored(console: Console, done: Restored, *, dry_run: bool) -> None:
 
 
 def forgotten(console: Console, decisions: Sequence[ForgetDecision], *, dry_run: bool) -> None:
-    """Draw what stays and why, and what goes."""
+    """Draw the backups that stay, with the reasons, and those that go."""
     for decision in decisions:
         name = f"{decision.backup.id.hex()[:12]}  {printable(decision.backup.name)}"
         if decision.reasons:

@@ -1,4 +1,4 @@
-"""Differences made to be read: per epic, per field, side and direction plain without colour."""
+"""Draws differences by epic and field. Without colour, side and direction can still be told."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def draw_changes(console: Console, changes: Iterable[SideChange], *, verbose: bo
     """Draw changes grouped by epic, other tables last.
 
     Args:
-        console: where.
-        changes: what differs.
-        verbose: every system field and every row, instead of their counts.
+        console: the console to draw on.
+        changes: the differences.
+        verbose: whether every system field and every row is drawn, instead of their counts.
     """
     epics: dict[str, list[SideChange]] = {}
     tables: dict[str, list[SideChange]] = {}
@@ -48,7 +48,7 @@ def draw_changes(console: Console, changes: Iterable[SideChange], *, verbose: bo
 
 
 def _draw_migration(console: Console, versions: str, items: list[SideChange], *, verbose: bool) -> None:
-    """What migrations did, apart from what people did."""
+    """Draw the changes that migrations made, apart from those that people made."""
     noun = "migrations" if "," in versions else "migration"
     console.print(line((f"{noun} {printable(versions)}", "label")))
     definitions = [item for item in items if _is_definition(item)]
@@ -76,7 +76,7 @@ def _is_definition(item: SideChange) -> bool:
 
 
 def _head(change: Change, name: str) -> Line:
-    """How a line about the database begins."""
+    """Return the beginning of a line about the database."""
     return line("  db    ", (_SIGN[change.op], _STYLE[change.op]), " ", (name, "label"))
 
 
@@ -136,12 +136,12 @@ def _details(head: Line, change: Change) -> Iterator[Line]:
 
 
 def _neighbour(key: JSON) -> str:
-    """The id of the task before; a task that comes first has none."""
+    """Return the id of the task before. The first task has none before it."""
     return printable(str(key)) if key else "nothing"
 
 
 def _summary(change: Change, value: JSON) -> str:
-    """What was added or removed, on one line."""
+    """Return an added or removed value on one line."""
     if isinstance(value, dict):
         tasks = value.get(Mapping.TASKS)
         title = value.get("name") or value.get("title")
@@ -188,7 +188,7 @@ def _list(old: list[JSON], new: list[JSON]) -> Iterator[Line]:
 
 
 def _free_form(old: JSON, new: JSON) -> Iterator[Line]:
-    """What changed inside a free-form value, by deepdiff; only ever to be read."""
+    """Yield the changes inside a free-form value, found by deepdiff. They are for reading only, not for merging."""
     from deepdiff import DeepDiff
 
     found = DeepDiff(old, new, verbose_level=2).to_dict()

@@ -1,4 +1,4 @@
-"""History, names and operations as lists."""
+"""Draws history, names and operations as lists."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _EXCERPT = 40
 
 
 def local(time: datetime) -> str:
-    """A time as people here read it."""
-    from epicvc.repo.history.objects import in_local_zone  # lists of names draw here too, and need no objects
+    """Return a time in the form that people here read."""
+    from epicvc.repo.history.objects import in_local_zone  # imported here: lists of names are drawn without it
 
     return in_local_zone(time).strftime("%Y-%m-%d %H:%M:%S %z")
 
@@ -85,7 +85,7 @@ def draw_operations(console: Console, operations: Iterable[Operation]) -> None:
 
 
 def draw_blame(console: Console, found: Iterable[Blamed]) -> None:
-    """Draw who changed which field last, one field a line."""
+    """Draw the last author of each field, one field a line."""
     fields = list(found)
     authors = [printable(item.origin.author or "") for item in fields]
     labels = [item.label for item in fields]

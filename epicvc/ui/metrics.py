@@ -1,4 +1,4 @@
-"""Figures of runs and the quality of the data, as a page: numbers first, then bars and lines of blocks."""
+"""Draws figures of runs and the quality of the data: numbers first, then bars and lines of blocks."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _draw_syncs(console: Console, found: Figures) -> None:
 
 
 def _draw_trend(console: Console, found: Trend) -> None:
-    """One block a period, from the first run on; nothing where there was none."""
+    """Draw one block a period, from the first run on, and a blank for a period without runs."""
     periods = found.periods[-max(8, min(60, console.width - 36)) :]
     blocks = _BLOCKS if _speaks_unicode(console) else _ASCII
     runs = [float(period.figures.runs) for period in periods]
@@ -83,7 +83,7 @@ def _draw_spark(console: Console, name: str, blocks: str, note: str, style: str)
 
 
 def spark(values: Sequence[float], blocks: str) -> str:
-    """Numbers as a line of blocks, the largest one whole; a blank for zero."""
+    """Return numbers as a line of blocks: the largest one is a whole block, zero a blank."""
     largest = max(values, default=0.0)
     height = len(blocks)
     return "".join(blocks[min(height - 1, int(value / largest * height))] if value > 0 else " " for value in values)
@@ -175,14 +175,14 @@ def _draw_losses(console: Console, score: Score, most: int) -> None:
 
 
 def percent(value: float) -> str:
-    """A percentage: ``100 %``, ``99.2 %``; one that rounds to 100 is none."""
+    """Return a percentage, such as ``100 %`` or ``99.2 %``. Only 100 itself is shown as 100."""
     if value in (0.0, 100.0):
         return f"{value:.0f} %"
     return f"{min(max(value, 0.1), 99.9):.1f} %"
 
 
 def age(passed: timedelta) -> str:
-    """How long ago something was."""
+    """Return a time span as an age."""
     minutes = int(passed.total_seconds() // 60)
     if minutes < 1:
         return "now"
@@ -191,7 +191,7 @@ def age(passed: timedelta) -> str:
 
 
 def duration(milliseconds: float | None) -> str:
-    """How long something took, with two or three digits that count."""
+    """Return a duration with two or three significant digits."""
     if milliseconds is None:
         return "-"
     if milliseconds < 10:

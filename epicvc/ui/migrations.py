@@ -1,4 +1,4 @@
-"""Migrations as a person reads them."""
+"""Draws migrations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ADOPTED = ("adopted", "would adopt")
 
 
 def draw_migrations(console: Console, found: MigrationStanding) -> None:
-    """Draw where a database stands."""
+    """Draw the standing of a database: applied and pending migrations, and problems."""
     at = f"at version {found.history.version}" if found.history.version else "without any migration"
     console.print(line(("database    ", "label"), f"{printable(found.database)}, {at}"))
     console.print(line(("migrations  ", "label"), printable(found.directory)))
@@ -39,7 +39,7 @@ def draw_migrations(console: Console, found: MigrationStanding) -> None:
 
 
 def draw_report(console: Console, report: MigrationReport, *, verbose: bool = False) -> None:
-    """Draw what a run did, or would do."""
+    """Draw the migrations that a run applied or took back, or would."""
     verb = _VERBS.get(report.command, _ADOPTED)[report.dry_run]
     for migration in report.steps:
         console.print(line((f"{verb} ", "label"), printable(migration.title)))
@@ -64,7 +64,7 @@ def draw_report(console: Console, report: MigrationReport, *, verbose: bool = Fa
 
 
 def draw_proof(console: Console, found: Proof) -> None:
-    """Draw what a trial on a copy has shown."""
+    """Draw the result of a trial on a copy."""
     for version in found.proven:
         console.print(line(("proven    ", "good"), f"{version}  up, down, up: the same schema"))
     for version in found.skipped:

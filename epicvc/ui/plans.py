@@ -1,4 +1,4 @@
-"""What ``plan`` and ``enrich`` changed, as a person reads it."""
+"""Draws the changes that ``plan`` and ``enrich`` made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HOLIDAYS = 4
 
 
 def plan_report(console: Console, report: PlanReport, *, verbose: bool = False) -> None:
-    """Draw what ``plan`` did, or would do."""
+    """Draw the dates that ``plan`` set, or would set."""
     if not report.changed and not report.warnings:
         console.print(line((f"{count(report.unchanged, 'epic')}: nothing to plan", "good")))
         _outdated(console, report)
@@ -63,7 +63,7 @@ def _draw(console: Console, planned: EpicPlan, width: int) -> None:
 
 
 def enrich_report(console: Console, found: RepoEnrichment, root: Path, *, verbose: bool = False) -> None:
-    """Draw what ``enrich`` wrote, or would write."""
+    """Draw the files that ``enrich`` wrote, or would write."""
     stale, outcomes = found.report.stale, found.report.outcomes
     place = found.to.relative_to(root) if found.to.is_relative_to(root) else found.to
     if not stale:

@@ -1,4 +1,4 @@
-"""Progress of long work, on stderr, only for a person who waits at a terminal."""
+"""Draws the progress of long work on stderr, only for a person who waits at a terminal."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 PATIENCE: Final = 0.5
-"""Seconds before a bar is worth showing."""
+"""The seconds after which a bar is worth showing."""
 
 
 class ProgressBar:
     """Draws a bar for each kind of work that is reported, once the whole takes long.
 
     Args:
-        make_console: gives the console to draw on; not asked before something is drawn.
-        clock: seconds.
+        make_console: returns the console to draw on; not called before something is drawn.
+        clock: returns a time in seconds.
     """
 
     def __init__(self, make_console: Callable[[], Console], clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,7 +56,7 @@ class ProgressBar:
         return bar
 
     def close(self) -> None:
-        """Take the bars away for good: what is drawn from now on stands where they stood."""
+        """Remove the bars for good, so that later output takes their place."""
         self._closed = True
         if self._bar is not None:
             self._bar.stop()

@@ -1,4 +1,4 @@
-"""What a command did, in a few lines."""
+"""Draws the outcome of a command in a few lines."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMES = 3
 
 
 def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) -> None:
-    """Draw what a synchronisation did, or would do."""
+    """Draw the changes that a synchronisation made, or would make."""
     would = "would change" if report.dry_run else "changed"
     if not report.moves_anything and not report.conflicts:
         draw_waiting(console, report.waiting, verbose=verbose)
@@ -58,7 +58,7 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
 
 
 def merge_report(console: Console, report: MergeReport) -> None:
-    """Draw what a merge or revert did, or would do."""
+    """Draw the outcome of a merge or revert, or of its dry run."""
     name, would = printable(report.name), report.dry_run
     if report.up_to_date:
         console.print(line((f"already up to date: HEAD has {name}", "good")))
@@ -90,7 +90,7 @@ def merge_report(console: Console, report: MergeReport) -> None:
 
 
 def _draw_decided(console: Console, decided: Sequence[tuple[Conflict, Chosen]], *, verbose: bool = False) -> None:
-    """Draw which conflicts were settled by a policy or as they were before, and why."""
+    """Draw the conflicts that a policy or the memory settled, with the reasons."""
     reasons = [(conflict, chosen) for conflict, chosen in decided if chosen.reason]
     for conflict, chosen in reasons if verbose else reasons[:_LINES]:
         console.print(line("  = ", printable(str(conflict.label)), (f": {printable(chosen.reason)}", "dim")))
@@ -129,13 +129,13 @@ def _value(value: Value) -> str:
 
 
 def draw_replayed(console: Console, labels: list[Label]) -> None:
-    """Draw which conflicts were settled as they were before."""
+    """Draw the conflicts that were settled as they were before."""
     for label in labels:
         console.print(line(("replayed ", "moved"), printable(str(label)), ("  as it was settled before", "dim")))
 
 
 def resolve_report(console: Console, report: ResolveReport) -> None:
-    """Draw what ``resolve`` settled and what is left."""
+    """Draw the conflicts that ``resolve`` settled, and those that are left."""
     draw_replayed(console, report.replayed)
     for label in report.settled:
         if label not in report.replayed:
@@ -150,7 +150,7 @@ def resolve_report(console: Console, report: ResolveReport) -> None:
 
 
 def init_report(console: Console, found: Found, *, verbose: bool = False) -> None:
-    """Draw what ``init`` found and made."""
+    """Draw the things that ``init`` found and made."""
     console.print(line("files     ", (printable(found.files), "label"), f"  {count(found.epics, 'epic')}"))
     if found.database is None:
         console.print(line("database  ", ("none found; `epicvc migrate up --db framework.db` makes one", "changed")))
@@ -183,7 +183,7 @@ def init_report(console: Console, found: Found, *, verbose: bool = False) -> Non
 
 
 def problem_report(console: Console, report: FsckReport) -> None:
-    """Draw what ``fsck`` found."""
+    """Draw the problems that ``fsck`` found."""
     for problem in report.problems:
         console.print(line(("problem: ", "conflict"), printable(problem.message)))
     summary = f"{count(report.objects, 'object')}, {count(report.commits, 'commit')} verified: "
@@ -192,7 +192,7 @@ def problem_report(console: Console, report: FsckReport) -> None:
 
 
 def clean_report(console: Console, reports: Iterable[CleanReport]) -> None:
-    """Draw what a clean-up did, or would do."""
+    """Draw the things that a clean-up removed, or would remove."""
     nothing = True
     for report in reports:
         verb = "would clean" if report.dry_run else "cleaned"
@@ -212,7 +212,7 @@ def clean_report(console: Console, reports: Iterable[CleanReport]) -> None:
 
 
 def doctor_report(console: Console, findings: Iterable[Finding]) -> None:
-    """Draw what ``doctor`` found."""
+    """Draw the findings of ``doctor``."""
     styles = {"error": "conflict", "warning": "changed", "info": "good"}
     found = list(findings)
     for finding in found:
@@ -224,7 +224,7 @@ def doctor_report(console: Console, findings: Iterable[Finding]) -> None:
 
 
 def adoption_lines(done: Adoption) -> list[str]:
-    """What ``adopt`` did, in sentences."""
+    """Return the outcome of ``adopt``, in sentences."""
     if done.was == "listed":
         return [f"{done.root} is on the list of your stores already"]
     verb = "would adopt" if done.dry_run else "adopted"

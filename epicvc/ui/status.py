@@ -1,4 +1,4 @@
-"""The status as a person reads it: what to do next first, then why."""
+"""Draws the status: reasons for each state, and the next step to take."""
 
 from __future__ import annotations
 

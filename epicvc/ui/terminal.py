@@ -1,7 +1,8 @@
-"""Where things are drawn, and in which colours.
+"""The console that everything is drawn on, and the colours.
 
-Most of what is drawn are lines with a few styles, and most of it goes where no style shows: into a pipe, a file, a
-program. Such lines are written as they are; rich, which takes longer to import than most commands run, draws the rest.
+Most of the drawn things are lines with a few styles, and most of them go where no style shows: into a pipe, a file, a
+program. Such lines are written as they are. The rest is drawn by rich, which takes longer to import than most commands
+run.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ STYLES: Final = {
     "message": "yellow",
 }
 _FORCING: Final = ("FORCE_COLOR", "TTY_COMPATIBLE")
-"""Variables by which rich may take something for a terminal that is none."""
+"""The variables by which rich may treat a stream as a terminal that is none."""
 
 
 class Line:
@@ -51,27 +52,27 @@ class Line:
 
     @property
     def plain(self) -> str:
-        """Without styles."""
+        """The text without styles."""
         return "".join(part if isinstance(part, str) else part[0] for part in self._parts)
 
     def __rich__(self) -> Text:
-        """As rich draws it."""
+        """Return the line as a text of rich."""
         from rich.text import Text
 
         return Text.assemble(*self._parts, no_wrap=True, overflow="ignore", end="")
 
 
 def line(*parts: str | tuple[str, str]) -> Line:
-    """One line of texts and ``(text, style)`` pairs."""
+    """Make one line of texts and ``(text, style)`` pairs."""
     return Line(*parts)
 
 
 class Console:
-    """Draws lines and whatever rich can draw; never interprets markup in data, never wraps.
+    """Draws lines and everything that rich can draw. It never interprets markup in data, and never wraps.
 
     Args:
         color: ``auto`` (a terminal, and ``NO_COLOR`` not set), ``always`` or ``never``.
-        file: where to.
+        file: the stream to write to.
     """
 
     def __init__(self, color: str, file: IO[str]) -> None:
@@ -82,7 +83,7 @@ class Console:
         self._plain = self._no_color or not may_show
 
     def print(self, *items: object, **how: Any) -> None:
-        """Draw something on a line of its own; nothing: an empty line. ``how`` is rich's."""
+        """Draw something on a line of its own, or an empty line if nothing is given. ``how`` is passed to rich."""
         if self._plain and not how and all(isinstance(item, Line | str) for item in items):
             texts = (item.plain if isinstance(item, Line) else str(item) for item in items)
             self._file.write(" ".join(texts) + "\n")
@@ -91,17 +92,17 @@ class Console:
 
     @property
     def width(self) -> int:
-        """How many characters fit on a line."""
+        """The number of characters that fit on a line."""
         return self.rich.width
 
     @property
     def encoding(self) -> str:
-        """How characters are written."""
+        """The encoding in which characters are written."""
         return self.rich.encoding
 
     @cached_property
     def rich(self) -> RichConsole:
-        """The same as a console of rich's."""
+        """The rich console that draws on the same stream."""
         from rich.console import Console as RichConsole
         from rich.theme import Theme
 
@@ -119,5 +120,5 @@ class Console:
 
 
 def make_console(color: str, *, stderr: bool = False) -> Console:
-    """The console for stdout or stderr."""
+    """Make the console for stdout or stderr."""
     return Console(color, sys.stderr if stderr else sys.stdout)

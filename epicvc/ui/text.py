@@ -1,10 +1,10 @@
-"""User data as a terminal may safely show it."""
+"""Turns user data into text that a terminal may safely show."""
 
 from __future__ import annotations
 
 from epicvc.base.escape import printable as printable
 
-TYPE_CHECKING = False  # not typing's: errors pass here
+TYPE_CHECKING = False  # not that of typing: errors import this module, and must not wait for typing
 if TYPE_CHECKING:
     from epicvc.base.jsonio import JSON
 
@@ -12,10 +12,10 @@ _WORDS = frozenset({"true", "false", "null", "(absent)", "nothing"})
 
 
 def shown(value: JSON, width: int = 80) -> str:
-    """A value on one line, shortened in the middle where it is long.
+    """Return a value on one line, shortened in the middle where it is long.
 
-    A text stands without quotes, but for one that would read as another value: ``"1"`` beside ``1``, ``"true"``
-    beside ``true``, and the empty one.
+    A text has no quotes, except one that would read as another value: ``"1"`` beside ``1``, ``"true"`` beside ``true``,
+    and the empty text.
     """
     from epicvc.base.jsonio import dumps_text
 
@@ -27,7 +27,7 @@ def shown(value: JSON, width: int = 80) -> str:
 
 
 def shortened(text: str, width: int = 80) -> str:
-    """A text as it is, or without its middle where it is longer than that."""
+    """Return a text, without its middle where it is longer than a width."""
     if len(text) <= width:
         return text
     half = (width - 1) // 2
@@ -35,7 +35,7 @@ def shortened(text: str, width: int = 80) -> str:
 
 
 def _reads_as_another(text: str) -> bool:
-    """Whether a text without quotes would be taken for a value of another type, or for none."""
+    """Return whether a text without quotes would be taken for a value of another type, or for none."""
     if not text or text != text.strip() or text in _WORDS or text[0] in '"[{':
         return True
     try:
@@ -46,5 +46,5 @@ def _reads_as_another(text: str) -> bool:
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
-    """A number with its noun: ``1 epic``, ``3 epics``."""
+    """Return a number with its noun: ``1 epic``, ``3 epics``."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

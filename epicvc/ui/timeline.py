@@ -1,4 +1,4 @@
-"""A timetable as a table and as a timeline of bars, within the width of the terminal."""
+"""Draws a timetable as a table and as a timeline of bars, within the width of the terminal."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from epicvc.ui.terminal import Console, line
 from epicvc.ui.text import count, printable
 
 FEW: Final = 30
-"""Tasks up to which they are listed one by one without being asked for."""
+"""The number of tasks up to which tasks are listed one by one unasked."""
 
 MANY: Final = 40
-"""Epics that are listed without being asked for."""
+"""The most epics that are listed."""
 
 _LABEL: Final = 24
 _WARNINGS: Final = 5
@@ -45,9 +45,9 @@ def draw_timetable(console: Console, table: Timetable, *, tasks: bool = False) -
     """Draw a timetable.
 
     Args:
-        console: where.
-        table: what.
-        tasks: list tasks, however many there are; else epics where there are many.
+        console: the console to draw on.
+        table: the timetable.
+        tasks: whether tasks are listed, however many there are. If not, epics are listed where there are many tasks.
     """
     one_by_one = tasks or len(table.tasks) <= FEW
     rows = _tasks(table) if one_by_one else _chosen(_epics(table))
@@ -84,18 +84,18 @@ def _epics(table: Timetable) -> list[_TimelineRow]:
 
 
 def _chosen(rows: list[_TimelineRow]) -> list[_TimelineRow]:
-    """As many as a person looks at, those on the critical path before others, in the order that they have."""
+    """Return as many rows as a person looks at, those on the critical path before others, in their given order."""
     ranked = sorted(range(len(rows)), key=lambda number: not rows[number].critical)[:MANY]
     return [rows[number] for number in sorted(ranked)]
 
 
 def _short(label: str) -> str:
-    """A task's label without the word that all of them have."""
+    """Return a task's label without the word that all of them have."""
     return label.replace(":tasks/", ":", 1)
 
 
 def _fitted(text: str, width: int) -> str:
-    """A text in exactly so many cells."""
+    """Return a text in exactly so many cells."""
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - 1) + "…"
@@ -126,7 +126,7 @@ def _draw_table(console: Console, rows: Sequence[_TimelineRow], width: int, what
 
 
 def _work(minutes: Fraction) -> str:
-    """Working time: days, hours and minutes, the two largest."""
+    """Return a working time in the two largest units of days, hours and minutes."""
     days, rest = divmod(round(minutes), DAY)
     hours, left = divmod(rest, 60)
     parts = [(days, "d"), (hours, "h"), (left, "m")]
@@ -148,7 +148,7 @@ def _draw_bars(console: Console, table: Timetable, rows: Sequence[_TimelineRow],
     for row in rows:
         first, last = at(row.slot.start), at(row.slot.end)
         later = at(row.slot.end + row.slot.slack)
-        if last <= first:  # too short to be seen
+        if last <= first:  # the bar would be too short to be seen
             first = min(first, columns - 1)
             bar = signs[3] if not row.effort else signs[0] if row.critical else signs[1]
             last = first + 1

@@ -1,4 +1,4 @@
-"""What cannot be read of either side, as a person reads it."""
+"""Draws the files and rows that cannot be read, and the places that wait for them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LINES = 12
 
 
 def draw_errors(console: Console, errors: Sequence[Unreadable], *, verbose: bool = False) -> None:
-    """Draw what is wrong, in the form of errors, and what to do about it."""
+    """Draw what cannot be read, in the form of errors, and what to do about it."""
     shown = errors if verbose else errors[:_LINES]
     for bad in shown:
         console.print(line(("epicvc: ", "conflict"), printable(bad.error.message)))
@@ -25,7 +25,7 @@ def draw_errors(console: Console, errors: Sequence[Unreadable], *, verbose: bool
 
 
 def draw_waiting(console: Console, waiting: Sequence[Label], *, verbose: bool = False) -> None:
-    """Draw what is not brought to the other side before everything can be read."""
+    """Draw the places that are not brought to the other side before everything can be read."""
     if not waiting:
         return
     listed = ", ".join(printable(str(label)) for label in (waiting if verbose else waiting[:_LINES]))
@@ -35,7 +35,7 @@ def draw_waiting(console: Console, waiting: Sequence[Label], *, verbose: bool = 
 
 
 def _hint(errors: Sequence[Unreadable]) -> str:
-    """What to do: a file that nobody has known as an epic may be none."""
+    """Return advice. A file that was never known as an epic may be none."""
     stranger = next((bad for bad in errors if isinstance(bad.error, InvalidFile) and bad.epic is None), None)
     if stranger is not None and stranger.path is not None:
         return f'correct it, or leave it out if it is no epic: [files] exclude = ["{stranger.path}"] in epicvc.toml'

@@ -1,4 +1,4 @@
-"""What changed inside a text, word by word, readable without colour: ``[-old-]{+new+}`` as git marks it."""
+"""Marks the changes inside a text, word by word, readable without colour: ``[-old-]{+new+}`` as git does it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _Run: TypeAlias = "tuple[list[str], list[str]]"
 
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
 _CONTEXT = 6
-"""How many unchanged tokens stay beside a change; longer runs are shortened."""
+"""The number of unchanged tokens that stay beside a change. Longer runs are shortened."""
 
 
 class WordMark(StrEnum):
-    """What became of a run of text."""
+    """The kind of a run of text: unchanged, removed, added, or left out."""
 
     SAME = "same"
     OLD = "old"
@@ -27,7 +27,7 @@ class WordMark(StrEnum):
 
 
 def word_marks(old: str, new: str, *, whole: bool = False) -> Iterator[tuple[WordMark, str]]:
-    """Runs of text with what became of them; long unchanged ones shortened to ``…`` unless ``whole`` is wanted."""
+    """Yield runs of text with their marks. Long unchanged runs are shortened to ``…`` unless ``whole`` is true."""
     runs = _runs(old, new)
     for number, (before, after) in enumerate(runs):
         if before == after and whole:
@@ -42,7 +42,7 @@ def word_marks(old: str, new: str, *, whole: bool = False) -> Iterator[tuple[Wor
 
 
 def _runs(old: str, new: str) -> list[_Run]:
-    """Runs of tokens that are the same, and such as differ, in turn."""
+    """Return runs of equal and of differing tokens, in turn."""
     found: list[_Run] = []
     for before, after in _by_lines(old, new):
         if found and (before == after) == (found[-1][0] == found[-1][1]):
@@ -53,7 +53,7 @@ def _runs(old: str, new: str) -> list[_Run]:
 
 
 def _by_lines(old: str, new: str) -> Iterator[_Run]:
-    """Lines first: what stands in a line that stays is not taken for what moved from another."""
+    """Compare lines first: a word in a line that stays is not taken for one that moved from another line."""
     before, after = old.splitlines(keepends=True), new.splitlines(keepends=True)
     for tag, i1, i2, j1, j2 in codes(before, after):
         one, other = (_TOKENS.findall("".join(lines)) for lines in (before[i1:i2], after[j1:j2]))
@@ -61,7 +61,7 @@ def _by_lines(old: str, new: str) -> Iterator[_Run]:
 
 
 def _by_words(before: list[str], after: list[str]) -> Iterator[_Run]:
-    """Words next, then the blanks and punctuation between them: these are everywhere and say nothing of where."""
+    """Compare words next, then the blanks and punctuation between them, which occur everywhere and locate nothing."""
     places = [[k for k, token in enumerate(side) if _is_word(token)] for side in (before, after)]
     words = ([side[k] for k in at] for side, at in zip((before, after), places, strict=True))
     i = j = 0
@@ -94,6 +94,6 @@ def _same(tokens: list[str], *, first: bool, last: bool) -> Iterator[tuple[WordM
 
 
 def is_similar(old: str, new: str) -> bool:
-    """Whether two texts share enough words for marks to be easier to read than both texts."""
+    """Return whether two texts share enough words for marks to be easier to read than both texts."""
     before, after = set(re.findall(r"\w+", old)), set(re.findall(r"\w+", new))
     return bool(before & after) and len(before & after) * 3 >= min(len(before), len(after))

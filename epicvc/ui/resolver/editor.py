@@ -1,7 +1,7 @@
-"""Edit one value in the user's editor: ``$VISUAL``, else ``$EDITOR``, from the environment and nowhere else.
+"""Edits one value in the user's editor: ``$VISUAL``, else ``$EDITOR``, from the environment and nowhere else.
 
-A text is edited as it is, anything else as JSON. The editor is run without a shell, on a file in a directory that only
-its owner can enter and that is removed afterwards.
+A text is edited as it is, any other value as JSON. The editor is run without a shell. Its file is in a directory that
+only its owner can enter, and that is removed afterwards.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
 from epicvc.model.mapping import Kind
 
 FALLBACK: Final = "vi"
-"""What POSIX has where nobody named an editor."""
+"""The editor that POSIX has, for users who name none."""
 
 
 class EditFailed(Exception):
-    """There is no new value.
+    """Raised where editing gave no new value.
 
     Attributes:
-        reason: why, for one line.
-        text: what the editor left, where there is something to go on with.
+        reason: the reason, in one line.
+        text: the text that the editor left, if editing can go on with it.
     """
 
     def __init__(self, reason: str, text: str | None = None) -> None:
@@ -47,7 +47,7 @@ class Draft(Struct, frozen=True):
 
     @classmethod
     def of(cls, conflict: Conflict, spec: Spec, start: Value) -> Draft:
-        """The text that editing a conflict begins with."""
+        """Return the draft with which the editing of a conflict begins."""
         values = [value for value in (conflict.base, conflict.ours, conflict.theirs) if value is not ABSENT]
         plain = spec.kind in (Kind.TEXT, Kind.DATE) or (
             spec.kind is None and bool(values) and all(isinstance(value, str) for value in values)
@@ -57,10 +57,10 @@ class Draft(Struct, frozen=True):
         return cls("null" if start is ABSENT else dumps_text(start, indent="  "), False)
 
     def read(self, text: str) -> Chosen:
-        """The value that an edited text stands for; JSON's null removes the field.
+        """Return the value that an edited text stands for. JSON's null removes the field.
 
         Raises:
-            EditFailed: it is no JSON where JSON is needed.
+            EditFailed: the text is no JSON where JSON is needed.
         """
         if self.plain:
             return Chosen(text)
@@ -73,10 +73,10 @@ class Draft(Struct, frozen=True):
 
 
 def editor_command(environment: Mapping[str, str]) -> list[str]:
-    """The editor that the environment names.
+    """Return the command line of the editor that the environment names.
 
     Raises:
-        EditFailed: what it names is no command line.
+        EditFailed: the value of the variable is no command line.
     """
     for name in ("VISUAL", "EDITOR"):
         # A terminal without a cursor has no use for a visual editor.
@@ -89,13 +89,13 @@ def editor_command(environment: Mapping[str, str]) -> list[str]:
 
 
 def edit(text: str, name: str, environment: Mapping[str, str], *, plain: bool) -> str:
-    """Let the user edit a text.
+    """Let the user edit a text, and return the edited text.
 
     Args:
-        text: what the file holds first.
-        name: what the file is called after, for people.
+        text: the text that the file holds at first.
+        name: the label that the file is named after, for people.
         environment: names the editor.
-        plain: whether it is a text and no JSON.
+        plain: whether the value is a text and no JSON.
 
     Raises:
         EditFailed: the editor cannot be run, failed, or left the text as it was.
@@ -116,7 +116,7 @@ def edit(text: str, name: str, environment: Mapping[str, str], *, plain: bool) -
             found = path.read_bytes().decode()
         except (OSError, UnicodeDecodeError) as error:
             raise EditFailed("the file that the editor left is gone, or no text") from error
-    found = found.removesuffix("\n")  # editors end every file with one, and so did we
+    found = found.removesuffix("\n")  # editors end every file with a line end, and so did we
     if found == text:
         raise EditFailed("nothing was changed in the editor; nothing was taken")
     return found

@@ -1,4 +1,4 @@
-"""What the keys of the resolver do, in the order in which they are needed."""
+"""The help of the resolver: its keys, in the order in which they are needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys out of a terminal's bytes: characters of UTF-8 and escape sequences, however they are cut into reads. Pure."""
+"""Decodes keys from a terminal's bytes: characters of UTF-8 and escape sequences, however reads cut them. Pure."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _TILDES: Final = {"1": HOME, "4": END, "5": PAGE_UP, "6": PAGE_DOWN, "7": HOME, 
 
 
 class Decoder:
-    """Takes bytes as they come and gives the keys that are complete."""
+    """Takes bytes as they come and returns the complete keys."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     @property
     def waiting(self) -> bool:
-        """Whether bytes of an unfinished key are held; a lone escape is one until time tells."""
+        """Tell whether bytes of an unfinished key are held. A lone escape counts as one, until some time has passed."""
         return bool(self._rest)
 
     def feed(self, data: bytes) -> list[str]:
-        """The keys that are complete now; a printable key is its character."""
+        """Return the keys that are complete now. A printable key is its character."""
         self._rest += data
         keys: list[str] = []
         while self._rest:
@@ -50,7 +50,7 @@ class Decoder:
         return keys
 
     def flush(self) -> list[str]:
-        """What is held, taken as it is because nothing followed: a lone escape is the escape key."""
+        """Return the held bytes as a key, since nothing followed: a lone escape is the escape key."""
         rest, self._rest = self._rest, b""
         if not rest:
             return []
@@ -58,7 +58,7 @@ class Decoder:
 
 
 def _next(data: bytes) -> tuple[str, int]:
-    """The first key and how many bytes it took; none of them while it is incomplete."""
+    """Return the first key and the number of its bytes, which is 0 while the key is incomplete."""
     first = data[0]
     if first == _ESC:
         return _escape(data)
@@ -71,7 +71,7 @@ def _next(data: bytes) -> tuple[str, int]:
         return UNKNOWN, 1
     for position, byte in enumerate(data[1:length], 1):
         if byte & 0xC0 != 0x80:
-            return UNKNOWN, position  # cut short: what follows begins anew
+            return UNKNOWN, position  # the character is cut short: the next byte begins a new one
     if len(data) < length:
         return "", 0
     try:

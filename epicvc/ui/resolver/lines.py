@@ -1,4 +1,4 @@
-"""The resolver line by line, for terminals that cannot place their cursor: the same states, printed and prompted."""
+"""The resolver line by line, for terminals that cannot place their cursor: it prints the same states, and prompts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def ask(state: ResolverState, step: Step, edit: Edit, *, plain: bool) -> Resolve
 
     Args:
         state: the first state.
-        step: what a key makes of a state.
-        edit: lets the user edit.
+        step: returns the state after a key.
+        edit: lets the user edit a value.
         plain: whether only ASCII can be shown.
     """
     look = Look(_WIDTH, 10_000, plain=plain)
@@ -45,7 +45,7 @@ def ask(state: ResolverState, step: Step, edit: Edit, *, plain: bool) -> Resolve
 
 
 def _keys(state: ResolverState, line: str | None) -> Iterator[str]:
-    """The keys that a line stands for: the first character of a word, or the numbers of items."""
+    """Yield the keys that a line stands for: the first character of a word, or the numbers of items."""
     if line is None:
         yield keys.END_OF_INPUT
         return

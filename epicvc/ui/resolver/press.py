@@ -1,4 +1,4 @@
-"""What each key makes of the resolver's state, screen by screen. Pure."""
+"""Applies a key to the resolver's state, screen by screen. Pure."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from epicvc.ui.resolver.state import Effect, Mode, ResolverState, ResolverView, 
 from epicvc.ui.text import printable
 
 PAGE: Final = 10
-"""Lines that a page key scrolls."""
+"""The number of lines that a page key scrolls."""
 
 END: Final = 1_000_000
-"""Further down than any value goes; drawing finds the end."""
+"""A line number beyond the end of any value. Drawing finds the real end."""
 
 
 def press(state: ResolverState, key: str) -> ResolverState:
-    """What a key makes of a state."""
+    """Return the state after a key."""
     state = replace(state, message="", effect=None)
     common: dict[str, Callable[[ResolverState], ResolverState]] = {
         "q": lambda s: replace(s, effect=Effect.LEAVE),
@@ -99,7 +99,7 @@ def _both(state: ResolverState) -> ResolverState:
 
 
 def _skip(state: ResolverState) -> ResolverState:
-    """Leave a question open and go on; an answer that it had is taken back."""
+    """Leave a question open and go on. An answer that it had is taken back."""
     label = state.question.conflict.label
     past = state.past
     if label in state.answers:

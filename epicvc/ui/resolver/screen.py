@@ -1,7 +1,7 @@
-"""The resolver's picture: a state and a size give lines of text. Pure; every line fits the width.
+"""Draws the resolver: a state and a size give lines of text. Pure; every line fits the width.
 
-Wide enough, the three versions stand side by side; on a narrow terminal one below the other. What is not said by colour
-is said by marks, so that nothing is lost without it.
+On a wide terminal the three versions stand side by side, on a narrow one below each other. Everything that colours say
+is said by marks where there are no colours.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from epicvc.ui.resolver.versions import Look, beside, stacked, when
 from epicvc.ui.text import count
 
 BESIDE_FROM = 78
-"""Columns from which three versions stand side by side."""
+"""The number of columns from which three versions stand side by side."""
 
 _LEAST = (20, 8)
 _LEAST_BODY = 3
 
 
 def screen(state: ResolverState, look: Look) -> list[Text]:
-    """The whole screen, exactly as high and at most as wide as it shall be."""
+    """Return the whole screen, exactly as high as the terminal and at most as wide."""
     look = replace(look, width=max(look.width, _LEAST[0]), height=max(look.height, _LEAST[1]))
     top, body, bottom = _parts(state, look)
     room = _room(look, top, bottom)
@@ -46,7 +46,7 @@ def screen(state: ResolverState, look: Look) -> list[Text]:
 
 
 def fit(state: ResolverState, look: Look) -> ResolverState:
-    """The state scrolled no further than there is something to see."""
+    """Return the state with its scroll position limited to the last screen of text."""
     if state.mode in (Mode.ITEMS, Mode.SUMMARY):
         return state
     top, body, bottom = _parts(state, look)
@@ -55,14 +55,14 @@ def fit(state: ResolverState, look: Look) -> ResolverState:
 
 
 def document(state: ResolverState, look: Look) -> list[Text]:
-    """Everything without a window: for a terminal that only prints lines, where numbers stand for the cursor."""
+    """Return everything without a window, for a terminal that only prints lines. Numbers stand for the cursor."""
     stacked = replace(state, view=ResolverView.STACKED, cursor=-1)
     top, body, bottom = _parts(replace(stacked, message=""), replace(look, numbers=True))
     return [*top, *body.lines, *(line for line in bottom if line.plain.strip())]
 
 
 class _Body(Struct):
-    """The part that scrolls; ``first`` and ``last`` are the lines that must be seen."""
+    """The part of the screen that scrolls. The lines from ``first`` to ``last`` must be visible."""
 
     lines: list[Text]
     first: int = 0
@@ -76,7 +76,7 @@ def _parts(state: ResolverState, look: Look) -> tuple[list[Text], _Body, list[Te
 
 
 def _room(look: Look, top: list[Text], bottom: list[Text]) -> int:
-    """The lines that are left for the body; on the lowest screens the keys make way for it."""
+    """Return the number of lines that are left for the body. On the lowest screens the line of keys gives way."""
     return max(max(look.height, _LEAST[1]) - len(top) - len(bottom), _LEAST_BODY)
 
 
@@ -91,7 +91,7 @@ def _start(state: ResolverState, body: _Body, room: int) -> int:
 
 
 def _tell_more(shown: list[Text], start: int, total: int, room: int, look: Look) -> None:
-    """Say on the first and the last line what lies beyond."""
+    """Replace the first and last line by the number of lines beyond, where there are any."""
     up, down = ("^", "v") if look.plain else ("↑", "↓")
     if start:
         shown[0] = Text(f" {up} {count(start + 1, 'more line')}", "dim")
@@ -121,7 +121,7 @@ def _head(state: ResolverState, look: Look) -> list[Text]:
 
 
 def _what(question: Question) -> str:
-    """What kind of place a conflict is about."""
+    """Return in words the kind of place that a conflict is about."""
     conflict, spec = question.conflict, question.spec
     if is_order(conflict):
         return "the order of the tasks"
@@ -223,7 +223,7 @@ def _pointer(number: int, look: Look, *, here: bool) -> Text:
 
 
 def _mark(pick: Pick, sides: tuple[str, str]) -> str:
-    """Who added or removed an item."""
+    """Return the mark of an item: the sides that added or removed it."""
     if not pick.base:
         return "+ " + ("both" if pick.ours and pick.theirs else sides[0] if pick.ours else sides[1])
     if pick.ours and pick.theirs:
@@ -255,7 +255,7 @@ def _summary(state: ResolverState, look: Look) -> _Body:
 
 
 def _kept(state: ResolverState) -> str:
-    """What becomes of a conflict that stays open: a sync touches neither side, a merge has to have something."""
+    """Return what happens to a conflict that stays open: a sync touches neither side, a merge keeps ours until then."""
     return "both sides keep their own" if state.sides[0] == "files" else f"{state.sides[0]} stays until it is settled"
 
 

@@ -1,4 +1,7 @@
-"""The loop: keys to states, states to screens, effects to the world. Answers are kept at every change."""
+"""The loop of the resolver: keys to states, states to screens, effects to the world.
+
+Answers are kept at every change.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from epicvc.ui.terminal import STYLES
 
 
 class ResolverEnd(Enum):
-    """How the user left."""
+    """The way in which the user left."""
 
     APPLY = auto()
     LEFT = auto()
@@ -39,13 +42,13 @@ class ResolverEnd(Enum):
 
 
 class ResolverOutcome(Struct, frozen=True):
-    """What came of asking.
+    """The outcome of asking.
 
     Attributes:
-        end: how the user left.
+        end: the way in which the user left.
         chosen: the answers, for ``APPLY``.
-        answered: how many conflicts have an answer.
-        total: how many there are.
+        answered: the number of conflicts with an answer.
+        total: the number of conflicts.
     """
 
     end: ResolverEnd
@@ -60,9 +63,9 @@ class Asking:
     Args:
         dispute: the conflicts.
         drafts: keeps the answers until they are applied.
-        memory: knows how conflicts were settled before.
+        memory: finds how conflicts were settled before.
         environment: names the editor and the terminal.
-        colour: whether there are colours.
+        colour: whether the terminal shows colours.
     """
 
     def __init__(
@@ -76,7 +79,7 @@ class Asking:
         self._known: dict[Label, Origins] = {}
 
     def ask(self, conflicts: Sequence[Conflict]) -> ResolverOutcome:
-        """Ask until the user applies or leaves; applying is the caller's."""
+        """Ask until the user applies or leaves. The caller applies the answers."""
         questions = tuple(Question(conflict, spec=self._dispute.spec(conflict)) for conflict in conflicts)
         answers, dropped = self._drafts.load(conflicts)
         recalled = {conflict.label: self._memory.recall(conflict) for conflict in conflicts}
@@ -89,7 +92,8 @@ class Asking:
             with terminal.opened():
                 state = self._loop(self._informed(state), terminal)
         except Ended as ended:
-            # Answers are kept already. The signal does what it does to others, now that the terminal is right.
+            # Answers are kept already, and the terminal is restored. Now the signal may do what it does to other
+            # programs.
             signal.signal(ended.number, signal.SIG_DFL)
             if ended.number == signal.SIGINT:
                 raise KeyboardInterrupt from ended
@@ -121,7 +125,10 @@ class Asking:
         return self._informed(after)
 
     def _informed(self, state: ResolverState) -> ResolverState:
-        """The state with who made the values that are shown; found out epic by epic, since it goes through history."""
+        """Return the state with the origins of the shown values.
+
+        They are found epic by epic, when an epic is shown, since that goes through history.
+        """
         asked = state.question.conflict.label
         if state.mode is Mode.SUMMARY or asked in self._known:
             return state
@@ -141,7 +148,7 @@ class Asking:
         return self._informed(after)
 
     def _edit(self, state: ResolverState) -> ResolverState:
-        """Let the user edit the value of the question that is asked."""
+        """Let the user edit the value of the current question."""
         question = state.question
         conflict = question.conflict
         draft = Draft.of(conflict, question.spec, start_text(state))
@@ -157,7 +164,7 @@ class Asking:
         return edited(state, chosen)
 
     def _painted(self, drawn: Sequence[Text], look: Look) -> list[str]:
-        """Lines with the escapes that this terminal understands."""
+        """Return lines with the escapes that this terminal understands."""
         out = StringIO()
         console = Console(
             file=out,
@@ -187,7 +194,7 @@ class Asking:
 
 
 def _is_plain() -> bool:
-    """Whether the terminal's encoding has no lines to draw."""
+    """Return whether the terminal's encoding lacks the characters that lines are drawn with."""
     try:
         "│─✓·↑…".encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

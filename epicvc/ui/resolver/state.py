@@ -1,7 +1,9 @@
-"""The resolver as a state machine: a state and a key give the next state. Pure; knows no terminal and writes nothing.
+"""The resolver as a state machine: a state and a key give the next state.
 
-What only the world can do (edit in an editor, apply, leave) is an effect that the state asks for; the loop carries it
-out and tells the state how it went.
+Pure; it knows no terminal and writes nothing.
+
+An act outside of the state (editing, applying, leaving) is an effect that the state asks for. The loop carries it out
+and reports the result to the state.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from epicvc.ui.text import count, printable
 
 
 class Mode(Enum):
-    """What the screen shows."""
+    """The kind of screen."""
 
     ASK = auto()
     ITEMS = auto()
@@ -31,7 +33,7 @@ class Mode(Enum):
 
 
 class Effect(Enum):
-    """What the world is asked to do."""
+    """An act that the state asks the loop to carry out."""
 
     EDIT = auto()
     APPLY = auto()
@@ -42,7 +44,7 @@ class Effect(Enum):
 
 
 class ResolverView(Enum):
-    """How the three values stand: as the width allows, or as the user wants."""
+    """The placement of the three values: as the width allows, or as the user wants."""
 
     AUTO = auto()
     BESIDE = auto()
@@ -50,24 +52,24 @@ class ResolverView(Enum):
 
 
 class ResolverState(Struct, frozen=True):
-    """Where the resolver is.
+    """The state of the resolver.
 
     Attributes:
         questions: the conflicts, in the order in which they are asked.
-        sides: what ours and theirs are called.
-        answers: what was chosen so far; applied by nobody yet.
-        remembered: how these conflicts were settled before.
-        at: the question that is asked.
-        mode: what the screen shows.
+        sides: the names of ours and theirs.
+        answers: the answers so far. None of them is applied yet.
+        remembered: the answers with which these conflicts were settled before.
+        at: the index of the current question.
+        mode: the kind of screen.
         back: the mode that help returns to.
-        view: how the values stand.
+        view: the placement of the values.
         scroll: the first line of the body that is shown.
-        cursor: the item, or the line of the summary, that keys are about.
+        cursor: the item, or the line of the summary, that keys act on.
         picks: the items while they are chosen.
         past: the answers and the question before each choice, for undo.
-        message: what happened last, for one line.
-        effect: what the world shall do now.
-        scratch: a text that the editor left and that did not fit, to go on with.
+        message: the last event, in one line.
+        effect: the act that the loop has to carry out now.
+        scratch: texts that the editor left and that did not fit, so that editing can go on with them.
     """
 
     questions: tuple[Question, ...]
@@ -88,22 +90,22 @@ class ResolverState(Struct, frozen=True):
 
     @property
     def question(self) -> Question:
-        """The question that is asked."""
+        """The current question."""
         return self.questions[self.at]
 
     @property
     def answer(self) -> Answer | None:
-        """The answer to it so far."""
+        """The answer to the current question, or ``None``."""
         return self.answers.get(self.question.conflict.label)
 
     @property
     def keys(self) -> tuple[str, str]:
-        """The keys that take ours and theirs: the first letters of what they are called."""
+        """The keys that take ours and theirs: the first letters of their names."""
         return self.sides[0][0], self.sides[1][0]
 
     @property
     def open(self) -> int:
-        """How many questions have no answer."""
+        """The number of questions without an answer."""
         return sum(question.conflict.label not in self.answers for question in self.questions)
 
 
@@ -114,9 +116,9 @@ def begin(
     remembered: Mapping[Label, Remembered],
     dropped: int = 0,
 ) -> ResolverState:
-    """The first state: resumed where somebody left, at the first open question.
+    """Return the first state: resumed where the user left, at the first open question.
 
-    Conflicts that were settled before are answered as they were, which the summary says; each can be changed.
+    Conflicts that were settled before get the same answers, which the summary says. Each can be changed.
     """
     replayed = {label: Answer(How.REMEMBERED, found.chosen) for label, found in remembered.items()}
     state = ResolverState(questions, sides, MappingProxyType({**replayed, **answers}), remembered)
@@ -131,14 +133,14 @@ def begin(
 
 
 def edited(state: ResolverState, chosen: Chosen) -> ResolverState:
-    """The editor gave a value that fits."""
+    """Return the state after the editor gave a value that fits."""
     label = state.question.conflict.label
     scratch = {name: text for name, text in state.scratch.items() if name != label}
     return choose(replace(state, effect=None, scratch=MappingProxyType(scratch)), How.VALUE, chosen)
 
 
 def failed(state: ResolverState, reason: str, text: str | None = None) -> ResolverState:
-    """The editor gave nothing that fits; the text is kept, so that editing goes on with it."""
+    """Return the state after the editor gave nothing that fits. The text is kept, so that editing can go on with it."""
     scratch = dict(state.scratch)
     if text is not None:
         scratch[state.question.conflict.label] = text
@@ -146,7 +148,7 @@ def failed(state: ResolverState, reason: str, text: str | None = None) -> Resolv
 
 
 def said(how: How, sides: tuple[str, str]) -> str:
-    """An answer's way, for people."""
+    """Return the way in which an answer was given, in words."""
     words = {
         How.OURS: sides[0],
         How.THEIRS: sides[1],
@@ -160,7 +162,7 @@ def said(how: How, sides: tuple[str, str]) -> str:
 
 
 def choose(state: ResolverState, how: How, chosen: Chosen) -> ResolverState:
-    """Take an answer and go to the next open question; to the summary after the last."""
+    """Take an answer and go to the next open question, or to the summary after the last one."""
     label = state.question.conflict.label
     answers = MappingProxyType({**state.answers, label: Answer(how, chosen)})
     past = (*state.past, (state.answers, state.at))
@@ -170,7 +172,7 @@ def choose(state: ResolverState, how: How, chosen: Chosen) -> ResolverState:
 
 
 def to_open(state: ResolverState) -> ResolverState:
-    """The next open question after this one, from the front again; the summary where there is none."""
+    """Go to the next open question, from the last one on to the first again, or to the summary if none is open."""
     number = len(state.questions)
     for step in range(1, number + 1):
         at = (state.at + step) % number
@@ -180,7 +182,10 @@ def to_open(state: ResolverState) -> ResolverState:
 
 
 def start_text(state: ResolverState) -> Value:
-    """What the editor begins with: the answer so far, else what both sides amount to, else ours, theirs or the base."""
+    """Return the value that editing begins with.
+
+    It is the answer so far, else both sides together, else ours, theirs or the base.
+    """
     conflict = state.question.conflict
     if state.answer is not None and state.answer.chosen.value is not ABSENT:
         return state.answer.chosen.value

@@ -1,7 +1,7 @@
-"""A real terminal in raw mode: keys in, screens out, and as it was before whatever happens.
+"""A real terminal in raw mode: reads keys, draws screens, and restores the terminal whatever happens.
 
-Interrupts come as keys, since raw mode sends no signals; signals from elsewhere, a stop and a resize are heard through
-one pipe, so that no key press is lost between two of them.
+Interrupts come as keys, since raw mode sends no signals. Signals from elsewhere, a stop and a resize come through one
+pipe, so that no key press is lost between two of them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from epicvc.ui.resolver import keys
 from epicvc.ui.resolver.keys import Decoder
 
 ESCAPE_SECONDS: Final = 0.05
-"""How long the rest of an escape sequence may take: longer than slow lines need, since they send it in one piece."""
+"""The seconds that the rest of an escape sequence may take.
+
+It is longer than slow lines need, since they send a sequence in one piece.
+"""
 
 _ENTER: Final = "\x1b[?1049h\x1b[?25l"  # the alternate screen, without a cursor
 _LEAVE: Final = "\x1b[?25h\x1b[?1049l"
@@ -34,7 +37,7 @@ RESIZED: Final = "resized"
 
 
 class Ended(BaseException):
-    """A signal ends the program; the terminal is put right first.
+    """Raised when a signal ends the program, so that the terminal is restored first.
 
     Args:
         number: the signal.
@@ -58,10 +61,10 @@ class Terminal:
 
     @contextmanager
     def opened(self) -> Iterator[Terminal]:
-        """Take the terminal over, and give it back as it was.
+        """Take the terminal over, and restore it when the block ends.
 
         Raises:
-            Ended: a signal asks to end.
+            Ended: a signal asks the program to end.
         """
         self._saved = termios.tcgetattr(self._in)
         self._pipe = os.pipe()
@@ -77,7 +80,7 @@ class Terminal:
             self._take()
             yield self
         finally:
-            # A signal that comes now must not stop what puts the terminal right.
+            # A signal that comes now must not stop the restoring of the terminal.
             for ending in _ENDING:
                 signal.signal(ending, signal.SIG_IGN)
             self._give_back()
@@ -88,7 +91,7 @@ class Terminal:
                 os.close(end)
 
     def size(self) -> tuple[int, int]:
-        """Columns and lines."""
+        """Return the number of columns and of lines."""
         try:
             size = os.get_terminal_size(self._out)
         except OSError:
@@ -96,7 +99,7 @@ class Terminal:
         return size.columns or 80, size.lines or 24
 
     def key(self) -> str:
-        """The next key, or ``RESIZED``; waits for it."""
+        """Wait for the next key, and return it, or ``RESIZED``."""
         while not self._ready:
             wait = ESCAPE_SECONDS if self._decoder.waiting else None
             readable, _, _ = select.select([self._in, self._pipe[0]], [], [], wait)
@@ -130,7 +133,7 @@ class Terminal:
         self._write("\x1b[H" + "\x1b[K\r\n".join(lines) + "\x1b[K\x1b[J")
 
     def suspend(self) -> None:
-        """Stop, as ctrl-Z does everywhere, with the terminal as it was; go on here when continued."""
+        """Stop as ctrl-Z does everywhere, with the terminal restored. When continued, take it over again."""
         self._give_back()
         before = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.killpg(os.getpgrp(), signal.SIGTSTP)
@@ -139,11 +142,12 @@ class Terminal:
 
     @contextmanager
     def lent(self) -> Iterator[None]:
-        """Give the terminal to another program for a while.
+        """Lend the terminal to another program until the block ends.
 
-        Its keyboard's signals reach this program as well: an interrupt is the other one's, and a stop stops both.
+        The keyboard's signals reach this program as well. An interrupt is meant for the other program, and a stop stops
+        both.
         """
-        # Not SIG_IGN, which the other program would inherit.
+        # Not SIG_IGN: the other program would inherit it.
         before = {signal.SIGINT: signal.signal(signal.SIGINT, _heard)}
         before |= {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTSTP, signal.SIGCONT)}
         self._give_back()
@@ -162,7 +166,7 @@ class Terminal:
         try:
             self._write(_LEAVE)
             termios.tcsetattr(self._in, termios.TCSADRAIN, self._saved)
-        except (OSError, termios.error):  # the terminal went away; there is nothing to put right
+        except (OSError, termios.error):  # the terminal is gone; there is nothing to restore
             return
 
     def _write(self, text: str) -> None:
@@ -172,7 +176,7 @@ class Terminal:
 
 
 def _heard(_number: int, _frame: FrameType | None) -> None:
-    """Signals that only wake the loop: the wake-up pipe tells which they were."""
+    """Ignore a signal that only wakes the loop: the wake-up pipe tells which one it was."""
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,7 @@
-"""One version of a conflict's value as lines of a given width, with what it changed marked word by word. Pure.
+"""Draws one version of a conflict's value as lines of a given width, with its changes marked word by word. Pure.
 
-Without colour the marks are ``[-removed-]`` and ``{+added+}``, as git writes them; with colour the styles say it.
+Without colour the marks are ``[-removed-]`` and ``{+added+}``, as git writes them. With colour, styles stand for the
+marks.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from epicvc.ui.words import WordMark, is_similar, word_marks
 _STYLES = {WordMark.SAME: "", WordMark.GAP: "dim", WordMark.OLD: "old", WordMark.NEW: "new"}
 _BRACKETS = {WordMark.OLD: ("[-", "-]"), WordMark.NEW: ("{+", "+}")}
 _RULER = Console(file=StringIO(), width=80, color_system=None)
-"""Only measures and wraps."""
+"""A console that only measures and wraps."""
 
 _CONTEXT = 2
 _RUN = 5
-"""Unchanged lines of an object in a row that are still shown all."""
+"""The number of consecutive unchanged lines of an object up to which all are shown."""
 
 
 def shown_in(raw: str, *, plain: bool) -> str:
-    """A user's text with what does not print escaped; everything but ASCII, where there is nothing else."""
+    """Return a user's text with unprintable characters escaped; with ``plain``, all but ASCII is escaped."""
     text = printable(raw)
     return text.encode("ascii", "backslashreplace").decode() if plain else text
 
 
 class Paper(Struct, frozen=True):
-    """What is drawn on.
+    """The properties of the surface that is drawn on.
 
     Attributes:
-        width: columns.
-        colour: whether styles can say what marks would say otherwise.
+        width: its width in columns.
+        colour: whether it shows styles, so that no marks are needed.
         plain: whether only ASCII can be shown.
     """
 
@@ -48,17 +49,20 @@ class Paper(Struct, frozen=True):
     plain: bool = False
 
     def text(self, raw: str) -> str:
-        """A user's text as it can be shown here."""
+        """Return a user's text as it can be shown here."""
         return shown_in(raw, plain=self.plain)
 
 
 def styled(text: str, style: str) -> Text:
-    """A text of one style, to which others can be appended."""
+    """Return a text of one style, to which others can be appended."""
     return Text().append(text, style)
 
 
 def wrap(line: Text, width: int, prefix: Text | None = None) -> Iterator[Text]:
-    """A line in lines that fit, broken between words where that is possible; all stand to the right of the prefix."""
+    """Yield a line in parts that fit, broken between words where possible.
+
+    All parts stand to the right of the prefix.
+    """
     first = prefix or Text()
     room = max(width - first.cell_len, 1)
     for number, part in enumerate(line.wrap(_RULER, room, overflow="fold") or [Text()]):
@@ -68,14 +72,14 @@ def wrap(line: Text, width: int, prefix: Text | None = None) -> Iterator[Text]:
 
 
 def value_lines(value: Value, against: Value, paper: Paper, *, both: bool = True, marked: bool = True) -> list[Text]:
-    """A value, marked by what it changed.
+    """Return the lines of a value, with its changes marked.
 
     Args:
-        value: what is shown.
-        against: what it is compared with; the same value for no marks.
-        paper: what is drawn on.
-        both: whether what it removed is shown, too.
-        marked: whether an object's changes are marked, or only shown in full while the rest is counted.
+        value: the value to show.
+        against: the value to compare it with; the same value for no marks.
+        paper: the surface to draw on.
+        both: whether the removed parts are shown too.
+        marked: whether an object's changes are marked. If not, they are only shown in full, while the rest is counted.
     """
     if value is ABSENT:
         gone = against is not ABSENT and both
@@ -102,7 +106,7 @@ def _pretty(value: Value) -> list[str]:
 
 
 def _words(old: str, new: str, paper: Paper, *, both: bool) -> Iterator[Text]:
-    """A text with the words that it has and lacks."""
+    """Yield a text with its added and removed words marked."""
     if is_similar(old, new):
         runs = [run for run in word_marks(old, new, whole=True) if both or run[0] is not WordMark.OLD]
     else:
@@ -120,7 +124,7 @@ def _words(old: str, new: str, paper: Paper, *, both: bool) -> Iterator[Text]:
 
 
 def _apart(runs: Iterable[tuple[WordMark, str]]) -> Iterator[tuple[WordMark, str]]:
-    """The runs with a space between what was removed and what stands there now, where a line can be broken."""
+    """Yield the runs with a space between a removed run and the one in its place, where a line can be broken."""
     before = WordMark.SAME
     for mark, run in runs:
         if mark is WordMark.NEW and before is WordMark.OLD:
@@ -130,7 +134,7 @@ def _apart(runs: Iterable[tuple[WordMark, str]]) -> Iterator[tuple[WordMark, str
 
 
 def _items(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool) -> Iterator[Text]:
-    """Items one below the other: ``+`` added, ``-`` removed, ``~`` changed inside."""
+    """Yield items below each other, each marked: ``+`` added, ``-`` removed, ``~`` changed inside."""
     if not new and not (old and both):
         yield Text("(empty list)", "dim")
     for tag, i1, i2, j1, j2 in codes(old, new):
@@ -151,7 +155,7 @@ def _items(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool) 
 
 
 def _members(old: Sequence[str], new: Sequence[str], paper: Paper, *, both: bool, marked: bool) -> Iterator[Text]:
-    """An object's lines of JSON: what changed, with the lines around it; long runs that did not are counted."""
+    """Yield an object's lines of JSON: the changes with the lines around them. Long unchanged runs are counted."""
     found = codes(old, new)
     for number, (tag, i1, i2, j1, j2) in enumerate(found):
         if tag != "equal":
@@ -191,7 +195,7 @@ def _changed(was: str, now: str, paper: Paper) -> Iterator[Text]:
 
 
 def excerpt(value: Value, width: int, *, plain: bool = False) -> str:
-    """A value on one line, shortened in the middle where it is long."""
+    """Return a value on one line, shortened in the middle where it is long."""
     if value is ABSENT:
         return "(absent)"
     text = shown_in(shown(value, max(width, 8)), plain=plain)

@@ -1,4 +1,4 @@
-"""The three versions of a value, side by side or one below the other, with who made each of them. Pure."""
+"""Draws the three versions of a value, side by side or below each other, with the origin of each. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NAMES = {"files": "in the file", "db": "in the database", "both": "on both side
 
 
 class Look(Struct, frozen=True):
-    """How it is drawn.
+    """The size and the abilities of the screen.
 
     Attributes:
-        width: columns.
-        height: lines.
-        colour: whether there are colours.
-        plain: whether only ASCII can be shown.
-        numbers: whether items have numbers, since there is no cursor.
+        width: its columns.
+        height: its lines.
+        colour: whether it shows colours.
+        plain: whether it shows only ASCII.
+        numbers: whether items get numbers, since there is no cursor.
     """
 
     width: int
@@ -37,27 +37,27 @@ class Look(Struct, frozen=True):
     numbers: bool = False
 
     def text(self, raw: str) -> str:
-        """A user's text as it can be shown here."""
+        """Return a user's text as it can be shown here."""
         return shown_in(raw, plain=self.plain)
 
     @property
     def rule(self) -> str:
-        """A horizontal line's character."""
+        """The character of a horizontal line."""
         return "-" if self.plain else "─"
 
     @property
     def bar(self) -> str:
-        """What stands between columns."""
+        """The text between columns."""
         return " | " if self.plain else " │ "
 
     @property
     def dot(self) -> str:
-        """What stands between facts."""
+        """The text between facts."""
         return " - " if self.plain else " · "
 
 
 class _Version(Struct, frozen=True):
-    """One of the three values: what it is marked against, and whether removals and marks show."""
+    """One of the three values, the value that it is marked against, and whether removals and marks are shown."""
 
     name: str
     value: Value
@@ -74,7 +74,8 @@ def _versions(state: ResolverState, question: Question) -> list[_Version]:
     conflict, origins = question.conflict, question.origins
     known = conflict.base is not ABSENT
     objects = [side for side in (conflict.ours, conflict.theirs) if isinstance(side, dict)]
-    alone = objects[0] if len(objects) == 1 else conflict.base  # removed there: what this one changed is the news
+    # the other side removed it: the changes of this side are the news
+    alone = objects[0] if len(objects) == 1 else conflict.base
     plain = alone is conflict.base
     return [
         _Version("base", conflict.base, alone, origins.base, both=plain, marked=plain),
@@ -86,7 +87,7 @@ def _versions(state: ResolverState, question: Question) -> list[_Version]:
 
 
 def beside(state: ResolverState, question: Question, look: Look) -> list[Text]:
-    """The versions in three columns."""
+    """Draw the versions in three columns."""
     bar = look.bar
     width = max((look.width - 2 - 2 * len(bar)) // 3, 8)
     columns = []
@@ -116,7 +117,7 @@ def _rows(columns: Sequence[Sequence[Text]], width: int, bar: str) -> list[Text]
 
 
 def stacked(state: ResolverState, question: Question, look: Look) -> list[Text]:
-    """The versions one below the other."""
+    """Draw the versions below each other."""
     lines: list[Text] = []
     chosen = _chosen(state)
     for version in _versions(state, question):
@@ -141,12 +142,12 @@ def _name(name: str, chosen: str | None, look: Look) -> Text:
 
 
 def _chosen(state: ResolverState) -> str | None:
-    """The version that the answer so far takes."""
+    """Return the name of the version that the answer so far takes, or ``None``."""
     return said(state.answer.how, state.sides) if state.answer is not None else None
 
 
 def _facts(version: _Version) -> list[str]:
-    """Who made a value what it is, and when."""
+    """Return the origin of a value in words: who made it what it is, and when."""
     name, origin = version.name, version.origin
     if origin is None:
         if name != "base":
@@ -162,5 +163,5 @@ def _facts(version: _Version) -> list[str]:
 
 
 def when(time: datetime) -> str:
-    """A time as people here read it."""
+    """Return a time in the form that people here read."""
     return f"{in_local_zone(time):%Y-%m-%d %H:%M}"
