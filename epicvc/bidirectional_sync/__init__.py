@@ -1,7 +1,7 @@
 """Two-way synchronisation for Python programs: :class:`BidirectionalSync`.
 
-A face over the engine of the command line: a checkpoint made here is in ``epicvc log``, a synchronisation is one
-operation that ``epicvc undo`` takes back. Nothing is decided here, and nothing printed.
+It is a face over the engine of the command line. A checkpoint that is made here is in ``epicvc log``, and a
+synchronisation is one operation that ``epicvc undo`` takes back. The package decides nothing and prints nothing.
 """
 
 from epicvc.bidirectional_sync.batch import Batch as Batch

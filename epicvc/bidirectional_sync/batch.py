@@ -9,10 +9,10 @@ from epicvc.bidirectional_sync.shapes import EpicResult
 
 
 class Batch:
-    """Collects epics; all of them are planned and carried out as one operation when the ``with`` block ends.
+    """Collects epics that are planned and carried out as one operation when the ``with`` block ends.
 
     Attributes:
-        results: one an epic, once the block has ended without an exception.
+        results: one result an epic, once the block has ended without an exception.
     """
 
     def __init__(self, check: Callable[[PathLike], None]) -> None:
@@ -21,14 +21,14 @@ class Batch:
         self._check = check
 
     def sync_epic(self, file: PathLike) -> None:
-        """Have an epic synchronised with the others, in both directions.
+        """Add an epic to the batch, to be synchronised in both directions.
 
         Args:
             file: its file, relative to ``json_dir``.
 
         Raises:
-            NotFound: there is no such file.
-            InvalidData: it is no valid epic.
+            NotFound: the file does not exist.
+            InvalidData: the file is no valid epic.
         """
         self._check(file)
         self.files.append(file)

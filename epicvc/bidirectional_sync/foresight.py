@@ -1,8 +1,8 @@
-"""The epics that there are once a synchronisation is done, told in the transaction in which it is planned.
+"""Tells which epics there will be after a synchronisation, from within the transaction in which it is planned.
 
-What has been done is done: results that had to be read afterwards could fail, and tell a program that something which
-happened did not. Only the names of epics that are new in the database are read from it then, since nothing else reads
-their files; where that fails they are left out.
+A result that is read afterwards could fail, and tell a program that a synchronisation failed which had happened. Only
+the names of epics that are new in the database are read afterwards, since nothing else reads their files; if that
+fails, they are left out.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from epicvc.repo.repository import Repo
 
 
 class Foresight:
-    """Notes what there will be.
+    """The epics that there will be, with their names.
 
     Args:
-        only: the epics that matter; ``None``: all.
+        only: the epics that matter; ``None`` for all.
 
     Attributes:
-        names: these epics, in their natural order where they are all, with their names.
-        files: the epics that have a file.
+        names: the names of these epics; where all epics matter, in their natural order.
+        files: the epics that will have a file.
     """
 
     def __init__(self, only: Sequence[str] | None) -> None:
@@ -39,11 +39,11 @@ class Foresight:
         self._new: frozenset[str] = frozenset()
 
     def note(self, documents: Documents, report: SyncReport) -> None:
-        """Note it; called again where everything is planned once more.
+        """Note the epics that there will be. It is called again where everything is planned once more.
 
         Args:
-            documents: both sides before.
-            report: what will be done.
+            documents: both sides before the synchronisation.
+            report: the changes that the synchronisation will make.
         """
         keys = {old.root: new.root for old, new in report.tasks_moved if not old.path}
         self.files = _after(documents.working.files.by_epic, report.to_files, keys)
@@ -56,7 +56,7 @@ class Foresight:
         self.names = {epic: known.get(epic) for epic in epics}
 
     def complete(self, repo: Repo) -> None:
-        """Read what could not be read before, now that it is done."""
+        """Read the names that could not be read before the synchronisation was done."""
         if not self._new:
             return
         with suppress(Unavailable), closing(repo.require_backend()) as backend, backend.read() as reader:
@@ -68,6 +68,6 @@ def _roots(moves: Iterable[SyncChange], op: Op) -> frozenset[str]:
 
 
 def _after(epics: Iterable[str], moves: Sequence[SyncChange], keys: Mapping[str, str]) -> frozenset[str]:
-    """The epics that a side will have; some get another key."""
+    """Return the epics that a side will have. Some get another key."""
     kept = (frozenset(epics) - _roots(moves, Op.REMOVE)) | _roots(moves, Op.ADD)
     return frozenset(keys.get(epic, epic) for epic in kept)

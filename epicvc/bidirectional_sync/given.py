@@ -1,8 +1,8 @@
-"""An application's own database manager: where its database is, and whether its connection is busy.
+"""An application's own database manager: finds its database, and tells whether its connection is busy.
 
-Only *where* is taken from a given connection; the work is done on connections of our own, so that nothing of the
-application's transactions is committed, rolled back or seen. Only where the database is in memory, so that no other
-connection can come there, the given one is borrowed, between the application's transactions.
+Only the *place* of the database is taken from a given connection. The work is done on connections of our own, so that
+nothing of the application's transactions is committed, rolled back or seen. Only a database in memory, which no other
+connection can open, is used through the given connection, between the application's transactions.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BORROWING: Final = RLock()
 _PATIENCE_S: Final = 30.0
 
 NAME: Final = "framework"
-"""The connection that is asked for by name."""
+"""The name that ``get_connection(name)`` is called with."""
 
 _HINT: Final = "give the path of a database file as db_path"
 
@@ -33,15 +33,15 @@ class GivenDatabase:
     """The database of an object with ``get_connection()`` or ``get_connection(name)``.
 
     Args:
-        manager: the object. What it returns is a sqlite3 or SQLAlchemy connection, or a context manager that gives one.
+        manager: the object. Its method returns a sqlite3 or SQLAlchemy connection, or a context manager that gives one.
 
     Attributes:
         where: the path or URL of the database; ``None`` for one in memory.
 
     Raises:
-        UsageError: it has no such method, or gives something else; or a connection to memory that is always in a
-            transaction.
-        DatabaseUnavailable: its database is no file that another connection could open, and not in memory either.
+        UsageError: the object has no such method, or the method returns something else, or a connection to memory that
+            is always in a transaction.
+        DatabaseUnavailable: the database is no file that another connection could open, and not in memory either.
     """
 
     def __init__(self, manager: object) -> None:
@@ -54,31 +54,32 @@ class GivenDatabase:
             self.where = _where(connection)
 
     def require_idle(self) -> None:
-        """Stop where the given connection is in a transaction: it would wait for us, and we for it.
+        """Make sure that the given connection is in no transaction: it would wait for us, and we for it.
 
         Raises:
-            DatabaseLocked: it is.
+            DatabaseLocked: the connection is in a transaction.
         """
         if self.where is None:
-            return  # asked when it is borrowed
+            return  # checked when the connection is borrowed
         with self._connection() as connection:
             busy = _is_busy(connection)
-        if busy:  # raised once it is left: a context manager that is left with an error rolls back
+        if busy:  # raised outside of the block: a context manager that is left with an error rolls back
             raise DatabaseLocked(parse_url(self.where).display, 0)
 
     @contextmanager
     def borrowed(self) -> Iterator[MakeBackend | None]:
-        """The database, where it is in memory, until the block ends; ``None`` where it is not.
+        """Lend the database until the block ends if it is in memory; yield ``None`` if it is not.
 
-        Of several threads one has it at a time.
+        Only one thread has it at a time.
 
         Raises:
-            DatabaseLocked: the given connection is in a transaction, or another thread has it for too long.
+            DatabaseLocked: the given connection is in a transaction, or another thread keeps it for too long.
         """
         if self.where is not None:
             yield None
             return
-        from epicvc.database.sqlite.borrowed import IN_MEMORY, BorrowedBackend  # with all that reads and writes
+        # imported here, since it imports all that reads and writes
+        from epicvc.database.sqlite.borrowed import IN_MEMORY, BorrowedBackend
 
         if not _BORROWING.acquire(timeout=_PATIENCE_S):
             raise DatabaseLocked(IN_MEMORY, _PATIENCE_S)
@@ -88,7 +89,7 @@ class GivenDatabase:
                 busy = driver.in_transaction
                 if not busy:
                     yield lambda ignore: BorrowedBackend(driver, ignore=ignore)
-            if busy:  # as above: raised once it is left
+            if busy:  # raised outside of the block, as above
                 raise DatabaseLocked(IN_MEMORY, 0)
         finally:
             _BORROWING.release()
@@ -96,8 +97,9 @@ class GivenDatabase:
     @contextmanager
     def _connection(self) -> Iterator[Any]:
         given = self._get() if _takes_nothing(self._get) else self._get(NAME)
-        # Connections are context managers too. Left, sqlite3's commits the application's transaction, and SQLAlchemy's
-        # closes the connection; a new one that nobody else has goes back to its pool once it is let go of.
+        # Connections are context managers too, and must not be entered. On exit, that of sqlite3 commits the
+        # application's transaction, and that of SQLAlchemy closes the connection. A new connection that nothing else
+        # uses goes back to its pool once it is garbage.
         if hasattr(given, "__enter__") and not _is_connection(given):
             with given as connection:
                 yield connection
@@ -105,13 +107,14 @@ class GivenDatabase:
         try:
             yield given
         finally:
-            # Let go of, a connection of SQLAlchemy goes back to its pool, which rolls back; where the pool has but this
-            # one, it may be the application that has begun something. So it is kept for as long.
+            # A connection of SQLAlchemy that is garbage goes back to its pool, which rolls back. Where the pool has
+            # only this one, the transaction may be the application's. So the connection is kept for as long as it is
+            # busy.
             self._kept = [one for one in (*self._kept, given) if hasattr(one, "exec_driver_sql") and _is_busy(one)]
 
 
 def _takes_nothing(call: Any) -> bool:
-    """Whether a callable can do without a name. One whose signature cannot be told is tried without."""
+    """Return whether a callable can be called without a name. One whose signature is not known is called without."""
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
@@ -128,7 +131,7 @@ def _is_connection(given: Any) -> bool:
 
 
 def _driver(connection: Any) -> Any:
-    """The driver's connection below a SQLAlchemy connection, or the connection itself."""
+    """Return the driver's connection below a SQLAlchemy connection, or else the connection itself."""
     if not hasattr(connection, "exec_driver_sql"):
         return connection
     pooled = connection.connection
@@ -139,7 +142,7 @@ def _where(connection: Any) -> str | None:
     driver = _driver(connection)
     if isinstance(driver, sqlite3.Connection):
         cursor = driver.cursor()
-        cursor.row_factory = None  # the application's may give anything
+        cursor.row_factory = None  # the row factory of the application may return anything
         rows = cursor.execute("PRAGMA database_list").fetchall()
         path = next(os.fsdecode(row[2] or "") for row in rows if os.fsdecode(row[1]) == "main")
         if path and not _is_memory(cursor, path):
@@ -158,12 +161,12 @@ def _where(connection: Any) -> str | None:
 
 
 def _is_memory(cursor: sqlite3.Cursor, path: str) -> bool:
-    """Whether a database that goes by a name is in memory all the same, as one is that was deserialized."""
+    """Return whether a database that has a path is in memory all the same, as a deserialized one is."""
     if Path(path).is_file():
         return False
     try:
         (mode,) = cursor.execute("PRAGMA main.journal_mode").fetchone()
-    except sqlite3.Error:  # of a file that is gone
+    except sqlite3.Error:  # the file is gone
         return False
     return os.fsdecode(mode).lower() in ("memory", "off")
 
@@ -178,7 +181,8 @@ def _file(path: str) -> str:
 def _is_busy(connection: Any) -> bool:
     driver = _driver(connection)
     if isinstance(driver, sqlite3.Connection):
-        # With autocommit=False (Python 3.12) one is always open, and most often holds no lock: that is waited for.
+        # With autocommit=False (Python 3.12) a transaction is always open and most often holds no lock. If it does, we
+        # wait for the lock.
         return driver.in_transaction and getattr(driver, "autocommit", None) is not False
     found = getattr(connection, "in_transaction", False)
     return bool(found() if callable(found) else found)

@@ -1,4 +1,4 @@
-"""Where the epic repo of a JSON directory and a database is: found, or made where there is none yet."""
+"""The epic repo of a JSON directory and a database: finds it, or makes it where there is none yet."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from epicvc.repo.config.config import CONFIG, FILES_GUESSES, MAKING_SECONDS, loa
 from epicvc.repo.repository import Repo, find_root
 
 DATABASE: Final = "framework.db"
-"""The database that is meant where none is named and the repo names none either."""
+"""The default database, where neither the caller nor the repo names one."""
 
-_MAKING = Lock()  # threads that are the first to ask for one repo must not both make it
+_MAKING = Lock()  # two threads that ask for the same new repo must not both make it
 
 
 class Place(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Place(Struct, frozen=True):
 
     Attributes:
         root: the repo's directory.
-        database: path or URL; ``None`` for the repo's own.
+        database: the path or URL of the database; ``None`` for the repo's own.
     """
 
     root: Path
@@ -36,10 +36,10 @@ class Place(Struct, frozen=True):
 
     @contextmanager
     def opened(self, given: MakeBackend | None = None) -> Iterator[Repo]:
-        """The repo, open. Each call opens it anew, so that threads need not wait for each other.
+        """Open the repo until the block ends. Each call opens it anew, so that threads need not wait for each other.
 
         Args:
-            given: gives a database in memory, which is used instead.
+            given: returns a database in memory, which is used instead.
         """
         repo = Repo.open(self.root, os.environ, self.database)
         try:
@@ -51,16 +51,16 @@ class Place(Struct, frozen=True):
 
 
 def find_place(db_path: str, json_dir: Path | None, given: MakeBackend | None = None) -> Place:
-    """The epic repo above a JSON directory; made where there is none.
+    """Return the epic repo above a JSON directory. It is made where there is none.
 
     Args:
-        db_path: path or URL of the database, relative to the current directory.
-        given: gives a database in memory, which is used instead.
+        db_path: the path or URL of the database, relative to the current directory.
+        given: returns a database in memory, which is used instead.
         json_dir: the directory; ``None`` for that of the repo above the current directory, else the usual ones.
 
     Raises:
         UsageError: the repo above has its epics in another directory, or no directory can be found.
-        EpicvcError: a repo has to be made and cannot; nothing was made.
+        EpicvcError: a repo has to be made and cannot be; nothing was made.
     """
     files = Path(os.path.normpath(json_dir.absolute())) if json_dir is not None else None
     usual = given is not None or (db_path == DATABASE and not Path(DATABASE).exists())
@@ -71,7 +71,7 @@ def find_place(db_path: str, json_dir: Path | None, given: MakeBackend | None = 
         except NotFound:
             return _make(named, files, given)
     with directory_locked(root, MAKING_SECONDS):
-        pass  # another process that makes it has done so
+        pass  # a process that was making the repo has finished
     with Place(root, named).opened() as repo:
         config = repo.config
     if files is not None:
@@ -91,9 +91,9 @@ def _make(named: str | None, files: Path | None, given: MakeBackend | None) -> P
         named: the database; ``None`` for the one that the environment, ``epicvc.toml`` or its directory has, else
             ``framework.db`` here.
         files: the directory of the epics.
-        given: gives a database in memory, which is used instead.
+        given: returns a database in memory, which is used instead.
     """
-    from epicvc.actions.care.initialise import initialise  # with all that makes a repo, which is there most often
+    from epicvc.actions.care.initialise import initialise  # imported here, since the repo exists most often
 
     files = files or _usual()
     root = _new_root(files, named or _absolute(DATABASE))
@@ -111,7 +111,7 @@ def _make(named: str | None, files: Path | None, given: MakeBackend | None) -> P
         named = _absolute(DATABASE)
     try:
         initialise(root, os.environ, files=os.path.relpath(files, root), database=named, given=given)
-    except Refused:  # another process has made it since
+    except Refused:  # another process has made the repo since
         find_root(root)
     return Place(root, named)
 
@@ -124,7 +124,11 @@ def _usual() -> Path:
 
 
 def _new_root(files: Path, database: str) -> Path:
-    """Beside ``epicvc.toml``; else the current directory, where the epics lie in it; else as near to both as can be."""
+    """Return the directory for a new repo: beside ``epicvc.toml``, else one near the epics and the database.
+
+    Without the file it is the current directory, where the epics lie in it; else the database's directory, where they
+    lie in that; else the directory above the epics.
+    """
     for directory in (files, *files.parents):
         if (directory / CONFIG).is_file():
             return directory

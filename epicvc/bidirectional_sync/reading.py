@@ -1,4 +1,4 @@
-"""What a repo's two sides have, in the shapes of the Python face. Reads only."""
+"""Reads the two sides of a repo into the shapes of the Python face. It writes nothing."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 PathLike: TypeAlias = "str | os.PathLike[str]"
 
 ORPHANS = "orphans"
-"""The kind of ``doctor``'s findings about foreign keys: nothing that blocks, and still no integrity."""
+"""The kind of ``doctor``'s findings about foreign keys. They block nothing, and still the data lacks integrity."""
 
 
 class Known(Struct, frozen=True):
     """The epics that there are.
 
     Attributes:
-        names: every epic of either side in its natural order, with its name.
-        files: those that have a file.
-        rows: those that the database has.
-        agreed: those that both sides have agreed on.
+        names: the names of all epics of either side, in the natural order of the epics.
+        files: the epics that have a file.
+        rows: the epics that the database has.
+        agreed: the epics that both sides have agreed on.
     """
 
     names: dict[str, str | None]
@@ -55,7 +55,7 @@ class Known(Struct, frozen=True):
 
 
 def read_known(repo: Repo, only: Collection[str] | None = None) -> Known:
-    """The epics of both sides, with the names of all or of some of them."""
+    """Read which epics both sides have, with the names of all or of some of them."""
     with look(repo) as session:
         documents = Documents(repo, session.working, session.staging, session.reader)
         files, rows = frozenset(session.working.files.by_epic), frozenset(documents.db_ids())
@@ -67,12 +67,12 @@ def read_known(repo: Repo, only: Collection[str] | None = None) -> Known:
 def names_of(
     documents: Documents, only: Collection[str] | None, epics: Sequence[str], *, but: Collection[str] = ()
 ) -> dict[str, str | None]:
-    """What epics are called in the database, those that it has not in their files.
+    """Return the names of epics: from the database, or from its file for an epic that the database lacks.
 
     Args:
         documents: both sides as they were captured.
-        only: the rows to read, but for those that cannot be read; ``None``: all.
-        epics: which.
+        only: the epics whose rows are read, without those that cannot be read; ``None`` for all.
+        epics: the epics to name.
         but: the epics whose files are not read.
     """
     names: dict[str, str | None] = {}
@@ -91,15 +91,15 @@ def _text(value: object) -> str | None:
 
 
 def epics_in(repo: Repo, files: Sequence[PathLike]) -> list[str]:
-    """The epics of tracked files, by one look at the directory.
+    """Return the epics of tracked files, by one look at the directory.
 
     Args:
         repo: the repo.
-        files: relative to the directory of the epics, or absolute.
+        files: their paths, relative to the directory of the epics or absolute.
 
     Raises:
-        NotFound: no tracked file is there.
-        EpicvcError: one is no valid epic.
+        NotFound: a file does not exist, or is not tracked.
+        EpicvcError: a file is no valid epic.
     """
     names = [_name(repo, file) for file in files]
     with repo.staging(writable=False) as staging:
@@ -108,11 +108,11 @@ def epics_in(repo: Repo, files: Sequence[PathLike]) -> list[str]:
 
 
 def check_file(repo: Repo, file: PathLike) -> None:
-    """Make sure that a file is there and is an epic, without a look at any other.
+    """Make sure that a file exists and is a valid epic. No other file is looked at.
 
     Raises:
-        NotFound: it is not there.
-        EpicvcError: it is no valid epic.
+        NotFound: the file does not exist.
+        EpicvcError: the file is no valid epic.
     """
     name = _name(repo, file)
     path = repo.config.files / name
@@ -122,7 +122,7 @@ def check_file(repo: Repo, file: PathLike) -> None:
 
 
 def _name(repo: Repo, file: PathLike) -> str:
-    """A file's name as tracked files are called."""
+    """Return a file's path in the form that tracked files have."""
     files = repo.config.files
     path = Path(os.path.normpath(files / file))
     if not path.is_relative_to(files) and Path(file).is_absolute():
@@ -153,8 +153,8 @@ def _epic(repo: Repo, state: FilesState, name: str) -> str:
 
 
 def status_of(repo: Repo, status: Status, known: Known) -> SyncStatus:
-    """How the sides stand to each other."""
-    from epicvc.actions.sync.stats import last_sync  # with what goes through the operation log
+    """Return the state of the two sides as a dict."""
+    from epicvc.actions.sync.stats import last_sync  # imported here: it imports what reads the operation log
 
     return {
         "last_sync_time": last_sync(repo),
@@ -165,14 +165,14 @@ def status_of(repo: Repo, status: Status, known: Known) -> SyncStatus:
 
 
 def read_quality(repo: Repo) -> QualityMetrics:
-    """The quality of the data of both sides."""
-    from epicvc.actions.report.quality import data_quality  # with what calculates anew
+    """Measure the quality of the data of both sides."""
+    from epicvc.actions.report.quality import data_quality  # imported here: it imports what calculates fields again
 
     return quality_dict(data_quality(repo))
 
 
 def quality_dict(found: Quality) -> QualityMetrics:
-    """The quality of data as a dict."""
+    """Return measured quality of data as a dict."""
     return {
         "consistency_score": found.consistency.percentage,
         "completeness_score": found.completeness.percentage,
@@ -185,7 +185,7 @@ def quality_dict(found: Quality) -> QualityMetrics:
 
 
 def summary_of(status: Status, known: Known) -> ChangeSummary:
-    """What the next synchronisation is about."""
+    """Return the changes that the next synchronisation would be about."""
     from epicvc.actions.history.status import State
 
     changes: list[EpicChange] = []
@@ -216,8 +216,8 @@ def _kind(epic: str, known: Known) -> str:
 
 
 def read_integrity(repo: Repo) -> Integrity:
-    """Verify the store with every base in it, and look both sides over."""
-    from epicvc.actions.care.checking import fsck  # with all that can be odd
+    """Verify the store with every base in it, and examine both sides."""
+    from epicvc.actions.care.checking import fsck  # imported here: only this function needs the checks
     from epicvc.actions.care.doctor import doctor
 
     store = fsck(repo)
@@ -225,7 +225,7 @@ def read_integrity(repo: Repo) -> Integrity:
     try:
         findings = doctor(repo, store=store)
         checked |= _counts(repo)
-    except EpicvcError as error:  # a side that cannot be read at all
+    except EpicvcError as error:  # a side cannot be read at all
         errors = [problem.message for problem in store.problems]
         return {"valid": False, "errors": [*errors, error.message], "warnings": [], "checked": checked}
     errors = [item.message for item in findings if item.level == "error" or item.kind == ORPHANS]

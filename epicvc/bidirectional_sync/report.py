@@ -1,4 +1,4 @@
-"""The report of a repo: everything in one dict, and the same as Markdown."""
+"""The report of a repo: everything in one dict, and the same text in Markdown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from epicvc.repo.runs import kept_runs
 
 
 def make_report(repo: Repo) -> SyncReportDict:
-    """Read and report everything; the text is that of ``epicvc report``."""
+    """Collect everything about a repo in one dict. The text is that of ``epicvc report``."""
     found, known = collect(repo), read_known(repo, ())
     changes = summary_of(found.status, known)
     return {
@@ -28,7 +28,7 @@ def make_report(repo: Repo) -> SyncReportDict:
 
 
 def performance_of(repo: Repo) -> PerformanceMetrics:
-    """How the recorded synchronisations went."""
+    """Return the figures of the recorded synchronisations."""
     found = figures([run for run in kept_runs(repo.config.private) if run.command in SYNCHRONISING])
     return {
         "avg_sync_time_ms": found.average_ms or 0.0,

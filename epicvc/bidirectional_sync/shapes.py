@@ -1,4 +1,4 @@
-"""The dicts that :class:`~epicvc.bidirectional_sync.BidirectionalSync` returns, and how reports become them."""
+"""The dicts that :class:`~epicvc.bidirectional_sync.BidirectionalSync` returns, and functions that make them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class ConflictDict(TypedDict):
     """A field that both sides changed differently.
 
-    ``field`` is its label (``5:name``), which ``resolve_conflict`` takes. Where a side does not have it, its value is
-    ``None``.
+    ``field`` is the field's label (``5:name``), which ``resolve_conflict`` takes. A value is ``None`` where that side
+    does not have the field.
     """
 
     field: str
@@ -29,7 +29,7 @@ class ConflictDict(TypedDict):
 
 
 class Decision(TypedDict):
-    """A conflict that a policy settled: the field's label, the value that it got, and why."""
+    """A conflict that a policy settled: the field's label, its new value, and the reason."""
 
     field: str
     value: Any
@@ -37,13 +37,14 @@ class Decision(TypedDict):
 
 
 class EpicResult(TypedDict):
-    """What synchronising one epic did.
+    """The result of synchronising one epic.
 
-    ``success`` says that nothing is left to do; ``epic_name`` is what it is called afterwards, ``None`` where it has no
-    name or a new one's cannot be read any more; ``created``, that a side did not have the epic before; ``changes`` are
-    the labels of what changed on either side; ``conflicts`` are left for a person, ``decided`` were settled by the
-    policy; ``errors`` are sentences: what cannot be read of it, and what waits for that. What cannot be read and is no
-    known epic's has a result of its own, with ``None`` as ``epic_id``.
+    ``success`` says that nothing is left to do. ``epic_name`` is the epic's name afterwards; it is ``None`` where the
+    epic has no name, or the name of a new epic cannot be read any more. ``created`` says that a side did not have the
+    epic before. ``changes`` are the labels of the changes on either side. ``conflicts`` are left for a person,
+    ``decided`` were settled by the policy. ``errors`` are sentences about the parts that cannot be read, and about
+    those that are left alone until they can. A file or row that cannot be read and belongs to no known epic has a
+    result of its own, with ``None`` as ``epic_id``.
     """
 
     success: bool
@@ -59,8 +60,8 @@ class EpicResult(TypedDict):
 class EpicChange(TypedDict):
     """An epic on which the sides do not agree.
 
-    ``change`` is ``new`` (never agreed on), ``deleted`` (gone from a side) or ``modified``; ``state`` is the one that
-    ``epicvc status`` shows; ``fields`` are labels.
+    ``change`` is ``new`` (never agreed on), ``deleted`` (gone from a side) or ``modified``. ``state`` is the one that
+    ``epicvc status`` shows. ``fields`` are labels.
     """
 
     epic_id: str
@@ -71,7 +72,7 @@ class EpicChange(TypedDict):
 
 
 class ChangeSummary(TypedDict):
-    """What the next synchronisation is about; ``epics`` has every epic but the unchanged ones."""
+    """The changes that the next synchronisation is about. ``epics`` has every epic but the unchanged ones."""
 
     modified_count: int
     new_count: int
@@ -81,7 +82,7 @@ class ChangeSummary(TypedDict):
 
 
 class Resolution(TypedDict):
-    """What settling conflicts did: the labels that are ``settled``, what is left, and the commit's id."""
+    """The result of settling conflicts: the ``settled`` labels, the open ``conflicts``, and the commit's id."""
 
     success: bool
     settled: list[str]
@@ -90,7 +91,7 @@ class Resolution(TypedDict):
 
 
 class Integrity(TypedDict):
-    """What validating found: ``errors`` and ``warnings`` are sentences, ``checked`` counts what was looked at."""
+    """The result of a validation. ``errors`` and ``warnings`` are sentences, ``checked`` counts the checked things."""
 
     valid: bool
     errors: list[str]
@@ -99,7 +100,7 @@ class Integrity(TypedDict):
 
 
 class SyncStatus(TypedDict):
-    """How the sides stand; ``last_sync_time`` is in UTC, ``None`` before the first synchronisation."""
+    """The state of the sides. ``last_sync_time`` is in UTC, and ``None`` before the first synchronisation."""
 
     last_sync_time: datetime | None
     total_epics: int
@@ -108,11 +109,11 @@ class SyncStatus(TypedDict):
 
 
 class PerformanceMetrics(TypedDict):
-    """How recorded synchronisations went.
+    """The figures of the recorded synchronisations.
 
-    Times are those of synchronisations that did their work, 0 where there was none. ``records_processed`` counts the
-    epics that they changed. ``conflict_rate`` and ``success_rate`` are percentages: of those that left a conflict, and
-    of those that did their work.
+    Times are those of synchronisations that did their work, and 0 where there was none. ``records_processed`` counts
+    the epics that were changed. ``conflict_rate`` is the percentage of synchronisations that left a conflict, and
+    ``success_rate`` that of those that did their work.
     """
 
     avg_sync_time_ms: float
@@ -125,7 +126,7 @@ class PerformanceMetrics(TypedDict):
 
 
 class LossDict(TypedDict):
-    """A place that costs points: its label, how many fields that is, and what is wrong there."""
+    """A place that costs points: its label, the number of its fields, and the reason."""
 
     label: str
     points: int
@@ -133,7 +134,7 @@ class LossDict(TypedDict):
 
 
 class ScoreCounts(TypedDict):
-    """What a score was counted from, and the places that cost it points; of more than a thousand the first."""
+    """The counts behind a score, and the places that cost it points: of more than a thousand only the first."""
 
     good: int
     total: int
@@ -143,7 +144,7 @@ class ScoreCounts(TypedDict):
 class QualityMetrics(TypedDict):
     """The quality of the data, each score from 0 to 100, with the counts behind it.
 
-    ``unreadable`` is how many files and rows cannot be read, whose epics are not measured.
+    ``unreadable`` is the number of files and rows that cannot be read. Their epics are not measured.
     """
 
     consistency_score: float
@@ -156,7 +157,7 @@ class QualityMetrics(TypedDict):
 
 
 class SyncReportDict(SyncStatus):
-    """A report of everything; ``text`` is the same in Markdown."""
+    """A report of everything. ``text`` is the same in Markdown."""
 
     generated_at: datetime
     changes: ChangeSummary
@@ -168,7 +169,7 @@ class SyncReportDict(SyncStatus):
 
 
 def conflict_dict(conflict: Conflict) -> ConflictDict:
-    """A conflict between the sides."""
+    """Return a conflict between the sides as a dict."""
     return {
         "field": str(conflict.label),
         "json_value": plain(conflict.ours),
@@ -178,7 +179,7 @@ def conflict_dict(conflict: Conflict) -> ConflictDict:
 
 
 def score_counts(score: Score) -> ScoreCounts:
-    """What a score was counted from."""
+    """Return the counts behind a score as a dict."""
     losses: list[LossDict] = [
         {"label": str(loss.label), "points": loss.points, "why": loss.why} for loss in score.losses
     ]
@@ -186,16 +187,16 @@ def score_counts(score: Score) -> ScoreCounts:
 
 
 def failed(epic: str | None, error: str) -> EpicResult:
-    """The result of an epic that could not be synchronised."""
+    """Return the result of an epic that could not be synchronised."""
     return _result(epic, None) | {"success": False, "errors": [error]}
 
 
 def epic_results(report: SyncReport, epics: Iterable[str], names: Mapping[str, str | None]) -> list[EpicResult]:
-    """What a report says, epic by epic.
+    """Return the contents of a report epic by epic.
 
     Args:
         report: the report.
-        epics: the epics to tell of, in order; those that are only in the report come behind them.
+        epics: the epics that get a result, in order. Epics that are only in the report come after them.
         names: the epics' names.
     """
     results: dict[str, EpicResult] = {}

@@ -1,7 +1,7 @@
-"""The face itself: each method opens the repo, lets the engine do it, and puts the outcome into a dict.
+"""The face itself: each method opens the repo, has the engine do the work, and returns the outcome as a dict.
 
-Synchronising is imported with it, everything else by the method that needs it: a program that only synchronises is to
-start as fast as the command does.
+The module imports what synchronises. Everything else is imported by the method that needs it, so that a program that
+only synchronises starts as fast as the command does.
 """
 
 from __future__ import annotations
@@ -77,27 +77,27 @@ class BidirectionalSync:
     ``epicvc.toml``, else in the current directory. An object may be used by several threads.
 
     Args:
-        db_path: path or URL of the database. ``framework.db`` that is not in the current directory stands for the
-            repo's own database.
+        db_path: the path or URL of the database. ``framework.db`` stands for the repo's own database if the current
+            directory has no such file.
         json_dir: the directory of the epics; by default that of the repo around the current directory, else
             ``epics/user_epics`` or ``epics``.
-        enable_enrichment: bring enriched files up to date after each synchronisation.
+        enable_enrichment: whether enriched files are brought up to date after each synchronisation.
         conflict_resolution: ``manual``, ``json_wins``, ``database_wins`` or ``newest_wins``; policies for single
             fields in ``epicvc.toml`` come first.
-        track_changes: tell unchanged files and rows by what is remembered of them. Without, both sides are read
+        track_changes: whether files and rows that are remembered as unchanged are skipped. If not, both sides are read
             whole each time.
-        db_manager: an application's object with ``get_connection()``, whose database is used instead of ``db_path``.
-            One in memory is used through the given connection itself, between the application's transactions.
-        allow_mass_delete: synchronisations may delete more than half of a side's epics or tasks.
+        db_manager: an application's object with ``get_connection()``, whose database is used instead of ``db_path``. A
+            database in memory is used through the given connection itself, between the application's transactions.
+        allow_mass_delete: whether a synchronisation may delete more than half of a side's epics or tasks.
 
     Raises:
         ValueError: the conflict resolution is none of the four.
         UsageError: no directory of epics can be found, or the repo has its epics elsewhere.
-        EpicvcError: a repo has to be made and cannot; nothing was made.
+        EpicvcError: a repo has to be made and cannot be; nothing was made.
 
     Methods raise subclasses of :class:`epicvc.EpicvcError`: ``DatabaseUnavailable``, ``DatabaseLocked`` (at once while
-    a given connection is in a transaction; other clients are waited for), ``Refused`` for what protects data, and
-    ``InvalidData`` for a side that cannot be read.
+    a given connection is in a transaction; other clients are waited for), ``Refused`` where data has to be protected,
+    and ``InvalidData`` for a side that cannot be read.
     """
 
     def __init__(
@@ -124,16 +124,16 @@ class BidirectionalSync:
     # Synchronising
 
     def sync_epic_to_database(self, file: PathLike) -> EpicResult:
-        """Bring a file's changes to the database, three-way.
+        """Bring a file's changes to the database, by a three-way merge.
 
         Args:
-            file: relative to ``json_dir``.
+            file: its path, relative to ``json_dir``.
 
         Returns:
-            The result; of an epic that cannot be synchronised as it is, ``errors`` say why.
+            The result. If the epic cannot be synchronised as it is, its ``errors`` say why.
 
         Raises:
-            NotFound: no tracked file is there.
+            NotFound: the file does not exist, or is not tracked.
         """
         epic = None
         with self._writing() as repo:
@@ -144,7 +144,7 @@ class BidirectionalSync:
                 return failed(epic, error.message)
 
     def sync_all_epics(self) -> list[EpicResult]:
-        """Bring both sides together; one operation, and one result an epic."""
+        """Bring both sides together in one operation. Return one result an epic."""
         return self._sync(Direction.BOTH)
 
     def sync_json_to_database(self) -> list[EpicResult]:
@@ -159,11 +159,11 @@ class BidirectionalSync:
     def batch_operation(self) -> Iterator[Batch]:
         """Synchronise some epics as one operation: ``with sync.batch_operation() as batch: batch.sync_epic(file)``.
 
-        Nothing happens before the block ends, and nothing at all where it ends with an exception or cannot be done
-        whole; a process that is killed leaves all of it or nothing.
+        Nothing happens before the block ends. Nothing happens at all if the block ends with an exception, or if a part
+        of the operation cannot be done. A process that is killed leaves all of the operation or nothing.
 
         Raises:
-            EpicvcError: it cannot be done; neither side has changed.
+            EpicvcError: the operation is not possible; neither side has changed.
         """
         with self._place.opened() as repo:
             batch = Batch(partial(check_file, repo))
@@ -176,23 +176,26 @@ class BidirectionalSync:
     # Conflicts
 
     def check_for_conflicts(self) -> list[ConflictDict]:
-        """The fields that both sides changed differently, with the values of both and the one agreed on before."""
+        """Return the fields that both sides changed differently, with both values and the one agreed on before."""
         from epicvc.actions.history.status import read_status
 
         with self._reading() as repo:
             return [conflict_dict(conflict) for conflict in read_status(repo).conflicts]
 
     def get_unresolved_conflicts(self) -> list[ConflictDict]:
-        """The same: a conflict is derived from both sides, and is there until it is settled."""
+        """Return the same as :meth:`check_for_conflicts`.
+
+        A conflict is not stored: it is derived from both sides, and exists until it is settled.
+        """
         return self.check_for_conflicts()
 
     def resolve_conflict(self, label: str, choice_or_value: Any = _UNSET, *, value: Any = _UNSET) -> Resolution:
         """Settle a conflict, or all below a label, on both sides.
 
         Args:
-            label: the ``field`` of a conflict, as ``5:name``; an epic's id for all of its conflicts.
+            label: the ``field`` of a conflict, such as ``5:name``, or an epic's id for all of its conflicts.
             choice_or_value: ``json``, ``database`` or ``base`` to take that value, else the value itself.
-            value: the value itself, whatever it says; ``None`` removes the field.
+            value: the value itself, even if it is the name of a choice; ``None`` removes the field.
 
         Raises:
             NotFound: there is no such conflict.
@@ -225,14 +228,14 @@ class BidirectionalSync:
         """Record both sides as they are.
 
         Args:
-            name: what ``rollback_to_checkpoint`` and ``epicvc rollback`` take.
-            force: move a checkpoint that there is of this name.
+            name: the name that ``rollback_to_checkpoint`` and ``epicvc rollback`` take.
+            force: whether an existing checkpoint of this name is moved.
 
         Returns:
             The commit's id.
 
         Raises:
-            UsageError: the name cannot be one, or is taken.
+            UsageError: the name is not allowed, or is taken.
         """
         from epicvc.actions.shared import commits
 
@@ -242,7 +245,9 @@ class BidirectionalSync:
         return report.commit.hex()
 
     def rollback_to_checkpoint(self, id_or_name: str) -> str:
-        """Bring both sides back to exactly that state, by a new commit; ``epicvc undo`` takes it back.
+        """Bring both sides back to exactly the state of a checkpoint, by a new commit.
+
+        ``epicvc undo`` takes it back.
 
         Returns:
             The new commit's id.
@@ -258,16 +263,18 @@ class BidirectionalSync:
         return arrival.commit.hex()
 
     def undo(self) -> str:
-        """Take the newest operation back, as ``epicvc undo`` does, which cannot come to a database in memory.
+        """Take the newest operation back, as ``epicvc undo`` does.
+
+        The command itself cannot reach a database in memory.
 
         Returns:
-            What the operation was.
+            The description of the operation.
 
         Raises:
             NotFound: there is nothing to undo.
-            ChangedSince: something that it would change has been changed since.
+            ChangedSince: something that the undo would change has been changed since.
         """
-        from epicvc.actions.restore.undoing import undo  # hardly any program does
+        from epicvc.actions.restore.undoing import undo  # imported here, since hardly any program undoes
 
         with self._writing() as repo, recorded(repo.config.private, "undo"):
             return undo(repo).description
@@ -275,57 +282,62 @@ class BidirectionalSync:
     # Looking
 
     def get_change_summary(self) -> ChangeSummary:
-        """How many epics are new, modified, deleted and unchanged since both sides agreed, and which."""
+        """Return which epics are new, modified and deleted since both sides agreed, and all counts."""
         from epicvc.actions.history.status import read_status
 
         with self._reading() as repo:
             return summary_of(read_status(repo), read_known(repo, ()))
 
     def get_sync_status(self) -> SyncStatus:
-        """When the sides were last brought together, how many epics there are, and whether anything is open."""
+        """Return the time of the last synchronisation, the number of epics, and whether anything is open."""
         from epicvc.actions.history.status import read_status
 
         with self._reading() as repo:
             return status_of(repo, read_status(repo), read_known(repo, ()))
 
     def get_last_sync_time(self) -> datetime | None:
-        """When a synchronisation that stands last changed something, in UTC; ``None`` before the first."""
+        """Return the time, in UTC, at which a synchronisation last changed something.
+
+        Synchronisations that were undone do not count. The result is ``None`` before the first one.
+        """
         from epicvc.actions.sync.stats import last_sync
 
         with self._place.opened() as repo:
             return last_sync(repo)
 
     def validate_data_integrity(self) -> Integrity:
-        """Verify the store, what was agreed, files, rows and foreign keys."""
+        """Verify the store, the base, files, rows and foreign keys."""
         with self._reading() as repo:
             return read_integrity(repo)
 
     def get_performance_metrics(self) -> PerformanceMetrics:
-        """How the synchronisations went that are recorded, whoever started them: see ``epicvc stats``."""
+        """Return the figures of all recorded synchronisations, also those of the command line. See ``epicvc stats``."""
         from epicvc.bidirectional_sync.report import performance_of
 
         with self._place.opened() as repo:
             return performance_of(repo)
 
     def get_data_quality_metrics(self) -> QualityMetrics:
-        """How far both sides agree, how far required fields are filled, how far calculated fields are right."""
+        """Return how far both sides agree, required fields are filled in and calculated fields are right."""
         with self._reading() as repo:
             return read_quality(repo)
 
     def generate_sync_report(self) -> SyncReportDict:
-        """Everything in one dict, and as Markdown under ``text``."""
+        """Return everything in one dict, with the same in Markdown under ``text``."""
         from epicvc.bidirectional_sync.report import make_report
 
         with self._reading() as repo:
             return make_report(repo)
 
     def get_enriched_epic(self, epic_id: str | int) -> dict[str, Any]:
-        """An epic with its calculated fields: ``epic``, ``calculated_fields`` and ``metadata``. Writes nothing.
+        """Return an epic with its calculated fields: ``epic``, ``calculated_fields``, ``metadata``.
+
+        Nothing is written.
 
         Raises:
             NotFound: neither side has the epic.
         """
-        from epicvc.actions.enrich.enriching import enriched_epic  # with what plans dates
+        from epicvc.actions.enrich.enriching import enriched_epic  # imported here: it imports what plans dates
 
         with self._opened() as repo:
             value = parse(enriched_epic(repo, str(epic_id)).data, source=str(epic_id))
@@ -383,17 +395,17 @@ class BidirectionalSync:
 
 
 def _revision(repo: Repo, id_or_name: str) -> str:
-    """A checkpoint as a revision: its name, or where a tag has the same name the whole ref."""
+    """Return a checkpoint as a revision: its name or, if another name hides it, the whole ref."""
     ref = CHECKPOINTS + id_or_name
     commit = repo.store.ref(ref)
     return ref if commit is not None and repo.revisions.resolve(id_or_name).hex() != commit else id_or_name
 
 
 def _json(value: Any) -> Any:
-    """A value from Python as the engine has it, exact decimals included.
+    """Return a value from Python as the engine has it, exact decimals included.
 
     Raises:
-        UsageError: it is none that JSON knows.
+        UsageError: JSON has no such value.
     """
     from epicvc.base.jsonio import dumps_text
 
