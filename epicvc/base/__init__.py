@@ -1,1 +1,1 @@
-"""The ground that every room stands on: JSON, files on disk, caches, limits, the log."""
+"""The ground floor, which every other package may import: JSON, files on disk, caches, limits, the log."""

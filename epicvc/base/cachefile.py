@@ -1,7 +1,7 @@
-"""Files that only save work: what is in them can be made again, so that one that cannot be used is as good as none.
+"""Cache files: files that only save work. A file that cannot be used is treated as missing.
 
-A mark that names the kind and its version, a value in MessagePack, and a checksum of both. The type of the value says
-all that can be in it, so that no file is nested more deeply than its type.
+A file has a mark with its kind and version, a value in MessagePack, and a checksum of both. The type of the value
+declares everything that can be in it, so no file is nested more deeply than its type.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _Bytes: TypeAlias = bytes | bytearray | memoryview
 
 
 def _sha256(data: _Bytes) -> bytes:
-    from hashlib import sha256  # takes longer to import than a short command may run
+    from hashlib import sha256  # imported here, since it takes longer to import than a short command may run
 
     return sha256(data).digest()
 
@@ -36,14 +36,16 @@ def _crc(data: _Bytes) -> bytes:
 
 
 class CacheFile(Generic[T]):
-    """One kind of such files.
+    """One kind of cache file.
 
     Args:
-        name: what is in it.
-        version: raised whenever that changes, 0 to 255; files of another version are none.
+        name: the name of the content.
+        version: a number from 0 to 255, raised whenever the content changes. Files of another version are treated as
+            missing.
         kind: the type of the value.
-        light: for small ones that commands read which need no ``hashlib``: a CRC-32 is their checksum, not a SHA-256.
-        check: raises ``ValueError`` for a value of which no use can be made, although its type is right.
+        light: whether the checksum is a CRC-32 and not a SHA-256. It is meant for small files that are read by commands
+            which need no ``hashlib``.
+        check: raises ``ValueError`` for a value that is useless although its type is right.
     """
 
     def __init__(
@@ -73,7 +75,7 @@ class CacheFile(Generic[T]):
         try:
             value = self._decode(body[len(self._mark) :])
             self._check(value)
-        except ValueError:  # a text that is no UTF-8 is none of msgspec's own errors
+        except ValueError:  # not MsgspecError: a text that is no UTF-8 raises another ValueError
             return self._miss(path, "it is damaged")
         return value
 
@@ -82,9 +84,13 @@ class CacheFile(Generic[T]):
         _LOG.debug("%s is made again: %s", path.name, why)
 
     def save(self, path: Path, value: T) -> None:
-        """Write a file; failing to is no failure. It is not synced to disk: after a crash it may be none."""
+        """Write a file. A failure to write it is ignored.
+
+        It is not synced to disk: after a crash it may be damaged, and is then treated as missing.
+        """
         data = bytearray(self._mark)
-        self._encode_into(value, data, len(data))  # in place: these files are the largest that is held
+        # in place, without a copy: these values are the largest that are in memory
+        self._encode_into(value, data, len(data))
         data += self._checksum(data)
         with suppress(FileUnavailable):
             atomic_write(path, data, mode=0o600, durable=False)

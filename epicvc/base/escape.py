@@ -1,4 +1,4 @@
-"""User data as a terminal or a log may safely show it."""
+"""Turns user data into text that a terminal or a log may safely show."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _KEEP = {0x0A: "\\n", 0x0D: "\\r", 0x09: "\\t", 0x1B: "\\e"}
 
 
 def printable(text: str) -> str:
-    """The text with every character that does not print written as an escape.
+    """Return a text with every unprintable character written as an escape.
 
     Control characters, direction overrides and lone surrogates could move the cursor, recolour the screen, make text
     read as something else, or begin another line of a log.

@@ -1,7 +1,7 @@
 """Files on disk: the one atomic writer, reading without following symlinks, and the lock of a repo.
 
-Nothing here knows what the bytes mean. Every failure of the system becomes ``FileUnavailable`` with the path
-and the system's own words; the caller never sees an ``OSError``.
+The module does not know what the bytes mean. Almost every failure of the system becomes ``FileUnavailable`` with the
+path and the system's own words; a function from which a caller can get an ``OSError`` says so.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from epicvc.base.temporary import TEMPORARY_SUFFIX
 from epicvc.errors import FileTooLarge, FileUnavailable, LinkInTheWay, Unavailable
 
 if TYPE_CHECKING:
-    from pathlib import Path  # a third of an interpreter's start, for those who only want to know a suffix
+    from pathlib import Path  # importing it takes a third of an interpreter's start
     from types import TracebackType
 
 _MAX_NAME: Final = 255  # bytes of one name on every file system in use
@@ -35,7 +35,7 @@ _LOG: Final = Log("lock")
 
 @contextlib.contextmanager
 def reporting(path: Path) -> Iterator[None]:
-    """Raise the system's errors as :class:`FileUnavailable`, naming a path."""
+    """Raise the system's errors in a block as :class:`FileUnavailable`, naming a path."""
     try:
         yield
     except OSError as error:
@@ -54,13 +54,13 @@ def atomic_write(path: Path, data: bytes | bytearray, *, mode: int | None = None
     """Replace a file: after a crash it holds either the old bytes or the new ones.
 
     Args:
-        path: the file; its directory exists.
+        path: the file. Its directory must exist.
         data: the new bytes.
         mode: permissions; by default those of the file that is replaced, else what the umask leaves.
-        durable: false for what can be made again, such as a cache: then a crash of the system may damage it.
+        durable: false for a file that can be made again, such as a cache. Then a crash of the system may damage it.
 
     Raises:
-        FileUnavailable: the file is as it was.
+        FileUnavailable: the file cannot be written, and is as it was.
     """
     staged = _stage(path, data, f"{os.getpid():x}-{time.monotonic_ns():x}", mode, durable)
     try:
@@ -79,15 +79,15 @@ def stage_file(target: Path, data: bytes, tag: str, *, mode: int | None = None) 
     Args:
         target: the file that is to hold the bytes.
         data: the bytes.
-        tag: names the operation, so that :func:`leftover_temporaries` finds its files again.
-        mode: see :func:`atomic_write`.
+        tag: names the operation, so that :func:`leftover_temporaries` finds its files.
+        mode: as for :func:`atomic_write`.
 
     Returns:
-        The temporary file. Its name is durable once its directory is synced. That no directory above it is a
-        symlink is :func:`make_directories`' to check.
+        The temporary file. Its name is durable once its directory is synced. It is not checked here that no directory
+        above it is a symlink: :func:`make_directories` does that.
 
     Raises:
-        FileUnavailable: nothing is left behind.
+        FileUnavailable: the file cannot be written; nothing is left behind.
     """
     return _stage(target, data, tag, mode, durable=True)
 
@@ -113,10 +113,10 @@ def _stage(target: Path, data: bytes | bytearray, tag: str, mode: int | None, du
 
 
 def publish(staged: Path, target: Path) -> None:
-    """Move a staged file over whatever has its name; durable after :func:`fsync_directory`.
+    """Move a staged file over any file of that name. It is durable after :func:`fsync_directory`.
 
     Raises:
-        FileUnavailable: for instance, a directory has the name.
+        FileUnavailable: the file cannot be moved there, for instance because a directory has the name.
     """
     with reporting(target):
         staged.replace(target)
@@ -134,10 +134,10 @@ def fsync_directory(path: Path) -> None:
 
 
 def remove_file(path: Path) -> bool:
-    """Remove a file; durable after :func:`fsync_directory`.
+    """Remove a file. The removal is durable after :func:`fsync_directory`.
 
     Returns:
-        Whether there was one.
+        Whether there was a file.
     """
     with reporting(path):
         try:
@@ -152,12 +152,12 @@ def make_directories(path: Path, root: Path, *, mode: int = 0o777) -> None:
 
     Args:
         path: the directory.
-        root: the one that exists.
-        mode: permissions of those that are made, less what the umask takes.
+        root: the directory that exists.
+        mode: the permissions of new directories, without those that the umask takes away.
 
     Raises:
-        LinkInTheWay: a symlink is.
-        FileUnavailable: also where a file stands in the way.
+        LinkInTheWay: a symlink is on the way.
+        FileUnavailable: a directory cannot be made, or a file is on the way.
         ValueError: ``path`` is not below ``root``.
     """
     here = root
@@ -176,8 +176,8 @@ def check_directories(path: Path, root: Path) -> None:
     """Make sure that :func:`make_directories` would find nothing in its way.
 
     Raises:
-        LinkInTheWay: a symlink is.
-        FileUnavailable: a file is.
+        LinkInTheWay: a symlink is on the way.
+        FileUnavailable: a file is on the way.
         ValueError: ``path`` is not below ``root``.
     """
     here = root
@@ -201,11 +201,11 @@ def _require_directory(path: Path, mode: int) -> None:
 def check_writable(directory: Path, tag: str) -> None:
     """Make sure that names in a directory can be made and removed, by doing both.
 
-    Permissions do not tell: the superuser has all of them, and a file system may be read-only.
+    To look at the permissions was rejected: the superuser has all of them, and a file system may be read-only.
 
     Args:
         directory: the directory.
-        tag: see :func:`stage_file`.
+        tag: as for :func:`stage_file`.
 
     Raises:
         FileUnavailable: they cannot.
@@ -224,14 +224,14 @@ def check_writable(directory: Path, tag: str) -> None:
 class Reserve:
     """Space on a disk, held back for the steps of an operation that must not fail for want of it.
 
-    A file without a name, so that nothing is left of it when its process dies.
+    It is a file without a name, so that nothing is left of it when its process dies.
 
     Args:
-        directory: on the disk that is meant.
-        size: how much, in bytes.
+        directory: a directory on that disk.
+        size: the space in bytes.
 
     Raises:
-        FileUnavailable: there is not that much.
+        FileUnavailable: the disk has less space.
     """
 
     def __init__(self, directory: Path, size: int) -> None:
@@ -247,7 +247,7 @@ class Reserve:
     def release(self) -> None:
         """Give the space back."""
         if self._descriptor is not None:
-            with contextlib.suppress(OSError):  # closing gives it back as well
+            with contextlib.suppress(OSError):  # closing the file gives the space back as well
                 os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
@@ -271,12 +271,12 @@ def _nameless(directory: Path) -> int:
 
 
 def leftover_temporaries(root: Path, tag: str | None = None, *, deep: bool = True) -> list[Path]:
-    """Temporary files that were left in a directory, sorted: those of :func:`stage_file` under a tag, or all.
+    """Return the temporary files in a directory, sorted: those of :func:`stage_file` under a tag, or all.
 
     Args:
         root: the directory.
-        tag: the tag.
-        deep: look into the directories below it too.
+        tag: the tag; ``None`` for all.
+        deep: whether the directories below it are searched too.
 
     Raises:
         FileUnavailable: a directory cannot be read.
@@ -298,7 +298,7 @@ def _raise(error: OSError) -> None:
 
 
 def temporary_of(target: Path, tag: str) -> Path:
-    """The temporary file that :func:`stage_file` makes for a file under a tag."""
+    """Return the path of the temporary file that :func:`stage_file` makes for a file under a tag."""
     full = f".{target.name}.{tag}{TEMPORARY_SUFFIX}"
     if len(os.fsencode(full)) > _MAX_NAME:
         import hashlib
@@ -332,14 +332,15 @@ def _write_out(descriptor: int, data: bytes | bytearray, mode: int | None, durab
 
 
 def read_file(path: Path, *, root: Path | None = None) -> bytes:
-    """A regular file's bytes; symlinks are not followed.
+    """Return a regular file's bytes. Symlinks are not followed.
 
     Args:
         path: the file.
-        root: where given, no directory between it and the file may be a symlink either; the root may.
+        root: if given, no directory between it and the file may be a symlink either; the root itself may.
 
     Raises:
-        FileUnavailable: also for a symlink, a directory or a device, and for a file of more than ``FILE_SIZE``.
+        FileUnavailable: the file cannot be read, is a symlink, a directory or a device, or has more than ``FILE_SIZE``
+            bytes.
         ValueError: ``path`` is not below ``root``.
     """
     if root is not None:
@@ -349,43 +350,47 @@ def read_file(path: Path, *, root: Path | None = None) -> bytes:
 
 
 def odd_companion(path: str | Path) -> str | None:
-    """What SQLite would open beside a database and that is no regular file, as a FIFO for which it would wait."""
+    """Return a file that SQLite would open beside a database and that is not regular, such as a FIFO; else ``None``.
+
+    SQLite would wait for a FIFO.
+    """
     for suffix in ("-journal", "-wal", "-shm"):
         name = f"{path}{suffix}"
         try:
             if not stat.S_ISREG(os.lstat(name).st_mode):
                 return name
         except OSError:
-            continue  # there is none, as a rule
+            continue  # most often there is no such file
     return None
 
 
 def read_followed(path: str | Path, limit: int | None = None) -> bytes:
-    """A regular file's bytes, behind a symlink too; a FIFO or a device is never waited for.
+    """Return a regular file's bytes, also behind a symlink. A FIFO or a device is never waited for.
 
     Args:
         path: the file.
-        limit: how many bytes it may have; as many as any file unless given.
+        limit: the most bytes that it may have; by default as many as any file.
 
     Raises:
-        FileTooLarge: it has more.
-        OSError: it cannot be read, or is no regular file.
+        FileTooLarge: the file has more.
+        OSError: the file cannot be read, or is no regular file.
     """
     return _read(os.open(path, _FILE & ~os.O_NOFOLLOW), path, limit)
 
 
 def read_below(root: Path, path: str, limit: int | None = None) -> bytes:
-    """:func:`read_file` of a path relative to a root, with slashes: for loops over many files.
+    """Return the bytes of a file below a root, as :func:`read_file` does. It is meant for loops over many files.
 
     Raises:
-        FileUnavailable: as there.
+        FileUnavailable: as in :func:`read_file`.
         ValueError: the path may lead out of the root.
     """
     *directories, name = path.split("/")
     if ".." in directories or name == ".." or path.startswith("/"):
         raise ValueError(f"{path} is not below {root}")
     try:
-        # Step by step through descriptors: a check before the opening could be overtaken.
+        # Each directory is opened below the one before. To check the path first was rejected: it could change before it
+        # is opened.
         here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for directory in directories:
@@ -407,7 +412,7 @@ def _read(descriptor: int, path: str | Path, limit: int | None = None) -> bytes:
             raise FileTooLarge(str(path), found.st_size, limit)
         if limit is None and (most := FILE_SIZE.exceeded_by(found.st_size)) is not None:
             raise FileTooLarge(str(path), found.st_size, most, FILE_SIZE.variable)
-        parts = [os.read(descriptor, found.st_size + 1)]  # a byte more, so that a file that has grown shows it
+        parts = [os.read(descriptor, found.st_size + 1)]  # one byte more, so that a file that has grown is noticed
         while part := os.read(descriptor, _CHUNK):
             parts.append(part)
         return b"".join(parts)
@@ -426,13 +431,13 @@ def _inside(path: Path, root: Path) -> tuple[str, ...]:
 
 
 class RepoLock:
-    """An exclusive lock between processes and threads that the operating system ends with its process.
+    """An exclusive lock between processes and threads, which the operating system releases when its process ends.
 
-    The lock file is never deleted, since a process that waits on a deleted file would wait beside the others.
-    It holds the process id of the last holder, as information only.
+    The lock file is never deleted: a process that waits for a deleted file would get a lock that the others do not see.
+    The file has the process id of the last holder, as information only.
 
     Args:
-        path: the lock file; its directory exists.
+        path: the lock file. Its directory must exist.
         timeout: seconds to wait before giving up.
     """
 
@@ -444,7 +449,7 @@ class RepoLock:
         """Take the lock.
 
         Raises:
-            Unavailable: someone else holds it for longer than the timeout.
+            Unavailable: another process or thread holds the lock for longer than the timeout.
             FileUnavailable: the lock file cannot be opened or written.
             RuntimeError: this object holds the lock already.
         """
@@ -467,7 +472,7 @@ class RepoLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -489,7 +494,7 @@ class RepoLock:
 
 
 def _locked(descriptor: int, timeout: float, what: Path) -> bool:
-    """Lock an open file or directory, and tell whether that could be done in time."""
+    """Lock an open file or directory. Return whether that was possible in time."""
     began = time.monotonic()
     free = _locked_until(descriptor, began + timeout)
     waited = time.monotonic() - began
@@ -503,7 +508,7 @@ def _locked(descriptor: int, timeout: float, what: Path) -> bool:
 
 
 def _locked_until(descriptor: int, deadline: float) -> bool:
-    # flock has no timeout, and an alarm signal belongs to the main thread only: hence asking again.
+    # Asked again and again: flock has no timeout, and an alarm signal would work in the main thread only.
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -518,17 +523,18 @@ def _locked_until(descriptor: int, deadline: float) -> bool:
 
 @contextlib.contextmanager
 def directory_locked(directory: Path, timeout: float) -> Iterator[None]:
-    """Hold a directory against others who do the same, without a file in it that would tell of that.
+    """Lock a directory against others who do the same. No lock file is left in it.
 
-    File systems that lock only what is open for writing, as NFS does, cannot lock a directory: there nobody waits.
+    File systems such as NFS lock only files that are open for writing. They cannot lock a directory, so there nobody
+    waits.
 
     Args:
-        directory: it exists.
+        directory: the directory, which must exist.
         timeout: seconds to wait for another process or thread.
 
     Raises:
-        Unavailable: somebody holds it for longer.
-        FileUnavailable: it cannot be opened.
+        Unavailable: another process or thread holds it for longer.
+        FileUnavailable: the directory cannot be opened.
     """
     with reporting(directory):
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

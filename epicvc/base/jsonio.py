@@ -1,11 +1,11 @@
 """Strict, lossless JSON: reading, the canonical form, equality by value, writing for people.
 
-Lossless means: a number keeps its exact value (``int``, ``float`` where the shortest float says the same,
-``Decimal`` otherwise), and whatever could be read in two ways (duplicate keys, NaN, lone surrogates) is
+Lossless means that a number keeps its exact value (``int``, ``float`` where the shortest float has the same value,
+``Decimal`` otherwise), and that every text with two possible readings (duplicate keys, NaN, lone surrogates) is
 refused.
 
-Reading is a fast parser plus a proof that it lost nothing; only text that fails the proof is read again, more
-slowly. This module knows nothing of epics and does not keep formatting: ``files.rewrite`` does.
+Reading is a fast parser plus a proof that it lost nothing. Only a text that fails the proof is read again, more slowly.
+This module knows nothing of epics and does not keep formatting: :mod:`epicvc.files.format` does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | Decimal | bool | None"
 
-_MAX_INT_DIGITS: Final = 4300  # the interpreter's own limit for text -> int, which may be set otherwise
+_MAX_INT_DIGITS: Final = 4300  # the interpreter's default limit for text -> int; a process may have another one
 _PLAIN_DIGITS: Final = 40  # integers up to this length are written out in canonical form
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -38,7 +38,7 @@ _ESCAPE: Final = r"\\(?:u([0-9a-fA-F]{4})|.)"
 _WORD: Final = r"[-+.\w]+"
 _WORDS: Final[dict[str, bool | None]] = {"true": True, "false": False, "null": None}
 
-# What may begin an odd number is mapped to one rare byte first: a pattern with a literal start is ten times
+# Every byte that may begin an odd number is mapped to one rare byte first: a pattern with a literal start is ten times
 # as fast as one that starts with a class.
 _MARK: Final = bytes.maketrans(b"0123456789NI", b"\x01" * 12)
 _ODD_NUMBER: Final = rb"\x01(?:[.eE][-+.eE\x01]*+(?:[,\]}]|\Z)|\x01{40}|a\x01|nfinity)"
@@ -46,8 +46,12 @@ _ODD_NUMBER: Final = rb"\x01(?:[.eE][-+.eE\x01]*+(?:[,\]}]|\Z)|\x01{40}|a\x01|nf
 
 @cache
 def canonical_encoder() -> msgspec.json.Encoder:
-    """Writes the canonical form of what :func:`is_plain` once it is written; a struct has its members in order."""
-    import msgspec  # as long to import as a fast command may run; most of those meet no JSON
+    """Return the encoder of the canonical form, for values whose encoding :func:`is_plain`.
+
+    A struct keeps the order of its members.
+    """
+    # imported here: it takes as long to import as a fast command may run, and most of those read no JSON
+    import msgspec
 
     return msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
@@ -73,7 +77,7 @@ def _odd_number() -> re.Pattern[bytes]:
 
 @cache
 def _quote(*, ensure_ascii: bool = False) -> Callable[[str], str]:
-    """What writes texts; found once, and imported with all of json by who has one to write."""
+    """Return the function that quotes texts. The module ``json`` is imported only when there is a text to write."""
     from json import encoder
 
     return encoder.encode_basestring_ascii if ensure_ascii else encoder.encode_basestring
@@ -87,13 +91,13 @@ def parse(data: bytes, *, source: str | None = None) -> JSON:
 
     Args:
         data: UTF-8 without a byte order mark.
-        source: the file or column, for the error.
+        source: the file or column, for the error message.
 
     Returns:
-        The value. Numbers: see :func:`number`.
+        The value. For its numbers see :func:`number`.
 
     Raises:
-        InvalidJSON: with the place of the first fault.
+        InvalidJSON: the text is not valid; the error has the place of the first fault.
     """
     import msgspec
 
@@ -104,14 +108,14 @@ def parse(data: bytes, *, source: str | None = None) -> JSON:
         compact = msgspec.json.format(data, indent=-1)
     except (msgspec.MsgspecError, ValueError):
         return _JSONReader(_text(data, source), source).document()
-    # The parser keeps the last of two equal keys and rounds numbers: either shows in what it would write.
+    # The parser keeps the last of two equal keys and rounds numbers. Either shows when the value is encoded again.
     if msgspec.json.encode(value) == compact:
         return value
     return _parse_hooked(data, source)
 
 
 def number(text: str) -> int | float | Decimal:
-    """The exact value of a JSON number.
+    """Return the exact value of a JSON number.
 
     Args:
         text: a token that fits the JSON grammar.
@@ -133,13 +137,13 @@ def number(text: str) -> int | float | Decimal:
             return Decimal(text)
     near = float(text)
     if near == 0 and not re.search("[1-9]", re.split("[eE]", text)[0]):
-        return near  # a zero may carry any exponent
+        return near  # a zero may have any exponent
     exact = Decimal(text)
     return near if math.isfinite(near) and Decimal(repr(near)) == exact else exact
 
 
 def _parse_hooked(data: bytes, source: str | None) -> JSON:
-    """Read text that is known to be grammatical and not too deep, but not known to be exact."""
+    """Read a text that is known to be grammatical and not too deep, but not known to be read exactly."""
     import json
 
     text = data.decode()
@@ -173,17 +177,17 @@ def _place(text: str, position: int) -> tuple[int, int]:
 
 
 _Open: TypeAlias = "list[tuple[dict[str, JSON] | list[JSON], str]]"
-"""Open containers, each with the key being read."""
+"""The open containers, each with the key that is being read."""
 
 
 @cache
 def _pattern(expression: str) -> re.Pattern[str]:
-    """Compiled when the exact reader is first needed: most commands never do."""
+    """Compile a pattern when the exact reader first needs it. Most commands never do."""
     return re.compile(expression)
 
 
 class _JSONReader:
-    """The exact reader: slow, without recursion, and it knows where it is."""
+    """The exact reader. It is slow, works without recursion, and knows its position."""
 
     def __init__(self, text: str, source: str | None) -> None:
         self.text, self.source, self.position = text, source, 0
@@ -212,7 +216,10 @@ class _JSONReader:
                 return value
 
     def close(self, stack: _Open, value: JSON) -> bool:
-        """Put a value into the innermost container; true if that ends there, else another value follows."""
+        """Put a value into the innermost container.
+
+        Return whether the container ends there; else another value follows.
+        """
         container, key = stack[-1]
         if isinstance(container, dict):
             container[key] = value
@@ -284,7 +291,7 @@ class _JSONReader:
         return value
 
     def peek(self) -> str:
-        """Skip white space; the next character, or nothing at the end."""
+        """Skip white space, and return the next character, or an empty text at the end."""
         space = _pattern(_SPACE).match(self.text, self.position)
         self.position = space.end() if space else self.position
         return self.text[self.position : self.position + 1]
@@ -298,14 +305,13 @@ class _JSONReader:
 
 
 def dumps_canonical(value: JSON) -> bytes:
-    """The canonical form, for comparing and hashing.
+    """Return the canonical form of a value, for comparing and hashing.
 
-    UTF-8 without spaces, keys by code point, absent and null members the same, numbers by value: integers of
-    at most 40 digits written out, every other number as ``<digits>e<exponent>`` with no trailing zero
-    (``5e-1``).
+    It is UTF-8 without spaces, with keys by code point and without null members. Numbers are written by value: integers
+    of at most 40 digits in full, every other number as ``<digits>e<exponent>`` with no trailing zero (``5e-1``).
 
     Raises:
-        ValueError: NaN, an infinity or a lone surrogate, none of which :func:`parse` returns.
+        ValueError: the value has NaN, an infinity or a lone surrogate, none of which :func:`parse` returns.
     """
     try:
         encoded = canonical_encoder().encode(value)
@@ -315,15 +321,15 @@ def dumps_canonical(value: JSON) -> bytes:
 
 
 def join_canonical(members: Mapping[str, bytes]) -> bytes:
-    """The canonical form of an object, from those of its members, none of which is null."""
+    """Return the canonical form of an object, made of those of its members, none of which may be null."""
     raw = _raw()
     return canonical_encoder().encode({name: raw(value) for name, value in members.items()})
 
 
 def to_the_letter(value: JSON) -> bytes:
-    """Bytes that two values have in common only where they differ in nothing that a text could say.
+    """Return bytes that are equal for two values only where every text of them would be equal too.
 
-    Other than in :func:`dumps_canonical` the order of members counts, and how a number is written.
+    In contrast to :func:`dumps_canonical`, the order of members counts, and so does the notation of numbers.
 
     Raises:
         ValueError: a number cannot be written.
@@ -332,7 +338,7 @@ def to_the_letter(value: JSON) -> bytes:
 
 
 def equal(a: JSON, b: JSON) -> bool:
-    """Whether two values have the same canonical form: 1 equals 1.0 but not true, and absent equals null."""
+    """Return whether two values have the same canonical form: 1 equals 1.0 but not true, and absent equals null."""
     if a is b:
         return True
     if isinstance(a, dict):
@@ -353,10 +359,10 @@ def equal(a: JSON, b: JSON) -> bool:
 
 
 def canonical_number(value: float | Decimal) -> str:
-    """A number's canonical text. A float stands for its shortest decimal, as in the file it came from.
+    """Return a number's canonical text. A float stands for its shortest decimal, as in the file that it came from.
 
     Raises:
-        ValueError: NaN or an infinity.
+        ValueError: the number is NaN or an infinity.
     """
     if isinstance(value, int) and abs(value) < 10**_PLAIN_DIGITS:
         return str(value)
@@ -374,9 +380,9 @@ def canonical_number(value: float | Decimal) -> str:
 
 
 def is_plain(encoded: bytes) -> bool:
-    """Whether there is neither a null nor a number other than a plain integer of at most 40 digits.
+    """Return whether an encoded value has no null, and no number but plain integers of at most 40 digits.
 
-    May say no where a string looks like one of these; never says yes wrongly.
+    The result may be wrongly false where a string looks like one of these. It is never wrongly true.
     """
     if b"null" in encoded and (encoded == b"null" or any(n in encoded for n in (b":null", b",null", b"[null"))):
         return False
@@ -389,7 +395,7 @@ def is_plain(encoded: bytes) -> bool:
 
 
 def _canonical(value: JSON) -> object:
-    """The same value without null members and with numbers in canonical text."""
+    """Return the same value without null members and with numbers in canonical text."""
     if isinstance(value, dict):
         return {key: _canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
@@ -411,18 +417,18 @@ def dumps_text(
     item_sep: str | None = None,
     key_sep: str = ": ",
 ) -> str:
-    r"""JSON text for people; key order is kept and every number is written exactly.
+    r"""Return JSON text for people. The order of keys is kept, and every number is written exactly.
 
     Args:
-        value: what to write.
+        value: the value to write.
         indent: the indentation of one level, or ``None`` for everything on one line.
-        ensure_ascii: write ``\uXXXX`` for what is not ASCII.
-        newline: the line end, where ``indent`` is given.
-        item_sep: what separates items; by default ``","`` with an indentation and ``", "`` without.
-        key_sep: what separates a key from its value.
+        ensure_ascii: whether characters beyond ASCII are written as ``\uXXXX``.
+        newline: the line end, used where ``indent`` is given.
+        item_sep: the text between items; by default ``","`` with an indentation and ``", "`` without.
+        key_sep: the text between a key and its value.
 
     Raises:
-        ValueError: NaN or an infinity.
+        ValueError: a number is NaN or an infinity.
     """
     quote = _quote(ensure_ascii=ensure_ascii)
     separator = item_sep if item_sep is not None else ("," if indent is not None else ", ")
@@ -451,20 +457,20 @@ def dumps_text(
 
 
 def dumps_line(value: JSON) -> str:
-    """JSON text on one line, as :func:`dumps_text` writes it without an indentation."""
+    """Return JSON text on one line, as :func:`dumps_text` writes it without an indentation."""
     if type(value) is list:
         try:
-            return "[" + ", ".join(map(_quote(), cast("list[str]", value))) + "]"  # what most columns hold
+            return "[" + ", ".join(map(_quote(), cast("list[str]", value))) + "]"  # most columns hold a list of texts
         except TypeError:
-            pass  # not only texts
+            pass  # the list has other items than texts
     return dumps_text(value, indent=None)
 
 
 def number_text(value: float | Decimal) -> str:
-    """A number as JSON, exactly, in the customary notation of its type.
+    """Return a number as JSON, exactly, in the customary notation of its type.
 
     Raises:
-        ValueError: NaN or an infinity.
+        ValueError: the number is NaN or an infinity.
     """
     if isinstance(value, int):
         return str(value if abs(value) < 10**_PLAIN_DIGITS else Decimal(value))

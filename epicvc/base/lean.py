@@ -1,4 +1,4 @@
-"""Importing msgspec at a lower price, for commands whose start is most of their work."""
+"""Imports msgspec at a lower price, for commands whose start is most of their work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import sys
 from types import ModuleType
 
-TYPE_CHECKING = False  # not typing's: who imports msgspec has paid for it, who only asks for this module has not
+TYPE_CHECKING = False  # not that of typing, which importing this module alone must not cost
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
@@ -17,15 +17,16 @@ _UNUSED = {
     "msgspec.toml": (),
     "msgspec.yaml": (),
 }
-"""Parts of msgspec that it imports and that nothing here uses, with the functions that it takes out of them."""
+"""The parts of msgspec that it imports and that nothing here uses, with the functions that it takes from them."""
 
 
 def import_msgspec() -> None:
-    """Import msgspec without what it brings along and hardly anybody uses.
+    """Import msgspec without the modules that it imports and hardly any program uses.
 
-    It tries ``typing_extensions`` first, for names that ``typing`` has since Python 3.11; that one imports ``inspect``
-    and all that goes with it: 9 ms, a quarter of what msgspec takes. JSON Schema, with ``textwrap`` and its patterns,
-    and the description of types take 2 ms more, TOML and YAML 0.3 ms. Whoever asks for any of it gets it.
+    It tries ``typing_extensions`` first, for names that ``typing`` has since Python 3.11. That module imports
+    ``inspect`` with all its imports: 9 ms, a quarter of what msgspec takes. JSON Schema, with ``textwrap`` and its
+    patterns, and the description of types take 2 ms more, TOML and YAML 0.3 ms. A program that uses any of these
+    modules still gets it.
     """
     if "msgspec" in sys.modules or "typing_extensions" in sys.modules:
         return
@@ -42,11 +43,11 @@ def import_msgspec() -> None:
 
 
 class _Later(ModuleType):
-    """Stands for a module until something of it is used.
+    """A stand-in for a module until something of the module is used.
 
     Args:
-        name: the module.
-        functions: those of its functions that can be taken out of it without importing it.
+        name: the module's name.
+        functions: the functions that can be taken from the stand-in without importing the module.
     """
 
     def __init__(self, name: str, functions: tuple[str, ...]) -> None:
@@ -55,7 +56,7 @@ class _Later(ModuleType):
             setattr(self, function, self._calling(function))
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what importing asks of any module
+        if name.startswith("__"):  # the import system asks every module for such names
             raise AttributeError(name)
         from importlib import import_module
 
@@ -68,18 +69,19 @@ class _Later(ModuleType):
 
 
 def _import_uuid() -> None:
-    """Import ``uuid``, which msgspec needs, without ``platform``, which it asks up to Python 3.12 for the system.
+    """Import ``uuid``, which msgspec needs, without ``platform``.
 
-    That one compiles nine patterns, 1.4 ms. Whoever asks for it next gets it.
+    Up to Python 3.12 ``uuid`` asks ``platform`` for the system. That module compiles nine patterns, which takes 1.4 ms.
+    A program that imports it later gets it.
     """
     if "uuid" in sys.modules or "platform" in sys.modules or not hasattr(os, "uname"):
         return
     stand_in = ModuleType("platform")
-    stand_in.system = lambda: os.uname().sysname  # type: ignore[attr-defined]  # all that is asked
+    stand_in.system = lambda: os.uname().sysname  # type: ignore[attr-defined]  # the only function that uuid calls
     sys.modules["platform"] = stand_in
     try:
         import uuid  # noqa: F401
     except AttributeError:
-        pass  # a version that asks for more: msgspec imports it as it is
+        pass  # this version of uuid calls more: msgspec then imports it with platform
     finally:
         del sys.modules["platform"]

@@ -1,4 +1,4 @@
-"""How much of what comes from outside is read; ``docs/configuration.md`` lists these limits. Imports nothing at first.
+"""The limits of what is read from outside; ``docs/configuration.md`` lists them. Imports nothing at first.
 
 The user may set some of them in the environment, up or down. A repo's own configuration may only lower them: they
 protect the user from what a repo holds.
@@ -6,12 +6,12 @@ protect the user from what a repo holds.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # not typing's, which takes longer to import than a fast command may run
+TYPE_CHECKING = False  # not that of typing, which takes longer to import than a fast command may run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_CONFIG = 100_000
-"""The most bytes of a configuration: the time of the parser can go with the square of them."""
+"""The most bytes of a configuration. The time of the parser can grow with the square of them."""
 
 MAX_DEPTH = 200
 """The most containers within containers."""
@@ -24,30 +24,33 @@ class Limit:
 
     Args:
         variable: the variable of the environment that sets it.
-        default: where nothing does.
-        least: how far it can be lowered.
-        most: how far it can be raised.
+        default: the limit where the variable is not set.
+        least: the lowest value that can be set.
+        most: the highest value that can be set.
     """
 
     def __init__(self, variable: str, default: int, *, least: int, most: int) -> None:
         self.variable, self.default, self.least, self.most = variable, default, least, most
 
     def exceeded_by(self, number: int) -> int | None:
-        """The limit, where a number is beyond it; what is below anything that can be set costs nothing to ask."""
+        """Return the limit, if a number is beyond it, or ``None``.
+
+        The environment is only read for a number above the lowest value.
+        """
         return most if number > self.least and number > (most := self.now) else None
 
     @property
     def now(self) -> int:
-        """What this process goes by, if no repo lowers it."""
+        """The limit of this process, if no repo lowers it."""
         import os
 
         return self.within(os.environ)
 
     def within(self, environment: Mapping[str, str]) -> int:
-        """What an environment says.
+        """Return the limit that an environment sets.
 
         Raises:
-            UsageError: no number that it can be.
+            UsageError: the value of the variable is no allowed number.
         """
         text = environment.get(self.variable)
         if not text:
@@ -57,7 +60,8 @@ class Limit:
             int(digits) * unit if digits.isascii() and digits.isdigit() and len(digits) <= len(str(self.most)) else 0
         )
         if not self.least <= number <= self.most:
-            from epicvc.errors import UsageError  # hardly anybody sets it, and hardly anybody sets it wrong
+            # imported here, since hardly anybody sets a limit, and fewer set a wrong one
+            from epicvc.errors import UsageError
 
             hint = f"for instance {self.variable}={self.default}; k, M and G stand for 000, 000000 and 000000000"
             raise UsageError(f"{self.variable}={text!r} is no number from {self.least:,} to {self.most:,}", hint=hint)
@@ -65,10 +69,10 @@ class Limit:
 
 
 FILE_SIZE = Limit("EPICVC_MAX_FILE_SIZE", 256_000_000, least=1000, most=10**12)
-"""The most bytes of a file that is read whole: a larger one is refused by its size, before memory runs out."""
+"""The most bytes of a file that is read whole. A larger file is refused by its size, before memory runs out."""
 
 OBJECT_SIZE = Limit("EPICVC_MAX_OBJECT_SIZE", 256_000_000, least=1_000_000, most=1_000_000_000 - 4096)
-"""The most bytes of an object of the store; more than its most no row of an ordinary SQLite holds."""
+"""The most bytes of an object of the store. Its highest value is the most that a row of an ordinary SQLite holds."""
 
 QUERY_SECONDS = Limit("EPICVC_QUERY_TIMEOUT", 300, least=1, most=10**6)
 """The most seconds that a database may take for one statement."""

@@ -1,12 +1,12 @@
-"""Bringing staged files into place without taking away what somebody saves at the same moment.
+"""Moves staged files into place without losing a save that somebody makes at the same moment.
 
-Between looking at a file and renaming another one over it, an editor may save: the rename would take that save away,
-and nobody would know. Where the system can exchange two names in one step (Linux), what comes out of the exchange is
-looked at, and put back if it is not what was expected. Elsewhere the file is looked at right before the rename, which
-leaves a gap of some microseconds.
+Between a look at a file and the rename of another one over it, an editor may save. The rename would remove that save,
+and nobody would know. Where the system can exchange two names in one step (Linux), the file that comes out of the
+exchange is looked at, and put back if it is not the expected one. Elsewhere the file is looked at right before the
+rename, which leaves a gap of some microseconds.
 
-A process that keeps a file open and writes into it in place cannot be seen by any of this; editors save by renaming, or
-truncate and write at once.
+None of this notices a process that keeps a file open and writes into it in place. Editors save by renaming, or truncate
+and write at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from epicvc.base.fileio import read_file, remove_file, reporting
 from epicvc.errors import FileUnavailable
 
 Known = Callable[[bytes], bool]
-"""Whether these bytes are those that may be replaced."""
+"""Tells whether these bytes are those that may be replaced."""
 
 _AT_FDCWD: Final = -100
 _NOREPLACE: Final = 1
@@ -31,13 +31,13 @@ _UNSUPPORTED: Final = frozenset({errno.ENOSYS, errno.EINVAL, errno.ENOTSUP})
 
 
 def replace_known(staged: Path, target: Path, known: Known) -> bool:
-    """Move a staged file over one that is there, if that one is still known.
+    """Move a staged file over an existing one, if that one is still known.
 
     Returns:
-        Whether it was. If not, the target is as somebody else has it, and the staged file is gone.
+        Whether it was known. If not, the target is left as somebody else saved it, and the staged file is removed.
 
     Raises:
-        FileUnavailable: the system does not let us; the target is as it was.
+        FileUnavailable: the system refuses it; the target is as it was.
     """
     ours = _identity(staged)
     try:
@@ -57,12 +57,12 @@ def replace_known(staged: Path, target: Path, known: Known) -> bool:
 
 
 def put_back(displaced: Path, target: Path, ours: tuple[int, int]) -> None:
-    """Give somebody's save its name back, or leave the name to a later one.
+    """Give somebody's save its name back, or leave the name to a later save.
 
     Args:
         displaced: the save, under a temporary name.
-        target: its name.
-        ours: the file that we have put there.
+        target: the name that it had.
+        ours: the device and inode of the file that we put there.
     """
     with reporting(target):
         while True:
@@ -70,19 +70,19 @@ def put_back(displaced: Path, target: Path, ours: tuple[int, int]) -> None:
             try:
                 _exchange(displaced, target)
             except FileNotFoundError:
-                break  # removed since: that is the latest word
+                break  # the file was removed since, and the latest act counts
             if _identity(displaced) == ours:
                 break
-            # Saved once more in between: what came out is newer than what went in.
+            # Somebody saved once more in between: the file that came out is newer than the one that went in.
             ours = mine
     remove_file(displaced)
 
 
 def create(staged: Path, target: Path) -> bool:
-    """Move a staged file to a name that nobody has.
+    """Move a staged file to a free name.
 
     Returns:
-        Whether nobody had it. If somebody did, the target is as it was, and the staged file is gone.
+        Whether the name was free. If not, the target is as it was, and the staged file is removed.
     """
     with reporting(target):
         try:
@@ -102,7 +102,7 @@ def remove_known(target: Path, aside: Path, known: Known) -> bool:
     Args:
         target: the file.
         aside: a free name in the same directory.
-        known: says so.
+        known: tells whether bytes are known.
 
     Returns:
         Whether the file is gone. If not, somebody has saved another one.
@@ -140,7 +140,7 @@ def _is_known(path: Path, known: Known) -> bool:
     try:
         data = read_file(path)
     except FileUnavailable:
-        return False  # a directory or a symlink by now
+        return False  # it is a directory or a symlink by now
     return known(data)
 
 
@@ -167,7 +167,7 @@ def _renameat2() -> Callable[[int, bytes, int, bytes, int], int] | None:
 
 
 def _rename(old: Path, new: Path, flags: int) -> bool:
-    """``renameat2``; false where the system or the file system does not know the flags."""
+    """Call ``renameat2``. Return false where the system or the file system does not know the flags."""
     function = _renameat2()
     if function is None:
         return False

@@ -1,6 +1,6 @@
-"""What names the files that are only there while something is written."""
+"""The suffix of files that exist only while something is written."""
 
 from __future__ import annotations
 
 TEMPORARY_SUFFIX = ".epicvc-tmp"
-"""Here, and not where they are written, for those who only pass them over."""
+"""The suffix. It is here and not in the module that writes such files, for modules that only pass them over."""
