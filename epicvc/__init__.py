@@ -1,13 +1,13 @@
 """Version control and three-way sync for plans that live in JSON files and in a database.
 
-Every public name imports from here as well as from the module that has it. It is looked up when it is first asked
-for, so that ``import epicvc`` loads nothing else. A module with public names adds them twice below: to
-``_HOMES``, which finds them at run time, and to the imports that type checkers read.
+Every public name can be imported from here and from the module that has it. A name is looked up when it is first asked
+for, so that ``import epicvc`` loads nothing else. Public names stand below twice: in ``_HOMES``, which finds them at
+run time, and in the imports that type checkers read.
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # type checkers take it for true; typing's own costs every command 2 ms to import
+TYPE_CHECKING = False  # type checkers take it for true; importing that of typing would cost every command 2 ms
 if TYPE_CHECKING:
     from epicvc.backup_manager import BackupManager as BackupManager
     from epicvc.bidirectional_sync import BidirectionalSync as BidirectionalSync
@@ -37,7 +37,7 @@ _HOMES = {
     "epicvc.query_builder": ("SafeQueryBuilder",),
     "epicvc.schema_migrations": ("Migration", "MigrationConnection", "MigrationRunner"),
 }
-"""The modules with public names, and these names."""
+"""The modules with public names, and the names that each of them has."""
 
 
 def __getattr__(name: str) -> object:
@@ -46,7 +46,7 @@ def __getattr__(name: str) -> object:
     for home, names in _HOMES.items():
         if name in names:
             found: object = getattr(import_module(home), name)
-            globals()[name] = found  # the next time it is found without asking
+            globals()[name] = found  # from now on the name is found without this function
             return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

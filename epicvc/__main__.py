@@ -1,4 +1,4 @@
-"""The entry point. Answers the commands that must start fast before the command line library is imported."""
+"""The entry point. It answers commands that must start fast before the command line library is imported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ import os
 import sys
 
 _COLLECT_EVERY = 100_000
-"""Containers between two searches for cycles. Documents are large trees without one, and so is what importing makes: at
-the interpreter's 700, a tenth of every command's time goes into looking at them again and again."""
+"""The number of new containers between two searches for cycles.
+
+Documents are large trees without cycles, and so are the objects that imports make. At the interpreter's default of 700,
+a tenth of every command's time would go into searching them again and again.
+"""
 
 
 _GIT_GIVES_UP = 128
-"""The highest exit code with which a merge driver leaves one path in conflict: above it git ends the whole merge."""
+"""The highest exit code with which a merge driver leaves one path in conflict. Above it git ends the whole merge."""
 
 
 def main() -> int:
@@ -52,7 +55,7 @@ def _main() -> int:
     if command is not None:
         speak_safely()
         if "EPICVC_LOG" in os.environ:
-            from epicvc.cli.log import logging_run  # with the library that logs
+            from epicvc.cli.log import logging_run  # imported here, since it imports logging
 
             command = logging_run(arguments[0], command)
         return guarded(command, arguments, as_json=False)
@@ -62,7 +65,7 @@ def _main() -> int:
 def run() -> None:
     """Run the command line, and end the process."""
     code = main()
-    gc.freeze()  # while the interpreter ends it would look for cycles in everything once more, which takes 5 to 10 ms
+    gc.freeze()  # at its end the interpreter would search everything for cycles once more, which takes 5 to 10 ms
     sys.exit(code)
 
 

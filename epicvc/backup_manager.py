@@ -1,6 +1,6 @@
-"""Backups from Python: the promised names, over the same services as ``epicvc backup``.
+"""Backups from Python: the public names, over the same actions as ``epicvc backup``.
 
-Nothing here prints, and nothing is decided here: values become the promised dicts. A backup that is made here is in
+The module prints nothing and decides nothing: it turns values into the public dicts. A backup that is made here is in
 ``epicvc backup list``.
 """
 
@@ -27,10 +27,10 @@ __all__ = ["BackupInfo", "BackupManager", "BackupVerification", "RestoreResult"]
 class BackupInfo(TypedDict):
     """One backup.
 
-    ``id`` is its commit; ``kind`` is ``full``, ``incremental`` or ``json``; ``since`` is the backup from which an
-    incremental one goes on; ``size`` is in bytes, of an incremental one that of its new objects alone; ``directory`` is
-    what a ``json`` backup holds; ``elsewhere`` says whether it was written to a second place too. Beside its original
-    alone, a backup is half one.
+    ``id`` is its commit. ``kind`` is ``full``, ``incremental`` or ``json``. ``since`` is the backup on which an
+    incremental one builds. ``size`` is in bytes, for an incremental backup those of its new objects alone.
+    ``directory`` is the directory that a ``json`` backup holds. ``elsewhere`` says whether it was also written to a
+    second place: a backup that lies only beside its original is half a backup.
     """
 
     id: str
@@ -46,10 +46,10 @@ class BackupInfo(TypedDict):
 
 
 class RestoreResult(TypedDict):
-    """What a restore did.
+    """The result of a restore.
 
-    ``commit`` is the backup that was restored; ``verified`` says that all of it was proved before anything was
-    replaced; ``error`` says why there is no success.
+    ``commit`` is the restored backup. ``verified`` says that all of it was proved before anything was replaced.
+    ``error`` is the reason for a failure.
     """
 
     success: bool
@@ -61,7 +61,7 @@ class RestoreResult(TypedDict):
 
 
 class BackupVerification(TypedDict):
-    """What was verified of a backup; ``errors`` are sentences, ``objects`` is how many objects it has."""
+    """The result of verifying a backup. ``errors`` are sentences, ``objects`` is the number of its objects."""
 
     valid: bool
     errors: list[str]
@@ -69,15 +69,15 @@ class BackupVerification(TypedDict):
 
 
 class BackupManager:
-    """Backs a database and its JSON epics up.
+    """Backs up a database and its JSON epics.
 
     Args:
-        db_path: path or URL of the database.
-        json_dir: the directory of epics. Not given: that of the epic repo around the database or the current directory.
-        remote: a directory that gets every backup as a bundle too, and survives the loss of everything else.
+        db_path: the path or URL of the database.
+        json_dir: the directory of epics; by default that of the epic repo around the database or the current directory.
+        remote: a directory that also gets every backup, as a bundle, and survives the loss of everything else.
 
-    Where there is no epic repo yet, the first backup makes one. Methods that make backups raise a subclass of
-    :class:`epicvc.EpicvcError` where they cannot.
+    Where there is no epic repo yet, the first backup makes one. A method that cannot make its backup raises a subclass
+    of :class:`epicvc.EpicvcError`.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class BackupManager:
         self._start = Path.cwd()
 
     def create_full_backup(self) -> str:
-        """Back files and database up as they are.
+        """Back up files and database as they are.
 
         Returns:
             The id of the backup, which is a commit.
@@ -101,18 +101,18 @@ class BackupManager:
         return self._create(lambda repo: create_backup(repo, to=self._remote))
 
     def create_incremental_backup(self, since: str) -> str:
-        """Back files and database up; of what ``since`` has already nothing is stored again.
+        """Back up files and database. Objects that the backup ``since`` has are not stored again.
 
         Args:
             since: the id of an earlier backup. Where there is a ``remote``, its bundle must be there.
 
         Returns:
-            The id of the backup. :meth:`list_backups` says how many bytes its new objects take.
+            The id of the backup. :meth:`list_backups` tells how many bytes its new objects take.
         """
         return self._create(lambda repo: create_backup(repo, since=since, to=self._remote))
 
     def backup_json_files(self, directory: str | os.PathLike[str]) -> str:
-        """Back the JSON files of a directory up, tracked or not; they are restored to that place, or to ``to``.
+        """Back up the JSON files of a directory, tracked or not. They are restored to that directory, or to ``to``.
 
         Returns:
             The id of the backup.
@@ -121,36 +121,36 @@ class BackupManager:
         return self._create(lambda repo: back_up_directory(repo, place, to=self._remote))
 
     def restore_from_backup(self, backup_id: str, to: str | os.PathLike[str] | None = None) -> RestoreResult:
-        """Restore a backup, once all of it is verified and a checkpoint of what is there is taken.
+        """Restore a backup, after all of it is verified and a checkpoint of the present state is made.
 
         Args:
-            backup_id: its id, the beginning of that, or ``latest``.
-            to: a new directory, which becomes an epic repo; not given: in place.
+            backup_id: its id, the beginning of its id, or ``latest``.
+            to: a new directory, which becomes an epic repo; by default the backup is restored in place.
         """
         return self._restore(lambda backups: find_backup(backups, backup_id), to)
 
     def restore_to_timestamp(
         self, timestamp: str | datetime, to: str | os.PathLike[str] | None = None
     ) -> RestoreResult:
-        """Restore the last backup that is not later than a time; see :meth:`restore_from_backup`.
+        """Restore the last backup that is not later than a time. See :meth:`restore_from_backup`.
 
         Args:
-            timestamp: ISO 8601; a time without a zone is local.
-            to: a new directory; not given: in place.
+            timestamp: the time, as a text in ISO 8601. A time without a zone is local.
+            to: a new directory; by default the backup is restored in place.
 
         Raises:
-            UsageError: it is no time.
+            UsageError: the text is no time.
         """
         time = parse_when(timestamp.isoformat() if isinstance(timestamp, datetime) else timestamp)
         return self._restore(lambda backups: backup_at(backups, time), to)
 
     def list_backups(self) -> list[BackupInfo]:
-        """The backups that there are, oldest first."""
+        """Return the existing backups, oldest first."""
         with self._backups(reads_remote=True) as backups:
             return [_info(backup) for backup in backups.all()]
 
     def verify_backup(self, backup_id: str) -> BackupVerification:
-        """Verify every object of a backup, and that what it gives is what was backed up. Nothing is replaced.
+        """Verify every object of a backup, and that the backup gives back what was backed up. Nothing is replaced.
 
         Raises:
             NotFound: there is no such backup.
@@ -165,7 +165,7 @@ class BackupManager:
 
     def _create(self, make: Callable[[Repo], Made]) -> str:
         with self._backups("backup create", make=True) as backups:
-            assert backups.repo is not None  # it was made
+            assert backups.repo is not None  # the repo was made where there was none
             made = make(backups.repo)
             assert made.backup is not None  # this is no dry run
             return made.backup.id.hex()

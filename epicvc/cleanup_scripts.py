@@ -1,7 +1,7 @@
-"""Clean-ups from Python: the promised names, over the same services as ``epicvc clean``.
+"""Clean-ups from Python: the public names, over the same actions as ``epicvc clean``.
 
-Nothing here prints, and nothing is decided here: reports become the promised dicts. Where an epic repo keeps the
-history of what is cleaned, a checkpoint is taken before and ``epicvc undo`` brings everything back.
+The module prints nothing and decides nothing: it turns reports into the public dicts. Where an epic repo keeps the
+history of the cleaned things, a checkpoint is made before, and ``epicvc undo`` brings everything back.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ __all__ = ["CacheCleanup", "CleanupItem", "CleanupResult", "DatabaseCleanup", "F
 
 
 class CleanupItem(TypedDict):
-    """One thing that was cleaned or left: a path or a row as ``@table/key``, and what was done or why it was left."""
+    """One thing that was cleaned or left: a path or a row (``@table/key``), and the change or the reason."""
 
     place: str
     what: str
 
 
 class CleanupResult(TypedDict):
-    """What a clean-up did, or with ``dry_run`` would do.
+    """The result of a clean-up, or with ``dry_run`` of one that was only tried out.
 
-    ``count`` is the number of ``items``; ``kept`` was found and left; ``checkpoint`` is the name of the checkpoint that
-    was taken before, ``None`` without an epic repo or where nothing was done; ``freed`` is in bytes.
+    ``count`` is the number of ``items``. ``kept`` are things that were found and left. ``checkpoint`` is the name of
+    the checkpoint that was made before; it is ``None`` without an epic repo, or where nothing was done. ``freed`` is in
+    bytes.
     """
 
     count: int
@@ -47,7 +48,7 @@ class CleanupResult(TypedDict):
 
 
 class FileValidation(TypedDict):
-    """What is wrong with the files of a directory; ``errors`` are sentences that name the file."""
+    """The result of validating the files of a directory. ``errors`` are sentences that name the file."""
 
     valid: bool
     errors: list[str]
@@ -58,10 +59,10 @@ class DatabaseCleanup:
     """Cleans a database.
 
     Args:
-        db_path: path or URL of the database.
+        db_path: the path or URL of the database.
 
-    Every method takes ``dry_run=True``, which only says what it would do, and raises a subclass of
-    :class:`epicvc.EpicvcError` where the database cannot be used or has no table of tasks.
+    Every method takes ``dry_run=True``: then it changes nothing, and reports what it would do. Every method raises a
+    subclass of :class:`epicvc.EpicvcError` where the database cannot be used or has no table of tasks.
     """
 
     def __init__(self, db_path: str | os.PathLike[str] = "framework.db") -> None:
@@ -69,7 +70,7 @@ class DatabaseCleanup:
         self._start = Path.cwd()
 
     def remove_orphaned_tasks(self, *, dry_run: bool = False) -> CleanupResult:
-        """Remove tasks whose epic does not exist, and dependencies of tasks that do not."""
+        """Remove tasks whose epic does not exist, and dependencies of tasks that do not exist."""
         with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.orphaned_tasks()], dry_run=dry_run)
             return _result(report)
@@ -80,8 +81,8 @@ class DatabaseCleanup:
         """Remove recorded sessions (``work_sessions``, ``timer_sessions``) on tasks that do not exist.
 
         Args:
-            dry_run: only say what would go.
-            tasks_db: the database that has the tasks, where the sessions are in one of their own.
+            dry_run: whether the rows are only listed.
+            tasks_db: the database with the tasks, if the sessions are in a database of their own.
         """
         with self._cleaning(dry_run=dry_run) as cleaning, ExitStack() as stack:
             other = stack.enter_context(_cleaning(tasks_db, self._start)) if tasks_db is not None else None
@@ -92,15 +93,15 @@ class DatabaseCleanup:
     def archive_old_records(self, days_old: int = DAYS, *, dry_run: bool = False) -> CleanupResult:
         """Move rows that were deleted or completed more than ``days_old`` days ago into ``<table>_archive``.
 
-        An epic goes with its tasks, a task with its dependencies; all in one transaction. For the application they are
-        gone, and the next sync takes them for deleted.
+        An epic is moved with its tasks, a task with its dependencies, all in one transaction. For the application the
+        rows are gone, and the next sync treats them as deleted.
         """
         with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.archive(days_old)], dry_run=dry_run)
             return _result(report)
 
     def vacuum_database(self, *, dry_run: bool = False) -> CleanupResult:
-        """Give unused space back to the system; ``freed`` says how many bytes."""
+        """Give unused space back to the system. ``freed`` is the number of bytes."""
         with self._cleaning(dry_run=dry_run) as cleaning:
             return _result(cleaning.vacuum(dry_run=dry_run))
 
@@ -124,20 +125,20 @@ class JSONCleanup:
         self._directory = Path(json_dir).absolute()
 
     def remove_duplicates(self, *, dry_run: bool = False) -> CleanupResult:
-        """Remove files that say of an epic exactly what another file says; other versions are in ``kept``."""
+        """Remove files that equal another file of the same epic. Files with another version of it are in ``kept``."""
         with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.duplicates()], dry_run=dry_run)
             return _result(report)
 
     def validate_all_json_files(self) -> FileValidation:
-        """Read every file as a sync would; nothing is changed."""
+        """Read every file as a sync would. Nothing is changed."""
         with self._cleaning(dry_run=True) as cleaning:
             found = cleaning.validate()
         errors = [text if path in text else f"{path}: {text}" for path, text in found.errors.items()]
         return {"valid": not errors, "errors": errors, "checked": found.checked}
 
     def fix_common_issues(self, *, dry_run: bool = False) -> CleanupResult:
-        """Mend byte order marks, Windows' line ends, comments, commas too many, missing wrappers; never a meaning."""
+        """Mend byte order marks, line ends of Windows, comments, extra commas, missing wrappers; never a meaning."""
         with self._cleaning(dry_run=dry_run) as cleaning:
             (report,) = cleaning.run([cleaning.repair()], dry_run=dry_run)
             return _result(report)
@@ -152,19 +153,22 @@ class JSONCleanup:
 
 
 class CacheCleanup:
-    """Cleans what can be made again, in the epic repo around the current directory; without one there is nothing."""
+    """Cleans files that can be made again, in the epic repo around the current directory.
+
+    Without a repo there is nothing to clean.
+    """
 
     def __init__(self) -> None:
         self._start = Path.cwd()
 
     def clear_temp_files(self, *, dry_run: bool = False) -> CleanupResult:
-        """Remove temporary files of commands that died; those of running commands stay."""
+        """Remove temporary files of commands that died. Those of running commands stay."""
         with self._repo(dry_run=dry_run) as repo:
             report = cleaningcache.clear_temporaries(repo, dry_run=dry_run) if repo else _nothing(dry_run=dry_run)
         return _result(report)
 
     def reset_checksums(self, *, dry_run: bool = False) -> CleanupResult:
-        """Forget what is known of files and rows, so that both sides are read whole the next time."""
+        """Forget the remembered state of files and rows, so that the next command reads both sides whole."""
         with self._repo(dry_run=dry_run) as repo:
             report = cleaningcache.reset_caches(repo, dry_run=dry_run) if repo else _nothing(dry_run=dry_run)
         return _result(report)

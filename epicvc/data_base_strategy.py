@@ -1,6 +1,6 @@
 """Durations and planned dates for Python programs: :class:`DataBaseCalculator`.
 
-A face over :mod:`epicvc.dates`; the rules are there.
+It is a face over :mod:`epicvc.dates`, which has the rules.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from epicvc.repo.history.objects import in_local_zone
 __all__ = ["DataBaseCalculator", "DateBaseStrategy", "DurationError", "PlannedDates"]
 
 MAX_DAYS: Final = 3_000_000
-"""Days in about eight thousand years, as many as dates have."""
+"""The days of about eight thousand years, which is all that a date can express."""
 
 
 class DataBaseCalculator:
     """Calculates durations and planned dates from texts.
 
     Args:
-        strategy: where a start date comes from, as :class:`DateBaseStrategy` or its value.
-        business_days_only: count working days; weekends are the country's.
-        exclude_holidays: holidays do not count.
-        country_code: ISO 3166-1 code of a country that the ``holidays`` package knows.
-        subdivision: its state or province, as ``SP``.
-        holiday_categories: holidays that count besides the public ones; ``("optional",)`` adds Carnival and Corpus
+        strategy: the rule for the start date, as a :class:`DateBaseStrategy` or its value.
+        business_days_only: whether only working days count. Weekends are those of the country.
+        exclude_holidays: whether holidays do not count.
+        country_code: the ISO 3166-1 code of a country that the ``holidays`` package knows.
+        subdivision: its state or province, such as ``SP``.
+        holiday_categories: categories of holidays besides the public ones; ``("optional",)`` adds Carnival and Corpus
             Christi in Brazil.
         custom_date: the start under ``CUSTOM_DATE``.
         today: the reference day where a call names none; by default the day of the call.
-        duration_calculator: an object with ``parse_and_convert_to_days(text)`` and/or
-            ``calculate_end_date(start, days)``, used instead of what is here.
+        duration_calculator: an object with ``parse_and_convert_to_days(text)`` and/or ``calculate_end_date(start,
+            days)``, used instead of the built-in rules.
 
     Raises:
-        UsageError: a strategy or a calculator that is none, or a text that is no ISO date.
+        UsageError: a strategy or a calculator is not valid, or a text is no ISO date.
     """
 
     def __init__(
@@ -70,16 +70,16 @@ class DataBaseCalculator:
         self.planner = Planner(self.settings, duration_calculator)
 
     def parse_duration_from_text(self, text: str) -> float:
-        """The duration that a Portuguese or English text says, in days.
+        """Return the duration that a Portuguese or English text states, in days.
 
-        A day is 1, a week 7, a month 30 and an hour 1/8, whatever days this calculator counts dates in. What is read
-        how: :mod:`epicvc.dates.duration`.
+        A day is 1, a week 7, a month 30 and an hour 1/8, whichever days this calculator counts for dates.
+        :mod:`epicvc.dates.duration` describes the texts that can be read.
 
         Args:
-            text: a sentence or just the duration.
+            text: a sentence, or just the duration.
 
         Raises:
-            DurationError: it says none, or not only one.
+            DurationError: the text states no duration, or more than one.
         """
         return self.planner.days(_text(text))
 
@@ -89,16 +89,16 @@ class DataBaseCalculator:
         start_strategy: DateBaseStrategy | str | None = None,
         reference_date: Day | None = None,
     ) -> PlannedDates:
-        """Start and end of something that takes as long as a text says.
+        """Return the start and end of something that takes as long as a text states.
 
         Args:
             duration_text: the duration. Where working days are counted, a week has five and a month 21.
-            start_strategy: instead of the calculator's own.
+            start_strategy: the rule for the start date; by default the calculator's own.
             reference_date: the day from which the start is reckoned; by default today.
 
         Raises:
-            DurationError: the text says no duration, or (``BeyondCalendar``) the end lies beyond the calendar.
-            UsageError: the strategy wants a date that is not given.
+            DurationError: the text states no duration, or (``BeyondCalendar``) the end lies beyond the calendar.
+            UsageError: the strategy needs a date that is not given.
         """
         planner = self.planner
         if start_strategy is not None:
@@ -107,14 +107,14 @@ class DataBaseCalculator:
         return planner.dates(_text(duration_text), self._reference(reference_date))
 
     def calculate_business_dates(self, start_date: Day, duration_days: float) -> PlannedDates:
-        """Start and end of something that takes so many working days.
+        """Return the start and end of something that takes so many working days.
 
         Args:
-            start_date: a day off moves to the next working day.
-            duration_days: working days; parts of one round up.
+            start_date: the first day; if it is a day off, the next working day.
+            duration_days: the number of working days; a part of a day counts as one.
 
         Raises:
-            UsageError: the duration is no number from zero up, or the start is no date.
+            UsageError: the duration is negative or no number, or the start is no date.
             InvalidData: the end lies beyond the calendar.
         """
         number = isinstance(duration_days, int | float) and not isinstance(duration_days, bool)

@@ -1,6 +1,6 @@
 """Enriched epics for Python programs: :class:`JSONEnrichmentEngine`.
 
-A face over :mod:`epicvc.actions.enrich.engine`; the rules are there.
+It is a face over :mod:`epicvc.actions.enrich.engine`, which has the rules.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PathLike: TypeAlias = "str | os.PathLike[str]"
 
 
 class BatchResult(TypedDict):
-    """What enriching several epics did."""
+    """The result of enriching several epics."""
 
     success: bool
     total: int
@@ -59,14 +59,14 @@ class BatchResult(TypedDict):
 
 
 class Validation(TypedDict):
-    """What validating found."""
+    """The result of a validation. ``errors`` are sentences."""
 
     valid: bool
     errors: list[str]
 
 
 class AccuracyReport(TypedDict):
-    """How many planned dates came true."""
+    """The share of planned dates that came true."""
 
     accuracy_percentage: float
     checked: int
@@ -74,7 +74,7 @@ class AccuracyReport(TypedDict):
 
 
 class _Surroundings(Struct, frozen=True):
-    """The epic repo that the epics lie in, where they lie in one."""
+    """The epic repo that the epics lie in, if there is one."""
 
     config: Config | None
 
@@ -92,20 +92,20 @@ class _Surroundings(Struct, frozen=True):
 
 
 class JSONEnrichmentEngine:
-    """Writes epics with their calculated fields into files of their own; the authors' files are only read.
+    """Writes epics with their calculated fields into files of their own. The authors' files are only read.
 
     Args:
-        db_path: the database, a path or a URL. Where there is none, epics are enriched from their files alone, and
-            ``data_source`` in their metadata says ``json``.
+        db_path: the path or URL of the database. If it does not exist, epics are enriched from their files alone, and
+            ``data_source`` in their metadata is ``json``.
         json_dir: the directory of the authors' files; by default that of the epic repo, else ``epics/user_epics`` or
             ``epics``, else the current directory.
-        calculation_strategy: ``next_monday``, ``next_workday``, ``immediate``.
-        business_calendar: count working days only.
-        exclude_holidays: holidays do not count.
+        calculation_strategy: ``next_monday``, ``next_workday`` or ``immediate``.
+        business_calendar: whether only working days count.
+        exclude_holidays: whether holidays do not count.
         today: the day from which new starts are reckoned, a date or an ISO text; by default the day of the call.
 
     Raises:
-        UsageError: a strategy or a date that is none.
+        UsageError: a strategy or a date is not valid.
     """
 
     def __init__(
@@ -129,15 +129,17 @@ class JSONEnrichmentEngine:
     # Enriching
 
     def enrich_epic_json(self, file: PathLike) -> dict[str, Any]:
-        """An epic with its calculated fields: ``epic``, ``calculated_fields`` and ``metadata``. Writes nothing.
+        """Return an epic with its calculated fields: ``epic``, ``calculated_fields`` and ``metadata``.
+
+        Nothing is written.
 
         Args:
-            file: relative to ``json_dir``, or to the current directory.
+            file: the author's file, relative to ``json_dir`` or to the current directory.
 
         Raises:
-            InvalidJSON: it is no strict JSON.
-            InvalidFile: it is no epic.
-            FileUnavailable: it cannot be read.
+            InvalidJSON: the file is no strict JSON.
+            InvalidFile: the file is no epic.
+            FileUnavailable: the file cannot be read.
         """
         source = self._source(file, self._output(self._directory()))
         original = self._original(source)
@@ -147,13 +149,13 @@ class JSONEnrichmentEngine:
         return dict(value)
 
     def save_enriched_epic(self, file: PathLike, output_dir: PathLike | None = None) -> Path:
-        """Write an epic's enriched file, unless it is there and its result unchanged.
+        """Write an epic's enriched file, unless it exists with the same result.
 
         Returns:
-            Its path, ``enriched_<file>`` in the output directory.
+            The path of the file, ``enriched_<file>`` in the output directory.
 
         Raises:
-            EpicvcError: as :meth:`enrich_epic_json`, or the file cannot be written.
+            EpicvcError: as in :meth:`enrich_epic_json`, or the file cannot be written.
         """
         to = self._to(output_dir)
         source = self._source(file, to)
@@ -168,8 +170,8 @@ class JSONEnrichmentEngine:
         """Enrich every epic below a directory.
 
         Returns:
-            A dict with ``success``, ``total``, the paths ``written``, how many are ``unchanged``, ``warnings`` (epics
-            without dates) and ``errors`` (files that are no epics; the others are enriched all the same).
+            A dict with ``success``, ``total``, the paths ``written``, the number of ``unchanged`` files, ``warnings``
+            (epics without dates) and ``errors`` (files that are no epics; the others are enriched all the same).
 
         Raises:
             FileUnavailable: a directory cannot be read or written.
@@ -181,14 +183,14 @@ class JSONEnrichmentEngine:
         return self._batch(sources, None)
 
     def enrich_epic_list(self, epic_list: Iterable[PathLike], output_dir: PathLike | None = None) -> BatchResult:
-        """Enrich these files; see :meth:`enrich_all_epics` for the result."""
+        """Enrich the given files. See :meth:`enrich_all_epics` for the result."""
         to = self._to(output_dir)
         sources = [self._source(file, to) for file in epic_list]
         self._done[self._directory()] = to
         return self._batch(sources, None)
 
     def update_enriched_files(self) -> BatchResult:
-        """Enrich again what was enriched before, or else ``json_dir``; see :meth:`enrich_all_epics`."""
+        """Enrich the same epics again as before, or else those of ``json_dir``. See :meth:`enrich_all_epics`."""
         total: BatchResult = {"success": True, "total": 0, "written": [], "unchanged": 0, "warnings": [], "errors": []}
         for files, to in list(self._done.items()) or [(self._directory(), self._output(self._directory()))]:
             one = self.enrich_all_epics(files, to)
@@ -206,7 +208,7 @@ class JSONEnrichmentEngine:
         """Calculate with a :class:`~epicvc.data_base_strategy.DataBaseCalculator`, or an application's own calculator.
 
         Raises:
-            UsageError: it is neither.
+            UsageError: the object is neither.
         """
         planner = getattr(calculator, "planner", None)
         if not isinstance(planner, Planner):
@@ -218,7 +220,7 @@ class JSONEnrichmentEngine:
     # Validating
 
     def validate_enrichment(self, file: PathLike) -> Validation:
-        """Whether an epic's enriched file has the original epic and what a recomputation gives.
+        """Check that an epic's enriched file has the original epic and the results of a recomputation.
 
         Args:
             file: the author's file.
@@ -230,7 +232,10 @@ class JSONEnrichmentEngine:
         return _validation(self._faults([source], prefixed=False))
 
     def validate_all_enrichments(self) -> Validation:
-        """The same of every epic; errors begin with the file."""
+        """Check the enriched files of all epics, as :meth:`validate_enrichment` does.
+
+        Each error begins with the file.
+        """
         pairs = list(self._done.items()) or [(self._directory(), self._output(self._directory()))]
         errors: list[str] = []
         for files, to in pairs:
@@ -240,7 +245,7 @@ class JSONEnrichmentEngine:
         return _validation(errors)
 
     def get_calculation_accuracy(self) -> AccuracyReport:
-        """How many planned dates equal the actual ones, wherever the database has both.
+        """Compare planned dates with actual ones, wherever the database has both.
 
         Returns:
             A dict with ``accuracy_percentage`` (100 where there is nothing to compare), ``checked`` and
@@ -280,7 +285,7 @@ class JSONEnrichmentEngine:
         return DEFAULT_INCLUDE, DEFAULT_EXCLUDE
 
     def _source(self, file: PathLike, to: Path) -> Source:
-        """An author's file by its name: in ``json_dir``, else from the current directory."""
+        """Find an author's file by its name: in ``json_dir``, else from the current directory."""
         files, name = self._directory().absolute(), Path(file)
         inside = files / name
         if inside.is_relative_to(files) and ".." not in name.parts and (inside.exists() or not name.exists()):
@@ -308,7 +313,7 @@ class JSONEnrichmentEngine:
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[Reader, Layout] | None]:
-        """A read transaction of the database; ``None`` where there is no database."""
+        """Open a read transaction of the database; yield ``None`` where there is no database."""
         backend = open_backend(locate(self.db_path, Path.cwd()), ignore=frozenset())
         try:
             if not backend.exists():

@@ -1,6 +1,6 @@
-"""Safe SQL from Python: the promised builder, over the statements that the engine itself is made of.
+"""Safe SQL from Python: the public builder, over the statements that the engine itself uses.
 
-Nothing is composed here; see :mod:`epicvc.database.query`.
+The module composes no SQL: :mod:`epicvc.database.query` does.
 """
 
 from __future__ import annotations
@@ -27,13 +27,14 @@ class SafeQueryBuilder:
     """Builds statements whose values are bound and whose identifiers are quoted, and runs them.
 
     Each of :meth:`select`, :meth:`insert`, :meth:`update` and :meth:`delete` begins a statement of its own, so that one
-    builder serves many. A statement is immutable: each of its methods gives a new one, and ``build()`` its SQL.
+    builder serves many statements. A statement is immutable: each of its methods returns a new one, and ``build()`` its
+    SQL.
 
     Args:
-        db_path: a SQLite file. Without it, and without a connection, the database of the epic repo here, else
-            ``framework.db`` in the current directory; opened by :meth:`execute`.
-        connection: an open DB-API connection; its transactions stay the caller's.
-        dialect: ``sqlite`` or ``postgresql``; by default what the connection speaks.
+        db_path: a SQLite file, which :meth:`execute` opens. If neither a file nor a connection is given, it is the
+            database of the epic repo here, else ``framework.db`` in the current directory.
+        connection: an open DB-API connection. The caller begins and ends its transactions.
+        dialect: ``sqlite`` or ``postgresql``; by default that of the connection.
 
     Raises:
         InvalidQuery: the dialect is neither.
@@ -53,34 +54,34 @@ class SafeQueryBuilder:
         """Begin a ``SELECT``.
 
         Args:
-            columns: ``"e.name, t.title"`` or one by one; none for all. One plain word is the table, unless
-                ``from_table`` names another.
+            columns: the columns, as ``"e.name, t.title"`` or one by one; none for all. A single plain word is the
+                table, unless ``from_table`` names another.
         """
         return Select(self._dialect, columns=columns)
 
     def insert(self, table: str) -> Insert:
-        """Begin an ``INSERT``; ``values`` says what."""
+        """Begin an ``INSERT``. Its ``values`` gives the row."""
         return Insert(self._dialect, target=_target(table))
 
     def update(self, table: str) -> Update:
-        """Begin an ``UPDATE``; ``set`` says what, ``where`` which rows."""
+        """Begin an ``UPDATE``. Its ``set`` gives the values, ``where`` the rows."""
         return Update(self._dialect, target=_target(table))
 
     def delete(self, table: str) -> Delete:
-        """Begin a ``DELETE``; ``where`` says which rows."""
+        """Begin a ``DELETE``. Its ``where`` gives the rows."""
         return Delete(self._dialect, target=_target(table))
 
     def execute(self, query: Query | Statement) -> list[dict[str, Any]] | int:
         """Run a statement.
 
-        On a connection of its own the change is committed; on the caller's it is the caller's to commit.
+        On a connection that the builder opens, the change is committed. On the caller's connection, the caller commits.
 
         Returns:
-            The rows of a query, each by column; else how many rows changed.
+            The rows of a query, each by column, or else the number of changed rows.
 
         Raises:
             InvalidQuery: the statement is not complete.
-            EpicvcError: the database refuses it, is locked or cannot be opened.
+            EpicvcError: the database refuses the statement, is locked or cannot be opened.
         """
         built = query.build() if isinstance(query, Statement) else query
         with self._open() as connection:
@@ -122,7 +123,7 @@ def _dialect(name: str | None, connection: Any) -> Dialect:
 
 
 def _found() -> str:
-    """The database of the epic repo here, else the customary file."""
+    """Return the database of the epic repo here, else the customary file."""
     from epicvc.errors import NotFound
 
     try:

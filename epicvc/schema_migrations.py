@@ -1,6 +1,6 @@
-"""Schema migrations from Python: the promised names, over the same engine as ``epicvc migrate``.
+"""Schema migrations from Python: the public names, over the same engine as ``epicvc migrate``.
 
-Nothing here prints, and nothing is decided here: values become the promised dicts.
+The module prints nothing and decides nothing: it turns values into the public dicts.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ __all__ = ["Migration", "MigrationConnection", "MigrationRunner"]
 
 Migration = _Migration
 MigrationConnection = LentConnection
-"""What the functions of a migration are called with."""
+"""The connection that the functions of a migration are called with."""
 
 
 class MigrationStatus(TypedDict):
-    """What :meth:`MigrationRunner.get_migration_status` gives; versions as they are written in the files."""
+    """The applied and pending migrations of a database. Versions are as the files have them."""
 
     applied_count: int
     pending_count: int
@@ -36,14 +36,14 @@ class MigrationStatus(TypedDict):
 
 
 class Validation(TypedDict):
-    """The result of a validation; ``errors`` are sentences."""
+    """The result of a validation. ``errors`` are sentences."""
 
     valid: bool
     errors: list[str]
 
 
 class DependencyCheck(TypedDict):
-    """Dependencies that cannot be met; sentences."""
+    """The dependencies that cannot be met, as sentences."""
 
     conflicts: list[str]
 
@@ -51,19 +51,19 @@ class DependencyCheck(TypedDict):
 class MigrationRunner:
     """Runs the migrations of a database.
 
-    Where the database is that of an epic repo, a checkpoint is taken before each run and the run can be undone.
+    If the database is that of an epic repo, a checkpoint is made before each run, and the run can be undone.
 
     Args:
-        db_path: path or URL of the database; one that does not exist is made by the first migration.
-        migrations_dir: where the migrations are. Not given: ``migrations`` in the repo, else beside the database, else
-            those that epicvc comes with.
-        migrations: others beside the files, in one order with them. They may call functions, which are never loaded
-            from anywhere: whoever applies such a migration, or takes it back, gives it.
+        db_path: the path or URL of the database. If it does not exist, the first migration makes it.
+        migrations_dir: the directory of the migrations; by default ``migrations`` in the repo, else beside the
+            database, else the built-in ones.
+        migrations: further migrations, in one order with the files. They may call functions. Functions are never loaded
+            from anywhere: a program that applies such a migration, or takes it back, has to give it.
 
-    Every method raises a subclass of :class:`epicvc.EpicvcError`: ``InvalidMigration`` for a problem with the
-    files, ``MigrationFailed`` for a statement that the database refused (with ``where``, ``line``, ``number``,
-    ``statement`` and ``reason``), ``NoMigrationHistory`` for a database with tables and no record, ``NotFound`` for a
-    version that is not there.
+    Every method raises a subclass of :class:`epicvc.EpicvcError`: ``InvalidMigration`` for a problem with the files,
+    ``MigrationFailed`` for a statement that the database refused (with ``where``, ``line``, ``number``, ``statement``
+    and ``reason``), ``NoMigrationHistory`` for a database with tables and no record, ``NotFound`` for a version that
+    does not exist.
     """
 
     def __init__(
@@ -85,25 +85,25 @@ class MigrationRunner:
         """Apply all pending migrations, in order.
 
         Returns:
-            The versions that were applied; none where nothing was pending.
+            The applied versions; none where nothing was pending.
         """
         with self._migrator("migrate up") as migrator:
             return [migration.version for migration in migrator.up().steps]
 
     def apply_migration(self, file_or_version: str) -> list[str]:
-        """Apply one migration and those pending before it: order is never skipped.
+        """Apply one migration and the pending ones before it. No migration is ever skipped.
 
         Args:
             file_or_version: ``002``, ``002_enhance_framework_epics`` or the file's name.
 
         Returns:
-            The versions that were applied; none where it was applied already.
+            The applied versions; none where the migration was applied already.
         """
         with self._migrator("migrate up") as migrator:
             return [migration.version for migration in migrator.up(Path(file_or_version).name).steps]
 
     def get_migration_status(self) -> MigrationStatus:
-        """Which migrations were applied, and which are pending."""
+        """Return the applied and the pending migrations."""
         with self._migrator() as migrator:
             status = migrator.status()
         applied = [record.version for record in status.history.records]
@@ -117,11 +117,11 @@ class MigrationRunner:
         }
 
     def get_current_version(self) -> str | None:
-        """The newest applied version; ``None`` where there is none."""
+        """Return the newest applied version; ``None`` where there is none."""
         return self.get_migration_status()["current_version"]
 
     def get_pending_migrations(self) -> list[Migration]:
-        """The migrations that were not applied yet, in order."""
+        """Return the migrations that are not applied yet, in order."""
         with self._migrator() as migrator:
             return list(migrator.status().pending)
 
@@ -134,7 +134,7 @@ class MigrationRunner:
         return self.rollback_migrations(1)
 
     def rollback_to_version(self, version: str) -> list[str]:
-        """Take back every migration behind a version, which stays applied.
+        """Take back every migration after a version. The version itself stays applied.
 
         Returns:
             The versions that were taken back, newest first.
@@ -143,7 +143,7 @@ class MigrationRunner:
             return [migration.version for migration in migrator.down(to=version).steps]
 
     def rollback_migrations(self, count: int) -> list[str]:
-        """Take back the newest migrations; more than were applied takes back all.
+        """Take back the newest migrations; if there are fewer, all of them.
 
         Returns:
             The versions that were taken back, newest first.
@@ -152,10 +152,11 @@ class MigrationRunner:
             return [migration.version for migration in migrator.down(count=count, at_most=True).steps]
 
     def baseline(self, version: str | None = None) -> list[str]:
-        """Adopt a database that has its schema already, after comparing it with what the migrations make.
+        """Adopt a database that has its schema already, after comparing the schema with that of the migrations.
 
         Args:
-            version: the last migration whose result is there; not given: the newest of which anything is there.
+            version: the last migration whose result the database has; by default the newest of whose result it has any
+                part.
 
         Returns:
             The versions that count as applied from now on.
@@ -164,9 +165,9 @@ class MigrationRunner:
             return [migration.version for migration in migrator.baseline(version).steps]
 
     def validate_migrations(self) -> Validation:
-        """Whether the files make sense by themselves, and agree with what was applied.
+        """Check that the files make sense by themselves, and agree with the applied migrations.
 
-        A missing rollback is an error here: the migration could be applied, and not be taken back.
+        A missing rollback is an error here: the migration could be applied, but not be taken back.
         """
         with self._migrator() as migrator:
             findings = migrator.status().findings
@@ -174,13 +175,13 @@ class MigrationRunner:
         return {"valid": not errors, "errors": errors}
 
     def validate_schema_integrity(self) -> Validation:
-        """Whether the database has what its applied migrations make, and each foreign key a table."""
+        """Check that the database has the results of its applied migrations, and each foreign key its table."""
         with self._migrator() as migrator:
             errors = migrator.integrity()
         return {"valid": not errors, "errors": errors}
 
     def check_dependencies(self) -> DependencyCheck:
-        """Dependencies on what does not exist, in a circle, or on what comes later."""
+        """Find dependencies that are missing, circular, or on a later migration."""
         with self._migrator() as migrator:
             return {"conflicts": [problem.message for problem in migrator.status().findings.dependencies]}
 
