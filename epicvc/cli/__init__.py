@@ -1,1 +1,1 @@
-"""The command line: one file per command group, one table from error to exit code, one place that prints."""
+"""The command line: one file for each group of commands, one table from errors to exit codes, one place that prints."""

@@ -1,7 +1,8 @@
-"""The report of a bug: a file under ``.epicvc/crashes/`` that can be sent to somebody without a look at the plans.
+"""The report of a bug: a file under ``.epicvc/crashes/`` that a user can send to others without revealing plans.
 
-It says where the program was and which versions it has. The texts of errors are left out, and of the command line all
-that may be a value or a secret. Nothing is written where there is no store that the user knows as theirs.
+It has the place of the bug in the program, and the versions. The texts of errors are left out, and so are all words of
+the command line that may be a value or a secret. Nothing is written where there is no store that is known to be the
+user's.
 """
 
 from __future__ import annotations
@@ -20,38 +21,38 @@ from epicvc.base.escape import printable
 
 DIRECTORY: Final = "crashes"
 KEPT: Final = 10
-"""How many reports stay; the oldest go."""
+"""The number of reports that are kept; the oldest are removed."""
 
 MAX_CHARACTERS: Final = 100_000
-"""Of a traceback; it is cut in the middle."""
+"""The most characters of a traceback. A longer one is cut in the middle."""
 
 _NAME: Final = re.compile(r"\d{8}T\d{12}Z-\d+\.txt")
 _NOTE: Final = re.compile(r"in operation [0-9a-f]{32}, [a-z -]{1,40}")
 _HIDDEN: Final = "…"
 _TEXTS: Final = ("-m", "--message")
-"""Options that are followed by what somebody wrote."""
+"""The options that are followed by a text of the user."""
 
 
 def save_report(error: BaseException, words: Sequence[str], environment: dict[str, str]) -> str | None:
     """Write the report of a bug.
 
     Args:
-        error: what was raised.
+        error: the exception.
         words: the command line.
         environment: environment variables.
 
     Returns:
-        The file; ``None`` where there is no store of the user's, or nothing can be written.
+        The path of the file; ``None`` where there is no store of the user's, or nothing can be written.
     """
     try:
         root = _trusted_root(words, environment)
         return None if root is None else _save(root, report_of(error, words, root))
-    except Exception:  # noqa: BLE001  # whatever is wrong here, the bug itself is to be told
+    except Exception:  # noqa: BLE001  # an error here must not hide the bug itself
         return None
 
 
 def report_of(error: BaseException, words: Sequence[str], root: Path) -> str:
-    """The text of a report."""
+    """Return the text of a report."""
     when = datetime.now(UTC).isoformat(timespec="seconds")
     parts = [
         f"epicvc ended with an internal error at {when}.",
@@ -67,7 +68,7 @@ def report_of(error: BaseException, words: Sequence[str], root: Path) -> str:
 
 
 def shown_words(words: Sequence[str]) -> Iterator[str]:
-    """A command line without what may be a secret or a value: messages, texts, URLs, what stands behind ``=``."""
+    """Yield a command line without possible secrets and values: messages, texts, URLs, and all that follows ``=``."""
     hides = False
     for word in words:
         if hides or not word.isprintable() or " " in word or len(word) > 100:
@@ -100,7 +101,7 @@ def _versions() -> list[str]:
 
 
 def _operations(root: Path) -> list[str]:
-    """What the store knows of the operation that was under way, and of the last one."""
+    """Return what the store has of the operation that was under way, and of the last one."""
     from epicvc.errors import EpicvcError
     from epicvc.repo.home.place import PRIVATE, STORE
     from epicvc.store.store import Store
@@ -129,7 +130,7 @@ def _traceback(error: BaseException) -> Iterator[str]:
 
 
 def _chain(found: traceback.TracebackException) -> Iterator[str]:
-    """An exception with what led to it, the first one first, without their texts."""
+    """Yield an exception with those that led to it, the first one first, without their texts."""
     before = found.__cause__ or (None if found.__suppress_context__ else found.__context__)
     if before is not None:
         yield from _chain(before)
@@ -146,7 +147,7 @@ def _chain(found: traceback.TracebackException) -> Iterator[str]:
 
 
 def _type_of(found: traceback.TracebackException) -> str:
-    if sys.version_info >= (3, 13):  # where asking for the type itself warns
+    if sys.version_info >= (3, 13):  # newer Python warns where the type itself is asked for
         return found.exc_type_str
     kind = found.exc_type
     return (
@@ -155,7 +156,7 @@ def _type_of(found: traceback.TracebackException) -> str:
 
 
 def _trusted_root(words: Sequence[str], environment: dict[str, str]) -> Path | None:
-    """The repo that the command is about, if its store is on the user's list and leads nowhere else."""
+    """Return the repo that the command is about, if its store is on the user's list and leads nowhere else."""
     from epicvc.repo.home.place import oddity, root_above
     from epicvc.repo.home.trust import LISTED, standing_of
 
@@ -169,7 +170,7 @@ def _trusted_root(words: Sequence[str], environment: dict[str, str]) -> Path | N
 
 
 def _directory(words: Sequence[str]) -> Path:
-    """Where the command runs, as ``-C`` says."""
+    """Return the directory in which the command runs, according to ``-C``."""
     found = Path()
     for word, after in zip(words, [*words[1:], ""], strict=True):
         if word == "-C":
@@ -180,7 +181,7 @@ def _directory(words: Sequence[str]) -> Path:
 
 
 def _save(root: Path, text: str) -> str:
-    """Write a report into the store's directory. No link is followed on the way there."""
+    """Write a report into the store's directory. No link on the way there is followed."""
     from epicvc.repo.home.place import PRIVATE
 
     follow = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -1,6 +1,7 @@
-"""The edge: where errors become exit codes and messages. The only place that catches everything.
+"""The edge: turns errors into exit codes and messages. It is the only place that catches everything.
 
-Every command passes here, those that have to start fast too: what only a failure needs is imported when one happened.
+Every command passes through here, also those that have to start fast. So modules that only a failure needs are imported
+after one has happened.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 from epicvc.base.limits import FILE_SIZE
 from epicvc.cli import stdio
 
-TYPE_CHECKING = False  # not typing's, which takes 2 ms to import
+TYPE_CHECKING = False  # not that of typing, which takes 2 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -21,24 +22,24 @@ if TYPE_CHECKING:
 DONE, USAGE, UNAVAILABLE, BUG, INTERRUPTED = 0, 2, 6, 70, 130
 
 _COMPLETION = "_EPICVC_COMPLETE"
-"""The variable by which a shell asks the command line library how a line could go on."""
+"""The variable with which a shell asks the command line library for completions of a line."""
 
 
 _PIPES = ("/dev/null", "/dev/stdin", "/dev/fd/", "/proc/self/fd/")
-"""What git and shells put in a file's place; for any other device or FIFO nobody waits."""
+"""The paths that git and shells put in a file's place. Any other device or FIFO is not waited for."""
 
 
-class Interrupted(Exception):  # the command line library answers KeyboardInterrupt by itself, without a word
-    """The person at the keyboard stopped the command."""
+class Interrupted(Exception):  # not KeyboardInterrupt, which the command line library answers itself and silently
+    """Raised where the person at the keyboard stopped the command."""
 
 
 def guarded(run: Callable[[], int], words: Sequence[str], *, as_json: bool) -> int:
-    """Run a command and turn whatever it raises into an exit code and one short message.
+    """Run a command and turn any exception into an exit code and one short message.
 
     Args:
         run: the command.
         words: its command line.
-        as_json: failures are told to a program.
+        as_json: whether failures are reported to a program.
     """
     try:
         code = stdio.listening(run)
@@ -49,7 +50,7 @@ def guarded(run: Callable[[], int], words: Sequence[str], *, as_json: bool) -> i
         code, problem = DONE, error
     except Exception as error:  # noqa: BLE001  # the edge: a bug must end in a message and exit code 70
         stdio.deafen()
-        if stdio.pressed.once:  # something on the way made another error of it
+        if stdio.pressed.once:  # something on the way turned the interrupt into another error
             return _interrupted(as_json=as_json)
         problem = stdio.flush() if isinstance(error, OSError) else None
         if problem is None:
@@ -60,11 +61,13 @@ def guarded(run: Callable[[], int], words: Sequence[str], *, as_json: bool) -> i
 
 
 def unwritten(problem: OSError, code: int) -> int:
-    """What a command ends with whose output could not be written; its work is done all the same.
+    """Return the exit code of a command whose output could not be written.
+
+    The command's work is done all the same.
 
     Args:
-        problem: why.
-        code: what it would have ended with.
+        problem: the error of the output.
+        code: the exit code that the command had otherwise.
     """
     stdio.give_up_output()
     if isinstance(problem, BrokenPipeError):
@@ -101,31 +104,34 @@ def _failed(error: Exception, words: Sequence[str], *, as_json: bool) -> int:
 
 
 def _speaks_utf8() -> bool:
-    """Whether JSON may be written as it is; anywhere else it is written in ASCII, which says the same."""
+    """Return whether JSON may be written as it is.
+
+    To other streams it is written in ASCII, which has the same meaning.
+    """
     return (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
 
 
 def json_text(value: object, *, ascii_only: bool = False) -> str:
-    """One JSON value on one line, with nothing in it that could steer a terminal or mislead the eye."""
+    """Return a JSON value on one line, without characters that could steer a terminal or mislead the eye."""
     import json
 
     text = json.dumps(value, ensure_ascii=ascii_only, default=str)
-    if not text.isprintable():  # inside texts an escape says the same
+    if not text.isprintable():  # inside a text an escape has the same meaning
         text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
     return text + "\n"
 
 
 def write_json(value: object) -> None:
-    """One JSON value on stdout."""
+    """Write one JSON value to stdout."""
     sys.stdout.write(json_text(value, ascii_only=not _speaks_utf8()))
 
 
 def read_bytes(path: str) -> bytes:
-    """A file that the command line names.
+    """Read a file that the command line names.
 
     Raises:
-        NotFound: there is none.
-        FileUnavailable: the system does not let us, or it has more bytes than any file that is read.
+        NotFound: the file does not exist.
+        FileUnavailable: the file cannot be read, or has more bytes than any file may have.
     """
     try:
         with open(path, "rb", opener=None if path.startswith(_PIPES) else _regular) as file:
@@ -152,9 +158,9 @@ def _regular(path: str, flags: int) -> int:
 
 
 def write_bytes(data: bytes) -> None:
-    """Bytes on stdout, as they are."""
+    """Write bytes to stdout as they are."""
     buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:  # a stand-in that takes text alone
+    if buffer is None:  # a stand-in for stdout that takes text only
         sys.stdout.write(data.decode(errors="backslashreplace"))
         return
     sys.stdout.flush()
@@ -166,7 +172,7 @@ def write_bytes(data: bytes) -> None:
 
 
 def report(kind: str, message: str, hint: str | None, code: int, *, as_json: bool) -> None:
-    """Say what went wrong: for people on stderr, for programs on stdout."""
+    """Report an error: to people on stderr, to programs on stdout."""
     from epicvc.ui.text import printable
 
     if as_json:
@@ -183,15 +189,15 @@ def report(kind: str, message: str, hint: str | None, code: int, *, as_json: boo
 
 
 def speak_safely() -> None:
-    """Escape what the terminal's encoding cannot say, instead of stopping in the middle of a line."""
+    """Escape characters that the terminal's encoding lacks, instead of stopping in the middle of a line."""
     for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)  # not every stand-in for a stream has it
+        reconfigure = getattr(stream, "reconfigure", None)  # a stand-in for a stream may lack the method
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
 
 
 def _misused(error: Exception, *, as_json: bool) -> int:
-    """Say what is wrong with a command line, in the form of every other error."""
+    """Report a mistake in a command line, in the form of every other error."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "epicvc"
     text = " ".join(error.format_message().split()).removesuffix(".")  # type: ignore[attr-defined]
@@ -238,7 +244,7 @@ def _run_beside(look: EarlyLook | None, arguments: Sequence[str], *, as_json: bo
     try:
         result = command_line()(args=list(arguments), prog_name="epicvc", standalone_mode=False)
     except ClickException as error:
-        if not arguments:  # who asks for nothing is told what there is
+        if not arguments:  # without arguments the help is shown
             error.show()  # type: ignore[attr-defined]
             return USAGE
         return _misused(error, as_json=as_json)

@@ -1,7 +1,7 @@
 """The commands that have to start fast, in the form in which git and prompts call them, and those that begin early.
 
-Found by looking at the words, before the command line library is imported, which takes five times as long as the
-interpreter. Every other form of them, ``--help`` included, goes the ordinary way and ends in the same functions.
+They are recognised by their words, before the command line library is imported, which takes five times as long as the
+interpreter. Every other form of them, ``--help`` included, takes the ordinary way and ends in the same functions.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ LOOKING = ("status", "diff")
 
 
 def fast_command(words: list[str]) -> Command | None:
-    """The command that these words ask for, if it is one of these; what it works with is imported when it is called."""
+    """Return the command that these words ask for, if it is one of the fast ones.
+
+    The modules that it works with are imported when it is called.
+    """
     match words:
         case ["status", "--porcelain"]:
             return _status
@@ -39,14 +42,14 @@ def fast_command(words: list[str]) -> Command | None:
 
 
 def early_look(words: Sequence[str]) -> EarlyLook | None:
-    """Begin to look at the files for a command that needs that, while its line is read and the rest is imported.
+    """Begin to look at the files for a command that needs them, while its line is read and modules are imported.
 
     Args:
         words: the command line.
 
     Returns:
-        ``None`` where it begins with something else than one of :data:`LOOKING`, ``-C`` before it apart, and where
-        :func:`epicvc.repo.files.earlylook.begin` gives none.
+        ``None`` where the first word, apart from ``-C``, is not one of :data:`LOOKING`, and where
+        :func:`epicvc.repo.files.earlylook.begin` returns ``None``.
     """
     directory, at = "", 0
     while words[at : at + 1] == ["-C"]:
@@ -60,7 +63,10 @@ def early_look(words: Sequence[str]) -> EarlyLook | None:
 
 
 def _are_versions(files: list[str]) -> bool:
-    """Whether these are git's ``%O %A %B %L %P``; the path is a name of the user's and may look like a flag."""
+    """Return whether these are git's ``%O %A %B %L %P``.
+
+    The path is a name that the user gave, and may look like a flag.
+    """
     return len(files) == 5 and not any(file.startswith("-") for file in files[:4])
 
 

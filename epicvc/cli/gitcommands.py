@@ -1,7 +1,8 @@
-"""What git starts: ``textconv``, ``merge-driver`` and ``hook``. One implementation for both ways to get here.
+"""The commands that git starts: ``textconv``, ``merge-driver`` and ``hook``.
 
-git starts them for every file or commit, so that :mod:`epicvc.cli.fast` calls these functions before the command line
-library is imported; :mod:`epicvc.cli.commands.git` calls them for flags and help. Each imports only what it needs.
+git starts them for every file or commit. So :mod:`epicvc.cli.fast` calls these functions before the command line
+library is imported; :mod:`epicvc.cli.commands.git` calls the same functions for flags and help. Each function imports
+only the modules that it needs.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ def textconv(path: str) -> int:
 def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
     """Merge three temporary files of git into ``ours``.
 
-    Any exit code from 1 to 128 makes git leave ``path`` in conflict, with the three versions in its index and what is
-    in ``ours`` in the work tree. Codes above abort the whole merge, which one bad file is no reason for.
+    Any exit code from 1 to 128 makes git leave ``path`` in conflict, with the three versions in its index and the
+    content of ``ours`` in the work tree. A higher code would abort the whole merge, for which one bad file is no
+    reason.
     """
     from epicvc.base.lean import import_msgspec
 
@@ -54,7 +56,7 @@ def merge_driver(base: str, ours: str, theirs: str, path: str) -> int:
 
 
 def merge_ancestors(base: str, ours: str, theirs: str) -> int:
-    """Merge three temporary files of git into ``ours`` where these are versions in merge bases."""
+    """Merge three temporary files of git into ``ours``, where they are versions in merge bases."""
     from epicvc.base.lean import import_msgspec
 
     import_msgspec()
@@ -66,7 +68,7 @@ def merge_ancestors(base: str, ours: str, theirs: str) -> int:
 
 
 def hook() -> int:
-    """Check the epics that are staged: one line a finding."""
+    """Check the staged epics, and write one line for each finding."""
     from epicvc.gitlink.git import Git
     from epicvc.gitlink.hook import check_staged
 
@@ -75,14 +77,14 @@ def hook() -> int:
 
 
 def say_findings(findings: Sequence[CheckFinding], *, quiet: bool = False) -> int:
-    """One line a finding, as compilers write them; gives the exit code."""
+    """Write one line for each finding, as compilers do. Return the exit code."""
     if not findings:
         return 0
     from epicvc.ui.text import count, printable
 
     for path, line, column, message in findings:
         sys.stdout.write(f"{printable(path)}:{line}:{column}: {printable(message)}\n")
-    sys.stdout.flush()  # git sends both to one place
+    sys.stdout.flush()  # git sends both streams to one place
     if not quiet:
         files = count(len({finding.path for finding in findings}), "staged file")
         sys.stderr.write(f"epicvc: {count(len(findings), 'finding')} in {files}; correct and `git add` what is wrong\n")
@@ -97,8 +99,9 @@ def _replace(path: str, before: bytes, data: bytes) -> None:
     from epicvc.base.fileio import atomic_write
     from epicvc.repo.home.ways import followed
 
-    followed(Path(path), Path())  # git's own files lie at the top; what somebody types may not
-    atomic_write(Path(path), data, durable=False)  # git reads it at once and removes it
+    # only checked: git's own files lie at the top, but a path that a user types may lead through a link
+    followed(Path(path), Path())
+    atomic_write(Path(path), data, durable=False)  # not durable: git reads the file at once and removes it
 
 
 def _say_conflicts(path: str, conflicts: Sequence[tuple[str, Conflict]]) -> None:

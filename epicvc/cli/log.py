@@ -1,7 +1,7 @@
-"""The log of one command: where it goes, what of it, and how its lines look.
+"""The log of one command: its destinations, levels and the form of its lines.
 
-On stderr: what ``-v``, ``-vv`` or ``EPICVC_LOG`` ask for. In a file: what ``--log-file`` asks for, which has values of
-plans only where ``-vv`` is written beside it.
+``-v``, ``-vv`` and ``EPICVC_LOG`` ask for a log on stderr. ``--log-file`` asks for one in a file, which has values of
+plans only together with ``-vv``.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ def logged(name: str, settings: CommandSettings | None = None) -> Iterator[None]
     """Log a command from its beginning to its end.
 
     Args:
-        name: its words.
-        settings: what the common flags say; ``None`` where a command takes none.
+        name: the command's words.
+        settings: the settings from the common flags; ``None`` for a command that takes none.
 
     Raises:
         UsageError: ``EPICVC_LOG`` names no level.
@@ -62,7 +62,7 @@ def logged(name: str, settings: CommandSettings | None = None) -> Iterator[None]
 
 
 def logging_run(name: str, run: Callable[[], int]) -> Callable[[], int]:
-    """A command that takes no common flags, logged as ``EPICVC_LOG`` says."""
+    """Return a function that runs a command without common flags, logged as ``EPICVC_LOG`` asks for."""
 
     def logging_it() -> int:
         with logged(name):
@@ -109,7 +109,10 @@ def _level_of_stderr(settings: CommandSettings | None) -> int | None:
 
 
 def _opened(path: Path) -> int:
-    """The file, made for its owner alone. A link is not followed: in a clone it could lead anywhere."""
+    """Open the file, which is made for its owner alone.
+
+    A link is not followed: in a clone it could lead anywhere.
+    """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, 0o600)
@@ -130,16 +133,16 @@ class _Lines(logging.Handler):
         self.setFormatter(_Line())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; one that cannot be written is no failure of the command."""
+        """Write a record. One that cannot be written is no failure of the command."""
         with suppress(OSError, ValueError):
             sys.stderr.write(self.format(record) + "\n")
 
 
 class _FileLines(_Lines):
-    """Writes one line a record to the end of a file, each whole: several processes may write to one.
+    """Writes one line a record to the end of a file. Each line is written whole, since several processes may write.
 
     Raises:
-        FileUnavailable: it cannot be opened.
+        FileUnavailable: the file cannot be opened.
     """
 
     def __init__(self, level: int, path: Path) -> None:
@@ -149,7 +152,7 @@ class _FileLines(_Lines):
         super().__init__(level)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record; that it cannot be written is said once."""
+        """Write a record. The first failure to do so is reported, and later ones are not."""
         if self._descriptor is None or self._failed:
             return
         try:
@@ -167,7 +170,7 @@ class _FileLines(_Lines):
 
 
 class _Line(logging.Formatter):
-    """``2025-08-17T10:00:00.123Z 4711 INFO epicvc.sync what happened``."""
+    """Formats a record as ``2025-08-17T10:00:00.123Z 4711 INFO epicvc.sync what happened``."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -177,5 +180,5 @@ class _Line(logging.Formatter):
         super().__init__("%(asctime)s %(process)d %(levelname)s %(name)s %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, whoever made the record."""
+        """Return a record as one line, with unprintable characters escaped."""
         return printable(super().format(record))

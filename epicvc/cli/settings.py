@@ -1,4 +1,4 @@
-"""What the common flags of a command amount to, and the run of a command."""
+"""The settings of a command, made of the common flags, and the run of a command."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ LEVEL = "EPICVC_LOG"
 
 _COLORS = ("auto", "always", "never")
 _NO_RUN = ("dry_run", "porcelain")
-"""Parameters of calls that are not recorded: they only try, or are made at every prompt."""
+"""The parameters of calls that are not recorded: they only try something, or are made at every prompt."""
 
 
 class CommandSettings:
-    """What the common flags say.
+    """The settings of a command, from the common flags.
 
     Attributes:
-        directory: where the command runs (``-C``).
+        directory: the directory that the command runs in (``-C``).
         database: the database to use instead of the configured one (``--db``).
-        json: machine output.
-        quiet: no messages.
-        verbose: more detail, and a log on stderr.
-        debug: the log has all details, values included.
+        json: whether the output is for machines.
+        quiet: whether messages are left out.
+        verbose: whether there is more detail, and a log on stderr.
+        debug: whether the log has all details, values included.
         log_file: the file that gets the log.
         color: ``auto``, ``always`` or ``never``.
-        bars: progress that is being drawn; it goes before anything else is.
+        bars: the progress bars on the screen. They are removed before anything else is drawn.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class CommandSettings:
         self.bars: list[ProgressBar] = []
 
     def with_flags(self, flags: Mapping[str, Any]) -> CommandSettings:
-        """The same with the flags that are set in a command's or group's parameters, behind those before it.
+        """Return these settings with the flags of a command or group added. Later flags win.
 
         Raises:
             UsageError: a flag has a value that it does not take.
@@ -78,10 +78,10 @@ class CommandSettings:
         return found
 
     def repo(self, *, history: bool = False) -> Repo:
-        """The repo that the command is about.
+        """Open the repo that the command is about.
 
         Args:
-            history: see :meth:`epicvc.repo.repository.Repo.open`.
+            history: as for :meth:`epicvc.repo.repository.Repo.open`.
         """
         from epicvc.repo.repository import Repo
 
@@ -91,7 +91,7 @@ class CommandSettings:
         return repo
 
     def start(self) -> Path:
-        """The directory in which the command runs."""
+        """Return the directory in which the command runs."""
         from epicvc.errors import NotFound
 
         try:
@@ -103,24 +103,24 @@ class CommandSettings:
         return found
 
     def located_database(self) -> str | None:
-        """``--db`` with a relative path made absolute, since it is meant from where the user stands.
+        """Return ``--db``, with a path made absolute from the directory in which the command runs.
 
         Raises:
-            UsageError: a directory is there.
+            UsageError: the path is that of a directory.
         """
         return None if self.database is None else self.located(self.database, "--db")
 
     def located(self, database: str, flag: str) -> str:
-        """The same for the value of another flag."""
+        """Return the value of any flag that names a database, as :meth:`located_database` does."""
         if ":" in database.split("/", 1)[0]:
             return database
         path = self.start() / database
-        if os.path.isdir(path):  # noqa: PTH112  # where a name is too long, Path.is_dir raises
+        if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
             raise UsageError(f"{flag}: {database} is a directory, and no database", hint="name the file in it")
         return str(path)
 
     def console(self, *, stderr: bool = False) -> Console:
-        """Where to draw."""
+        """Make the console to draw on."""
         from epicvc.ui.terminal import make_console
 
         if not stderr:
@@ -132,7 +132,7 @@ class CommandSettings:
             self.bars.pop().close()
 
     def say(self, message: str) -> None:
-        """A message for the person at the terminal."""
+        """Write a message for the person at the terminal."""
         from epicvc.ui.text import printable
 
         if not self.quiet and not self.json:
@@ -140,7 +140,10 @@ class CommandSettings:
             sys.stderr.write(printable(message) + "\n")
 
     def ask(self, question: str, *, default: bool = True) -> bool:
-        """Ask the person at the terminal; without one the answer is no, without a word it is the default."""
+        """Ask the person at the terminal.
+
+        Where there is none, the answer is no. An empty answer is the default.
+        """
         from epicvc.ui.text import printable
 
         if self.quiet or self.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -152,20 +155,20 @@ class CommandSettings:
         return answer.strip().lower() in ("y", "yes", *([""] if default else [])) and answer != ""
 
     def emit(self, value: dict[str, Any]) -> None:
-        """Machine output: one JSON value on stdout."""
+        """Write machine output: one JSON value on stdout."""
         write_json(value)
 
 
 class Context:
-    """One run of a command: what the common flags say, and what is to be closed when it ends.
+    """One run of a command: its settings, and the things to close when it ends.
 
     Args:
-        settings: what the common flags say.
+        settings: the settings from the common flags.
         early_look: a look at the files that was begun before.
-        name: the command's words, as ``backup create``.
+        name: the command's words, such as ``backup create``.
 
     Attributes:
-        recording: what is noted of the run, for ``epicvc stats``; ``None`` where nothing is.
+        recording: the record of the run for ``epicvc stats``; ``None`` where the run is not recorded.
     """
 
     def __init__(self, settings: CommandSettings, early_look: EarlyLook | None = None, name: str = "") -> None:
@@ -176,11 +179,11 @@ class Context:
         self._ending = ExitStack()
 
     def run(self, command: Callable[..., int], values: Mapping[str, Any]) -> int:
-        """Run the command; gives its exit code.
+        """Run the command, and return its exit code.
 
         Args:
-            command: its function.
-            values: its own parameters.
+            command: the command's function.
+            values: the values of its own parameters.
         """
         if any(values.get(name) for name in _NO_RUN):
             self._name = ""
@@ -193,7 +196,7 @@ class Context:
         """Have the run recorded, if it is one of :data:`epicvc.cli.line.table.RECORDED`.
 
         Args:
-            private: the private directory of the repo that it is about; ``None`` where it is about none.
+            private: the private directory of the repo that the run is about; ``None`` where it is about none.
         """
         from epicvc.cli.line.table import RECORDED
 
@@ -203,18 +206,18 @@ class Context:
             self.recording = self._ending.enter_context(recorded(private, self._name))
 
     def counted(self, counts: Callable[[], Counts]) -> None:
-        """Note what the run counted, where it is recorded."""
+        """Note the counts of the run, if it is recorded."""
         if self.recording is not None:
             self.recording.counts = counts()
 
     def call_on_close(self, close: Callable[[], None]) -> None:
-        """Call something when the command ends, however it does; the last comes first."""
+        """Call a function when the command ends, also by an error. The last function is called first."""
         self._ending.callback(close)
 
     def __enter__(self) -> Self:
         settings = self.settings
         if settings.verbose or settings.log_file or LEVEL in os.environ:
-            from epicvc.cli.log import logged  # with the library that logs
+            from epicvc.cli.log import logged  # imported here, since it imports logging
 
             self._ending.enter_context(logged(self._name, settings))
         return self
@@ -226,17 +229,17 @@ class Context:
 
 
 def settings_of(context: Context) -> CommandSettings:
-    """The settings of the running command."""
+    """Return the settings of the running command."""
     return context.settings
 
 
 def repo_of(context: Context, *, history: bool = False, recorded: bool = True) -> Repo:
-    """The repo of the running command, closed when the command ends.
+    """Open the repo of the running command. It is closed when the command ends.
 
     Args:
         context: the running command.
-        history: it reads nothing but history.
-        recorded: it is one of those calls of the command that are recorded.
+        history: whether the command reads nothing but history.
+        recorded: whether this call of the command is one that is recorded.
     """
     settings = settings_of(context)
     repo = settings.repo(history=history)
@@ -244,7 +247,7 @@ def repo_of(context: Context, *, history: bool = False, recorded: bool = True) -
     context.call_on_close(repo.close)
     if recorded and repo.is_adopted:
         context.record(repo.config.private)
-    logs = settings.verbose or LEVEL in os.environ  # each line would tear the bar
+    logs = settings.verbose or LEVEL in os.environ  # a line of the log would tear the bar
     if sys.stderr.isatty() and not settings.quiet and not settings.json and not logs:
         from epicvc.ui.progress import ProgressBar
 
@@ -256,7 +259,7 @@ def repo_of(context: Context, *, history: bool = False, recorded: bool = True) -
 
 
 def complete_refs(incomplete: str) -> list[str]:
-    """Branches, tags and checkpoints, for shell completion."""
+    """Return branches, tags and checkpoints, for shell completion."""
 
     def names() -> list[str]:
         repo = CommandSettings().repo()
@@ -266,7 +269,7 @@ def complete_refs(incomplete: str) -> list[str]:
 
 
 def complete_epics(incomplete: str) -> list[str]:
-    """Epics, for shell completion."""
+    """Return epics, for shell completion."""
 
     def names() -> list[str]:
         repo = CommandSettings().repo()
@@ -285,5 +288,5 @@ def _completions(names: Callable[[], list[str]], incomplete: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The process's environment."""
+    """Return the process's environment."""
     return dict(os.environ)

@@ -1,7 +1,8 @@
-"""The standard streams and Ctrl-C, from the first instruction to the last.
+"""The standard streams and Ctrl-C, from the first instruction of the program to the last.
 
-A stream may be closed, as under cron, or full; somebody may press Ctrl-C while modules are imported. None of that may
-end in a traceback, in an exit code that means something else, or in a database that gets a closed stream's number.
+A stream may be closed, as under cron, or full, and somebody may press Ctrl-C while modules are imported. None of that
+may end in a traceback, in an exit code with another meaning, or in a database file that gets the number of a closed
+stream.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import _signal  # type: ignore[import-not-found]  # `signal` imports enum, 2 ms,
 import os
 import sys
 
-TYPE_CHECKING = False  # not typing's, which takes 2 ms to import
+TYPE_CHECKING = False  # not that of typing, which takes 2 ms to import
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
 _INTERRUPT = {_signal.SIGINT, _signal.SIGALRM}
 _IMPORTING = "<frozen importlib"
 _SOON = 0.02
-"""Seconds after which Ctrl-C is heard that came in the middle of an import."""
+"""The seconds after which a Ctrl-C is tried again that came in the middle of an import."""
 
 
 class _Stream:
-    """A standard stream, with a say in what becomes of its errors."""
+    """A standard stream that handles its own errors."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write."""
+        """Write a text."""
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -37,36 +38,38 @@ class _Stream:
         return len(text)
 
     def flush(self) -> None:
-        """Flush."""
+        """Flush the stream."""
         try:
             self._stream.flush()
         except OSError as error:
             self.failed(error)
 
     def failed(self, error: OSError) -> None:
-        """Deal with an error. Here: messages that cannot be said are not said, and the exit code of the work stands."""
+        """Ignore an error: a message that cannot be written is lost, and the exit code of the work stands."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
 class _Output(_Stream):
-    """stdout: what cannot be written is what the command failed of, whatever else it says."""
+    """stdout. An error of it is the failure of the command, whatever else goes wrong."""
 
     lost: OSError | None = None
 
     def failed(self, error: OSError) -> None:
-        """Remember that it was stdout, since the error does not tell."""
+        """Remember that the error came from stdout, since the error itself does not tell, and raise it."""
         self.lost = error
         raise error
 
 
 class _Pressed:
-    """Whether Ctrl-C was pressed: what catches everything may have caught the exception on its way.
+    """The state of Ctrl-C.
+
+    The exception alone does not tell whether it was pressed: code that catches everything may have caught it.
 
     Attributes:
-        once: it was.
-        held: it is held back but for what :func:`listening` does: :func:`begin` was called in this process.
+        once: whether it was pressed.
+        held: whether :func:`begin` was called in this process, so that Ctrl-C is held back except in :func:`listening`.
     """
 
     def __init__(self) -> None:
@@ -74,7 +77,7 @@ class _Pressed:
         self.held = False
 
     def note(self, _number: int, frame: FrameType | None) -> None:
-        """Stop what is done; but not an import, since a library in C that asked for it may not survive that."""
+        """Stop the running code, but not an import: a library in C that asked for the import may not survive that."""
         self.once = True
         while frame is not None:
             if frame.f_code.co_filename.startswith(_IMPORTING):
@@ -88,7 +91,7 @@ pressed = _Pressed()
 
 
 def begin() -> None:
-    """Open what is closed, and hold Ctrl-C back until :func:`listening`."""
+    """Open closed streams, and hold Ctrl-C back until :func:`listening`."""
     _signal.pthread_sigmask(_signal.SIG_BLOCK, _INTERRUPT)
     pressed.held = True
     if sys.stdin is None or sys.stdout is None or sys.stderr is None:
@@ -97,12 +100,13 @@ def begin() -> None:
 
 
 def listening(run: Callable[[], int]) -> int:
-    """Do something that Ctrl-C may stop.
+    """Run a function that Ctrl-C may stop.
 
     Raises:
-        KeyboardInterrupt: it was pressed.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
-    if pressed.held and _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:  # as who started us may want it
+    # the program that started us may want Ctrl-C ignored
+    if pressed.held and _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:
         _signal.signal(_signal.SIGINT, pressed.note)
         _signal.signal(_signal.SIGALRM, pressed.note)
         _signal.pthread_sigmask(_signal.SIG_UNBLOCK, _INTERRUPT)
@@ -110,13 +114,13 @@ def listening(run: Callable[[], int]) -> int:
 
 
 def deafen() -> None:
-    """Hold Ctrl-C back from now on: what is left is to say what came of it, and to end."""
+    """Hold Ctrl-C back from now on: all that is left is to report the outcome, and to end."""
     if pressed.held:
         _signal.pthread_sigmask(_signal.SIG_BLOCK, _INTERRUPT)
 
 
 def flush() -> OSError | None:
-    """Bring everything to stdout; gives why that cannot be done, now or earlier."""
+    """Flush stdout. Return the error that prevents it, now or earlier, or ``None``."""
     lost: OSError | None = getattr(sys.stdout, "lost", None)
     if lost is None:
         try:
@@ -127,7 +131,7 @@ def flush() -> OSError | None:
 
 
 def lose(error: OSError) -> None:
-    """Note an error of the bytes below stdout, and raise it."""
+    """Note an error of the byte stream below stdout, and raise it."""
     failed = getattr(sys.stdout, "failed", None)
     if failed is not None:
         failed(error)
@@ -135,15 +139,15 @@ def lose(error: OSError) -> None:
 
 
 def give_up_output() -> None:
-    """Let the interpreter end without another word on what cannot be written."""
+    """Discard the rest of stdout, so that the interpreter ends without a further message about it."""
     try:  # noqa: SIM105  (contextlib takes longer to import than --version may take)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError:  # a stand-in has no number
+    except OSError:  # a stand-in for stdout has no descriptor
         pass
 
 
 def _open_closed() -> None:
-    """Put the null device where a stream is closed, so that no other file gets its number."""
+    """Open the null device in the place of closed streams, so that no other file gets their numbers."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)

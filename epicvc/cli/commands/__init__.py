@@ -1,1 +1,1 @@
-"""The commands. Each parses, calls one service, renders what it returns, and gives an exit code."""
+"""The commands. Each one parses, calls one action, renders the result, and returns an exit code."""

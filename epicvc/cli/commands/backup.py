@@ -1,4 +1,4 @@
-"""``backup``: states kept apart from all branches, here and in another place."""
+"""``backup``: states that are kept apart from all branches, here and in another place."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def forget(
 
 
 def _backups(context: Context, source: Path | None, stack: ExitStack) -> Backups:
-    """The backups that a command is about: those of the repo, or those in a directory, for which none is needed."""
+    """Return the backups that a command is about: those of the repo, or those in a directory, which needs no repo."""
     from epicvc.actions.backup.bundles import BundleDirectory
     from epicvc.actions.backup.place import Backups, open_backups
     from epicvc.errors import NotFound
@@ -223,10 +223,10 @@ def _backups(context: Context, source: Path | None, stack: ExitStack) -> Backups
 
 
 def _percent(text: str | None) -> int | None:
-    """A part in percent.
+    """Return a part in percent.
 
     Raises:
-        UsageError: the text is none from 1% to 100%.
+        UsageError: the text is no part from 1% to 100%.
     """
     from epicvc.errors import UsageError
 

@@ -1,4 +1,4 @@
-"""``clean``: orphans, old records, unused space; copies and common faults of files; what can be made again."""
+"""``clean``: orphans, old records and unused space; copies and common faults of files; files that can be made again."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """``textconv``, ``merge-driver``, ``hook``, and ``git install``, ``git uninstall``, ``git doctor``.
 
-What git starts comes here only with unusual words: :mod:`epicvc.cli.fast` answers the usual ones.
+Commands that git starts come here only with unusual words: :mod:`epicvc.cli.fast` answers the usual ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``merge-file``: needs no repo, and imports nothing of one."""
+"""``merge-file``. It needs no repo, and imports nothing that reads one."""
 
 from __future__ import annotations
 
@@ -57,7 +57,10 @@ def merge_file(
 
 
 def _replace(path: Path, start: Path, data: bytes) -> None:
-    """Replace what a path leads to, through symlinks as git does, unless a clone's lead out of it."""
+    """Replace the file that a path leads to.
+
+    Symlinks are followed as git does, unless one that a clone may have brought leads out of it.
+    """
     from epicvc.base.fileio import atomic_write
     from epicvc.repo.home.ways import followed
 

@@ -88,7 +88,7 @@ def _finishes(
     abort: bool,
     proceed: bool,
 ) -> bool:
-    """``--abort`` and ``--continue``; whether it was one of them.
+    """Carry out ``--abort`` or ``--continue``. Return whether one of them was given.
 
     Raises:
         UsageError: not exactly one of a revision and these two is given.

@@ -45,7 +45,7 @@ def stats(context: Context, since: Since = None, command: Commands = None, no_qu
     if not no_quality:
         try:
             quality = data_quality(repo)
-        except EpicvcError as error:  # the figures of runs are asked for most of all where something is wrong
+        except EpicvcError as error:  # the figures of runs are needed most where something is wrong
             warnings.append(f"the data cannot be measured: {error.message}")
     if settings.json:
         from epicvc.cli.output import metrics
@@ -93,7 +93,7 @@ def report(context: Context, since: ReportSince = None, markdown: Markdown = Fal
     else:
         page = to_markdown(found)
         if path is None:
-            settings.console()  # takes progress away
+            settings.console()  # removes the progress bar
             sys.stdout.write(page)
             return 0
     write_report(repo, path, page)
@@ -102,10 +102,10 @@ def report(context: Context, since: ReportSince = None, markdown: Markdown = Fal
 
 
 def _known(names: Sequence[str]) -> list[str]:
-    """The names, each once.
+    """Return the names, each once.
 
     Raises:
-        UsageError: runs of a command are not recorded, or there is no such command.
+        UsageError: a command does not exist, or its runs are not recorded.
     """
     from epicvc.cli.line.table import RECORDED
     from epicvc.errors import UsageError

@@ -138,7 +138,7 @@ def _forget(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
 
 
 def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
-    """List the conflicts for a script, or ask a person."""
+    """List the conflicts for a script, or ask the person at the terminal."""
     from epicvc.actions.resolve import resolving
     from epicvc.actions.shared.questions import ResolveReport, questions_of
     from epicvc.actions.shared.session import finish_interrupted
@@ -149,7 +149,7 @@ def _ask(context: Context, labels: Sequence[Label], *, dry_run: bool) -> int:
     asks = sys.stdin.isatty() and sys.stdout.isatty()
     repo = repo_of(context, recorded=not settings.json)
     if not settings.json:
-        finish_interrupted(repo)  # halves of two states have conflicts of their own, or none
+        finish_interrupted(repo)  # a half applied state has conflicts of its own, or lacks some
     dispute = resolving.open_dispute(repo)
     conflicts = dispute.conflicts()
     for label in labels:
@@ -184,7 +184,7 @@ def _converse(
     settings, variables = settings_of(context), environment()
     drafts = Drafts(repo.config.private, others)
     colour = settings.color == "always" or (settings.color == "auto" and not variables.get("NO_COLOR"))
-    settings.console()  # takes progress away
+    settings.console()  # removes the progress bar
     outcome = Asking(dispute, drafts, Memory(repo), variables, colour=colour).ask(conflicts)
     if outcome.end is ResolverEnd.APPLY:
         report = resolving.apply(repo, dispute, outcome.chosen)

@@ -175,7 +175,7 @@ def rollback(context: Context, revision: Revision, dry_run: DryRun = False) -> i
 
 
 def tell_arrival(context: Context, arrival: Arrival, command: str, *, dry_run: bool) -> int:
-    """Say where a command has led."""
+    """Report the state that a command has reached."""
     from epicvc.ui.text import count
 
     settings = settings_of(context)
@@ -198,7 +198,7 @@ def tell_arrival(context: Context, arrival: Arrival, command: str, *, dry_run: b
 
 
 def tell_stranded(context: Context, stranded: Iterable[Stranded]) -> None:
-    """Say which triggers were not brought back."""
+    """Report the triggers that were not brought back."""
     for one in stranded:
         settings_of(context).say(
             f"  left out: trigger {one.trigger} of {one.table}, for there is no table {one.missing}"

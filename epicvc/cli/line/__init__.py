@@ -1,1 +1,1 @@
-"""The reading of command lines: declarations, the plain reader, the library's, help."""
+"""Reads command lines: declarations, the plain reader, the library's reader, help."""

@@ -1,6 +1,7 @@
-"""The command line as the library reads it: whatever is not plain, help, mistakes and completion.
+"""The command line as the library reads it: lines that are not plain, help, mistakes and completion.
 
-Made of :mod:`epicvc.cli.line.table` and of what the commands declare. A command is built when somebody asks for it.
+It is made of :mod:`epicvc.cli.line.table` and of the declarations of the commands. A command is built when it is asked
+for.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from epicvc.cli.settings import CommandSettings, Context
 from epicvc.errors import UsageError
 
 ClickException: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-"""The base of the command line library's own errors (it vendors its parser, so that there is no public name)."""
+"""The base of the command line library's own errors. The library vendors its parser, so there is no public name."""
 
 _EPILOG = """Daily use: edit files, let the application write, then epicvc sync.
 
@@ -34,7 +35,7 @@ Labels: 5, 5:name, 5:tasks/5.1a/title, @table/key/column.
 
 
 def common_options() -> list[Any]:
-    """The common flags, fresh for one command."""
+    """Make the common flags for one command. Each command needs objects of its own."""
     return [_common_option(parameter, parameter.declared) for parameter in COMMON]
 
 
@@ -63,7 +64,7 @@ class Command(LaidCommand):
         self.params.extend(common_options())
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it with the flags merged."""
+        """Run the command with the flags merged."""
         _merge(ctx)
         try:
             return super().invoke(ctx)
@@ -79,13 +80,13 @@ class Group(LaidGroup):
         self.params.extend(common_options())
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it with the flags merged."""
+        """Run the group with the flags merged."""
         _merge(ctx)
         return super().invoke(ctx)
 
 
 def command_line() -> Any:
-    """The whole command line."""
+    """Build the whole command line."""
     app = typer.Typer(
         name="epicvc",
         cls=Group,
@@ -134,7 +135,7 @@ def _build(entry: str | Family, name: str) -> Any:
 
 
 def _typed(command: Callable[..., int]) -> Callable[..., int]:
-    """A command's function with the signature that the library reads."""
+    """Return a command's function with the signature that the library reads."""
 
     def call(context: typer.Context, **values: Any) -> int:
         for parameter in parameters_of(command):
@@ -160,7 +161,7 @@ def _typed(command: Callable[..., int]) -> Callable[..., int]:
 
 
 def _declaration(declared: Any) -> Any:
-    # paths are looked at by the commands, from the directory of -C
+    # not checked by the library: the commands read paths, relative to the directory of -C
     if isinstance(declared, Option):
         return typer.Option(
             *declared.names, help=declared.help, metavar=declared.metavar, min=declared.min, readable=False

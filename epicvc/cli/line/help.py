@@ -1,8 +1,8 @@
-"""What ``--help`` says, laid out in plain text, and commands that are built only when somebody asks for them.
+"""Lays out ``--help`` in plain text, and builds commands only when they are asked for.
 
-Drawing help with rich takes longer than all the rest of a short command, and building forty commands longer than to
-run one. So sections are written by the command line library's own formatter, headings bold on a terminal, and a
-group knows its commands' names and first words without making them.
+Drawing help with rich takes longer than all the rest of a short command, and building forty commands takes longer than
+running one. So the command line library's own formatter writes the sections, with bold headings on a terminal, and a
+group knows its commands' names and first sentences without building them.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _SECTIONS: Final = ("Arguments", "Options", COMMON_SECTION)
 
 
 def _bold(text: str) -> str:
-    """Bold where help goes to a terminal; the library takes it out elsewhere."""
+    """Return a text in bold. The library removes the style where help does not go to a terminal."""
     return text if os.environ.get("NO_COLOR") else typer.style(text, bold=True)
 
 
 class _Laid:
-    """Lays out a command's help; mixed into commands and groups."""
+    """A mixin for commands and groups that lays out their help."""
 
     def format_usage(self, ctx: Any, formatter: Any) -> None:
-        """How it is called."""
+        """Write the usage line."""
         pieces = " ".join(self.collect_usage_pieces(ctx))  # type: ignore[attr-defined]
         formatter.write_usage(ctx.command_path, pieces, prefix=f"{_bold('Usage')}: ")
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Arguments, the command's own flags, the common ones."""
+        """Write the arguments, the command's own flags, and the common flags."""
         sections: dict[str, list[tuple[str, str]]] = {name: [] for name in _SECTIONS}
         for param in self.get_params(ctx):  # type: ignore[attr-defined]
             record = param.get_help_record(ctx)
@@ -58,29 +58,32 @@ def _write_section(formatter: Any, name: str, records: list[tuple[str, str]]) ->
 
 
 class LaidCommand(_Laid, TyperCommand):
-    """A command with that help. Its epilog is examples, one a line."""
+    """A command with this layout of help. Its epilog has examples, one a line."""
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Examples line by line."""
+        """Write the examples line by line."""
         examples = (self.epilog or "").splitlines()
         formatter.write(f"\n{_bold('Examples' if examples[1:] else 'Example')}:\n")
         formatter.write("".join(f"  {example}\n" for example in examples))
 
 
 class LaidGroup(_Laid, TyperGroup):
-    """A group with that help, which does not build its commands to list them. Its epilog stands as it is."""
+    """A group with this layout of help, which lists its commands without building them.
+
+    Its epilog is written as it is.
+    """
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names, in the order in which a newcomer meets them."""
+        """Return the names, in the order in which a newcomer meets them."""
         return list(self.commands)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """The group's own flags, then its commands."""
+        """Write the group's own flags, then its commands."""
         super().format_options(ctx, formatter)
         _write_section(formatter, "Commands", [(name, self._summary(name)) for name in self.commands])
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Text as it is."""
+        """Write the epilog as it is."""
         formatter.write(f"\n{self.epilog}" if self.epilog else "")
 
     def _summary(self, name: str) -> str:
@@ -89,17 +92,17 @@ class LaidGroup(_Laid, TyperGroup):
 
 
 def _first_words(text: str | None) -> str:
-    """The first paragraph on one line."""
+    """Return the first paragraph of a text, on one line."""
     return " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
 
 
 class Commands(Mapping[str, Any]):
-    """Name -> command, built when it is first asked for.
+    """The commands by name, each built when it is first asked for.
 
     Args:
-        names: in their order.
-        build: makes a command.
-        summary: what a command does, without building it.
+        names: the names, in their order.
+        build: builds a command.
+        summary: returns the description of a command without building it.
     """
 
     def __init__(self, names: Iterable[str], build: Callable[[str], Any], summary: Callable[[str], str]) -> None:
@@ -108,7 +111,7 @@ class Commands(Mapping[str, Any]):
         self._summary = summary
 
     def summary(self, name: str) -> str:
-        """What a command does, in one sentence, without building it."""
+        """Return the description of a command in one sentence, without building the command."""
         return _first_words(self._summary(name))
 
     def __getitem__(self, name: str) -> Any:

@@ -1,8 +1,8 @@
-"""How a command declares its parameters: in the command line library's manner, without importing it.
+"""Declares the parameters of commands, in the command line library's manner but without importing it.
 
 A command is a function whose parameters are annotated ``Annotated[TYPE, Option(...)]`` or ``Annotated[TYPE,
-Argument(...)]``. From that :mod:`epicvc.cli.line.plain` reads plain command lines itself, and
-:mod:`epicvc.cli.line.app` makes what the library needs for all others, for help and for completion.
+Argument(...)]``. With these declarations :mod:`epicvc.cli.line.plain` reads plain command lines itself, and
+:mod:`epicvc.cli.line.app` makes the objects that the library needs for all other lines, for help and for completion.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
 Complete = Callable[[str], list[str]]
-"""What could follow an incomplete word."""
+"""Returns the possible completions of an incomplete word."""
 
 F = TypeVar("F", bound=Callable[..., int])
 
@@ -21,10 +21,10 @@ class Option:
     """A flag, or an option with a value.
 
     Args:
-        names: as they are written, dashes included.
-        help: what it does.
-        metavar: what its value is called; flags have none.
-        min: the least number.
+        names: its names, with their dashes.
+        help: its description.
+        metavar: the name of its value in help; ``None`` for a flag.
+        min: the least number that it takes.
     """
 
     def __init__(self, *names: str, help: str, metavar: str | None = None, min: int | None = None) -> None:  # noqa: A002  # the library's words
@@ -35,12 +35,12 @@ class Option:
 
 
 class Argument:
-    """A word with a place instead of a name.
+    """A word that has a place instead of a name.
 
     Args:
-        metavar: what it is called; several words where the type is a list.
-        help: what it is.
-        autocompletion: what could be meant.
+        metavar: its name in help. It takes several words where its type is a list.
+        help: its description.
+        autocompletion: returns the completions of an incomplete word.
     """
 
     def __init__(self, *, metavar: str, help: str, autocompletion: Complete | None = None) -> None:  # noqa: A002  # the library's words
@@ -53,15 +53,16 @@ class Parameter:
     """One parameter of a command.
 
     Args:
-        name: in the function.
-        annotation: its type: ``bool``, ``int``, ``str``, ``Path`` or a list of them, or ``None``.
-        declared: how it is written.
-        default: its value where it is not written.
-        required: it must be written.
+        name: its name in the function.
+        annotation: its type: ``bool``, ``int``, ``str``, ``Path``, or a list of one of these, with or without ``|
+            None``.
+        declared: its form on the command line.
+        default: its value where the command line lacks it.
+        required: whether the command line must have it.
 
     Attributes:
-        type: of one value.
-        many: several values make a list.
+        type: the type of one value.
+        many: whether several values make a list.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Parameter:
 
 
 def parameters_of(command: Callable[..., int]) -> list[Parameter]:
-    """What a command's function takes beside the context, in order."""
+    """Return the parameters of a command's function, without the context, in order."""
     hints = get_type_hints(command, include_extras=True)
     code: Any = command.__code__
     names = code.co_varnames[1 : code.co_argcount]
@@ -115,7 +116,7 @@ _EXAMPLES: Final[dict[Callable[..., int], tuple[str, ...]]] = {}
 
 
 def examples(*lines: str) -> Callable[[F], F]:
-    """Give a command the examples that its help ends with."""
+    """Give a command the examples that end its help."""
 
     def note(command: F) -> F:
         _EXAMPLES[command] = lines
@@ -125,5 +126,5 @@ def examples(*lines: str) -> Callable[[F], F]:
 
 
 def examples_of(command: Callable[..., int]) -> tuple[str, ...]:
-    """The examples of a command."""
+    """Return the examples of a command."""
     return _EXAMPLES.get(command, ())

@@ -1,8 +1,8 @@
-"""Reads a command line that is plain, without the command line library.
+"""Reads plain command lines without the command line library.
 
 Importing the library takes as long as all the rest of a short command. Most command lines need little of it: known
-commands and flags, written out, with values that are what they should be. Whatever else is written, ``--help`` and
-every mistake included, is left to the library, which reads the whole line anew: here is no second wording of an error.
+commands and flags, written in full, with valid values. Every other line, ``--help`` and all mistakes included, is left
+to the library, which reads it from the start. So no error has a second wording here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from epicvc.cli.settings import CommandSettings, Context
 if TYPE_CHECKING:
     from epicvc.files.scan.early import EarlyLook
 
-_LONGEST: Final = 18  # digits of a number: what is longer may need care
+_LONGEST: Final = 18  # the most digits of a number: a longer one is left to the library
 
 Values = dict[str, Any]
 
@@ -42,7 +42,7 @@ class Call:
         self.values = values
 
     def run(self, early_look: EarlyLook | None = None) -> int:
-        """Run it; gives its exit code.
+        """Run the command, and return its exit code.
 
         Args:
             early_look: a look at the files that was begun before.
@@ -54,16 +54,16 @@ class Call:
         for flags in self.flags:
             settings = settings.with_flags(flags)
         with Context(settings, early_look, self.name) as context:
-            import_msgspec()  # every command needs it
+            import_msgspec()  # every command needs msgspec
             return context.run(self.command, self.values)
 
 
 class _Doubt(Exception):
-    """This is for the library."""
+    """Raised where a line has to be left to the library."""
 
 
 def read_plainly(words: Sequence[str]) -> Call | None:
-    """The call that a command line makes, or ``None`` where it is not plain."""
+    """Return the call that a command line makes, or ``None`` where the line is not plain."""
     try:
         return _read(iter(words))
     except _Doubt:
@@ -93,7 +93,7 @@ def _read(words: Iterator[str]) -> Call:
 
 
 def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:
-    """Options by each of their names."""
+    """Return options by each of their names."""
     options = ((parameter, parameter.declared) for parameter in parameters)
     return {name: parameter for parameter, option in options if isinstance(option, Option) for name in option.names}
 
@@ -104,7 +104,7 @@ _FLAGS: Final = _by_name(COMMON)
 def _split(
     words: Iterator[str], options: Mapping[str, Parameter], *, until_word: bool = False
 ) -> tuple[Values, list[str]]:
-    """The values of options by their parameters' names, and the other words (or the first one)."""
+    """Return the values of options by their parameters' names, and the other words (or the first of them)."""
     given: Values = {}
     rest: list[str] = []
     for word in words:
@@ -128,12 +128,12 @@ def _split(
 
 
 def _is_flag(word: str) -> bool:
-    """Whether a word can be no value; a lone dash is one, as in ``switch -``."""
+    """Return whether a word can only be a flag. A lone dash is a value, as in ``switch -``."""
     return word.startswith("-") and word != "-"
 
 
 def _placed(parameters: Iterable[Parameter], words: Sequence[str]) -> Values:
-    """The values of arguments by their parameters' names."""
+    """Return the values of arguments by their parameters' names."""
     given: Values = {}
     left = iter(words)
     for parameter in parameters:
@@ -147,7 +147,7 @@ def _placed(parameters: Iterable[Parameter], words: Sequence[str]) -> Values:
 
 
 def _value(parameter: Parameter, word: str) -> object:
-    """What a word means as a value of a parameter."""
+    """Return a word as a value of a parameter."""
     if not word or _is_flag(word):
         raise _Doubt  # a flag in the place of a value, or a value that looks like one
     if parameter.type is Path:

@@ -1,4 +1,4 @@
-"""Which commands there are, in the order in which a newcomer meets them, and where they are.
+"""The table of all commands, in the order in which a newcomer meets them, with their modules.
 
 A module of commands is imported when one of its commands is asked for.
 """
@@ -11,11 +11,11 @@ from typing import Final, TypeAlias
 
 
 class Family:
-    """Commands behind a common word.
+    """Commands that begin with a common word.
 
     Args:
-        help: what they are about.
-        commands: by name.
+        help: the description of the family.
+        commands: the commands by name.
     """
 
     def __init__(self, help: str, commands: Table) -> None:  # noqa: A002  # the library's word
@@ -24,7 +24,7 @@ class Family:
 
 
 Table: TypeAlias = "Mapping[str, str | Family]"
-"""A command's name -> its module below ``epicvc.cli.commands``, where its function has the same name."""
+"""The module of each command below ``epicvc.cli.commands``. The command's function has the same name as the command."""
 
 
 def _in(module: str, *names: str) -> dict[str, str]:
@@ -63,7 +63,7 @@ EPICVC: Final = Family(
         **_in("git", "hook", "merge-driver", "textconv"),
     },
 )
-"""The whole program."""
+"""All commands of the program."""
 
 RECORDED: Final = frozenset(
     {
@@ -75,10 +75,10 @@ RECORDED: Final = frozenset(
         *("clean db", "clean files", "clean cache"),
     }
 )
-"""The commands whose runs are kept for ``epicvc stats``: those that bring plans somewhere, or look all of them over."""
+"""The commands whose runs are kept for ``epicvc stats``: those that move plans or examine all of them."""
 
 
 def function_of(module: str, name: str) -> Callable[..., int]:
-    """The function of a command."""
+    """Return the function of a command."""
     found: Callable[..., int] = getattr(import_module(f"epicvc.cli.commands.{module}"), name.replace("-", "_"))
     return found

@@ -36,7 +36,7 @@ def _backup(backup: Backup) -> Shape:
 
 
 def created(made: Made) -> Shape:
-    """``epicvc.backup/1``."""
+    """Return the shape ``epicvc.backup/1``."""
     backup = made.backup
     return {
         "format": "epicvc.backup/1",
@@ -52,12 +52,12 @@ def created(made: Made) -> Shape:
 
 
 def listed(backups: Iterable[Backup]) -> Shape:
-    """``epicvc.backups/1``: oldest first."""
+    """Return the shape ``epicvc.backups/1``, with the oldest backup first."""
     return {"format": "epicvc.backups/1", "backups": [_backup(backup) for backup in backups]}
 
 
 def verified(proofs: Iterable[tuple[Backup, BackupProof]]) -> Shape:
-    """``epicvc.verify/1``."""
+    """Return the shape ``epicvc.verify/1``."""
     return {
         "format": "epicvc.verify/1",
         "backups": [
@@ -75,7 +75,7 @@ def verified(proofs: Iterable[tuple[Backup, BackupProof]]) -> Shape:
 
 
 def restored(done: Restored) -> Shape:
-    """``epicvc.recovery/1``."""
+    """Return the shape ``epicvc.recovery/1``."""
     return {
         "format": "epicvc.recovery/1",
         "id": done.backup.id.hex(),
@@ -89,7 +89,7 @@ def restored(done: Restored) -> Shape:
 
 
 def forgotten(decisions: Iterable[ForgetDecision], *, dry_run: bool) -> Shape:
-    """``epicvc.forget/1``: what stays has reasons."""
+    """Return the shape ``epicvc.forget/1``, with the reasons for each backup that stays."""
     found = [(_backup(decision.backup), decision.reasons) for decision in decisions]
     return {
         "format": "epicvc.forget/1",

@@ -1,4 +1,4 @@
-"""Machine output of the commands for epics under git; see :mod:`epicvc.cli.output.machine`."""
+"""Machine output of the commands for epics under git. See :mod:`epicvc.cli.output.machine`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Shape = dict[str, Any]
 
 
 def staged(report: CheckReport | None) -> Shape:
-    """``epicvc.hook/1``."""
+    """Return the shape ``epicvc.hook/1``."""
     return {
         "format": "epicvc.hook/1",
         "checked": report.checked if report else 0,
@@ -22,5 +22,5 @@ def staged(report: CheckReport | None) -> Shape:
 
 
 def parts(lines: Iterable[Line]) -> Shape:
-    """``epicvc.git/1``."""
+    """Return the shape ``epicvc.git/1``."""
     return {"format": "epicvc.git/1", "parts": [line._asdict() for line in lines]}

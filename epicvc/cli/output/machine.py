@@ -1,4 +1,4 @@
-"""Machine output: the shapes that scripts rely on (design, "The command line"), each with its version."""
+"""Machine output: the shapes that scripts rely on, each with its version. ``docs/machine-output.md`` describes them."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ Shape = dict[str, Any]
 
 
 def errors(found: Sequence[Unreadable]) -> list[Shape]:
-    """What cannot be read, as a member of other answers."""
+    """Return what cannot be read of either side, as a member of other shapes."""
     if not found:
         return []
-    from epicvc.repo.held import label_of  # hardly anything ever is
+    from epicvc.repo.held import label_of  # imported here, since hardly ever anything is unreadable
 
     return [
         {
@@ -63,7 +63,7 @@ def _hex(oid: ObjectId | None) -> str | None:
 
 
 def status(found: Status) -> Shape:
-    """``epicvc.status/1``."""
+    """Return the shape ``epicvc.status/1``."""
     merging = found.merging
     waiting: Shape = {}
     if merging:
@@ -114,7 +114,7 @@ def _changes(comparison: Comparison) -> list[Shape]:
 
 
 def diff(comparison: Comparison) -> Shape:
-    """``epicvc.diff/1``."""
+    """Return the shape ``epicvc.diff/1``."""
     return {
         "format": "epicvc.diff/1",
         "from": comparison.before,
@@ -137,12 +137,12 @@ def _commit(found: Commit, names: dict[str, list[str]]) -> Shape:
 
 
 def log(commits: Iterable[Commit], names: dict[str, list[str]]) -> Shape:
-    """``epicvc.log/1``."""
+    """Return the shape ``epicvc.log/1``."""
     return {"format": "epicvc.log/1", "commits": [_commit(found, names) for found in commits]}
 
 
 def show(found: Commit, names: dict[str, list[str]], comparison: Comparison) -> Shape:
-    """``epicvc.show/1``: a commit as in the log, with its changes as in a diff."""
+    """Return the shape ``epicvc.show/1``: a commit as in the log, with its changes as in a diff."""
     return {"format": "epicvc.show/1", **_commit(found, names), "changes": _changes(comparison)}
 
 
@@ -156,7 +156,7 @@ def _conflict(conflict: Conflict, ours: str, theirs: str) -> Shape:
 
 
 def sync(report: SyncReport) -> Shape:
-    """``epicvc.sync/1``."""
+    """Return the shape ``epicvc.sync/1``."""
     return {
         "format": "epicvc.sync/1",
         "commit": _hex(report.commit),
@@ -173,7 +173,7 @@ def sync(report: SyncReport) -> Shape:
 
 
 def resolve(report: ResolveReport) -> Shape:
-    """``epicvc.merge/1``."""
+    """Return the shape ``epicvc.merge/1``."""
     return {
         "format": "epicvc.merge/1",
         "commit": _hex(report.commit),
@@ -184,7 +184,7 @@ def resolve(report: ResolveReport) -> Shape:
 
 
 def questions(found: Iterable[Question]) -> Shape:
-    """``epicvc.merge/1`` before anything is settled: what a script needs to know to answer."""
+    """Return the shape ``epicvc.merge/1`` before anything is settled, with the facts that a script needs to answer."""
     return {
         "format": "epicvc.merge/1",
         "commit": None,
@@ -217,12 +217,12 @@ def _origin(origin: Origin | None) -> Shape | None:
 
 
 def forgotten(labels: Iterable[Label]) -> Shape:
-    """``epicvc.forgotten/1``."""
+    """Return the shape ``epicvc.forgotten/1``."""
     return {"format": "epicvc.forgotten/1", "labels": [str(label) for label in labels]}
 
 
 def blame(label: str, found: Iterable[Blamed]) -> Shape:
-    """``epicvc.blame/1``."""
+    """Return the shape ``epicvc.blame/1``."""
     return {
         "format": "epicvc.blame/1",
         "label": label,
@@ -231,7 +231,7 @@ def blame(label: str, found: Iterable[Blamed]) -> Shape:
 
 
 def merge(report: MergeReport) -> Shape:
-    """``epicvc.merge/1``, with what only a merge of branches has."""
+    """Return the shape ``epicvc.merge/1``, with the members that only a merge of branches has."""
     return {
         "format": "epicvc.merge/1",
         "commit": _hex(report.commit),
@@ -253,7 +253,7 @@ def _decided(decided: Iterable[tuple[Conflict, Chosen]]) -> list[Shape]:
 
 
 def file_merge(merged: FileMerge, ours: bytes) -> Shape:
-    """``epicvc.merge/1`` of three files."""
+    """Return the shape ``epicvc.merge/1`` for three files."""
     from epicvc.base.jsonio import parse
     from epicvc.model.diff import diff as differences
     from epicvc.model.labels import Label
@@ -269,7 +269,7 @@ def file_merge(merged: FileMerge, ours: bytes) -> Shape:
 
 
 def commit(report: CommitReport) -> Shape:
-    """``epicvc.commit/1``."""
+    """Return the shape ``epicvc.commit/1``."""
     return {"format": "epicvc.commit/1", "commit": _hex(report.commit), "changed": report.changed}
 
 
@@ -282,7 +282,7 @@ def restore(
     parents: Sequence[Label] | None = None,
     stranded: Iterable[Stranded] = (),
 ) -> Shape:
-    """``epicvc.restore/1``."""
+    """Return the shape ``epicvc.restore/1``."""
     return {
         "format": "epicvc.restore/1",
         "commit": commit.hex(),
@@ -295,17 +295,17 @@ def restore(
 
 
 def branches(found: dict[str, str], current: str | None) -> Shape:
-    """``epicvc.branch/1``."""
+    """Return the shape ``epicvc.branch/1``."""
     return {"format": "epicvc.branch/1", "current": current, "branches": found}
 
 
 def tags(found: dict[str, str]) -> Shape:
-    """``epicvc.tag/1``."""
+    """Return the shape ``epicvc.tag/1``."""
     return {"format": "epicvc.tag/1", "tags": found}
 
 
 def arrival(found: Arrival, command: str) -> Shape:
-    """``epicvc.checkout/1``."""
+    """Return the shape ``epicvc.checkout/1``."""
     return {
         "format": "epicvc.checkout/1",
         "command": command,
@@ -318,13 +318,13 @@ def arrival(found: Arrival, command: str) -> Shape:
 
 
 def _left_out(found: Iterable[Stranded]) -> Shape:
-    """The triggers that could not be brought back, where there are any."""
+    """Return the triggers that could not be brought back, if there are any."""
     triggers = [{"name": one.trigger, "table": one.table, "missing": one.missing} for one in found]
     return {"left_out": triggers} if triggers else {}
 
 
 def init(found: Found) -> Shape:
-    """``epicvc.init/1``."""
+    """Return the shape ``epicvc.init/1``."""
     return {
         "format": "epicvc.init/1",
         "files": found.files,
@@ -344,7 +344,7 @@ def init(found: Found) -> Shape:
 
 
 def operations(found: Iterable[Operation]) -> Shape:
-    """``epicvc.operations/1``."""
+    """Return the shape ``epicvc.operations/1``."""
     return {
         "format": "epicvc.operations/1",
         "operations": [
@@ -363,7 +363,7 @@ def operations(found: Iterable[Operation]) -> Shape:
 
 
 def fsck(report: FsckReport) -> Shape:
-    """``epicvc.fsck/1``."""
+    """Return the shape ``epicvc.fsck/1``."""
     return {
         "format": "epicvc.fsck/1",
         "objects": report.objects,
@@ -373,7 +373,7 @@ def fsck(report: FsckReport) -> Shape:
 
 
 def doctor(findings: Iterable[Finding]) -> Shape:
-    """``epicvc.doctor/1``."""
+    """Return the shape ``epicvc.doctor/1``."""
     return {
         "format": "epicvc.doctor/1",
         "findings": [{"level": f.level, "kind": f.kind, "message": f.message, "hint": f.hint} for f in findings],
@@ -381,7 +381,7 @@ def doctor(findings: Iterable[Finding]) -> Shape:
 
 
 def adopt(done: Adoption) -> Shape:
-    """``epicvc.adopt/1``."""
+    """Return the shape ``epicvc.adopt/1``."""
     return {
         "format": "epicvc.adopt/1",
         "dry_run": done.dry_run,
@@ -394,7 +394,7 @@ def adopt(done: Adoption) -> Shape:
 
 
 def clean(reports: Iterable[CleanReport]) -> Shape:
-    """``epicvc.clean/1``."""
+    """Return the shape ``epicvc.clean/1``."""
     found = list(reports)
     return {
         "format": "epicvc.clean/1",
@@ -407,7 +407,7 @@ def clean(reports: Iterable[CleanReport]) -> Shape:
 
 
 def migrations(found: MigrationStanding) -> Shape:
-    """``epicvc.migrations/1``."""
+    """Return the shape ``epicvc.migrations/1``."""
     return {
         "format": "epicvc.migrations/1",
         "database": found.database,
@@ -431,7 +431,7 @@ def migrations(found: MigrationStanding) -> Shape:
 
 
 def migrate(report: MigrationReport) -> Shape:
-    """``epicvc.migrate/1``."""
+    """Return the shape ``epicvc.migrate/1``."""
     return {
         "format": "epicvc.migrate/1",
         "command": report.command,
@@ -446,7 +446,7 @@ def migrate(report: MigrationReport) -> Shape:
 
 
 def proof(found: Proof) -> Shape:
-    """``epicvc.proof/1``."""
+    """Return the shape ``epicvc.proof/1``."""
     return {
         "format": "epicvc.proof/1",
         "proven": list(found.proven),
@@ -456,7 +456,7 @@ def proof(found: Proof) -> Shape:
 
 
 def new_migration(made: NewMigration, *, dry_run: bool) -> Shape:
-    """``epicvc.migration/1``."""
+    """Return the shape ``epicvc.migration/1``."""
     return {
         "format": "epicvc.migration/1",
         "version": made.version,

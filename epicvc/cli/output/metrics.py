@@ -1,4 +1,4 @@
-"""Machine output of ``stats`` and ``report``; beside :mod:`epicvc.cli.output.machine`."""
+"""Machine output of ``stats`` and ``report``. See :mod:`epicvc.cli.output.machine`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Shape = dict[str, Any]
 
 
 def stats(found: Metrics, commands: Sequence[str], quality: Quality | None, warnings: Sequence[str]) -> Shape:
-    """``epicvc.stats/1``."""
+    """Return the shape ``epicvc.stats/1``."""
     return {
         "format": "epicvc.stats/1",
         "commands": list(commands),
@@ -29,7 +29,7 @@ def stats(found: Metrics, commands: Sequence[str], quality: Quality | None, warn
 
 
 def runs(found: Metrics) -> Shape:
-    """Figures of runs."""
+    """Return figures of runs, as members of other shapes."""
     return {
         "since": format_time(found.since),
         "until": format_time(found.until),
@@ -71,7 +71,7 @@ def _time(time: datetime | None) -> str | None:
 
 
 def data(found: Quality) -> Shape:
-    """The quality of the data."""
+    """Return the quality of the data, as members of other shapes."""
     scores = {name: _score(getattr(found, name)) for name in ("consistency", "completeness", "accuracy")}
     return {"unreadable": found.unreadable, **scores}
 
@@ -87,7 +87,7 @@ def _score(score: Score) -> Shape:
 
 
 def report(found: Report) -> Shape:
-    """``epicvc.report/1``: each part as the command of its own has it."""
+    """Return the shape ``epicvc.report/1``: each part has the form that the part's own command gives it."""
     from epicvc.cli.output import machine, plans
 
     schedule = plans.schedule(found.schedule) if found.schedule is not None else None

@@ -1,4 +1,4 @@
-"""Machine output of ``plan`` and ``enrich``; beside :mod:`epicvc.cli.output.machine`."""
+"""Machine output of ``plan`` and ``enrich``. See :mod:`epicvc.cli.output.machine`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _epic(planned: EpicPlan) -> Shape:
 
 
 def plan(report: PlanReport) -> Shape:
-    """``epicvc.plan/1``."""
+    """Return the shape ``epicvc.plan/1``."""
     return {
         "format": "epicvc.plan/1",
         "commit": report.commit.hex() if report.commit else None,
@@ -57,7 +57,7 @@ def _days(minutes: Fraction) -> float:
 
 
 def schedule(table: Timetable) -> Shape:
-    """``epicvc.schedule/1``."""
+    """Return the shape ``epicvc.schedule/1``."""
     return {
         "format": "epicvc.schedule/1",
         "start": table.start.isoformat(),
@@ -96,7 +96,7 @@ def schedule(table: Timetable) -> Shape:
 
 
 def enrich(found: RepoEnrichment) -> Shape:
-    """``epicvc.enrich/1``."""
+    """Return the shape ``epicvc.enrich/1``."""
     outcomes = found.report.outcomes
     return {
         "format": "epicvc.enrich/1",

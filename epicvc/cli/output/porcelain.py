@@ -1,9 +1,9 @@
 """``status --porcelain``: one short line per epic or table, stable across versions.
 
-``XY ID PATH``: X is what the files did since HEAD, Y what the database did (``M`` modified, ``A`` added, ``D``
-deleted, ``.`` unchanged), followed by how the sides stand to each other: ``=`` synced, ``>`` files ahead, ``<`` db
-ahead, ``*`` diverged, ``!`` conflict, ``?`` cannot be read. A table is ``@NAME ADDED MODIFIED DELETED``, a definition
-of the database's schema that changed ``#X KIND NAME``.
+An epic is ``XYZ ID PATH``. X is the change of the files since HEAD, and Y that of the database: ``M`` modified, ``A``
+added, ``D`` deleted, ``.`` unchanged. Z is the state of the sides: ``=`` synced, ``>`` files ahead, ``<`` db ahead,
+``*`` diverged, ``!`` conflict, ``?`` cannot be read. A table is ``@NAME ADDED MODIFIED DELETED``, and a changed
+definition of the database's schema ``#X KIND NAME``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STATE = {"synced": "=", "files_ahead": ">", "db_ahead": "<", "diverged": "*", "
 
 
 def porcelain_lines(found: Status) -> Iterator[str]:
-    """The lines of a status."""
+    """Yield the lines of a status."""
     from epicvc.ui.text import printable
 
     for epic in found.epics:
@@ -43,13 +43,13 @@ def porcelain_lines(found: Status) -> Iterator[str]:
 
 
 def porcelain_status() -> int:
-    """Answer ``status --porcelain`` of the repo in the current directory.
+    """Answer ``status --porcelain`` for the repo in the current directory.
 
     The answer is remembered, and given again while it is still right.
     """
     answer = lastanswer.recall(os.environ)
     sys.stdout.write(_read_answer() if answer is None else answer)
-    sys.stdout.flush()  # here, where a reader that went away is no failure
+    sys.stdout.flush()  # flushed here, where a reader that went away is no failure
     return 0
 
 
