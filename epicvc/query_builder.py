@@ -115,6 +115,7 @@ class SafeQueryBuilder:
 def _dialect(name: str | None, connection: Any) -> Dialect:
     if name is None:
         module = type(connection).__module__ if connection is not None else ""
+        # Known by the name of its module: the driver need not be installed.
         return Dialect.POSTGRESQL if module.startswith("psycopg") else Dialect.SQLITE
     try:
         return Dialect[name.upper()]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_NAME: Final = 255  # bytes of one name on every file system in use
 _CHUNK: Final = 4096  # bytes of one read at what should be the end
+# O_NONBLOCK: opening a FIFO must not wait for somebody who writes to it.
 _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _POLL_SECONDS: Final = 0.02
@@ -300,6 +301,7 @@ def _raise(error: OSError) -> None:
 def temporary_of(target: Path, tag: str) -> Path:
     """Return the path of the temporary file that :func:`stage_file` makes for a file under a tag."""
     full = f".{target.name}.{tag}{TEMPORARY_SUFFIX}"
+    # A hash of the name is short enough for every file system, and the same each time.
     if len(os.fsencode(full)) > _MAX_NAME:
         import hashlib
 

@@ -132,6 +132,7 @@ def number(text: str) -> int | float | Decimal:
         if len(digits) > _MAX_INT_DIGITS:
             return Decimal(text)
         try:
+            # May fail: a process can set a lower limit of digits.
             return int(text)
         except ValueError:
             return Decimal(text)

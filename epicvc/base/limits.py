@@ -14,7 +14,7 @@ MAX_CONFIG = 100_000
 """The most bytes of a configuration. The time of the parser can grow with the square of them."""
 
 MAX_DEPTH = 200
-"""The most containers within containers."""
+"""The most containers that may lie within each other."""
 
 _UNITS = {"k": 10**3, "M": 10**6, "G": 10**9}
 

@@ -109,6 +109,7 @@ def remove_known(target: Path, aside: Path, known: Known) -> bool:
     """
     with reporting(target):
         try:
+            # Moved aside before the look: between a look and a removal, somebody could save.
             target.rename(aside)
         except FileNotFoundError:
             return True

@@ -127,6 +127,7 @@ def _takes_nothing(call: Any) -> bool:
 
 
 def _is_connection(given: Any) -> bool:
+    # SQLAlchemy is known by a method of its connections: it need not be installed.
     return isinstance(given, sqlite3.Connection) or hasattr(given, "exec_driver_sql")
 
 
@@ -157,6 +158,7 @@ def _where(connection: Any) -> str | None:
         raise UsageError(f"{type(connection).__name__} is no sqlite3 and no SQLAlchemy connection", hint=_HINT)
     if url.get_backend_name() == "sqlite":
         return _file(url.database or "")
+    # Database URLs of epicvc name no driver.
     return str(url.render_as_string(hide_password=False)).replace(f"+{url.get_driver_name()}", "", 1)
 
 

@@ -39,9 +39,11 @@ def _touched_since(source: ObjectSink, repo: Repo, known: Agreement, now: Snapsh
     if now.database is None or known.schema != now.database.schema:
         return None
     pairs = (known.files, now.files), (known.base, now.base), (known.tables, now.database.tables)
+    # The trees of a state that no commit has may be gone from the store: then nothing tells what differs.
     if not all(old == new or source.has(old) for old, new in pairs):
         return None
     before = DatabaseState(known.schema, known.tables)
+    # Without the owners of changed rows, any epic may have changed.
     if before != now.database and not CapturedRows(source, before).finds_owners(repo.config.mapping):
         return None
     touched = affected_epics(source, repo, before, now.database)

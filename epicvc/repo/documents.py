@@ -209,6 +209,7 @@ class Documents:
             if not epics:
                 return self._remembered(known.moved_to(state, unkeyed=bool(self._bad_rows)), known)
             self._expect(epics)
+            # Open epics without a known core are read again too: their rows could not be read, or were written since.
             again = touched.union(epic for epic in known.open if epic not in known.ids)
             ids = {epic: oid for epic, oid in known.ids.items() if epic not in again}
             ids |= self._read_ids(reader, layout, again)

@@ -83,6 +83,7 @@ class Reach:
                 get_schema(source, snapshot.database)
             for _, root in self._entries(snapshot.database.tables):
                 for _, row in self._entries(root):
+                    # A long row is a blob of its own; see :mod:`epicvc.repo.rows.dbside`.
                     if row[:1] == b"\xc1":
                         self._leaf(row[1:], ObjectType.BLOB)
 

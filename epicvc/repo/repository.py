@@ -85,6 +85,7 @@ def listed_store(root: Path, environment: MappingABC[str, str]) -> Store | None:
     listed = stores.id_at(environment, os.fspath(root))
     if listed is None:
         return None
+    # The user's list vouches for the store, whoever owns the file.
     store = Store.open(root / PRIVATE / STORE, any_owner=True)
     try:
         if store.repo_id == listed:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from epicvc.model.subsequence import codes, common
 
 _Run: TypeAlias = "tuple[list[str], list[str]]"
-"""The tokens of a run before and after."""
+"""A run of text: its tokens before and after."""
 
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
 _CONTEXT = 6

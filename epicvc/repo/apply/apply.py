@@ -261,7 +261,7 @@ def _perform(repo: Repo, staging: Staging, request: Request, operation_id: str) 
                         writer.commit()
             edited = stage.publish()
             operation = complete(repo, keep_old_base(repo, intent, edited) if edited else intent)
-        except BaseException as error:
+        except BaseException as error:  # not Exception: an interrupt must not leave an operation half done either
             reserve.release()
             if decided:
                 _LOG.warning("a step failed after the operation was decided; it is done again", operation=operation_id)
@@ -398,6 +398,7 @@ def _forget(repo: Repo, stage: Stage, error: BaseException, *, begun: bool) -> N
         with repo.store.transaction() as txn:
             txn.set_pending(None)
     except EpicvcError as again:
+        # Bugs and interrupts stay what they are. The intent is forgotten by the next command that writes.
         if begun and isinstance(error, EpicvcError | Replan):
             raise Unfinished(str(error) or str(again)) from error
 
@@ -423,6 +424,7 @@ def _end(repo: Repo, intent: Pending, error: BaseException) -> Operation:
     try:
         operation = repo.store.operation(intent.operation)
     except NotFound:
+        # The operation was not decided, and recovery has forgotten it.
         raise error from None
     if isinstance(error, EpicvcError):
         return operation

@@ -57,6 +57,8 @@ def _publish(repo: Repo, intent: Pending) -> Pending:
     )
     root, tag = repo.config.files, tag_of(intent.operation)
     changes = [FileChange(*change) for change in changed_files(repo.store, before.files, after.files)]
+    # First the files that an earlier recovery did not write whole. Saves are rescued before the second sweep, which
+    # would remove them with the temporary files whose names they have.
     sweep(root, f"{tag}.{_UNFINISHED}")
     rescue(root, changes, tag)
     sweep(root, tag)

@@ -101,6 +101,7 @@ def keep_old_base(repo: Repo, intent: Pending, edited: Iterable[FileChange]) -> 
     snapshot = put_snapshot(staging, replace(after, base=base))
     refs = dict(intent.after.refs)
     for name, value in refs.items():
+        # 64 digits are a commit's id. HEAD may be the name of a branch instead, which stays.
         if value != intent.before.refs.get(name) and len(value) == 64:
             refs[name] = _recommit(repo, staging, value, snapshot).hex()
     prepared = replace(intent, after=View(refs, snapshot.hex()))

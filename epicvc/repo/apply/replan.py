@@ -8,4 +8,4 @@ from __future__ import annotations
 
 
 class Replan(Exception):  # not an error: the caller plans again
-    """Somebody changed a side between reading and writing; nothing was done."""
+    """Raised where somebody changed a side between reading and writing. Nothing was done."""

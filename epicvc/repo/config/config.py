@@ -138,6 +138,7 @@ def load_config(
         config = replace(config, database=locate(url, root))
     elif named:
         config = replace(config, database=_shared_database(root, named))
+    # Only now: a file that was refused above is not kept.
     if known is None and private and caches:
         configcache.remember(root / PRIVATE, text, shared)
     return config
@@ -197,10 +198,12 @@ def _lowered(data: dict[str, Any], name: str, limit: Limit) -> int | None:
     value = table_of(data, "limits", {"file_size", "query_seconds"}).get(name)
     if value is None:
         return None
+    # Not isinstance: true and false are integers too.
     if type(value) is not int or not limit.least <= value <= limit.default:
         room = f"from {limit.least:,} to {limit.default:,}"
         hint = f"a repo may only lower it; {limit.variable} raises it"
         raise InvalidConfig(CONFIG, f"[limits] {name} = {value!r} must be a number {room}", hint=hint)
+    # The user may have lowered the limit further.
     return min(value, limit.now)
 
 

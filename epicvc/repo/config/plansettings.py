@@ -71,6 +71,7 @@ def _strategy(value: object) -> DateBaseStrategy:
 
 
 def _day(value: object) -> date:
+    # Not a datetime, which is a date too and which TOML has.
     if isinstance(value, date) and type(value) is date:
         return value
     try:

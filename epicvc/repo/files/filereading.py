@@ -37,7 +37,7 @@ _Identity: TypeAlias = tuple[ObjectId, str, ObjectId, bool]
 
 
 class FileMoved(Exception):  # not an error: the files are read again
-    """Somebody saved, moved or removed a file while it was read."""
+    """Raised where somebody saved, moved or removed a file while it was read."""
 
 
 class Read(Struct, frozen=True):

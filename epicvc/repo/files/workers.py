@@ -143,6 +143,7 @@ class Workers:
     def _start(self) -> subprocess.Popen[bytes] | None:
         import subprocess
 
+        # Without site, which takes time to look for packages: the worker is given this process's path instead.
         command = [sys.executable, "-S", "-c", _START, json.dumps([path for path in sys.path if path])]
         try:
             process = subprocess.Popen(  # noqa: S603  (our own interpreter and code)

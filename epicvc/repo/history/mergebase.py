@@ -12,7 +12,7 @@ from epicvc.store.objects import ObjectId, ObjectSource
 class _Side(Flag):
     ONE = auto()
     OTHER = auto()
-    STALE = auto()
+    STALE = auto()  # an ancestor of a common ancestor that was found already
     BOTH = ONE | OTHER
 
 

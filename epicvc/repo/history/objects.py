@@ -29,7 +29,7 @@ class CommitKind(StrEnum):
 
 
 class DatabaseState(Struct, frozen=True, forbid_unknown_fields=True):
-    """The db side, whole: its schema and the tree of its tables' row trees."""
+    """The state of the db side: its schema, and the tree of the trees of its tables' rows."""
 
     schema: ObjectId
     tables: ObjectId

@@ -20,6 +20,7 @@ MOVED: Final = "moved"
 COPIED: Final = "copied"
 UNKNOWN: Final = "unknown"
 
+# The work tree may have come from somebody else: nothing in it may have git start a program, or show git another repo.
 _GIT: Final = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.fsmonitor=false", "ls-files", "-z", "--")
 _PATIENCE_S: Final = 30.0
 
@@ -89,6 +90,7 @@ def require_known(root: Path, environment: Mapping[str, str], *, history: bool) 
 
 def is_tracked(root: Path) -> bool:
     """Return whether git tracks a repo's private directory, so that everybody who clones the repo gets it."""
+    # Inside a hook, git's own variables would point to the repo that the hook is run for.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
