@@ -46,7 +46,7 @@ _ODD_NUMBER: Final = rb"\x01(?:[.eE][-+.eE\x01]*+(?:[,\]}]|\Z)|\x01{40}|a\x01|nf
 
 @cache
 def canonical_encoder() -> msgspec.json.Encoder:
-    """Return the encoder of the canonical form, for values whose encoding :func:`is_plain`.
+    """Return the encoder of the canonical form, for values whose encoding passes :func:`is_plain`.
 
     A struct keeps the order of its members.
     """
