@@ -1,0 +1,1 @@
+"""Mutants: single conditions of the rules are changed, and the tests are asked whether they notice."""
