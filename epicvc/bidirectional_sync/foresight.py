@@ -52,7 +52,7 @@ class Foresight:
             rows = _after(documents.db_ids(), report.to_db, keys)
             epics = sorted(self.files | rows | documents.held.epics, key=natural_order)
         self._new = _roots(report.to_db, Op.ADD).intersection(epics)
-        known = names_of(documents, self._only, epics, but=self._new | report.names.keys()) | report.names
+        known = names_of(documents, self._only, epics, but=self._new | report.names.keys()) | dict(report.names)
         self.names = {epic: known.get(epic) for epic in epics}
 
     def complete(self, repo: Repo) -> None:

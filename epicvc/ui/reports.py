@@ -96,7 +96,7 @@ def _draw_decided(console: Console, decided: Sequence[tuple[Conflict, Chosen]], 
         console.print(line("  = ", printable(str(conflict.label)), (f": {printable(chosen.reason)}", "dim")))
 
 
-def _draw_moved(console: Console, moved: list[SyncChange], *, verbose: bool) -> None:
+def _draw_moved(console: Console, moved: Sequence[SyncChange], *, verbose: bool) -> None:
     items = moved if verbose else moved[:_LINES]
     for item in items:
         note = "" if item.label.path else "  (the whole epic)"
@@ -105,7 +105,7 @@ def _draw_moved(console: Console, moved: list[SyncChange], *, verbose: bool) -> 
         console.print(line((f"  … and {len(moved) - len(items)} more (--verbose lists them)", "dim")))
 
 
-def draw_conflicts(console: Console, conflicts: list[Conflict], sides: tuple[str, str] = ("files", "db")) -> None:
+def draw_conflicts(console: Console, conflicts: Sequence[Conflict], sides: tuple[str, str] = ("files", "db")) -> None:
     """Draw conflicts with the three values of each."""
     if not conflicts:
         return
@@ -114,7 +114,7 @@ def draw_conflicts(console: Console, conflicts: list[Conflict], sides: tuple[str
     _draw_conflicts(console, conflicts, *sides)
 
 
-def _draw_conflicts(console: Console, conflicts: list[Conflict], ours: str, theirs: str) -> None:
+def _draw_conflicts(console: Console, conflicts: Sequence[Conflict], ours: str, theirs: str) -> None:
     width = max(len(ours), len(theirs)) + 1
     for conflict in conflicts[:_LINES]:
         console.print(line(f"  ! {printable(str(conflict.label))}"))

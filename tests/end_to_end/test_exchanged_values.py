@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from support.repos import EpicRepo
 
-from epicvc.actions.sync import newepics, steps
-from epicvc.actions.sync.work import Agenda
+from epicvc.actions.sync import newepics, operations
+from epicvc.actions.sync.job import Portion
 
 PER_EPIC = "CREATE UNIQUE INDEX one_title ON framework_tasks(epic_id, title)"
 ANYWHERE = "CREATE UNIQUE INDEX one_title ON framework_tasks(title)"
@@ -157,13 +157,13 @@ def test_what_is_unique_within_its_epic_comes_in_portions(garden: EpicRepo, monk
     for key in ("00", "01"):
         write(garden, key, {"name": key, "tasks": [{"id": f"{key}.1", "title": "t"}]})
     portions: list[bool] = []
-    carry_out = steps.Chain.carry_out
+    perform = operations.Operations.perform
 
-    def noted(chain: steps.Chain, agenda: Agenda, *, last: bool) -> None:
+    def noted(series: operations.Operations, portion: Portion, *, last: bool) -> None:
         portions.append(last)
-        carry_out(chain, agenda, last=last)
+        perform(series, portion, last=last)
 
-    monkeypatch.setattr(steps.Chain, "carry_out", noted)
+    monkeypatch.setattr(operations.Operations, "perform", noted)
     garden.ok("sync")
     assert len(portions) > 1
 

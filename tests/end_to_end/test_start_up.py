@@ -126,7 +126,7 @@ CARRYING_OUT = {
         f"epicvc.repo.{name}"
         for name in ("apply.apply", "apply.interrupted", "apply.placing", "rows.spool", "files.workers")
     ),
-    *(f"epicvc.actions.sync.{name}" for name in ("decisions", "filedrafts", "newepics", "portions", "steps")),
+    *(f"epicvc.actions.sync.{name}" for name in ("decisions", "filedrafts", "newepics", "operations", "portions")),
     *(f"epicvc.actions.sync.{name}" for name in ("graph", "job", "work")),
     *(f"epicvc.actions.{name}" for name in ("shared.commits", "shared.targets", "restore.undoing")),
     *("epicvc.merge.graph", "epicvc.base.publish", "epicvc.database.sqlite.writer", "epicvc.store.file.transaction"),

@@ -43,8 +43,8 @@ def require_agreed_mapping(session: Session, policy: Policy) -> None:
         return
     documents = Documents(session.repo, session.working, session.staging, session.reader)
     everything = replace(policy, direction=Direction.BOTH, selection=Selection())
-    report = survey_all(documents, everything, None).report
-    found = by_mapping_alone(documents, [moved.label for moved in (*report.to_files, *report.to_db)])
+    survey = survey_all(documents, everything, None)
+    found = by_mapping_alone(documents, [moved.label for moved in (*survey.to_files, *survey.to_db)])
     if found:
         raise OtherMapping([str(label) for label in found])
 

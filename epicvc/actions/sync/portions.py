@@ -10,46 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import islice
-from typing import TypeVar
 
 from epicvc.actions.shared.session import Session
-from epicvc.actions.sync.decisions import NoDecisions
+from epicvc.actions.sync.job import Job, Portion
 from epicvc.actions.sync.newepics import in_portions, new_epics, parcels
+from epicvc.actions.sync.operations import Operations
 from epicvc.actions.sync.run import SyncRun
-from epicvc.actions.sync.steps import Chain, Job, Step
-from epicvc.actions.sync.work import Agenda, RowByRow
+from epicvc.actions.sync.work import RowByRow
 from epicvc.database.documents.changes import EpicRowsChange
 from epicvc.repo.apply.dryrun import DryRun
 from epicvc.repo.documents import Documents
 from epicvc.repo.files.workers import many
 
-T = TypeVar("T")
 
-
-def at_once(session: Session, documents: Documents, job: Job, *, dry_run: bool) -> None:
-    """Carry out a job without new epics, or try it out.
-
-    Raises:
-        Replan: a side has changed; nothing was done.
-        EpicvcError: it cannot be done.
-    """
-    agenda = Agenda(job.decisions, (), job.moves, job.bulk, 0, job.total)
-    step = Step(session, documents, job, agenda, session.working.snapshot(), session.version)
-    if dry_run:
-        session.try_out(step.request(last=True))
-        return
-    session.perform(step.request(last=True))
-    documents.remember(step.after, step.ids)
-
-
-def carry_out(run: SyncRun, session: Session, documents: Documents, job: Job) -> None:
-    """Carry out a job, in portions where it adds more than one.
+def perform_all(run: SyncRun, session: Session, documents: Documents, job: Job, *, dry_run: bool) -> None:
+    """Perform the operations of a job, or try them out.
 
     Args:
-        run: the run that it is of.
-        session: the session in which it was found.
+        run: the run that they are of.
+        session: the session in which the job was found.
         documents: the documents as they were then.
         job: the job.
+        dry_run: only try them out, on a copy of the database.
 
     Raises:
         Replan: a side has changed; nothing was done.
@@ -57,69 +39,64 @@ def carry_out(run: SyncRun, session: Session, documents: Documents, job: Job) ->
         EpicvcError: it cannot be done.
     """
     session.end_reading()
-    chain = Chain(session, documents, job, session.perform, run.done)
-    _go_through(session, documents, job, chain, beside_others=session.beside_others)
-    documents.remember(chain.before, chain.ids)
+    if dry_run:
+        with DryRun(session.repo, session.staging) as trial:
+            _perform(session, documents, job, Operations(session, documents, job, trial.perform, {}))
+        return
+    operations = Operations(session, documents, job, session.perform, run.done)
+    _perform(session, documents, job, operations)
+    documents.remember(operations.reached, operations.ids)
 
 
-def try_out(session: Session, documents: Documents, job: Job) -> None:
-    """Do the same in a dry run.
-
-    Raises:
-        Replan: a side has changed.
-        EpicvcError: it could not be done.
-    """
-    session.end_reading()
-    with DryRun(session.repo, session.staging) as trial:
-        _go_through(session, documents, job, Chain(session, documents, job, trial.perform, {}), beside_others=False)
-
-
-def _go_through(session: Session, documents: Documents, job: Job, chain: Chain, *, beside_others: bool) -> None:
-    added = _in_parcels(session, documents, job, chain)
-    if not chain.complete:
+def _perform(session: Session, documents: Documents, job: Job, operations: Operations) -> None:
+    added = _in_parcels(session, documents, job, operations)
+    if not operations.complete:
         free = [epic for epic in job.free if epic not in added]
         with closing(new_epics(documents, [*free, *job.together])) as changes:
-            for agenda, last in _agendas(job, len(added), len(free), changes, beside_others=beside_others):
-                chain.carry_out(agenda, last=last)
+            for portion, last in _portions(session, job, len(added), len(free), changes):
+                operations.perform(portion, last=last)
 
 
-def _in_parcels(session: Session, documents: Documents, job: Job, chain: Chain) -> set[str]:
-    """Add what can be added in parcels; which epics that were."""
+def _in_parcels(session: Session, documents: Documents, job: Job, operations: Operations) -> set[str]:
+    """Add what can be added in parcels; return which epics that were."""
     added: set[str] = set()
-    assert session.backend is not None  # new epics go there
-    if not session.backend.takes_images or not many(job.free):
+    backend = session.backend
+    if backend is None or not backend.takes_images or not many(job.free):
         return added
     alone = not (job.decisions or job.together or job.moves)
     with closing(parcels(documents, job.free)) as found:
         for parcel in found:
-            agenda = Agenda(NoDecisions(), parcel.changes, {}, False, len(added), job.total, parcel.image)
+            portion = Portion(fresh=parcel.changes, done=len(added), total=job.total, image=parcel.image)
             epics = [change.epic for change in parcel.changes]
             try:
-                chain.carry_out(agenda, last=alone and len(added) + len(epics) == len(job.free))
+                operations.perform(portion, last=alone and len(added) + len(epics) == len(job.free))
             except RowByRow:  # and all others too, since what stands in the way of these would in theirs
                 break
             added.update(epics)
     return added
 
 
-def _agendas(
-    job: Job, done: int, free: int, changes: Iterator[EpicRowsChange], *, beside_others: bool
-) -> Iterator[tuple[Agenda, bool]]:
-    """What each portion does, and whether it is the last.
+def _portions(
+    session: Session, job: Job, done: int, free: int, changes: Iterator[EpicRowsChange]
+) -> Iterator[tuple[Portion, bool]]:
+    """Give what each operation does, and whether it is the last.
 
     Args:
+        session: knows whether others write again and again.
         job: the job.
         done: epics that have been added already.
         free: how many of the changes come before those that go together with decisions.
         changes: what adds the others.
-        beside_others: others write again and again.
     """
     before = done
-    for portion in in_portions(islice(changes, free)):
-        if done + len(portion) < before + free:
-            yield Agenda(NoDecisions(), portion, {}, False, done, job.total), False
-            done += len(portion)
+    for fresh in in_portions(islice(changes, free)):
+        if done + len(fresh) < before + free:
+            yield Portion(fresh=fresh, done=done, total=job.total), False
+            done += len(fresh)
             continue
-        portion += changes
-        bulk = job.bulk and not done and not beside_others
-        yield Agenda(job.decisions, portion, job.moves, bulk, done, job.total), True
+        bulk = job.bulk and not done and not session.beside_others
+        all_others = [*fresh, *changes]
+        yield (
+            Portion(decisions=job.decisions, fresh=all_others, moves=job.moves, bulk=bulk, done=done, total=job.total),
+            True,
+        )

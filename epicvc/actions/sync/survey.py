@@ -6,7 +6,7 @@ Each epic is planned once, for guards, dry runs and reports as for what is done;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct, field
@@ -53,7 +53,7 @@ class Allow(Struct, frozen=True):
     new_mapping: bool = False
 
 
-class SyncReport(Struct):
+class SyncReport(Struct, frozen=True):
     """What a synchronisation did, or would do.
 
     Attributes:
@@ -72,17 +72,17 @@ class SyncReport(Struct):
     """
 
     commit: ObjectId | None = None
-    to_files: list[SyncChange] = field(default_factory=list)
-    to_db: list[SyncChange] = field(default_factory=list)
-    conflicts: list[Conflict] = field(default_factory=list)
+    to_files: Sequence[SyncChange] = ()
+    to_db: Sequence[SyncChange] = ()
+    conflicts: Sequence[Conflict] = ()
     moves_base: bool = False
     dry_run: bool = False
-    warnings: list[GraphFault] = field(default_factory=list)
-    decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
-    tasks_moved: list[tuple[Label, Label]] = field(default_factory=list)
-    errors: list[Unreadable] = field(default_factory=list)
-    waiting: list[Label] = field(default_factory=list)
-    names: dict[str, str | None] = field(default_factory=dict)
+    warnings: Sequence[GraphFault] = ()
+    decided: Sequence[tuple[Conflict, Chosen]] = ()
+    tasks_moved: Sequence[tuple[Label, Label]] = ()
+    errors: Sequence[Unreadable] = ()
+    waiting: Sequence[Label] = ()
+    names: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def replayed(self) -> list[Label]:
@@ -115,20 +115,57 @@ class Losses(Struct):
 
 
 class Survey(Struct):
-    """What the planning found: the report, and what carrying it out needs.
+    """What the planning found, noted epic by epic: what to report, and what carrying it out needs.
 
-    Where nothing is out of sync, there are neither decisions nor a watch. ``surplus`` is how many more tasks the files
-    have than the database.
+    Attributes:
+        plans: the plans of the last round.
+        courses: what becomes of moved tasks.
+        decisions: what is to be done; ``None`` where nothing is out of sync, or nobody carries it out.
+        watch: what was noted of the links between tasks; ``None`` where nothing is out of sync, or there are none.
+        files: what the files would lose.
+        db: what the database would lose.
+        surplus: how many more tasks the files have than the database.
+        to_files: as the rest, see :class:`SyncReport`.
     """
 
-    report: SyncReport
-    courses: Sequence[Course]
     plans: Plans
+    courses: Sequence[Course]
     decisions: Decisions | None = None
+    watch: GraphWatch | None = None
     files: Losses = field(default_factory=Losses)
     db: Losses = field(default_factory=Losses)
     surplus: int = 0
-    watch: GraphWatch | None = None
+    to_files: list[SyncChange] = field(default_factory=list)
+    to_db: list[SyncChange] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
+    moves_base: bool = False
+    decided: list[tuple[Conflict, Chosen]] = field(default_factory=list)
+    errors: Sequence[Unreadable] = ()
+    waiting: list[Label] = field(default_factory=list)
+    names: dict[str, str | None] = field(default_factory=dict)
+
+    def report(self, documents: Documents, warnings: Sequence[GraphFault] = (), *, dry_run: bool = False) -> SyncReport:
+        """Return what was found, for whoever asked.
+
+        Args:
+            documents: the documents that were planned.
+            warnings: faults of the task graph that some side had before.
+            dry_run: nothing is going to be done.
+        """
+        renamed = [(Label(found.old), Label(new)) for new, found in documents.renamed.items()]
+        return SyncReport(
+            to_files=tuple(self.to_files),
+            to_db=tuple(self.to_db),
+            conflicts=tuple(self.conflicts),
+            moves_base=self.moves_base,
+            dry_run=dry_run,
+            warnings=tuple(warnings),
+            decided=tuple(self.decided),
+            tasks_moved=(*renamed, *carried_out(self.courses)),
+            errors=tuple(self.errors),
+            waiting=tuple(self.waiting),
+            names=self.names,
+        )
 
     @property
     def fresh(self) -> Sequence[str]:
@@ -162,18 +199,17 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> S
     return plan_all(documents, policy, lambda plans: _survey(documents, plans, decide))
 
 
-def _renamed_epics(documents: Documents) -> list[tuple[Label, Label]]:
-    return [(Label(found.old), Label(new)) for new, found in documents.renamed.items()]
+def check(session: Session, documents: Documents, survey: Survey) -> Sequence[GraphFault]:
+    """Stop what no field shows: dependencies that only the merge breaks.
 
-
-def check(session: Session, documents: Documents, survey: Survey) -> None:
-    """Stop what no field shows: dependencies that only the merge breaks (design, "Merging").
+    Returns:
+        Faults of the task graph that some side had before.
 
     Raises:
-        BrokenGraph: there are some; what a side had before is a warning in the report.
+        BrokenGraph: there are some that no side had.
     """
     if survey.watch is None:
-        return
+        return ()
     from epicvc.actions.origin.words import between_sides  # as in _graph_watch
     from epicvc.actions.sync.graph import check_graph
 
@@ -185,48 +221,46 @@ def check(session: Session, documents: Documents, survey: Survey) -> None:
                 survey.watch.leave(three, plans.plan(three))
     unique = unique_tasks(documents)
     tell = between_sides(session)
-    survey.report.warnings = check_graph(documents, survey.watch, plans.plan, plans.tasks.added, tell, unique=unique)
+    return check_graph(documents, survey.watch, plans.plan, plans.tasks.added, tell, unique=unique)
 
 
 def _survey(documents: Documents, plans: Plans, decide: Decide | None) -> Survey:
     policy = plans.policy
-    found = courses(policy)
-    report = SyncReport(tasks_moved=[*_renamed_epics(documents), *carried_out(found)])
-    survey = Survey(report, found, plans)
+    survey = Survey(plans, courses(policy))
     if plans.epics:
-        survey.decisions = decide(policy, found) if decide else None
+        survey.decisions = decide(policy, survey.courses) if decide else None
         survey.watch = _graph_watch(documents, policy)
-        report.moves_base = bool(plans.fresh)
         if survey.watch is not None:
             survey.watch.add(plans.fresh)
-        report.waiting += [Label(epic) for epic in plans.waiting]
-        report.to_db += [SyncChange(Label(epic), Op.ADD) for epic in plans.fresh]
+        survey.moves_base = bool(plans.fresh)
+        survey.waiting += map(Label, plans.waiting)
+        survey.to_db += (SyncChange(Label(epic), Op.ADD) for epic in plans.fresh)
         for three, outcome in plans:
             _note(documents, survey, three, outcome)
-    report.errors = _stopping(documents, policy.selection.epics(), report)
+    survey.errors = _stopping(documents, policy.selection.epics(), waits=bool(survey.waiting))
     return survey
 
 
 def _note(documents: Documents, survey: Survey, three: Three, outcome: Outcome) -> None:
     """Note what becomes of one epic."""
-    report, policy = survey.report, survey.plans.policy
+    policy = survey.plans.policy
     survey.surplus += len(tasks_of(three.file or {})) - len(tasks_of(three.db or {}))
-    report.conflicts.extend(outcome.conflicts)
-    report.waiting.extend(_waiting(policy, outcome))
-    report.decided.extend(outcome.decided)
-    report.names[three.epic] = _name_in(outcome)
+    survey.conflicts += outcome.conflicts
+    survey.waiting += _waiting(policy, outcome)
+    survey.decided += outcome.decided
+    survey.names[three.epic] = _name_in(outcome)
     if survey.watch is not None:
         survey.watch.note(three, outcome)
     soon = foreseen(three, outcome.db, documents.state_of_new_tasks)
     stale = calculated_changes(soon) if Direction.TO_OURS in policy.direction else ()
-    report.to_files.extend(SyncChange(change.label, change.op) for change in stale)
+    survey.to_files += (SyncChange(change.label, change.op) for change in stale)
     if not outcome.changes_anything and not stale:
         return
     if survey.decisions is not None:
         survey.decisions.add(soon, outcome)
-    report.moves_base |= outcome.moves_base
-    report.to_files.extend(SyncChange(change.label, change.op) for change in outcome.to_files)
-    report.to_db.extend(SyncChange(change.label, change.op) for change in outcome.to_db)
+    survey.moves_base |= outcome.moves_base
+    survey.to_files += (SyncChange(change.label, change.op) for change in outcome.to_files)
+    survey.to_db += (SyncChange(change.label, change.op) for change in outcome.to_db)
     survey.files.note(three.file, outcome.files)
     survey.db.note(three.db, outcome.db)
 
@@ -241,10 +275,10 @@ def _waiting(policy: Policy, outcome: Outcome) -> list[Label]:
     ]
 
 
-def _stopping(documents: Documents, chosen: frozenset[str] | None, report: SyncReport) -> list[Unreadable]:
+def _stopping(documents: Documents, chosen: frozenset[str] | None, *, waits: bool) -> list[Unreadable]:
     """What cannot be read, as far as it stops anything that the plan is about."""
     found = documents.held.unreadable
-    return [bad for bad in found if chosen is None or report.waiting or bad.epic in chosen]
+    return [bad for bad in found if chosen is None or waits or bad.epic in chosen]
 
 
 def _name_in(outcome: Outcome) -> str | None:

@@ -75,28 +75,27 @@ def synchronise(
         documents = Documents(repo, session.working, session.staging, session.reader)
         decide = partial(_begun, session, documents)
         survey = survey_all(documents, _deciding(policy, session, documents), decide)
-        if survey.report.moves_anything and not allowed.new_mapping:
+        moves_anything = bool(survey.to_files or survey.to_db or survey.moves_base)
+        if moves_anything and not allowed.new_mapping:
             from epicvc.actions.sync.othermapping import require_agreed_mapping  # once there is something to write
 
             require_agreed_mapping(session, policy)
         guard(documents, survey, allowed)
-        check(session, documents, survey)
-        report = survey.report
+        report = survey.report(documents, check(session, documents, survey), dry_run=dry_run)
         if _LOG.wants(INFO):
             from epicvc.actions.sync.synclog import log_sync
 
             log_sync(_LOG, command, report, None if dry_run else repo.coming_operation(), perf_counter() - began)
-        report.dry_run = dry_run
         if foresee is not None:
             foresee(documents, report)
-        if survey.decisions is None or not report.moves_anything:
+        if survey.decisions is None or not moves_anything:
             return report
-        from epicvc.actions.sync.job import carry_out_survey  # with all that writes, once there is something to write
+        from epicvc.actions.sync.job import job_of  # with all that writes, once there is something to write
+        from epicvc.actions.sync.portions import perform_all
 
-        carry_out_survey(session, documents, survey, survey.decisions, run, command, message)
-        if not dry_run:
-            report.commit = repo.revisions.head()
-        return report
+        job = job_of(documents, survey, survey.decisions, command, message)
+        perform_all(run, session, documents, job, dry_run=dry_run)
+        return report if dry_run else replace(report, commit=repo.revisions.head())
 
     with nullcontext() if dry_run else holding(repo):
         if dry_run:
@@ -111,11 +110,10 @@ def synchronise(
 
 def _with_earlier(repo: Repo, report: SyncReport, run: SyncRun) -> SyncReport:
     """The report of a run of which it says only what was planned last."""
-    if run.earlier:
-        report.to_db[:0] = [SyncChange(Label(epic), Op.ADD) for epic in run.earlier]
-        report.moves_base = True
-        report.commit = repo.revisions.head()
-    return report
+    if not run.earlier:
+        return report
+    to_db = (*(SyncChange(Label(epic), Op.ADD) for epic in run.earlier), *report.to_db)
+    return replace(report, to_db=to_db, moves_base=True, commit=repo.revisions.head())
 
 
 def _begun(session: Session, documents: Documents, policy: Policy, found: Sequence[Course]) -> Decisions:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from msgspec import Struct
-
-from epicvc.actions.sync.decisions import Decisions, EpicDecision, NoDecisions, ToProve
+from epicvc.actions.sync.decisions import EpicDecision, ToProve
+from epicvc.actions.sync.job import Portion
 from epicvc.base.jsonio import JSON, dumps_canonical
 from epicvc.database.backend import Writer
 from epicvc.database.batches import BATCH, batches
@@ -15,7 +14,7 @@ from epicvc.database.documents.changes import EpicRowsChange, proof_of_new
 from epicvc.database.documents.documents import epic_heads, read_epics, read_rows
 from epicvc.database.documents.fingerprint import cells_of, row_said, rows_said, rows_seen
 from epicvc.database.documents.layout import Layout
-from epicvc.database.documents.push import Push, TaskAt
+from epicvc.database.documents.push import Push
 from epicvc.database.documents.rowproof import RowProof
 from epicvc.database.rowcodec import SQLValue
 from epicvc.errors import LossyField
@@ -41,38 +40,12 @@ class RowByRow(Replan):
     """Epics cannot be added out of a parcel; nothing was done."""
 
 
-class Agenda(Struct, frozen=True):
-    """What the survey found to do.
-
-    Attributes:
-        decisions: by epic.
-        fresh: the changes that add the epics that the files alone have.
-        moves: tasks that go elsewhere in the database: the place that gets one, and the place that gives it.
-        bulk: so many rows are written that nobody notes which ones are touched.
-        done: how many epics have been done before these, of ``total``; for who watches.
-        total: how many there are.
-        image: tasks and links of the epics that are added, if they come in a parcel
-            (:class:`epicvc.database.documents.parcels.Parcel`).
-    """
-
-    decisions: Decisions | NoDecisions
-    fresh: Sequence[EpicRowsChange]
-    moves: Mapping[TaskAt, TaskAt]
-    bulk: bool
-    done: int
-    total: int
-    image: bytes | None = None
-
-    def __len__(self) -> int:
-        return len(self.decisions) + len(self.fresh)
-
-
 class SyncWork:
     """The work of one synchronisation: first :meth:`prepare`, then :meth:`run` in the database's write transaction.
 
     Args:
         documents: the documents as the survey saw them.
-        agenda: what is to be done of what it found.
+        portion: what is to be done of what it found.
         stage: takes the files.
         before: both sides and the base as they are: as the survey saw them, with what has been done of it since.
         orphans: :attr:`orphans` of the work that added the epics before these.
@@ -81,13 +54,13 @@ class SyncWork:
     def __init__(
         self,
         documents: Documents,
-        agenda: Agenda,
+        portion: Portion,
         stage: Stage,
         before: Snapshot,
         orphans: frozenset[SQLValue] | None = None,
     ) -> None:
         self._documents = documents
-        self._agenda = agenda
+        self._portion = portion
         self._stage = stage
         self._entries: dict[str, BaseEntry | None] = {}
         self._pushed: dict[str, ToProve] = {}
@@ -97,7 +70,7 @@ class SyncWork:
         self._before = before
         self._files_root = before.files
         self._base_root = before.base
-        self._done = agenda.done
+        self._done = portion.done
         self.orphans = orphans
         """Tasks that do not exist though links of them do, if somebody has looked and nobody has written since."""
         self.ids: dict[str, ObjectId | None] = {}
@@ -105,18 +78,18 @@ class SyncWork:
 
     def prepare(self) -> None:
         """Do what the application need not wait for: stage the files, and make the new trees of files and base."""
-        stage, agenda = self._stage, self._agenda
-        for decision in agenda.decisions:
+        stage, portion = self._stage, self._portion
+        for decision in portion.decisions:
             self._prepare(decision)
-        for change in agenda.fresh:
+        for change in portion.fresh:
             tracked = self._tracked(change.epic)
             entry = BaseEntry(cast("ObjectId", tracked.core), tracked.blob)
             self._entries[change.epic] = entry
             self.ids[change.epic] = entry.core
-        check_collisions(agenda.decisions.paths)
+        check_collisions(portion.decisions.paths)
         self._files_root = update_files(stage.sink, self._files_root, ((c.path, c.new) for c in stage.changes))
         self._base_root = update_base(stage.sink, self._base_root, self._entries.items())
-        if len(agenda) > BATCH and stage.sink.keeps:
+        if len(portion) > BATCH and stage.sink.keeps:
             stage.sink.flush()
 
     def _prepare(self, decision: EpicDecision) -> None:
@@ -151,7 +124,7 @@ class SyncWork:
         """
         layout, database = self._documents.layout, self._before.database
         if writer is not None and database is not None and layout is not None:
-            if self._agenda.image is None:
+            if self._portion.image is None:
                 database = self._change(writer, layout, database, None)
             else:
                 from epicvc.database.documents.parcels import NotInParcels, Unpacking  # only many epics come in parcels
@@ -169,14 +142,14 @@ class SyncWork:
         orphans = self.orphans if self._stage.alone else None
         renamed = self._documents.renamed.items()
         formerly = {new: found.old for new, found in renamed if not found.in_database}
-        push = Push(writer, layout, now, self._agenda.moves, orphans, formerly)
-        for decisions in batches(self._agenda.decisions):
+        push = Push(writer, layout, now, self._portion.moves, orphans, formerly)
+        for decisions in batches(self._portion.decisions):
             self._write(writer, layout, push, decisions)
-        for changes in batches(self._agenda.fresh):
+        for changes in batches(self._portion.fresh):
             self._require_absent(writer, layout, changes)
             push.apply(changes)
         if parcel is not None:
-            push.unpack([change.epic for change in self._agenda.fresh], parcel)
+            push.unpack([change.epic for change in self._portion.fresh], parcel)
         push.finish()
         self.orphans = push.orphans if self._stage.alone else None
         captured = recapture(writer, self._stage.sink, database)
@@ -212,7 +185,7 @@ class SyncWork:
                 whole += [] if self._stage.alone else [decision]
             elif (
                 self._stage.alone
-                and not self._agenda.bulk
+                and not self._portion.bulk
                 and decision.to_prove.proof is not None
                 and rows.covers(change)
             ):
@@ -223,7 +196,7 @@ class SyncWork:
 
     def _tell(self, done: int) -> None:
         self._done += done
-        self._documents.repo.progress("epics", self._done, self._agenda.total)
+        self._documents.repo.progress("epics", self._done, self._portion.total)
 
     def _require_absent(self, writer: Writer, layout: Layout, changes: Sequence[EpicRowsChange]) -> None:
         for _ in read_rows(writer, layout, [change.epic for change in changes]):
@@ -254,14 +227,14 @@ class SyncWork:
     def _certify_new(self, writer: Writer, layout: Layout, parcel: Unpacking | None) -> None:
         """Prove new epics by their parcel; else note what proves them."""
         if parcel is None:
-            for change in self._agenda.fresh:
+            for change in self._portion.fresh:
                 self._pushed[change.epic] = ToProve(proof_of_new(layout, change), self._pushed[change.epic].expected)
             return
         if not parcel.holds():
             from epicvc.database.documents.parcels import NotInParcels
 
             raise NotInParcels
-        fresh = {change.epic: change for change in self._agenda.fresh}
+        fresh = {change.epic: change for change in self._portion.fresh}
         for batch in batches(fresh):
             for _, epic, values in epic_heads(writer, layout, batch):
                 cells = cells_of(layout.epics.default_cells, fresh[epic].values)

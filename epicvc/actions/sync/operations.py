@@ -1,0 +1,145 @@
+"""The operations of one run: each brings both sides a part of the way, and continues the one before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from epicvc.actions.shared.commits import committing
+from epicvc.actions.shared.session import Session
+from epicvc.actions.sync.job import Job, Portion
+from epicvc.actions.sync.run import Overtaken
+from epicvc.actions.sync.work import RowByRow, SyncWork
+from epicvc.database.backend import Writer
+from epicvc.database.rowcodec import SQLValue
+from epicvc.repo.apply.apply import After, Request, Stage
+from epicvc.repo.apply.replan import Replan
+from epicvc.repo.documents import Documents
+from epicvc.repo.history.objects import CommitKind, Snapshot
+from epicvc.store.file.records import Operation
+from epicvc.store.objects import ObjectId
+
+
+class Operations:
+    """The operations of one job, performed one after the other.
+
+    Args:
+        session: the session in which the job was found.
+        documents: the documents as they were then.
+        job: the job.
+        perform: performs an operation; in a dry run it tries it out, and there is none afterwards.
+        done: takes the newest operation, with the epics that it and those that it continues have added.
+
+    Attributes:
+        reached: both sides and the base as they are now.
+        ids: by epic, the id of the core that the database has now.
+        complete: the last operation has been performed.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        documents: Documents,
+        job: Job,
+        perform: Callable[[Request], Operation | None],
+        done: dict[str, list[str]],
+    ) -> None:
+        self.reached = session.working.snapshot()
+        self.ids: dict[str, ObjectId | None] = {}
+        self.complete = False
+        self._session, self._documents, self._job = session, documents, job
+        self._perform, self._done = perform, done
+        self._version = session.version
+        self._continues: str | None = None
+        self._orphans: frozenset[SQLValue] | None = None  # tasks that are gone though links of them are there
+
+    def perform(self, portion: Portion, *, last: bool) -> None:
+        """Perform the next operation.
+
+        Args:
+            portion: its part of the job.
+            last: no other follows.
+
+        Raises:
+            RowByRow: not as a parcel.
+            Replan: a side has changed; nothing was done.
+            Overtaken: a side has changed; the operations before are done.
+            EpicvcError: it cannot be done.
+        """
+        continues = self._continues
+        attempt = _Attempt(self._documents, portion, self.reached, self._orphans)
+        try:
+            operation = self._perform(self._request(attempt, portion, last=last))
+        except RowByRow:
+            raise
+        except Replan as replan:
+            if continues is None:
+                raise
+            raise Overtaken from replan
+        if operation is not None:
+            added = self._done.pop(continues) if continues is not None else []
+            self._done[operation.id] = added + [change.epic for change in portion.fresh]
+            self._continues = operation.id
+        self.reached, self.complete = attempt.reached, last
+        self._orphans = attempt.orphans
+        self.ids |= attempt.ids
+        if not last:
+            backend = self._session.backend
+            assert backend is not None  # new epics go there
+            # what others have written meanwhile is not captured yet, and has to be looked at again
+            self._version = backend.version_left() if attempt.alone and self._version is not None else None
+
+    def _request(self, attempt: _Attempt, portion: Portion, *, last: bool) -> Request:
+        session, job = self._session, self._job
+        text = job.text(None if last else portion.done + len(portion))
+
+        def work(writer: Writer | None, stage: Stage) -> After:
+            reached, instead = attempt.run(writer, stage), self._continues is not None
+            return committing(session, stage.sink, reached, text, CommitKind.SYNC, instead=instead)
+
+        return Request(
+            job.command,
+            text,
+            self.reached,
+            work,
+            session.backend if job.writes_rows else None,
+            bulk=portion.bulk,
+            version=self._version,
+            prepare=attempt.prepare,
+            continues=self._continues,
+            more=not last,
+            image=portion.image,
+        )
+
+
+class _Attempt:
+    """The work of one operation, from its preparation to what it reached.
+
+    Attributes:
+        reached: both sides and the base afterwards.
+        alone: nobody else has written since both sides were read.
+    """
+
+    def __init__(
+        self, documents: Documents, portion: Portion, before: Snapshot, orphans: frozenset[SQLValue] | None
+    ) -> None:
+        self.reached = before
+        self.alone = True
+        self._documents, self._portion, self._before, self._known = documents, portion, before, orphans
+        self._work: SyncWork | None = None
+
+    def prepare(self, stage: Stage) -> None:
+        self._work = SyncWork(self._documents, self._portion, stage, self._before, self._known)
+        self._work.prepare()
+
+    def run(self, writer: Writer | None, stage: Stage) -> Snapshot:
+        assert self._work is not None  # it has been prepared
+        self.reached, self.alone = self._work.run(writer), stage.alone
+        return self.reached
+
+    @property
+    def orphans(self) -> frozenset[SQLValue] | None:
+        return self._work.orphans if self._work is not None else None
+
+    @property
+    def ids(self) -> Mapping[str, ObjectId | None]:
+        return self._work.ids if self._work is not None else {}
