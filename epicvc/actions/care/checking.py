@@ -26,7 +26,7 @@ _LOG: Final = Log("gc")
 """How long ``gc`` keeps operations, as git keeps its reflog."""
 
 
-class FsckReport(Struct):
+class FsckReport(Struct, frozen=True):
     """What ``fsck`` verified and found."""
 
     problems: list[Problem] = field(default_factory=list)

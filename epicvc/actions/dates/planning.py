@@ -6,6 +6,7 @@ for them (``[sync] calculated``).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
@@ -76,7 +77,7 @@ class EpicPlan(Struct, frozen=True):
         return any(not equal(self.before.get(name), self.after.get(name)) for name in WRITTEN)
 
 
-class PlanReport(Struct):
+class PlanReport(Struct, frozen=True):
     """What ``plan`` did, or would do.
 
     Attributes:
@@ -133,14 +134,14 @@ def plan(repo: Repo, request: PlanRequest) -> PlanReport:
         session.working.files.require_usable()
         work = _Planning(session, request)
         report = work.survey()
-        report.dry_run = request.dry_run
-        if report.changed and request.dry_run:
-            session.try_out(work.operation(report))
-        elif report.changed:
+        if request.dry_run:
+            if report.changed:
+                session.try_out(work.operation(report))
+            return report
+        if report.changed:
             session.perform(work.operation(report))
-            report.commit = repo.revisions.head()
-        if not request.dry_run:
-            work.remember()
+            report = replace(report, commit=repo.revisions.head())
+        work.remember()
         return report
 
     if request.dry_run:
@@ -166,38 +167,38 @@ class _Planning:
 
     def survey(self) -> PlanReport:
         """Plan without writing."""
-        report = PlanReport()
         chosen = self._request.selection.epics()
+        errors: list[Unreadable] = []
+        kept: list[str] = []
+        planned: list[EpicPlan] = []
         assert self._session.reader is not None
-        for values in self._read(self._session.reader, chosen, report.errors):
-            planned = self._plan(values)
-            if planned is None:
-                report.unchanged += 1
-                self._note_release(report, values.id)
-                continue
-            if planned.warning is not None:
-                report.warnings.append(planned)
-            if planned.changes:
-                report.changed.append(planned)
-            elif planned.warning is None:
-                report.unchanged += 1
-        bad = {error.epic for error in report.errors if error.epic is not None}
-        if bad:  # of two rows with one key, the first was planned
-            report.changed = [planned for planned in report.changed if planned.epic not in bad]
-            self._seen |= bad
+        for values in self._read(self._session.reader, chosen, errors):
+            found = self._plan(values)
+            if found is None:
+                kept.append(values.id)
+            else:
+                planned.append(found)
+        bad = {error.epic for error in errors if error.epic is not None}
+        self._seen |= bad
         if chosen is None:
             self._known = {epic: record for epic, record in self._known.items() if epic in self._seen}
         elif missing := sorted(chosen - self._seen):
             raise NotFound(f"the database has no epic {missing[0]}", hint="`epicvc sync` takes new epics there")
-        return report
+        outdated = Counter(filter(None, map(self._other_release, kept)))
+        return PlanReport(
+            changed=[one for one in planned if one.changes and one.epic not in bad],  # of two rows with one key, none
+            unchanged=len(kept) + sum(not one.changes and one.warning is None for one in planned),
+            warnings=[one for one in planned if one.warning is not None],
+            outdated=dict(outdated),
+            release=holidays_release() if outdated else None,
+            errors=errors,
+            dry_run=self._request.dry_run,
+        )
 
-    def _note_release(self, report: PlanReport, epic: str) -> None:
-        """Count an epic that keeps dates which another release of the holidays decided."""
+    def _other_release(self, epic: str) -> str | None:
+        """Return the release of the holidays that decided the dates which an epic keeps, if it is another one."""
         version = self._known[epic].version
-        if version is None or version == (release := holidays_release()):
-            return
-        report.outdated[version] = report.outdated.get(version, 0) + 1
-        report.release = release
+        return None if version is None or version == holidays_release() else version
 
     def _read(self, reader: Reader, keys: Collection[str] | None, errors: list[Unreadable]) -> Iterator[EpicValues]:
         self._seen: set[str] = set()

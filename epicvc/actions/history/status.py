@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.actions.shared.mergestate import MergeState, read_state
@@ -88,7 +88,7 @@ class SchemaChange(Struct, frozen=True):
     op: Op
 
 
-class Status(Struct):
+class Status(Struct, frozen=True):
     """The whole state of a repo.
 
     Attributes:
@@ -109,20 +109,20 @@ class Status(Struct):
 
     branch: str | None
     head: ObjectId | None
-    clean: bool = True
-    in_sync: bool = True
-    conflicts: list[Conflict] = field(default_factory=list)
-    epics: list[EpicStatus] = field(default_factory=list)
-    tables: list[TableStatus] = field(default_factory=list)
-    schema: list[SchemaChange] = field(default_factory=list)
+    clean: bool
+    in_sync: bool
+    conflicts: Sequence[Conflict] = ()
+    epics: Sequence[EpicStatus] = ()
+    tables: Sequence[TableStatus] = ()
+    schema: Sequence[SchemaChange] = ()
     has_database: bool = True
-    skipped: list[Skipped] = field(default_factory=list)
-    errors: list[Unreadable] = field(default_factory=list)
-    waiting: list[Label] = field(default_factory=list)
+    skipped: Sequence[Skipped] = ()
+    errors: Sequence[Unreadable] = ()
+    waiting: Sequence[Label] = ()
     unfinished: str | None = None
     merging: MergeState | None = None
     emptied: str | None = None
-    new_mapping: list[Label] = field(default_factory=list)
+    new_mapping: Sequence[Label] = ()
 
 
 def read_status(repo: Repo) -> Status:
@@ -134,29 +134,65 @@ def read_status(repo: Repo) -> Status:
     with look(repo) as session:
         session.working.files.require_usable()
         head = repo.head_snapshot()
-        status = Status(repo.revisions.branch(), head[0] if head else None)
-        status.has_database = session.reader is not None
-        status.skipped = session.working.files.skipped
-        pending = repo.store.pending()
-        status.unfinished = pending.command if pending else None
-        status.merging = read_state(session.staging, repo)
         before = head[1] if head else None
         working = session.working.snapshot()
-        status.clean = before is not None and working.same_sides(before)
         documents = Documents(repo, session.working, session.staging, session.reader)
-        stale = _compare_sides(session, documents, before, working, status)
-        if session.reader is not None and not status.in_sync:
-            from epicvc.actions.sync.survey import emptied  # most often all is well
+        sides = _compare_sides(session, documents, before, working)
+        pending = repo.store.pending()
+        clean = before is not None and working.same_sides(before)
+        return Status(
+            branch=repo.revisions.branch(),
+            head=head[0] if head else None,
+            clean=clean,
+            in_sync=sides.in_sync,
+            conflicts=sides.conflicts,
+            epics=sides.epics,
+            tables=() if clean else tuple(_count_tables(session, before, working)),
+            schema=() if clean else tuple(_schema_changes(session, before, working)),
+            has_database=session.reader is not None,
+            skipped=session.working.files.skipped,
+            errors=documents.held.unreadable,
+            waiting=sides.waiting,
+            unfinished=pending.command if pending else None,
+            merging=read_state(session.staging, repo),
+            emptied=_emptied(documents, sides),
+            new_mapping=_new_mapping(documents, sides),
+        )
 
-            status.emptied = emptied(documents)
-        if session.reader is not None and (stale or not status.in_sync):
-            from epicvc.actions.sync.othermapping import by_mapping_alone
 
-            places = [item.label for epic in status.epics for item in epic.fields if item.state is not State.CONFLICT]
-            status.new_mapping = by_mapping_alone(documents, [*places, *stale])
-        if not status.clean:
-            _count_tables(session, before, working, status)
-        return status
+class _Sides(Struct, frozen=True):
+    """How files and database stand to each other.
+
+    Attributes:
+        in_sync: every epic's core agrees and nothing conflicts.
+        conflicts: what conflicts.
+        waiting: what a synchronisation leaves as it is until something can be read.
+        epics: those that changed or are out of sync.
+        stray: the calculated fields that stand in files and are not theirs.
+    """
+
+    in_sync: bool
+    conflicts: Sequence[Conflict]
+    waiting: Sequence[Label]
+    epics: Sequence[EpicStatus]
+    stray: Sequence[Label]
+
+
+def _emptied(documents: Documents, sides: _Sides) -> str | None:
+    if documents.reader is None or sides.in_sync:
+        return None
+    from epicvc.actions.sync.survey import emptied  # most often all is well
+
+    return emptied(documents)
+
+
+def _new_mapping(documents: Documents, sides: _Sides) -> Sequence[Label]:
+    if documents.reader is None or (sides.in_sync and not sides.stray):
+        return ()
+    from epicvc.actions.sync.othermapping import by_mapping_alone  # as in _emptied
+
+    places = [item.label for epic in sides.epics for item in epic.fields if item.state is not State.CONFLICT]
+    return by_mapping_alone(documents, [*places, *sides.stray])
 
 
 class _Plan(Struct, frozen=True):
@@ -177,39 +213,32 @@ class _Found(Struct, frozen=True):
     plans: dict[str, _Plan]
 
 
-def _compare_sides(
-    session: Session,
-    documents: Documents,
-    before: Snapshot | None,
-    working: Snapshot,
-    status: Status,
-) -> list[Label]:
-    """Fill in how the sides stand to each other; return the calculated fields that stand in files and are others'."""
+def _compare_sides(session: Session, documents: Documents, before: Snapshot | None, working: Snapshot) -> _Sides:
+    """Compare the sides with each other, and each with HEAD."""
     files, db = _changed_epics(session, documents, before, working)
     found = _Found(frozenset(), {})
     if session.reader is not None:
         policy = with_renamed(documents, Policy(policies=documents.repo.config.policies))
         found = plan_all(documents, policy, _found)
+    plans, errors = found.plans, documents.held.unreadable
     reported: dict[str, EpicStatus] = {}
-    for epic, plan in found.plans.items():
-        status.conflicts.extend(plan.conflicts)
-        status.waiting.extend(plan.waiting)
-        if plan.state is not State.SYNCED:
-            status.in_sync = False
-        elif epic not in files and epic not in db:
-            continue
-        reported[epic] = _epic(documents, epic, plan.state, files, db, plan.fields)
+    for epic, plan in plans.items():
+        if plan.state is not State.SYNCED or epic in files or epic in db:
+            reported[epic] = _epic(documents, epic, plan.state, files, db, plan.fields)
     for epic in {*files, *db} - found.epics:
         reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
-    status.errors = list(documents.held.unreadable)
-    for bad in status.errors:
-        status.in_sync = False
+    for bad in errors:
         name = bad.epic or bad.path
         if name is not None:
             found_as = _epic(documents, name, State.INVALID, files, db, ())
             reported[name] = replace(found_as, path=_path_of(documents, bad))
-    status.epics = [reported[epic] for epic in sorted(reported, key=natural_order)]
-    return [label for plan in found.plans.values() for label in plan.stray]
+    return _Sides(
+        in_sync=not errors and all(plan.state is State.SYNCED for plan in plans.values()),
+        conflicts=[conflict for plan in plans.values() for conflict in plan.conflicts],
+        waiting=[label for plan in plans.values() for label in plan.waiting],
+        epics=[reported[epic] for epic in sorted(reported, key=natural_order)],
+        stray=[label for plan in plans.values() for label in plan.stray],
+    )
 
 
 def _found(plans: Plans) -> _Found:
@@ -313,16 +342,22 @@ def _alive_at(session: Session, before: Snapshot, epics: set[str]) -> set[str]:
     return {key for key in keys if key in epics}
 
 
-def _count_tables(session: Session, before: Snapshot | None, working: Snapshot, status: Status) -> None:
-    old = before.database if before else None
-    if old is not None and working.database is not None and old.schema != working.database.schema:
-        from epicvc.actions.shared.difference import schema_changes  # a schema seldom changes
-
-        for change in schema_changes(session.staging, old, working.database):
-            kind, _, name = change.label.path[0].partition(" ")
-            status.schema.append(SchemaChange(kind, name, change.op))
-    for table, rows in row_changes(session.staging, old, working.database):
+def _count_tables(session: Session, before: Snapshot | None, working: Snapshot) -> Iterator[TableStatus]:
+    """Count the rows of each table that differ from HEAD's."""
+    for table, rows in row_changes(session.staging, before.database if before else None, working.database):
         counts = {"added": 0, "modified": 0, "deleted": 0}
         for _, was, now in rows:
             counts["added" if was is None else "deleted" if now is None else "modified"] += 1
-        status.tables.append(TableStatus(table, **counts))
+        yield TableStatus(table, **counts)
+
+
+def _schema_changes(session: Session, before: Snapshot | None, working: Snapshot) -> Iterator[SchemaChange]:
+    """Find the definitions that differ from HEAD's."""
+    old, new = before.database if before else None, working.database
+    if old is None or new is None or old.schema == new.schema:
+        return
+    from epicvc.actions.shared.difference import schema_changes  # a schema seldom changes
+
+    for change in schema_changes(session.staging, old, new):
+        kind, _, name = change.label.path[0].partition(" ")
+        yield SchemaChange(kind, name, change.op)

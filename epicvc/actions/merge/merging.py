@@ -35,7 +35,7 @@ from epicvc.store.objects import ObjectId, ObjectSink
 _LOG: Final = Log("merge")
 
 
-class MergeReport(Struct):
+class MergeReport(Struct, frozen=True):
     """What a merge or revert did, or would do.
 
     Attributes:

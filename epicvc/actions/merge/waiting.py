@@ -22,7 +22,7 @@ from epicvc.repo.repository import Repo
 from epicvc.store.objects import ObjectId
 
 
-class AnswerReport(Struct):
+class AnswerReport(Struct, frozen=True):
     """What answers settled, and what is left."""
 
     settled: list[Label] = field(default_factory=list)

@@ -34,7 +34,7 @@ TRACED: Final = 200
 """Conflicts whose origins are looked for in history; of more, nobody reads where each came from."""
 
 
-class Report(Struct):
+class Report(Struct, frozen=True):
     """A report.
 
     Attributes:

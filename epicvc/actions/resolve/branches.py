@@ -59,9 +59,8 @@ class BranchesDispute:
             return ResolveReport(left=self.conflicts(), sides=(self.ours, self.theirs))
         done = answer(self._repo, fitted, dry_run=dry_run)
         state = read_state(self._repo.store, self._repo)
-        report = ResolveReport(None, done.settled, done.left, sides=(self.ours, self.theirs))
-        report.next_step = what_next(state) if state else None
-        return report
+        next_step = what_next(state) if state else None
+        return ResolveReport(None, done.settled, done.left, sides=(self.ours, self.theirs), next_step=next_step)
 
 
 def _origins(session: Session, state: MergeState, conflicts: Sequence[Conflict]) -> dict[Label, Origins]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from epicvc.actions.decide.memory import Memory
 from epicvc.actions.history.status import read_status
@@ -191,8 +192,7 @@ def replay(repo: Repo, *, dry_run: bool = False) -> ResolveReport:
     recalled = [(conflict, memory.recall(conflict)) for conflict in dispute.conflicts()]
     known = [(conflict, found.chosen) for conflict, found in recalled if found is not None]
     report = apply(repo, dispute, known, dry_run=dry_run)
-    report.replayed = list(report.settled)
-    return report
+    return replace(report, replayed=report.settled)
 
 
 def apply(
@@ -210,7 +210,7 @@ def apply(
         try:
             Memory(repo).remember(kept, report.commit)
         except FileUnavailable as error:
-            report.warning = f"the resolution is not remembered: {error.message}"
+            return replace(report, warning=f"the resolution is not remembered: {error.message}")
     return report
 
 

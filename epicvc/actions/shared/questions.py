@@ -83,7 +83,7 @@ class Question(Struct, frozen=True):
     spec: Spec = Spec()
 
 
-class ResolveReport(Struct):
+class ResolveReport(Struct, frozen=True):
     """What was settled and what is left.
 
     Attributes:
