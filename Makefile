@@ -15,7 +15,7 @@ MEASURING := $(VENV)/.measuring
 help:
 	@echo "make demo    see the main job done on a small set of epics"
 	@echo "make test    run the tests"
-	@echo "make check   lint, formatting, types and the import contract"
+	@echo "make check   lint, formatting, types, the import contracts and the figures of the house"
 	@echo "make soak    run the slow tests, then the quick ones with the lowest and the newest versions of what epicvc needs"
 	@echo "             make lowest, make newest: these alone; make test VENV=.venv-3.13 PYTHON=python3.13: another Python"
 	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows (KEEP=1 writes them); LONG=1: laws of merging too;"
@@ -36,6 +36,7 @@ check: $(TOOLS)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
+	$(RUN) tests/support/house.py
 
 soak: $(TOOLS)
 	$(RUN) -m pytest -n auto -m slow
