@@ -36,7 +36,7 @@ class Kind(StrEnum):
 
 
 class Rule(StrEnum):
-    """How two changed values of a field are merged (design, "Merging")."""
+    """The rule by which two changed values of a field are merged (``docs/configuration.md``, "Mapping")."""
 
     SCALAR = "scalar"
     LIST = "list"
@@ -209,4 +209,4 @@ BUILTIN = Mapping(
     ),
     links=LinkMap("dependencies", "task_dependencies", "task_id", "depends_on_task_key"),
 )
-"""The mapping of the ``framework_*`` schema (design, "The database side")."""
+"""The mapping of the ``framework_*`` schema."""

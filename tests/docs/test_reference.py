@@ -18,6 +18,7 @@ from tests.docs.console import Shell, fenced
 CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text("utf-8")
 LABELS = (ROOT / "docs" / "labels.md").read_text("utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+PERFORMANCE = (ROOT / "docs" / "performance.md").read_text("utf-8")
 SHARED, *_ = CONFIGURATION.split("## .epicvc/config")
 
 
@@ -128,8 +129,8 @@ def test_keys_beside_the_epic_are_named_as_documented(shell: Shell) -> None:
     assert '"label": "1:@/_metadata/revision"' in shell.run(commands)[-1][1]
 
 
-@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(epicvc\.[\w.]+)`", ARCHITECTURE))))
-def test_names_in_the_architecture_exist(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`(epicvc\.[\w.]+)`", ARCHITECTURE + PERFORMANCE))))
+def test_names_of_modules_exist(name: str) -> None:
     if name == "epicvc.toml":
         return
     module, rest = name, []

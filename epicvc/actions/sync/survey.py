@@ -329,7 +329,7 @@ def emptied(documents: Documents) -> str | None:
 
 
 def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
-    """Stop before a mishap on one side empties the other (design, "Applying to two places").
+    """Stop before a mishap on one side empties the other.
 
     Raises:
         Refused: it would.

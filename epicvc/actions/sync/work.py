@@ -208,7 +208,7 @@ class SyncWork:
     # Certificate
 
     def _certify(self, writer: Writer, layout: Layout, parcel: Unpacking | None) -> None:
-        """Read every pushed epic back: it must be the core that was pushed (design, "Round-trip certificate").
+        """Read every pushed epic back: it must be the core that was pushed.
 
         Where the cells are those that were written, nothing need be decoded; what came in a parcel the database itself
         compares with it; and where nothing else of an epic has been touched, only the rows that were written need be
