@@ -1,1 +1,1 @@
-"""The merge of branches: base, ours and theirs in, one snapshot and its conflicts out."""
+"""The merge of branches: makes one snapshot and its conflicts from base, ours and theirs."""

@@ -1,7 +1,7 @@
-"""The checks of the task graph for a merge of snapshots: gives :mod:`epicvc.merge.graph` the states that it compares.
+"""Checks the task graph of a merge: gives :mod:`epicvc.merge.graph` the states that it compares.
 
-What tasks depend on is read from the files, which were parsed already where they differ; who else has a task of an id
-is asked of the database's indexes.
+The links of tasks are read from the files, which were parsed already where they differ. The epics that have a task of
+some id are found by the database's indexes.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def check_links(
     Args:
         session: the running command.
         three: the states.
-        loader: knows where files are.
+        loader: finds the files of epics.
         merged: the links of the epics that were merged as documents.
-        tell: says which edit made a place what it is.
+        tell: names the edit that gave a place its value.
 
     Returns:
-        Faults that one side has already.
+        The faults that one side has already.
 
     Raises:
-        BrokenGraph: there are some that neither has.
+        BrokenGraph: the result has faults that neither side has.
     """
     mapping = session.repo.config.mapping
-    assert mapping.links is not None  # the caller asked
+    assert mapping.links is not None  # the caller has checked it
     graphs = _Graphs(session, three, loader, merged)
     inputs = {OURS: _Graph(graphs, 0), THEIRS: _Graph(graphs, 1)}
     after = _Graph(graphs, 2)
@@ -63,7 +63,7 @@ def check_links(
 
 
 class _Graphs:
-    """The links of epics in ours, in theirs and in the result; found when asked for, once."""
+    """The links of epics in ours, in theirs and in the result. Each is found when it is first needed."""
 
     def __init__(self, session: Session, three: ThreeSnapshots, loader: Loader, merged: Mapping[str, Links]) -> None:
         self._session = session
@@ -74,7 +74,7 @@ class _Graphs:
         self._owners: dict[str, set[str]] = {}
 
     def links(self, epic: str) -> tuple[Links, Links, Links]:
-        """The links of an epic in the three states."""
+        """Return the links of an epic in ours, in theirs and in the result."""
         if epic not in self._links:
             contents, three = self._three.contents, self._three
             places = self._loader.places(epic)[1:]
@@ -85,7 +85,10 @@ class _Graphs:
 
     @cached_property
     def _merged_owners(self) -> dict[str, set[str]]:
-        """The epics that have a task of each id after the merge: one may have come to where no side has it."""
+        """The epics that have a task of each id after the merge.
+
+        A task may have come to an epic where no side has it.
+        """
         found: dict[str, set[str]] = {}
         for epic, links in self._merged.items():
             for key in links:
@@ -93,7 +96,7 @@ class _Graphs:
         return found
 
     def owners(self, keys: Collection[str]) -> dict[str, set[str]]:
-        """The epics that may have a task of each id in some state."""
+        """Return the epics that may have a task of each id in some state."""
         new = [key for key in keys if key not in self._owners]
         three, reader = self._three, self._session.reader
         for key in new:
@@ -107,7 +110,7 @@ class _Graphs:
 
 
 class _Graph:
-    """One of the three states, as the checks see it."""
+    """One of the three states, in the shape that the checks need."""
 
     def __init__(self, graphs: _Graphs, number: int) -> None:
         self._graphs = graphs

@@ -1,8 +1,8 @@
-"""``merge`` and ``revert``: another commit's changes, three-way, onto both sides; and what waits for an answer.
+"""The commands ``merge`` and ``revert``: apply the changes of another commit, three-way, to both sides.
 
-The work is a restore of a computed state, through the one crash-safe apply. Where something conflicts, everything
-else is applied, ours stays in the conflicting places, and a record in the store says what is open
-(:mod:`epicvc.actions.shared.mergestate`); ``--continue`` makes the commit, ``--abort`` brings both sides back.
+A merge computes a state and restores it through the one crash-safe apply. Where something conflicts, everything else is
+applied, ours stays in the conflicting places, and a record in the store names the open conflicts
+(:mod:`epicvc.actions.shared.mergestate`). ``--continue`` then makes the commit, ``--abort`` brings both sides back.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ _LOG: Final = Log("merge")
 
 
 class MergeReport(Struct, frozen=True):
-    """What a merge or revert did, or would do.
+    """The result of a merge or revert, or of its dry run.
 
     Attributes:
         command: ``merge`` or ``revert``.
-        name: what was merged or reverted, as the user called it.
-        commit: the commit at HEAD that it led to; ``None`` in a dry run and while something conflicts.
-        base: the commit that both were compared with.
+        name: the merged or reverted revision, as the user named it.
+        commit: the commit at HEAD afterwards; ``None`` in a dry run and while something conflicts.
+        base: the commit with which both were compared.
         bases: how many merge bases there were to choose from.
-        epics: the epics that it brought changes to.
-        conflicts: what is open.
+        epics: the epics that it changes.
+        conflicts: the open conflicts.
         moves: tasks that changed their epic, as labels before and after.
-        decided: conflicts that a policy, the memory or ``--prefer`` settled, and how.
+        decided: the conflicts that a policy, the memory or ``--prefer`` settled, each with the chosen value.
         fast_forward: the branch only moved forward.
         up_to_date: there was nothing to merge.
         dry_run: nothing was written.
@@ -70,7 +70,7 @@ class MergeReport(Struct, frozen=True):
 
     @property
     def replayed(self) -> list[Label]:
-        """The conflicts that were settled as the same ones were before."""
+        """The places whose conflicts were settled from the memory of earlier answers."""
         return [conflict.label for conflict, chosen in self.decided if isinstance(chosen, Replayed)]
 
 
@@ -89,13 +89,13 @@ def merge(
         repo: the repo.
         revision: the commit.
         message: of the merge commit.
-        fast_forward: only move the branch where it has nothing of its own.
+        fast_forward: only move the branch if it has no commits of its own.
         decide: settles conflicts.
         dry_run: only say what would happen, by the same code.
 
     Raises:
         NotFound: there is no such revision, or no commit yet.
-        Refused: a side has changes that no commit has, histories share nothing, or both changed the schema.
+        Refused: a side has uncommitted changes, the histories share no commit, or both changed the schema.
     """
     theirs = repo.revisions.resolve(revision)
 
@@ -125,7 +125,7 @@ def revert(
     decide: Decide = undecided,
     dry_run: bool = False,
 ) -> MergeReport:
-    """Take one commit's changes back, three-way, by a new commit.
+    """Undo the changes of one commit, three-way, by a new commit.
 
     Args:
         repo: the repo.
@@ -195,7 +195,7 @@ def _fast_forward(session: Session, report: MergeReport, theirs: ObjectId, *, dr
 
 
 def _carry_out(session: Session, report: MergeReport, state: MergeState, decide: Decide) -> MergeReport:
-    """Merge, and commit or wait for answers."""
+    """Merge, then make the commit or record the open conflicts."""
     began = perf_counter()
     merged = merged_state(session, state, _settling(session, state, decide))
     report = replace(
@@ -211,7 +211,7 @@ def _carry_out(session: Session, report: MergeReport, state: MergeState, decide:
 
         operation = None if report.dry_run else session.repo.coming_operation()
         log_merge(_LOG, report, operation, perf_counter() - began)
-    # What was decided is an answer like others, for when the rest is answered.
+    # Decided conflicts are recorded as answers: the merge is computed anew once the rest is answered.
     answers = {conflict.label: chosen for conflict, chosen in merged.decided}
     state = replace(state, answers=answers, conflicts=merged.conflicts, applied=merged.snapshot)
     made: list[ObjectId] = []
@@ -230,7 +230,7 @@ def _carry_out(session: Session, report: MergeReport, state: MergeState, decide:
 
 
 def _settling(session: Session, state: MergeState, decide: Decide) -> Decide:
-    """What settles conflicts without being asked for each: what the caller prefers, then policies, then memory."""
+    """Return what settles conflicts without a question: the caller's choice, then policies, then the memory."""
     policies = session.repo.config.policies
     # A revert asks for the older value; that the other one is newer is no reason against it.
     newest = Newer(session, state.ours, state.theirs).decide if state.command == "merge" else undecided
@@ -239,11 +239,11 @@ def _settling(session: Session, state: MergeState, decide: Decide) -> Decide:
 
 
 def merged_state(session: Session, state: MergeState, decide: Decide) -> Merged:
-    """What a merge gives.
+    """Compute the result of a merge or revert.
 
     Args:
         session: the running command.
-        state: what is merged, and what was answered.
+        state: the commits to merge, and the answers so far.
         decide: settles the other conflicts.
 
     Raises:
@@ -261,7 +261,7 @@ def _answering(answers: Mapping[Label, Chosen], otherwise: Decide) -> Decide:
 
 
 def commit_refs(session: Session, snapshot: Snapshot, state: MergeState) -> dict[str, str | None]:
-    """Make the commit of a merge or revert; gives the refs to move."""
+    """Make the commit of a merge or revert, and return the refs to move."""
     merging = state.command == "merge"
     kind, parents = (CommitKind.MERGE, (state.theirs,)) if merging else (CommitKind.COMMIT, ())
     return dict(committing(session, session.staging, snapshot, state.message, kind, merged=parents).refs)

@@ -1,10 +1,9 @@
-"""Tasks that a branch moved or renamed: taken to one place in all states first, so that what else was done merges.
+"""Brings tasks that a branch moved or renamed to one place in all states, so that all other changes to them merge.
 
-Which they are, and what becomes of them, is told by the rules that synchronising has
-(:mod:`epicvc.plan.moves.moves`). Where nobody decided yet, they are where ours has them. A branch may have a task in
-one epic in its files and in another in its rows, where it has not synchronised since: files are taken by what the
-files say, and rows by what the rows say. So is what was agreed, or the next synchronisation would take one side's
-older value for the newer one.
+The rules of synchronising find these tasks and decide their place (:mod:`epicvc.plan.moves.moves`). An undecided task
+stays where ours has it. A branch that has not synchronised since may have a task in one epic in its files and in
+another in its rows. So the moves of files, of rows and of the agreed cores are found apart. Were agreed cores not moved
+too, the next synchronisation would take one side's older value for the newer one.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ Epics: TypeAlias = Mapping[str, Epic]
 Renamed: TypeAlias = Mapping[int, Collection[tuple[str, str]]]
 
 _Rows: TypeAlias = "tuple[tuple[bytes, NamedRow], dict[str, tuple[bytes, NamedRow]]]"
-"""A task's row, and those of its links by what it depends on."""
+"""The row of a task, and the rows of its links by the task that each one names."""
 
 
 def relocate(
@@ -46,15 +45,15 @@ def relocate(
     *,
     unique: bool,
 ) -> list[tuple[Label, Label]]:
-    """Take moved and renamed tasks to where the merge will have them, in the documents and rows of all states.
+    """Bring moved and renamed tasks to their place in the result, in the documents and rows of all states.
 
     Args:
-        epics: the loaded epics; what is moved is moved in them.
-        mapping: says which fields are the core's, and which holds ids of other tasks.
-        ask: decides where a task goes about which the sides contradict each other.
-        owners: the epics that may have tasks of some ids.
+        epics: the loaded epics; they are changed in place.
+        mapping: the fields of the core, and the field that holds ids of other tasks.
+        ask: decides the place of a task for which the sides have different places.
+        owners: returns the epics that may have a task of one of some ids.
         renamed: the epics that got another key in ours and in theirs, before and after.
-        unique: whether the database has each task's id once.
+        unique: the database holds each task id only once.
 
     Returns:
         The moves, as labels before and after.
@@ -62,7 +61,7 @@ def relocate(
     items = [
         (part, item) for part in DOCUMENTS for item in _found(epics, part, mapping, owners, renamed, unique=unique)
     ]
-    # what was agreed has no conflicts of its own: ours stays where the sides ask
+    # agreed cores have no conflicts of their own: ours stays where files and rows ask
     carried = [_Carried(part, item, ask if part in PARTS else lambda _: None) for part, item in items]
     lineups = _Lineups(epics)
     for found in carried:
@@ -79,7 +78,7 @@ def relocate(
 
 
 def dependants(three: ThreeSnapshots) -> Iterator[tuple[str, str]]:
-    """Epics in which one side may have renamed a task, each with one where the other side depends on it."""
+    """Yield pairs of epics: one in which a side may have renamed a task, and one where the other side depends on it."""
     for mine, other in ((three.here, three.there), (three.there, three.here)):
         gone: dict[str, set[str]] = {}
         for epic in mine.old_files.keys() & mine.new_files.keys():
@@ -101,7 +100,7 @@ def _found(
     *,
     unique: bool,
 ) -> tuple[Moved, ...]:
-    """The moved tasks of files, of rows or of what was agreed."""
+    """Find the moved tasks of files, of rows or of agreed cores."""
     views = {epic: _view(found, part, mapping) for epic, found in epics.items()}
     places = (Places.of(epic, view) for epic, view in views.items())
     known = [found for found in places if found is not None]
@@ -110,30 +109,34 @@ def _found(
 
 
 def _view(epic: Epic, part: str, mapping: Document) -> Versions[Core | None]:
-    """An epic's cores: what the files alone and the database alone know does not tell whether two tasks are one."""
+    """Return the cores of an epic, without extra keys and system columns.
+
+    These do not tell whether two tasks are the same.
+    """
     return Versions(*(core_part(found, mapping) for found in documents_of(epic, part)))
 
 
 def _part(epics: Epics, items: Collection[Moved]) -> None:
-    """Merge files and rows each by themselves, where a task went another way in one than in the other.
+    """Have files and rows of an epic merged apart if a task takes different ways in the two.
 
-    So where it comes from an epic whose file and rows differ, whatever is known of the one that it goes to.
+    The same holds for a task that comes from an epic whose file and rows differ, whatever is known of the epic that it
+    goes to.
     """
     ways = Counter((item.places, item.welcome) for item in items)
     apart = {epic.id for epic in epics.values() if not epic.in_sync}
     other = [item for item in items if ways[item.places, item.welcome] < len(PARTS) or item.epics & apart]
-    renamed = any(item.renamed for item in other)  # what depends on a renamed one names it anew
+    renamed = any(item.renamed for item in other)  # any epic may have links to a renamed task
     for epic in epics if renamed else {epic for item in other for epic in item.epics}:
         epics[epic].in_sync = False
 
 
 class _Lineup:
-    """The tasks of one epic in one state, in order, while some leave it and others come to it.
+    """The tasks of one epic in one state, in order, while tasks are taken out and put in.
 
-    A task that comes back has the place among the others that it had; one that comes from elsewhere goes behind them.
+    A task that comes back gets its old place among the others. One that comes from another epic goes behind them.
 
     Args:
-        core: the epic's core with its tasks; ``None`` where there is no epic.
+        core: the epic's core with its tasks; ``None`` where the epic does not exist.
     """
 
     def __init__(self, core: Core | None) -> None:
@@ -143,7 +146,7 @@ class _Lineup:
         self._changed = False
 
     def take(self, key: str) -> tuple[Core, int] | None:
-        """Take a task away; the task and its place, if it is there."""
+        """Take a task out, and return it with its place; return ``None`` if it is not there."""
         found = self._tasks.pop(key, None)
         if found is None:
             return None
@@ -151,7 +154,7 @@ class _Lineup:
         return found[1], found[0]
 
     def put(self, task: Core, place: int | None) -> None:
-        """Put a task to its place, or behind all others, unless there is one of its id."""
+        """Put a task at its place, or behind all others, unless there is one with its id."""
         if place is None:
             place, self._end = self._end, self._end + 1
         self._tasks.setdefault(cast("str", task["id"]), (place, task))
@@ -159,13 +162,13 @@ class _Lineup:
         self._changed = True
 
     def whole(self) -> Core | None:
-        """The core with the tasks that are there now."""
+        """Return the core with the tasks that are there now."""
         if self.core is None or not self._changed:
             return self.core
         return with_tasks(self.core, [task for _, task in sorted(self._tasks.values(), key=itemgetter(0))])
 
     def copy(self) -> _Lineup:
-        """The same once more."""
+        """Return a copy that changes independently."""
         other = _Lineup(None)
         other.core, other._tasks = self.core, dict(self._tasks)
         other._end, other._changed = self._end, self._changed
@@ -173,7 +176,7 @@ class _Lineup:
 
 
 class _Lineups:
-    """The tasks of the epics that tasks leave or come to, in each kind of document, and whose row is whose."""
+    """The tasks of epics in each kind of document while tasks move, and the link rows of each task."""
 
     def __init__(self, epics: Epics) -> None:
         self.epics = epics
@@ -181,13 +184,13 @@ class _Lineups:
         self._links: dict[tuple[str, int], dict[str, list[tuple[str, str]]]] = {}
 
     def of(self, part: str, epic: str) -> list[_Lineup]:
-        """Base, ours and theirs of an epic."""
+        """Return the lineups of an epic in base, ours and theirs."""
         if (part, epic) not in self._lineups:
             self._lineups[part, epic] = [_Lineup(core) for core in documents_of(self.epics[epic], part)]
         return self._lineups[part, epic]
 
     def links(self, epic: str, number: int, key: str) -> list[tuple[str, str]]:
-        """The links that a task of an epic has in one state, before anything is moved."""
+        """Return the links of a task in one state, as they were before anything moved."""
         if (epic, number) not in self._links:
             found: dict[str, list[tuple[str, str]]] = {}
             for place in self.epics[epic].rows[number].links:
@@ -196,19 +199,19 @@ class _Lineups:
         return self._links[epic, number].get(key, [])
 
     def write(self) -> None:
-        """Give the epics their tasks."""
+        """Write the tasks into the documents of the epics."""
         for (part, epic), lineups in self._lineups.items():
             documents_of(self.epics[epic], part)[:] = [lineup.whole() for lineup in lineups]
 
 
 class _Carried:
-    """One task that goes to one place in all states, or away; in the files, in the rows or in what was agreed."""
+    """One task that goes to one place, or away, in all states of the files, the rows or the agreed cores."""
 
     def __init__(self, part: str, item: Moved, ask: Decide) -> None:
         self.part = part
         self.item = item
         self._whose: int | None = None
-        """By whose version it was settled as a whole."""
+        """The state whose version was taken as a whole, if one was."""
         self._found = course(item, Direction.BOTH, lambda conflict: self._answered(conflict, ask))
         self._versions: list[tuple[Core, int] | None] = []
         self._rows: list[_Rows | None] = []
@@ -221,11 +224,11 @@ class _Carried:
 
     @property
     def target(self) -> At:
-        """Where it goes; ``None`` where it goes away."""
+        """The place to which it goes; ``None`` where it goes away."""
         return self._found.target
 
     def moves(self) -> Iterator[tuple[Label, Label]]:
-        """The move, as labels before and after; none where it stays or goes away, or is new."""
+        """Yield the move as labels before and after. There is none for a task that stays, goes away or is new."""
         if self.item.places[BASE] is None:
             return
         if self.target is not None and self.target != self.item.source:
@@ -234,14 +237,14 @@ class _Carried:
     # Where it was
 
     def take(self, lineups: _Lineups) -> None:
-        """Take it away wherever it is."""
+        """Take the task out of every place where it is."""
         for number, at in zip(STATES, self.item.places, strict=True):
             self._versions.append(None if at is None else lineups.of(self.part, at[0])[number].take(at[1]))
             if self.part == ROWS:
                 self._rows.append(self._taken_rows(lineups, number))
 
     def _taken_rows(self, lineups: _Lineups, number: int) -> _Rows | None:
-        """Its row with its links; that of a task which was deleted may be there, marked."""
+        """Take out its row with its links. A deleted task may still have a row that is marked as deleted."""
         at = self.item.places[number]
         for epic, key in sorted(self.item.everywhere) if at is None else [at]:
             rows = lineups.epics[epic].rows[number]
@@ -253,7 +256,7 @@ class _Carried:
     # Where it goes
 
     def put(self, lineups: _Lineups) -> None:
-        """Put it to its place."""
+        """Put the task to its place in every state."""
         whose = self._whose
         epic, key = self.target or self.item.home
         owner = lineups.epics[epic]
@@ -277,7 +280,7 @@ class _Carried:
 
 
 def _bring_back(epic: Epic, part: str, states: list[_Lineup]) -> None:
-    """An epic that one side deleted is as the other has it, for a task that somebody wants in it."""
+    """Restore an epic that one side deleted as the other side has it, for a task that goes into it."""
     base, ours, theirs = (state.core for state in states)
     if base is not None and (ours is None or theirs is None):
         whose = OURS if ours is not None else THEIRS if theirs is not None else BASE

@@ -1,6 +1,6 @@
-"""``newest_wins`` between branches: whose commit changed a value last, by the evidence of history alone.
+"""The policy ``newest_wins`` between branches: finds the side whose commit changed a value last, from history alone.
 
-A working copy has nothing to say here: both branches are as they were committed.
+The working copy does not count: a merge starts from two committed states.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from epicvc.store.objects import ObjectId
 
 
 class Newer:
-    """Decides conflicts of a merge by what was changed later.
+    """Decides the conflicts of a merge by the later change.
 
     Args:
         session: the running command.
-        ours: the commit of one branch.
-        theirs: that of the other.
+        ours: the commit of our branch.
+        theirs: the commit of the other branch.
     """
 
     def __init__(self, session: Session, ours: ObjectId, theirs: ObjectId) -> None:
@@ -26,7 +26,7 @@ class Newer:
         self._tracers = Tracers(session)
 
     def decide(self, conflict: Conflict) -> Chosen | None:
-        """The later value with the evidence as its reason; ``None`` where there is no evidence, or a tie."""
+        """Return the later value with the evidence as its reason, or ``None`` where there is no evidence or a tie."""
         tracer = self._tracers.of(conflict.label)
         ours, theirs = (tracer.origin_in(commit, conflict.label) for commit in self._commits)
         found = later(ours, theirs) if ours is not None and theirs is not None else None

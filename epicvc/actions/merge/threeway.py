@@ -1,8 +1,8 @@
 """The three-way merge of whole snapshots.
 
-What one side alone changed is taken as it is: bytes of files, rows, agreed cores. Only epics that both changed are
-read, and merged as whole documents by the one engine; other rows that both changed are merged cell by cell. The cost is
-that of the changes, whatever the snapshots hold beside them.
+A change of one side is taken as it is: the bytes of files, rows, agreed cores. Only epics that both sides changed are
+read, and merged as whole documents by the one engine. Other rows that both changed are merged cell by cell. The cost
+depends on the changes alone, not on the size of the snapshots.
 """
 
 from __future__ import annotations
@@ -54,16 +54,16 @@ if TYPE_CHECKING:
 
 
 class Merged(Struct, frozen=True):
-    """The outcome of a merge.
+    """The result of a merge.
 
     Attributes:
-        snapshot: the merged state; where something conflicts and nobody decided, ours.
-        conflicts: what is undecided, in the order of labels.
-        epics: the epics that theirs brought changes to.
-        decided: the conflicts that were settled, and by what.
-        moves: tasks that one side moved to another epic, as labels before and after.
-        known: faults of the task graph that one side had already.
-        check: to be made of the rows once they are written; raises ``ConstraintBroken``.
+        snapshot: the merged state; it has our value in every place of an undecided conflict.
+        conflicts: the undecided conflicts, in the order of labels.
+        epics: the epics that theirs changed.
+        decided: the conflicts that were settled, each with the chosen value.
+        moves: the tasks that one side moved to another epic, as labels before and after.
+        known: the faults of the task graph that one side had already.
+        check: checks the rows once they are written; raises ``ConstraintBroken``.
     """
 
     snapshot: Snapshot
@@ -78,19 +78,19 @@ class Merged(Struct, frozen=True):
 def merge_snapshots(
     session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, decide: Decide, tell: Tell
 ) -> Merged:
-    """Merge two states.
+    """Merge two states that come from a third one.
 
     Args:
         session: the running command. Its sides need not be ours, but the nearer they are, the less is read.
-        base: the state that both come from.
+        base: the state from which both come.
         ours: one state.
-        theirs: the other.
+        theirs: the other state.
         decide: settles conflicts.
-        tell: says which edit made a place what it is in ours or theirs.
+        tell: names the edit that gave a place its value in ours or theirs.
 
     Raises:
         Refused: the schema changed on both sides, or a table that one dropped has changes of the other.
-        ConstraintBroken: two rows would have one unique value.
+        ConstraintBroken: two rows would have the same unique value, or a row would break a CHECK constraint.
         BrokenGraph: nothing conflicts, and tasks would depend on each other in a circle, or on one that is gone.
         EpicvcError: a file or row of some state cannot be read as a document.
     """
@@ -111,7 +111,8 @@ def merge_snapshots(
     try:
         return merge(session, states)
     except (InvalidJSON, InvalidFile, InvalidField):
-        from epicvc.actions.merge.documents.wholefiles import whole_files  # hardly any commit has such a file
+        # imported here, since hardly any commit has such a file
+        from epicvc.actions.merge.documents.wholefiles import whole_files
 
         found = whole_files(session.staging, session.repo.config, states)
         if not found:
@@ -160,7 +161,7 @@ class _Merge:
         self._documents = EpicMerge(self._sink, config, self._decisions, self._files, owned=three.owned)
 
     def run(self) -> Merged:
-        """Merge."""
+        """Merge the states, and return the result."""
         ours = self._three.ours.snapshot
         both = self._both_changed()
         loader = Loader(self._session, self._three)
@@ -190,7 +191,7 @@ class _Merge:
     # What both sides changed
 
     def _both_changed(self) -> frozenset[str]:
-        """The epics to merge as documents: both sides changed them, or one task is in one and in another."""
+        """Return the epics to merge as documents: both sides changed them, or a task moved between them."""
         here, there = self._three.here, self._three.there
         found = here.epics & there.epics
         for moved, other in ((here.moved, there.epics), (there.moved, here.epics)):
@@ -201,7 +202,7 @@ class _Merge:
 
     @cached_property
     def _unique_tasks(self) -> bool:
-        """Whether the database has each task's id once."""
+        """The database holds each task id only once."""
         reader, tasks = self._session.reader, self._mapping.tasks
         return self._three.owned and reader is not None and (tasks.key,) in reader.unique_keys(tasks.table)
 
@@ -226,7 +227,10 @@ class _Merge:
         return relocate(epics, self._mapping, self._decisions.ask, owners, renamed, unique=self._unique_tasks)
 
     def _groups(self, both: frozenset[str]) -> Iterator[list[str]]:
-        """The epics to merge, a bounded number at once; those between which tasks moved or depend are together."""
+        """Yield the epics to merge in groups of bounded size.
+
+        Epics with a moved task or a dependency between them stay together.
+        """
         partners: dict[str, set[str]] = {}
         for giver, getter in (*self._three.moved, *self._dependants, *self._contested):
             if giver in both and getter in both:
@@ -236,7 +240,7 @@ class _Merge:
         done: set[str] = set()
         for epic in sorted(both):
             together = [epic] if epic not in done else []
-            for each in together:  # grows as it goes
+            for each in together:  # the list grows while it is gone through
                 done.add(each)
                 together += sorted(partners.get(each, set()) - {*together})
             group += together

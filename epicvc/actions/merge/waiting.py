@@ -1,4 +1,4 @@
-"""What waits for answers: the conflicts of a merge or revert are settled, it is finished, or it is given up."""
+"""Goes on with a merge or revert that has conflicts: settles them, finishes it, or gives it up."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from epicvc.store.objects import ObjectId
 
 
 class AnswerReport(Struct, frozen=True):
-    """What answers settled, and what is left."""
+    """The conflicts that answers settled, and those that are left."""
 
     settled: list[Label] = field(default_factory=list)
     left: list[Conflict] = field(default_factory=list)
 
 
 def abort(repo: Repo, command: str, *, dry_run: bool = False) -> MergeReport:
-    """Give a merge or revert up: both sides as they were before it, exactly.
+    """Give up a merge or revert. Both sides become exactly as they were before it.
 
     Raises:
-        NotFound: none is in progress.
+        NotFound: no merge or revert is in progress.
     """
 
     def act(session: Session) -> MergeReport:
@@ -47,11 +47,11 @@ def abort(repo: Repo, command: str, *, dry_run: bool = False) -> MergeReport:
 
 
 def finish(repo: Repo, command: str, *, message: str | None = None, dry_run: bool = False) -> MergeReport:
-    """Make the commit of a merge or revert whose conflicts are all settled; it takes both sides as they are.
+    """Commit a merge or revert whose conflicts are all settled. The commit takes both sides as they are.
 
     Raises:
-        NotFound: none is in progress.
-        Refused: something is still open.
+        NotFound: no merge or revert is in progress.
+        Refused: a conflict is still open.
     """
     made: list[ObjectId] = []
 
@@ -78,31 +78,31 @@ def finish(repo: Repo, command: str, *, message: str | None = None, dry_run: boo
 
 
 def in_progress(repo: Repo) -> MergeState | None:
-    """The merge or revert that waits for answers or for ``--continue``; ``None`` where there is none."""
+    """Return the merge or revert that waits for answers or for ``--continue``, or ``None`` where there is none."""
     return read_state(repo.store, repo)
 
 
 def open_conflicts(repo: Repo) -> list[Conflict] | None:
-    """What an unfinished merge or revert waits for; ``None`` when none is in progress.
+    """Return the open conflicts of an unfinished merge or revert, or ``None`` if none is in progress.
 
-    The list is empty once everything is answered and ``--continue`` can make the commit.
+    The list is empty once all conflicts are answered and ``--continue`` can make the commit.
     """
     state = in_progress(repo)
     return None if state is None else list(state.conflicts)
 
 
 def answer(repo: Repo, answers: Iterable[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> AnswerReport:
-    """Settle open conflicts of a merge or revert, in one operation, and bring the values to both sides.
+    """Settle open conflicts of a merge or revert in one operation, and write the values to both sides.
 
     Args:
         repo: the repo.
-        answers: conflicts as :func:`open_conflicts` gave them, with the values to take.
+        answers: conflicts as :func:`open_conflicts` returns them, each with the value to take.
         dry_run: only say what would be settled.
 
     Raises:
-        NotFound: nothing is in progress, or a place is no open conflict.
-        ChangedSince: a place that an answer changes was changed by someone else since the merge, or an epic that an
-            answer brings back is in another file by now.
+        NotFound: no merge or revert is in progress, or a place is no open conflict.
+        ChangedSince: a place that an answer changes was changed since the merge, or an epic that an answer brings back
+            is in another file now.
     """
     chosen = {conflict.label: choice for conflict, choice in answers}
 

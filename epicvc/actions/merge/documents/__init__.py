@@ -1,1 +1,1 @@
-"""The epics of a merge, each as one document: its file, its rows, and what was agreed on."""
+"""The epics of a merge, each as one document made of its file, its rows and what was agreed on."""

@@ -1,4 +1,4 @@
-"""Rows of merged documents, cell by cell: fields as the document says them, all else by the rule for cells. Pure."""
+"""Merges the rows of documents cell by cell: fields from the merged document, all else by the rule for cells. Pure."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ def merged_row(
     whole: str | None,
     defaults: Mapping[str, SQLValue],
 ) -> NamedRow | None:
-    """The row of an epic or a task in the result; ``None`` where there is none.
+    """Return the row of an epic or a task in the result, or ``None`` where there is none.
 
     Args:
         table: its table.
         label: the epic or task.
         rows: the row in the three states.
         merged: the merged epic or task with its system columns; ``None`` where it is gone.
-        names: which members of it are system columns.
-        defaults: what a row has in a column where nothing is written.
-        whole: by whose value it was settled as a whole, if it was: ``ours``, ``theirs``, ``base`` or ``set``.
+        names: the members of the merged document that are system columns, each with its column.
+        defaults: the value of each column in which nothing is written.
+        whole: the side whose value settled the epic or task as a whole, if one did: ``ours``, ``theirs``, ``base`` or
+            ``set``.
 
     Raises:
         InvalidField: a merged value cannot be stored in its column.
@@ -64,7 +65,7 @@ def _cells(
     base, ours, theirs = rows.base or {}, rows.ours or {}, rows.theirs or {}
     fields = table.by_column
     system = {column: name for name, column in names.items()}
-    quiet = MergeContext()  # structure and marks follow the document, which has its own conflicts
+    quiet = MergeContext()  # a context of its own: the document has the conflicts about structure and marks already
     result: NamedRow = {}
     for column in dict.fromkeys([*ours, *theirs]):
         cells = Versions(base.get(column), ours.get(column), theirs.get(column))
@@ -91,7 +92,7 @@ def _cells(
 def _as_said(
     table: TableMap, label: Label, row: NamedRow | None, merged: Core | None, defaults: Mapping[str, SQLValue]
 ) -> NamedRow | None:
-    """A row with the values that somebody answered with."""
+    """Return a row with the values of an answer that a person set."""
     if merged is None or row is None:
         return None
     cells = {
@@ -102,10 +103,10 @@ def _as_said(
 
 
 def _present(rows: Rows, *, alive: bool) -> NamedRow | None:
-    """A row that one side does not have.
+    """Return a row that one side does not have, or ``None`` where the result does not have it either.
 
-    It is there while the document has it. A row that is marked as deleted stays where the other side changed nothing
-    about it, and goes where the other side removed it.
+    The row is there while the document has it. A row that is marked as deleted stays if it is in theirs or changed in
+    ours, and goes if the other side removed it and nothing changed but its times.
     """
     base, ours, theirs = rows.base, rows.ours, rows.theirs
     if ours is None and theirs is None:
@@ -130,9 +131,10 @@ def _trivial(cells: tuple[SQLValue, SQLValue, SQLValue]) -> bool:
 
 
 def _field_cell(spec: Field, label: Label, value: JSON, cells: tuple[SQLValue, ...], default: SQLValue) -> SQLValue:
-    """The cell of a merged field: the first that says the same, else written anew.
+    """Return the cell of a merged field: the first known cell that says the same, else a newly written one.
 
-    An absent field is the column's default, as a synchronisation writes it: the base makes it absent.
+    An absent field becomes the column's default, as a synchronisation writes it; the agreed core says that it is
+    absent.
     """
     for cell in cells:
         if _says(spec, cell, value) or (value is None and plain(cell) == plain(default)):

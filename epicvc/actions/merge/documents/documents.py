@@ -1,4 +1,4 @@
-"""The merge of an epic as one document: its file, its rows and what was agreed on come out of it."""
+"""Merges an epic as one document, and makes its file, its rows and what is agreed on from the result."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class EpicMerge:
     """Merges epics, one after the other.
 
     Args:
-        sink: takes files and what was agreed.
-        config: the repo's.
-        decisions: settle conflicts.
-        files: take the merged files.
-        owned: whether it is known which rows belong to which epic.
+        sink: takes the merged files and the agreed cores.
+        config: the repo's configuration.
+        decisions: settles conflicts.
+        files: collects the merged files.
+        owned: the rows that belong to each epic are known.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class EpicMerge:
         self.links: dict[str, Links] = {}
 
     def merge(self, epic: Epic) -> MergedDocuments:
-        """Merge an epic; gives what its rows are made of.
+        """Merge an epic and return the documents from which its rows are written.
 
         Raises:
-            InvalidData: the merged file is no epic, which no text of it should lead to.
+            InvalidData: the merged file is no valid epic, which should not happen with any file.
         """
         kept: dict[tuple[str, ...], str] = {}
-        """What was settled as a whole; of the rows alone, where files have conflicts of their own."""
+        """The places that were settled as a whole. Where files have conflicts of their own, only those of the rows."""
         if epic.in_sync:
             whole = [joined(*pair) for pair in zip(epic.of_files, epic.of_rows, strict=True)]
             rows = self._merged(epic.id, whole, kept)
@@ -102,7 +102,7 @@ class EpicMerge:
         return read_version(epic.id, (path, blob), parsed, still, self._mapping)
 
     def _calculated(self, epic: Epic, rows: Core) -> Core | None:
-        """What belongs beside the epic where a file has a place for it: dates of our row, how far the tasks are."""
+        """Return the calculated fields that the file holds: dates of our row and the progress of the tasks."""
         found = epic.rows[1].epic or epic.rows[2].epic
         if self._config.calculated != "inline" or found is None:
             return None
@@ -111,13 +111,13 @@ class EpicMerge:
             try:
                 value = decode(found[1].get(spec.column), spec, self._mapping.epics.table, epic.id)
             except InvalidRow:
-                continue  # the next synchronisation names it
+                continue  # the next synchronisation reports the row
             if value is not None:
                 result[spec.name] = value
         return {**result, **progress_fields(self._states(epic, rows))}
 
     def _states(self, epic: Epic, rows: Core) -> Iterator[str]:
-        """The states of the merged tasks, where the database has a column for them."""
+        """Yield the states of the merged tasks, where the database has a column for them."""
         column = self._mapping.tasks.status
         member = next((name for name, own in epic.names.task.items() if own == column), None)
         for task in tasks_of(rows):
@@ -130,7 +130,7 @@ class EpicMerge:
     # The base
 
     def _agree(self, epic: Epic, file: Core | None, rows: Core | None, written: Version | None) -> None:
-        """The agreed core: what both sides say, where they say the same; else the agreed ones, merged themselves."""
+        """Record the agreed core: the core of both sides if they are equal, else the merged agreed cores."""
         agreed, other = core_part(file, self._mapping), core_part(rows, self._mapping)
         if not self._owned or not epic.still_in_sync or not same_core(agreed, other):
             agreed = self._merged_base(epic)

@@ -1,4 +1,4 @@
-"""The file of an epic that is merged: parsed already, and read as a core with what it has beside it. Pure."""
+"""The file of an epic in a merge, parsed once and read as a core with its extra keys. Pure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from epicvc.store.objects import ObjectId, ObjectType, object_id
 
 
 class Parsed(NamedTuple):
-    """A file's bytes, and the value that they are."""
+    """A file's bytes and their JSON value."""
 
     raw: bytes
     value: JSON
 
 
 class Still(Struct, frozen=True):
-    """The tasks of an epic that nobody touched.
+    """The tasks of an epic that neither side changed.
 
     Attributes:
-        items: as its file has them.
-        cores: what both sides own of them, as the file says it.
-        canonical: the same in its canonical form.
+        items: the tasks as the file has them.
+        cores: the fields of the tasks that both sides own, as the file has them.
+        canonical: the cores in their canonical form.
     """
 
     items: Items = field(default_factory=dict)
@@ -37,13 +37,13 @@ class Still(Struct, frozen=True):
 
 
 class Version(NamedTuple):
-    """An epic's file.
+    """The file of an epic in one state.
 
     Attributes:
-        path: where it is.
+        path: the path of the file.
         blob: the id of its bytes.
-        text: its bytes and what they say; tasks that nobody touched by their ids alone.
-        core: the id of its core, which has these as well.
+        text: the bytes and the core read from them, with only the ids of unchanged tasks.
+        core: the id of the whole core, unchanged tasks included.
     """
 
     path: str
@@ -53,10 +53,10 @@ class Version(NamedTuple):
 
 
 def read_still(epic: str, items: Items, mapping: Mapping, path: str) -> Still:
-    """The tasks that nobody touched.
+    """Read the tasks that neither side changed.
 
     Raises:
-        InvalidData: they are none, or a field's value does not fit its column.
+        InvalidData: a task is not valid, or a field's value does not fit its column.
     """
     tasks = cast("JSON", list(items.values()))
     core = read_file_epic({"id": epic, Mapping.TASKS: tasks}, mapping, path).core
@@ -65,10 +65,10 @@ def read_still(epic: str, items: Items, mapping: Mapping, path: str) -> Still:
 
 
 def read_version(epic: str, place: tuple[str, ObjectId], parsed: Parsed, still: Still, mapping: Mapping) -> Version:
-    """An epic's file in which the tasks that nobody touched are as they were.
+    """Read the file of an epic, in which the unchanged tasks are not read again.
 
     Raises:
-        InvalidData: it is no epic, or a field's value does not fit its column.
+        InvalidData: the file is no epic, or a field's value does not fit its column.
     """
     path, blob = place
     whole = bare_file(parsed.value, still.items) if isinstance(parsed.value, dict) and still.items else parsed.value
@@ -82,7 +82,7 @@ def read_version(epic: str, place: tuple[str, ObjectId], parsed: Parsed, still: 
 
 
 def holds(value: JSON, still: Still) -> bool:
-    """Whether a file has the tasks that nobody touched as they were."""
+    """Return whether a file has the unchanged tasks to the letter as they were."""
     items = items_of(value) or {}
     return all(
         key in items and to_the_letter(cast("JSON", items[key])) == to_the_letter(cast("JSON", item))

@@ -1,4 +1,7 @@
-"""The rows of epics in the three states, by natural key: those that belong to them now, and what differs from there."""
+"""Reads the rows of epics in the three states, by natural key.
+
+It reads the database as it is now, and follows the differences from there to each state.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +25,16 @@ KeysByTable = dict[str, set[bytes]]
 RowsByTable = dict[str, dict[bytes, NamedRow]]
 
 InStates = tuple[NaturalRows, NaturalRows, NaturalRows]
-"""An epic's rows in base, ours and theirs; a row that is the same in several of them is one object."""
+"""The rows of an epic in base, ours and theirs. A row that is the same in several states is one object."""
 
 
 class MergedEpicRows:
-    """Reads rows of epics.
+    """Reads the rows of epics in the three states.
 
     Args:
         reader: the database as it is now.
         layout: the mapped tables in it.
-        three: the states.
+        three: the three states and their differences.
     """
 
     def __init__(self, reader: Reader, layout: Layout, three: ThreeSnapshots) -> None:
@@ -41,7 +44,7 @@ class MergedEpicRows:
         self._three = three
 
     def read(self, epics: Sequence[str]) -> dict[str, InStates]:
-        """The rows of epics in each state, dead ones included."""
+        """Return the rows of epics in each state, rows that are marked as deleted included."""
         linked = self._mapping.links.table if self._mapping.links else ""
         partners = {epic: self._partners.get(epic, set()) for epic in epics}
         keys = self._keys(sorted({*epics, *(other for others in partners.values() for other in others)}))
@@ -51,7 +54,8 @@ class MergedEpicRows:
             states = []
             for number, rows in enumerate(read):
                 found = keys[epic][number]
-                for other in partners[epic]:  # the links of a task that moved did not change themselves
+                # the link rows of a moved task did not change, so that no difference tells that they moved
+                for other in partners[epic]:
                     theirs = keys[other][number].get(linked, set())
                     found = {**found, linked: found.get(linked, set()) | theirs}
                 states.append(self._natural(rows, found))
@@ -70,7 +74,10 @@ class MergedEpicRows:
     # Keys
 
     def _keys(self, epics: Sequence[str]) -> dict[str, tuple[KeysByTable, KeysByTable, KeysByTable]]:
-        """The keys of the rows that belong to epics in each state: as it is now, and by what differs from there."""
+        """Return the keys of the rows that belong to epics in each state.
+
+        They are found from the database as it is now and the differences to each state.
+        """
         working, here, there = self._three.working, self._three.here, self._three.there
         result = {}
         for epic, now in self._keys_now(epics).items():
@@ -94,7 +101,7 @@ class MergedEpicRows:
             if epic in result:
                 owners[surrogate] = epic
                 result[epic].setdefault(head.table, set()).add(encode_key((surrogate,)))
-        parents = [surrogate for surrogate in owners if surrogate is not None]  # nothing belongs to NULL
+        parents = [surrogate for surrogate in owners if surrogate is not None]  # no row belongs to NULL
         for query, table in self._child_queries(parents) if parents else ():
             for owner, *values in self._reader.execute(*query.build()):
                 result[owners[owner]].setdefault(table, set()).add(encode_key(values))
@@ -120,7 +127,10 @@ class MergedEpicRows:
     # Rows
 
     def _rows(self, keys: MappingABC[str, tuple[KeysByTable, ...]]) -> tuple[RowsByTable, RowsByTable, RowsByTable]:
-        """The rows of these keys in each state. What did not change is read and decoded once for all of them."""
+        """Return the rows with these keys in each state.
+
+        A row that did not change is read and decoded once for all of them.
+        """
         everything: KeysByTable = {}
         for states in keys.values():
             for tables in states:
@@ -138,7 +148,7 @@ class MergedEpicRows:
         packed = self._packed(table, keys)
         result: tuple[dict[bytes, NamedRow], ...] = ({}, {}, {})
         for key in keys:
-            # A row that did not change is one object: it is read in the merged form in every state.
+            # A row that did not change is one object in all states: nothing of it is decoded or compared again.
             ours = three.ours.named(table, packed.get(key))
             base = three.base.named(table, here[key].old) if key in here else ours
             theirs = three.theirs.named(table, there[key].new) if key in there else base
@@ -148,7 +158,10 @@ class MergedEpicRows:
         return result
 
     def _packed(self, table: str, keys: set[bytes]) -> dict[bytes, bytes]:
-        """Rows of ours. An epic's is large and far from the next one's, so that the database gives it at less cost."""
+        """Return rows of ours.
+
+        Rows of the table of epics are large and far apart, so that reading each by its key is cheaper.
+        """
         if table != self._mapping.epics.table:
             return self._three.ours.packed_rows(table, keys)
         changed = self._three.working.rows.get(table, {})
@@ -156,7 +169,7 @@ class MergedEpicRows:
         return {key: row for key, row in rows if row is not None}
 
     def _natural(self, rows: RowsByTable, keys: KeysByTable) -> NaturalRows:
-        """Rows by natural key; a living one before one that is marked as deleted."""
+        """Return rows by natural key. A living row goes before one that is marked as deleted."""
         epics, tasks, links = self._mapping.epics, self._mapping.tasks, self._mapping.links
         found = NaturalRows()
         for key, row in _chosen(rows, epics.table, keys):
@@ -180,7 +193,7 @@ class MergedEpicRows:
 
 
 def _shifted(keys: KeysByTable, without: KeysByTable, added: KeysByTable) -> KeysByTable:
-    """An epic's keys in another state."""
+    """Return an epic's keys in another state."""
     return {
         table: (keys.get(table, set()) - without.get(table, set())) | added.get(table, set())
         for table in {*keys, *added}

@@ -1,4 +1,4 @@
-"""The files of merged documents: one side's bytes where they say it already, else an edit of ours that keeps form."""
+"""The files of merged documents: the bytes of one side if they say the result, else ours edited in its form."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from epicvc.store.tree import tree
 
 
 class MergedFiles:
-    """The merged files tree: ours, with what changes.
+    """Collects the changes to our tree of files.
 
     Args:
-        sink: holds the tree.
-        ours: its root.
+        sink: the store of the tree.
+        ours: the root of our tree.
     """
 
     def __init__(self, sink: ObjectSink, ours: ObjectId) -> None:
@@ -26,23 +26,23 @@ class MergedFiles:
         self._namer: Namer | None = None
 
     def remove(self, path: str) -> None:
-        """A file goes, unless another epic's file came to its place."""
+        """Remove a file, unless another epic's file was put at its path."""
         self._changes.setdefault(path, None)
 
     def put(self, epic: str, path: str, blob: ObjectId, old: str | None) -> str:
-        """Put an epic's file.
+        """Put an epic's file into the tree.
 
         Args:
-            epic: its epic.
-            path: where it is to be.
-            blob: its bytes.
-            old: where the epic's file is in ours.
+            epic: the id of the epic.
+            path: the path that the file should have.
+            blob: the id of its bytes.
+            old: the path of the epic's file in ours; ``None`` if it has none.
 
         Returns:
-            Where it is: elsewhere, where another epic's file has that path.
+            The path of the file: another one if another epic's file has that path.
 
         Raises:
-            UnsafeName: a path is none that can be written everywhere.
+            UnsafeName: the path cannot be written on every system.
         """
         if path != old:
             if old is not None:
@@ -52,10 +52,10 @@ class MergedFiles:
         return path
 
     def root(self) -> ObjectId:
-        """The tree.
+        """Return the root of the merged tree.
 
         Raises:
-            UnsafeName: two of its paths are one on other systems.
+            UnsafeName: two of its paths are the same one on other systems.
         """
         known = tree.get_many(self._sink, self._ours, [path.encode() for path in self._changes])
         changes = {path: blob for path, blob in self._changes.items() if known.get(path.encode()) != blob}
@@ -81,7 +81,7 @@ class MergedFiles:
 
 
 def merged_path(base: Version | None, ours: Version | None, theirs: Version | None) -> str | None:
-    """Where the merged file goes: where one side moved it; ours, where both did."""
+    """Return the path of the merged file: the path to which one side moved it, or ours if both did."""
     if ours is None:
         found = theirs or base
         return found.path if found else None

@@ -1,4 +1,4 @@
-"""The rows of the child table, which say what tasks depend on, for merged documents."""
+"""Writes the rows of the child table for merged documents. They say which tasks a task depends on."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class LinkRows:
     """Writes the rows of links.
 
     Args:
-        links: what lies where in the child table.
-        tasks: the table of tasks.
-        context: gets the conflicts of cells that no document has.
+        links: the columns of the child table.
+        tasks: the name of the table of tasks.
+        context: takes the conflicts of cells that are in no document.
         surrogates: gives out keys.
-        emit: takes the rows, and has those of tasks already.
-        reader: the database as ours has it.
+        emit: takes the rows; it has those of the tasks already.
+        reader: reads the database as ours has it.
         info: the definition of the child table.
     """
 
@@ -53,7 +53,7 @@ class LinkRows:
         self._info = info
 
     def write(self, found: MergedDocuments, tasks: Mapping[str, Core], keys: Mapping[tuple[str, ...], bytes]) -> None:
-        """Write the rows of an epic's tasks.
+        """Write the link rows of an epic's tasks.
 
         Args:
             found: the epic.
@@ -76,7 +76,7 @@ class LinkRows:
             if place in wanted:
                 parent = decode_key(keys[found.epic, place[0]])[0]
                 self._link(found.epic, place, parent, (base.get(place), mine, theirs.get(place)))
-            elif mine is not None and place[0] not in stay:  # a task that is marked as deleted keeps its own
+            elif mine is not None and place[0] not in stay:  # a task that is marked as deleted keeps its links
                 self._emit.setdefault(links.table, {})[mine[0]] = None
 
     def _link(
@@ -96,7 +96,7 @@ class LinkRows:
             key, row = b"", self._new_link(place[1])
         row = {**row, links.parent: parent}
         if key_text(row.get(links.column)) != place[1]:
-            row[links.column] = place[1]  # what it names has another id now
+            row[links.column] = place[1]  # the task that it names has another id now
         if info.kind is KeyKind.PRIMARY and set(info.key) & {links.parent, links.column}:
             key = encode_key([row[column] for column in info.key])
         elif ours is None:
@@ -127,7 +127,7 @@ class LinkRows:
         }
 
     def _new_link(self, linked: str) -> NamedRow:
-        """A row for a link that no state had: somebody answered with it."""
+        """Return a row for a link that is in no state: an answer set it."""
         links = self._links
         row: NamedRow = {column.name: literal_default(column.default) for column in self._reader.columns(links.table)}
         return {**row, links.column: linked}

@@ -1,4 +1,4 @@
-"""Loads the epics that both sides changed, in the three states: their files, their rows, what was agreed."""
+"""Loads the epics that both sides changed, in the three states: their files, their rows and what was agreed."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from epicvc.store.objects import ObjectType
 
 
 class Epic(Struct):
-    """An epic in the three states: base, ours, theirs; ``None`` where it does not exist.
+    """An epic in base, ours and theirs; ``None`` stands for a state in which it does not exist.
 
     Attributes:
         id: its id.
         files: its files.
-        rows: its rows, dead ones included.
-        names: which members of its whole documents are system columns.
-        agreed: what was agreed.
-        of_files: its cores with their extra keys, as the files have them.
-        of_rows: its cores with their system columns, as the rows have them.
-        in_sync: in each state files and rows have the same core.
-        still: the tasks that nobody touched; ``agreed``, ``of_files`` and ``of_rows`` have their ids alone.
-        still_in_sync: files and rows have the same core of these.
-        kept: the places, the epic or a task, that were settled as a whole because of where a task goes, and by whose
-            value: ``ours``, ``theirs`` or ``base``.
+        rows: its rows, those that are marked as deleted included.
+        names: the members of its documents that are system columns.
+        agreed: its agreed cores.
+        of_files: its cores with their extra keys, from the files.
+        of_rows: its cores with their system columns, from the rows.
+        in_sync: file and rows have the same core in each state.
+        still: the tasks that are the same in all states; ``agreed``, ``of_files`` and ``of_rows`` have only their ids.
+        still_in_sync: file and rows have the same core of these tasks.
+        kept: the places (the epic or a task) that were settled as a whole because a task moved, each with the side
+            whose value was taken: ``ours``, ``theirs`` or ``base``.
     """
 
     id: str
@@ -60,7 +60,7 @@ class Epic(Struct):
 
 
 class _Said(Struct, frozen=True):
-    """What files and agreement say of an epic in the three states, and the tasks that are the same in all of these."""
+    """The files and agreed cores of an epic in the three states, and the tasks that are the same in all of them."""
 
     files: tuple[Version | None, ...]
     agreed: list[Core | None]
@@ -68,7 +68,10 @@ class _Said(Struct, frozen=True):
 
     @property
     def references(self) -> list[Core | None]:
-        """What tells in each state which fields of a row are absent: what was agreed; of a new epic, its file."""
+        """The core of each state that tells which fields of a row are absent.
+
+        It is the agreed core, or for a new epic that of its file.
+        """
         return [
             version.text.file.core if core is None and version is not None else core
             for version, core in zip(self.files, self.agreed, strict=True)
@@ -79,8 +82,8 @@ class Loader:
     """Loads epics.
 
     Args:
-        session: the running command, whose sides are near to ours.
-        three: the states.
+        session: the running command; its sides are near to ours, so that few rows are read.
+        three: the three states and their differences.
     """
 
     def __init__(self, session: Session, three: ThreeSnapshots) -> None:
@@ -90,7 +93,7 @@ class Loader:
         self._three = three
 
     def load(self, epics: Sequence[str]) -> Iterator[Epic]:
-        """Load epics, in bounded batches.
+        """Load epics in bounded batches.
 
         Raises:
             EpicvcError: a file is no epic, or a row cannot be read as part of one.
@@ -111,12 +114,15 @@ class Loader:
                 yield self._epic(epic, own, said[epic], others)
 
     def places(self, epic: str) -> tuple[Place | None, ...]:
-        """Where the epic's file is in each state."""
+        """Return the path and bytes of the epic's file in each state."""
         tracked = self._session.working.files.by_epic.get(epic)
         return self._three.places(epic, (tracked.path, tracked.blob) if tracked else None)
 
     def _epic(self, epic: str, rows: InStates, said: _Said, former: Sequence[Core | None]) -> Epic:
-        """An epic, with what the base has to say of the epics that its rows were before one got another key."""
+        """Return an epic.
+
+        ``former`` holds the agreed cores of the epics that its rows were in base, before one got another key.
+        """
         files, agreed, still = said.files, said.agreed, said.still
         alive = [living(found, self._mapping) for found in rows]
         bare = bare_rows(alive, still.items, self._mapping.tasks)
@@ -153,7 +159,7 @@ class Loader:
     # Files, and what was agreed
 
     def _said(self, epic: str, rows: InStates, entries: Sequence[BaseEntry | None]) -> _Said:
-        """An epic's files, what was agreed, and the tasks that are the same in all of these."""
+        """Read an epic's files, its agreed cores, and the tasks that are the same in all of them."""
         places = self.places(epic)
         parsed = {place: self._parsed(place) for place in places if place is not None}
         items: Items = {}
@@ -175,13 +181,16 @@ class Loader:
         return Parsed(raw, parse(raw, source=place[0]))
 
     def _lives_throughout(self, rows: InStates) -> bool:
-        """Whether the epic's row is there in all states or in none: else it is decided as a whole, and shown so."""
+        """Return whether the epic's row lives in all states or in none.
+
+        Otherwise the epic is decided as a whole, and shown so.
+        """
         return len({living(found, self._mapping) is None for found in rows}) == 1
 
     def _agreed(
         self, epic: str, files: Sequence[Version | None], entries: Sequence[BaseEntry | None], still: Still
     ) -> tuple[list[Core | None], set[str]]:
-        """What was agreed in each state; and of the tasks that nobody touched those that were agreed otherwise."""
+        """Return the agreed core of each state, and the unchanged tasks whose agreed core differs from the file."""
         agreed: list[Core | None] = []
         apart: set[str] = set()
         for state, version, entry in zip(self._three.states, files, entries, strict=True):
@@ -204,7 +213,8 @@ class Loader:
     def layout(self) -> Layout:
         """The mapped tables as the database has them."""
         reader, database = self._session.reader, self._config.database
-        assert reader is not None and database is not None  # rows have owners, so there is a database
+        # the caller has checked that rows have owners, so there is a database
+        assert reader is not None and database is not None
         return read_layout(reader, self._mapping, database.display)
 
     @cached_property
@@ -214,7 +224,7 @@ class Loader:
         return MergedEpicRows(reader, self.layout, self._three)
 
     def _still_in_sync(self, epic: str, rows: NaturalRows | None, reference: Core | None, still: Still) -> bool:
-        """Whether rows say the same as the file of the tasks that nobody touched."""
+        """Return whether the rows of the unchanged tasks have the same core as the file."""
         if rows is None or not still.items:
             return not still.items
         known = None if reference is None else full_core(reference, still.cores)
@@ -222,7 +232,7 @@ class Loader:
         return all(_same(said.get(key), task) for key, task in still.cores.items())
 
     def _row_core(self, epic: str, rows: NaturalRows, reference: Core | None) -> Core:
-        assert rows.epic is not None  # it is alive
+        assert rows.epic is not None  # the caller passes living rows only
         links: dict[SQLValue, list[str]] = {}
         for task, linked in rows.links:
             links.setdefault(rows.tasks[task][1].get(self._mapping.tasks.id), []).append(linked)
@@ -231,6 +241,6 @@ class Loader:
 
 
 def _same(one: Core | None, other: Core | None) -> bool:
-    """Whether two cores are equal; those that are in the same words are found out by a look."""
+    """Return whether two cores are equal. Those that are equal to the letter need no closer comparison."""
     value, same = cast("JSON", one), cast("JSON", other)
     return to_the_letter(value) == to_the_letter(same) or same_core(one, other)

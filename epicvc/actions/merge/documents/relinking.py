@@ -1,4 +1,4 @@
-"""What depends on renamed tasks names them by the ids that they have now: in every document, in all states."""
+"""Replaces the ids of renamed tasks in the links of every document, in all states."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ FILES: Final = "files"
 ROWS: Final = "rows"
 AGREED: Final = "agreed"
 PARTS: Final = (FILES, ROWS)
-"""What an epic's documents are made of."""
+"""The two documents of an epic."""
 
 DOCUMENTS: Final = (*PARTS, AGREED)
-"""These, and what was agreed on the epic."""
+"""The documents of an epic, and its agreed core."""
 
 
 def documents_of(epic: Epic, part: str) -> list[Core | None]:
-    """An epic's documents in the three states, as the files or the rows have it, or as it was agreed."""
+    """Return an epic's documents in the three states: from the files, from the rows, or as agreed."""
     return {FILES: epic.of_files, ROWS: epic.of_rows, AGREED: epic.agreed}[part]
 
 
 def relink(epics: Mapping[str, Epic], part: str, moved: Iterable[tuple[Moved, At]], links: LinkMap) -> None:
-    """Name renamed tasks by their new ids wherever something depends on them.
+    """Give the new ids of renamed tasks to all links that name them.
 
     Args:
-        epics: the loaded epics; they are changed.
-        part: their files, their rows or what was agreed.
-        moved: tasks, and where they go.
-        links: the field that holds what a task depends on.
+        epics: the loaded epics; they are changed in place.
+        part: :data:`FILES`, :data:`ROWS` or :data:`AGREED`.
+        moved: tasks, each with its place in the result.
+        links: the field that holds the ids of the tasks that a task depends on.
     """
     anywhere: dict[str, str] = {}
     near: dict[str, dict[str, str]] = {}
@@ -48,7 +48,7 @@ def relink(epics: Mapping[str, Epic], part: str, moved: Iterable[tuple[Moved, At
 
 
 def _relink(epic: Epic, part: str, names: Mapping[str, str], links: str) -> None:
-    """Name tasks by other ids, unless the epic has a task of its own that is called so."""
+    """Give links the new ids of tasks, except the ids that tasks of this epic have."""
     cores = documents_of(epic, part)
     own = {cast("str", task["id"]) for core in cores if core is not None for task in tasks_of(core)}
     new = {key: name for key, name in names.items() if key not in own}

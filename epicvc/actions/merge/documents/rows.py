@@ -1,4 +1,4 @@
-"""The rows of merged documents: which rows there are, under which surrogate keys, and in which order."""
+"""The rows of merged documents: decides which rows exist, under which surrogate keys, and in which order."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class DocumentRows:
     """Writes the rows of merged documents.
 
     Args:
-        mapping: what lies where.
+        mapping: the tables and columns of epics.
         surrogates: gives out keys.
         emit: takes the rows.
         layout: the mapped tables as the database has them.
-        links: writes those of the child table, where there is one.
+        links: writes the rows of the child table; ``None`` where there is no such table.
     """
 
     def __init__(
@@ -43,7 +43,10 @@ class DocumentRows:
         self._keys: dict[tuple[str, ...], bytes] = {}
 
     def claim(self, documents: Collection[MergedDocuments]) -> None:
-        """Decide under which keys the rows of epics go; before any row is written, since rows refer to others."""
+        """Decide the keys of the rows of epics.
+
+        This comes before any row is written, since rows refer to other rows.
+        """
         epics = self._mapping.epics
         gone = {found.epic for found in documents if found.merged is None and self._epic_row(found) is None}
         for found in documents:
@@ -121,7 +124,7 @@ class DocumentRows:
         names: dict[str, str],
         whole: str | None,
     ) -> NamedRow | None:
-        """An epic's or a task's own row in the result, under whichever key."""
+        """Return the row of an epic or a task in the result. Its key is not decided here."""
         base, ours, theirs = (None if found is None else found[1] for found in rows)
         if theirs is not None:
             theirs = self._surrogates.followed(table.table, theirs)
@@ -138,7 +141,7 @@ class DocumentRows:
         row: NamedRow | None,
         forced: NamedRow,
     ) -> None:
-        """Have a row written, unless it is there already; one that goes away may have left its key to another."""
+        """Emit a row unless ours has it already. A row that goes away does not remove the row that took its key."""
         if row is not None:
             row = {**row, **forced, table.id: decode_key(self._keys[place])[0]}
         if row != (ours and ours[1]):
@@ -147,13 +150,19 @@ class DocumentRows:
                 written[self._keys[place]] = row
 
     def _key_cell(self, found: MergedDocuments, key: str) -> SQLValue:
-        """A task's id as its rows have it; a row that gets another id has it from the side that gave it."""
+        """Return a task's id as a row of it has it: the cell may be a number.
+
+        A renamed task has it from the side that renamed it.
+        """
         column = self._mapping.tasks.key
         rows = (side.tasks[key][1] for side in (found.ours, found.theirs, found.base) if key in side.tasks)
         return next((cell for cell in (row.get(column) for row in rows) if key_text(cell) == key), key)
 
     def _numbers(self, found: MergedDocuments, order: list[str]) -> dict[str, SQLValue]:
-        """The sequence numbers of the merged order: those of one side where they say it, else the fewest changes."""
+        """Return the sequence numbers of the merged order.
+
+        They are those of one side if these give the order, else those with the fewest changes.
+        """
         sequence = self._mapping.tasks.sequence
         if sequence is None:
             return {}

@@ -1,6 +1,7 @@
-"""Files that no epic can be read from, in a merge: each is one value, taken from one side or the other as it is.
+"""Merges files that are no valid epic: each is one value, taken unchanged from one side.
 
-They are set apart before documents are merged, in all three states, and put back afterwards. Rows are merged as always.
+These files are set apart before documents are merged, in all three states, and put back afterwards. Rows are merged as
+always.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from epicvc.store.tree import tree
 
 
 class WholeFile(Struct, frozen=True):
-    """A file that is one value.
+    """A file that is merged as one value.
 
     Attributes:
-        path: where it is.
-        label: the epic that some state has in it, else its path.
+        path: the path of the file.
+        label: the epic that the file holds in some state, else its path.
         blobs: its bytes in base, ours and theirs.
-        values: what they say: JSON, or the text.
+        values: the bytes as JSON, or as text where they are no JSON.
     """
 
     path: str
@@ -39,7 +40,7 @@ class WholeFile(Struct, frozen=True):
 
 
 def whole_files(sink: ObjectSink, config: Config, states: Versions[Snapshot]) -> list[WholeFile]:
-    """The files that a side changed and that some state has as no valid epic.
+    """Find the files that a side changed and that are no valid epic in some state.
 
     Args:
         sink: holds the states.
@@ -61,12 +62,15 @@ def whole_files(sink: ObjectSink, config: Config, states: Versions[Snapshot]) ->
 
 
 def without(sink: ObjectSink, root: ObjectId, files: list[WholeFile]) -> ObjectId:
-    """A files tree without these files."""
+    """Return a files tree without these files."""
     return update_files(sink, root, ((file.path, None) for file in files))
 
 
 def merged_files(files: list[WholeFile], context: MergeContext) -> Iterator[tuple[str, ObjectId | None]]:
-    """What becomes of each of these files; where both changed it and nobody decides, ours stays."""
+    """Yield each of these files with its bytes in the result.
+
+    Ours stays where both sides changed it and nothing decides.
+    """
     for file in files:
         result = merge_scalar(context, file.label, file.values).ours
         base, ours, theirs = zip(file.values, file.blobs, strict=True)

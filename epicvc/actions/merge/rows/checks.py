@@ -1,4 +1,7 @@
-"""Rows of a merge that would break a CHECK constraint, as no branch did: both places are named, nothing is written."""
+"""Checks rows that only the merge has against the CHECK constraints.
+
+An error names both edits, and nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from epicvc.store.tree import tree
 def new_rows(
     source: ObjectSource, inputs: Iterable[DatabaseState], final: DatabaseState
 ) -> Iterator[tuple[TableInfo, list[tuple[bytes, bytes]]]]:
-    """The rows of a state that none of its inputs has in a table of the same definition, by table."""
+    """Yield the rows of a state that no input has in a table of the same definition, by table."""
     known = [(state, get_schema(source, state).by_name) for state in inputs]
     for table in get_schema(source, final).tables:
         root = table_root(source, final, table.name) or tree.EMPTY
@@ -50,14 +53,14 @@ def new_rows(
 def require_checks(
     reader: Reader, mapping: DocumentMapping, three: ThreeSnapshots, final: DatabaseState, tell: Tell
 ) -> None:
-    """Try the rows that only the merge has.
+    """Check the rows that only the merge has.
 
     Args:
-        reader: tries them.
-        mapping: names them.
-        three: the states.
+        reader: tries the constraints on the rows.
+        mapping: names the rows in errors.
+        three: the three states and their differences.
         final: the merged database.
-        tell: says which edit made a place what it is.
+        tell: names the edit that gave a place its value.
 
     Raises:
         ConstraintBroken: a row breaks a constraint that it breaks on neither branch.
@@ -72,7 +75,7 @@ def require_checks(
 
 
 def _known(reader: Reader, state: SnapshotState, table: str, key: bytes) -> Iterable[BrokenCheck]:
-    """What a branch's own row breaks of the branch's own definition."""
+    """Return the constraints of a branch's own definition that its own row breaks."""
     info = state.captured.table(table) if state.captured else None
     row = state.as_captured(table, state.packed(table, key))
     if info is None or row is None:
@@ -90,7 +93,7 @@ def _error(
     broken: BrokenCheck,
     tell: Tell,
 ) -> ConstraintBroken:
-    """The error, with what each branch changed in the row."""
+    """Return the error, with the columns of the row that each branch changed."""
     key, words = broken.key, broken.words
     row: NamedRow = dict(zip(table.columns, decode_row(packed), strict=True))
     base = three.base.row(table.name, key)
@@ -120,7 +123,10 @@ def _error(
 def _to_blame(
     reader: Reader, table: TableInfo, broken: BrokenCheck, row: NamedRow, changed: list[str], other: NamedRow | None
 ) -> str:
-    """The column that a branch changed and without which the row would be right; the first where none is alone."""
+    """Return the column that a branch changed and without which the row would be valid.
+
+    It is the first changed column if no single one is to blame.
+    """
     for column in changed if other is not None else ():
         assert other is not None  # the loop would be empty
         tried = encode_row(tuple({**row, column: other.get(column)}.values()))

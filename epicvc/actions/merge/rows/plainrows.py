@@ -1,4 +1,4 @@
-"""Rows that no document is made of: merged row by row, cell by cell. Pure."""
+"""Merges rows that belong to no document, row by row and cell by cell. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Rows: TypeAlias = "Versions[NamedRow | None]"
 
 
 def merge_row(context: MergeContext, label: Label, rows: Rows) -> NamedRow | None:
-    """The merged row; a conflict that nobody decides keeps ours.
+    """Return the merged row. An undecided conflict keeps ours.
 
-    Inserted on both sides under one key with different values, and deleted here and changed there, are conflicts of
-    the whole row: neither may be lost without a word. A column that says when the row was last written takes the
-    later of two times, one that says when it was made the earlier.
+    Two rows that were inserted under one key with different values are a conflict of the whole row, as are a deletion
+    and a change: neither side may be lost in silence. A column with the time of the last write takes the later of two
+    times, one with the time of creation the earlier.
     """
     base, ours, theirs = rows
     if ours == theirs or theirs == base:
@@ -34,7 +34,7 @@ def merge_row(context: MergeContext, label: Label, rows: Rows) -> NamedRow | Non
         return once
     changed = ours if theirs is None else theirs
     if base is not None and changed is not None and _same_but_touched(base, changed):
-        return None  # only written again where the other side deleted it: that is no change to keep
+        return None  # only a time of writing changed: that does not stand against the deletion
     chosen = context.choose(label, rows.map(_shown))
     if chosen is None:
         return ours
@@ -46,9 +46,9 @@ def _same_but_touched(one: NamedRow, other: NamedRow) -> bool:
 
 
 def _made_twice(ours: NamedRow, theirs: NamedRow) -> NamedRow | None:
-    """One row that both sides made, as a migration applied on both does; ``None`` where they say different things.
+    """Return one row for two that both sides made, as a migration applied on both does; ``None`` where they differ.
 
-    It is the one that was made earlier, and was written last when either was.
+    It is the one that was made earlier, with the later of the two times of the last write.
     """
     names = dict.fromkeys([*ours, *theirs])
     differing = [name for name in names if not _same(ours.get(name), theirs.get(name))]
@@ -67,7 +67,7 @@ def _comparable(one: SQLValue, other: SQLValue) -> bool:
 
 
 def merge_cells(context: MergeContext, label: Label, rows: Rows) -> NamedRow:
-    """A row that all three have, column by column; ours says which columns there are and theirs adds its own."""
+    """Merge a row that all three states have, column by column. Ours gives the columns, and theirs adds its own."""
     base, ours, theirs = rows.base or {}, rows.ours or {}, rows.theirs or {}
     return {
         name: merge_cell(context, label.child(name), name, Versions(base.get(name), ours.get(name), theirs.get(name)))
@@ -93,7 +93,7 @@ def merge_cell(context: MergeContext, label: Label, column: str, cells: Versions
 
 
 def as_cell(value: Value, known: tuple[SQLValue, ...]) -> SQLValue:
-    """A chosen value as a column value: one of those that are known, where it says the same."""
+    """Return a chosen value as a column value: an equal known cell if there is one."""
     if value is ABSENT or value is None:
         return None
     for candidate in known:
@@ -115,7 +115,7 @@ def _shown(row: NamedRow | None) -> Value:
 
 
 def _row(value: Value, known: tuple[NamedRow | None, ...]) -> NamedRow | None:
-    """A chosen row as column values."""
+    """Return a chosen row as column values."""
     if not isinstance(value, dict):
         return None
     columns = dict.fromkeys(name for row in known if row for name in row)

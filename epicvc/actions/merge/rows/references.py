@@ -1,4 +1,4 @@
-"""Rows that a merge would leave without their parent: one branch took it away, the other came to refer to it."""
+"""Finds rows that a merge would leave without their parent: one branch removed it, the other refers to it."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ from epicvc.store.objects import ObjectId
 def reference_check(
     session: Session, three: ThreeSnapshots, schema: ObjectId | None, tell: Tell
 ) -> Callable[[Writer], None] | None:
-    """A check of the merged rows, for when they are written; nothing where no such row can be.
+    """Return a check to run when the merged rows are written, or ``None`` where no row can lack its parent.
 
-    Whatever a row refers to is there as it was on its branch, unless a branch removed it, gave it another value, or
-    declared the reference or its target otherwise; or the row refers by several values, and each branch changed some.
-    The check reads the foreign keys of whole tables, so that it is made only of the tables that may be concerned.
+    The parent of a row is there as on its branch, unless a branch removed it, changed the value by which it is referred
+    to, or declared the reference or its target otherwise; or unless the row refers by several columns and each branch
+    changed some of them. The check reads the foreign keys of whole tables. So it covers only the tables in which this
+    may have happened.
 
     Args:
         session: the running command.
-        three: the states.
+        three: the three states and their differences.
         schema: the schema of the merged database.
-        tell: says which edit made a place what it is.
+        tell: names the edit that gave a place its value.
     """
     reader, ours, theirs = session.reader, three.ours.captured, three.theirs.captured
     if reader is None or ours is None or theirs is None or schema is None:
         return None
     final = next((found for found in (three.ours, three.theirs) if _schema_of(found) == schema), three.ours)
-    assert final.captured is not None  # both have a database
+    assert final.captured is not None  # both branches have a database here
     tables = frozenset(_concerned(reader, three, final.captured))
     if not tables:
         return None
@@ -50,7 +51,7 @@ def reference_check(
     def check(writer: Writer) -> None:
         for fault in sorted(writer.faults(tables), key=lambda fault: (fault.table, fault.key)):
             if not fault.columns:
-                continue  # no row can be told right from wrong: so it is on the branch that has this schema
+                continue  # the reference is declared so that no row satisfies it, as on the branch that has this schema
             mine = replace(fault, columns=_own_columns(three.ours, fault))
             if mine in before and not _others_value(writer, three, fault):
                 continue
@@ -65,7 +66,7 @@ def _schema_of(state: SnapshotState) -> ObjectId | None:
 
 
 def _concerned(reader: Reader, three: ThreeSnapshots, final: CapturedRows) -> Iterator[str]:
-    """The tables of the merged database in which a row may have lost its parent."""
+    """Yield the tables of the merged database in which a row may have lost its parent."""
     lost = {
         table.casefold(): rows
         for changes in (three.here, three.there)
@@ -85,13 +86,13 @@ def _concerned(reader: Reader, three: ThreeSnapshots, final: CapturedRows) -> It
 
 
 def _is_defined_so(three: ThreeSnapshots, info: TableInfo) -> bool:
-    """Whether every state defines a table as the merged database does."""
+    """Return whether every state defines a table as the merged database does."""
     definitions = (state.captured.table(info.name) for state in three.states if state.captured)
     return all(known is not None and known.sql == info.sql for known in definitions)
 
 
 def _puts_together(three: ThreeSnapshots, table: TableInfo, reference: Reference) -> bool:
-    """Whether a row may refer to what it refers to on neither branch: each changed a part of that."""
+    """Return whether a row may have a reference that it has on neither branch, since each changed a part of it."""
     spelled = {name.casefold() for name in table.columns}
     stored = all(name.casefold() in spelled for name in reference.columns)
     if stored and len(reference.columns) == 1:
@@ -110,21 +111,24 @@ def _puts_together(three: ThreeSnapshots, table: TableInfo, reference: Reference
 
 
 def _differs(old: NamedRow | None, new: NamedRow | None, columns: tuple[str, ...], *, stored: bool) -> bool:
-    """Whether a row came to have other values there; of columns that are computed, whether it changed at all."""
+    """Return whether a row got other values in some columns.
+
+    Computed columns are not stored, so that any change of the row counts.
+    """
     if old is None or new is None or not stored:
         return old != new
     return any(_of(old, name) != _of(new, name) for name in columns)
 
 
 def _of(row: NamedRow, column: str) -> SQLValue:
-    """A value by the name of its column, which may be written in another case."""
+    """Return a value by the name of its column, which may be in another case."""
     if column in row:
         return row[column]
     return next((value for name, value in row.items() if name.casefold() == column.casefold()), None)
 
 
 def _lost_a_parent(three: ThreeSnapshots, reference: Reference, parent: TableInfo | None) -> bool:
-    """Whether a branch removed a row that may be referred to, or changed what it is referred to by."""
+    """Return whether a branch removed a row that may be referred to, or changed the values by which it is."""
     if parent is None:
         return True
     columns = targets(reference, parent)
@@ -138,12 +142,12 @@ def _lost_a_parent(three: ThreeSnapshots, reference: Reference, parent: TableInf
 
 
 def _table(captured: CapturedRows, name: str) -> TableInfo | None:
-    """A table by a name that may be written in another case."""
+    """Return a table by a name that may be in another case."""
     return next((table for table in captured.schema.tables if table.name.casefold() == name.casefold()), None)
 
 
 def _others_value(writer: Writer, three: ThreeSnapshots, fault: Fault) -> bool:
-    """Whether a row that lacked its parent refers to another one now, which is missing too."""
+    """Return whether a row that lacked its parent in ours refers to another missing row now."""
     before = three.ours.row(fault.table, fault.key) if fault.key else None
     now = _row_now(writer, fault)
     return before is not None and now is not None and any(before.get(n) != now.get(n) for n in fault.columns)
@@ -158,7 +162,7 @@ def _row_now(writer: Reader, fault: Fault) -> NamedRow | None:
 
 
 def _theirs_too(reader: Reader, three: ThreeSnapshots, fault: Fault) -> bool:
-    """Whether theirs has the row without its parent already."""
+    """Return whether the row lacks its parent in theirs already."""
     theirs = three.theirs
     packed = theirs.packed(fault.table, fault.key) if fault.key and theirs.captured else None
     child = theirs.captured.table(fault.table) if theirs.captured else None
@@ -172,7 +176,8 @@ def _theirs_too(reader: Reader, three: ThreeSnapshots, fault: Fault) -> bool:
     if parent is None:
         return True
     if all(_is_defined_so(three, info) for info in (child, parent)):
-        # What theirs and the merged database both have is not the parent: what only theirs has differs from a branch.
+        # No parent is in the merged database, so that one in theirs must be a row that differs between the states: only
+        # these are read.
         keys = {*three.here.rows.get(parent.name, {}), *three.there.rows.get(parent.name, {})}
         found = theirs.packed_rows(parent.name, sorted(keys))
         rows = [(key, unpack_row(theirs.sink, value)) for key, value in found.items()]
@@ -184,13 +189,13 @@ def _theirs_too(reader: Reader, three: ThreeSnapshots, fault: Fault) -> bool:
 
 
 def _own_columns(state: SnapshotState, fault: Fault) -> tuple[str, ...]:
-    """The columns that refer, by the names that a branch has for them."""
+    """Return the referring columns by the names that a branch has for them."""
     form = state.forms.get(fault.table)
     return fault.columns if form is None else tuple(form.sources.get(name, name) for name in fault.columns)
 
 
 def _broken(writer: Writer, three: ThreeSnapshots, fault: Fault, tell: Tell) -> ConstraintBroken:
-    """The error, with the row that refers, the one that is gone, and the edits of both."""
+    """Return the error, with the referring row, the missing row, and the edits of both."""
     label = Label(fault.table, (key_text(fault.key) if fault.key else "*", *fault.columns[:1]), table=True)
     words = f"one branch refers to a row of @{fault.parent} that the other branch does not have"
     rows = {name: state.row(fault.table, fault.key) for name, state in ((OURS, three.ours), (THEIRS, three.theirs))}
@@ -204,7 +209,7 @@ def _broken(writer: Writer, three: ThreeSnapshots, fault: Fault, tell: Tell) -> 
 
 
 def _parent_label(writer: Writer, three: ThreeSnapshots, fault: Fault, row: NamedRow) -> Label:
-    """The row that is gone; the table where it cannot be told which one it was."""
+    """Return the label of the missing row, or of its table where the row cannot be told."""
     captured = three.base.captured or three.ours.captured
     parent = _table(captured, fault.parent) if captured else None
     info = next((table for table in writer.tables() if table.name == fault.table), None)
@@ -224,7 +229,7 @@ def _parent_label(writer: Writer, three: ThreeSnapshots, fault: Fault, row: Name
 
 
 def _refers_anew(three: ThreeSnapshots, fault: Fault) -> bool:
-    """Whether theirs came to refer to it."""
+    """Return whether theirs added the reference."""
     change = three.there.rows.get(fault.table, {}).get(fault.key)
     new = three.theirs.named(fault.table, change.new) if change else None
     old = three.base.named(fault.table, change.old) if change else None

@@ -1,4 +1,4 @@
-"""Full-text indexes in a merge: those that nothing can be made again from are one side's as a whole."""
+"""Full-text indexes in a merge: one that cannot be rebuilt from its table is taken whole from one side."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from epicvc.errors import Refused
 
 
 def require_one_writer(three: ThreeSnapshots) -> None:
-    """Stop where both sides changed the tables that hold an index, which cannot be merged row by row.
+    """Make sure that at most one side changed the tables of each full-text index that cannot be rebuilt.
 
     Raises:
-        Refused: they did, and not to the same.
+        Refused: both sides changed such an index, in different ways. Its tables cannot be merged row by row.
     """
     captured = three.ours.captured
     if captured is None:

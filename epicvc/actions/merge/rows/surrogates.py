@@ -1,6 +1,7 @@
-"""Surrogate keys of a merge: they are local and decide nothing.
+"""Surrogate keys of a merge. They are local, and no decision depends on them.
 
-A row that theirs added gets a new key where ours has given its own to another row, and whatever refers to it follows.
+A row that theirs added gets a new key if another row of ours has its key, and the rows that refer to it get the new key
+too.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ from epicvc.repo.rows.rows import NamedRow
 
 
 class Surrogates:
-    """Gives out surrogate keys, and remembers which of theirs became which.
+    """Gives out surrogate keys, and records the new keys of theirs.
 
     Args:
-        mapping: says which columns refer to epics and tasks, declared or not.
-        ours: the state whose keys stay.
+        mapping: the columns that refer to epics and tasks, whether they are declared as foreign keys or not.
+        ours: the state that keeps its keys.
         reader: reads definitions.
-        final: a state with the schema of the merged database, whose columns rows are read in.
+        final: a state with the schema of the merged database; rows have its columns.
     """
 
     def __init__(
@@ -49,11 +50,11 @@ class Surrogates:
             self._highest[table] = max(self._highest.get(table, 0), value)
 
     def leaves(self, table: str, key: bytes) -> None:
-        """Note a key that a row of ours gives up, as an epic does that theirs gave another natural key."""
+        """Note a key that a row of ours gives up, as the row of an epic does that theirs gave another natural key."""
         self._left.add((table, key))
 
     def claim(self, table: str, column: str, key: bytes) -> bytes:
-        """The key under which a row that theirs added goes into the result.
+        """Return the key in the result of a row that theirs added.
 
         Args:
             table: the table.
@@ -61,7 +62,7 @@ class Surrogates:
             key: the key that the row has in theirs.
 
         Raises:
-            Refused: the key is taken and is none that could be replaced by a number.
+            Refused: the key is taken, and it is no single number that could be replaced.
         """
         place = table, key
         if place not in self._taken and (place in self._left or self._ours.packed(*place) is None):
@@ -77,7 +78,7 @@ class Surrogates:
         return encode_key((new,))
 
     def fresh(self, table: str) -> int:
-        """A number that no row of any state has."""
+        """Return a number that no row of any state has as its key."""
         if table not in self._given:
             self._given[table] = max(self._ours.highest(table), self._highest.get(table, 0))
         self._given[table] += 1
@@ -95,7 +96,7 @@ class Surrogates:
             self._renamed[table.casefold(), theirs] = result
 
     def followed(self, table: str, row: NamedRow) -> NamedRow:
-        """A row of theirs that refers to the keys of the result."""
+        """Return a row of theirs with references to the keys of the result."""
         if not self._renamed:
             return row
         if table not in self._referring:

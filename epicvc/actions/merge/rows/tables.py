@@ -1,4 +1,4 @@
-"""The tables of a merge: rows that belong to no merged document, and the tables that all written rows make up."""
+"""Merges the rows that belong to no merged document, and makes the tables of all written rows."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from epicvc.store.objects import ObjectId
 from epicvc.store.tree import tree
 
 Place = tuple[str, bytes]
-"""A row: its table and its key."""
+"""A row, by its table and its key."""
 
 
 class TableMerge:
-    """Collects the rows that change, and makes the merged database of them.
+    """Collects the rows that change, and makes the merged database from them.
 
     Args:
         session: the running command.
-        three: the states.
-        context: gets the conflicts.
+        three: the three states and their differences.
+        context: settles or takes the conflicts.
         surrogates: gives out keys.
-        emit: the rows to write; those of merged documents are put in by others.
+        emit: the rows to write. Rows of merged documents are added to it elsewhere.
     """
 
     def __init__(
@@ -54,10 +54,11 @@ class TableMerge:
         self._defaults: dict[str, dict[str, SQLValue]] = {}
 
     def claim(self, merged: frozenset[str]) -> None:
-        """Give keys to the rows that theirs added to epics of its own, before any row that refers to them is written.
+        """Give keys to the rows that theirs added to its own epics, before rows that refer to them are written.
 
         Args:
-            merged: the epics that are merged as documents, which claim their rows themselves.
+            merged: the epics that are merged as documents. The keys of their rows are claimed by
+                :class:`~epicvc.actions.merge.documents.rows.DocumentRows`.
         """
         there, surrogates = self._three.there, self._surrogates
         for table in mapped_tables(self._mapping):
@@ -72,7 +73,7 @@ class TableMerge:
                         self._placed[table, key] = surrogates.claim(table, columns[table], key)
 
     def _key_columns(self) -> dict[str, str]:
-        """The column of surrogate keys of each mapped table that has one."""
+        """Return the column of surrogate keys of each mapped table that has one."""
         mapping = self._mapping
         columns = {mapping.epics.table: mapping.epics.id, mapping.tasks.table: mapping.tasks.id}
         info = self._info(mapping.links.table) if mapping.links else None
@@ -84,7 +85,7 @@ class TableMerge:
         return self._three.ours.captured.table(table) if self._three.ours.captured else None
 
     def take(self, merged: frozenset[str], done: frozenset[Place]) -> set[str]:
-        """Take over the rows that theirs changed: as they are where ours did nothing to them, else cell by cell.
+        """Take over the rows that theirs changed: unchanged where ours did not touch them, else merged cell by cell.
 
         Args:
             merged: the epics that are merged as documents.
@@ -135,24 +136,25 @@ class TableMerge:
         return merge_row(self._context, label, Versions(base, ours, theirs))
 
     def _counter(self, ours: bytes | None, theirs: bytes | None) -> NamedRow | None:
-        """How far an automatic key has come: as far as on either side."""
+        """Return the row of an automatic key that has come further."""
         rows = (self._three.ours.named(COUNTERS, ours), self._three.theirs.named(COUNTERS, theirs))
         return max((row for row in rows if row), key=lambda row: cast("int", row.get("seq") or 0), default=None)
 
     # The database
 
     def database(self, schema: ObjectId) -> DatabaseState:
-        """The merged database.
+        """Return the merged database.
 
         Args:
-            schema: its schema, that of ours or of theirs.
+            schema: the schema of the result, which is that of ours or of theirs.
 
         Raises:
-            Refused: a row lacks a value that its table asks for, or a table is gone and somebody changed it.
+            Refused: a row lacks a value that its table requires, or one side dropped a table in which the other side
+                changed rows.
         """
         self._raise_counters()
         ours, theirs = self._three.ours.snapshot.database, self._three.theirs.snapshot.database
-        assert ours is not None and theirs is not None  # they have a schema
+        assert ours is not None and theirs is not None  # the caller has merged their schemas
         ours_last = schema == ours.schema
         final = CapturedRows(self._sink, ours if ours_last else theirs)
         tables = ours.tables if ours_last else self._with_our_rows(ours, theirs, final)
@@ -172,22 +174,22 @@ class TableMerge:
         return DatabaseState(schema, tree.update(self._sink, tables, roots))
 
     def _same_form(self, table: str, final: CapturedRows) -> bool:
-        """Whether rows of ours are rows of the merged table as they are."""
+        """Return whether rows of ours fit into the merged table unchanged."""
         own, info = self._info(table), final.table(table)
         return table == COUNTERS or bool(own and info and own.columns == info.columns and own.key == info.key)
 
     def _with_our_rows(self, ours: DatabaseState, theirs: DatabaseState, final: CapturedRows) -> ObjectId:
-        """Their tables, with our rows in those that have the same form in both."""
+        """Return their tables, with our rows in the tables that have the same form in both."""
         roots = [
             (key, root) for key, root in tree.items(self._sink, ours.tables) if self._same_form(key.decode(), final)
         ]
         return tree.update(self._sink, theirs.tables, roots)
 
     def _require_unchanged(self, table: str, *, ours_last: bool) -> None:
-        """Stop where a table that the merged schema lacks has rows that somebody wrote since.
+        """Make sure that nobody wrote rows of a table that the merged schema lacks.
 
         Raises:
-            Refused: it has.
+            Refused: the other side wrote rows of it.
         """
         changed = self._three.there if ours_last else self._three.here
         if any(change.new is not None for change in changed.rows.get(table, {}).values()):
@@ -203,10 +205,10 @@ class TableMerge:
         return pack_row(self._sink, encode_row(values))
 
     def _default(self, info: TableInfo, column: str) -> SQLValue:
-        """What a row holds in a column that it comes without, since the other side added it.
+        """Return the default of a column that a row lacks, since the other side added the column.
 
         Raises:
-            Refused: that cannot be told.
+            Refused: the default is computed, so that its value is not known.
         """
         if info.name not in self._defaults:
             found = self._reader.columns_by(info) if self._reader else ()
@@ -219,7 +221,7 @@ class TableMerge:
         return self._defaults[info.name][column]
 
     def _raise_counters(self) -> None:
-        """Automatic keys go on behind those that were given out here."""
+        """Raise the counters of automatic keys to the numbers that were given out here."""
         for table, highest in self._surrogates.given.items():
             key = encode_key((table,))
             rows = self._emit.setdefault(COUNTERS, {})

@@ -1,4 +1,7 @@
-"""Rows of a merge that would have one unique value, each from another branch: both are named, nothing is written."""
+"""Checks rows that a merge takes from different branches for equal unique values.
+
+An error names both, and nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -25,17 +28,17 @@ _Rows: TypeAlias = Mapping[bytes, "NamedRow | None"]
 def require_unique(reader: Reader, mapping: DocumentMapping, three: ThreeSnapshots, emit: Emit, tell: Tell) -> None:
     """Check the rows that a merge writes against each other and against those that ours changed.
 
-    No other row can have such a value: whatever neither branch changed was there beside the rows of both.
+    Other rows need no check: a row that neither branch changed has been there beside the rows of both.
 
     Args:
-        reader: the database, which says what is unique.
-        mapping: names the rows.
-        three: the states.
+        reader: finds the unique keys of the database.
+        mapping: names the rows in errors.
+        three: the three states and their differences.
         emit: the rows to write.
-        tell: says which edit made a place what it is.
+        tell: names the edit that gave a place its value.
 
     Raises:
-        ConstraintBroken: two rows have one value.
+        ConstraintBroken: two rows have the same unique value.
     """
     for table in sorted(emit.keys() & three.here.rows.keys()):
         mine = {key: three.ours.named(table, change.new) for key, change in three.here.rows[table].items()}
@@ -57,14 +60,14 @@ def _clashes(rows: _Rows, columns: tuple[str, ...]) -> Iterator[tuple[bytes, byt
     for key, row in sorted(rows.items()):
         values = tuple(row.get(column) for column in columns) if row is not None else (None,)
         if None in values:
-            continue  # nothing is equal to NULL
+            continue  # NULL is equal to no value, so that a unique key may hold it many times
         if values in seen:
             yield seen[values], key
         seen[values] = key
 
 
 def _whose(three: ThreeSnapshots, table: str, columns: tuple[str, ...], key: bytes, row: NamedRow | None) -> str:
-    """The branch that has the values."""
+    """Return the branch whose row has these values."""
     ours = three.ours.row(table, key)
     same = ours is not None and row is not None and all(ours.get(name) == row.get(name) for name in columns)
     return OURS if same else THEIRS
@@ -79,16 +82,16 @@ def place_of(
     row: NamedRow | None,
     emit: Emit | None = None,
 ) -> Label:
-    """A row's place: of an epic or a task, with the field where it is about one alone, else of the table.
+    """Return the label of a row: its epic or task, with the field if it is only one; else the table's row.
 
     Args:
-        mapping: names the rows.
-        three: the states.
+        mapping: the tables of epics and tasks.
+        three: the three states and their differences.
         table: the row's table.
-        columns: what it is about.
+        columns: the columns that are concerned.
         key: the row's key.
         row: the row.
-        emit: rows to write, where these are not in a state yet.
+        emit: the rows to write, for rows that are in no state yet.
     """
     found = mapping.epics if table == mapping.epics.table else mapping.tasks if table == mapping.tasks.table else None
     text = natural_text(row.get(found.key)) if found and row else None

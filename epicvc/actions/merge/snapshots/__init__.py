@@ -1,1 +1,1 @@
-"""The three snapshots of a merge: what differs between them, and to whom each row belongs."""
+"""The three snapshots of a merge: finds their differences, and the epic of each row."""

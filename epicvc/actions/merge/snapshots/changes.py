@@ -1,4 +1,4 @@
-"""What changed between two states of a merge, by epic: trees are compared, and only what differs is read."""
+"""Finds the changes between two states of a merge, by epic. Trees are compared, and only different parts are read."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ from epicvc.store.objects import ObjectId, ObjectSource
 from epicvc.store.tree import tree
 
 Place = tuple[str, ObjectId]
-"""Where an epic's file is: path and blob."""
+"""The place of an epic's file: its path and blob."""
 
 
 class RowChange(Struct, frozen=True):
-    """A row that differs, as the trees have it."""
+    """A row that differs, as the trees store it; ``None`` where it does not exist."""
 
     old: bytes | None
     new: bytes | None
 
 
 class Changes(Struct):
-    """What differs between two states, by epic where it belongs to one.
+    """The differences between two states. Those that belong to an epic are found by epic.
 
     Attributes:
-        old_files: where the files of the epics that changed were.
-        new_files: where they are.
-        rows: changed rows of every table, by key.
-        old_rows: the keys of changed rows that belonged to an epic, by epic and table.
-        new_rows: the same for those that belong to one now.
-        epics: every epic that differs in its file, its rows or its base.
-        moved: tasks that left one epic for another, ``(old epic, task) -> new epic``.
-        tasks: the epics that have a task of an id before or after, where either changed.
-        added: the epics that have a task of an id now, where no epic had one that changed.
-        renamed: the keys, before and after, of epics whose row is the same and has another one.
+        old_files: the places of changed files in the earlier state, by epic.
+        new_files: the places of changed files in the later state, by epic.
+        rows: the changed rows of every table, by key.
+        old_rows: the keys of changed rows that belong to an epic in the earlier state, by epic and table.
+        new_rows: the keys of changed rows that belong to an epic in the later state, by epic and table.
+        epics: all epics that differ in their file, their rows or their agreed core.
+        moved: the tasks that left one epic for another, ``(old epic, task) -> new epic``.
+        tasks: the changed epics that have a task of an id before or after, by task id.
+        added: the changed epics that have a task of an id now, by task id; without the ids that a changed epic had
+            before.
+        renamed: the natural keys, before and after, of epics whose row got another one.
     """
 
     old_files: dict[str, Place] = field(default_factory=dict)
@@ -54,11 +55,11 @@ class Changes(Struct):
 
 
 Rows = dict[str, dict[bytes, RowChange]]
-"""Changed rows of every table, by key."""
+"""The changed rows of every table, by key."""
 
 
 def changed_rows(source: ObjectSource, old: SnapshotState, new: SnapshotState) -> Rows:
-    """The rows that differ between two states."""
+    """Return the rows that differ between two states."""
     before, after = (state.snapshot.database.tables if state.snapshot.database else tree.EMPTY for state in (old, new))
     found: Rows = {}
     for key, was, now in tree.diff(source, before, after):
@@ -68,16 +69,15 @@ def changed_rows(source: ObjectSource, old: SnapshotState, new: SnapshotState) -
 
 
 class TreeComparison:
-    """The comparison of two states.
+    """Compares two states.
 
     Args:
-        source: holds them.
-        contents: reads changed files.
+        source: the store of their objects.
+        contents: reads the changed files.
         mapping: the mapping in force.
         old: the earlier state.
-        new: the later one.
-        owners: whose rows are whose, in the earlier state and in the later one; without them all are rows like any
-            other.
+        new: the later state.
+        owners: find the epics of rows in the earlier and in the later state; ``None`` to assign no row to an epic.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class TreeComparison:
         self._gained: dict[str, set[str]] = {}
 
     def run(self, rows: Rows) -> Changes:
-        """Compare the states, whose rows are compared already.
+        """Compare the states, whose rows were compared before.
 
         Raises:
             InvalidJSON: a changed file is no JSON.

@@ -1,7 +1,7 @@
-"""Which column of a table before a migration is which one after it: by name, unless values say otherwise. Pure.
+"""Matches the columns of a table before and after a migration: by name, unless values say otherwise. Pure.
 
-Definitions do not tell a renamed column from one that was dropped beside a new one, nor two that changed names from two
-that changed places. Rows tell: what a migration alone did to them leaves every value where it was.
+Definitions do not tell a renamed column from a dropped one beside a new one, nor two columns that swapped names from
+two that swapped places. Rows do: a migration leaves every value in its column.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from epicvc.database.rowcodec import SQLValue
 
 Values = Sequence[SQLValue]
 Pairs = Callable[[], Iterable[tuple[Values, Values]]]
-"""The rows that are there both before and after, by key; can be asked for again."""
+"""Returns the rows that are there both before and after, matched by key. Each call reads them again."""
 
 
 class Column(Struct, frozen=True):
-    """A column, as far as it matters here.
+    """A column, with the facts that matching needs.
 
     Attributes:
         name: its name.
         type: its declared type.
-        defaults: what rows have there that nothing was written into.
+        defaults: the values of rows in which nothing was written there.
     """
 
     name: str
@@ -33,7 +33,10 @@ class Column(Struct, frozen=True):
 
 
 class _Votes(Struct):
-    """How many values of their own two columns have in common, and how many not; those of no weight are left out."""
+    """Counts the rows in which two columns have equal and different values.
+
+    Defaults carry no weight and are not counted.
+    """
 
     same: int = 0
     other: int = 0
@@ -48,25 +51,26 @@ class _Votes(Struct):
 
 
 Matches = dict[str, str]
-"""The columns after that were there before: the name after, and the name before."""
+"""The columns after the migration that were there before: the name after, and the name before."""
 
 
 def same_value(one: SQLValue, other: SQLValue) -> bool:
-    """Whether two values are the same, type included."""
+    """Return whether two values are the same, type included."""
     return type(one) is type(other) and one == other
 
 
 def match_columns(before: Sequence[Column], after: Sequence[Column], pairs: Pairs) -> Matches:
-    """Tell which columns are the same.
+    """Match the columns that are the same before and after.
 
-    A column is another one's continuation where both have one type and one place among the columns that stay, and the
-    same value in every row whose other columns nobody touched; one of these values, at least, is neither NULL nor a
-    default. Columns of one name are the same, unless their values differ and those of another column are there.
+    A column counts as renamed if the old and the new one have the same type, the same place among the columns that
+    stay, and the same value in every row whose other columns did not change; at least one of these values must be
+    neither NULL nor a default. Columns with one name are the same, unless their values differ and the values of another
+    column are there.
 
     Args:
         before: the columns before.
         after: the columns after.
-        pairs: the rows that are in both.
+        pairs: returns the rows that are in both.
     """
     return _Matching(before, after, pairs).run()
 
@@ -80,7 +84,7 @@ class _Matching:
         self._named = {name: folded[name.casefold()] for name in self._new if name.casefold() in folded}
 
     def run(self) -> Matches:
-        """Tell."""
+        """Return the matches."""
         if [self._named.get(column.name) for column in self._after[: len(self._before)]] == [*self._old]:
             return self._named  # columns were added behind the others, or none at all
         doubtful = self._doubtful()
@@ -91,7 +95,10 @@ class _Matching:
             doubtful = still
 
     def _without(self, doubtful: set[str]) -> tuple[Matches, set[str]]:
-        """The matches where some columns need not be what their name says; and which of these are something else."""
+        """Match the columns without taking some of them by name.
+
+        Returns the matches, and those of these columns that turned out to be another one.
+        """
         stay = {name: own for name, own in self._named.items() if name not in doubtful}
         gone = [name for name in self._old if name not in stay.values()]
         came = [name for name in self._new if name not in stay]
@@ -104,7 +111,7 @@ class _Matching:
         return {**by_name, **moved}, still
 
     def _doubtful(self) -> set[str]:
-        """The columns whose name is there before and after, and whose values are others in most rows."""
+        """Return the columns whose name is there before and after, and whose values differ in most rows."""
         places = {name: (self._old[own], self._new[name]) for name, own in self._named.items()}
         votes = {name: _Votes() for name in places}
         for one, other in self._pairs():
@@ -113,7 +120,7 @@ class _Matching:
         return {name for name, found in votes.items() if found.other > found.same}
 
     def _candidates(self, stay: Matches, gone: list[str], came: list[str]) -> Iterator[tuple[str, str]]:
-        """Columns that may be the same under two names: of one type, and in one place among those that stay."""
+        """Yield columns that may be the same under two names: of one type, and in one place among those that stay."""
         olds = [self._old[own] for own in stay.values()]
         news = [self._new[name] for name in stay]
         in_order = olds == sorted(olds)
@@ -127,7 +134,7 @@ class _Matching:
                     yield own, name
 
     def _votes(self, stay: Matches, candidates: list[tuple[str, str]]) -> Mapping[tuple[str, str], _Votes]:
-        """What the rows say whose other columns nobody touched."""
+        """Count the votes of the rows whose other columns did not change."""
         votes = {pair: _Votes() for pair in candidates}
         common = [(self._old[own], self._new[name]) for name, own in stay.items() if not is_touch_time(name)]
         for one, other in self._pairs() if candidates else ():
@@ -146,7 +153,7 @@ def _reversed(pair: tuple[str, str]) -> tuple[str, str]:
 
 
 def _unambiguous(pairs: list[tuple[str, str]], gone: list[str], came: list[str]) -> Matches:
-    """The pairs that contradict no other one; of columns that are alike, those that are in the same order."""
+    """Return the pairs that contradict no other pair. Of columns that are alike, those in the same order are paired."""
     if len(gone) == len(came):
         order = dict(zip(gone, came, strict=True))
         ordered = [pair for pair in pairs if order[pair[0]] == pair[1]]

@@ -1,4 +1,7 @@
-"""What stored files say of epics, tasks and their links. An outline: of a file that is not merged no more is needed."""
+"""Reads epics, tasks and links from stored files.
+
+It reads an outline only, which is enough for files that are not merged.
+"""
 
 from __future__ import annotations
 
@@ -15,15 +18,15 @@ from epicvc.model.mapping import Mapping
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 
 Links = dict[str, tuple[str, ...]]
-"""Tasks, and what each depends on."""
+"""Tasks, each with the tasks that it depends on."""
 
 
 class Contents:
     """Reads stored files.
 
     Args:
-        source: holds them.
-        field: the field of a task that holds what it depends on.
+        source: the store of the files.
+        field: the field of a task that holds the tasks that it depends on.
     """
 
     def __init__(self, source: ObjectSource, field: str) -> None:
@@ -32,11 +35,11 @@ class Contents:
         self._seen: dict[ObjectId, tuple[str | None, Links]] = {}
 
     def epic(self, blob: ObjectId, path: str) -> tuple[str, Links]:
-        """A file's epic and its tasks with their links.
+        """Return the epic of a file, and its tasks with their links.
 
         Raises:
-            InvalidJSON: it is no JSON.
-            InvalidFile: it is no epic.
+            InvalidJSON: the file is no JSON.
+            InvalidFile: the file is no epic.
         """
         if blob not in self._seen:
             body = self._outline(self._source.get(blob, ObjectType.BLOB), path)
@@ -47,18 +50,18 @@ class Contents:
         return epic, found
 
     def _outline(self, raw: bytes, path: str) -> Core:
-        """The epic in a file, with nothing but its id, and its tasks' ids and links."""
+        """Read the epic in a file with only its id, and the ids and links of its tasks."""
         try:
             require_shallow(raw)
             found: dict[str, JSON] = msgspec.to_builtins(self._decoder.decode(raw))
-        except ValueError:  # something else stands where these are expected
+        except ValueError:  # a value has an unexpected type: read the file as plain JSON
             value = parse(raw, source=path)
             return epic_body(value) if isinstance(value, dict) else {}
         return epic_body(found)
 
     @cached_property
     def _decoder(self) -> msgspec.json.Decoder[Any]:
-        """Passes over what is not asked for ten times as fast as making values of it."""
+        """A decoder that skips all other members, which is ten times as fast as making values of them."""
         key, absent = str | int | None, None
         links = [(self._field, list[str | int] | None, absent)] if self._field.isidentifier() else []
         task = msgspec.defstruct("Task", [("id", key, absent), *links])
@@ -68,7 +71,7 @@ class Contents:
 
 
 def links_of(body: Core, field: str) -> Links:
-    """The tasks of an epic and what each depends on."""
+    """Return the tasks of an epic, each with the tasks that it depends on."""
     tasks = tasks_of(body) if isinstance(body.get(Mapping.TASKS), list) else []
     found: Links = {}
     for task in tasks:

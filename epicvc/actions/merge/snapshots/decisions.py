@@ -1,4 +1,4 @@
-"""What is decided about the conflicts of a merge, and by whose value something whole was settled."""
+"""Records the decisions about the conflicts of a merge, and whose value settled an epic or a task as a whole."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from epicvc.model.mapping import Mapping
 
 
 class MergeDecisions:
-    """Asks for each conflict, and remembers what was said.
+    """Asks for a decision of each conflict, and records it.
 
     Args:
         decide: settles conflicts.
-        whole: whether a place is never merged inside.
+        whole: returns whether a place is never merged inside.
     """
 
     def __init__(self, decide: Decide, whole: Callable[[Label], bool]) -> None:
@@ -24,7 +24,7 @@ class MergeDecisions:
         self.decided: dict[Label, tuple[Conflict, Chosen]] = {}
 
     def ask(self, conflict: Conflict) -> Chosen | None:
-        """What is decided for a conflict."""
+        """Return the decision of a conflict, or ``None`` where there is none."""
         chosen = self._decide(conflict)
         if chosen is None:
             self.undecided.setdefault(conflict.label, conflict)
@@ -33,10 +33,11 @@ class MergeDecisions:
         return chosen
 
     def context(self, kept: dict[tuple[str, ...], str] | None = None) -> MergeContext:
-        """A merge that asks here.
+        """Return the context of a merge that asks here.
 
         Args:
-            kept: gets the places, the epic or a task, that are settled as a whole, and by whose value.
+            kept: takes the places (the epic or a task) that are settled as a whole, each with the side whose value was
+                chosen.
         """
 
         def ask(conflict: Conflict) -> Chosen | None:

@@ -1,7 +1,7 @@
-"""The tasks of epics that got another key: the same rows, in another epic.
+"""Finds the tasks of epics that got another natural key: their rows are the same, and their epic is another one.
 
-A task's row names its epic by a surrogate key, so that it is the same bytes before and after. A comparison of rows
-alone would leave such a task where it was, and take it for deleted there.
+The row of a task names its epic by a surrogate key, so that its bytes are the same before and after. A comparison of
+rows alone would leave such a task in the old epic, and take it for deleted there.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from epicvc.model.mapping import Mapping
 def followers(
     reader: Reader, mapping: Mapping, old: SnapshotState, new: SnapshotState, rows: Rows, others: Iterable[Rows]
 ) -> dict[bytes, RowChange]:
-    """The rows of tasks that did not change between two states, and whose epic has another key.
+    """Return the rows of tasks that are the same in two states, and whose epic has another natural key.
 
     Args:
         reader: the database as it is now.
-        mapping: says where epics and tasks are.
+        mapping: the tables of epics and tasks.
         old: the earlier state.
-        new: the later one.
-        rows: those that differ between the two.
-        others: every row that differs between any state of the merge and the database as it is now.
+        new: the later state.
+        rows: the rows that differ between the two.
+        others: all rows that differ between a state of the merge and the database as it is now.
     """
     tasks = mapping.tasks
     parents = set(_renamed(mapping, old, new, rows))
@@ -46,7 +46,7 @@ def followers(
 
 
 def _renamed(mapping: Mapping, old: SnapshotState, new: SnapshotState, rows: Rows) -> Iterable[SQLValue]:
-    """The surrogate keys of epics that have another key in the later state."""
+    """Yield the surrogate keys of epics that have another natural key in the later state."""
     epics = mapping.epics
     for change in rows.get(epics.table, {}).values():
         before, after = old.named(epics.table, change.old), new.named(epics.table, change.new)
@@ -55,7 +55,7 @@ def _renamed(mapping: Mapping, old: SnapshotState, new: SnapshotState, rows: Row
 
 
 def _children(reader: Reader, mapping: Mapping, parents: Iterable[SQLValue]) -> Iterable[bytes]:
-    """The keys of the tasks that epics have now."""
+    """Yield the keys of the tasks that epics have now."""
     tasks = mapping.tasks
     query = Select(columns=(f"t.{quote(tasks.id)}",)).from_table(quote(tasks.table), "t")
     for chunk in batches(parent for parent in parents if parent is not None):

@@ -1,9 +1,9 @@
-"""The form of rows: what a row of one state of a merge says in the columns that the merged tables have.
+"""Reads the rows of one state of a merge in the columns of the merged tables.
 
-A migration on one branch changes the columns of a table, and the rows of the other states lack what it added and
-have what it took away. Before anything is compared, every row is read in the merged table's form: a renamed column
-under its new name, an added one with its default, a dropped one left out. A column counts as renamed only where that
-is proven; what the other branch wrote into one that is gone is never dropped in silence.
+A migration on one branch changes the columns of a table: the rows of the other states lack the added columns and still
+have the dropped ones. Before rows are compared, each is read in the form of the merged table: a renamed column under
+its new name, an added one with its default, a dropped one left out. A column counts as renamed only if the rows prove
+it. A value that the other branch wrote into a dropped column is never lost in silence.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from epicvc.model.labels import Label
 from epicvc.repo.rows.rows import NamedRow
 
 _NAMED = 3
-"""How many rows a message names."""
+"""The number of rows that a message names."""
 
 
 class Form(Struct, frozen=True):
-    """How rows of one table in one state are read as rows of the merged table.
+    """The form in which rows of one table in one state are read as rows of the merged table.
 
     Attributes:
         sources: the merged columns that the state has, each with the state's own name for it.
-        added: what stands in merged columns that the state lacks; those whose default is computed are left out.
-        dropped: the state's columns that the merged table lacks, with what a row has there by default.
-        replaced: those of them that may be among the merged table's new columns, under another name.
-        key: the rows of both are keyed by the same columns.
+        added: the values of merged columns that the state lacks, without those whose default is computed.
+        dropped: the state's columns that the merged table lacks, with their defaults.
+        replaced: the dropped columns that may be in the merged table under another name.
+        key: both tables have the same key columns.
     """
 
     sources: dict[str, str]
@@ -48,21 +48,21 @@ class Form(Struct, frozen=True):
     key: bool = True
 
     def read(self, row: NamedRow) -> NamedRow:
-        """A row in the merged form."""
+        """Return a row in the merged form."""
         return {name: row[own] for name, own in self.sources.items() if own in row} | self.added
 
 
 Forms = Mapping[str, Form]
-"""By table, for those whose form is not the merged one's."""
+"""The form of each table whose rows have another form in the merged database."""
 
 
 def forms_between(reader: Reader, base: SnapshotState, final: SnapshotState) -> Forms:
-    """How rows of the base's schema are read in another schema.
+    """Return the forms in which rows of one schema are read in another one.
 
     Args:
         reader: reads definitions.
-        base: a state with the schema that changed.
-        final: a state with the schema that it became.
+        base: a state with the old schema.
+        final: a state with the new schema.
     """
     if base.captured is None or final.captured is None:
         return {}
@@ -96,7 +96,7 @@ def _form(reader: Reader, base: SnapshotState, final: SnapshotState, old: TableI
 
 
 def _columns(reader: Reader, info: TableInfo) -> dict[str, Column]:
-    """The columns that rows of a table have values for, in their order."""
+    """Return the columns of a table for which its rows have values, in their order."""
     found = {column.name: column for column in reader.columns_by(info)}
     return {
         name: Column(name, found[name].type, stored_default(found[name])) if name in found else Column(name)
@@ -105,7 +105,7 @@ def _columns(reader: Reader, info: TableInfo) -> dict[str, Column]:
 
 
 def _pairs(one: Iterator[tuple[bytes, bytes]], other: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-    """The rows that both have, both being sorted by key."""
+    """Yield the rows that both have. Both are sorted by key."""
     there = next(other, None)
     for key, row in one:
         while there is not None and there[0] < key:
@@ -117,16 +117,16 @@ def _pairs(one: Iterator[tuple[bytes, bytes]], other: Iterator[tuple[bytes, byte
 def require_no_loss(
     base: SnapshotState, ours: SnapshotState, theirs: SnapshotState, changed: Mapping[str, Rows]
 ) -> None:
-    """Stop where a branch wrote what the merged tables have no place for.
+    """Make sure that no branch wrote a value for which the merged tables have no column.
 
     Args:
-        base: the state that both come from.
+        base: the state from which both come.
         ours: one branch.
-        theirs: the other.
-        changed: by branch and table, the rows that it changed, as the trees have them.
+        theirs: the other branch.
+        changed: the changed rows by branch and table, as the trees store them.
 
     Raises:
-        Refused: it did.
+        Refused: a branch did so.
     """
     for who, other, state in ((OURS, THEIRS, ours), (THEIRS, OURS, theirs)):
         for table, form in state.forms.items():
@@ -151,7 +151,7 @@ def _require_place(
         written |= new is not None
         for name, default in form.dropped.items() if new is not None else ():
             if name not in form.replaced and (is_touch_time(name) or is_birth_time(name)):
-                continue  # nobody wrote that, the application keeps it
+                continue  # the application maintains this column, so that no user's value is lost
             if not same_value((new or {}).get(name), default if old is None else old.get(name)):
                 lost.setdefault(name, []).append(str(Label(table, (key_text(key),), table=True)))
     if written and not form.key:

@@ -1,4 +1,4 @@
-"""What the parts of a merge hand to each other: epics that are merged, and rows to write. Values only."""
+"""The values that the parts of a merge hand to each other: merged epics, and rows to write."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.repo.rows.rows import NamedRow
 
 Emit = dict[str, dict[bytes, NamedRow | None]]
-"""Rows to write, by table and key; ``None`` deletes."""
+"""The rows to write, by table and key; ``None`` deletes a row."""
 
 
 class MergedDocuments(Struct, frozen=True):
-    """One epic in the three states, and merged.
+    """One epic in the three states, with the merged document.
 
     Attributes:
         epic: its id.
-        base: its rows then.
-        ours: its rows here.
-        theirs: its rows there.
-        merged: the merged document with its system columns; ``None`` where it is gone.
-        kept: the places, the epic or a task, that were settled as a whole, and by whose value: ``ours``, ``theirs``,
-            ``base``, or ``set`` for one of their own.
-        names: which members are system columns.
-        still: the tasks that nobody touched; ``merged`` has their ids alone.
+        base: its rows in base.
+        ours: its rows in ours.
+        theirs: its rows in theirs.
+        merged: the merged document with its system columns; ``None`` where the epic is gone.
+        kept: the places (the epic or a task) that were settled as a whole, each with the side whose value was taken:
+            ``ours``, ``theirs``, ``base``, or ``set`` for a value that no side has.
+        names: the members that are system columns.
+        still: the ids of the tasks that are the same in all states; ``merged`` has only their ids.
     """
 
     epic: str
@@ -40,7 +40,7 @@ class MergedDocuments(Struct, frozen=True):
     still: frozenset[str] = frozenset()
 
     def places(self, mapping: DocumentMapping) -> Iterator[tuple[str, bytes]]:
-        """The rows, in any state, that it is made of, as table and key."""
+        """Yield the rows of the epic in any state, as table and key."""
         for side in (self.base, self.ours, self.theirs):
             if side.epic:
                 yield mapping.epics.table, side.epic[0]

@@ -1,7 +1,7 @@
-"""Which epic and task rows belong to, in each state of a merge.
+"""Finds the epic and the task to which rows belong in each state of a merge.
 
-A task's row names its epic by a surrogate key. Of the epics hardly any row differs between the states, so that keys are
-asked of the database as it is now, whose index has them, and only those of rows that differ are read in a state.
+The row of a task names its epic by a surrogate key. Hardly any row of an epic differs between the states. So natural
+keys are read from the database as it is now, by its index, and only the rows that differ are read in a state.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Keys = MappingABC[SQLValue, str | None]
 
 
 class EpicKeys(Protocol):
-    """Knows epics by their surrogate keys."""
+    """Finds epics by their surrogate keys."""
 
     def keys(self, surrogates: Collection[SQLValue]) -> Keys:
-        """The epic of each surrogate key; ``None`` where there is none."""
+        """Return the epic of each surrogate key, or ``None`` where there is none."""
         ...
 
 
@@ -36,7 +36,7 @@ class LiveKeys:
 
     Args:
         reader: the database.
-        mapping: says where epics are.
+        mapping: the table of epics.
     """
 
     def __init__(self, reader: Reader, mapping: Mapping) -> None:
@@ -44,7 +44,7 @@ class LiveKeys:
         self._epics = mapping.epics
 
     def keys(self, surrogates: Collection[SQLValue]) -> Keys:
-        """As :meth:`EpicKeys.keys`."""
+        """Return the epics, as :meth:`EpicKeys.keys` does."""
         found: dict[SQLValue, str | None] = dict.fromkeys(surrogates)
         column = f"e.{quote(self._epics.id)}"
         query = Select(columns=(column, f"e.{quote(self._epics.key)}")).from_table(quote(self._epics.table), "e")
@@ -56,13 +56,13 @@ class LiveKeys:
 
 
 class Owners:
-    """The owners of rows in one state.
+    """Finds the owners of rows in one state.
 
     Args:
         state: the state.
         mapping: the mapping in force.
-        like: knows the epics of another state.
-        changed: the rows of epics that differ from that state, as this one has them.
+        like: finds the epics of another state, from which this one differs in few rows.
+        changed: the rows of the table of epics that differ from that state, as this state has them.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Owners:
         self._tasks: dict[SQLValue, Owner | None] = {}
 
     def keys(self, surrogates: Collection[SQLValue]) -> Keys:
-        """As :meth:`EpicKeys.keys`."""
+        """Return the epics, as :meth:`EpicKeys.keys` does."""
         new = [surrogate for surrogate in surrogates if surrogate not in self._epics]
         places = {surrogate: encode_key((surrogate,)) for surrogate in new if surrogate is not None}
         others = [surrogate for surrogate in new if surrogate is None or places[surrogate] not in self._changed]
@@ -90,7 +90,10 @@ class Owners:
         return self._epics
 
     def of(self, table: str, rows: MappingABC[bytes, NamedRow]) -> Iterator[tuple[bytes, Owner]]:
-        """The epic, and the task, that each of some rows of a mapped table belongs to, where it belongs to one."""
+        """Yield the owner of each of some rows of a mapped table: its epic, and the task if it has one.
+
+        Rows without one are left out.
+        """
         if table == self._mapping.tasks.table:
             self.keys({row.get(self._mapping.tasks.parent or "") for row in rows.values()})
         for key, row in rows.items():

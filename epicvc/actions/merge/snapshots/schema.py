@@ -1,4 +1,4 @@
-"""The schema of a merge: the one that changed. Two different changes are for people who write migrations."""
+"""Merges the schema: takes the one that changed. Two different changes are refused, since they need a migration."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from epicvc.store.objects import ObjectId, ObjectSource
 
 
 def merged_schema(source: ObjectSource, base: DatabaseState, ours: DatabaseState, theirs: DatabaseState) -> ObjectId:
-    """The schema of the result.
+    """Return the schema of the result.
 
     Raises:
-        Refused: both sides changed the definitions, and not to the same.
+        Refused: both sides changed the definitions in different ways.
     """
     if ours.schema == theirs.schema or theirs.schema == base.schema:
         return ours.schema

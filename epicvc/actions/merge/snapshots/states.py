@@ -1,4 +1,4 @@
-"""One of the three states of a merge: its rows by key, and what was agreed. Reads what is asked for, no more."""
+"""One of the three states of a merge: reads its rows by key and its agreed cores, only as they are needed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class SnapshotState:
     """One of the three states.
 
     Args:
-        sink: holds its objects.
-        snapshot: the state.
+        sink: the store of its objects.
+        snapshot: the snapshot of the state.
 
     Attributes:
-        forms: how rows are read whose table has other columns in the merged database.
+        forms: the form for the rows of each table that has other columns in the merged database.
     """
 
     def __init__(self, sink: ObjectSink, snapshot: Snapshot) -> None:
@@ -39,11 +39,11 @@ class SnapshotState:
 
     @cached_property
     def base(self) -> Base:
-        """What was agreed then, under the mapping of then."""
+        """The agreed cores of this state, under the mapping of this state."""
         return Base(self.sink, self.snapshot.base, get_mapping(self.sink, self.snapshot.mapping))
 
     def agreed(self, epics: Iterable[str]) -> dict[str, BaseEntry]:
-        """What was agreed for some epics."""
+        """Return the entries of the agreed cores of some epics."""
         found = tree.get_many(self.sink, self.snapshot.base, [epic.encode() for epic in epics])
         return {key.decode(): BaseEntry.unpack(value) for key, value in found.items()}
 
@@ -56,22 +56,22 @@ class SnapshotState:
         return self._roots[table]
 
     def packed(self, table: str, key: bytes) -> bytes | None:
-        """A row as the tree has it."""
+        """Return a row as the tree stores it."""
         root = self._root(table)
         return None if root is None else tree.get(self.sink, root, key)
 
     def packed_rows(self, table: str, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Rows as the tree has them, read together."""
+        """Return rows as the tree stores them, read together."""
         root = self._root(table)
         return {} if root is None else tree.get_many(self.sink, root, keys)
 
     def columns(self, table: str) -> tuple[str, ...]:
-        """The columns of a table's rows; none where there is no such table."""
+        """Return the columns of a table's rows; none if there is no such table."""
         info = self.captured.table(table) if self.captured else None
         return info.columns if info else ()
 
     def highest(self, table: str) -> int:
-        """The greatest number that rows of a table have or had for a key."""
+        """Return the greatest number that a row of a table has or had as its key."""
         root = self._root(table)
         keys = load_root(self.sink, root).keys if root is not None else ()
         last = decode_key(keys[-1])[0] if keys else 0
@@ -80,26 +80,26 @@ class SnapshotState:
         return max(known, default=0)
 
     def entries(self, table: str) -> Iterator[tuple[bytes, bytes]]:
-        """Every row of a table as the tree has it, by key."""
+        """Yield every row of a table as the tree stores it, by key."""
         root = self._root(table)
         return iter(()) if root is None else tree.items(self.sink, root)
 
     def rows_of(self, table: str) -> Iterator[tuple[bytes, bytes]]:
-        """Every row of a table as it was captured, by key."""
+        """Yield every row of a table as it was captured, by key."""
         for key, value in self.entries(table):
             yield key, unpack_row(self.sink, value)
 
     def as_captured(self, table: str, packed: bytes | None) -> NamedRow | None:
-        """A row by the columns that its table has in this state."""
+        """Return a row by the columns that its table has in this state."""
         if packed is None or self.captured is None:
             return None
         return self.captured.named(table, unpack_row(self.sink, packed))
 
     def named(self, table: str, packed: bytes | None) -> NamedRow | None:
-        """A row by the columns that its table has in the merged database."""
+        """Return a row by the columns that its table has in the merged database."""
         row, form = self.as_captured(table, packed), self.forms.get(table)
         return row if row is None or form is None else form.read(row)
 
     def row(self, table: str, key: bytes) -> NamedRow | None:
-        """A row by its key."""
+        """Return a row by its key, with the columns of the merged database."""
         return self.named(table, self.packed(table, key))

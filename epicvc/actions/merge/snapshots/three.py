@@ -1,4 +1,4 @@
-"""The states of a merge, with what differs between them; this much is known before any document is read."""
+"""The three states of a merge with the differences between them. No document is read for this."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from epicvc.store.objects import ObjectId
 
 
 class ThreeSnapshots(Struct, frozen=True):
-    """The states of a merge and what differs between them.
+    """The three states of a merge, and the differences between them.
 
     Attributes:
-        base: the state that both come from.
-        ours: one of the two.
-        theirs: the other.
-        here: what ours changed.
-        there: what theirs changed.
-        working: what turns the sides as they are now into ours; nothing, as a rule.
-        owned: whether the epics that rows belong to can be told, in every state.
-        contents: what files say.
+        base: the state from which both others come.
+        ours: our state.
+        theirs: the other state.
+        here: the changes from base to ours.
+        there: the changes from base to theirs.
+        working: the changes from the sides as they are now to ours; as a rule there are none.
+        owned: the epic of each row can be found, in every state.
+        contents: reads the epics in files.
     """
 
     base: SnapshotState
@@ -44,25 +44,25 @@ class ThreeSnapshots(Struct, frozen=True):
 
     @property
     def states(self) -> tuple[SnapshotState, SnapshotState, SnapshotState]:
-        """Base, ours, theirs."""
+        """Base, ours and theirs."""
         return self.base, self.ours, self.theirs
 
     @property
     def moved(self) -> Iterator[tuple[str, str]]:
-        """The epics between which tasks moved, each as giver and getter."""
+        """The epics between which tasks moved, as pairs of the old and the new epic."""
         for changes in (self.here, self.there):
             yield from ((giver, getter) for (giver, _), getter in changes.moved.items())
 
     @property
     def contested(self) -> Iterator[tuple[str, str]]:
-        """The epics to which each side added a task of one id: where ours has it, and where theirs has it."""
+        """The epics to which each side added a task with the same id, as pairs of the epic in ours and in theirs."""
         for task, getters in self.here.added.items():
             others = self.there.added.get(task, set())
             if len(getters) == len(others) == 1 and getters != others:
                 yield min(getters), min(others)
 
     def places(self, epic: str, now: Place | None) -> tuple[Place | None, Place | None, Place | None]:
-        """Where an epic's file is in each state, from where it is now."""
+        """Return the place of an epic's file in each state, from its place now."""
         ours = _place(epic, self.working.old_files, self.working.new_files, now)
         base = _place(epic, self.here.new_files, self.here.old_files, ours)
         return base, ours, _place(epic, self.there.old_files, self.there.new_files, base)
@@ -71,18 +71,18 @@ class ThreeSnapshots(Struct, frozen=True):
 def three_of(
     session: Session, base: Snapshot, ours: Snapshot, theirs: Snapshot, schema: ObjectId | None = None
 ) -> ThreeSnapshots:
-    """Compare three states with each other, and with the sides as they are.
+    """Compare three states with each other, and ours with the sides as they are now.
 
     Args:
         session: the running command.
-        base: the state that both come from.
-        ours: one of the two.
-        theirs: the other.
+        base: the state from which both others come.
+        ours: our state.
+        theirs: the other state.
         schema: the schema of the merged database, which is that of one of them.
 
     Raises:
         InvalidJSON: a changed file is no JSON.
-        Refused: a side wrote what the merged database has no place for.
+        Refused: a side wrote a value for which the merged database has no column.
     """
     sink = session.staging
     now, *states = (SnapshotState(sink, found) for found in (session.working.snapshot(), base, ours, theirs))
@@ -113,7 +113,7 @@ def three_of(
 
 
 def _read_alike(reader: Reader, states: Sequence[SnapshotState], schema: ObjectId) -> None:
-    """Have the rows of all states read as the merged database has them."""
+    """Have the rows of all states read in the columns of the merged database."""
     base = states[0]
     final = next((state for state in states if _schema_of(state) == schema), None)
     if final is None or _schema_of(base) == schema:
@@ -129,13 +129,13 @@ def _schema_of(state: SnapshotState) -> ObjectId | None:
 
 
 def _differing(rows: Rows, others: Rows, old: SnapshotState, new: SnapshotState) -> Rows:
-    """The rows that differ where both states are read alike: a migration alone changes none.
+    """Return the rows that differ if both states are read in the same form. A migration alone changes none.
 
     Args:
-        rows: those that differ as they were captured.
-        others: those that differ between the old state and the other branch.
+        rows: the rows that differ as they were captured.
+        others: the rows that differ between the old state and the other branch.
         old: the old state.
-        new: the new one.
+        new: the new state.
     """
     tables = {table for table in old.forms if old.forms.get(table) is not new.forms.get(table)}
     found = {
@@ -147,7 +147,7 @@ def _differing(rows: Rows, others: Rows, old: SnapshotState, new: SnapshotState)
         for table, changes in rows.items()
     }
     for table in tables:
-        if old.forms[table].replaced:  # the same bytes say something else under other columns
+        if old.forms[table].replaced:  # the same bytes have another meaning under other columns
             found.setdefault(table, {}).update(_read_anew(table, rows.get(table, {}), others.get(table, {}), old, new))
     return found
 
@@ -159,7 +159,10 @@ def _read_anew(
     old: SnapshotState,
     new: SnapshotState,
 ) -> Iterator[tuple[bytes, RowChange]]:
-    """The rows that are the same bytes in both states, and not the same values; but not those that others removed."""
+    """Yield rows with the same bytes but other values in the two states.
+
+    Rows that the other branch removed are left out.
+    """
     for key, packed in old.entries(table):
         gone = key in others and others[key].new is None
         if key not in rows and not gone and old.named(table, packed) != new.named(table, packed):
@@ -169,7 +172,7 @@ def _read_anew(
 def _owners(
     session: Session, now: SnapshotState, states: Sequence[SnapshotState], rows: Sequence[Rows]
 ) -> dict[SnapshotState, Owners] | None:
-    """Whose rows are whose in each state; ``None`` where that cannot be told in all of them."""
+    """Return the owners of rows in each state, or ``None`` if they cannot be found in all of them."""
     mapping, reader = session.repo.config.mapping, session.reader
     base, ours, theirs = states
     if reader is None or not all(

@@ -1,8 +1,8 @@
-"""Tasks that nobody touched: the same in the files of all three states, and in their rows.
+"""Finds the tasks that are the same in the files of all three states, and in their rows. Pure.
 
-An epic has dozens of tasks and a change touches one or two. The others go through the merge by their id alone, so that
-membership and order are merged as always, and nothing else of them is read, compared or written three times over. That
-a task is one of them costs a comparison of its text. Pure.
+An epic has dozens of tasks, and a change touches one or two. The others go through the merge by their id alone:
+membership and order are merged as always, and nothing else of them is read, compared or written three times. Finding
+such a task costs one comparison of its text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Items = dict[str, Object]
 
 
 def items_of(value: JSON) -> Items | None:
-    """The tasks of a parsed file; ``None`` where they are no list of different ones, which others complain about."""
+    """Return the tasks of a parsed file, or ``None`` if they are no list of different tasks.
+
+    Such a list is not reported here but where the file is read as an epic.
+    """
     tasks = epic_body(value).get(Mapping.TASKS) if isinstance(value, dict) else None
     if not isinstance(tasks, list):
         return None
@@ -31,14 +34,14 @@ def items_of(value: JSON) -> Items | None:
 
 
 def untouched(values: Sequence[JSON], rows: Sequence[NaturalRows]) -> Items:
-    """The tasks that are the same in all states.
+    """Return the tasks that are the same in all states.
 
     Args:
         values: the epic's file in each state, parsed.
-        rows: its rows in each; one that is the same in several states is one object.
+        rows: its rows in each state; a row that is the same in several states is one object.
 
     Returns:
-        Each as the file has it.
+        The tasks as the file has them.
     """
     sides = [items_of(value) for value in values]
     first, *others = sides
@@ -69,7 +72,7 @@ def _one_row(rows: Sequence[object], links: Sequence[object]) -> bool:
 
 
 def bare_file(value: Object, tasks: Container[str]) -> Object:
-    """A parsed file in which these tasks have their id alone."""
+    """Return a parsed file with only the ids of these tasks."""
     body = epic_body(value)
     items = cast("list[Object]", body.get(Mapping.TASKS) or [])
     kept = [{"id": item["id"]} if natural_key(item["id"]) in tasks else item for item in items]
@@ -78,22 +81,22 @@ def bare_file(value: Object, tasks: Container[str]) -> Object:
 
 
 def bare_core(core: Core, tasks: Container[str]) -> Core:
-    """A core in which these tasks have their id alone."""
+    """Return a core with only the ids of these tasks."""
     return with_tasks(core, [{"id": task["id"]} if task["id"] in tasks else task for task in tasks_of(core)])
 
 
 def full_core(core: Core, tasks: MappingABC[str, Core]) -> Core:
-    """A core with these tasks in the place of their ids."""
+    """Return a core with these tasks in the place of their ids."""
     return with_tasks(core, [tasks.get(cast("str", task["id"]), task) for task in tasks_of(core)])
 
 
 def with_tasks(core: Core, tasks: list[Core]) -> Core:
-    """A core with other tasks."""
+    """Return a core with other tasks."""
     return {**core, Mapping.TASKS: cast("JSON", tasks)} if tasks else core
 
 
 def bare_rows(states: Sequence[NaturalRows | None], tasks: Container[str], table: TableMap) -> list[NaturalRows | None]:
-    """The rows of each state, with no more than which and where of these tasks, whose rows are the same in all."""
+    """Return the rows of each state, with only the structural columns of these tasks, which are the same in all."""
     structure = [name for name in (table.id, table.key, table.parent, table.sequence) if name]
     first = next((rows.tasks for rows in states if rows is not None), {})
     bare = {
@@ -111,7 +114,7 @@ def bare_rows(states: Sequence[NaturalRows | None], tasks: Container[str], table
 
 
 def only_rows(rows: NaturalRows, tasks: Collection[str]) -> NaturalRows:
-    """The epic's own row, and those of these tasks."""
+    """Return the epic's own row and the rows of these tasks."""
     return NaturalRows(
         rows.epic,
         {key: rows.tasks[key] for key in tasks if key in rows.tasks},

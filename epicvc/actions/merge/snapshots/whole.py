@@ -1,7 +1,7 @@
-"""Whole documents: a core together with what the files alone and the database alone know, as one value to merge.
+"""Whole documents: a core together with the extra keys of the file and the system columns of the rows. Pure.
 
-The same engine that merges cores merges them, so that an extra key or a system column counts wherever a field does: a
-task that is deleted here and has its status changed there is a conflict, not a loss. Pure.
+The engine that merges cores merges them too, so that an extra key or a system column counts like a field: a task that
+one side deleted and whose status the other side changed is a conflict, not a loss.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from epicvc.plan.file.wholefile import without_null
 from epicvc.repo.rows.rows import NamedRow, is_alive
 
 _TOUCHED: Final = re.compile(r"(^|_)(updated|modified|changed)(_|$)", re.IGNORECASE)
-"""Columns that say when a row was last written; writing it again is no change that a person made."""
+"""Columns with the time of the last write. Writing a row again is no change that a person made."""
 
 _BORN: Final = re.compile(r"(^|_)((created|inserted)(_(at|on|time|date))?|applied_(at|on|time|date))$", re.IGNORECASE)
-"""Columns that say when a row was made: where both sides add one thing, that is no difference which a person made."""
+"""Columns with the time of creation. If both sides add the same row, a person made no difference there."""
 
 _MAKER: Final = re.compile(r"(^|_)(created|inserted|applied)_by$", re.IGNORECASE)
-"""Columns that say who made a row: of two who made one thing it was the first."""
+"""Columns with the creator of a row. If two made the same row, the first one counts."""
 
 _FORCED: Final = "@"
 
 
 def is_touch_time(column: str) -> bool:
-    """Whether a column says, by its name, when its row was last written."""
+    """Return whether a column, by its name, holds the time of its row's last write."""
     return bool(_TOUCHED.search(column))
 
 
 def is_birth_time(column: str) -> bool:
-    """Whether a column says, by its name, when its row was made."""
+    """Return whether a column, by its name, holds the time of its row's creation."""
     return bool(_BORN.search(column))
 
 
 def is_maker(column: str) -> bool:
-    """Whether a column says, by its name, who made its row."""
+    """Return whether a column, by its name, holds the creator of its row."""
     return bool(_MAKER.search(column))
 
 
 class NaturalRows(Struct):
-    """The rows of one epic, by natural key; each with the key that it is captured by.
+    """The rows of one epic by natural key, each with the key under which it is captured.
 
     Attributes:
         epic: its own row.
-        tasks: its tasks' rows, by task.
-        links: the rows of the child table, by task and linked key.
+        tasks: the rows of its tasks, by task id.
+        links: the rows of the child table, by task id and linked id.
     """
 
     epic: tuple[bytes, NamedRow] | None = None
@@ -60,24 +60,24 @@ class NaturalRows(Struct):
     links: dict[tuple[str, str], tuple[bytes, NamedRow]] = field(default_factory=dict)
 
     def keys(self) -> Iterator[bytes]:
-        """The captured keys of the epic's and its tasks' rows."""
+        """Yield the captured keys of the rows of the epic and its tasks."""
         if self.epic:
             yield self.epic[0]
         yield from (key for key, _ in self.tasks.values())
 
 
 class Names(Struct, frozen=True):
-    """Which members of a whole document are system columns: the column of each, for epics and for tasks."""
+    """The members of a whole document that are system columns, each with its column, for epics and for tasks."""
 
     epic: dict[str, str]
     task: dict[str, str]
 
 
 def system_names(mapping: Mapping, rows: Iterable[NaturalRows], files: Iterable[FileEpic | None]) -> Names:
-    """Name the system columns that some of these rows have; where files use the name, the column gets a mark.
+    """Name the system columns that some of these rows have. A column whose name the files use gets a mark.
 
     Args:
-        mapping: says which columns are fields.
+        mapping: the columns that are fields.
         rows: the rows of an epic in all states.
         files: its file in all states.
     """
@@ -98,7 +98,7 @@ def system_names(mapping: Mapping, rows: Iterable[NaturalRows], files: Iterable[
 
 
 def system_columns(table: TableMap, row: NamedRow) -> list[str]:
-    """The columns of a mapped table that are neither fields nor structure nor times of writing."""
+    """Return the columns of a mapped table that are neither fields nor structure nor times of writing."""
     fields = {spec.column for spec in table.fields}
     structure = {table.id, table.key, table.parent, table.sequence, table.deleted_at}
     own = (name for name in row if name not in fields and name not in structure)
@@ -106,7 +106,7 @@ def system_columns(table: TableMap, row: NamedRow) -> list[str]:
 
 
 def of_rows(core: Core, rows: NaturalRows, names: Names, still: Container[str] = ()) -> Core:
-    """A core that living rows stand for, with their system columns; without those of tasks that nobody touched."""
+    """Return the core of living rows with their system columns, except those of unchanged tasks."""
     assert rows.epic is not None  # an epic without a row has no core
     whole = {**core, **_columns(rows.epic[1], names.epic)}
     tasks = [
@@ -125,7 +125,7 @@ def _columns(row: NamedRow, names: dict[str, str]) -> Core:
 
 
 def joined(file: Core | None, rows: Core | None) -> Core | None:
-    """One document of both, where they have the same core."""
+    """Return one document of file and rows, which have the same core."""
     if file is None or rows is None:
         return rows if file is None else file
     by_id = {cast("str", task["id"]): task for task in tasks_of(rows)}
@@ -137,7 +137,7 @@ def joined(file: Core | None, rows: Core | None) -> Core | None:
 
 
 def shared(wholes: Iterable[Core | None]) -> list[Core | None]:
-    """The documents with tasks that are equal to those of the first one as the same objects: the engine skips them."""
+    """Return the documents with equal tasks as the same objects as in the first one: the engine skips these."""
     first, *others = wholes
     known = {cast("str", task["id"]): task for task in tasks_of(first or {})}
 
@@ -154,7 +154,7 @@ def shared(wholes: Iterable[Core | None]) -> list[Core | None]:
 
 
 def file_part(whole: Core | None, names: Names) -> Core | None:
-    """What the files know of a whole document."""
+    """Return the part of a whole document that belongs to the file."""
     if whole is None:
         return None
     part = {name: value for name, value in whole.items() if name not in names.epic}
@@ -165,7 +165,7 @@ def file_part(whole: Core | None, names: Names) -> Core | None:
 
 
 def living(rows: NaturalRows, mapping: Mapping) -> NaturalRows | None:
-    """The rows of an epic that are alive; ``None`` where the epic's own is not."""
+    """Return the living rows of an epic, or ``None`` if the epic's own row is not alive."""
     if rows.epic is None or not is_alive(rows.epic[1], mapping.epics):
         return None
     tasks = {key: found for key, found in rows.tasks.items() if is_alive(found[1], mapping.tasks)}
@@ -174,7 +174,7 @@ def living(rows: NaturalRows, mapping: Mapping) -> NaturalRows | None:
 
 
 def plain(value: SQLValue) -> JSON:
-    """A column value as JSON can say it: bytes in hexadecimal."""
+    """Return a column value as JSON. Bytes become a text in hexadecimal."""
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
