@@ -1,4 +1,4 @@
-"""Backups as bundles in a directory: what survives the loss of files, database and store."""
+"""Backups as bundles in a directory, which outlive the files, the database and the store."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class BundleDirectory:
         self.path = path
 
     def backups(self) -> list[Backup]:
-        """The backups in it, oldest first. Only what names them is read.
+        """Return the backups in the directory, oldest first. Only the name and the record of each are read.
 
         Raises:
             NotFound: there is no such directory.
-            DamagedBundle: a file that calls itself a bundle is none.
+            DamagedBundle: a file with the suffix of a bundle is no bundle.
         """
         return in_order([_backup_of(bundle) for bundle in self._bundles()])
 
@@ -55,10 +55,10 @@ class BundleDirectory:
         return [Bundle(path) for path in paths if not path.name.startswith(".")]
 
     def require(self, backup: Backup) -> Bundle:
-        """The bundle of a backup.
+        """Return the bundle of a backup.
 
         Raises:
-            NotFound: it is not here.
+            NotFound: the directory has no bundle of it.
         """
         for bundle in self._bundles() if self.path.is_dir() else ():
             if backup.id.hex() in bundle.refs.values():
@@ -69,11 +69,11 @@ class BundleDirectory:
         )
 
     def write(self, store: Store, backup: Backup, earlier: Backup | None, *, writer: str) -> Written:
-        """Write a backup, with all that leads from it, or with what an earlier one has not.
+        """Write a bundle with all objects of a backup, or with those that an earlier one lacks.
 
         Raises:
-            NotFound: the earlier one is not here.
-            FileUnavailable: it cannot be written.
+            NotFound: the directory has no bundle of the earlier backup.
+            FileUnavailable: the bundle cannot be written.
         """
         base = self.require(earlier) if earlier is not None else None
         make_directories(self.path, self.path.parent)
@@ -88,9 +88,9 @@ class BundleDirectory:
         )
 
     def chains(self) -> dict[ObjectId, list[Path]]:
-        """For each backup the bundles that it needs, the full one first and its own last.
+        """Return the bundles that each backup needs, from the full one to its own.
 
-        A backup of which a bundle is missing has none.
+        The list is empty for a backup of which a bundle is missing.
         """
         bundles = self._bundles()
         by_entry = {bundle.entry_id: bundle for bundle in bundles}
@@ -98,11 +98,11 @@ class BundleDirectory:
 
     @contextmanager
     def received(self, backup: Backup) -> Iterator[Store]:
-        """A scratch store with all that leads from a backup, every object of it proved.
+        """Open a scratch store with all objects of a backup, each of them verified.
 
         Raises:
-            NotFound: a bundle that it goes on from is not here.
-            DamagedBundle: one is damaged, or what leads from the backup is not whole.
+            NotFound: the directory lacks an earlier bundle that the backup needs.
+            DamagedBundle: a bundle is damaged, or an object of the backup is missing.
         """
         paths = self.chains()[backup.id]
         if not paths:
@@ -120,18 +120,18 @@ class BundleDirectory:
             yield store
 
     def remove(self, backups: Sequence[Backup]) -> None:
-        """Delete bundles, those that others go on from last, so that an interruption leaves no half chain.
+        """Delete bundles. Those that others need come last, so that an interruption leaves no broken chain.
 
         Raises:
-            FileUnavailable: one cannot be deleted.
+            FileUnavailable: a bundle cannot be deleted.
         """
         for backup in reversed(in_order(backups)):
-            assert backup.bundle is not None  # these are in files
+            assert backup.bundle is not None  # the caller passes backups of this directory, which are files
             remove_file(backup.bundle)
 
 
 def _chain(by_entry: dict[str, Bundle], bundle: Bundle) -> list[Bundle] | None:
-    """A bundle and those before it, the first one first; ``None`` where one is missing."""
+    """Return a bundle and all earlier ones that it needs, the full one first, or ``None`` if one is missing."""
     chain = [bundle]
     while (base := chain[-1].entry.base) is not None:
         before = by_entry.get(base.entry)
@@ -149,7 +149,7 @@ def _commit_of(bundle: Bundle) -> ObjectId:
 
 
 def _backup_of(bundle: Bundle) -> Backup:
-    """The backup that a bundle holds. Its commit is the first object that is in it."""
+    """Return the backup that a bundle holds. Its commit is the first object in the bundle."""
     oid = _commit_of(bundle)
     try:
         packed = next(read_pack(next(bundle.packs())), None)
@@ -167,12 +167,12 @@ def _backup_of(bundle: Bundle) -> Backup:
 
 
 class _One:
-    """A source with one object."""
+    """A source of one object."""
 
     def __init__(self, oid: ObjectId, payload: bytes) -> None:
         self._oid, self._payload = oid, payload
 
-    def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002  # the word of the format
+    def get(self, oid: ObjectId, type: ObjectType) -> bytes:  # noqa: A002  # the name that the format uses
         if oid != self._oid:
             raise DamagedObject(oid.hex(), "missing")
         return self._payload
@@ -182,7 +182,7 @@ class _One:
 
 
 def _new_objects(store: Store, commit: ObjectId, earlier: ObjectId | None) -> list[list[ObjectId]]:
-    """What leads from a backup and not from an earlier one: the commit and all that is no file, then files."""
+    """Return the objects of a backup that an earlier one lacks, in two groups: commit and trees first, then files."""
     kinds = _all_from(store, commit) if earlier is None else _since(store, earlier, commit)
     ordered = sorted(kinds.keys() - {commit}, key=lambda oid: (kinds[oid] != ObjectType.COMMIT, oid))
     return [

@@ -1,4 +1,4 @@
-"""Which backups there are, and how they are named."""
+"""Lists backups, and finds one by its name."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from epicvc.store.objects import ObjectId
 from epicvc.store.store import Store
 
 LATEST: Final = "latest"
-"""How the newest backup is called."""
+"""The name of the newest backup."""
 
 
 class Backup(Struct, frozen=True):
     """One backup.
 
     Attributes:
-        commit: its commit.
+        commit: the commit of the backup.
         ref: the ref that leads to it.
-        record: what it says of itself.
+        record: the record in the commit's message.
         tags: the tags that lead to it.
-        bundle: the file that it is in; ``None`` for one in the store.
-        size: bytes that it takes; of one in the store as its record says.
+        bundle: the file that holds it; ``None`` for a backup in the store.
+        size: the bytes that it takes; for a backup in the store as its record says.
     """
 
     commit: Commit
@@ -41,12 +41,12 @@ class Backup(Struct, frozen=True):
 
     @property
     def id(self) -> ObjectId:
-        """Its commit's id."""
+        """The id of its commit."""
         return self.commit.id
 
     @property
     def time(self) -> datetime:
-        """When it was made."""
+        """The time at which it was made."""
         return self.commit.time
 
     @property
@@ -56,10 +56,10 @@ class Backup(Struct, frozen=True):
 
 
 def stored_backups(store: Store) -> list[Backup]:
-    """The backups of a store, oldest first.
+    """Return the backups of a store, oldest first.
 
     Raises:
-        DamagedObject: one is missing or malformed.
+        DamagedObject: the commit of a backup is missing or malformed.
     """
     tags = tags_by_commit(store)
     found: list[Backup] = []
@@ -71,7 +71,7 @@ def stored_backups(store: Store) -> list[Backup]:
 
 
 def tags_by_commit(store: Store) -> dict[str, list[str]]:
-    """The names of tags by the commits that they lead to, in hexadecimal."""
+    """Return the names of tags by the hexadecimal id of the commit to which they lead."""
     tags: dict[str, list[str]] = {}
     for name, value in store.refs(TAGS).items():
         tags.setdefault(value, []).append(name.removeprefix(TAGS))
@@ -79,22 +79,22 @@ def tags_by_commit(store: Store) -> dict[str, list[str]]:
 
 
 def in_order(backups: Sequence[Backup]) -> list[Backup]:
-    """Backups, oldest first."""
+    """Return backups in order, oldest first."""
     return sorted(backups, key=lambda backup: (backup.time, backup.id))
 
 
 def find_backup(backups: Sequence[Backup], name: str) -> Backup:
-    """The backup of a name: its time as it is listed, its id or the beginning of that.
+    """Return the backup of a name: its time as it is listed, its id or the beginning of the id.
 
-    ``latest`` is the newest one of both sides; that of a directory only where there is no other.
+    ``latest`` is the newest backup of both sides. A backup of a directory is meant only if there is no other.
 
     Args:
         backups: oldest first.
         name: the name.
 
     Raises:
-        NotFound: there is none.
-        UsageError: there are several.
+        NotFound: no backup has this name.
+        UsageError: several backups have ids that begin with it.
     """
     if name == LATEST:
         if not backups:
@@ -111,10 +111,10 @@ def find_backup(backups: Sequence[Backup], name: str) -> Backup:
 
 
 def backup_at(backups: Sequence[Backup], time: datetime) -> Backup:
-    """The last backup that is not later than a time; those of directories alone are left out.
+    """Return the last backup that is not later than a time. Backups of directories are left out.
 
     Raises:
-        NotFound: the first one is later, or there is none.
+        NotFound: the first backup is later, or there is no backup.
     """
     whole = [one for one in backups if one.record.directory is None]
     found = [one for one in whole if one.time <= time]

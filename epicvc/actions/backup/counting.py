@@ -1,4 +1,4 @@
-"""What the record of a backup counts: rows, and rows that refer to nothing."""
+"""Counts rows, and rows with broken references, for the record of a backup."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from epicvc.store.tree import tree
 
 
 def count_faults(faults: Iterable[Fault]) -> tuple[FaultCount, ...]:
-    """Broken foreign keys by table and parent."""
+    """Count broken foreign keys by table and parent."""
     counts = Counter((fault.table, fault.parent) for fault in faults)
     return tuple(FaultCount(table, parent, rows) for (table, parent), rows in sorted(counts.items()))
 
 
 def count_rows(store: ObjectSource, snapshot: Snapshot) -> int:
-    """How many rows a snapshot has, in all tables."""
+    """Return the number of rows of a snapshot, in all tables."""
     if snapshot.database is None:
         return 0
     return sum(tree.count(store, root) for _, root in tree.items(store, snapshot.database.tables))

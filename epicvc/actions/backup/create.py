@@ -1,4 +1,4 @@
-"""Making backups: of both sides as they are, or of a directory's JSON. No branch moves, and no side is written."""
+"""Makes backups of both sides as they are, or of a directory's JSON. No branch moves, and no side is written."""
 
 from __future__ import annotations
 
@@ -43,16 +43,16 @@ _LOG: Final = Log("backup")
 
 
 class Made(Struct, frozen=True):
-    """What ``backup create`` made, or would make.
+    """The result of ``backup create``, or of its dry run.
 
     Attributes:
         backup: the backup; ``None`` in a dry run.
-        kind: what it holds.
-        paths: how many files.
-        rows: how many rows.
-        size: bytes that its objects take, or its new ones where it goes on from another; 0 in a dry run.
-        bundle: the file that it was written to as well.
-        bundle_size: that file's bytes.
+        kind: the kind of the backup.
+        paths: the number of files.
+        rows: the number of rows.
+        size: the bytes that its objects take; for an incremental backup those of the new objects; 0 in a dry run.
+        bundle: the bundle that was written too, if any.
+        bundle_size: the bytes of the bundle.
     """
 
     backup: Backup | None
@@ -65,17 +65,17 @@ class Made(Struct, frozen=True):
 
 
 def create_backup(repo: Repo, *, since: str | None = None, to: Path | None = None, dry_run: bool = False) -> Made:
-    """Back both sides up as they are, faulty files included.
+    """Back up both sides as they are, faulty files included.
 
     Args:
         repo: the repo.
-        since: the backup from which an incremental one goes on; ``latest``, its time or id.
-        to: a directory that gets the backup as a bundle. An incremental one holds the objects that ``since`` has not,
-            and needs the bundle of that beside it; ``latest`` is then the newest one that has its bundle there.
+        since: the earlier backup of an incremental one: ``latest``, its time or its id.
+        to: a directory that gets the backup as a bundle. An incremental bundle holds the objects that ``since`` lacks,
+            and needs the bundle of ``since`` beside it; ``latest`` is then the newest backup with a bundle there.
         dry_run: only say what would be made.
 
     Raises:
-        NotFound: there is no such earlier backup, or no bundle of it in the directory.
+        NotFound: the earlier backup does not exist, or has no bundle in the directory.
         LinkInTheWay: a link is on the way to the directory.
         EpicvcError: a side cannot be read; nothing was made.
     """
@@ -112,7 +112,7 @@ def create_backup(repo: Repo, *, since: str | None = None, to: Path | None = Non
 
 
 def back_up_directory(repo: Repo, directory: Path, *, to: Path | None = None, dry_run: bool = False) -> Made:
-    """Back the JSON files of a directory up, tracked or not: a state without a database, restored to that place alone.
+    """Back up the JSON files of a directory, tracked or not.
 
     Args:
         repo: the repo that keeps it.
@@ -121,7 +121,7 @@ def back_up_directory(repo: Repo, directory: Path, *, to: Path | None = None, dr
         dry_run: only say what would be made.
 
     Raises:
-        FileUnavailable: there is no such directory, or a file in it cannot be read.
+        FileUnavailable: the directory does not exist, or a file in it cannot be read.
     """
     directory = directory.resolve()
     if not directory.is_dir():
@@ -162,7 +162,8 @@ def _bundles(repo: Repo, to: Path | None) -> BundleDirectory | None:
     if to is None:
         return None
     require_own_way(to, repo.config.root)
-    from epicvc.actions.backup.bundles import BundleDirectory  # with what packs and proves, which only bundles need
+    # imported here, since only bundles need the modules that pack and verify
+    from epicvc.actions.backup.bundles import BundleDirectory
 
     return BundleDirectory(to)
 
@@ -185,7 +186,11 @@ def _earlier(repo: Repo, since: str, target: BundleDirectory | None) -> Backup:
 
 
 def _faults(session: Session, now: Snapshot, earlier: Backup | None) -> tuple[FaultCount, ...]:
-    """The broken foreign keys; of tables that are as an earlier backup has them, with all they refer to, as it says."""
+    """Return the counts of broken foreign keys.
+
+    A table that is as in an earlier backup, with all tables to which it refers, is not read again: its count is taken
+    from the record of that backup.
+    """
     reader, staging = session.reader, session.staging
     if reader is None or now.database is None:
         return ()
@@ -194,7 +199,8 @@ def _faults(session: Session, now: Snapshot, earlier: Backup | None) -> tuple[Fa
         return count_faults(reader.faults())
     tables = {key.decode() for key, _ in tree.items(staging, now.database.tables)}
     changed = {key.decode().lower() for key, _, _ in tree.diff(staging, before.tables, now.database.tables)}
-    same = {name.lower() for name in tables} - changed  # a parent that is not captured is none of these
+    # a parent table that is not captured is not among them, so that its children are counted again
+    same = {name.lower() for name in tables} - changed
     again = {
         name
         for name in tables
@@ -209,7 +215,7 @@ def _place(fault: FaultCount) -> tuple[str, str]:
 
 
 def _put_place(sink: ObjectSink, config: Config) -> ObjectId:
-    """The tree of the configuration and the migrations, which no snapshot has."""
+    """Store the tree of the configuration and the migrations, which are in no snapshot."""
     paths = [CONFIG]
     migrations = config.root / MIGRATIONS
     if migrations.is_dir() and not migrations.is_symlink():
@@ -228,7 +234,7 @@ def _is_safe(name: str) -> bool:
 
 
 def _database_path(config: Config) -> str | None:
-    """Where the database goes in a new place: as it lies in the repo, else beside the configuration."""
+    """Return the path of the database in a new place: the same as in the repo, else beside the configuration."""
     url = config.database
     if url is None:
         return None
@@ -239,7 +245,7 @@ def _database_path(config: Config) -> str | None:
 
 
 def _size(store: Store, snapshot: ObjectId, place: ObjectId, earlier: Backup | None) -> int:
-    """Bytes that the objects of a state take in the store, without those that an earlier backup has."""
+    """Return the bytes that the objects of a state take in the store, without those that an earlier backup has."""
     if earlier is not None:
         fresh = Fresh(store)
         fresh.snapshot(get_snapshot(store, earlier.commit.snapshot), snapshot)
@@ -256,7 +262,7 @@ def _record(
 ) -> Backup:
     """Make the commit and the ref that leads to it, as an operation that does not concern the sides.
 
-    The log entry has no snapshot: else it would keep for months what was backed up and is long forgotten.
+    The log entry has no snapshot. With one, the log would keep the objects of a forgotten backup for months.
     """
     head = repo.revisions.head()
     time = repo.now()
@@ -285,7 +291,7 @@ def _record(
 
 
 def _sent(repo: Repo, backup: Backup, target: BundleDirectory | None, earlier: Backup | None) -> Made:
-    """Write the backup to its second place too, where there is one; else it is taken back."""
+    """Write the bundle too, where one is wanted. If that fails, the backup is taken back."""
     record = backup.record
     made = Made(backup, record.kind, record.paths, record.rows, record.size)
     if target is None:

@@ -1,4 +1,4 @@
-"""Forgetting backups: what a policy does not keep, or what is named. ``gc`` gives the space in a store back."""
+"""Forgets backups by name or by a policy. Their space in a store is freed later, by ``gc``."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _NAMED: Final = 3  # backups that the operation log names
 
 
 class ForgetDecision(Struct, frozen=True):
-    """What becomes of a backup; without a reason it goes.
+    """The decision about one backup. Without a reason to stay it is forgotten.
 
     Attributes:
         backup: the backup.
-        reasons: why it stays.
+        reasons: the reasons for which it stays.
     """
 
     backup: Backup
@@ -39,29 +39,29 @@ class ForgetDecision(Struct, frozen=True):
 
 
 class ForgetWish(Struct, frozen=True):
-    """What shall go: backups by name, or all that a policy does not keep."""
+    """The backups to forget: by name, or all that a policy does not keep."""
 
     names: tuple[str, ...] = ()
     policy: RetentionPolicy = RetentionPolicy()
 
 
 def forget_backups(backups: Backups, wish: ForgetWish, *, dry_run: bool = False) -> list[ForgetDecision]:
-    """Drop the refs of backups in the store, or delete bundles where only those of a directory count.
+    """Drop the refs of backups in the store, or delete bundles if only those of a directory are meant.
 
-    A bundle from which one goes on that stays, stays too.
+    A bundle stays if a bundle that stays needs it.
 
     Args:
-        backups: where they are.
-        wish: what shall go.
-        dry_run: only say what would go.
+        backups: the places of backups.
+        wish: the backups to forget.
+        dry_run: only say what would be forgotten.
 
     Returns:
         Every backup, oldest first, with the reasons for which it stays.
 
     Raises:
-        UsageError: nothing was said, or names and a policy at once.
-        NotFound: there is no such backup or tag.
-        Refused: the newest one or a tagged one was named.
+        UsageError: neither names nor a policy are given, or both.
+        NotFound: a backup or tag does not exist.
+        Refused: the newest backup or a tagged one was named.
     """
     tags = tags_by_commit(backups.repo.store) if backups.repo is not None else {}
     for tag in wish.policy.tags:
@@ -70,7 +70,7 @@ def forget_backups(backups: Backups, wish: ForgetWish, *, dry_run: bool = False)
     if backups.apart and backups.directory is not None:
         decisions = _forget_bundles(backups.directory, wish, tags, dry_run=dry_run)
     else:
-        assert backups.repo is not None  # without a directory there is one
+        assert backups.repo is not None  # backups are in a directory, in a repo, or in both
         decisions = _forget_stored(backups.repo, wish, dry_run=dry_run)
     verb = "would be forgotten" if dry_run else "is forgotten"
     for decision in decisions:
@@ -107,7 +107,7 @@ def _decided(
 ) -> list[ForgetDecision]:
     reasons = _named(backups, wish, now) if wish.names else _by_policy(backups, wish.policy, now)
     needed = {backup.bundle: backup for backup in backups if backup.bundle is not None}
-    for at in reversed(range(len(backups))):  # what goes on from another is younger
+    for at in reversed(range(len(backups))):  # from the newest on: a bundle is younger than those that it needs
         if reasons[at]:
             for path in chains.get(backups[at].id, ())[:-1]:
                 before = backups.index(needed[path])
@@ -116,7 +116,7 @@ def _decided(
 
 
 def _by_policy(backups: Sequence[Backup], policy: RetentionPolicy, now: datetime) -> list[list[str]]:
-    """The reasons of each backup. A directory's are a series of their own, beside those of both sides."""
+    """Return the reasons to keep each backup. Backups of a directory are a series of their own."""
     series: dict[str | None, list[int]] = {}
     for at, backup in enumerate(backups):
         series.setdefault(backup.record.directory, []).append(at)
@@ -137,7 +137,7 @@ def _named(backups: Sequence[Backup], wish: ForgetWish, now: datetime) -> list[l
     for backup in backups:
         if backup.id in named and backup.tags:
             raise Refused(f"the backup {backup.name} has the tag {backup.tags[0]}", hint="delete the tag first")
-    # Of each series the newest one stays, as with a policy; one that a wrong clock dated may go.
+    # The newest backup of each series stays, as with a policy. One that is dated in the future by a wrong clock may go.
     newest = {backup.record.directory: backup for backup in backups if backup.time <= now}
     for backup in newest.values():
         if backup.id in named:

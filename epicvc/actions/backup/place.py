@@ -1,4 +1,4 @@
-"""Where backups are: the store of an epic repo, a directory of bundles, or both."""
+"""The places of backups: the store of an epic repo, a directory of bundles, or both."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Backups(Struct):
     """The backups that can be reached.
 
     Attributes:
-        repo: the repo whose store has some; ``None`` without one.
-        directory: the directory that has some; ``None`` without one.
-        home: where a backup is restored in place when there is no repo any more.
+        repo: the repo with backups in its store; ``None`` without one.
+        directory: the directory of bundles; ``None`` without one.
+        home: the directory in which a backup is restored in place if the repo is gone.
         environment: environment variables.
-        apart: only those in the directory count.
+        apart: only the backups in the directory count.
     """
 
     repo: Repo | None
@@ -45,10 +45,10 @@ class Backups(Struct):
     apart: bool = False
 
     def all(self) -> list[Backup]:
-        """Those of both places, oldest first; one that is in both is that of the store.
+        """Return the backups of both places, oldest first. One that is in both is that of the store.
 
         Raises:
-            NotFound: there is no such directory.
+            NotFound: the directory does not exist.
         """
         found = {backup.id: backup for backup in self.directory.backups()} if self.directory is not None else {}
         if self.repo is not None and not self.apart:
@@ -56,10 +56,10 @@ class Backups(Struct):
         return in_order(list(found.values()))
 
     def restore(self, backup: Backup, to: Path | None, *, dry_run: bool = False) -> Restored:
-        """Restore a backup, in place or into a new one.
+        """Restore a backup in place, or into a new place.
 
         Raises:
-            EpicvcError: it cannot be restored; nothing was replaced.
+            EpicvcError: the backup cannot be restored; nothing was replaced.
         """
         began = perf_counter()
         restored = self._restore(backup, to, dry_run=dry_run)
@@ -88,10 +88,11 @@ class Backups(Struct):
         return restore_here(self.repo, backup)
 
     def _require_own_directory(self, backup: Backup, to: Path | None) -> None:
-        """Make sure that a bundle, which anybody may have made, does not say where on this machine files go.
+        """Make sure that a bundle does not choose the place on this machine to which files go.
 
         Raises:
-            Refused: it names a place outside the repo, and the repo has no such backup of its own.
+            Refused: the bundle names a place outside the repo, and the repo's store does not have this backup. A bundle
+                may come from anybody.
         """
         if backup.record.directory is None or to is not None or self.repo is None:
             return
@@ -103,10 +104,10 @@ class Backups(Struct):
             )
 
     def verify(self, backup: Backup, *, sample: int | None = None) -> BackupProof:
-        """Verify a backup; of one in bundles every object is read on the way.
+        """Verify a backup. Of a backup in bundles every object is read, even with a sample.
 
         Raises:
-            EpicvcError: it cannot even be looked at.
+            EpicvcError: the backup cannot be opened.
         """
         began = perf_counter()
         proof = self._verify(backup, sample=sample)
@@ -132,14 +133,14 @@ def open_backups(
     directory: Path | None = None,
     make: bool = False,
 ) -> Iterator[Backups]:
-    """The backups of the repo around a place, of a database or of a directory of epics, and of a second place.
+    """Open the backups of the repo around a place, of a database or of a directory of epics, and of a second place.
 
     Args:
-        start: where to look from.
+        start: the directory from which the repo is searched.
         environment: environment variables.
         database: path or URL of the database, relative to ``start``.
         files: the directory of epics.
-        directory: the second place.
+        directory: the second place, a directory of bundles.
         make: make an epic repo where there is none.
 
     Raises:
@@ -170,7 +171,7 @@ def _open(
 
 
 def _home(start: Path) -> Path:
-    """The directory of the configuration above a place, else the place itself."""
+    """Return the directory of the configuration above a place, else the place itself."""
     return next((place for place in (start, *start.parents) if (place / CONFIG).is_file()), start)
 
 

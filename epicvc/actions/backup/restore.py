@@ -1,4 +1,4 @@
-"""Restoring backups: into a new place, or over both sides here. Nothing is replaced before all of it was proved."""
+"""Restores backups into a new place, or over both sides here. Nothing is replaced before all of it was proved."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ _PORTION: Final = 1000  # objects written in one transaction
 
 
 class Restored(Struct, frozen=True):
-    """What a restore brought back, or would.
+    """The result of a restore, or of its dry run.
 
     Attributes:
         backup: the backup.
-        paths: how many files.
-        rows: how many rows.
-        to: the directory that they are in; ``None``: both sides here.
+        paths: the number of files.
+        rows: the number of rows.
+        to: the directory that was restored; ``None`` for both sides here.
         commit: the new commit at HEAD, where both sides here were restored.
-        checkpoint: the name under which what was there before is kept; of a directory's files a backup.
-        stranded: triggers that were left out, since a table that they name is not captured.
+        checkpoint: the checkpoint that keeps the state before; for files of a directory it is a backup.
+        stranded: the triggers that were left out, since a table that they name is not captured.
     """
 
     backup: Backup
@@ -68,18 +68,18 @@ class Restored(Struct, frozen=True):
 def restore_to(
     store: Store, backup: Backup, directory: Path, environment: Mapping[str, str], *, dry_run: bool = False
 ) -> Restored:
-    """Restore a backup into a new place: an epic repo again, with its files, its database and its history.
+    """Restore a backup into a new place: an epic repo with its files, its database and its history.
 
     Args:
-        store: has the backup.
+        store: the store of the backup.
         backup: the backup.
-        directory: the place. It may hold other things, and nothing of what is to be written.
-        environment: environment variables; they say where the list of the user's stores is.
+        directory: the place. It may hold other things, but nothing under the names that are written.
+        environment: environment variables, which name the list of the user's stores.
         dry_run: prove the backup, and write nothing.
 
     Raises:
-        Refused: something that would be written is there already, or the backup is damaged.
-        EpicvcError: it cannot be written; nothing of it is left behind.
+        Refused: a file or directory that would be written exists already, or the backup is damaged.
+        EpicvcError: the backup cannot be written; nothing of it is left behind.
     """
     record = backup.record
     directory = directory.absolute()
@@ -99,7 +99,7 @@ def restore_to(
 
 
 def _names(record: BackupRecord) -> list[str]:
-    """The first parts of the paths that a restore makes."""
+    """Return the first parts of the paths that a restore makes."""
     paths = [record.files]
     if record.directory is None:
         paths += [CONFIG, PRIVATE, MIGRATIONS, *([record.database] if record.database else [])]
@@ -108,7 +108,7 @@ def _names(record: BackupRecord) -> list[str]:
 
 @contextmanager
 def _made(directory: Path) -> Iterator[Path]:
-    """The directory, which goes again if it was made and the work in it fails."""
+    """Make the directory for the work in the block. A new directory is removed if the work fails."""
     was_there = directory.exists()
     with reporting(directory):
         directory.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ def _made(directory: Path) -> Iterator[Path]:
 
 
 def _move(place: Path, home: Path, names: list[str]) -> None:
-    """Move everything to where it belongs; what was moved goes again if that fails."""
+    """Move everything to its place. If that fails, the moved parts are removed."""
     moved: list[Path] = []
     try:
         for name in names:
@@ -139,7 +139,7 @@ def _move(place: Path, home: Path, names: list[str]) -> None:
 
 
 def _write_place(store: Store, record: BackupRecord, place: Path) -> None:
-    """Write the configuration and the migrations, whose names were proved."""
+    """Write the configuration and the migrations. Their names were proved before."""
     for key, blob in tree.items(store, record.place_root):
         path = key.decode()
         make_directories((place / path).parent, place)
@@ -147,7 +147,7 @@ def _write_place(store: Store, record: BackupRecord, place: Path) -> None:
 
 
 def _write_store(store: Store, backup: Backup, place: Path, exported: Exported) -> str:
-    """Write a store with all that leads from the backup, at the branch and the commit of that time; gives its id."""
+    """Write a store with all objects of the backup, on its branch and commit, and return the store's id."""
     private = place / PRIVATE
     make_directories(private, place, mode=0o700)
     atomic_write(private / ".gitignore", b"*\n", mode=0o600)
@@ -176,17 +176,18 @@ def _write_store(store: Store, backup: Backup, place: Path, exported: Exported) 
 
 
 def _names_database(place: Path) -> bool:
-    """Whether the shared configuration names a database."""
+    """Return whether the shared configuration names a database."""
     return (place / CONFIG).exists() and load_config(place, {}).database is not None
 
 
 def restore_here(repo: Repo, backup: Backup, *, dry_run: bool = False) -> Restored:
     """Bring both sides to the state of a backup, by a new commit on the current branch; ``undo`` takes it back.
 
-    First all of it is written into a scratch place and compared, then a checkpoint is taken.
+    The whole state is first written into a scratch place and compared. Then a checkpoint is taken.
 
     Raises:
-        Refused: the backup is damaged, or what it gives is not what was backed up; nothing was replaced.
+        Refused: the backup is damaged, or the written state differs from the one that was backed up; nothing was
+            replaced.
         EpicvcError: a side cannot be read or written.
     """
     record = backup.record
@@ -198,7 +199,7 @@ def restore_here(repo: Repo, backup: Backup, *, dry_run: bool = False) -> Restor
         arrival = rollback(repo, backup.ref, command=COMMAND, dry_run=True)
         return Restored(backup, exported.files, record.rows, stranded=arrival.stranded)
     backend = repo.backend()
-    # Of a database that is gone there is nothing to record; the files that go are in the operation log.
+    # A database that is gone leaves nothing to record in a checkpoint. The replaced files are in the operation log.
     there = backend is None or backend.exists()
     checkpoint = take_checkpoint(repo, "restore") if there else None
     arrival = rollback(repo, backup.ref, command=COMMAND)
@@ -213,7 +214,7 @@ def restore_here(repo: Repo, backup: Backup, *, dry_run: bool = False) -> Restor
 
 
 def _restore_directory(repo: Repo, backup: Backup, directory: Path, *, dry_run: bool) -> Restored:
-    """Bring the JSON of a directory to what it was. What is there is backed up before."""
+    """Restore the JSON of a directory. The files that are there are backed up before."""
     with scratch(None) as place:
         exported = write_proved(repo.store, backup.commit, backup.record, place)
     result = Restored(backup, exported.files, 0, directory)
@@ -238,7 +239,7 @@ def _restore_directory(repo: Repo, backup: Backup, directory: Path, *, dry_run: 
 
 
 def take_in(repo: Repo, received: Store, backup: Backup) -> None:
-    """Take a backup that was received and proved into the repo's own store, together with its ref.
+    """Copy a backup that was received and verified into the repo's own store, with its ref.
 
     Raises:
         Refused: another backup has its ref.

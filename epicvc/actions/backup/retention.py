@@ -1,7 +1,7 @@
-"""Which backups a policy keeps, and why. Pure: time comes in as an argument.
+"""Decides which backups a policy keeps, with the reasons. Pure: the time comes in as an argument.
 
-The rules are those of restic: each keeps the newest backup of each of the last so many hours, days, weeks,
-months or years that have one. The newest backup and tagged ones stay whatever the policy says.
+The rules are those of restic. Each keeps the newest backup of each of the last so many hours, days, weeks, months or
+years that have one. The newest backup and tagged ones stay under every policy.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _YEAR: Final = 12  # months
 
 
 class RetentionPolicy(Struct, frozen=True):
-    """What to keep.
+    """A policy for the backups to keep.
 
     Attributes:
-        last: so many of the newest.
-        hourly: the newest of each of so many hours.
-        daily: of days.
-        weekly: of weeks.
-        monthly: of months.
-        yearly: of years.
-        within: all that are no older than this before the newest one, as ``1y5m7d2h``.
-        tags: those with one of these tags.
+        last: keep this number of the newest backups.
+        hourly: keep the newest backup of each of this number of hours.
+        daily: the same for days.
+        weekly: the same for weeks.
+        monthly: the same for months.
+        yearly: the same for years.
+        within: keep all that are at most this much older than the newest one, as ``1y5m7d2h``.
+        tags: keep those with one of these tags.
     """
 
     last: int = 0
@@ -44,22 +44,22 @@ class RetentionPolicy(Struct, frozen=True):
 
     @property
     def empty(self) -> bool:
-        """Whether it says nothing."""
+        """The policy has no rule."""
         return self == RetentionPolicy()
 
 
 class Kept(Struct, frozen=True):
-    """What is decided of one backup.
+    """The decision about one backup.
 
     Attributes:
-        reasons: why it stays; none: it goes.
+        reasons: the reasons for which it stays; without one it is forgotten.
     """
 
     reasons: tuple[str, ...]
 
 
 class Dated(Struct, frozen=True):
-    """What a policy looks at: when a backup was made, and its tags."""
+    """The facts about a backup that a policy needs: its time and its tags."""
 
     time: datetime
     tags: tuple[str, ...] = ()
@@ -76,21 +76,21 @@ _PERIODS: Final[tuple[tuple[str, _Period], ...]] = (
 
 
 def decide(backups: Sequence[Dated], policy: RetentionPolicy, now: datetime, zone: tzinfo | None = None) -> list[Kept]:
-    """Decide what stays.
+    """Decide which backups stay.
 
-    A backup dated later than now stays and counts for nothing: a wrong clock must not push out those that are real.
+    A backup that is dated later than now stays, and no rule counts it: a wrong clock must not push out real backups.
 
     Args:
         backups: in any order.
         policy: what to keep.
-        now: the time.
-        zone: where hours and days begin; local time where not given.
+        now: the current time.
+        zone: the time zone in which hours and days begin; ``None`` for local time.
 
     Returns:
-        For each backup, in the same order, why it stays.
+        The decision about each backup, in the same order.
 
     Raises:
-        UsageError: the policy is empty, or its duration is none.
+        UsageError: the policy is empty, or its duration is malformed.
     """
     if policy.empty:
         raise UsageError("nothing is said of what to keep", hint="for instance --keep-daily 7 --keep-monthly 12")
@@ -120,7 +120,10 @@ def _newest_first(backups: Sequence[Dated]) -> list[int]:
 
 
 def _kept_of(dated: Sequence[tuple[int, object]], wanted: int) -> Iterable[tuple[int, bool]]:
-    """The first of each of so many periods; where there are fewer, the oldest of all too, as a beginning."""
+    """Yield the first backup of each of so many periods.
+
+    If there are fewer periods, the oldest backup of all is kept too, as the beginning of the series.
+    """
     last: object = None
     for number, (at, period) in enumerate(dated):
         if wanted <= 0:
@@ -136,7 +139,7 @@ def _kept_of(dated: Sequence[tuple[int, object]], wanted: int) -> Iterable[tuple
 
 
 def before(time: datetime, text: str) -> datetime:
-    """A time so long before another, as ``1y5m7d2h`` says.
+    """Return the time that lies a duration as ``1y5m7d2h`` before another time.
 
     Raises:
         UsageError: the text is no duration.
@@ -149,7 +152,7 @@ def before(time: datetime, text: str) -> datetime:
     if index < _YEAR:
         return datetime.min.replace(tzinfo=time.tzinfo)
     year, month = divmod(index, _YEAR)
-    # A day that the month has not is a day of the next one, as restic counts.
+    # A day that the month lacks counts as a day of the next month, as in restic.
     start = time.replace(year=year, month=month + 1, day=1)
     try:
         return start + timedelta(days=time.day - 1 - days, hours=-hours)

@@ -1,4 +1,4 @@
-"""A backed-up state: proved object by object, written beside everything else, and compared with what it was."""
+"""The state in a backup: proved object by object, written into a scratch place, and compared with the backup."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from epicvc.store.tree import tree
 
 
 class BackupProof(Struct):
-    """What was verified of a backup.
+    """The result of verifying a backup.
 
     Attributes:
-        objects: how many objects lead from it.
-        read: how many of them were read whole.
-        errors: what is wrong.
+        objects: the number of objects that the backup needs.
+        read: the number of objects that were read whole.
+        errors: the faults that were found.
     """
 
     objects: int = 0
@@ -40,12 +40,12 @@ class BackupProof(Struct):
 
 
 def prove_objects(store: Store, commit: Commit, chosen: Iterable[ObjectId] | None = None) -> BackupProof:
-    """Verify what a backup leads to: that all is there and well-formed, and each object against its name.
+    """Verify that all objects of a backup exist and are well-formed, and each one against its name.
 
     Args:
-        store: has the backup.
-        commit: the backup.
-        chosen: the objects to read whole, of those that lead from it; ``None``: all.
+        store: the store of the backup.
+        commit: the commit of the backup.
+        chosen: the objects of the backup to read whole; ``None`` for all.
     """
     reach = Reach(store)
     reach.commits([commit.id])
@@ -61,11 +61,11 @@ def prove_objects(store: Store, commit: Commit, chosen: Iterable[ObjectId] | Non
 
 
 def prove_trees(store: Store, snapshot: Snapshot, place: ObjectId) -> None:
-    """Prove that the trees of a state have the one form that their entries give, and names that are safe everywhere.
+    """Prove that each tree of a state has the one form of its entries, and that all names are safe everywhere.
 
     Raises:
-        DamagedObject: one has not, or is damaged.
-        UnsafeName: a name is not.
+        DamagedObject: a tree has another form, or is damaged.
+        UnsafeName: a name is not safe.
     """
     for root in (snapshot.files, snapshot.base, place):
         tree.check(store, root)
@@ -93,13 +93,13 @@ def _text(root: ObjectId, key: bytes) -> str:
 
 @contextmanager
 def scratch(parent: Path | None) -> Iterator[Path]:
-    """A private directory that is gone afterwards.
+    """Make a private directory that is removed afterwards.
 
     Args:
-        parent: where it lies; ``None``: where the system has temporary files.
+        parent: the directory in which it is made; ``None`` for the system's directory of temporary files.
 
     Raises:
-        FileUnavailable: it cannot be made.
+        FileUnavailable: the directory cannot be made.
     """
     try:
         made = Path(mkdtemp(prefix=".epicvc-", suffix=".epicvc-tmp", dir=parent))
@@ -114,16 +114,16 @@ def scratch(parent: Path | None) -> Iterator[Path]:
 
 
 def write_proved(store: Store, commit: Commit, record: BackupRecord, directory: Path) -> Exported:
-    """Write a backup's files and database below a new directory, after and before all that can be proved of them.
+    """Write the files and the database of a backup below a new directory, and prove them before and after.
 
     Args:
-        store: has the backup.
-        commit: the backup.
-        record: its record.
+        store: the store of the backup.
+        commit: the commit of the backup.
+        record: the record of the backup.
         directory: the directory; files and database get their places below it.
 
     Raises:
-        EpicvcError: it is damaged, or what was written is not what was backed up.
+        EpicvcError: the backup is damaged, or the written state differs from the one that was backed up.
     """
     proof = prove_objects(store, commit)
     if proof.errors:

@@ -1,4 +1,4 @@
-"""Verifying backups: that each could be restored now."""
+"""Verifies that each backup could be restored now."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def verify_backup(
     """Verify a backup.
 
     Without a sample every object is read, and the whole state is written into a scratch place, captured there and
-    compared. With one, all that leads anywhere is followed, and that part of the objects is read whole.
+    compared. With a sample all references are followed, and that share of the objects is read whole.
 
     Args:
-        store: has the backup.
+        store: the store of the backup.
         backup: the backup.
-        sample: percent of the objects to read, 1 to 100.
-        random: chooses them.
+        sample: the percentage of the objects to read, 1 to 100; ``None`` to restore the backup for the test.
+        random: chooses the objects.
     """
     if sample is not None:
         reach = Reach(store)
