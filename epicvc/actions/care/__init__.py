@@ -1,1 +1,1 @@
-"""The care of a repo: made, adopted, verified, mended, made smaller."""
+"""The care of a repo: making, adopting, verifying, mending and shrinking it."""

@@ -1,4 +1,4 @@
-"""``adopt``: say that a store which was copied or moved here, or which another user owns, is yours."""
+"""The command ``adopt``: declares a store that was copied or moved here, or has another owner, to be the user's."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from epicvc.store.store import Store
 
 
 class Adoption(Struct, frozen=True):
-    """What ``adopt`` did, or would do.
+    """The result of ``adopt``, or of its dry run.
 
     Attributes:
         root: the directory of the repo.
-        was: how its store stood to the list: ``listed``, ``moved``, ``copied`` or ``unknown``.
-        other: where it was, or what it is a copy of.
+        was: the standing of its store on the list before: ``listed``, ``moved``, ``copied`` or ``unknown``.
+        other: the place from which it was moved or copied.
         store_id: the store's id; ``None`` for a new one that a dry run does not make.
         database: the database that commands will use from now on.
         dry_run: nothing was written.
@@ -39,7 +39,7 @@ class Adoption(Struct, frozen=True):
 
 
 def adopt(start: Path, environment: Mapping[str, str], *, dry_run: bool = False) -> Adoption:
-    """Put the store around a directory on the user's list, at its place.
+    """Enter the store around a directory, with its place, in the user's list.
 
     Args:
         start: the directory.
@@ -47,8 +47,8 @@ def adopt(start: Path, environment: Mapping[str, str], *, dry_run: bool = False)
         dry_run: only say what would be done.
 
     Raises:
-        NotFound: there is no repo.
-        Refused: its private directory is none, or git tracks it.
+        NotFound: there is no repo around the directory.
+        Refused: its private directory is not private, or git tracks it.
         Unavailable: the list cannot be written.
         EpicvcError: the store or its configuration cannot be used.
     """
@@ -72,7 +72,7 @@ def adopt(start: Path, environment: Mapping[str, str], *, dry_run: bool = False)
 
 
 def _close_to_others(private: Path) -> None:
-    """Take from group and others what a clone or a copy gave them. Files of another user stay as they are."""
+    """Remove the permissions of group and others that a clone or a copy gave. Files of another user are not changed."""
     try:
         with os.scandir(private) as entries:
             for path in (private, *(private / entry.name for entry in entries)):

@@ -1,4 +1,4 @@
-"""``fsck`` and ``gc``: verify everything, and drop what nothing refers to."""
+"""The commands ``fsck`` and ``gc``: verify the whole store, and drop unreferenced objects."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from epicvc.store.objects import is_id
 from epicvc.store.verify import Problem, delete_unreachable, verify_objects
 
 KEEP_DAYS = 90
+"""The number of days for which ``gc`` keeps operations, as git keeps its reflog."""
 _LOG: Final = Log("gc")
-"""How long ``gc`` keeps operations, as git keeps its reflog."""
 
 
 class FsckReport(Struct, frozen=True):
-    """What ``fsck`` verified and found."""
+    """The problems that ``fsck`` found, and the numbers of objects that it verified."""
 
     problems: list[Problem] = field(default_factory=list)
     commits: int = 0
@@ -35,7 +35,7 @@ class FsckReport(Struct, frozen=True):
 
 
 class _StoreWalk(Reach):
-    """Visits everything that some root refers to.
+    """Visits all objects to which a root refers.
 
     Args:
         repo: the repo.
@@ -48,28 +48,31 @@ class _StoreWalk(Reach):
         self._since = since
 
     def run(self) -> None:
-        """Walk from refs and from the operation log."""
+        """Walk from the refs and from the operation log."""
         store = self._store
         starts = [bytes.fromhex(value) for value in store.refs(checked=False).values() if is_id(value)]
         operations = list(store.operations())
         while operations and operations[-1].time < self._since:
-            operations.pop()  # as gc drops them: from the oldest on, whatever the clock did in between
+            # as gc drops them: from the oldest on, until the first that is recent, since a clock may have jumped in
+            # between
+            operations.pop()
         views = [view for operation in operations for view in (operation.before, operation.after)]
         pending = store.pending()
         if pending is not None:
             views += [view for view in (pending.before, pending.after) if view is not None]
         for view in views:
-            # A forgotten backup is needed by nothing: the log names it in the view of every operation of its lifetime.
+            # The refs of backups in views are no roots: every operation of a backup's lifetime names it, so that a
+            # forgotten one would stay as long as the log.
             refs = (value for name, value in view.refs.items() if not name.startswith(BACKUPS))
             starts += [bytes.fromhex(value) for value in refs if is_id(value)]
         self.commits(starts)
         for view in views:
-            if view.snapshot and is_id(view.snapshot):  # others are found by `verify_objects`
+            if view.snapshot and is_id(view.snapshot):  # malformed ids are reported by `verify_objects`
                 self.guarded(partial(self.snapshot, bytes.fromhex(view.snapshot)))
 
 
 def fsck(repo: Repo, *, full: bool = False) -> FsckReport:
-    """Verify the store: every object's hash, every ref, and that all that is referred to is there.
+    """Verify the hash of every object, every ref, and that all objects to which others refer exist.
 
     Args:
         repo: the repo.
@@ -88,14 +91,14 @@ def fsck(repo: Repo, *, full: bool = False) -> FsckReport:
 
 def _count_objects(repo: Repo) -> int:
     count = 0
-    with suppress(DamagedStore):  # is among the problems
+    with suppress(DamagedStore):  # the damage is among the problems already
         for _ in repo.store.objects():
             count += 1
     return count
 
 
 class GcReport(Struct, frozen=True):
-    """What ``gc`` dropped, or would drop."""
+    """The numbers that ``gc`` dropped, or would drop."""
 
     objects: int
     freed: int
@@ -103,15 +106,15 @@ class GcReport(Struct, frozen=True):
 
 
 def gc(repo: Repo, *, keep_days: int = KEEP_DAYS, dry_run: bool = False) -> GcReport:
-    """Drop objects that no ref and no operation refers to, and temporary files that a crash left.
+    """Drop objects to which no ref and no operation refers, and temporary files that a crash left.
 
     Args:
         repo: the repo.
-        keep_days: operations older than this many days leave the log first; they can then not be undone any more.
-        dry_run: only say what would go.
+        keep_days: operations older than this number of days leave the log first, and can no longer be undone.
+        dry_run: only say what would be dropped.
 
     Raises:
-        Refused: the store is damaged; dropping from it could lose what might still be saved.
+        Refused: the store is damaged; dropping objects could lose data that might still be saved.
     """
     began = perf_counter()
     oldest = format_time(repo.now() - timedelta(days=keep_days))

@@ -1,4 +1,4 @@
-"""``doctor``: explain what is odd on both sides and in the store, and finish what was interrupted."""
+"""The command ``doctor``: explains irregularities of both sides and the store, and finishes interrupted operations."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from epicvc.repo.repository import Repo
 
 
 class Finding(Struct, frozen=True):
-    """Something that ``doctor`` tells.
+    """A finding of ``doctor``.
 
     Attributes:
         level: ``error``, ``warning`` or ``info``.
-        kind: a word for scripts.
-        message: what it is.
-        hint: what to do about it.
+        kind: the kind of the finding, a word for scripts.
+        message: the description.
+        hint: the remedy.
     """
 
     level: str
@@ -42,12 +42,12 @@ class Finding(Struct, frozen=True):
 
 
 def doctor(repo: Repo, *, repair: bool = False, store: FsckReport | None = None) -> list[Finding]:
-    """Look both sides and the store over.
+    """Examine both sides and the store.
 
     Args:
         repo: the repo.
         repair: finish an operation that a crash left behind, and remove its temporary files.
-        store: what verifying the store found, where that has just been done.
+        store: the report of an ``fsck`` that has just run; ``None`` to run one.
     """
     findings: list[Finding] = []
     pending = repo.store.pending()
@@ -102,7 +102,8 @@ def _database(session: Session) -> Iterator[Finding]:
         yield Finding("error", taken.kind, taken.message, taken.hint or "")
     stranded: Sequence[Stranded] = ()
     try:
-        stranded = reader.require_restorable()  # the store may have the schema from before this was made sure of
+        # the store may hold a schema that was captured before this check existed
+        stranded = reader.require_restorable()
     except InvalidData as error:
         yield Finding("error", error.kind, str(error), error.hint or "")
     for one in stranded:
@@ -152,7 +153,7 @@ class _SideLook(Struct):
     wanted: dict[Node, tuple[str, ...]] = field(default_factory=dict)
 
     def take(self, epic: str, core: Core | None, links: str | None) -> None:
-        """Take an epic's tasks."""
+        """Take the tasks of an epic."""
         for task in tasks_of(core or {}):
             key = str(task["id"])
             self.owners.setdefault(key, []).append(epic)
@@ -161,7 +162,7 @@ class _SideLook(Struct):
                 self.wanted[epic, key] = tuple(map(str, names))
 
     def edges(self) -> dict[Node, list[Node]]:
-        """The tasks that each task depends on: of its own epic, else of any."""
+        """Return the tasks on which each task depends: of its own epic, else of any epic."""
         return {
             node: [
                 (epic, name)
@@ -174,7 +175,7 @@ class _SideLook(Struct):
 
 
 def _dependencies(session: Session) -> Iterator[Finding]:
-    """What is wrong with the tasks of a side by itself. Dependencies resolve over the whole document set."""
+    """Yield the faults in the dependencies of each side by itself. Dependencies resolve over the whole document set."""
     documents = Documents(session.repo, session.working, session.staging, session.reader)
     links = session.repo.config.mapping.links
     sides = {FILES: _SideLook(), DATABASE: _SideLook()}

@@ -1,4 +1,4 @@
-"""``init``: find the files and the database, say what was found, and take the first snapshot."""
+"""The command ``init``: finds the files and the database, reports on them, and takes the first snapshot."""
 
 from __future__ import annotations
 
@@ -55,22 +55,22 @@ _CREDENTIALS = re.compile(r"passw|secret|salt|api_?key|credential|(^|_)token$", 
 
 
 class Found(Struct):
-    """What ``init`` found.
+    """The findings of ``init``.
 
     Attributes:
         files: the files directory, relative to the repo.
-        epics: how many epics the files have.
-        rows: how many epics the database has.
-        database: how the database is named; ``None`` without one.
-        created_database: it was made with the built-in schema.
-        extra: fields that have no column.
-        system: by table, the columns that no field is mapped to.
-        credentials: tables that look as if they hold secrets.
-        orphans: rows whose foreign key finds no parent.
-        not_captured: by table that snapshots leave out, the reason.
-        stranded: triggers that name a table that is left out or not there.
-        overlooked: files beside the epics that are none of them by their names.
-        errors: files that are no valid epics; the first commit has them byte for byte.
+        epics: the number of epics in the files.
+        rows: the number of epics in the database.
+        database: the name of the database; ``None`` without one.
+        created_database: the database was made, with the built-in schema.
+        extra: the fields that have no column.
+        system: the columns to which no field is mapped, by table.
+        credentials: the tables that seem to hold secrets, by the names of their columns.
+        orphans: the number of rows whose foreign key finds no parent.
+        not_captured: the tables that snapshots leave out, each with the reason.
+        stranded: the triggers that name a table that is left out or does not exist.
+        overlooked: the files beside the epics that are no epics by their names.
+        errors: the files that are no valid epics; the first commit has them byte for byte.
         commit: the first commit.
     """
 
@@ -105,22 +105,22 @@ def initialise(
     Args:
         root: the directory.
         environment: environment variables.
-        files: the directory of epics; looked for when not given.
-        database: path or URL of the database; looked for when not given. A path that does not exist yet is made with
-            the built-in schema.
-        given: gives a database in memory, which is used instead and which no configuration names.
-        dry_run: only say what would be found.
-        offer: asked, where no database is named or found, whether one of this name shall be made.
+        files: the directory of epics; ``None`` to look for it.
+        database: the path or URL of the database; ``None`` to look for it. A database at a path that does not exist is
+            made with the built-in schema.
+        given: opens a database in memory, which is used instead and which no configuration names.
+        dry_run: only report what is found.
+        offer: returns whether to make a database of this name; called if none is named or found.
 
-    An ``epicvc.toml`` that is there already, from a clone say, is kept, and says what is not named.
+    An existing ``epicvc.toml``, as in a clone, is kept. It gives the values that are not named here.
 
     Raises:
-        Refused: there is a repo already.
-        UsageError: no files directory was named, and none found.
+        Refused: the directory has a repo already.
+        UsageError: no directory of epics is named or found.
         EpicvcError: a side as a whole cannot be used; nothing was made.
     """
     root = root.absolute()
-    # Two that begin at once would each take for its own what the other makes, and remove it where it fails.
+    # Two that begin at once would each take the files of the other for its own, and remove them if it fails.
     with nullcontext() if dry_run else directory_locked(root, MAKING_SECONDS):
         return _initialise(root, environment, files, database, given, dry_run=dry_run, offer=offer)
 
@@ -146,7 +146,7 @@ def _initialise(
     if dry_run:
         return _look(root, directory, url, found)
     for path in leftover_temporaries(root, deep=False):
-        if path.name.startswith(f".{CONFIG}."):  # of an `init` that was killed
+        if path.name.startswith(f".{CONFIG}."):  # left by an `init` that was killed
             remove_file(path)
     fresh = [path for path in (root / PRIVATE, root / CONFIG, *_database_files(url)) if not path.exists()]
     try:
@@ -168,21 +168,21 @@ def _initialise(
             if isinstance(error, EpicvcError):
                 raise Unfinished(str(error)) from error
         elif root / PRIVATE in fresh:
-            with suppress(EpicvcError):  # a place without a store does no harm on the list
+            with suppress(EpicvcError):  # an entry of the list without a store does no harm
                 stores.leave(environment, str(root))
         raise
     return found
 
 
 def _database_files(url: DatabaseURL | None) -> list[Path]:
-    """The files that making this database could leave behind."""
+    """Return the files that making this database could leave behind."""
     if url is None or url.path is None or url.path.exists():
         return []
     return [url.path, url.path.with_name(url.path.name + "-journal")]
 
 
 def _remove(paths: list[Path]) -> bool:
-    """Remove what was made, and tell whether that could be done; if not, the next ``init`` goes on with it."""
+    """Remove the files that were made, and return whether all are gone. If not, the next ``init`` goes on with them."""
     for path in paths:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -199,7 +199,7 @@ def _shown(root: Path, url: DatabaseURL) -> str:
 
 
 def _look(root: Path, directory: str, url: DatabaseURL | None, found: Found) -> Found:
-    """What a dry run can say without making anything."""
+    """Return the findings of a dry run, which makes nothing."""
     found.epics = len(scan(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE).paths)
     found.overlooked = overlooked(root / directory, DEFAULT_INCLUDE, DEFAULT_EXCLUDE)
     if url is not None:
@@ -250,14 +250,14 @@ def _ensure_database(backend: Backend) -> bool:
 
 
 def _is_empty(backend: Backend) -> bool:
-    """Whether a database has nothing in it, as one that a killed ``init`` made."""
+    """Return whether a database is empty, as one that a killed ``init`` made."""
     with backend.read() as reader:
         schema = reader.schema()
     return not (schema.tables or schema.views or schema.user_version or schema.application_id)
 
 
 def _inspect(backend: Backend, found: Found) -> Mapping:
-    """Fit the built-in mapping to the database, and note what is worth telling."""
+    """Fit the built-in mapping to the database, and note the findings."""
     with backend.read() as reader:
         mapping = Mapping(
             _fit(reader, BUILTIN.epics, backend.display, found),
@@ -332,7 +332,7 @@ def _shared_text(root: Path, directory: str, url: DatabaseURL | None, mapping: M
 
 
 def _quoted(text: str) -> str:
-    """A TOML basic string."""
+    """Return a TOML basic string."""
     return json.dumps(text, ensure_ascii=False)
 
 

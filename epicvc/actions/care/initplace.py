@@ -1,4 +1,4 @@
-"""Whether ``init`` may make a repo in a directory, and go on with what an interrupted one left there."""
+"""Decides if ``init`` may make a repo in a directory, and if it may go on with the remains of an interrupted one."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from epicvc.repo.repository import LOCK, require_private
 from epicvc.store.store import Store
 
 _BEFORE_LISTED: Final = frozenset((".gitignore", STORE, f"{STORE}-journal", LOCK))
-"""What ``init`` makes before it lists the store, so that one that was killed may leave it."""
+"""The files that ``init`` makes before it lists the store. A killed ``init`` may leave them unlisted."""
 
 
 def check_place(root: Path, environment: Mapping[str, str]) -> bool:
-    """Refuse a directory that has a repo, or a private directory that no ``init`` of this user left.
+    """Refuse a directory with a repo, or with a private directory that no ``init`` of this user left.
 
     Args:
         root: the directory.
         environment: environment variables.
 
     Returns:
-        Whether what lies in its private directory is the user's own.
+        Whether the content of its private directory is the user's own.
 
     Raises:
-        Refused: it is an epic repo already, or git tracks what should be private.
+        Refused: the directory is an epic repo already, or git tracks its private directory.
         NotAdopted: its private directory came from elsewhere.
     """
     known = stores.id_at(environment, os.fspath(root))
@@ -53,7 +53,7 @@ def check_place(root: Path, environment: Mapping[str, str]) -> bool:
 
 
 def _is_of_interrupted(private: Path) -> bool:
-    """Whether an ``init`` that was interrupted before it listed the store may have left all that is there."""
+    """Return whether all files there may come from an ``init`` that was interrupted before it listed the store."""
     try:
         names = [path.name for path in private.iterdir()]
     except OSError as error:
