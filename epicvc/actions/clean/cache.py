@@ -1,4 +1,4 @@
-"""Cleaning what can be made again: temporary files of commands that died, and what is remembered between commands."""
+"""Cleans files that can be made again: temporary files of commands that died, and caches between commands."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _CACHES: Final = (
 
 
 def clear_temporaries(repo: Repo, *, dry_run: bool = False) -> CleanReport:
-    """Remove temporary files that interrupted commands left, once what they left undone is finished."""
+    """Remove temporary files of interrupted commands, after their operations were finished."""
     report = CleanReport("clean cache --temporaries", dry_run=dry_run)
-    with repo.lock():  # whoever holds it may need its own
+    with repo.lock():  # the command that holds the lock may need its temporary files
         if not dry_run:
             recover(repo)
         found = [*leftover_temporaries(repo.config.private), *leftover_temporaries(repo.config.files)]
@@ -38,7 +38,7 @@ def clear_temporaries(repo: Repo, *, dry_run: bool = False) -> CleanReport:
 
 
 def reset_caches(repo: Repo, *, dry_run: bool = False) -> CleanReport:
-    """Forget what is known of files and rows: the next command reads both sides whole."""
+    """Forget the known state of files and rows: the next command reads both sides whole."""
     report = CleanReport("clean cache --checksums", dry_run=dry_run)
     with repo.lock():
         found = [path for name in _CACHES if (path := repo.config.private / name).exists()]

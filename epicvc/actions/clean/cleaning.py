@@ -1,4 +1,4 @@
-"""What every clean-up shares: what it reports, and how it is done so that ``undo`` brings everything back."""
+"""The common parts of all clean-ups: their reports, and the one operation that ``undo`` takes back."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from epicvc.repo.rows.dbside import capture
 
 
 class Cleaned(Struct, frozen=True):
-    """One thing that a clean-up did, would do, or left.
+    """One thing that a clean-up did, would do, or left as it was.
 
     Attributes:
         place: a file's path, or a row as ``@table/key``.
-        what: what was done, or why it was left.
+        what: the action, or the reason for which the thing was left.
     """
 
     place: str
@@ -31,14 +31,14 @@ class Cleaned(Struct, frozen=True):
 
 
 class CleanReport(Struct):
-    """What a clean-up did, or would do.
+    """The result of a clean-up, or of its dry run.
 
     Attributes:
-        command: which one.
-        done: each thing that it did.
-        kept: each thing that it found and left, with the reason.
-        checkpoint: the checkpoint that was taken before; ``None`` without a store, or when nothing was done.
-        freed: bytes that were given back.
+        command: the command of the clean-up.
+        done: the things that it did.
+        kept: the things that it found and left as they were, with the reason.
+        checkpoint: the checkpoint that was taken before; ``None`` without a store, or if nothing was done.
+        freed: the number of freed bytes.
         dry_run: nothing was done.
     """
 
@@ -55,7 +55,7 @@ Work = Callable[[Session, Writer | None, Stage], object]
 
 
 def take_checkpoint(repo: Repo, what: str) -> str:
-    """Record both sides as they are before a clean-up, faulty files included, and give the checkpoint's name."""
+    """Record both sides before a clean-up, faulty files included, and return the checkpoint's name."""
     name = free_checkpoint_name(repo, f"before-{what}-{repo.now():%Y%m%dT%H%M%SZ}")
 
     def act(session: Session) -> CommitReport:
@@ -73,10 +73,10 @@ def carry_out(repo: Repo, command: str, description: str, work: Work, *, rows: b
 
     Args:
         repo: the repo.
-        command: for the operation log.
-        description: for the operation log.
-        work: what it does; may be called again from the start.
-        rows: it changes the database.
+        command: the command, for the operation log.
+        description: the description, for the operation log.
+        work: does the changes; it may be called again from the start.
+        rows: the work changes the database.
     """
 
     def act(session: Session) -> None:
@@ -87,7 +87,7 @@ def carry_out(repo: Repo, command: str, description: str, work: Work, *, rows: b
             files = update_files(stage.sink, before.files, ((c.path, c.new) for c in stage.changes))
             database = before.database
             if writer is not None and database is not None:
-                database = capture(writer, stage.sink)  # definitions may have changed as well
+                database = capture(writer, stage.sink)  # a whole capture, since definitions may have changed too
             return After(replace(before, files=files, database=database))
 
         request = Request(

@@ -1,6 +1,6 @@
-"""Cleaning a database: rows whose owner is gone, rows that are over and done, and the space that they took.
+"""Cleans a database: removes rows whose owner is gone, archives old rows, and frees unused space.
 
-A row that another table's rows refer to stays, and is reported: a clean-up never breaks a reference.
+A row to which rows of another table refer stays, and is reported: a clean-up never breaks a reference.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SAVEPOINT: Final = "epicvc_clean"
 
 
 class Row(Struct, frozen=True):
-    """A row that a clean-up is about."""
+    """A row that a clean-up deletes or archives."""
 
     table: str
     column: str
@@ -41,24 +41,24 @@ class Row(Struct, frozen=True):
 
     @property
     def place(self) -> str:
-        """The row's label."""
+        """The label of the row."""
         return f"@{self.table}/{show_value(self.key)}"
 
 
 Group: TypeAlias = Sequence[Row]
-"""Rows that go together or not at all, those that refer to others first."""
+"""Rows that go together or not at all. Rows that refer to others come first."""
 
 Find: TypeAlias = Callable[[Reader], Iterable[Group]]
 Deal: TypeAlias = Callable[[Writer, Row], None]
 
 
 class CleanPart(Struct, frozen=True):
-    """A clean-up that is one part of what is done together.
+    """One clean-up of those that are done together.
 
     Attributes:
-        command: which one.
+        command: the command of the clean-up.
         find: finds the rows.
-        deal: does one of them.
+        deal: deletes or archives one of the rows.
     """
 
     command: str
@@ -67,13 +67,13 @@ class CleanPart(Struct, frozen=True):
 
 
 class DatabaseCleaning:
-    """Clean-ups of one database.
+    """The clean-ups of one database.
 
     Args:
         backend: the database.
         mapping: its tables.
-        repo: the epic repo that keeps its history; ``None``: there is none, and nothing can be undone.
-        now: the present as ``YYYY-MM-DD HH:MM:SS``, UTC, less some days.
+        repo: the epic repo that keeps its history; ``None`` without one, so that nothing can be undone.
+        now: returns the present less some time, as ``YYYY-MM-DD HH:MM:SS`` in UTC.
 
     Attributes:
         private: the private directory of that repo.
@@ -87,23 +87,23 @@ class DatabaseCleaning:
         self.private = repo.config.private if repo is not None else None
 
     def orphaned_tasks(self) -> CleanPart:
-        """Removes tasks without an epic, and whatever else belongs to an epic or a task that does not exist."""
+        """Return the part that removes tasks without an epic, and rows that belong to a missing epic or task."""
         return CleanPart("clean db --orphaned-tasks", self._orphans, _delete)
 
     def orphaned_sessions(self, tasks_in: Backend | None = None) -> CleanPart:
-        """Removes recorded sessions of work on tasks that are not there.
+        """Return the part that removes recorded sessions of work on tasks that do not exist.
 
         Args:
-            tasks_in: another database, where the tasks are.
+            tasks_in: another database, which has the tasks.
         """
         known = self._known_tasks(tasks_in) if tasks_in is not None else None
         return CleanPart("clean db --orphaned-sessions", lambda reader: self._orphaned_sessions(reader, known), _delete)
 
     def archive(self, days: int = DAYS) -> CleanPart:
-        """Moves rows that were deleted or completed long ago into ``<table>_archive``.
+        """Return the part that moves rows into ``<table>_archive`` that were deleted or completed long ago.
 
         Args:
-            days: how long ago.
+            days: the age from which rows are moved.
 
         Raises:
             UsageError: the number of days is negative.
@@ -114,7 +114,7 @@ class DatabaseCleaning:
         return CleanPart(f"clean db --archive {days}", lambda reader: self._old(reader, limit), _archive)
 
     def vacuum(self, *, dry_run: bool = False) -> CleanReport:
-        """Give unused space back. The rows stay as they are, so that nothing is to be undone."""
+        """Free unused space. No row changes, so that there is nothing to undo."""
         report = CleanReport("clean db --vacuum", dry_run=dry_run)
         if self._repo is not None and not dry_run:
             with self._repo.lock():
@@ -181,7 +181,7 @@ class DatabaseCleaning:
                 yield self._with_belongings(reader, task, why)
 
     def _with_belongings(self, reader: Reader, task: SQLValue, why: str) -> list[Row]:
-        """A task with its dependencies and its recorded sessions."""
+        """Return the rows of a task: its dependencies, its recorded sessions and its own row."""
         rows = self._dependencies(reader, task)
         for table in SESSIONS:
             if "task_id" in {column.name for column in reader.columns(table)}:
@@ -199,7 +199,7 @@ class DatabaseCleaning:
         return [Row(links.table, key, at, "a dependency of a task that goes") for at in found]
 
     def _require_tables(self, reader: Reader) -> tuple[TableMap, TableMap, LinkMap | None]:
-        """The mapped tables; that of dependencies only where it is there."""
+        """Return the mapped tables. That of dependencies is ``None`` if it does not exist."""
         epics, tasks, links = self._mapping.epics, self._mapping.tasks, self._mapping.links
         for table in (epics, tasks):
             if not reader.columns(table.table):
@@ -209,10 +209,10 @@ class DatabaseCleaning:
     # Doing
 
     def run(self, parts: Sequence[CleanPart], *, dry_run: bool = False) -> list[CleanReport]:
-        """Do clean-ups together: one operation and one commit, all of it or nothing.
+        """Do clean-ups together: as one operation and one commit, completely or not at all.
 
         Args:
-            parts: them, in their order: each finds what those before it have left.
+            parts: the clean-ups in their order. Each one sees the rows that those before it left.
             dry_run: only report.
 
         Raises:
@@ -233,7 +233,7 @@ class DatabaseCleaning:
 
         if dry_run:
             with self._backend.scratch(copy=True) as copy, copy.write(track=False) as writer:
-                work(writer)  # which rows the database does not let go is known once it has been asked
+                work(writer)  # only a trial tells which rows the database refuses to delete
             return reports
         if self._repo is None:
             with self._backend.write(track=False) as writer:
@@ -250,7 +250,7 @@ class DatabaseCleaning:
 
 def _carry_out(writer: Writer, part: CleanPart, report: CleanReport) -> None:
     report.done, report.kept = [], []
-    for group in list(part.find(writer)):  # as they are now: somebody may have changed them since
+    for group in list(part.find(writer)):  # searched again: the rows may have changed since the report
         try:
             with _apart(writer):
                 for row in group:
@@ -269,7 +269,7 @@ def _given(writer: Writer | None, work: Callable[[Writer], None]) -> None:
 
 @contextmanager
 def _apart(writer: Writer) -> Iterator[None]:
-    """What is done inside is done whole or not at all."""
+    """Do the work in the block completely or not at all."""
     _do(writer, Query(f"SAVEPOINT {_SAVEPOINT}", []))
     try:
         yield
@@ -285,7 +285,7 @@ def _delete(writer: Writer, row: Row) -> None:
 
 
 def _archive(writer: Writer, row: Row) -> None:
-    """Copy a row to the table's archive, made if need be, and delete it."""
+    """Copy a row to the table's archive, and delete it. The archive is made if it does not exist."""
     archive = row.table + ARCHIVE
     names = [column.name for column in writer.columns(row.table)]
     if not writer.columns(archive):
@@ -305,13 +305,13 @@ def _read(reader: Reader, query: Query) -> Iterator[tuple[SQLValue, ...]]:
 
 
 def _keys(reader: Reader, table: str, key: str, column: str, value: SQLValue) -> list[SQLValue]:
-    """The keys of the rows with a value in a column."""
+    """Return the keys of the rows with a value in a column."""
     query = Select(columns=(quote(key),)).from_table(quote(table)).where(quote(column), "=", value).order_by(quote(key))
     return [at for (at,) in _read(reader, query.build())]
 
 
 def _lonely(reader: Reader, table: str, key: str, column: str, owners: str, owner: str) -> list[SQLValue]:
-    """The keys of rows whose ``column`` names an owner that does not exist."""
+    """Return the keys of rows whose ``column`` names an owner that does not exist."""
     query = (
         Select(columns=(f"l.{quote(key)}",))
         .from_table(quote(table), "l")
@@ -324,7 +324,7 @@ def _lonely(reader: Reader, table: str, key: str, column: str, owners: str, owne
 
 
 def _over(reader: Reader, table: TableMap, limit: str) -> Iterator[tuple[SQLValue, str]]:
-    """Rows that were deleted or completed before a time, with the reason."""
+    """Yield rows that were deleted or completed before a time, with the reason."""
     present = {column.name for column in reader.columns(table.table)}
     chosen = Select(columns=(quote(table.id),)).from_table(quote(table.table)).order_by(quote(table.id))
     seen: set[SQLValue] = set()
@@ -345,5 +345,5 @@ def _over(reader: Reader, table: TableMap, limit: str) -> Iterator[tuple[SQLValu
 
 
 def _key_of(reader: Reader, table: str) -> str:
-    """The column that tells a table's rows apart: ``id``, else SQLite's own number."""
+    """Return the column that identifies the rows of a table: ``id``, else SQLite's own number."""
     return "id" if "id" in {column.name for column in reader.columns(table)} else "rowid"

@@ -1,7 +1,8 @@
-"""Cleaning epic files: copies of one epic, faults that can be mended without a guess, and what else is wrong.
+"""Cleans epic files: removes copies of an epic, mends faults that need no guess, and reports other faults.
 
-What to do is decided from bytes alone; doing it is one operation in an epic repo, and plain atomic writes elsewhere.
-Files are read when their turn comes, each once more for each part and for being written, and never kept.
+The decisions depend on bytes alone. They are carried out as one operation in an epic repo, and by plain atomic writes
+elsewhere. Each file is read when its turn comes, once more for each part and for its writing. It is never kept in
+memory.
 """
 
 from __future__ import annotations
@@ -33,20 +34,20 @@ from epicvc.store.objects import ObjectType
 Files: TypeAlias = Mapping[str, bytes]
 
 Change: TypeAlias = Callable[[bytes], bytes]
-"""Makes the new bytes of a file from those that it has."""
+"""Returns the new bytes of a file from its bytes."""
 
 Changes: TypeAlias = "dict[str, Change | None]"
-"""What becomes of files; ``None`` removes one."""
+"""The changes of files by path; ``None`` removes a file."""
 
 Decide: TypeAlias = Callable[[Files, CleanReport], Changes]
 
 
 class FilePart(Struct, frozen=True):
-    """A clean-up that is one part of what is done together.
+    """One clean-up of those that are done together.
 
     Attributes:
-        command: which one.
-        decide: what becomes of the files.
+        command: the command of the clean-up.
+        decide: decides the changes of files.
     """
 
     command: str
@@ -54,11 +55,11 @@ class FilePart(Struct, frozen=True):
 
 
 class Validated(Struct, frozen=True):
-    """What is wrong with some files.
+    """The faults of files.
 
     Attributes:
-        checked: how many were looked at.
-        errors: what is wrong, by path.
+        checked: the number of files that were read.
+        errors: the faults, by path.
     """
 
     checked: int
@@ -66,12 +67,12 @@ class Validated(Struct, frozen=True):
 
 
 class FileCleaning:
-    """Clean-ups of one directory of epics.
+    """The clean-ups of one directory of epics.
 
     Args:
-        directory: where the files are.
-        mapping: says which fields an epic has.
-        repo: the epic repo whose files directory it is; ``None``: there is none, and nothing can be undone.
+        directory: the directory of the files.
+        mapping: the fields of an epic.
+        repo: the epic repo whose files directory it is; ``None`` without one, so that nothing can be undone.
 
     Attributes:
         private: the private directory of that repo.
@@ -84,15 +85,18 @@ class FileCleaning:
         self.private = repo.config.private if repo is not None else None
 
     def duplicates(self) -> FilePart:
-        """Removes files that say of an epic what another file says; where they differ both stay, and are reported."""
+        """Return the part that removes files that repeat an epic.
+
+        Different versions of an epic stay, and are reported.
+        """
         return FilePart("clean files --duplicates", _without_duplicates)
 
     def repair(self) -> FilePart:
-        """Mends what can be mended without a guess; see :mod:`epicvc.files.format.repair`."""
+        """Return the part that mends faults that need no guess; see :mod:`epicvc.files.format.repair`."""
         return FilePart("clean files --repair", _repaired)
 
     def validate(self) -> Validated:
-        """Read every file as a sync would."""
+        """Read every file as a sync would, and return the faults."""
         with self._files() as files:
             found = {path: self._problem(path, data) for path, data in files.items()}
         return Validated(len(found), {path: problem for path, problem in found.items() if problem is not None})
@@ -116,10 +120,10 @@ class FileCleaning:
                 yield _captured(session)
 
     def run(self, parts: Sequence[FilePart], *, dry_run: bool = False) -> list[CleanReport]:
-        """Do clean-ups together; in an epic repo as one operation, all of it or nothing.
+        """Do clean-ups together. In an epic repo they are one operation, done completely or not at all.
 
         Args:
-            parts: them, in their order: each finds the files as those before it leave them.
+            parts: the clean-ups in their order. Each one sees the files as those before it leave them.
             dry_run: only report.
         """
         reports = [CleanReport(part.command, dry_run=dry_run) for part in parts]
@@ -152,7 +156,7 @@ class FileCleaning:
 
 
 class _Lazily(Mapping[str, bytes]):
-    """Files by path, each read whenever it is asked for."""
+    """Files by path, each read whenever it is needed."""
 
     def __init__(self, paths: Iterable[str], read: Callable[[str], bytes]) -> None:
         self._paths = dict.fromkeys(paths)
@@ -171,7 +175,7 @@ class _Lazily(Mapping[str, bytes]):
 
 
 def _decided(parts: Sequence[FilePart], files: Files, reports: Sequence[CleanReport]) -> Changes:
-    """What becomes of the files by all parts; fills the reports anew."""
+    """Return the changes of files by all parts. The reports are filled anew."""
     changes: Changes = {}
     for part, report in zip(parts, reports, strict=True):
         report.done, report.kept = [], []
@@ -182,7 +186,7 @@ def _decided(parts: Sequence[FilePart], files: Files, reports: Sequence[CleanRep
 
 
 def _after(files: Files, changes: Changes) -> Files:
-    """Files as changes leave them."""
+    """Return files as changes leave them."""
     left = [path for path in files if changes.get(path, _as_it_is) is not None]
     return _Lazily(left, lambda path: (changes.get(path) or _as_it_is)(files[path]))
 
@@ -196,13 +200,13 @@ def _in_turn(first: Change, then: Change, data: bytes) -> bytes:
 
 
 def _captured(session: Session) -> Files:
-    """The files as they were captured, those that are no valid epics included."""
+    """Return the files as they were captured, including files that are no valid epics."""
     files = session.working.files.files
     return _Lazily(sorted(files), lambda path: session.staging.get(files[path].blob, ObjectType.BLOB))
 
 
 def _repaired(files: Files, report: CleanReport) -> Changes:
-    # Both shapes are epics: a bare one is put below "epic" where that is how its neighbours are written.
+    # Both shapes are valid epics. A bare epic is put below "epic" if at least half of the files are written so.
     wrap = sum(map(_is_wrapped, files.values())) * 2 >= len(files)
     changes: Changes = {}
     for path, data in files.items():
@@ -236,13 +240,16 @@ def _fault(path: str, data: bytes) -> str | None:
 
 
 def _without_duplicates(files: Files, report: CleanReport) -> Changes:
-    """Of files with the same epic and the same content, the one that is named after its epic, else the first, stays."""
+    """Remove all but one of the files with the same epic and the same content.
+
+    The file that is named after its epic stays, else the one with the shortest path.
+    """
     by_epic: dict[str, list[str]] = {}
     for path, data in files.items():
         try:
             value = parse(data)
         except EpicvcError:
-            continue  # no epic that could be compared
+            continue  # a file that is no JSON cannot be compared
         if is_template(value):
             continue
         if (reason := doubt(value)) is not None:
@@ -269,5 +276,5 @@ def _without_duplicates(files: Files, report: CleanReport) -> Changes:
 
 
 def _meaning(data: bytes) -> bytes:
-    """The digest of what a file says."""
+    """Return the digest of the content of a file, whatever its form."""
     return hashlib.sha256(dumps_canonical(parse(data))).digest()

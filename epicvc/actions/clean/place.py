@@ -1,4 +1,4 @@
-"""What is cleaned, and whether an epic repo keeps its history."""
+"""Finds the database or directory to clean, and the epic repo that keeps its history."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ def open_database_cleaning(
     database: str | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[DatabaseCleaning]:
-    """The clean-ups of a database.
+    """Open the clean-ups of a database.
 
     Args:
-        start: where to look from: the database of the epic repo around it, else ``framework.db`` in it.
+        start: the directory to start from. The database is that of the epic repo around it, else ``framework.db`` in
+            it.
         environment: environment variables.
-        database: path or URL of another one, relative to ``start``.
+        database: the path or URL of another database, relative to ``start``.
         now: the clock.
 
     Raises:
-        DatabaseUnavailable: it does not exist.
+        DatabaseUnavailable: the database does not exist.
     """
 
     def ago(age: timedelta) -> str:
@@ -56,10 +57,10 @@ def open_database_cleaning(
 
 @contextmanager
 def open_file_cleaning(directory: Path, environment: Mapping[str, str]) -> Iterator[FileCleaning]:
-    """The clean-ups of a directory of epics.
+    """Open the clean-ups of a directory of epics.
 
     Raises:
-        FileUnavailable: there is no such directory.
+        FileUnavailable: the directory does not exist.
     """
     if not directory.is_dir():
         raise FileUnavailable(str(directory), "no such directory")
