@@ -1,7 +1,7 @@
-"""Calculated dates: plans the epics of the database whose duration, settings or planned dates changed.
+"""Calculates dates: plans the epics in the database whose duration, settings or planned dates changed.
 
-Only calculated columns are written. They are the database's; a sync takes them to the files where files have a place
-for them (``[sync] calculated``).
+Only calculated columns are written. They belong to the database. A sync takes them to files that have a place for them
+(``[sync] calculated``).
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ WRITTEN: Final = (START, END, DAYS, UNIT)
 """The calculated fields that a plan writes."""
 
 _NEAR: Final = 0.005
-"""How far a column with two decimals may be off."""
+"""The greatest difference between a number and its value in a column with two decimals."""
 
 
 class EpicPlan(Struct, frozen=True):
-    """What planning came to for one epic.
+    """The plan of one epic.
 
     Attributes:
-        epic: its id.
-        duration: the text that says how long it takes; ``None`` where nothing does.
-        before: the calculated fields as they are.
-        after: as they become.
-        dates: what was calculated; ``None`` where the duration says nothing.
-        warning: why there are no dates.
+        epic: the id of the epic.
+        duration: the text of its duration; ``None`` without one.
+        before: the calculated fields before.
+        after: the calculated fields afterwards.
+        dates: the calculated dates; ``None`` where the duration gives none.
+        warning: the reason for which there are no dates.
     """
 
     epic: str
@@ -73,21 +73,21 @@ class EpicPlan(Struct, frozen=True):
 
     @property
     def changes(self) -> bool:
-        """Whether a value changes."""
+        """The plan changes a value."""
         return any(not equal(self.before.get(name), self.after.get(name)) for name in WRITTEN)
 
 
 class PlanReport(Struct, frozen=True):
-    """What ``plan`` did, or would do.
+    """The result of ``plan``, or of its dry run.
 
     Attributes:
-        commit: the commit that it made; ``None`` when nothing changed, or in a dry run.
+        commit: the commit that it made; ``None`` if nothing changed, or in a dry run.
         changed: the epics whose dates changed.
-        unchanged: how many stayed as they are.
+        unchanged: the number of epics whose dates did not change.
         warnings: the epics that have no usable duration.
-        outdated: how many epics keep dates of another release of the ``holidays`` package, by that release.
-        release: the release that is installed, where there are such epics.
-        errors: rows that cannot be read; their epics keep the dates that they have.
+        outdated: the number of epics that keep dates of another release of the ``holidays`` package, by that release.
+        release: the installed release, if there are such epics.
+        errors: the rows that cannot be read; their epics keep their dates.
         dry_run: nothing was written.
     """
 
@@ -102,12 +102,12 @@ class PlanReport(Struct, frozen=True):
 
 
 class PlanRequest(Struct, frozen=True):
-    """Which epics to plan, and how.
+    """The epics to plan, with the options of the plan.
 
     Attributes:
-        selection: which epics; all of them by default.
-        today: the day from which new starts are reckoned; by default the clock's, where the user is.
-        everything: plan also epics of which nothing changed, since holidays may have.
+        selection: the epics to plan; all of them by default.
+        today: the day from which new starts are reckoned; by default the current day in the user's time zone.
+        everything: plan unchanged epics too, since holidays may have changed.
         replan: give every epic a new start.
         dry_run: only say what would change.
     """
@@ -123,9 +123,9 @@ def plan(repo: Repo, request: PlanRequest) -> PlanReport:
     """Calculate planned dates and write them into the database.
 
     Raises:
-        NotFound: no database is configured, or it does not have a selected epic.
-        UsageError: the settings name a country or a subdivision that is not known.
-        LossyField: the database does not give back what was written; nothing is changed.
+        NotFound: no database is configured, or it lacks a selected epic.
+        UsageError: the settings name an unknown country or subdivision.
+        LossyField: the database returns another value than was written; nothing is changed.
         EpicvcError: a side is invalid or cannot be used; nothing is changed.
     """
     repo.require_backend()
@@ -152,7 +152,7 @@ def plan(repo: Repo, request: PlanRequest) -> PlanReport:
 
 
 class _Planning:
-    """One attempt."""
+    """One attempt to plan."""
 
     def __init__(self, session: Session, request: PlanRequest) -> None:
         assert session.reader is not None  # a database was required
@@ -166,7 +166,7 @@ class _Planning:
         self._layout = _layout(session.repo, session.reader)
 
     def survey(self) -> PlanReport:
-        """Plan without writing."""
+        """Plan without writing, and return the report."""
         chosen = self._request.selection.epics()
         errors: list[Unreadable] = []
         kept: list[str] = []
@@ -186,7 +186,8 @@ class _Planning:
             raise NotFound(f"the database has no epic {missing[0]}", hint="`epicvc sync` takes new epics there")
         outdated = Counter(filter(None, map(self._other_release, kept)))
         return PlanReport(
-            changed=[one for one in planned if one.changes and one.epic not in bad],  # of two rows with one key, none
+            # neither of two rows with the same key is planned
+            changed=[one for one in planned if one.changes and one.epic not in bad],
             unchanged=len(kept) + sum(not one.changes and one.warning is None for one in planned),
             warnings=[one for one in planned if one.warning is not None],
             outdated=dict(outdated),
@@ -211,7 +212,7 @@ class _Planning:
             yield values
 
     def _plan(self, values: EpicValues) -> EpicPlan | None:
-        """What becomes of an epic; ``None`` where nothing that its dates depend on changed."""
+        """Plan an epic. Return ``None`` if nothing changed on which its dates depend."""
         text = values.values.get(DURATION)
         duration = text if isinstance(text, str) else None
         before: Core = {name: values.values[name] for name in WRITTEN if name in values.values}
@@ -226,14 +227,14 @@ class _Planning:
         try:
             dates = plan_again(self._planner, duration or "", self._today, old, record)
         except DurationError as error:
-            # Dates that this command gave are taken back; somebody else's stay.
+            # Dates that this command wrote are removed. Dates that somebody else wrote stay.
             self._records[values.id] = None
             after: Core = {} if current else before
             warning = error.message if duration else "it has no duration"
             return EpicPlan(values.id, duration, before, after, None, warning)
         shown = self._mapped(show_planned(dates))
         record = PlanRecord.made(duration or "", self._repo.config.plan, dates)
-        # What has no column cannot be compared the next time.
+        # A value without a column cannot be compared by the next plan.
         self._records[values.id] = replace(record, planned=read_planned(shown))
         return EpicPlan(values.id, duration, before, {**before, **shown}, dates)
 
@@ -242,7 +243,7 @@ class _Planning:
         return {name: value for name, value in values.items() if name in names}
 
     def remember(self) -> None:
-        """Write down how everything is planned now."""
+        """Write the record of the plans of all epics."""
         merged: dict[str, PlanRecord | None] = {**self._known, **self._records}
         kept = {epic: record for epic, record in merged.items() if record is not None}
         if kept != load_plans(self._repo.config.private):
@@ -295,7 +296,7 @@ class _Planning:
             self._certify(writer, {epic: wanted[epic] for epic in batch})
 
     def _certify(self, writer: Writer, wanted: Mapping[str, EpicPlan]) -> None:
-        """Read back what was written; a column that rounds the duration is remembered as it rounds."""
+        """Read back the written values. A column that rounds the duration is remembered with the rounded value."""
         for values in read_values(writer, self._layout, WRITTEN, list(wanted)):
             for name in WRITTEN:
                 meant, found = wanted[values.id].after.get(name), values.values.get(name)
@@ -318,13 +319,13 @@ def _layout(repo: Repo, reader: Reader) -> Layout:
 
 
 def near(meant: JSON, found: JSON) -> bool:
-    """Whether two durations are the same in a column with two decimals."""
+    """Return whether two durations are the same in a column with two decimals."""
     numbers = isinstance(meant, int | float) and isinstance(found, int | float | Decimal)
     return numbers and abs(float(cast("float", meant)) - float(cast("float", found))) <= _NEAR
 
 
 def read_planned(values: Mapping[str, JSON]) -> Planned:
-    """Calculated fields as what is planned; a date that is none counts as absent."""
+    """Return calculated fields as planned dates. A malformed date counts as absent."""
     days, unit = values.get(DAYS), values.get(UNIT)
     return Planned(
         read_date(values.get(START)),
@@ -335,7 +336,7 @@ def read_planned(values: Mapping[str, JSON]) -> Planned:
 
 
 def show_planned(dates: PlannedDates) -> Core:
-    """Planned dates as calculated fields."""
+    """Return planned dates as calculated fields."""
     return {
         START: dates.start_date.isoformat(),
         END: dates.end_date.isoformat(),
@@ -345,7 +346,7 @@ def show_planned(dates: PlannedDates) -> Core:
 
 
 def read_date(value: JSON) -> date | None:
-    """A date as a database or a file has it, with or without a time behind it."""
+    """Return a date from a database or a file, with or without a time behind it; ``None`` if it is malformed."""
     try:
         return date.fromisoformat(value[:10]) if isinstance(value, str) else None
     except ValueError:

@@ -1,7 +1,7 @@
-"""When each task can be done: the critical path over all epics, on the calendar of ``[plan]``.
+"""Schedules all tasks: finds the critical path over all epics, on the calendar of ``[plan]``.
 
-Reads only. An epic is taken from its file, and from the database where it has none. A task's effort is its
-``estimate_minutes``; eight hours are a working day.
+It writes nothing. An epic is read from its file, or from the database if it has no file. The effort of a task is its
+``estimate_minutes``; a working day has eight hours.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from epicvc.repo.history.objects import in_local_zone
 from epicvc.repo.repository import Repo
 
 DAY: Final = 480
-"""Minutes of a working day."""
+"""The minutes of a working day."""
 
 ESTIMATE: Final = "estimate_minutes"
 DEPENDENCIES: Final = "dependencies"
 
 Key: TypeAlias = tuple[str, str]
-"""A task by epic and id; an empty id is the whole epic being done, an id of one space its beginning."""
+"""A task by epic and id. An empty id stands for the end of the whole epic, an id of one space for its beginning."""
 
 _DONE: Final = ""
 _BEGUN: Final = " "
@@ -47,11 +47,11 @@ class ScheduledTask(Struct, frozen=True):
     Attributes:
         label: its label.
         epic: its epic.
-        title: what it is.
+        title: its title.
         slot: its time in working minutes from the plan's start.
         start: the day of its earliest start.
         end: the day on which its earliest end falls; at the end of a working day, the next one.
-        needs: the labels of what it waits for.
+        needs: the labels of the tasks and epics that it waits for.
     """
 
     label: Label
@@ -76,18 +76,18 @@ class ScheduledEpic(Struct, frozen=True):
 
 
 class Timetable(Struct):
-    """All that is planned, on the calendar.
+    """The schedule of all tasks and epics on the calendar.
 
     Attributes:
         start: the first working day.
         end: the day on which the last task ends.
-        length: working minutes from the one to the other.
-        tasks: by earliest start, then end.
-        epics: the same.
+        length: the working minutes between start and end.
+        tasks: the tasks by earliest start, then end.
+        epics: the epics in the same order.
         critical: the labels of the critical tasks, in order.
-        warnings: what could not be taken into account.
-        holidays: holidays between start and end that fall on working days.
-        holidays_version: the release of the ``holidays`` package that knew them.
+        warnings: the facts that could not be taken into account.
+        holidays: the holidays between start and end that fall on working days.
+        holidays_version: the release of the ``holidays`` package that gave them.
     """
 
     start: date
@@ -102,15 +102,15 @@ class Timetable(Struct):
 
 
 def timetable(repo: Repo, *, today: date | None = None, selection: Selection | None = None) -> Timetable:
-    """The timetable of all epics.
+    """Return the timetable of all epics.
 
     Args:
         repo: the repo.
-        today: the day from which the start is reckoned; by default the clock's.
-        selection: the epics to show; the others count all the same.
+        today: the day from which the start is reckoned; by default the current day.
+        selection: the epics to show. The other epics are scheduled with them.
 
     Raises:
-        DependencyCycle: tasks need each other.
+        DependencyCycle: tasks depend on each other in a circle.
         NotFound: a selected epic does not exist.
         EpicvcError: a file is no valid epic.
     """
@@ -134,7 +134,7 @@ def _label(key: Key) -> Label:
 
 
 class _TaskGraph:
-    """The tasks of all epics and what they need."""
+    """The tasks of all epics with their dependencies."""
 
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
@@ -149,7 +149,7 @@ class _TaskGraph:
         self.warnings: list[str] = []
 
     def read(self) -> None:
-        """Read everything and resolve every dependency."""
+        """Read all epics and resolve all dependencies."""
         for epic, core, waits in self._cores():
             self._take(epic, core, waits)
         for epic, tasks in self._epics.items():
@@ -164,7 +164,7 @@ class _TaskGraph:
             self.tasks[epic, done] = Task(Fraction(0), tuple((epic, key) for key, _ in self._epics[epic]))
 
     def _cores(self) -> Iterator[tuple[str, Core, list[str]]]:
-        """Every epic's core with the epics and tasks that the epic as a whole waits for."""
+        """Yield the core of each epic with the epics and tasks for which the whole epic waits."""
         documents = self._documents
         for epic, tracked in sorted(documents.working.files.by_epic.items()):
             found = read_epic(documents.sink, tracked, documents.repo.config)
@@ -194,7 +194,7 @@ class _TaskGraph:
         return Fraction(0)
 
     def _resolved(self, epic: str, dependencies: list[str], label: Label) -> list[Key]:
-        """What a dependency names: a task of the same epic, a task of another one, or a whole epic."""
+        """Return the tasks that dependencies name: a task of the same epic, a task of another one, or a whole epic."""
         found: list[Key] = []
         for name in dependencies:
             if (epic, name) in self._efforts and label.path:
