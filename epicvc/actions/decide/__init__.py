@@ -1,1 +1,1 @@
-"""Settling conflicts without asking: the newer value, and resolutions that are remembered."""
+"""Settles conflicts without a question: by the newer value, or by a remembered resolution."""

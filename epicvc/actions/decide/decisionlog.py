@@ -1,4 +1,4 @@
-"""Writes decisions of synchronisations and merges to the log: label by label, values only at DEBUG."""
+"""Writes decisions of synchronisations and merges to the log, label by label. Values are logged at DEBUG only."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from epicvc.merge.threeway import ABSENT, Chosen, Conflict, Value
 from epicvc.model.labels import Label
 
 _LONGEST: Final = 200
-"""The most characters of a value."""
+"""The greatest number of characters of a value."""
 
 
 def log_moves(log: Log, moves: Iterable[tuple[Label, Label]], operation: str | None) -> None:
-    """Write tasks that moved, each with where it is now."""
+    """Log moved tasks, each with its new place."""
     for source, target in moves:
         log.info("moved to %s", target, label=source, operation=operation)
 
@@ -27,14 +27,14 @@ def log_conflicts(
     sides: tuple[str, str],
     operation: str | None,
 ) -> None:
-    """Write conflicts, the settled ones first.
+    """Log conflicts, the settled ones first.
 
     Args:
-        log: where to.
-        decided: conflicts that are settled, with what was chosen.
-        conflicts: those that are open.
-        sides: how "ours" and "theirs" are called.
-        operation: the operation that they belong to; ``None`` in a dry run.
+        log: the log.
+        decided: the settled conflicts, each with the chosen value.
+        conflicts: the open conflicts.
+        sides: the names of "ours" and "theirs".
+        operation: the operation to which they belong; ``None`` in a dry run.
     """
     details = log.wants(DEBUG)
     for conflict, chosen in decided:

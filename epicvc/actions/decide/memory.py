@@ -1,9 +1,8 @@
-"""Resolutions that are remembered: the same conflict, met again, is settled as it was before.
+"""The memory of resolutions: a conflict that is met again is settled as before.
 
-A conflict is the same when the shape of its label (the label without the epic and the task that it happens to be in),
-its base, its ours and its theirs are the same; ours and theirs may have changed places. A resolution whose commit no
-ref reaches any more was undone, and does not count until it is redone. One file a resolution, so that no two commands
-write the same one.
+A conflict is the same if the shape of its label (the label without its epic and task), its base, its ours and its
+theirs are the same; ours and theirs may have changed places. A resolution is void while no ref reaches its commit: it
+was undone, and may be redone. Each resolution has a file of its own, so that no two commands write the same file.
 """
 
 from __future__ import annotations
@@ -34,18 +33,18 @@ DIRECTORY: Final = "resolutions"
 VERSION: Final = 1
 
 _NAME: Final = re.compile("[0-9a-f]{64}")
-"""What the file of a resolution is called."""
+"""The file name of a resolution."""
 
 
 class Remembered(Struct, frozen=True):
-    """How a conflict was settled.
+    """A resolution of a conflict.
 
     Attributes:
-        label: where.
-        chosen: by what.
-        author: by whom.
-        time: when, UTC.
-        commit: the commit that settled it; ``None`` where settling made none of its own.
+        label: the place of the conflict.
+        chosen: the chosen value.
+        author: the author of the resolution.
+        time: its time, UTC.
+        commit: the commit that settled the conflict; ``None`` if it made no commit of its own.
     """
 
     label: Label
@@ -56,16 +55,16 @@ class Remembered(Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """Whose decision it was, for reports."""
+        """The author, place and day of the resolution, for reports."""
         return f"as {self.author} settled it at {self.label}, {self.time:%Y-%m-%d}; resolve --forget forgets that"
 
 
 class Replayed(Chosen, frozen=True):
-    """A decision that was made before, for the same conflict."""
+    """A remembered decision of the same conflict."""
 
 
 def shape(label: Label) -> str:
-    """A label without the names that tell one document, task or row from another."""
+    """Return a label without the names that tell one document, task or row from another."""
     if label.table:
         return str(Label(label.root, ("*", *label.path[1:]), table=True))
     task = label.path[:1] == (Mapping.TASKS,) and len(label.path) > 1
@@ -80,7 +79,7 @@ def _key(conflict: Conflict, *, swapped: bool = False) -> str:
 
 
 class Memory:
-    """The resolutions that one repo remembers."""
+    """The remembered resolutions of one repo."""
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
@@ -88,7 +87,7 @@ class Memory:
         self._reached: set[ObjectId] | None = None
 
     def recall(self, conflict: Conflict) -> Remembered | None:
-        """How the same conflict was settled before; ``None`` where it never was, or that was undone."""
+        """Return the standing resolution of the same conflict, or ``None`` if there is none or it was undone."""
         if not self._is_there():
             return None
         for swapped in (False, True):
@@ -98,10 +97,10 @@ class Memory:
         return None
 
     def remember(self, settled: Iterable[tuple[Conflict, Chosen]], commit: ObjectId | None) -> None:
-        """Remember how conflicts were settled.
+        """Remember the resolutions of conflicts.
 
         Raises:
-            FileUnavailable: a resolution could not be written; the conflicts are settled all the same.
+            FileUnavailable: a resolution could not be written. The conflicts stay settled.
         """
         for conflict, chosen in settled:
             entry: JSON = {
@@ -115,7 +114,7 @@ class Memory:
             privatefile.save(self._directory / _key(conflict), entry, self._repo.config.private)
 
     def forget(self, labels: Sequence[Label] = (), *, dry_run: bool = False) -> list[Label]:
-        """Forget what was settled at or below some labels, or everything; gives where it was settled."""
+        """Forget all resolutions, or those at or below some labels. Return their places."""
         forgotten = []
         for path in self._entries():
             found = _read(privatefile.load(path))
@@ -126,21 +125,21 @@ class Memory:
         return sorted(forgotten)
 
     def _is_there(self) -> bool:
-        """Whether anything may be remembered; what lies behind a symlink is somebody else's."""
+        """Return whether there may be resolutions. A directory behind a symlink is not ours, and is not read."""
         return self._directory.is_dir() and not self._directory.is_symlink()
 
     def _entries(self) -> list[Path]:
-        """The files that are resolutions by their names; nothing else there is read or removed."""
+        """Return the files that are resolutions by their names. No other file there is read or removed."""
         if not self._is_there():
             return []
         return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
 
     def deciding(self, otherwise: Decide, never: Callable[[Label], bool] = lambda _: False) -> Decide:
-        """Settle by a policy first, and what it leaves open as it was settled before.
+        """Return what settles conflicts by a policy first, and those that it leaves open from memory.
 
         Args:
             otherwise: the policy.
-            never: places that only a person settles.
+            never: returns whether only a person settles a place.
         """
 
         def decide(conflict: Conflict) -> Chosen | None:

@@ -1,10 +1,11 @@
-"""``newest_wins``: which side of a conflict is newer, and by which evidence. Never a guess: without evidence, none is.
+"""The policy ``newest_wins``: finds the newer side of a conflict with the evidence for it. Nothing is guessed.
 
-- History first: a change that is not committed yet is newer than one that is, and of two committed ones the one whose
-  commit is later. That is evidence about the very field.
-- Where neither is committed: the time at which the file was last written against the ``updated_at`` of the row,
-  but only if that moved since the last commit, since many applications do not keep it. These speak of the whole
-  file and the whole row.
+History counts first: an uncommitted change is newer than a committed one, and of two committed changes the one with the
+later commit is newer. This is evidence about the field itself.
+
+If neither is committed, the time at which the file was last written is compared with the ``updated_at`` of the row.
+This column counts only if it changed since the last commit, since many applications do not maintain it. Both times
+concern the whole file and the whole row.
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ from epicvc.repo.documents import Documents
 from epicvc.repo.rows.rows import CapturedRows
 
 UPDATED_AT: Final = "updated_at"
-"""The column in which applications keep when a row was last changed; without a zone it is UTC, as CURRENT_TIMESTAMP."""
+"""The column in which applications keep the time of a row's last change.
+
+A time without a zone is UTC, as CURRENT_TIMESTAMP.
+"""
 
 _SECOND: Final = timedelta(seconds=1)
 
 
 class Newest:
-    """Decides conflicts of a synchronisation by what is newer.
+    """Decides conflicts of a synchronisation by the newer value.
 
     Args:
-        session: both sides as they are, and the history.
-        documents: the same by epic.
+        session: the running command, with both sides and the history.
+        documents: both sides by epic.
     """
 
     def __init__(self, session: Session, documents: Documents) -> None:
@@ -46,9 +50,9 @@ class Newest:
         self._known: dict[Label, tuple[str, str] | None] = {}
 
     def decide(self, conflict: Conflict) -> Chosen | None:
-        """The newer side's value with the evidence as its reason; ``None`` where there is no evidence."""
+        """Return the newer side's value with the evidence as its reason, or ``None`` without evidence."""
         label = conflict.label
-        if label not in self._known:  # asked again while it is carried out
+        if label not in self._known:  # the same conflict is decided again while the plan is carried out
             self._known[label] = self._evidence(label)
         evidence = self._known[label]
         if evidence is None:
@@ -73,13 +77,13 @@ class Newest:
         return ("files" if evidence[0] else "db", evidence[1]) if evidence else None
 
     def _by_clock(self, label: Label, files: Origin) -> tuple[str, str] | None:
-        """The file's time against the row's."""
+        """Compare the time of the file with that of the row."""
         updated = self._updated_at(label)
         if files.time is None or updated is None:
             return None
         now = self._session.repo.now()
         if max(files.time, updated) > now + _SECOND:
-            return None  # a clock that goes wrong proves nothing
+            return None  # a time in the future comes from a wrong clock, which proves nothing
         written = files.time if updated.microsecond else files.time.replace(microsecond=0)
         if written == updated:
             return None
@@ -87,7 +91,7 @@ class Newest:
         return ("files" if written > updated else "db"), " and ".join(texts)
 
     def _updated_at(self, label: Label) -> datetime | None:
-        """When the row was last changed, if the application says so by itself."""
+        """Return the time of the row's last change, if the application maintains it."""
         documents = self._documents
         reader, layout = documents.reader, documents.layout
         if reader is None or layout is None:
@@ -112,15 +116,15 @@ class Newest:
         if head is not None and head[1].database is not None:
             before = CapturedRows(self._session.staging, head[1].database).by_surrogate(columns.map, surrogate)
             if before is not None and str(before.get(UPDATED_AT)) == str(stamp):
-                return None  # the row changed and this did not
+                return None  # the row changed and its time did not: the application does not maintain it
         return _time(stamp)
 
 
 def later(one: Origin, other: Origin) -> tuple[bool, str] | None:
-    """Which of two committed changes came later, by which evidence; ``None`` where that cannot be told.
+    """Tell which of two committed changes is later, with the evidence; ``None`` where that cannot be told.
 
     Returns:
-        Whether it was the first one, and why.
+        Whether the first change is later, and the evidence.
     """
     if one.commit == other.commit or one.time is None or other.time is None or one.time == other.time:
         return None
