@@ -1,4 +1,4 @@
-"""Whether enriched files say what they should, and whether plans came true. Reads only."""
+"""Checks the content of enriched files, and compares planned dates with actual ones. It writes nothing."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def faults(
     facts: Facts | None,
     record: Record | None = None,
 ) -> list[str]:
-    """What is wrong with an enriched file: the epic in it, a calculated field, or how it says it came about.
+    """Return the faults of an enriched file: in its epic, a calculated field, or the metadata of the calculation.
 
     Args:
         original: the author's file.
-        data: the enriched file; ``None`` where there is none.
+        data: the enriched file; ``None`` if it does not exist.
         planner: plans under the settings that should have been used.
-        facts: what the database knows of the epic; ``None`` where it does not have it.
-        record: how it was planned in the database.
+        facts: the facts of the epic in the database; ``None`` if the database lacks the epic.
+        record: the record of its plan in the database.
     """
     if data is None:
         return ["there is no enriched file"]
@@ -46,7 +46,7 @@ def faults(
     if parts is None:
         return ["it is no enriched file"]
     found = [] if _same(parts.body, original.body) else ["epic: it is not the original"]
-    # A start is reckoned from the day that the file names, unless it is the database's.
+    # A start is reckoned from the day that the file names, unless it was taken from the database.
     reference = read_date(parts.metadata.get("reference_date"))
     facts_of = {original.id: facts} if facts is not None else {}
     records = {original.id: record} if record is not None else {}
@@ -82,11 +82,12 @@ def _differences(parts: Parts, calculated: Mapping[str, JSON], metadata: Mapping
 
 
 class Accuracy(Struct):
-    """How many planned dates came true.
+    """Counts the planned dates that came true.
 
     Attributes:
-        checked: planned dates with an actual one beside them.
-        mismatches: those that differ, with ``epic_id``, ``field``, ``planned``, ``actual`` and ``days`` too late.
+        checked: the number of planned dates with an actual date.
+        mismatches: the dates that differ, with ``epic_id``, ``field``, ``planned``, ``actual`` and the ``days`` of
+            delay.
     """
 
     checked: int = 0
@@ -94,12 +95,12 @@ class Accuracy(Struct):
 
     @property
     def percentage(self) -> float:
-        """How many of a hundred came true; 100 where nothing speaks against it."""
+        """The percentage of planned dates that came true; 100 without a date to compare."""
         return round(100 * (1 - len(self.mismatches) / self.checked), 2) if self.checked else 100.0
 
 
 def accuracy(reader: Reader, layout: Layout) -> Accuracy:
-    """Compare planned with actual dates, wherever the database has both."""
+    """Compare planned with actual dates, for all epics of which the database has both."""
     result = Accuracy()
     names = [name for pair in _COMPARED for name in pair]
     for epic in read_values(reader, layout, names):

@@ -1,8 +1,8 @@
-"""Enriches epics: calculated fields go into files of their own, and the authors' files stay as they are.
+"""Enriches epics: writes calculated fields into files of their own. The authors' files are not changed.
 
-A file is written only when its result is another one: an unchanged result leaves bytes and modification time alone,
-so that times in it say when something last changed. A start that was planned once is kept
-(:mod:`epicvc.dates.keeping`), be it the database's or the enriched file's own.
+A file is written only if its result changed. An unchanged result leaves bytes and modification time alone, so that the
+times in a file are those of its last change. A start that was planned once is kept (:mod:`epicvc.dates.keeping`),
+whether it is in the database or in the enriched file.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ from epicvc.errors import DurationError, EpicvcError, FileUnavailable, InvalidDa
 
 PREFIX: Final = "enriched_"
 HOURS: Final = 8
-"""Hours of a working day."""
+"""The hours of a working day."""
 
 _TIMES: Final = ("last_calculated", "enriched_at")
 _TELL_EVERY: Final = 64
 _WRITERS: Final = 2  # threads that write files
-_AHEAD: Final = 64  # files that wait for them
+_AHEAD: Final = 64  # files that wait for the threads
 
 
 class Facts(Struct, frozen=True):
-    """What the database knows of an epic.
+    """The facts about an epic in the database.
 
     Attributes:
-        planned: what is planned.
-        completion: how many of a hundred tasks are finished; ``None`` without tasks.
+        planned: its planned dates.
+        completion: the percentage of finished tasks; ``None`` without tasks.
     """
 
     planned: Planned = field(default_factory=Planned)
@@ -54,7 +54,7 @@ class Facts(Struct, frozen=True):
 
 
 def read_facts(reader: Reader, layout: Layout, epics: Collection[str] | None = None) -> dict[str, Facts]:
-    """What the database knows of epics, all of them or these."""
+    """Return the facts about epics in the database, of all of them or of these."""
     states = read_states(reader, layout, epics)
     return {
         found.id: Facts(read_planned(found.values), percentage(states.get(found.id, {})))
@@ -63,14 +63,14 @@ def read_facts(reader: Reader, layout: Layout, epics: Collection[str] | None = N
 
 
 class Enriched(Struct, frozen=True):
-    """What enriching an epic came to.
+    """The result of enriching an epic.
 
     Attributes:
         epic: the epic.
         data: the bytes of its enriched file.
         calculated: the calculated fields.
-        metadata: how they came about.
-        changed: whether these are other bytes than before.
+        metadata: the metadata of the calculation.
+        changed: the bytes differ from those before.
     """
 
     epic: str
@@ -81,7 +81,7 @@ class Enriched(Struct, frozen=True):
 
     @property
     def warning(self) -> str | None:
-        """Why there are no dates."""
+        """The reason for which there are no dates."""
         found = self.metadata.get("warning")
         return found if isinstance(found, str) else None
 
@@ -93,8 +93,8 @@ class Enricher:
         planner: plans dates.
         today: the day from which new starts are reckoned.
         now: the time that a changed result gets.
-        facts: what the database knows, by epic.
-        records: how epics were planned in the database, where that is known.
+        facts: the facts in the database, by epic.
+        records: the records of plans in the database, by epic.
     """
 
     def __init__(
@@ -113,25 +113,25 @@ class Enricher:
         self._cache: dict[tuple[str, date | None], PlannedDates] = {}
 
     def enrich(self, original: Original, previous: bytes | None = None) -> Enriched:
-        """The enriched file of an epic.
+        """Return the enriched file of an epic.
 
         Args:
             original: the epic.
-            previous: its enriched file as it is.
+            previous: its enriched file as it is; ``None`` without one.
         """
         before = read_parts(previous) if previous is not None else None
         dates, reference, warning = self._dates(original, before)
         calculated = self._calculated(original, dates)
         metadata = self._metadata(original, dates, reference, warning)
         if before is not None:
-            # With the times of before, it must be another result to be other bytes.
+            # With the times of the previous file the bytes differ only if the result does.
             same = compose(original, calculated | _times(before.calculated), metadata | _kept(metadata, before))
             if same == previous:
                 return Enriched(original.id, same, calculated, metadata, changed=False)
         return Enriched(original.id, compose(original, calculated, metadata), calculated, metadata, changed=True)
 
     def _dates(self, original: Original, before: Parts | None) -> tuple[PlannedDates | None, date | None, str | None]:
-        """The dates, the day from which their start was reckoned here, and why there are none."""
+        """Return the dates, the day from which their start was reckoned here, and the reason if there are no dates."""
         if original.duration is None:
             return None, None, "the epic has no duration"
         planned, record, reference = self._before(original, before)
@@ -143,14 +143,14 @@ class Enricher:
         return dates, reference if kept else self._today, None
 
     def _planned(self, duration: str, kept: date | None) -> PlannedDates:
-        """Dates, calculated once for all epics that have the same duration and start."""
+        """Return dates. They are calculated once for all epics with the same duration and start."""
         dates = self._cache.get((duration, kept))
         if dates is None:
             dates = self._cache[duration, kept] = self._planner.dates(duration, self._today, kept=kept)
         return dates
 
     def _before(self, original: Original, before: Parts | None) -> tuple[Planned, Record | None, date | None]:
-        """What is planned already: in the database, else in the enriched file."""
+        """Return the existing plan from the database, else from the enriched file."""
         facts = self._facts.get(original.id)
         if facts is not None and facts.planned.start is not None:
             return facts.planned, self._records.get(original.id), None
@@ -215,7 +215,7 @@ def _times(values: Mapping[str, Any]) -> dict[str, JSON]:
 
 
 def _kept(metadata: Mapping[str, JSON], before: Parts) -> dict[str, JSON]:
-    """Of the metadata before, what may differ without the result being another."""
+    """Return those of the previous metadata that may differ while the result is the same."""
     kept = _times(before.metadata)
     if "holidays_version" in metadata and isinstance(before.metadata.get("holidays_version"), str):
         kept["holidays_version"] = before.metadata["holidays_version"]
@@ -226,7 +226,7 @@ def _kept(metadata: Mapping[str, JSON], before: Parts) -> dict[str, JSON]:
 
 
 class EnrichState(StrEnum):
-    """What enriching does to an enriched file."""
+    """The states of an enriched file before it is enriched."""
 
     NEW = "new"
     CHANGED = "changed"
@@ -234,12 +234,12 @@ class EnrichState(StrEnum):
 
 
 class Source(Struct, frozen=True):
-    """An author's file and where its enriched file is.
+    """An author's file and its enriched file.
 
     Attributes:
         path: the author's file.
         target: the enriched file.
-        shown: how messages name the author's file.
+        shown: the name of the author's file in messages.
     """
 
     path: Path
@@ -248,7 +248,7 @@ class Source(Struct, frozen=True):
 
 
 class EnrichOutcome(Struct, frozen=True):
-    """What enriching a file did, or would do."""
+    """The result of enriching one file, or of its dry run."""
 
     source: Source
     epic: str
@@ -257,11 +257,11 @@ class EnrichOutcome(Struct, frozen=True):
 
 
 class EnrichReport(Struct):
-    """What enriching many files did, or would do.
+    """The result of enriching many files, or of its dry run.
 
     Attributes:
-        outcomes: of every file that is an epic, in order.
-        problems: files that are none.
+        outcomes: the results of all files that are epics, in order.
+        problems: the errors of files that are no epics.
     """
 
     outcomes: list[EnrichOutcome] = field(default_factory=list)
@@ -269,12 +269,12 @@ class EnrichReport(Struct):
 
     @property
     def stale(self) -> list[EnrichOutcome]:
-        """The files whose enriched file was, or is, not up to date."""
+        """The results of files whose enriched file was, or is, not up to date."""
         return [outcome for outcome in self.outcomes if outcome.state is not EnrichState.UNCHANGED]
 
 
 def sources_of(directory: Path, paths: Iterable[str], to: Path) -> Iterator[Source]:
-    """Where files of a directory are enriched to: the same place below ``to``, named ``enriched_…``."""
+    """Yield the files of a directory with their enriched files: the same place below ``to``, named ``enriched_…``."""
     for path in paths:
         place, slash, name = path.rpartition("/")
         yield Source(directory / path, to / f"{place}{slash}{PREFIX}{name}", path)
@@ -291,15 +291,15 @@ def enrich_files(
     """Enrich files in one pass.
 
     Args:
-        enricher: calculates.
+        enricher: calculates the fields.
         sources: the files.
-        write: write what is stale; otherwise only say what is.
-        epics: only these.
-        progress: told how many of how many are done.
+        write: write stale files; otherwise only report them.
+        epics: enrich only these epics.
+        progress: called with the number of files that are done, and of all.
 
     Raises:
         FileUnavailable: a file cannot be read or written.
-        InvalidData: an enriched file would replace an author's.
+        InvalidData: an enriched file would replace an author's file.
     """
     report = EnrichReport()
     originals = {str(source.path) for source in sources}
@@ -336,11 +336,11 @@ def _previous(target: Path) -> bytes | None:
 
 
 def _make_parent(target: Path) -> None:
-    """Make the directory of a file; one that is a symbolic link could lead anywhere.
+    """Make the directory of a file. A symbolic link is refused, since it could lead anywhere.
 
     Raises:
-        LinkInTheWay: it is one.
-        FileUnavailable: it cannot be made.
+        LinkInTheWay: the directory is a symbolic link.
+        FileUnavailable: the directory cannot be made.
     """
     if target.parent.is_symlink():
         raise LinkInTheWay(str(target.parent))
@@ -349,9 +349,11 @@ def _make_parent(target: Path) -> None:
 
 
 class _Writes:
-    """Writes enriched files beside the calculation: the system makes a file without the interpreter's lock.
+    """Writes enriched files in threads, beside the calculation.
 
-    They can be made again, so that no sync to disk delays them: a damaged one is stale.
+    The system makes a file without the interpreter's lock, so that the threads gain time.
+
+    Writing does not wait for the disk: the files can be made again, and a damaged one is found to be stale.
     """
 
     def __init__(self) -> None:
@@ -367,10 +369,10 @@ class _Writes:
             self._threads.shutdown(cancel_futures=True)
 
     def write(self, target: Path, data: bytes) -> None:
-        """Write a file, soon.
+        """Hand a file over to be written soon.
 
         Raises:
-            FileUnavailable: this one, or one before it, cannot be written.
+            FileUnavailable: this file, or one before it, cannot be written.
         """
         if target.parent not in self._directories:
             _make_parent(target)
@@ -382,10 +384,10 @@ class _Writes:
             self._waiting.popleft().result()
 
     def finish(self) -> None:
-        """Wait for all.
+        """Wait until all files are written.
 
         Raises:
-            FileUnavailable: one cannot be written.
+            FileUnavailable: a file cannot be written.
         """
         while self._waiting:
             self._waiting.popleft().result()

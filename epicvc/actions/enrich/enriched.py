@@ -1,8 +1,8 @@
-"""Enriched files: an original epic with what is calculated of it, as bytes.
+"""Enriched files: the bytes of an original epic together with its calculated fields.
 
-The original's own bytes are carried over, so that nothing of it can change on the way: not a number's last digit,
-and not a key that is there twice. What is needed of it is read by a parser that skips everything else; text that this
-parser does not take goes to :func:`epicvc.base.jsonio.parse`, which says what is wrong where.
+The bytes of the original are copied, so that nothing of it can change: neither the last digit of a number nor a key
+that is there twice. A parser reads only the needed members and skips all others. Text that this parser refuses goes to
+:func:`epicvc.base.jsonio.parse`, which names the fault and its place.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ VERSION: Final = "v1.0"
 """The version of the enriched format."""
 
 MOST_MINUTES: Final = 10**9
-"""Minutes in some two thousand years; a larger estimate is none."""
+"""The minutes of some two thousand years. A larger estimate is ignored."""
 
 
 class Original(Struct, frozen=True):
-    """What is needed of an author's file.
+    """The needed parts of an author's file.
 
     Attributes:
-        id: the epic.
-        duration: its text; ``None`` where there is none or it is no text.
-        minutes: the sum of the tasks' estimates; ``None`` where no task has one.
+        id: the id of the epic.
+        duration: its duration; ``None`` if it is missing or no text.
+        minutes: the sum of the tasks' estimates; ``None`` if no task has one.
         body: the bytes of the epic itself.
-        siblings: the bytes of what stands beside it, by name.
+        siblings: the bytes of the members beside the epic, by name.
     """
 
     id: str
@@ -50,13 +50,13 @@ class Original(Struct, frozen=True):
 
 
 class Parts(Struct, frozen=True):
-    """An enriched file taken apart.
+    """The parts of an enriched file.
 
     Attributes:
         body: the bytes of the epic.
         duration: the epic's duration.
         calculated: the calculated fields.
-        metadata: how they came about.
+        metadata: the metadata of the calculation.
     """
 
     body: bytes
@@ -66,7 +66,7 @@ class Parts(Struct, frozen=True):
 
 
 class _Decoders(Struct, frozen=True):
-    """Parsers for just what is needed."""
+    """Parsers for the needed members alone."""
 
     members: msgspec.json.Decoder[dict[str, msgspec.Raw]]
     epic: msgspec.json.Decoder[Any]
@@ -85,19 +85,19 @@ def read_original(data: bytes, source: str) -> Original | None:
     """Read an author's file.
 
     Args:
-        data: its bytes.
-        source: the file, for messages.
+        data: the bytes of the file.
+        source: the name of the file, for messages.
 
     Returns:
-        What is needed of it; ``None`` for a template, which is no epic yet.
+        The needed parts; ``None`` for a template, which is no epic yet.
 
     Raises:
-        InvalidJSON: it is no strict JSON.
-        InvalidFile: it is no epic, or may be either of two.
+        InvalidJSON: the file is no strict JSON.
+        InvalidFile: the file is no epic, or may be read as two different ones.
     """
     try:
         require_shallow(data)
-        data.decode()  # the parser does not look into the texts that it skips
+        data.decode()  # the parser does not check the encoding of texts that it skips
         members = _decoders().members.decode(data)
         wrapped = bytes(members.get(WRAPPER, b"")).startswith(b"{")
         body = bytes(members[WRAPPER]) if wrapped else data.strip()
@@ -108,14 +108,15 @@ def read_original(data: bytes, source: str) -> Original | None:
     key = natural_key(epic.id)
     if key is not None and is_template({"id": key}):
         return None
-    # Only a file in which the two stand side by side may be either, and that is seldom enough to be parsed in full.
+    # A file may be read in two ways only if both members stand side by side. Such a file is rare, so that it is parsed
+    # in full.
     unsure = "id" in members if wrapped else WRAPPER in members
     if unsure and (reason := doubt(parse(data, source=source))) is not None:
         raise InvalidFile(source, reason)
     if key is None:
         raise InvalidFile(source, 'the epic has no "id" (a text or an integer)')
     if not wrapped:
-        body = body.replace(b"\n", b"\n  ")  # no text holds a line end as it is
+        body = body.replace(b"\n", b"\n  ")  # a JSON text holds no bare line end, so that only the indentation changes
     siblings = {
         name: bytes(value) for name, value in members.items() if wrapped and name not in (WRAPPER, CALCULATED, METADATA)
     }
@@ -136,7 +137,7 @@ def _minutes(tasks: Any) -> float | None:
 
 
 def read_parts(data: bytes) -> Parts | None:
-    """Take an enriched file apart; ``None`` where it is none."""
+    """Return the parts of an enriched file, or ``None`` if the file is no enriched one."""
     import msgspec
 
     try:
@@ -151,7 +152,7 @@ def read_parts(data: bytes) -> Parts | None:
 
 
 def compose(original: Original, calculated: Mapping[str, JSON], metadata: Mapping[str, JSON]) -> bytes:
-    """The bytes of an enriched file: the epic, what stood beside it, what is calculated, and how."""
+    """Return the bytes of an enriched file: the epic, its siblings, the calculated fields and the metadata."""
     import msgspec
 
     added = msgspec.json.format(msgspec.json.encode({CALCULATED: calculated, METADATA: metadata}), indent=2)

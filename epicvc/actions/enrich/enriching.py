@@ -1,4 +1,4 @@
-"""``enrich`` in a repo: the files side and the database's facts, into the directory of enriched files."""
+"""The command ``enrich`` in a repo: combines the files with the database's facts into enriched files."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ USER_EPICS: Final = "user_epics"
 
 
 class RepoEnrichment(Struct):
-    """What ``enrich`` did, or would do.
+    """The result of ``enrich``, or of its check.
 
     Attributes:
         to: the directory of the enriched files.
-        report: what became of each file.
-        orphans: enriched files of no author's file, below ``to``.
+        report: the result of each file.
+        orphans: the enriched files below ``to`` that belong to no author's file.
         check: nothing was written.
     """
 
@@ -58,7 +58,10 @@ class RepoEnrichment(Struct):
 
 
 def default_directory(files: Path) -> Path:
-    """Where enriched files go: ``enriched`` in the directory of the epics, or beside it where it is ``user_epics``."""
+    """Return the directory for enriched files: ``enriched`` in the directory of the epics.
+
+    Where that is ``user_epics``, it is ``enriched`` beside it.
+    """
     return (files.parent if files.name == USER_EPICS else files) / DIRECTORY
 
 
@@ -75,9 +78,9 @@ def enrich_repo(
     Args:
         repo: the repo.
         to: the directory of the enriched files.
-        epics: only these.
-        today: the day from which new starts are reckoned; by default the clock's.
-        check: only say what is stale.
+        epics: enrich only these epics.
+        today: the day from which new starts are reckoned; by default the current day.
+        check: only report stale files.
 
     Raises:
         NotFound: an epic has no file.
@@ -110,12 +113,12 @@ def enrich_repo(
 
 
 def enriched_epic(repo: Repo, epic: str, *, today: date | None = None) -> Enriched:
-    """One epic with its calculated fields. Writes nothing, and reads no other epic's rows.
+    """Return one epic with its calculated fields. It writes nothing, and reads no other epic's rows.
 
     Args:
         repo: the repo.
-        epic: its id. An epic that has no file is taken from the database.
-        today: the day from which a new start is reckoned; by default the clock's.
+        epic: the id of the epic. An epic without a file is read from the database.
+        today: the day from which a new start is reckoned; by default the current day.
 
     Raises:
         NotFound: neither side has the epic.
@@ -137,7 +140,7 @@ def enriched_epic(repo: Repo, epic: str, *, today: date | None = None) -> Enrich
     if data is None:
         raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
     original = read_original(data, epic if tracked is None else config.shown(tracked.path))
-    assert original is not None  # a template is no tracked epic
+    assert original is not None  # templates are not tracked, so that none comes here
     enricher = Enricher(Planner(config.plan), today or now.astimezone().date(), now, facts, load_plans(config.private))
     target = None
     if tracked is not None:
@@ -147,7 +150,7 @@ def enriched_epic(repo: Repo, epic: str, *, today: date | None = None) -> Enrich
 
 
 def _from_rows(backend: Backend, mapping: TableMapping, epic: str) -> bytes | None:
-    """An epic that only the database has, as a file would say it."""
+    """Return an epic that only the database has, in the bytes that a file would have."""
     with backend.read() as reader:
         for rows in read_epics(reader, read_layout(reader, mapping, backend.display), [epic]):
             return dumps_text({"id": epic, **settle(rows, None)}, indent="  ").encode()
@@ -155,13 +158,13 @@ def _from_rows(backend: Backend, mapping: TableMapping, epic: str) -> bytes | No
 
 
 def database_facts(backend: Backend, mapping: TableMapping, epics: Collection[str] | None = None) -> dict[str, Facts]:
-    """What a database knows of epics, all of them or these."""
+    """Return the facts about epics in a database, of all of them or of these."""
     with backend.read() as reader:
         return read_facts(reader, read_layout(reader, mapping, backend.display), epics)
 
 
 def authors_files(files: Path, to: Path, include: Collection[str], exclude: Collection[str]) -> list[Source]:
-    """The authors' files below a directory, which enriched ones never are."""
+    """Return the authors' files below a directory. Enriched files are left out."""
     found = scan(files, tuple(include), tuple(exclude)).paths
     inside = f"{to.relative_to(files).as_posix()}/" if to.is_relative_to(files) and to != files else None
     own = [
@@ -173,7 +176,7 @@ def authors_files(files: Path, to: Path, include: Collection[str], exclude: Coll
 
 
 def orphans_of(to: Path, sources: Collection[Source]) -> list[str]:
-    """Enriched files that no source leads to."""
+    """Return enriched files to which no source leads."""
     if not to.is_dir():
         return []
     known = {source.target for source in sources}
