@@ -1,1 +1,1 @@
-"""Looking at sides and commits: ``status``, ``diff``, ``show``. Changes nothing."""
+"""The commands ``status``, ``diff`` and ``show``: look at sides and commits, and change nothing."""

@@ -1,9 +1,9 @@
-"""Which differences a migration made, and which people did.
+"""Tells the differences that a migration made from those that people made.
 
-Snapshots hold the record of migrations, so two states say whether a migration lies between them. Each migration is
-a commit of its own: a difference is a migration's if one of these commits brought exactly it. Where a migration was
-run by other means and no commit has it alone, what can be told is its own: definitions, the record, and the values
-of columns and tables that only one of both states has.
+Snapshots hold the record of migrations, so that two states tell if a migration lies between them. Each migration is a
+commit of its own: a difference belongs to a migration if its commit made exactly this difference. A migration that was
+run by other means may have no commit of its own. Then only certain differences are attributed to it: definitions, the
+record, and values of columns and tables that only one of the two states has.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class End(Struct, frozen=True):
     """One end of a comparison.
 
     Attributes:
-        commit: the commit, or for a side as it is now the commit below it; ``None`` for nothing at all.
-        snapshot: the state; ``None`` for nothing at all.
-        working: the state is no commit's.
+        commit: the commit, or for the working state the commit below it; ``None`` for an empty state.
+        snapshot: the state; ``None`` for an empty state.
+        working: the state is that of both sides now, not of a commit.
     """
 
     commit: ObjectId | None
@@ -44,14 +44,14 @@ class End(Struct, frozen=True):
 def attribute(
     repo: Repo, source: ObjectSource, before: End, after: End, changes: Iterable[SideChange]
 ) -> Iterator[SideChange]:
-    """The differences, each with the versions of the migrations that made it.
+    """Yield the differences, each with the versions of the migrations that made it.
 
     Args:
         repo: the repo.
-        source: where both states are.
+        source: the store of both states.
         before: the earlier end.
         after: the later end.
-        changes: what differs.
+        changes: the differences.
     """
     mapping = repo.config.mapping
     judges = list(_judges(repo, source, mapping, before, after))
@@ -61,7 +61,7 @@ def attribute(
 
 
 def _judges(repo: Repo, source: ObjectSource, mapping: Mapping, before: End, after: End) -> Iterator[Judge]:
-    """Whoever can say of a difference that a migration made it, the last one first."""
+    """Yield the judges that attribute a difference to a migration, that of the last migration first."""
     if _same_record(source, before.snapshot, after.snapshot):
         return
     here, there = (
@@ -88,7 +88,10 @@ def _judges(repo: Repo, source: ObjectSource, mapping: Mapping, before: End, aft
 
 
 def _steps(repo: Repo, first: ObjectId | None, last: ObjectId | None) -> list[tuple[Snapshot | None, Snapshot]] | None:
-    """The commits between two that moved the record, newest first; ``None`` where one does not lead to the other."""
+    """Return the commits between two that changed the record, newest first.
+
+    Returns ``None`` if one commit does not lead to the other along first parents.
+    """
     found: list[tuple[Snapshot | None, Snapshot]] = []
     here = last
     while here is not None and here != first:
@@ -102,7 +105,7 @@ def _steps(repo: Repo, first: ObjectId | None, last: ObjectId | None) -> list[tu
 
 
 def _is_all(old: Snapshot | None, new: Snapshot, before: Snapshot | None, after: Snapshot | None) -> bool:
-    """Whether nothing but this one commit lies between the databases that are compared."""
+    """Return whether this one commit is all that lies between the databases that are compared."""
     if old is None or before is None or after is None:
         return False
     return (old.database, new.database) == (before.database, after.database)
@@ -113,7 +116,7 @@ def _everything(versions: str) -> Judge:
 
 
 def _by_commit(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new: Snapshot, *, backward: bool) -> Judge:
-    """A difference is the migration's if its commit brought the same value to the same place."""
+    """Attribute a difference to the migration if its commit brought the same value to the same place."""
     made: dict[Label, tuple[JSON, JSON]] = {
         item.change.label: (item.change.old, item.change.new)
         for item in differences(source, mapping, old, new, side="db")
@@ -130,7 +133,10 @@ def _by_commit(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new
 
 
 def _by_shape(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new: Snapshot | None) -> Judge:
-    """A difference is the migration's if it is a definition, the record, or a value that one state has no room for."""
+    """Attribute a difference to the migration if only a migration can have made it.
+
+    Such a difference is a definition, the record, or a value in a column or table that one state lacks.
+    """
     columns = [_columns(source, snapshot.database if snapshot else None) for snapshot in (old, new)]
     only_one = columns[0] ^ columns[1]
     tables = {table for table, _ in columns[0]} ^ {table for table, _ in columns[1]}
@@ -149,7 +155,7 @@ def _by_shape(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new:
 
 
 def _place(mapping: Mapping, label: Label) -> tuple[str, str | None]:
-    """The table and column of a field."""
+    """Return the table and column of a field."""
     path, table = label.path, mapping.epics
     if path[:1] == (Mapping.TASKS,):
         path, table = path[2:], mapping.tasks
@@ -171,14 +177,14 @@ def _root(source: ObjectSource, snapshot: Snapshot | None) -> ObjectId | None:
 
 
 def _same_record(source: ObjectSource, old: Snapshot | None, new: Snapshot | None) -> bool:
-    """Whether no migration lies between; a state without a database says nothing of any."""
+    """Return whether no migration lies between two states. A state without a database tells of no migration."""
     if old is None or new is None or old.database is None or new.database is None:
         return True
     return _root(source, old) == _root(source, new)
 
 
 def _moved(source: ObjectSource, old: Snapshot | None, new: Snapshot | None) -> str:
-    """The versions that one of both states has and the other has not."""
+    """Return the versions that only one of the two states has."""
     here, there = (_versions(source, snapshot) for snapshot in (old, new))
     return ", ".join(sorted(here ^ there))
 

@@ -1,4 +1,4 @@
-"""``diff`` and ``show``: which two states are meant, and what differs between them."""
+"""The commands ``diff`` and ``show``: find the two states that are meant, and their differences."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Comparison(Struct, frozen=True):
     """The differences between two states.
 
     Attributes:
-        before: the earlier one.
-        after: the later one; ``working`` for both sides as they are.
-        changes: what differs.
-        errors: what cannot be read of both sides as they are.
+        before: the earlier state.
+        after: the later state; ``working`` for both sides as they are.
+        changes: the differences.
+        errors: the parts of both sides as they are that cannot be read.
     """
 
     before: str | None
@@ -41,7 +41,8 @@ class Comparison(Struct, frozen=True):
 def split_words(repo: Repo, words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tell revisions from labels: at most two leading words that name commits are revisions.
 
-    ``A..B`` are two, ``A...B`` the merge base of the two and B. ``--`` before labels settles what could be both.
+    ``A..B`` stands for both revisions, ``A...B`` for their merge base and B. ``--`` before labels marks a word that
+    could be both as a label.
 
     Raises:
         NotFound: a revision of a range does not exist, or the two have no commit in common.
@@ -63,12 +64,12 @@ def split_words(repo: Repo, words: Sequence[str]) -> tuple[list[str], list[str]]
 
 
 def _merge_base(repo: Repo, one: str, other: str) -> ObjectId:
-    """The newest merge base of two revisions.
+    """Return the newest merge base of two revisions.
 
     Raises:
-        NotFound: there is none.
+        NotFound: they have no commit in common.
     """
-    from epicvc.repo.history.mergebase import merge_bases  # for A...B alone
+    from epicvc.repo.history.mergebase import merge_bases  # imported here, since only A...B needs it
 
     bases = merge_bases(repo.store, repo.revisions.resolve(one), repo.revisions.resolve(other))
     if not bases:
@@ -88,7 +89,7 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
     """Compare HEAD or a commit with both sides as they are, or two commits with each other.
 
     Raises:
-        UsageError: ``side`` is none, or a word cannot be a label.
+        UsageError: ``side`` is no side, or a word cannot be a label.
         NotFound: a word is neither a revision nor an epic or table of either state.
     """
     check_side(side)
@@ -115,10 +116,10 @@ def compare(repo: Repo, words: Sequence[str], *, side: str | None = None) -> Com
 
 
 def _unreadable(session: Session, side: str | None, selection: Selection) -> list[Unreadable]:
-    """What cannot be read of the places that a comparison is about."""
+    """Return the parts that cannot be read of the places that are compared."""
     found: list[Unreadable] = []
     if side != "db" and session.working.files.unreadable:
-        from epicvc.repo.documents import Documents  # which most differences are told without
+        from epicvc.repo.documents import Documents  # imported here, since most comparisons do without it
 
         found += Documents(session.repo, session.working, session.staging, None).held.files
     if side != "files":
@@ -139,7 +140,7 @@ def _unreadable_rows(session: Session) -> Sequence[Unreadable]:
 
 
 def compare_commit(repo: Repo, commit: Commit, selection: Selection) -> Comparison:
-    """What a commit changed against its first parent."""
+    """Return the differences between a commit and its first parent."""
     parent = commit.parents[0] if commit.parents else None
     before = repo.snapshot_of(parent) if parent else None
     after = repo.snapshot_of(commit.id)
@@ -158,7 +159,7 @@ def _require_known(
     found: Sequence[SideChange],
     snapshots: Sequence[Snapshot | None],
 ) -> None:
-    """Tell a word that names nothing from a place where nothing changed.
+    """Refuse a word that names nothing. A place where nothing changed is accepted.
 
     Raises:
         NotFound: neither state has a selected place.
@@ -166,6 +167,7 @@ def _require_known(
     changed = {above for item in found for above in item.change.label.upwards()}
     unchanged = tuple(label for label in selection.labels if label not in changed)
     if unchanged:
-        from epicvc.actions.shared.places import require_known  # reads whole states, for words that may be wrong
+        # reads whole states, so only for words that may be wrong
+        from epicvc.actions.shared.places import require_known
 
         require_known(source, mapping, Selection(unchanged), snapshots, "revision or epic")
