@@ -114,9 +114,10 @@ def _bound(seconds: int) -> None:
 
 
 def _resident() -> int:
-    """Return the KiB of memory that this process holds now."""
+    """Return the KiB of memory that this process holds now; pages of files are not in a forked child at first."""
     with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize() // 1024
+        resident, of_files = map(int, statm.read().split()[1:3])
+    return (resident - of_files) * resource.getpagesize() // 1024
 
 
 def _command(words: Sequence[str]) -> int:
