@@ -1,8 +1,8 @@
-"""Where migrations run: on a database by itself, or on the database of an epic repo, with its history.
+"""The ground on which migrations run: a database by itself, or the database of an epic repo with its history.
 
-Both do the same to the database, one transaction for each change. In a repo each change is an operation of the
-one crash-safe apply as well: it makes a commit of what the migration did and nothing else, a checkpoint before
-the run keeps what was there, and the whole run is one entry of the operation log, which ``undo`` takes back.
+Both do the same to the database, with one transaction for each change. In a repo each change is also an operation of
+the one crash-safe apply. It commits the work of the migration and nothing else. A checkpoint before the run keeps the
+earlier state. The whole run is one entry of the operation log, which ``undo`` takes back.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from epicvc.store.file.records import Operation
 from epicvc.store.objects import ObjectId
 
 WAIT = 120.0
-"""Seconds to wait for another run of migrations."""
+"""The number of seconds to wait for another run of migrations."""
 
 Change = Callable[[Writer], object]
 
@@ -40,7 +40,7 @@ _MIGRATIONS: Final = Log("migration")
 
 
 class Ground(Protocol):
-    """Where migrations run."""
+    """A database on which migrations run, with the history that is kept of them."""
 
     backend: Backend
     by: str
@@ -48,27 +48,25 @@ class Ground(Protocol):
     commit: ObjectId | None
 
     def now(self) -> datetime:
-        """The time, UTC."""
+        """Return the time, in UTC."""
         ...
 
     def holding(self) -> AbstractContextManager[None]:
-        """Keep other runs out, as far as that goes, until the end."""
+        """Keep other runs out until the end of the block, as far as the ground can."""
         ...
 
     def begin(self, what: str) -> None:
-        """Called once, before the first change of a run that changes anything."""
+        """Prepare a run that changes something. It is called once, before the first change."""
         ...
 
     def write(self, title: str, summary: str, change: Change, *, foreign_keys: bool) -> None:
-        """One change in one transaction.
+        """Make one change in one transaction. An error of the change is passed on, and nothing is written then.
 
         Args:
-            title: what this change does.
-            summary: what the run has done with it, from its beginning.
+            title: the title of this change.
+            summary: the work of the whole run up to and with this change.
             change: the change.
-            foreign_keys: the database enforces them meanwhile.
-
-        What the change raises goes through; nothing is written then.
+            foreign_keys: the database enforces foreign keys meanwhile.
         """
         ...
 
@@ -77,8 +75,8 @@ class PlainGround:
     """A database by itself.
 
     Args:
-        backend: the database; made by the first change where it does not exist.
-        by: who runs migrations.
+        backend: the database; the first change makes it if it does not exist.
+        by: the author of the migrations in the record.
         now: the clock.
     """
 
@@ -90,17 +88,17 @@ class PlainGround:
 
     @contextmanager
     def holding(self) -> Iterator[None]:
-        """Nothing is held between changes; each looks again."""
+        """Hold nothing: every change reads the record again."""
         yield
 
     def begin(self, what: str) -> None:
-        """Make the database where there is none."""
+        """Make the database if it does not exist."""
         if not self.backend.exists():
-            # stays, should the first change fail: another runner may have it open already
+            # a database whose first change fails is not removed: another runner may have it open already
             self.backend.create()
 
     def write(self, title: str, summary: str, change: Change, *, foreign_keys: bool) -> None:
-        """One transaction."""
+        """Make the change in one transaction."""
         began = perf_counter()
         with self.backend.write(track=False, foreign_keys=foreign_keys) as writer:
             change(writer)
@@ -112,11 +110,11 @@ class RepoGround:
     """The database of an epic repo.
 
     Args:
-        repo: the repo; a database is configured.
+        repo: the repo, for which a database is configured.
 
     Raises:
-        InvalidConfig: snapshots are configured to leave the record of migrations out.
-        DatabaseUnavailable: the database does not exist and has before.
+        InvalidConfig: the configuration leaves the record of migrations out of snapshots.
+        DatabaseUnavailable: the database does not exist, but the commit at HEAD has one.
     """
 
     def __init__(self, repo: Repo) -> None:
@@ -130,7 +128,7 @@ class RepoGround:
         if head is not None and head[1].database is not None:
             repo.require_database()  # a missing database must not be taken for an empty one
         backend = repo.backend()
-        assert backend is not None  # promised by the caller
+        assert backend is not None  # the caller has checked that a database is configured
         self._repo, self.backend, self.by, self.now = repo, backend, repo.author, repo.now
         self.checkpoint: str | None = None
         self.commit: ObjectId | None = None
@@ -143,7 +141,7 @@ class RepoGround:
             yield
 
     def begin(self, what: str) -> None:
-        """Take a checkpoint."""
+        """Take a checkpoint of both sides."""
         name = free_checkpoint_name(self._repo, f"before-{what}-{self.now():%Y%m%dT%H%M%SZ}")
 
         def act(session: Session) -> CommitReport:
@@ -157,7 +155,7 @@ class RepoGround:
         self.checkpoint = name
 
     def write(self, title: str, summary: str, change: Change, *, foreign_keys: bool) -> None:
-        """One operation."""
+        """Make the change as one operation."""
         repo = self._repo
 
         def act(session: Session) -> Operation:
@@ -175,7 +173,7 @@ class RepoGround:
                 before,
                 work,
                 session.backend,
-                bulk=True,  # definitions change: everything is read again
+                bulk=True,  # definitions change, so that all rows are read again
                 version=session.version,
                 foreign_keys=foreign_keys,
                 continues=self._operation,

@@ -1,8 +1,8 @@
-"""``migrate``: where a database stands, up, down, the baseline, and the proof that there is a way back.
+"""The command ``migrate``: status, up, down, baseline, and the proof that every migration has a way back.
 
-Decides by :mod:`epicvc.database.migrations.planning` and acts through a
-:class:`~epicvc.actions.migrate.ground.Ground`. What to do is planned again after every step from what the
-database then says, so that of several runners each finds only what is left.
+It plans with :mod:`epicvc.database.migrations.planning` and acts through a
+:class:`~epicvc.actions.migrate.ground.Ground`. After every step the rest is planned again from the record in the
+database, so that each of several runners does only the steps that are left.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from epicvc.database.reserved import require_own
 from epicvc.errors import BaselineDiffers, MigrationFailed, NoMigrationHistory, Unavailable
 
 ATTEMPTS = 100
-"""How often a run plans again because others migrate the same database."""
+"""The number of times that a run plans again because others migrate the same database."""
 
 
 class _Seen(Struct, frozen=True):
-    """Migrations and database as they are at one moment."""
+    """The migrations and the database at one moment."""
 
     found: MigrationSet
     history: History
@@ -51,13 +51,13 @@ class _Seen(Struct, frozen=True):
 
 
 class Migrator:
-    """Migrations of one database.
+    """Runs the migrations of one database.
 
     Args:
-        ground: the database, and what is kept of it.
-        directory: where the migrations are.
-        given: migrations that a program has, beside those.
-        private: the private directory of the epic repo that keeps the history, where one does.
+        ground: the database, and the history that is kept of it.
+        directory: the directory of the migrations.
+        given: further migrations, which a program gives.
+        private: the private directory of the epic repo that keeps the history, if there is one.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class Migrator:
     # Looking
 
     def status(self) -> MigrationStanding:
-        """Where the database stands. Only reads.
+        """Return the standing of the database. It only reads.
 
         Raises:
-            NotFound: there is no directory of migrations.
-            InvalidData: the record of the database is another tool's.
+            NotFound: the directory of migrations does not exist.
+            InvalidData: the record in the database belongs to another tool.
         """
         seen = self._look()
         pending = tuple(m for m in seen.migrations if m.number not in seen.history.numbers)
@@ -86,10 +86,10 @@ class Migrator:
         )
 
     def verify(self) -> Proof:
-        """Try everything on a copy of the database; problems of the set come first.
+        """Try all migrations on a copy of the database. Problems of the migrations themselves are reported first.
 
         Raises:
-            NoMigrationHistory: the database has tables and no record.
+            NoMigrationHistory: the database has tables but no record.
         """
         seen = self._look()
         if seen.findings.problems:
@@ -98,9 +98,9 @@ class Migrator:
         return prove(self._backend, seen.migrations)
 
     def integrity(self) -> list[str]:
-        """What of the applied migrations is not in the database, and which foreign keys lead nowhere.
+        """Return the parts of applied migrations that the database lacks, and foreign keys to missing tables.
 
-        Rows that refer to missing rows are no fault of the schema; `epicvc doctor` lists them.
+        Rows that refer to missing rows are no fault of the schema. `epicvc doctor` lists them.
         """
         seen = self._look()
         errors = [problem.message for problem in seen.findings.problems]
@@ -121,13 +121,13 @@ class Migrator:
     # Acting
 
     def up(self, to: str | None = None, *, dry_run: bool = False) -> MigrationReport:
-        """Apply what is pending, up to a version or all of it.
+        """Apply the pending migrations, all of them or up to a version.
 
         Raises:
-            InvalidMigration: there is a problem with the migrations.
-            NoMigrationHistory: the database has tables and no record.
-            NotFound: there is no such version.
-            MigrationFailed: a statement was refused; that migration was rolled back, those before it stay.
+            InvalidMigration: the migrations have a problem.
+            NoMigrationHistory: the database has tables but no record.
+            NotFound: the version does not exist.
+            MigrationFailed: the database refused a statement. Its migration was rolled back; those before it stay.
         """
 
         def plan(seen: _Seen) -> Plan:
@@ -140,21 +140,22 @@ class Migrator:
     def down(
         self, to: str | None = None, count: int | None = None, *, at_most: bool = False, dry_run: bool = False
     ) -> MigrationReport:
-        """Take back the newest migration, several, or all behind a version.
+        """Roll back the newest migration, several, or all behind a version.
 
         Args:
-            to: the version that stays; ``none`` takes back all.
-            count: how many to take back.
-            at_most: take back all where there are not so many.
-            dry_run: only say which.
+            to: the version that stays; ``none`` to roll back all.
+            count: the number of migrations to roll back.
+            at_most: roll back all if fewer are applied.
+            dry_run: only report them.
 
         Raises:
-            InvalidMigration: there is a problem with the migrations, or no way back.
-            Refused: a migration was adopted, not applied.
-            NotFound: so many are not applied, or that version is not.
-            MigrationFailed: a statement was refused; that step was rolled back.
+            InvalidMigration: the migrations have a problem, or one has no rollback.
+            Refused: a migration was adopted by ``baseline``, not applied.
+            NotFound: fewer migrations are applied, or the version is not.
+            MigrationFailed: the database refused a statement. Its step was undone.
         """
-        goal: list[str] = []  # decided once: three back are not three more when somebody took one back meanwhile
+        # decided once: if another runner rolls one of three back meanwhile, only two are left to do
+        goal: list[str] = []
 
         def plan(seen: _Seen) -> Plan:
             target = goal[0] if goal else to
@@ -168,15 +169,16 @@ class Migrator:
         return self._run("down", plan, dry_run=dry_run)
 
     def baseline(self, version: str | None = None, *, dry_run: bool = False) -> MigrationReport:
-        """Record the migrations that the database has already, after comparing it with what they make.
+        """Record the migrations that the database has already, after comparing it with their result.
 
         Args:
-            version: the last of them; ``none`` for none of them. Not given: the newest of which anything is there.
+            version: the last of these migrations; ``none`` for none of them; ``None`` for the newest of which the
+                database has any part.
             dry_run: only compare.
 
         Raises:
-            Refused: the database has a record.
-            BaselineDiffers: something that they make is not there.
+            Refused: the database has a record already.
+            BaselineDiffers: the database lacks something that the migrations make.
         """
         ground = self._ground
         with ground.holding():
@@ -235,7 +237,7 @@ class Migrator:
             )
 
     def _take(self, command: str, step: MigrationStep, history: History, start: str | None) -> bool:
-        """One step of a run that began at ``start``; ``False`` when somebody else was quicker."""
+        """Do one step of a run that began at ``start``. Return ``False`` if another runner did it first."""
         ground = self._ground
         try:
             ground.write(
@@ -251,17 +253,19 @@ class Migrator:
     # Helpers
 
     def _begin(self) -> None:
-        """Take the checkpoint, where the database can be written to."""
+        """Begin the run, once it is sure that no foreign object hangs on epicvc's own tables."""
         if self._backend.exists():
             with self._backend.read() as reader:
                 require_own(reader)
         self._ground.begin("migrate")
 
     def _look(self, known: MigrationSet | None = None) -> _Seen:
-        found = known or read_directory(self._directory).with_given(self._given)  # one run is about one set
+        # one run uses one set, even if files change meanwhile
+        found = known or read_directory(self._directory).with_given(self._given)
         history, foreign = History(), None
         if self._backend.exists():
-            with self._backend.read() as reader:  # both in one transaction: others may migrate it now
+            # both reads in one transaction, since others may migrate the database now
+            with self._backend.read() as reader:
                 history = read_history(reader)
                 foreign = None if history.adopted else _any_table(reader)
         return _Seen(found, history, check(found.migrations, history, found.problems), foreign)
@@ -277,11 +281,11 @@ class Migrator:
             raise NoMigrationHistory(self._backend.display, seen.foreign, self._fits(seen.migrations))
 
     def _fits(self, migrations: Sequence[Migration]) -> str | None:
-        """The version that a database without a record is at, as far as can be seen."""
+        """Return the version that fits a database without a record, as far as its tables show it."""
         try:
             shapes = fit.shapes(self._backend, migrations)
         except MigrationFailed:
-            return None  # they do not run even on an empty database; that is said when they are run
+            return None  # the migrations fail even on an empty database, which is reported when they are run
         return fit.fitting_version(migrations, shapes, self._shape())
 
     def _time(self) -> str:
@@ -289,13 +293,13 @@ class Migrator:
 
 
 def _reached(step: MigrationStep, history: History) -> str | None:
-    """The version after a step."""
+    """Return the version after a step."""
     if step.direction is MigrationDirection.UP:
         return step.migration.version
     return next((record.version for record in history.records[::-1] if record.number < step.migration.number), None)
 
 
 def _any_table(reader: Reader) -> str | None:
-    """A table that is not the record of migrations."""
+    """Return a table that is not the record of migrations."""
     tables = sorted(entry.name for entry in reader.definitions() if entry.kind == "table")
     return next((name for name in tables if name.lower() != TABLE), None)

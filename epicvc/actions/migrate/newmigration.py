@@ -1,4 +1,4 @@
-"""``migrate new``: two files to be filled in, with the next number."""
+"""The command ``migrate new``: makes two files with the next number, to be filled in."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _DOWN = """-- Takes back {version}: {title}
 
 
 class NewMigration(Struct, frozen=True):
-    """What was made.
+    """The files that ``migrate new`` made.
 
     Attributes:
-        version: its number.
+        version: the number of the migration.
         files: the migration and its rollback.
-        copied: the built-in migrations that came first, so that the directory has the whole history.
+        copied: the built-in migrations that were copied first, so that the directory has the whole history.
     """
 
     version: str
@@ -44,17 +44,17 @@ def new_migration(
     """Make the files of a new migration.
 
     Args:
-        start: the directory of the repo, or where the command was started.
-        directory: where; made where it does not exist.
-        title: what it does; words become the file's name.
-        with_builtin: copy the built-in migrations into a directory that has none, since the databases that they made
-            name them in their record.
-        dry_run: only say which files.
+        start: the directory of the repo, or the one in which the command was started.
+        directory: the directory of migrations; it is made if it does not exist.
+        title: the title of the migration; its words become the name of the file.
+        with_builtin: copy the built-in migrations into a directory without migrations, since the records of databases
+            that they made name them.
+        dry_run: only report the files.
 
     Raises:
-        UsageError: nothing of the title can be a file's name.
+        UsageError: the title gives no name for a file.
         InvalidMigration: the directory has a problem already.
-        LinkInTheWay: a link that a clone could have brought is on the way there.
+        LinkInTheWay: a link is on the way to the directory; it could have come with a clone.
     """
     name = slug(title)
     require_own_way(directory, start)
@@ -86,10 +86,10 @@ def new_migration(
 
 
 def slug(title: str) -> str:
-    """A title as a file's name: letters without their accents, digits and underscores.
+    """Return a title as the name of a file: letters without their accents, digits and underscores.
 
     Raises:
-        UsageError: nothing is left of it, or too much.
+        UsageError: no character is left of the title, or too many.
     """
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
     name = "_".join("".join(char if char.isalnum() else " " for char in plain).split())
@@ -99,5 +99,5 @@ def slug(title: str) -> str:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest directory above that exists."""
+    """Return the nearest directory above that exists."""
     return next(parent for parent in path.absolute().parents if parent.is_dir())

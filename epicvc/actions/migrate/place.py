@@ -1,4 +1,4 @@
-"""Which database is migrated, by which migrations, and whether an epic repo keeps its history."""
+"""Finds the database to migrate, its migrations, and the epic repo that keeps its history."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ def open_migrator(
     given: Sequence[Migration] = (),
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Iterator[Migrator]:
-    """The migrations of a database.
+    """Open the migrations of a database.
 
     Args:
-        start: where to look from: the database of the epic repo around it, else ``framework.db`` in it.
+        start: the directory to start from. The database is that of the epic repo around it, else ``framework.db`` in
+            it.
         environment: environment variables.
-        database: path or URL of another one, relative to ``start``. Where it is the database of an epic repo around
+        database: the path or URL of another database, relative to ``start``. If it belongs to an epic repo around
             itself or around ``start``, that repo keeps its history.
-        directory: where the migrations are; not given: ``migrations`` in the repo, else beside the database, else
-            those that epicvc comes with.
-        given: migrations that a program has, beside those. Nothing in a repo can name them.
+        directory: the directory of the migrations; ``None`` for ``migrations`` in the repo, else beside the database,
+            else the built-in ones.
+        given: further migrations, which a program gives. Nothing in a repo can name them.
         now: the clock.
 
     Raises:
@@ -68,10 +69,10 @@ def open_migrator(
 
 
 def default_directory(home: Path) -> Path:
-    """``migrations`` where a project has its own, else the built-in ones.
+    """Return ``migrations`` of a project if it has its own, else the directory of the built-in ones.
 
     Raises:
-        InvalidData: it is a symbolic link, which could lead anywhere.
+        InvalidData: the directory is a symbolic link, which could lead anywhere.
     """
     own = home / DIRECTORY
     if not holds_migrations(own):
@@ -82,7 +83,10 @@ def default_directory(home: Path) -> Path:
 
 
 def _backend(url: DatabaseURL) -> Backend:
-    """The database by itself. What no snapshot could hold need not be captured here."""
+    """Open a database by itself.
+
+    Virtual tables are ignored: there is no snapshot here that would have to capture them.
+    """
     backend = open_backend(url, timeout=WAIT)
     if not backend.exists():
         return backend
@@ -94,7 +98,7 @@ def _backend(url: DatabaseURL) -> Backend:
 def repo_of_database(
     start: Path, url: DatabaseURL | None, environment: Mapping[str, str], stack: ExitStack
 ) -> Repo | None:
-    """The epic repo whose database it is."""
+    """Return the epic repo to which a database belongs, or ``None``. The repo is closed with the stack."""
     places = [start] if url is None or url.path is None else [url.path.absolute().parent, start]
     for place in places:
         try:

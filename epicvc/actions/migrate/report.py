@@ -1,4 +1,4 @@
-"""What ``migrate`` found and did, as values for whoever shows them."""
+"""The results of ``migrate``, as values to be shown."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from epicvc.store.objects import ObjectId
 
 
 class MigrationStanding(Struct, frozen=True):
-    """Where a database stands.
+    """The standing of a database: its record and the migrations that are pending.
 
     Attributes:
-        database: how it is named.
-        directory: where the migrations are.
+        database: the name of the database.
+        directory: the directory of the migrations.
         history: its record.
-        pending: what could be applied.
+        pending: the migrations that can be applied.
         findings: problems and notes of the migrations.
-        foreign: a table of a database that has tables and no record; ``None`` for every other.
-        fits: the version that such a database is at, as far as can be seen; ``None`` for none.
+        foreign: a table of a database that has tables but no record; ``None`` for every other database.
+        fits: the version that fits such a database; ``None`` if none does.
     """
 
     database: str
@@ -33,16 +33,16 @@ class MigrationStanding(Struct, frozen=True):
 
 
 class MigrationReport(Struct, frozen=True):
-    """What a run did, or would do.
+    """The result of a run, or of its dry run.
 
     Attributes:
         command: ``up``, ``down`` or ``baseline``.
         start: the version before; ``None`` for none.
         end: the version after.
-        steps: the migrations that were applied, taken back, or adopted, in that order.
+        steps: the migrations that were applied, rolled back or adopted, in the order of the run.
         dry_run: nothing was done.
-        notes: what is worth knowing.
-        checkpoint: the checkpoint that was taken before; ``None`` where there is no store or nothing to do.
+        notes: remarks that are worth knowing.
+        checkpoint: the checkpoint that was taken before; ``None`` if there is no store or nothing to do.
         commit: the last commit that was made.
     """
 
