@@ -1,1 +1,1 @@
-"""The origin of values: which commit, author and side made a place what it is."""
+"""The origin of values: finds the commit, author and side that gave a place its value."""

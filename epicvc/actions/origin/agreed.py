@@ -1,4 +1,4 @@
-"""Since when the two sides agree on something: goes back along the current line of history, once for all questions."""
+"""Finds the commit since which the two sides agree on something, in one walk back along the current line of history."""
 
 from __future__ import annotations
 
@@ -19,31 +19,36 @@ from epicvc.repo.history.base import Base, get_mapping
 from epicvc.repo.history.objects import Commit, get_commit, get_snapshot
 
 Holds: TypeAlias = "Callable[[Core | None, Members], bool]"
-"""Whether something holds of an agreed core; the members are kept from one question about it to the next."""
+"""Returns whether a statement holds of an agreed core.
+
+The members are kept from one question about the core to the next.
+"""
 
 K = TypeVar("K")
 
 
 def has_value(conflict: Conflict, mapping: Document) -> Holds:
-    """Whether what was agreed has the value that the base of a conflict still has."""
+    """Return the question if an agreed core has the value that the base of a conflict has."""
     agreed = core_at(conflict.label, conflict.base, mapping)
     return lambda core, known: _same(value_at(core, conflict.label, known), agreed)
 
 
 def has_place(label: Label) -> Holds:
-    """Whether what was agreed has anything at a place."""
+    """Return the question if an agreed core has anything at a place."""
     return lambda core, known: value_at(core, label, known) is not ABSENT
 
 
 def agreed_since(session: Session, epic: str, questions: Mapping[K, Holds]) -> dict[K, Origin]:
-    """The first commit since which something holds of what was agreed of an epic, for each thing that holds now.
+    """Return the first commit since which each statement holds of an epic's agreed core.
 
-    Follows first parents, the line on which the base was agreed.
+    Those that do not hold now are left out.
+
+    It follows first parents: the line on which the base was agreed.
 
     Args:
         session: the running command.
         epic: the epic.
-        questions: what is asked.
+        questions: the statements, by key.
     """
     repo, store = session.repo, session.staging
     left, found = dict(questions), dict[K, Origin]()

@@ -1,4 +1,4 @@
-"""``blame``: for each field of an epic, or of a place in it, the commit, author, time and side that changed it last."""
+"""The command ``blame``: finds the commit, author, time and side of the last change to each field of an epic."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ IDENTITY = "id"
 
 
 class Blamed(Struct, frozen=True):
-    """Who changed a field last.
+    """The origin of a field.
 
     Attributes:
         label: the field.
-        origin: who; its side is ``both`` where one commit changed both sides and nothing tells who began.
-        value: what the field is, on the side that changed it last; ``None`` where it is gone there.
+        origin: its last change; the side is ``both`` if one commit changed both sides and nothing tells which side
+            changed first.
+        value: the value on the side that changed it last; ``None`` if the field is gone there.
     """
 
     label: Label
@@ -38,10 +39,10 @@ class Blamed(Struct, frozen=True):
 
 
 def blame(repo: Repo, label: Label) -> list[Blamed]:
-    """Find who changed each field at or below a label last, uncommitted changes included.
+    """Find the origin of each field at or below a label, uncommitted changes included.
 
     Raises:
-        NotFound: there is no such place, nor was there one in the history.
+        NotFound: the place does not exist, and never did in the history.
         EpicvcError: the epic, or a side, cannot be read.
     """
     with look(repo) as session:
@@ -59,9 +60,9 @@ def blame(repo: Repo, label: Label) -> list[Blamed]:
 
 
 def _latest(found: dict[Place, Origin], field: Label, documents: list[JSON], known: Members) -> Blamed | None:
-    """Who made a field what it is: where the sides differ the later change, where they agree the one that came first.
+    """Return the origin of a field: the later change if the sides differ, the first one if they agree.
 
-    A side that a synchronisation brought to the other's value has changed later, and made nothing.
+    A synchronisation brings one side to the value of the other. That later change is not the origin of the value.
     """
     origins = [found[side, field] for side in SIDES if (side, field) in found]
     if not origins:
@@ -76,13 +77,13 @@ def _latest(found: dict[Place, Origin], field: Label, documents: list[JSON], kno
 
 
 def _age(origin: Origin) -> tuple[bool, float]:
-    """A key that sorts by age; what is not committed is newest."""
+    """Return a key that sorts by age. Uncommitted changes are the newest."""
     fresh = origin.commit is None
     return fresh, origin.time.timestamp() if origin.time and not fresh else 0.0
 
 
 def _documents(session: Session, label: Label) -> list[JSON]:
-    """What the files and the database have of the epic, each as an object with siblings below ``@``."""
+    """Return the epic in the files and in the database, each as an object with siblings below ``@``."""
     if label.table:
         return []
     documents = Documents(session.repo, session.working, session.staging, session.reader)
@@ -100,7 +101,7 @@ def _documents(session: Session, label: Label) -> list[JSON]:
 
 
 def _fields(label: Label, document: JSON) -> Iterator[Label]:
-    """The fields of a document at or below a label: an epic's, and those of each task."""
+    """Yield the labels of the fields at or below a label: of the epic, and of each task."""
     path = label.path
     if path[:1] == (SIBLINGS,) or (path and path[0] != Mapping.TASKS) or len(path) > 2:
         yield label

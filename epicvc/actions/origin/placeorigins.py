@@ -1,7 +1,7 @@
-"""Who put a task where each side has it: what a conflict about the place of a task tells of its three values.
+"""Finds who put a task where each side has it, for conflicts about the place of a task.
 
-The label of such a conflict is where the base has the task. What changed there last is that somebody took it out, or an
-edit from before; the values are places themselves, and their origins are the commits that put the task there.
+The label of such a conflict is the place in base. The last change there is the removal of the task, or an earlier edit.
+The values of the conflict are places themselves, and their origins are the commits that put the task there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from epicvc.store.objects import ObjectId
 
 
 def between_sides(tracers: Tracers, conflict: Conflict, agreed: Origin | None) -> Origins:
-    """The origins of a task's places in what was agreed on, in the files and in the database.
+    """Return the origins of a task's places in the agreed core, in the files and in the database.
 
     Args:
-        tracers: those that tell when things came to their places.
+        tracers: the tracers of arrivals, made with ``whole``.
         conflict: the conflict.
-        agreed: the first commit in which the base has the task where it has it.
+        agreed: the first commit in which the agreed core has the task at its place.
     """
 
     def ask(side: str, label: Label) -> Origin | None:
@@ -37,7 +37,7 @@ def between_sides(tracers: Tracers, conflict: Conflict, agreed: Origin | None) -
 
 
 def between_branches(tracers: Tracers, conflict: Conflict, commits: tuple[ObjectId, ObjectId, ObjectId]) -> Origins:
-    """The same for base, ours and theirs of a merge, which these commits have."""
+    """Return the origins of a task's places in base, ours and theirs of a merge, which these commits have."""
 
     def ask(commit: ObjectId, label: Label) -> Origin | None:
         return tracers.of(label).origin_in(commit, label)
@@ -48,7 +48,7 @@ def between_branches(tracers: Tracers, conflict: Conflict, commits: tuple[Object
 
 
 def place_of(value: Value) -> Label | None:
-    """The place that a value of such a conflict names."""
+    """Return the place that a value of such a conflict names."""
     return parse_label(value) if isinstance(value, str) else None
 
 
@@ -58,10 +58,10 @@ def _first(ask: Callable[[Label], Origin | None], value: Value, base: Label | No
 
 
 def _candidates(own: Label | None, base: Label | None) -> Iterator[Label]:
-    """Where to ask who put the task to its place.
+    """Yield the labels at which to ask for the arrival of a task.
 
-    The place itself, as a rule. Where the other side's new epic, or new id, is merged into it, the task is not there
-    yet, but in one of two others. One that is gone left where the base has it.
+    As a rule this is the place itself. If the new epic or the new id of the other side is merged into the place, the
+    task is not there yet, but in one of two other places. A task that is gone left from its place in base.
     """
     if own is not None:
         yield own

@@ -1,7 +1,7 @@
-"""Who made places of an epic what they are: for each side of each place the commit that changed it last.
+"""Finds the origins of places of an epic: for each side of each place the commit that changed it last.
 
-Goes from both sides as they are back through the commits, newest first, and stops as soon as every place is accounted
-for. At a merge a place goes on to a parent that has it as it is, as `git blame` does.
+It goes from both sides as they are back through the commits, newest first, and stops as soon as every place has its
+origin. At a merge a place goes on to a parent with the same value, as in `git blame`.
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ Place: TypeAlias = tuple[str, Label]
 
 
 Members: TypeAlias = "dict[int, Keyed]"
-"""The items of lists by their ids, by the list's identity."""
+"""The items of lists by their ids, by the identity of the list."""
 
 
 class _Pair:
-    """What changed from one state of a history to the next, by side; a place is looked up, however much changed.
+    """The changes from one state of a history to the next, by side.
+
+    Looking up a place does not depend on their number.
 
     Args:
-        changes: by side.
-        whole: whether only what comes to a place, or leaves it, makes it another; not what lies below it.
+        changes: the changes, by side.
+        whole: only an arrival at a place, or a removal from it, concerns the place; a change below it does not.
     """
 
     def __init__(self, changes: dict[str, list[Change]], *, whole: bool) -> None:
@@ -59,12 +61,12 @@ class _Pair:
                     self._above.update((side, label) for label in change.label.upwards())
 
     def concerns(self, place: Place) -> bool:
-        """Whether a place became another."""
+        """Return whether a place changed."""
         side, label = place
         if label.path == (Mapping.TASKS,) and not self._whole:
             return any(_orders(change) for change in self._changes[side])
         if place in self._above and not self._whole:
-            return True  # something changed at it, or below it
+            return True  # a change at the place, or below it
         covering = (change for above in label.upwards() for change in self._at.get((side, above), ()))
         if self._whole:
             return any(_arrives(change, label, self._members) for change in covering)
@@ -72,34 +74,34 @@ class _Pair:
 
 
 def _orders(change: Change) -> bool:
-    """Whether a change can have put tasks into another order."""
+    """Return whether a change can have changed the order of tasks."""
     path = change.label.path
     return not path or (path[0] == Mapping.TASKS and len(path) < 3 and change.op is not Op.REPLACE)
 
 
 def _arrives(change: Change, label: Label, known: Members) -> bool:
-    """Whether a change puts something to a place where nothing was, or takes it away."""
+    """Return whether a change puts something at an empty place, or removes it from there."""
     if change.op is Op.MOVE:
-        return change.label == label and change.new == str(label)  # else it stands elsewhere in its list
+        return change.label == label and change.new == str(label)  # otherwise only the position in its list changed
     rest = label.path[len(change.label.path) :]
     old, new = (descend(value, rest, known) is not None for value in (change.old, change.new))
     return old != new or (change.old is None and change.new is None)
 
 
 def _reaches(change: Change, label: Label, known: Members) -> bool:
-    """Whether a change is one of something whole that has the place."""
+    """Return whether a change concerns a whole that contains the place."""
     rest = label.path[len(change.label.path) :]
     values = (change.old, change.new)
     return values == (None, None) or any(descend(value, rest, known) is not None for value in values)
 
 
 def descend(value: JSON, path: tuple[str, ...], known: Members | None = None) -> JSON:
-    """What lies in a value under some names; items of a list go by id.
+    """Return the value below some names in a value. Items of a list are found by id.
 
     Args:
         value: the value.
         path: the names.
-        known: keeps the members of lists, for who asks often of values that stay as they are.
+        known: keeps the members of lists between calls, for values that do not change.
     """
     for name in path:
         members = _by_id(value, {} if known is None else known) if isinstance(value, list) else value
@@ -114,7 +116,7 @@ def _by_id(items: list[JSON], known: Members) -> Keyed:
 
 
 def _modified_ns(path: Path) -> int | None:
-    """When a file was written; ``None`` where it has just gone."""
+    """Return the time at which a file was written, or ``None`` if it has just gone."""
     try:
         return path.lstat().st_mtime_ns
     except OSError:
@@ -129,9 +131,9 @@ class Tracer:
     """Finds origins in a history.
 
     Args:
-        session: both sides as they are, and the store.
+        session: the running command, with both sides and the store.
         root: an epic, or a place of another table.
-        whole: tell when things came to their places or left them, and not when they were edited there.
+        whole: find arrivals at places and removals from them, not edits there.
     """
 
     def __init__(self, session: Session, root: Label, *, whole: bool = False) -> None:
@@ -139,7 +141,7 @@ class Tracer:
         self._repo: Repo = session.repo
         self._session = session
         tracked = None if root.table else session.working.files.by_epic.get(root.root)
-        path = tracked.path if tracked else None  # a deleted file is found among the changes
+        path = tracked.path if tracked else None  # a file that is deleted now is found among the changes
         self._written = _modified_ns(self._repo.config.files / path) if path else None
         self._trail = EpicTrail(session.staging, self._repo.config.mapping, root, path)
         self._pairs: dict[tuple[ObjectId | None, ObjectId], _Pair] = {}
@@ -147,10 +149,10 @@ class Tracer:
         self._made_by: dict[ObjectId, Snapshot] | None = None
 
     def origins(self, places: Iterable[Place]) -> dict[Place, Origin]:
-        """The origin of each place; those that never were are left out.
+        """Return the origin of each place. Places that never existed are left out.
 
-        In a commit that a synchronisation made both sides of a field can become another. What they were before it tells
-        who began, as long as the operation log reaches back to it; else the side is ``both``.
+        In a commit of a synchronisation both sides of a field may change. Their values before it tell the side that
+        changed first, as long as the operation log reaches back to it. Otherwise the side is ``both``.
         """
         wanted = set(places)
         found: dict[Place, Origin] = {}
@@ -164,11 +166,14 @@ class Tracer:
         return found
 
     def origin_in(self, commit: ObjectId, label: Label) -> Origin | None:
-        """Who made a place what it is in a commit: the side that had it first, which the other was brought to."""
+        """Return the origin of a place in a commit, on the side that had the value first."""
         return self.first_in(commit, [label]).get(label)
 
     def first_in(self, commit: ObjectId, labels: Iterable[Label]) -> dict[Label, Origin]:
-        """The same for several places; those that never were are left out."""
+        """Return the origins of several places in a commit, as :meth:`origin_in`.
+
+        Places that never existed are left out.
+        """
         first: dict[Label, Origin] = {}
         for (_, label), origin in self.origins_in(
             commit, [(side, label) for label in labels for side in SIDES]
@@ -178,7 +183,7 @@ class Tracer:
         return first
 
     def origins_in(self, commit: ObjectId, places: Iterable[Place]) -> dict[Place, Origin]:
-        """The same for places as a commit has them."""
+        """Return the origins of places on their sides, as a commit has them."""
         found: dict[Place, Origin] = {}
         self._walk(commit, set(places), found)
         return found
@@ -195,7 +200,7 @@ class Tracer:
         return Origin(side, time=time)
 
     def _walk(self, start: ObjectId, wanted: set[Place], found: dict[Place, Origin]) -> None:
-        """Hand each place down to a parent that has it as it is, and account for it where there is none."""
+        """Hand each place down to a parent with the same value, and note its origin where no parent has it."""
         store = self._session.staging
         commits: dict[ObjectId, Commit] = {start: get_commit(store, start)}
         waiting: dict[ObjectId, set[Place]] = {start: wanted}
@@ -223,7 +228,7 @@ class Tracer:
                 found[place] = Origin(self._began(commit, *pairs[0], place), oid, commit.author, commit.time)
 
     def _began(self, commit: Commit, before: Snapshot, pair: _Pair, place: Place) -> str:
-        """The side on which a change began that a commit has on this one."""
+        """Return the side on which a change of a commit began."""
         side, label = place
         other = SIDES[side == SIDES[0]]
         if not pair.concerns((other, label)):
@@ -232,13 +237,13 @@ class Tracer:
         if seen is None or not commit.parents:
             return BOTH
         edits = self._edits.get(commit.id)
-        if edits is None:  # the same for every place that the commit changed
+        if edits is None:  # kept, since it is the same for every place that the commit changed
             edits = self._edits[commit.id] = self._pair(None, before, None, seen)
         began = [name for name in SIDES if edits.concerns((name, label))]
         return began[0] if len(began) == 1 else BOTH
 
     def _seen_before(self, commit: ObjectId) -> Snapshot | None:
-        """Both sides as the operation that made a commit found them; ``None`` where the log does not say."""
+        """Return both sides as they were before the operation that made a commit, or ``None`` if the log lacks it."""
         if self._made_by is None:
             self._made_by = {}
             for operation in self._repo.store.operations():
@@ -250,7 +255,10 @@ class Tracer:
         return self._made_by.get(commit)
 
     def _pair(self, one: ObjectId | None, before: Snapshot | None, other: ObjectId | None, after: Snapshot) -> _Pair:
-        """What changed between two states; remembered between commits, where questions about one epic meet again."""
+        """Return the changes between two states.
+
+        Those between commits are kept, since questions about one epic repeat them.
+        """
         key = (one, other) if other is not None else None
         if key is not None and key in self._pairs:
             return self._pairs[key]
@@ -264,16 +272,16 @@ class Tracer:
 
 
 def root_of(label: Label) -> Label:
-    """The epic, or the row of another table, that a place is a part of."""
+    """Return the epic, or the row of another table, to which a place belongs."""
     return Label(label.root, label.path[:1], table=True) if label.table else Label(label.root)
 
 
 class Tracers:
-    """The tracers of epics and rows, each made when it is first asked for: what one has read, the next question finds.
+    """The tracers of epics and rows. Each is made when it is first needed, and keeps what it has read.
 
     Args:
-        session: as for :class:`Tracer`.
-        whole: likewise.
+        session: the running command.
+        whole: as for :class:`Tracer`.
     """
 
     def __init__(self, session: Session, *, whole: bool = False) -> None:
@@ -282,7 +290,7 @@ class Tracers:
         self._known: dict[Label, Tracer] = {}
 
     def of(self, label: Label) -> Tracer:
-        """The tracer for a place."""
+        """Return the tracer for a place."""
         root = root_of(label)
         if root not in self._known:
             self._known[root] = Tracer(self._session, root, whole=self._whole)
@@ -290,7 +298,10 @@ class Tracers:
 
 
 def value_at(core: Core | None, label: Label, known: Members | None = None) -> Value:
-    """What a core has at a label; for the order of tasks their ids. ``known`` as for :func:`descend`."""
+    """Return the value of a core at a label. The value of the order of tasks is the list of their ids.
+
+    ``known`` is as for :func:`descend`.
+    """
     if core is None:
         return ABSENT
     value: JSON = {name: inner for name, inner in core.items() if name != UNAGREED}

@@ -1,9 +1,9 @@
-"""What changed of one epic between two snapshots, found without looking at the others.
+"""Finds the changes to one epic between two snapshots, without reading other epics.
 
-:mod:`epicvc.actions.shared.difference` compares everything. Here equal subtrees are skipped, and of what differs
-only what can be this epic's is parsed or decoded, since whoever asks goes through many commits: the epic's file is
-looked up under the path that it had, its rows by the key that it had, and only where they are not there the changes
-are searched.
+:mod:`epicvc.actions.shared.difference` compares whole snapshots. Here equal subtrees are skipped, and only those
+differences are parsed or decoded that may concern the epic, since a search goes through many commits. The epic's file
+is looked up under its last path, and its rows under their last key. Only if they are not there, all changes are
+searched.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from epicvc.store.tree.tree import EMPTY
 
 
 class EpicTrail:
-    """Goes back along a history, comparing what one epic, or one row of another table, is.
+    """Goes back along a history and compares one epic, or one row of another table.
 
     Args:
         source: the store.
-        mapping: names the fields.
+        mapping: the fields of epics.
         label: the epic, or a place of another table.
-        path: where the epic's file is in the first snapshot that will be compared, if that is known.
+        path: the path of the epic's file in the first snapshot to compare, if it is known.
     """
 
     def __init__(self, source: ObjectSource, mapping: Mapping, label: Label, path: str | None = None) -> None:
@@ -45,13 +45,13 @@ class EpicTrail:
         self._path = path
         self._values: dict[ObjectId, tuple[str | None, JSON]] = {}
         self._epics: set[SQLValue] = set()
-        """The keys that the epic's row had."""
+        """The surrogate keys that the epic's row had."""
         self._tasks: dict[SQLValue, bool] = {}
-        """The keys of tasks that were met, and whether they were the epic's."""
+        """The surrogate keys of tasks that were met, and whether the task belonged to the epic."""
         self._searched = False
 
     def changes(self, before: Snapshot | None, after: Snapshot) -> list[SideChange]:
-        """What changed of it on both sides."""
+        """Return the changes of the epic on both sides."""
         found = list(self._rows(before.database if before else None, after.database))
         if not self._label.table:
             files = self._file(before.files if before else EMPTY, after.files)
@@ -67,7 +67,7 @@ class EpicTrail:
         if old is None or new is None:
             for path, was, now in changed_files(self._source, before, after):
                 if old is None and was is not None and (value := self._epic(was)) is not None:
-                    old, self._path = value, path  # older snapshots have it there
+                    old, self._path = value, path  # older snapshots have the file at this path
                 if new is None and now is not None and (value := self._epic(now)) is not None:
                     new = value
         return old, new
@@ -77,7 +77,7 @@ class EpicTrail:
         return self._epic(blob) if blob is not None else None
 
     def _epic(self, blob: ObjectId) -> JSON:
-        """The value of a file, when it is the epic's."""
+        """Return the value of a file if it is the epic's, else ``None``."""
         if blob not in self._values:
             try:
                 value = parse(self._source.get(blob, ObjectType.BLOB))
@@ -85,7 +85,7 @@ class EpicTrail:
                 value = None
             key = natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None
             ours = key == self._label.root
-            self._values[blob] = (key, value if ours else None)  # of other epics only that they are others
+            self._values[blob] = (key, value if ours else None)  # the value of another epic's file is not kept
         return self._values[blob][1]
 
     # Database
@@ -100,7 +100,7 @@ class EpicTrail:
             if not all(view.finds_owners(self._mapping) for view in views if view):
                 return
             self._find(after)
-            # The epic's own row first, which says which tasks are its, then those, which say the same of links.
+            # The epic's own row comes first, since it tells the epic's tasks; then the tasks, which tell the links.
             order = list(mapped_tables(self._mapping))
             changed.sort(key=lambda item: order.index(item[0]))
         for table, rows in changed:
@@ -121,7 +121,7 @@ class EpicTrail:
                         yield from self._ours(item)
 
     def _ours(self, found: SideChange) -> Iterator[SideChange]:
-        """A change of the epic; a task that went to another one is removed here."""
+        """Yield a change if it concerns the epic. A task that went to another epic is removed from this one."""
         change = found.change
         if change.label.root == self._label.root:
             yield found
@@ -131,7 +131,7 @@ class EpicTrail:
                 yield SideChange("db", Change(left, Op.REMOVE, None, None))
 
     def _find(self, state: DatabaseState | None) -> None:
-        """Find the key of the epic's row, once; before that the changes have told."""
+        """Find the key of the epic's row, once. For older states the changes tell it."""
         if self._searched or state is None:
             return
         self._searched = True
@@ -142,7 +142,7 @@ class EpicTrail:
                 return
 
     def _owns(self, table: str, view: CapturedRows, row: bytes) -> bool:
-        """Whether a row is the epic's own, one of its tasks or a link of these; remembers which they are."""
+        """Return whether a row is the epic's own, one of its tasks or one of their links. The keys are remembered."""
         mapping = self._mapping
         info = view.table(table)
         assert info is not None  # a captured mapped table is in its schema
@@ -155,11 +155,12 @@ class EpicTrail:
         if table == mapping.tasks.table:
             ours = values.get(mapping.tasks.parent or "") in self._epics
             task = values.get(mapping.tasks.id)
-            self._tasks[task] = ours or self._tasks.get(task, False)  # what moved away was the epic's once
+            self._tasks[task] = ours or self._tasks.get(task, False)  # a task that moved away belonged to the epic once
             return ours
-        assert mapping.links is not None  # there is no other mapped table
+        assert mapping.links is not None  # no other table is mapped
         task = values.get(mapping.links.parent)
-        if task not in self._tasks:  # a commit that changes all links has changed all tasks, whose rows came first
+        # the rows of changed tasks come first, so that only links of unchanged tasks are looked up here
+        if task not in self._tasks:
             found = view.by_surrogate(mapping.tasks, task)
             self._tasks[task] = found is not None and found.get(mapping.tasks.parent or "") in self._epics
         return self._tasks[task]

@@ -1,4 +1,4 @@
-"""Which edit made a place what it is, in words: the side or branch, and the commit with its author and time."""
+"""Names the edit that gave a place its value: the side or branch, and the commit with its author and time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ THEIRS = "theirs"
 
 
 def commit_named(origin: Origin) -> str:
-    """A commit with its author and time; the origin must have one."""
-    assert origin.commit is not None  # callers have looked
+    """Return the commit of an origin with its author and time. The origin must have a commit."""
+    assert origin.commit is not None  # callers have checked it
     author = f" by {origin.author}" if origin.author else ""
     return origin.commit.hex()[:12] + author + (f" of {time_shown(origin.time)}" if origin.time else "")
 
 
 def time_shown(time: datetime) -> str:
-    """A time as messages have it."""
+    """Return a time in the form of messages."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def between_sides(session: Session) -> Tell:
-    """Tells of a place that the files or the database have, from both sides as they are and from history."""
+    """Return what names the edit behind a place of the files or the database, from both sides and the history."""
     tracers = Tracers(session)
 
     def tell(label: Label, name: str) -> str:
@@ -42,13 +42,13 @@ def between_sides(session: Session) -> Tell:
 
 
 def between_branches(session: Session, ours: ObjectId, theirs: ObjectId, reverted: ObjectId | None = None) -> Tell:
-    """Tells of a place that one of two branches has.
+    """Return what names the edit behind a place of one of two branches.
 
     Args:
         session: the running command.
-        ours: the commit of one branch.
-        theirs: that of the other.
-        reverted: the commit that is taken back, which makes theirs what it is.
+        ours: the commit of our branch.
+        theirs: the commit of the other branch.
+        reverted: the reverted commit, whose removal makes theirs.
     """
     tracers = Tracers(session)
 
@@ -62,7 +62,7 @@ def between_branches(session: Session, ours: ObjectId, theirs: ObjectId, reverte
 
 
 def since(name: str, origin: Origin | None) -> str:
-    """What a place is called, and since when it has been as it is."""
+    """Return the name of a side or branch with the commit since which the place has its value."""
     if origin is None:
         return name
     return f"{name}, uncommitted" if origin.commit is None else f"{name}, since commit {commit_named(origin)}"
