@@ -1,1 +1,1 @@
-"""The report of a repo: what it says, and the page that it makes."""
+"""The report of a repo: its contents, and the page that shows them."""

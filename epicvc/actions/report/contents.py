@@ -1,7 +1,7 @@
-"""What a report says: status, conflicts with their origins, history, runs, quality of the data, schedule. Reads only.
+"""Collects a report: status, conflicts with their origins, history, runs, quality of the data, schedule.
 
-Each part is what the command of its own gives. A schedule that cannot be made, and a file or row that cannot be read,
-are warnings.
+It writes nothing. Each part is the result of the command for it. A schedule that cannot be made, and a file or row that
+cannot be read, become warnings.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from epicvc.repo.history.objects import Commit
 from epicvc.repo.repository import Repo
 
 PERIOD: Final = timedelta(days=7)
-"""How far a report looks back where nobody says."""
+"""The default length of the period of a report."""
 
 COMMITS: Final = 1000
-"""Commits that a report has; of a longer history the newest."""
+"""The most commits in a report. Of a longer history it has the newest."""
 
 TRACED: Final = 200
-"""Conflicts whose origins are looked for in history; of more, nobody reads where each came from."""
+"""The most conflicts whose origins are searched in history. The origins of more conflicts would be read by nobody."""
 
 
 class Report(Struct, frozen=True):
-    """A report.
+    """The contents of a report.
 
     Attributes:
-        made: when.
-        since: the beginning of the period that history and runs are of.
-        status: how both sides are.
-        sides: what ours and theirs of the conflicts are called: the sides, or the branches of an unfinished merge.
-        conflicts: what is open, with who made the values.
-        last_sync: when a synchronisation that stands last changed something.
-        commits: those of the period, newest first.
-        names: tags and checkpoints by commit.
-        metrics: figures of the runs of the period.
-        quality: of the data.
-        schedule: the timetable of all tasks; ``None`` where there can be none.
-        warnings: what could not be reported.
+        made: the time of the report.
+        since: the beginning of the period of history and runs.
+        status: the status of both sides.
+        sides: the names of ours and theirs of the conflicts: the sides, or the branches of an unfinished merge.
+        conflicts: the open conflicts with the origins of their values.
+        last_sync: the time of the last synchronisation that changed something and was not undone.
+        commits: the commits of the period, newest first.
+        names: the tags and checkpoints by commit.
+        metrics: the figures of the runs of the period.
+        quality: the quality of the data.
+        schedule: the timetable of all tasks; ``None`` if it cannot be made.
+        warnings: the parts that could not be reported.
     """
 
     made: datetime
@@ -67,15 +67,15 @@ class Report(Struct, frozen=True):
 
 
 def collect(repo: Repo, since: datetime | None = None, *, today: date | None = None) -> Report:
-    """Read all that a report says.
+    """Read all parts of a report.
 
     Args:
         repo: the repo.
         since: the beginning of the period; by default a week ago.
-        today: the day from which planned starts are reckoned; by default the clock's.
+        today: the day from which planned starts are reckoned; by default the current day.
 
     Raises:
-        EpicvcError: a side cannot be read at all.
+        EpicvcError: a side as a whole cannot be read.
     """
     now = repo.now()
     begin = since if since is not None else now - PERIOD

@@ -1,4 +1,7 @@
-"""A report as a page of Markdown. What users wrote stays text: no markup, nothing that a terminal would act on."""
+"""Shows a report as a page of Markdown.
+
+Text of users stays text: it becomes no markup, and nothing on which a terminal would act.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ _SCORES: Final = ("consistency", "completeness", "accuracy")
 
 
 def to_markdown(report: Report) -> str:
-    """The page."""
+    """Return the page of a report."""
     parts = (
         _head(report),
         _out_of_sync(report.status),
@@ -172,7 +175,7 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """A table; nothing where it has no rows."""
+    """Return a table, or nothing if it has no rows."""
     lines = [_row(map(text, row)) for row in rows]
     return [_row(head), "|" + "---|" * len(head), *lines] if lines else []
 
@@ -190,7 +193,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _value(value: Value) -> str:
-    """A value as JSON, shortened where it is long."""
+    """Return a value as JSON, shortened if it is long."""
     if value is ABSENT:
         return "-"
     said = dumps_text(value, indent=None, item_sep=", ", key_sep=": ")
@@ -198,7 +201,10 @@ def _value(value: Value) -> str:
 
 
 def text(said: str) -> str:
-    """Text in a cell or a line: no markup, no line ends, nothing that a terminal or a browser would act on."""
+    """Return text for a cell or a line, without markup and line ends.
+
+    Characters on which a terminal or a browser would act are replaced.
+    """
     shown = "".join(char if char.isprintable() else " " for char in said)
     shown = "".join(_ENTITIES.get(char, char) for char in shown)
     for char in "\\`*_{}[]|#~":

@@ -1,8 +1,8 @@
-"""Figures of recorded runs: how long they took, what they moved, how they ended, by command and over time.
+"""Figures of recorded runs: their times, the records that they changed and their results, by command and over time.
 
-Pure, but for :func:`measure_repo`: runs and times come in as arguments. A median and a 95th percentile are times that a
-run really took (nearest rank), and only runs that did their work count for them: one that failed at once, or waited for
-a lock in vain, says nothing of how long the work takes.
+Pure, except :func:`measure_repo`: runs and times come in as arguments. A median and a 95th percentile are times of real
+runs (nearest rank). Only successful runs count for them: the time of a run that failed at once, or waited for a lock in
+vain, is not the time of the work.
 """
 
 from __future__ import annotations
@@ -21,28 +21,31 @@ from epicvc.repo.repository import Repo
 from epicvc.repo.runs import Run, kept_runs
 
 SYNCHRONISING: Final = ("sync", "pull", "push")
-"""The commands whose time is the time of a synchronisation; a person thinks while ``resolve`` runs."""
+"""The commands whose time is the time of a synchronisation.
+
+``resolve`` is left out, since a person thinks while it runs.
+"""
 
 _HOURS: Final = timedelta(hours=36)
 _DAYS: Final = timedelta(days=45)
 _WEEKS: Final = timedelta(weeks=45)
-_LONGEST: Final = 60  # periods of a trend; who looks back further sees the newest
+_LONGEST: Final = 60  # the most periods of a trend; of a longer time it has the newest
 
 
 class Figures(Struct, frozen=True):
     """Figures of some runs.
 
     Attributes:
-        runs: how many there are.
-        succeeded: those that did their work; conflicts may be left.
-        interrupted: those that somebody stopped.
-        conflicting: those that left conflicts.
-        records: the epics that they changed, one that was changed twice counted twice.
-        conflicts: the conflicts that they left, counted in the same way.
-        average_ms: milliseconds of those that succeeded; ``None`` where there is none.
-        median_ms: the same.
-        p95_ms: what 95 of a hundred of them took at most.
-        last: when the newest began.
+        runs: the number of runs.
+        succeeded: the number of runs that did their work; conflicts may be left.
+        interrupted: the number of runs that the user stopped.
+        conflicting: the number of successful runs that left conflicts.
+        records: the number of changed epics; an epic that was changed twice counts twice.
+        conflicts: the number of conflicts that were left, counted in the same way.
+        average_ms: the average time of successful runs in milliseconds; ``None`` without one.
+        median_ms: the median of the same times.
+        p95_ms: the time that 95 % of them took at most.
+        last: the time at which the newest run began.
     """
 
     runs: int
@@ -58,22 +61,22 @@ class Figures(Struct, frozen=True):
 
     @property
     def failed(self) -> int:
-        """Those that ended with an error."""
+        """The number of runs that ended with an error."""
         return self.runs - self.succeeded - self.interrupted
 
     @property
     def success_rate(self) -> float:
-        """How many of a hundred succeeded, of those that nobody interrupted; 100 where there is none."""
+        """The percentage of successful runs among those that were not interrupted; 100 without one."""
         return percentage(self.succeeded, self.runs - self.interrupted, 100.0)
 
     @property
     def conflict_rate(self) -> float:
-        """How many of a hundred that succeeded left conflicts."""
+        """The percentage of successful runs that left conflicts."""
         return percentage(self.conflicting, self.succeeded, 0.0)
 
 
 class Failure(Struct, frozen=True):
-    """One way in which runs ended badly: the command, the error's kind and exit code, how often, and when last."""
+    """One kind of failed runs: the command, the error's kind and exit code, their number, and the time of the last."""
 
     command: str
     error: str
@@ -83,7 +86,7 @@ class Failure(Struct, frozen=True):
 
 
 class Period(Struct, frozen=True):
-    """One of equal parts of a time: when it begins, and the figures of the runs that began in it."""
+    """One of equal parts of a time: its beginning, and the figures of the runs that began in it."""
 
     start: datetime
     figures: Figures
@@ -94,7 +97,7 @@ class Trend(Struct, frozen=True):
 
     Attributes:
         unit: ``hour``, ``day``, ``week`` or ``month``, in local time.
-        periods: one after the other, those without a run too.
+        periods: the periods in their order, including those without a run.
     """
 
     unit: str
@@ -105,13 +108,13 @@ class Metrics(Struct, frozen=True):
     """Figures of the runs since a time.
 
     Attributes:
-        since: the time.
-        until: when they were counted.
-        total: of all of them.
-        synchronising: of ``sync``, ``pull`` and ``push``.
-        commands: by command, those with the most runs first.
-        trend: of the synchronisations; of the chosen commands, where some were chosen.
-        failures: how runs failed, the most frequent first.
+        since: the beginning of the time.
+        until: the time at which they were counted.
+        total: the figures of all runs.
+        synchronising: the figures of ``sync``, ``pull`` and ``push``.
+        commands: the figures by command, those with the most runs first.
+        trend: the figures over time of the synchronisations, or of the chosen commands if some were chosen.
+        failures: the kinds of failed runs, the most frequent first.
     """
 
     since: datetime
@@ -124,18 +127,18 @@ class Metrics(Struct, frozen=True):
 
 
 def percentage(part: int, whole: int, otherwise: float) -> float:
-    """How many of a hundred, with two decimals."""
+    """Return a percentage with two decimals, or ``otherwise`` of an empty whole."""
     return round(100 * part / whole, 2) if whole else otherwise
 
 
 def measure(runs: Iterable[Run], since: datetime, until: datetime, commands: Collection[str] = ()) -> Metrics:
-    """Count runs.
+    """Return the figures of runs.
 
     Args:
-        runs: those that there are.
-        since: older ones do not count.
-        until: the time now; a run of a wrong clock that is dated later does not count either.
-        commands: only these; a group's name stands for all of its commands.
+        runs: the recorded runs.
+        since: the beginning; older runs do not count.
+        until: the current time; a run that a wrong clock dated later does not count either.
+        commands: count only these commands; the name of a group stands for all of its commands.
     """
     chosen = [run for run in runs if since <= run.started <= until and is_chosen(run.command, commands)]
     by_command: dict[str, list[Run]] = {}
@@ -155,18 +158,18 @@ def measure(runs: Iterable[Run], since: datetime, until: datetime, commands: Col
 
 
 def measure_repo(repo: Repo, since: datetime, until: datetime, commands: Collection[str] = ()) -> Metrics:
-    """Count the runs that a repo has a record of; see :func:`measure`."""
+    """Return the figures of the runs that a repo has recorded; see :func:`measure`."""
     began = max(0, int(since.timestamp() * 1000))
     return measure(kept_runs(repo.config.private, began), since, until, commands)
 
 
 def is_chosen(command: str, chosen: Collection[str]) -> bool:
-    """Whether a command is one of the chosen ones, or in a group that is; all are where none is chosen."""
+    """Return whether a command is chosen, by its name or by that of its group. All are chosen if none is named."""
     return not chosen or command in chosen or command.split(" ", 1)[0] in chosen
 
 
 def figures(runs: Sequence[Run]) -> Figures:
-    """The figures of some runs."""
+    """Return the figures of some runs."""
     times = sorted(run.took_ms for run in runs if run.succeeded)
     return Figures(
         len(runs),
@@ -196,7 +199,7 @@ def _failures(runs: Iterable[Run]) -> tuple[Failure, ...]:
 
 
 def trend(runs: Sequence[Run], since: datetime, until: datetime) -> Trend:
-    """Figures by hours, days, weeks or months, whichever suits the time between the first run and now."""
+    """Return the figures by hours, days, weeks or months, according to the time between the first run and now."""
     first = max(since, min((run.started for run in runs), default=until))
     unit, number, start = _unit(until - first)
     last = number(until)
@@ -208,7 +211,10 @@ def trend(runs: Sequence[Run], since: datetime, until: datetime) -> Trend:
 
 
 def _unit(length: timedelta) -> tuple[str, Callable[[datetime], int], Callable[[int], datetime]]:
-    """A unit, which of its periods a time is in, and when a period begins."""
+    """Return the unit of periods that suits a length of time.
+
+    Returns its name, a function from a time to the number of its period, and one from that number to its beginning.
+    """
     if length <= _HOURS:
         return "hour", lambda time: int(time.timestamp() // 3600), lambda at: datetime.fromtimestamp(3600 * at, UTC)
     if length <= _DAYS:
@@ -228,14 +234,14 @@ def _month(time: datetime) -> int:
 
 
 def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day).astimezone()  # local time is what is meant
+    return datetime(day.year, day.month, day.day).astimezone()  # the midnight of local time
 
 
 def read_since(text: str, now: datetime) -> datetime:
-    """The beginning of a period: a time, or so long ago as ``7d`` or ``1y6m`` says.
+    """Return the beginning of a period from a time, or from an age such as ``7d`` or ``1y6m``.
 
     Raises:
-        UsageError: the text is neither.
+        UsageError: the text is neither a time nor an age.
     """
     try:
         return before(now, text) if DURATION.fullmatch(text) else parse_when(text)

@@ -1,4 +1,4 @@
-"""A report into a file: the report before it is replaced, and nothing else is."""
+"""Writes a report into a file. It replaces an earlier report, and no other file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _REPORTS: Final = (f"{TITLE}\n".encode(), b'{"format": "epicvc.report/1"')
 
 
 def require_writable(repo: Repo, path: Path) -> None:
-    """Make sure that a report may be written to a place, before it is made.
+    """Make sure that a report may be written to a place, before the report is made.
 
     Args:
-        repo: the repo that is reported on.
+        repo: the repo of the report.
         path: the file.
 
     Raises:
         NotFound: its directory does not exist.
-        UsageError: a directory has the name.
-        Refused: something that is no report has it, or it lies where epics and the store do.
+        UsageError: the name is that of a directory.
+        Refused: a file that is no report has the name, or the place is among the epics or in the private directory.
     """
-    if not os.path.isdir(path.parent):  # noqa: PTH112  # where a name is too long, Path.is_dir raises
+    if not os.path.isdir(path.parent):  # noqa: PTH112  # Path.is_dir raises if a name is too long
         raise NotFound(f"there is no directory {path.parent}", hint="make it first, or name another file")
     require_own_way(path.parent, repo.config.root)
     place = path.parent.resolve() / path.name
@@ -57,10 +57,10 @@ def _is_report(path: Path) -> bool:
 
 
 def write_report(repo: Repo, path: Path, page: str) -> None:
-    """Write a report, all of it or nothing.
+    """Write a report completely or not at all.
 
     Raises:
-        EpicvcError: as :func:`require_writable`, or it cannot be written; what is there stays as it is.
+        EpicvcError: as :func:`require_writable`, or the file cannot be written; the earlier file stays as it is.
     """
     require_writable(repo, path)
     atomic_write(path, page.encode())

@@ -1,9 +1,7 @@
-"""Measures the data of both sides: do they agree, is what everybody needs filled in, are calculated fields right.
+"""Measures the data of both sides: agreement, required fields, and calculated fields.
 
-Each place that costs points is named.
-
-Reads only, and streams: no number of epics is in memory at once. Decides nothing; what is out of step is told by
-``status`` and ``plan``.
+Each place that costs points is named. It only reads, and streams: the epics are never in memory all at once. It decides
+nothing; ``status`` and ``plan`` tell the remedy.
 """
 
 from __future__ import annotations
@@ -30,13 +28,13 @@ from epicvc.repo.plans import load_plans
 from epicvc.repo.repository import Repo
 
 REQUIRED: Final = "name"
-"""What every epic needs besides its id."""
+"""The field that every epic needs besides its id."""
 
 REQUIRED_OF_TASKS: Final = "title"
-"""What every task needs besides its id."""
+"""The field that every task needs besides its id."""
 
 LISTED: Final = 1000
-"""Places that a score lists; of a database that is wrong all over nobody reads more."""
+"""The most places that a score lists. Nobody reads more of a database that is wrong all over."""
 
 ABSENT_IN_FILES: Final = "is not in the files"
 ABSENT_IN_DATABASE: Final = "is not in the database"
@@ -46,9 +44,9 @@ class Loss(Struct, frozen=True):
     """A place that costs points.
 
     Attributes:
-        label: a field; a task or an epic, where one side lacks the whole of it.
-        points: how many fields that is.
-        why: what is wrong there.
+        label: the label of a field, or of a task or an epic that one side lacks as a whole.
+        points: the number of fields of the place.
+        why: the fault.
     """
 
     label: Label
@@ -57,13 +55,13 @@ class Loss(Struct, frozen=True):
 
 
 class Score(Struct):
-    """How many of some things are as they should be.
+    """Counts the things that are as they should be.
 
     Attributes:
-        good: how many are.
-        total: how many there are.
-        losses: where the others are, in the order of epics; the first :data:`LISTED` of them.
-        places: how many such places there are.
+        good: the number of good ones.
+        total: the number of all.
+        losses: the places of the others, in the order of epics; the first :data:`LISTED` of them.
+        places: the number of all such places.
     """
 
     good: int = 0
@@ -73,7 +71,7 @@ class Score(Struct):
 
     @property
     def percentage(self) -> float:
-        """How many of a hundred; 100 where there is nothing to complain of, and only there."""
+        """The percentage of good ones. It is 100 only if there is no fault at all."""
         if self.good == self.total:
             return 100.0
         return min(round(100 * self.good / self.total, 2), 99.99)
@@ -95,11 +93,11 @@ class Quality(Struct):
     """The quality of the data.
 
     Attributes:
-        epics: how many there are on either side.
-        unreadable: how many files and rows cannot be read. Their epics are not measured.
-        consistency: core fields that say the same on both sides; none where there is no database.
-        completeness: required fields that are filled in.
-        accuracy: stored calculated fields that equal a recomputation.
+        epics: the number of epics on either side.
+        unreadable: the number of files and rows that cannot be read. Their epics are not measured.
+        consistency: the core fields that are equal on both sides; none without a database.
+        completeness: the required fields that are filled in.
+        accuracy: the stored calculated fields that equal a recomputation.
     """
 
     epics: int = 0
@@ -114,10 +112,10 @@ def data_quality(repo: Repo, *, today: date | None = None) -> Quality:
 
     Args:
         repo: the repo.
-        today: the day from which a start that is not kept is reckoned; by default the clock's.
+        today: the day from which a start that is not kept is reckoned; by default the current day.
 
     Raises:
-        EpicvcError: a side cannot be read at all.
+        EpicvcError: a side as a whole cannot be read.
     """
     quality = Quality()
     with look(repo) as session:
@@ -133,7 +131,7 @@ def data_quality(repo: Repo, *, today: date | None = None) -> Quality:
             for epic in batch:
                 three = found.pop(epic, None)
                 files = documents.file_core(epic) if three is None else three.file
-                db = files if three is None else three.db  # what is known to agree is read once
+                db = files if three is None else three.db  # sides that are known to agree are read once
                 if documents.reader is not None:
                     _compare(quality.consistency, epic, files, db)
                 _require(quality.completeness, epic, files if files is not None else db or {})
@@ -162,7 +160,7 @@ def _compare(score: Score, epic: str, files: Core | None, db: Core | None) -> No
 
 
 def _compare_fields(score: Score, label: Label, files: Core, db: Core) -> None:
-    """The fields of an epic without its tasks, or those of a task."""
+    """Compare the fields of an epic without its tasks, or those of a task."""
     for name in (*files, *(name for name in db if name not in files)):
         if name == Mapping.TASKS:
             continue
@@ -177,7 +175,7 @@ def _compare_fields(score: Score, label: Label, files: Core, db: Core) -> None:
 
 
 def _size(core: Core) -> int:
-    """How many fields an epic has, those of its tasks included."""
+    """Return the number of fields of an epic, including those of its tasks."""
     return sum(name != Mapping.TASKS for name in core) + sum(map(len, tasks_of(core)))
 
 
@@ -199,7 +197,7 @@ def _require_filled(score: Score, label: Label, value: JSON) -> None:
 
 
 def _recompute(score: Score, documents: Documents, epics: list[str] | None, today: date) -> None:
-    """Compare each calculated field that the database has with what ``plan`` would write there."""
+    """Compare each calculated field in the database with the value that ``plan`` would write."""
     if documents.reader is None or documents.layout is None:
         return
     config = documents.repo.config

@@ -1,6 +1,6 @@
-"""Records runs for :mod:`epicvc.actions.report.metrics`: the one way in which command line and Python faces do it.
+"""Records runs for :mod:`epicvc.actions.report.metrics`, both for the command line and for the Python faces.
 
-A run is no operation. Recording it is part of no promise, and what goes wrong with it is nobody's concern.
+A run is no operation. Its record is part of no promise, and a fault in recording it is ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Recording:
 
     Attributes:
         exit: the exit code of a run that ends without an error.
-        counts: what it counted.
+        counts: the numbers that the run counted.
     """
 
     def __init__(self) -> None:
@@ -36,11 +36,11 @@ class Recording:
 
 @contextmanager
 def recorded(private: Path | None, command: str) -> Iterator[Recording]:
-    """Record what happens inside as one run, however it ends. A mistake in the words of a command is no run.
+    """Record the block as one run, however it ends. A usage error is not recorded as a run.
 
     Args:
-        private: the private directory of an open, adopted repo; ``None`` where there is none, and nothing is recorded.
-        command: the command's words.
+        private: the private directory of an open, adopted repo; ``None`` to record nothing.
+        command: the words of the command.
     """
     started, began = time(), perf_counter()
     recording, error = Recording(), None
@@ -56,7 +56,7 @@ def recorded(private: Path | None, command: str) -> Iterator[Recording]:
 
 
 def _keep(private: Path, command: str, started: float, took: float, recording: Recording, kind: str | None) -> None:
-    from epicvc.repo.runs import Counts, Run, keep_run  # once the work is done
+    from epicvc.repo.runs import Counts, Run, keep_run  # imported here, once the work is done
 
     counts = recording.counts or Counts()
     keep_run(
@@ -76,17 +76,17 @@ def _keep(private: Path, command: str, started: float, took: float, recording: R
 
 
 def _exit_of(error: BaseException) -> int:
-    """The exit code of an error, as the edge of the command line has it."""
+    """Return the exit code of an error, the same as at the edge of the command line."""
     if isinstance(error, KeyboardInterrupt):
         return _INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        return 0  # who read our output went away; the work is done
+        return 0  # the reader of our output went away; the work is done
     code = getattr(error, "exit_code", _BUG)
     return code if isinstance(code, int) else _BUG
 
 
 def counts_of_sync(report: SyncReport) -> Counts:
-    """What a synchronisation counted."""
+    """Return the counts of a synchronisation."""
     from epicvc.repo.runs import Counts
 
     moved = {item.label.root for item in (*report.to_db, *report.to_files)}
@@ -94,14 +94,14 @@ def counts_of_sync(report: SyncReport) -> Counts:
 
 
 def counts_of_resolve(report: ResolveReport) -> Counts:
-    """What settling conflicts counted."""
+    """Return the counts of settled conflicts."""
     from epicvc.repo.runs import Counts
 
     return Counts(len({label.root for label in report.settled}), conflicts=len(report.left))
 
 
 def counts_of_merge(report: MergeReport) -> Counts:
-    """What a merge or revert counted."""
+    """Return the counts of a merge or revert."""
     from epicvc.repo.runs import Counts
 
     return Counts(len(report.epics), conflicts=len(report.conflicts))
