@@ -1,8 +1,9 @@
-"""``resolve --from``: answers of a script, read from JSON.
+"""The option ``resolve --from``: reads the answers of a script from JSON.
 
-The listing that ``resolve --json`` prints is the form to fill in: each of its conflicts that gets a ``take`` (a side,
-or both), ``pieces`` (one such choice for each overlap of a list or text) or a ``value`` is answered, the others stay
-open. A base, ours or theirs that stands beside an answer must still be what it was. Reads and checks; settles nothing.
+The listing that ``resolve --json`` prints is the form to fill in. A conflict is answered by a ``take`` (a side, or
+both), by ``pieces`` (one such choice for each overlap of a list or text) or by a ``value``; the others stay open. If an
+answer repeats base, ours or theirs, the value must be the current one. The module reads and checks the answers. It
+settles nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ _WAYS: Final = ("take", "pieces", "value")
 
 
 class InvalidAnswers(InvalidData):
-    """An answer file says something that cannot be meant."""
+    """An answer file has a form or a value that is not allowed."""
 
     kind = "invalid_answers"
 
@@ -33,10 +34,10 @@ class InvalidAnswers(InvalidData):
 
 
 def side_named(dispute: Dispute, name: str) -> How:
-    """The answer that a word stands for.
+    """Return the choice that a word stands for.
 
     Raises:
-        UsageError: it is no side, not the base, and not ``both``.
+        UsageError: the word is neither a side nor ``base`` nor ``both``.
     """
     words = {"ours": How.OURS, "theirs": How.THEIRS, "base": How.BASE, "both": How.BOTH}
     words |= {dispute.ours: How.OURS, dispute.theirs: How.THEIRS}
@@ -46,11 +47,11 @@ def side_named(dispute: Dispute, name: str) -> How:
 
 
 class Answers:
-    """What a script wants.
+    """The answers of a script.
 
     Attributes:
-        chosen: answers by conflict.
-        stale: conflicts whose values are others than the script saw; they stay open.
+        chosen: the conflicts with their answers.
+        stale: the conflicts whose values changed since the script saw them; they stay open.
     """
 
     def __init__(self) -> None:
@@ -62,15 +63,15 @@ def read_answers(data: bytes, source: str, dispute: Dispute, conflicts: Sequence
     """Read answers for open conflicts.
 
     Args:
-        data: the JSON.
-        source: the file that it came from, for messages.
+        data: the bytes of the JSON.
+        source: the name of its file, for messages.
         dispute: names the sides.
         conflicts: the open ones.
 
     Raises:
-        InvalidJSON: it is no JSON.
-        InvalidAnswers: it has another form, or answers that contradict each other.
-        NotFound: an answer is to no open conflict.
+        InvalidJSON: the bytes are no JSON.
+        InvalidAnswers: the JSON has another form, or answers that contradict each other.
+        NotFound: an answer names no open conflict.
     """
     reader = _Reader(source, dispute, {str(conflict.label): conflict for conflict in conflicts})
     return reader.read(parse(data, source=source))
@@ -89,7 +90,7 @@ class _Reader:
         if value.get("format", FORMAT) != FORMAT:
             raise self._invalid(f'"format" is not {FORMAT}')
         entries = value["conflicts"]
-        assert isinstance(entries, list)  # looked at above
+        assert isinstance(entries, list)  # checked above
         seen: set[str] = set()
         for number, entry in enumerate(entries):
             if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
@@ -128,7 +129,10 @@ class _Reader:
         self._answers.chosen.append((conflict, choose[ways[0]]()))
 
     def _still(self, conflict: Conflict, entry: dict[str, JSON]) -> bool:
-        """Whether the values that the script saw are those of now; what it does not name it did not need to see."""
+        """Return whether the values that the script saw are the current ones.
+
+        Values that it does not repeat do not count.
+        """
         names = {"ours": ("ours", self._dispute.ours), "theirs": ("theirs", self._dispute.theirs), "base": ("base",)}
         for side in _SIDES:
             now = getattr(conflict, side)

@@ -1,4 +1,4 @@
-"""The open conflicts of an unfinished merge or revert, as the resolver asks them."""
+"""The open conflicts of an unfinished merge or revert, in the form that the resolver needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from epicvc.repo.repository import Repo
 
 
 class BranchesDispute:
-    """The conflicts between two branches, or between a commit that is reverted and what came after it."""
+    """The conflicts between two branches, or between a reverted commit and the later changes."""
 
     ours = "ours"
     theirs = "theirs"
@@ -27,15 +27,15 @@ class BranchesDispute:
         self._repo = repo
 
     def conflicts(self) -> list[Conflict]:
-        """The open conflicts."""
+        """Return the open conflicts."""
         return open_conflicts(self._repo) or []
 
     def spec(self, conflict: Conflict) -> Spec:
-        """How the field of a conflict is stored and merged."""
+        """Return the kind and merge rule of the field of a conflict."""
         return spec_of(self._repo.config.mapping, conflict.label)
 
     def origins(self, conflicts: Sequence[Conflict]) -> list[Origins]:
-        """Who made the values of these conflicts."""
+        """Return the origins of the values of these conflicts."""
         with look(self._repo) as session:
             state = read_state(session.staging, self._repo)
             if state is None:
@@ -44,16 +44,16 @@ class BranchesDispute:
             return [found[conflict.label] for conflict in conflicts]
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
-        """The chosen value as it would be stored; raises as :meth:`Dispute.fit`.
+        """Return the chosen value as it would be stored; raises as :meth:`Dispute.fit`.
 
-        A value that one of the three has is taken as it is, with all that belongs to it.
+        A value of base, ours or theirs is taken unchanged, with extra keys and system columns.
         """
         if any(same(chosen.value, value) for value in (conflict.ours, conflict.theirs, conflict.base)):
             return chosen
         return fitting(self._repo.config.mapping, conflict, chosen)
 
     def settle(self, chosen: Sequence[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> ResolveReport:
-        """Bring the chosen values to both sides; the commit is made by ``--continue``."""
+        """Write the chosen values to both sides. It makes no commit; ``--continue`` does."""
         fitted = [(conflict, self.fit(conflict, value)) for conflict, value in chosen]
         if not fitted:
             return ResolveReport(left=self.conflicts(), sides=(self.ours, self.theirs))
@@ -64,7 +64,7 @@ class BranchesDispute:
 
 
 def _origins(session: Session, state: MergeState, conflicts: Sequence[Conflict]) -> dict[Label, Origins]:
-    """Who made the values of conflicts, asked for all of an epic, or of a row, at once."""
+    """Return the origins of the values of conflicts. All conflicts of an epic or a row are traced together."""
     commits = (state.base, state.ours, state.theirs)
     found: dict[Label, Origins] = {}
     alike: dict[Label, list[Conflict]] = {}

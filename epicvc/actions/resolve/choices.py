@@ -1,7 +1,7 @@
-"""Answers by choice: a side, both, or item by item. Pure.
+"""Answers by choice: a side, both sides, or item by item. Pure.
 
-Lists are taken apart by items and texts of several lines by lines (:mod:`epicvc.merge.diff3`), so that what only one
-side touched is merged and a choice is needed only where the sides overlap.
+Lists are split into items, and texts of several lines into lines (:mod:`epicvc.merge.diff3`). So the changes of one
+side alone are merged, and only overlaps need a choice.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ Piece: TypeAlias = JSON
 
 
 class Pick(Struct, frozen=True):
-    """One item or line that some version has, and whether the answer has it.
+    """An item or line of some version, with the decision if the answer has it.
 
     Attributes:
         piece: the item or line.
-        base: whether the base has it here.
-        ours: whether ours has it here.
-        theirs: whether theirs has it here.
-        taken: whether it is chosen.
-        group: the number of the overlap that it is part of; ``None`` outside of overlaps.
+        base: the base has it here.
+        ours: ours has it here.
+        theirs: theirs has it here.
+        taken: the answer has it.
+        group: the number of the overlap to which it belongs; ``None`` outside of overlaps.
     """
 
     piece: Piece
@@ -44,28 +44,28 @@ class Pick(Struct, frozen=True):
 
 
 def is_order(conflict: Conflict) -> bool:
-    """Whether a conflict is about nothing but the order of tasks; its values are lists of their ids."""
+    """Return whether a conflict is about the order of tasks alone. Its values are then lists of task ids."""
     return conflict.label.path == (Mapping.TASKS,) and not conflict.label.table
 
 
 def has_items(conflict: Conflict) -> bool:
-    """Whether a conflict is between two lists."""
+    """Return whether a conflict is between two lists."""
     return isinstance(conflict.ours, list) and isinstance(conflict.theirs, list)
 
 
 def has_lines(conflict: Conflict) -> bool:
-    """Whether a conflict is between two texts of which one has several lines."""
+    """Return whether a conflict is between two texts of which at least one has several lines."""
     texts = [value for value in (conflict.ours, conflict.theirs) if isinstance(value, str)]
     return len(texts) == 2 and any("\n" in text for text in texts)
 
 
 def can_pick(conflict: Conflict) -> bool:
-    """Whether a conflict can be settled item by item, or by taking both."""
+    """Return whether a conflict can be settled item by item, or by taking both sides."""
     return not is_order(conflict) and (has_items(conflict) or has_lines(conflict))
 
 
 def chunks_of(conflict: Conflict) -> list[Chunk[Piece]]:
-    """The three values in pieces; only where :func:`can_pick`."""
+    """Return the three values in pieces. The caller must have checked :func:`can_pick`."""
     values = (conflict.base, conflict.ours, conflict.theirs)
     if has_items(conflict):
         lists = (value if isinstance(value, list) else [] for value in values)
@@ -75,17 +75,17 @@ def chunks_of(conflict: Conflict) -> list[Chunk[Piece]]:
 
 
 def put_together(conflict: Conflict, pieces: Iterable[Piece]) -> Value:
-    """The value that pieces make; a list without an item is a value, as an empty text is."""
+    """Return the value of some pieces. A list without an item is a value, as an empty text is."""
     if has_items(conflict):
         return list(pieces)
     return join_lines(cast("list[str]", list(pieces)))
 
 
 def take(conflict: Conflict, how: How) -> Chosen:
-    """What a side's, the base's or both sides' answer is.
+    """Return the answer of a side, of the base or of both sides.
 
     Raises:
-        UsageError: there is no taking both here.
+        UsageError: both sides cannot be taken here.
     """
     if how is How.OURS:
         return Chosen(conflict.ours)
@@ -99,7 +99,7 @@ def take(conflict: Conflict, how: How) -> Chosen:
 
 
 def overlaps(conflict: Conflict) -> list[Overlap[Piece]]:
-    """Where the sides contradict each other, in order."""
+    """Return the overlaps of the two sides, in order."""
     return [chunk for chunk in chunks_of(conflict) if isinstance(chunk, Overlap)] if can_pick(conflict) else []
 
 
@@ -107,7 +107,8 @@ def take_pieces(conflict: Conflict, choices: Sequence[How]) -> Chosen:
     """Merge a list or a text with one choice for each overlap.
 
     Raises:
-        UsageError: the number of choices is not the number of overlaps, or one is no side and not both.
+        UsageError: the number of choices is not the number of overlaps, or a choice is neither a side nor the base nor
+            both.
     """
     found = chunks_of(conflict) if can_pick(conflict) else []
     wanted = sum(isinstance(chunk, Overlap) for chunk in found)
@@ -130,7 +131,7 @@ def _overlapping(chunk: Overlap[Piece], how: How) -> list[Piece]:
 
 
 def picks_of(conflict: Conflict) -> tuple[Pick, ...]:
-    """Every item or line with who has it; taken are those that both sides have or one of them added."""
+    """Return every item or line with its versions. Those are taken that both sides have or that one side added."""
     picks: list[Pick] = []
     group = 0
     for chunk in chunks_of(conflict):
@@ -145,10 +146,10 @@ def picks_of(conflict: Conflict) -> tuple[Pick, ...]:
 
 
 def _aligned(base: Sequence[Piece], ours: Sequence[Piece], theirs: Sequence[Piece], group: int | None) -> list[Pick]:
-    """The pieces of one chunk, each once for each time that a version has it.
+    """Return the pieces of one chunk, each as often as a version has it.
 
-    The base's order is the frame; what a side added goes behind what stands before it there, and behind what only
-    others have, so that a replacement follows what it replaces and theirs follows ours.
+    The order of the base is the frame. A piece that a side added goes behind the piece before it on that side, and
+    behind pieces that only other versions have. So a replacement follows the replaced piece, and theirs follows ours.
     """
     order: list[tuple[bytes, Piece, list[bool]]] = []
     for side, pieces in enumerate((base, ours, theirs)):
@@ -156,7 +157,8 @@ def _aligned(base: Sequence[Piece], ours: Sequence[Piece], theirs: Sequence[Piec
         wanted = Counter(keys)
         at = 0
         for key, piece in zip(keys, pieces, strict=True):
-            # Only from here on: what moved stands at both its places, so that every version keeps its own order.
+            # Searched only from here on: a moved piece stands at both of its places, so that every version keeps its
+            # own order.
             found = next((n for n in range(at, len(order)) if order[n][0] == key and not order[n][2][side]), None)
             if found is None:
                 while at < len(order) and not wanted[order[at][0]]:
@@ -174,5 +176,5 @@ def _aligned(base: Sequence[Piece], ours: Sequence[Piece], theirs: Sequence[Piec
 
 
 def picked(conflict: Conflict, picks: Iterable[Pick]) -> Chosen:
-    """The value that the taken items or lines make."""
+    """Return the value of the taken items or lines."""
     return Chosen(put_together(conflict, [pick.piece for pick in picks if pick.taken]))

@@ -1,7 +1,7 @@
-"""Answers that were chosen and not applied yet: kept durably, so that ``resolve`` can be left and resumed.
+"""Answers that were chosen but not applied yet. They are stored, so that ``resolve`` can be left and resumed.
 
-An answer counts for the conflict for which it was given. Where base, ours or theirs have become another since, it is
-dropped: nobody has looked at what is there now.
+An answer counts only for the conflict for which it was given. If base, ours or theirs changed since, the answer is
+dropped, since nobody has seen the new values.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _SIDES: Final = ("base", "ours", "theirs")
 
 
 class Drafts:
-    """The answers of one repo that wait to be applied.
+    """The stored answers of one repo that are not applied yet.
 
     Args:
         private: the repo's private directory.
-        others: open conflicts that are not asked about now; answers to them stay as they are.
+        others: the open conflicts that are not shown now; their answers are not changed.
     """
 
     def __init__(self, private: Path, others: Iterable[Conflict] = ()) -> None:
@@ -37,7 +37,10 @@ class Drafts:
         self._others = frozenset(str(conflict.label) for conflict in others)
 
     def load(self, conflicts: Iterable[Conflict]) -> tuple[dict[Label, Answer], int]:
-        """The answers to these conflicts, and how many others there were whose conflicts are gone or others now."""
+        """Return the answers to these conflicts, and the number of dropped answers.
+
+        An answer is dropped if its conflict is gone or changed.
+        """
         known = {label: entry for label, entry in self._entries().items() if label not in self._others}
         found = {}
         for conflict in conflicts:
@@ -47,10 +50,10 @@ class Drafts:
         return found, len(known) - len(found)
 
     def save(self, conflicts: Iterable[Conflict], answers: Mapping[Label, Answer]) -> None:
-        """Keep the answers to these conflicts and to the others, and nothing else.
+        """Store the answers to these conflicts and keep those to the others. All other answers are removed.
 
         Raises:
-            FileUnavailable: what was kept before still is.
+            FileUnavailable: the file cannot be written; the answers stored before stay.
         """
         entries = {label: entry for label, entry in self._entries().items() if label in self._others}
         entries |= {

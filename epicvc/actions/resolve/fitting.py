@@ -1,4 +1,4 @@
-"""Whether an answer fits the place that it is for, and how it would be stored there. Pure."""
+"""Checks that an answer fits its place, and returns it as it would be stored there. Pure."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from epicvc.plan.moves.moves import chosen_place, is_place
 
 
 def fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
-    """The chosen value as a core has it; refused, before anything else is done, where no column could hold it.
+    """Return the chosen value as a core has it.
+
+    A value that no column could hold is refused before anything is done.
 
     Raises:
-        InvalidField: it does not fit its field, or is no place where the task is.
-        InvalidFile: it is no epic or no task.
+        InvalidField: the value does not fit its field, or is no place of the task.
+        InvalidFile: the value is no epic or no task.
     """
     value, path = chosen.value, conflict.label.path
     if value is ABSENT or conflict.label.table:
@@ -34,7 +36,7 @@ def fitting(mapping: Mapping, conflict: Conflict, chosen: Chosen) -> Chosen:
             return Chosen(cast("JSON", _core(mapping, conflict.label.root, value)))
         except InvalidData:
             if any(same(value, version) for version in (conflict.base, conflict.ours, conflict.theirs)):
-                return chosen  # a file that no epic can be read from is one value, and taken as it is
+                return chosen  # a file that is no valid epic is one value, and is taken as it is
             raise
     if len(path) == 2 and path[0] == Mapping.TASKS:
         task = {**value, "id": path[1]} if isinstance(value, dict) else value
@@ -57,7 +59,7 @@ def _misfit_links(value: JSON) -> str | None:
 
 
 def _misfit_list(value: JSON, conflict: Conflict) -> str | None:
-    """Lists stay lists where every version that there is was one."""
+    """Return the fault of a value that is no list where all existing versions are lists."""
     versions = [side for side in (conflict.base, conflict.ours, conflict.theirs) if side is not ABSENT]
     return (
         "must be a list" if all(isinstance(side, list) for side in versions) and not isinstance(value, list) else None
@@ -65,7 +67,7 @@ def _misfit_list(value: JSON, conflict: Conflict) -> str | None:
 
 
 def _ordered(conflict: Conflict, chosen: Chosen) -> Chosen:
-    """An order of tasks names each of them once."""
+    """Check that an order of tasks names each of them once."""
     known = conflict.ours if isinstance(conflict.ours, list) else []
     value = chosen.value
     if value == conflict.base:

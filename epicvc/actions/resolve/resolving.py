@@ -1,4 +1,4 @@
-"""``resolve``: settle the conflicts between the files and the database, or those that an unfinished merge waits for."""
+"""The command ``resolve``: settles conflicts between the files and the database, or those of an unfinished merge."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from epicvc.repo.repository import Repo
 
 
 class Wish(Struct, frozen=True):
-    """What a user wants for the conflicts at or below a label; ``None`` is every conflict."""
+    """The choice of a user for the conflicts at or below a label; ``None`` stands for all conflicts."""
 
     label: Label | None
     choose: Callable[[Conflict], Chosen]
@@ -47,16 +47,16 @@ class SidesDispute:
         self._repo = repo
 
     def conflicts(self) -> list[Conflict]:
-        """The open conflicts, epic by epic."""
+        """Return the open conflicts, epic by epic."""
         found = read_status(self._repo).conflicts
         return sorted(found, key=lambda conflict: natural_order(conflict.label.root))
 
     def spec(self, conflict: Conflict) -> Spec:
-        """How the field of a conflict is stored and merged."""
+        """Return the kind and merge rule of the field of a conflict."""
         return spec_of(self._repo.config.mapping, conflict.label)
 
     def origins(self, conflicts: Sequence[Conflict]) -> list[Origins]:
-        """Who made the values of these conflicts."""
+        """Return the origins of the values of these conflicts."""
         found: dict[Label, Origins] = {}
         by_root: dict[str, list[Conflict]] = {}
         for conflict in conflicts:
@@ -76,7 +76,7 @@ class SidesDispute:
         return [found[conflict.label] for conflict in conflicts]
 
     def _agreed(self, session: Session, conflicts: Sequence[Conflict]) -> dict[Label, Origin]:
-        """Since when both sides agreed on the base of each conflict that has one."""
+        """Return the commit since which both sides agreed on the base of each conflict that has one."""
         asked: dict[str, dict[Label, Holds]] = {}
         for conflict in conflicts:
             label = conflict.label
@@ -92,11 +92,11 @@ class SidesDispute:
         return found
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
-        """The chosen value as a core has it; raises as :meth:`Dispute.fit`."""
+        """Return the chosen value as a core has it; raises as :meth:`Dispute.fit`."""
         return fitting(self._repo.config.mapping, conflict, chosen)
 
     def settle(self, chosen: Sequence[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> ResolveReport:
-        """Bring the chosen values to both sides; everything else stays as it is."""
+        """Write the chosen values to both sides. Nothing else changes."""
         fitted = [(conflict, self.fit(conflict, value)) for conflict, value in chosen]
         before = self.conflicts()
         if not fitted:
@@ -115,15 +115,15 @@ class SidesDispute:
 
 
 def open_dispute(repo: Repo) -> Dispute:
-    """What there is to settle: an unfinished merge's conflicts, else those between the two sides."""
+    """Return the conflicts to settle: those of an unfinished merge, else those between the two sides."""
     return SidesDispute(repo) if repo.store.ref(MERGING) is None else BranchesDispute(repo)
 
 
 def prefer(dispute: Dispute, side: str) -> Callable[[Conflict], Chosen]:
-    """Take the value of a side or of the base.
+    """Return the choice of the value of a side or of the base.
 
     Raises:
-        UsageError: there is no such side.
+        UsageError: the word names no side and not the base.
     """
     how = side_named(dispute, side)
     if how is How.BOTH:
@@ -132,12 +132,12 @@ def prefer(dispute: Dispute, side: str) -> Callable[[Conflict], Chosen]:
 
 
 def set_value(value: JSON) -> Callable[[Conflict], Chosen]:
-    """Take a given value; null removes the field."""
+    """Return the choice of a given value. Null removes the field."""
     return lambda _: Chosen(ABSENT if value is None else value)
 
 
 def choices(dispute: Dispute, conflicts: Sequence[Conflict], wishes: Iterable[Wish]) -> list[tuple[Conflict, Chosen]]:
-    """The answers that wishes come to; the first wish that a conflict falls under counts.
+    """Return the answers that follow from wishes. For each conflict the first wish counts that covers it.
 
     Raises:
         NotFound: a label names no conflict.
@@ -160,20 +160,21 @@ def choices(dispute: Dispute, conflicts: Sequence[Conflict], wishes: Iterable[Wi
 def resolve(
     repo: Repo, wishes: Sequence[Wish], answers: tuple[str, bytes] | None = None, *, dry_run: bool = False
 ) -> ResolveReport:
-    """Settle conflicts by wishes, then by a script's answers, and remember how.
+    """Settle conflicts by wishes, then by the answers of a script, and remember the resolutions.
 
     Args:
         repo: the repo.
-        wishes: what the command line says.
+        wishes: the choices of the command line.
         answers: the name and bytes of an answer file.
-        dry_run: only say what would be settled, by the same planning.
+        dry_run: only report what would be settled, by the same planning.
 
     Raises:
         NotFound: a label names no conflict.
-        InvalidData: a value does not fit its field, or the answers are none; nothing was written.
+        InvalidData: a value does not fit its field, or the answers are invalid; nothing was written.
     """
     if not dry_run:
-        finish_interrupted(repo)  # halves of two states have conflicts of their own, or none
+        # an interrupted operation leaves parts of two states, whose conflicts would not be the real ones
+        finish_interrupted(repo)
     dispute = open_dispute(repo)
     conflicts = dispute.conflicts()
     chosen = choices(dispute, conflicts, wishes)
@@ -185,7 +186,7 @@ def resolve(
 
 
 def replay(repo: Repo, *, dry_run: bool = False) -> ResolveReport:
-    """Settle the conflicts that were settled before as they were; the others stay open."""
+    """Settle conflicts that were settled before in the same way. The others stay open."""
     if not dry_run:
         finish_interrupted(repo)
     dispute, memory = open_dispute(repo), Memory(repo)
@@ -198,7 +199,7 @@ def replay(repo: Repo, *, dry_run: bool = False) -> ResolveReport:
 def apply(
     repo: Repo, dispute: Dispute, chosen: Sequence[tuple[Conflict, Chosen]], *, dry_run: bool = False
 ) -> ResolveReport:
-    """Settle conflicts in one operation and remember how.
+    """Settle conflicts in one operation, and remember the resolutions.
 
     Raises:
         InvalidData: a value does not fit its field; nothing was written.
@@ -215,7 +216,7 @@ def apply(
 
 
 def _if_still(chosen: Chosen, seen: Conflict, conflict: Conflict) -> Chosen | None:
-    """What was chosen for a conflict, while it still is the one that was seen; an edit since leaves it open."""
+    """Return the chosen value if the conflict still has the values that were seen. A later edit leaves it open."""
     pairs = ((seen.base, conflict.base), (seen.ours, conflict.ours), (seen.theirs, conflict.theirs))
     return chosen if all(same(*pair) for pair in pairs) else None
 
