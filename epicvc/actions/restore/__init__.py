@@ -1,1 +1,1 @@
-"""Going back: whole states, single epics, tasks, fields and rows, and the inverse of any operation."""
+"""Going back: restores whole states, single epics, tasks, fields and rows, and undoes any operation."""

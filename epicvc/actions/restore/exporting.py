@@ -1,4 +1,7 @@
-"""``restore --to DIR``: a commit's state, or some epics' files, written into an empty directory, nothing in place."""
+"""The option ``restore --to DIR``: writes the state of a commit, or files of epics, into an empty directory.
+
+Nothing in place is changed.
+"""
 
 from __future__ import annotations
 
@@ -27,11 +30,11 @@ from epicvc.store.tree import tree
 
 
 class Exported(Struct, frozen=True):
-    """What was written.
+    """The result of an export.
 
     Attributes:
-        files: how many files.
-        database: the database's path; ``None`` when the commit has none.
+        files: the number of files.
+        database: the path of the database; ``None`` if the commit has none.
         stranded: the triggers that were left out, since a table that they name is not captured.
     """
 
@@ -43,13 +46,13 @@ class Exported(Struct, frozen=True):
 def export(repo: Repo, commit: ObjectId, directory: Path, *, dry_run: bool = False) -> Exported:
     """Write a commit's files and database into a new or empty directory.
 
-    The files go below a directory of the same name as in the repo, the database beside it, and what was written is
+    The files go below a directory with the same name as in the repo, and the database beside it. The written state is
     captured again and compared with the commit.
 
     Raises:
-        Refused: the directory is not empty, lies inside the files directory or the store, or behind a link of the
-            repo's; or what was written does not equal the commit.
-        EpicvcError: it cannot be written; nothing of it is left behind.
+        Refused: the directory is not empty, lies inside the files directory or the store, or behind a link of the repo;
+            or the written state does not equal the commit.
+        EpicvcError: the state cannot be written; nothing of it is left behind.
     """
     _require_free(repo, directory)
     snapshot = repo.snapshot_of(commit)
@@ -68,11 +71,10 @@ def export_epics(
     """Write the files of some epics, as a commit has them, into a new or empty directory.
 
     Raises:
-        UsageError: a label is no epic; its place is part of a file or of a database, and cannot stand by itself.
+        UsageError: a label is no epic. A part of a file or of a database cannot be written by itself.
         NotFound: the commit has no file of an epic.
-        Refused: the directory is not empty, lies inside the files directory or the store, or behind a link of the
-            repo's.
-        EpicvcError: it cannot be written; nothing of it is left behind.
+        Refused: the directory is not empty, lies inside the files directory or the store, or behind a link of the repo.
+        EpicvcError: a file cannot be written; nothing of it is left behind.
     """
     for label in labels:
         if label.table or label.path:
@@ -107,7 +109,7 @@ def _require_free(repo: Repo, directory: Path) -> None:
 
 @contextmanager
 def _all_or_nothing(directory: Path) -> Iterator[None]:
-    """Remove what an export made below a directory, and the directory if it made that, where it fails."""
+    """Remove the content of a directory if the export into it fails, and the directory if it is new."""
     was_there = directory.exists()
     try:
         yield
@@ -123,7 +125,7 @@ def _all_or_nothing(directory: Path) -> Iterator[None]:
 
 
 def _write_files(store: Store, root: Path, files: Iterable[tuple[str, ObjectId]]) -> int:
-    """Write files below a directory; how many."""
+    """Write files below a directory, and return their number."""
     count = 0
     for path, blob in files:
         check_name(path)
@@ -140,17 +142,17 @@ def _write(repo: Repo, snapshot: Snapshot, directory: Path, target: Path) -> Exp
 
 
 def write_state(store: Store, snapshot: Snapshot, root: Path, target: Path) -> Exported:
-    """Write a snapshot's files below a directory and its rows into a new database, and compare what is then there.
+    """Write a snapshot's files below a directory and its rows into a new database, and compare the result.
 
     Args:
-        store: holds the snapshot.
+        store: the store of the snapshot.
         snapshot: the state.
-        root: the directory of the files, made where it is missing; the one above it is there.
-        target: the database, which does not exist.
+        root: the directory of the files, which is made if it is missing; the one above it must exist.
+        target: the path of the database, which must not exist.
 
     Raises:
-        Refused: what was written does not equal the snapshot.
-        EpicvcError: it cannot be written; what was written stays.
+        Refused: the written state does not equal the snapshot.
+        EpicvcError: the state cannot be written; the written part stays.
     """
     make_directories(root, root.parent)
     count = _write_files(store, root, ((key.decode(), blob) for key, blob in tree.items(store, snapshot.files)))

@@ -1,7 +1,7 @@
-"""Files as the files side last had them: what comes back of an epic or a task that was deleted there.
+"""Finds the last file of an epic or a task that was deleted in the files, for when it comes back.
 
-A core says only what both sides know. The keys that files alone have, their order and the author's formatting are in
-the newest state of the history that has the file, or in the file that was agreed on.
+A core holds only the fields that both sides own. The keys that files alone have, their order and the author's
+formatting are in the newest state of the history that has the file, or in the file that was agreed on.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class FormerFile(Struct, frozen=True):
     """A file of an earlier state.
 
     Attributes:
-        path: where it was; empty where that is not known.
+        path: its path; empty if it is not known.
         raw: its bytes.
-        epic: what they say.
+        epic: the epic in it.
     """
 
     path: str
@@ -33,7 +33,7 @@ class FormerFile(Struct, frozen=True):
 
 
 class FormerFiles:
-    """Finds them.
+    """Finds former files.
 
     Args:
         documents: the documents of one moment.
@@ -47,9 +47,9 @@ class FormerFiles:
         return LastSeen(self._documents)
 
     def of(self, three: Three, task: str | None = None) -> FormerFile | None:
-        """The file of an epic in the newest state in which it had the epic, or a task, that the files lack now.
+        """Return the file of an epic in the newest state with the epic, or a task of it, that the files lack now.
 
-        ``None`` where the files never had it, or what they had cannot be read.
+        Returns ``None`` if the files never had it, or if the file cannot be read.
         """
         if three.base is None:
             return None
@@ -65,5 +65,5 @@ class FormerFiles:
         raw = self._documents.sink.get(blob, ObjectType.BLOB)
         try:
             return FormerFile(path, raw, parse_file(raw, path, self._documents.repo.config))
-        except EpicvcError:  # another mapping takes it for something else
+        except EpicvcError:  # the file was valid under an earlier mapping only
             return None

@@ -1,4 +1,4 @@
-"""Rows of an earlier state as rows of the tables that are there now, for when a migration lies between."""
+"""Reads rows of an earlier state as rows of the present tables, for when a migration lies between."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _HINT = "restore the fields one by one, or check out the whole database"
 
 
 class FormerRows:
-    """Reads rows of an earlier state in the columns of now.
+    """Reads rows of an earlier state in the present columns.
 
     Args:
-        sink: holds both states.
-        reader: reads definitions; without it all tables are as they were.
+        sink: the store of both states.
+        reader: reads definitions; ``None`` if there is no database, so that no table has changed.
         source: the earlier state.
-        current: the state of now.
+        current: the present state.
     """
 
     def __init__(self, sink: ObjectSink, reader: Reader | None, source: Snapshot, current: Snapshot) -> None:
@@ -44,10 +44,10 @@ class FormerRows:
         return forms_between(self._reader, self._source, self._current)
 
     def require_owners(self, label: Label, mapping: Mapping) -> None:
-        """Stop where the rows of then cannot be told by the columns that the mapping names now.
+        """Make sure that the mapped columns can tell the owners of rows in the earlier state.
 
         Raises:
-            Refused: a column that says what a row belongs to has another name there.
+            Refused: a column that tells the owner of a row has another name there.
         """
         tables = {
             mapping.epics.table: (mapping.epics.id, mapping.epics.key),
@@ -65,12 +65,15 @@ class FormerRows:
                     )
 
     def named(self, table: str, row: NamedRow) -> NamedRow:
-        """What a row of then says in the columns of now; those that it knows nothing of are left out."""
+        """Return the values of an earlier row in the present columns. New columns are left out."""
         form = self._forms.get(table)
         return row if form is None else {name: row[own] for name, own in form.sources.items()}
 
     def whole(self, table: str, row: NamedRow) -> NamedRow:
-        """The same, and what an insert leaves in the columns that came since; nothing where that cannot be told."""
+        """Return an earlier row in the present columns, with the defaults of new columns.
+
+        A default that is not known is left out.
+        """
         form, here = self._forms.get(table), self._current.captured
         if form is None or here is None:
             return row
@@ -79,9 +82,9 @@ class FormerRows:
         return found | {name: value for name in missing for value in self._default(here.table(table), name)}
 
     def likeness(self, table: str, then: bytes) -> bytes | None:
-        """A row of then as a row of now, to be looked for: values that no column takes any more are left out.
+        """Return an earlier row as a present one, to search for it. Values of dropped columns are left out.
 
-        ``None`` where it has no key among the rows of now, or the value of a new column cannot be told.
+        Returns ``None`` if the key has other columns now, or if the default of a new column is not known.
         """
         form, there = self._forms.get(table), self._source.captured
         if form is None or there is None:
@@ -90,20 +93,20 @@ class FormerRows:
         return encode_row([found[name] for name in columns]) if form.key and found.keys() >= {*columns} else None
 
     def has_other_form(self, table: str) -> bool:
-        """Whether the rows of a table have other columns now."""
+        """Return whether the rows of a table have other columns now."""
         return table in self._forms
 
     def packed(self, label: Label, table: str, then: bytes, now: bytes | None) -> bytes:
-        """A row of then as a row of now. What it knows nothing of stays as it is, or is the column's default.
+        """Return an earlier row as a present one. A new column keeps its present value, or gets its default.
 
         Args:
             label: the place that is restored.
             table: its table.
-            then: the row, as it was captured.
-            now: the row that it takes the place of.
+            then: the earlier row, as it was captured.
+            now: the present row that it replaces; ``None`` without one.
 
         Raises:
-            Refused: it has a value that the table of now has no column for.
+            Refused: the row has a value for which the present table has no column.
         """
         form, there, here = self._forms.get(table), self._source.captured, self._current.captured
         if form is None or there is None or here is None:
@@ -124,7 +127,7 @@ class FormerRows:
         raise Refused(f"{label}: the default of the new column {name} cannot be told", hint=_HINT)
 
     def _default(self, table: TableInfo | None, name: str) -> tuple[SQLValue, ...]:
-        """What an insert that does not name a column puts there, where its default is an expression."""
+        """Return the default of a column as an insert would write it, where the default is an expression."""
         if self._reader is not None and table is not None:
             for column in self._reader.columns_by(table):
                 if column.name == name and column.default is not None:

@@ -1,4 +1,4 @@
-"""The newest state of the history in which a side still had an epic or a task that it lacks now."""
+"""Finds the newest state of the history in which a side still had an epic or a task that it lacks now."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Place: TypeAlias = "tuple[str, str | None]"
 """An epic, or a task of it."""
 
 Names: TypeAlias = "tuple[str, ...]"
-"""The keys of an epic: the one that it has, and that which it had before a side gave it another."""
+"""The keys of an epic: its present one, and the one that it had before a side gave it another."""
 
 _PlacesIn: TypeAlias = Callable[[str, ObjectId], frozenset[Place]]
 
@@ -31,11 +31,11 @@ FILES: Final = 0
 DB: Final = 1
 
 _PARSED: Final = 64
-"""Of how many files the epics and tasks are kept: a file of one state is mostly that of the state before too."""
+"""The number of files whose epics and tasks are kept. Most files of a state are those of the state before too."""
 
 
 class LastSeen:
-    """Goes back along the branch as far as it is asked for, and never over the same commits again.
+    """Goes back along the branch as far as needed, and reads no commit twice.
 
     Args:
         documents: the documents of one moment.
@@ -58,7 +58,7 @@ class LastSeen:
             after, head = state, commit.parents[0] if commit.parents else None
 
     def step(self, side: int, epic: Names, task: str | None = None) -> HistoryStep | None:
-        """The newest state in which a side had an epic, or a task, that it lacks now; ``None`` where none is known."""
+        """Return the newest state in which a side had an epic or a task that it lacks now, or ``None``."""
         places = [(name, task) for name in epic]
         for step in self._known:
             if step.lost(side, places):
@@ -70,12 +70,12 @@ class LastSeen:
         return None
 
     def file(self, step: HistoryStep, epic: Names, path: str) -> tuple[str, ObjectId] | None:
-        """Path and blob of an epic's file in a state; ``None`` where it had none.
+        """Return the path and blob of an epic's file in a state, or ``None`` if it had none.
 
         Args:
             step: the state.
             epic: its keys.
-            path: where the file is now.
+            path: the present path of the file.
         """
         source = self._documents.sink
         blob = tree.get(source, step.state.files, path.encode())
@@ -85,7 +85,7 @@ class LastSeen:
         return next((place for later in reversed(known) if (place := later.file_before(epic))), None)
 
     def places_in(self, path: str, blob: ObjectId) -> frozenset[Place]:
-        """The epic in a file, and its tasks; none in a file that is no epic."""
+        """Return the epic in a file, and its tasks. A file that is no epic has none."""
         if (path, blob) not in self._parsed:
             if len(self._parsed) >= _PARSED:
                 self._parsed.clear()
@@ -102,7 +102,7 @@ class LastSeen:
 
 
 class HistoryStep:
-    """A state of the history, and what each side lost after it.
+    """A state of the history, with the places that each side lost after it.
 
     Args:
         documents: the documents of one moment.
@@ -120,12 +120,12 @@ class HistoryStep:
         self._after = after
 
     def lost(self, side: int, places: Collection[Place]) -> bool:
-        """Whether a side has one of these places here and lacks it in the state after it."""
+        """Return whether a side has one of these places in this state and lacks it in the next one."""
         if side == FILES:
             return not self._lost_in_files.isdisjoint(places)
         if not self._lost_rows.isdisjoint(places):
             return True
-        # Who marks an epic as deleted need not mark its tasks: those that live are lost with it.
+        # An application that marks an epic as deleted need not mark its tasks: its living tasks are lost with it.
         return any(
             task is not None and (epic, None) in self._lost_rows and self._lives((epic, task)) for epic, task in places
         )
@@ -141,7 +141,7 @@ class HistoryStep:
         return frozenset(had - has)
 
     def file_before(self, epic: Names) -> tuple[str, ObjectId] | None:
-        """Path and blob of an epic's file, where it became another one after this state."""
+        """Return the path and blob of an epic's file if the file changed after this state."""
         return next((self._changed[name] for name in epic if name in self._changed), None)
 
     @cached_property
@@ -168,7 +168,7 @@ class HistoryStep:
         return frozenset(had - has)
 
     def _living(self, view: CapturedRows, table: TableMap, row: NamedRow) -> Place | None:
-        """The epic or task that a row stands for, if that is alive; a task lives in a living epic."""
+        """Return the epic or task of a row if it is alive. A task is alive only in a living epic."""
         epics = self._mapping.epics
         owner = view.owner(self._mapping, table.table, row) if is_alive(row, table) else None
         if owner is None:
@@ -177,12 +177,12 @@ class HistoryStep:
         return (owner.epic, owner.task) if epic is not None and is_alive(epic, epics) else None
 
     def row(self, table: TableMap, places: Collection[Place], surrogate: SQLValue) -> NamedRow:
-        """The row that a place had in this state, in the columns of now; nothing where it had none.
+        """Return the row of a place in this state, in the present columns; an empty one if it had none.
 
         Args:
             table: its table.
             places: the epic, or the task, by each of the epic's keys.
-            surrogate: the key that the row of now has.
+            surrogate: the surrogate key of the present row.
         """
         captured = self._captured
         if captured is None:
@@ -203,17 +203,20 @@ class HistoryStep:
         return FormerRows(self._source, self._documents.reader, self.state, now)
 
     def _place(self, table: TableMap, row: NamedRow) -> Place | None:
-        assert self._captured is not None  # it has rows
+        assert self._captured is not None  # the caller has rows of it
         owner = self._captured.owner(self._mapping, table.table, row)
         return None if owner is None else (owner.epic, owner.task)
 
     def _lives(self, task: Place) -> bool:
-        """Whether a task that the database lacks now is alive here, in a living epic."""
+        """Return whether a task that the database lacks now is alive in this state, in a living epic."""
         row, view = self._elsewhere(self._mapping.tasks, task), self._captured
         return row is not None and view is not None and self._living(view, self._mapping.tasks, row) == task
 
     def _elsewhere(self, table: TableMap, place: Place) -> NamedRow | None:
-        """The row that a place had under another surrogate key: whoever replaces rows gives them new ones."""
+        """Return the row that a place had under another surrogate key.
+
+        An application that replaces rows gives them new keys.
+        """
         key, database = self._replaced.get((table.table, place)), self.state.database
         root = table_root(self._source, database, table.table) if database is not None else None
         row = tree.get(self._source, root, key) if root is not None and key is not None else None
@@ -223,7 +226,7 @@ class HistoryStep:
 
     @cached_property
     def _replaced(self) -> dict[tuple[str, Place], bytes]:
-        """The captured keys of the rows that differ from those of now, by table and place."""
+        """The captured keys of the rows that differ from the present ones, by table and place."""
         now = self._documents.working.database
         found: dict[tuple[str, Place], bytes] = {}
         tables = {table.table: table for table in (self._mapping.epics, self._mapping.tasks)}

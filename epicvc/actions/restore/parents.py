@@ -1,7 +1,7 @@
-"""The parents of restored rows: what single rows of another commit refer to, and which of it is missing here.
+"""Finds the parents of restored rows: the rows of another commit to which they refer and that are missing here.
 
-A whole checkout brings a state that was there. A restore of single places makes one that never was, so that what the
-restored rows refer to may be gone by now.
+A whole checkout restores a state that existed. A restore of single places makes a new state, in which the parents of
+the restored rows may be missing.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from epicvc.store.tree import tree
 
 
 class Parent(Struct, frozen=True):
-    """A row that a restored one refers to.
+    """A row to which a restored row refers.
 
     Attributes:
         table: its table.
         key: its key.
-        row: it, as the commit has it, in the columns of now.
-        child: what refers to it.
-        taken: there is a row of this key, which has another value.
+        row: the row as the commit has it, in the present columns.
+        child: the row that refers to it.
+        taken: a row with this key exists, and has other values.
     """
 
     table: str
@@ -44,24 +44,24 @@ class Parent(Struct, frozen=True):
 
     @property
     def label(self) -> Label:
-        """Its label."""
+        """The label of the row."""
         return row_label(self.table, self.key)
 
 
 def row_label(table: str, key: bytes) -> Label:
-    """A row's label."""
+    """Return the label of a row."""
     return Label(table, (key_text(key),), table=True)
 
 
 class Parents:
-    """Finds them.
+    """Finds the missing parents of restored rows.
 
     Args:
-        sink: holds the states.
+        sink: the store of the states.
         reader: reads definitions.
         current: the database as it is.
-        source: the database that rows are restored from.
-        former: reads its rows in the columns of now.
+        source: the database from which rows are restored.
+        former: reads the rows of the source in the present columns.
     """
 
     def __init__(
@@ -83,10 +83,10 @@ class Parents:
         self._then = get_schema(sink, source).by_name
 
     def missing(self, wanted: DatabaseState) -> list[Parent]:
-        """The rows that the commit has, that rows of a state refer to, and that this state has not.
+        """Return the rows of the commit to which rows of a state refer, and which this state lacks.
 
         Raises:
-            Refused: such a row has a value that the table of now has no column for.
+            Refused: such a row has a value for which the present table has no column.
         """
         found: dict[tuple[str, bytes], Parent] = {}
         for name, changes in row_changes(self._sink, self._current, wanted):
@@ -114,7 +114,7 @@ class Parents:
         for child, key in self._in_source(wanted, table, lacking, reference, parent).items():
             taken = _packed(self._sink, wanted, parent.name, key) is not None
             then = _packed(self._sink, self._source, parent.name, key)
-            assert then is not None  # it was found there
+            assert then is not None  # it was found in the source
             row = self._former.packed(row_label(parent.name, key), parent.name, then, None)
             yield Parent(parent.name, key, row, row_label(table.name, child), taken)
 
@@ -126,12 +126,12 @@ class Parents:
         reference: Reference,
         parent: TableInfo,
     ) -> Mapping[bytes, bytes]:
-        """Which rows that only the commit has some rows refer to, by the keys of these."""
+        """Return the rows that only the commit has and to which some rows refer, by the keys of these rows."""
         among = self._only_there(wanted, parent.name)
         return self._reader.parents(table, rows.items(), reference, parent, among) if rows else {}
 
     def _only_there(self, wanted: DatabaseState, table: str) -> Iterator[tuple[bytes, bytes]]:
-        """The commit's rows of a table that a state does not have so, in the columns of now."""
+        """Yield the commit's rows of a table that differ in a state, in the present columns."""
         if not self._former.has_other_form(table):
             yield from ((key, row) for key, _, row in self._changes(wanted, self._source, table) if row is not None)
             return
@@ -144,7 +144,7 @@ class Parents:
         return dict(row_changes(self._sink, before, after)).get(table, ())
 
     def bring(self, wanted: DatabaseState) -> tuple[DatabaseState, list[Parent]]:
-        """A state with the parents of its rows, theirs too, and which these are."""
+        """Return a state with the parents of its rows, and their parents too, and the list of these parents."""
         brought: list[Parent] = []
         while parents := [parent for parent in self.missing(wanted) if not parent.taken]:
             brought += parents
@@ -164,10 +164,10 @@ class Parents:
         return self._references[table.name]
 
     def check(self, wanted: DatabaseState, writer: Writer, before: frozenset[Fault]) -> None:
-        """Make sure of the rows that were written.
+        """Make sure that no written row lacks its parent.
 
         Raises:
-            ConstraintBroken: a row refers to one that is not there, as neither the database nor the commit has it.
+            ConstraintBroken: a row refers to a missing row, which it did neither in the database nor in the commit.
         """
         for fault in sorted(writer.faults(self.concerned(wanted)) - before, key=lambda fault: (fault.table, fault.key)):
             if not self._as_in_source(wanted, fault):
@@ -175,7 +175,7 @@ class Parents:
                 raise ConstraintBroken(str(label), f"it refers to a row of @{fault.parent} that is not there")
 
     def concerned(self, wanted: DatabaseState) -> frozenset[str]:
-        """The tables in which a row may come to be without its parent."""
+        """Return the tables in which a row may lose its parent."""
         changed = {name.casefold() for name, _ in row_changes(self._sink, self._current, wanted)}
         return frozenset(
             table.name
@@ -185,7 +185,7 @@ class Parents:
         )
 
     def _as_in_source(self, wanted: DatabaseState, fault: Fault) -> bool:
-        """Whether the commit has the row too, and no parent of it either."""
+        """Return whether the commit has the same row, without a parent too."""
         table, parent = (self._tables.get(name.casefold()) for name in (fault.table, fault.parent))
         here = _packed(self._sink, wanted, fault.table, fault.key) if fault.key else None
         if here is None or table is None or not self._is_of_source(table.name, fault.key, here):
@@ -198,21 +198,21 @@ class Parents:
         )
 
     def _is_of_source(self, table: str, key: bytes, row: bytes) -> bool:
-        """Whether a row is what the commit has under its key."""
+        """Return whether a row is the one that the commit has under its key."""
         then = _packed(self._sink, self._source, table, key) if table in self._then else None
         if then is None:
             return False
         try:
             return self._former.packed(row_label(table, key), table, then, row) == row
-        except Refused:  # it says more there than any row of now can
+        except Refused:  # the row has a value there for which there is no column now
             return False
 
 
 def require_checks(sink: ObjectSink, reader: Reader, inputs: tuple[DatabaseState, ...], wanted: DatabaseState) -> None:
-    """Try the rows that neither the database nor the commit has.
+    """Check the CHECK constraints of rows that neither the database nor the commit has.
 
     Raises:
-        ConstraintBroken: one breaks a CHECK constraint that it broke in neither.
+        ConstraintBroken: a row breaks a CHECK constraint that it breaks in neither of them.
     """
     for table, rows in new_rows(sink, inputs, wanted):
         for broken in reader.broken_checks(table, rows):
@@ -225,7 +225,7 @@ def require_checks(sink: ObjectSink, reader: Reader, inputs: tuple[DatabaseState
 def _broken_before(
     sink: ObjectSink, reader: Reader, state: DatabaseState, table: str, key: bytes
 ) -> Iterable[BrokenCheck]:
-    """What the row of a state breaks of the state's own definition."""
+    """Return the constraints of a state's own definition that its own row breaks."""
     info, row = get_schema(sink, state).by_name.get(table), _packed(sink, state, table, key)
     return () if info is None or row is None else reader.broken_checks(info, [(key, row)])
 

@@ -1,4 +1,7 @@
-"""``restore LABEL``: single epics, tasks, fields, rows or tables as another commit has them; the base stays."""
+"""The command ``restore LABEL``: restores single epics, tasks, fields, rows or tables from another commit.
+
+What both sides agreed on does not change.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +41,12 @@ Object = dict[str, JSON]
 
 
 class Picked(Struct, frozen=True):
-    """What ``restore LABEL`` changed, or would change.
+    """The result of ``restore LABEL``, or of its dry run.
 
     Attributes:
-        files: how many files.
-        database: whether rows.
-        parents: the rows that came along since restored ones refer to them.
+        files: the number of changed files.
+        database: rows changed too.
+        parents: the rows that were restored too, since restored rows refer to them.
     """
 
     files: int
@@ -60,22 +63,23 @@ def pick(
     with_parents: bool = False,
     dry_run: bool = False,
 ) -> Picked:
-    """Bring places back to what they are in a commit.
+    """Restore places as they are in a commit.
 
     Args:
         repo: the repo.
         revision: the commit.
         selection: the places.
-        side: only this side.
-        with_parents: bring the rows along that restored ones refer to and that are gone.
+        side: restore only this side.
+        with_parents: restore the missing rows too to which restored rows refer.
         dry_run: only say what would be done.
 
     Raises:
-        ConstraintBroken: a restored row refers to one that is gone, or breaks a CHECK constraint as in no other state.
-        NotFound: no such revision, or the commit and the sides know nothing of a label.
+        ConstraintBroken: a restored row refers to a missing row, or breaks a CHECK constraint that it breaks in no
+            other state.
+        NotFound: the revision does not exist, or neither the commit nor the sides have the place of a label.
         UsageError: a label cannot be restored by itself.
-        Refused: it would overwrite a row of something else.
-        UnsafeName: some system takes a restored file's name for one that another file has.
+        Refused: the restore would overwrite a row of another place.
+        UnsafeName: a restored file has a name that some system takes for the name of another file.
     """
     check_side(side)
     commit = repo.revisions.resolve(revision)
@@ -111,10 +115,10 @@ def pick(
 
 
 def _require_readable(session: Session, selection: Selection) -> None:
-    """Stop where a place is wanted of a file that cannot be read; the epic as a whole can be brought back.
+    """Make sure that files can be read of which a part is restored. A whole epic needs no readable file.
 
     Raises:
-        EpicvcError: what is wrong with the file.
+        EpicvcError: the fault of the file.
     """
     if session.working.files.unreadable:
         held = Documents(session.repo, session.working, session.staging, None).held
@@ -126,9 +130,9 @@ def _require_readable(session: Session, selection: Selection) -> None:
 def _guard(
     session: Session, finder: Parents, current: DatabaseState, source: DatabaseState, wanted: DatabaseState
 ) -> Callable[[Writer], None] | None:
-    """Check what can be told before anything is written; gives what is to be checked afterwards."""
+    """Check the rows before anything is written. Return the check for the time after the writing."""
     reader = session.reader
-    assert reader is not None  # there is a database
+    assert reader is not None  # the caller has a database
     if current == wanted:
         return None
     for parent in finder.missing(wanted):
@@ -178,7 +182,7 @@ def _pick_one(
 def _pick_file(
     session: Session, current: Snapshot, source: Snapshot, label: Label, restored: Collection[str]
 ) -> bytes | None:
-    """The files tree with this place as in the source; ``None`` where neither knows it."""
+    """Return the files tree with this place as in the source, or ``None`` if neither has the place."""
     sink = session.staging
     here = epic_paths(sink, current.files, {label.root}).get(label.root)
     there = epic_paths(sink, source.files, {label.root}).get(label.root)
@@ -215,7 +219,7 @@ class _Unknown(Exception):  # internal: neither value has the place
 
 
 def _graft(value: JSON, other: JSON, path: tuple[str, ...]) -> JSON:
-    """``value`` with the place below it as in ``other``; ``None`` where neither has it."""
+    """Return ``value`` with a place below it as in ``other``, or ``None`` if neither has the place."""
     try:
         return _grafted(value, other, path)
     except _Unknown:
@@ -242,7 +246,7 @@ def _grafted(value: JSON, other: JSON, path: tuple[str, ...]) -> JSON:
 
 
 def _grafted_item(value: list[JSON], other: list[JSON], name: str, rest: tuple[str, ...]) -> JSON:
-    """An item of a list of objects with ids."""
+    """Return a list of objects with ids, with one item as in the other list."""
     here, there = ({_id(item): item for item in items} for items in (value, other))
     if name not in here and name not in there:
         raise _Unknown
@@ -268,13 +272,13 @@ def _id(item: JSON) -> str | None:
 
 
 class _Owned(Struct, frozen=True):
-    """A row of a place that differs between two databases; its number may have been given to something else.
+    """A row of a place that differs between two databases. Its key may belong to another place now.
 
     Attributes:
         key: its key.
-        here: the place's row as it is; ``None`` where it has none of this number.
-        there: the same in the other database.
-        others: the row of this number here, where it is another place's.
+        here: the present row of the place; ``None`` if the place has none under this key.
+        there: the row of the place in the other database; ``None`` if it has none.
+        others: the present row under this key if it belongs to another place.
     """
 
     key: bytes
@@ -289,9 +293,9 @@ class _RowPicker:
     Args:
         session: the running command.
         current: the database as it is.
-        source: the database that rows are taken from.
-        restored: the epics that the command restores as a whole, whose rows give way to each other.
-        former: reads rows of the other database in the columns of now.
+        source: the database from which rows are taken.
+        restored: the epics that the command restores as a whole. Their rows may replace each other.
+        former: reads rows of the other database in the present columns.
     """
 
     def __init__(
@@ -312,7 +316,10 @@ class _RowPicker:
         self._there = CapturedRows(self._sink, source)
 
     def table(self, label: Label) -> DatabaseState | None:
-        """A row, a column of a row, or all rows of a table."""
+        """Return the database with a row, a column of a row, or all rows of a table restored.
+
+        Returns ``None`` if neither database has the place.
+        """
         if self._here.table(label.root) is None or self._there.table(label.root) is None:
             raise UsageError(f"{label}: only one side has this table", hint="check out the whole database instead")
         changes = []
@@ -340,7 +347,10 @@ class _RowPicker:
         return encode_row(tuple({**here, column: there[column]}.values()))
 
     def document(self, label: Label) -> DatabaseState | None:
-        """An epic, a task or a field."""
+        """Return the database with an epic, a task or a field restored.
+
+        Returns ``None`` if neither database has the place.
+        """
         task = label.path[1] if len(label.path) > 1 and label.path[0] == Mapping.TASKS else None
         if label.path[:1] == (SIBLINGS,) or not self._knows_document(label.root, task):
             return None
@@ -360,7 +370,7 @@ class _RowPicker:
         return self._field(label, task, rows)
 
     def _knows_document(self, epic: str, task: str | None) -> bool:
-        """Whether either state has a row of this epic, or of this task of it."""
+        """Return whether either state has a row of this epic, or of this task in it."""
         table = self._mapping.epics.table if task is None else self._mapping.tasks.table
         wanted = Owner(epic, task)
         return any(
@@ -370,17 +380,17 @@ class _RowPicker:
         )
 
     def _as_there(self, label: Label, table: str, found: Iterable[_Owned]) -> list[tuple[bytes, bytes | None]]:
-        """What makes the rows of a place what they are there; rows of other places stay as they are.
+        """Return the changes that restore the rows of a place. Rows of other places do not change.
 
         Raises:
-            Refused: a row number of the place is that of another's row by now.
+            Refused: the key of one of its rows belongs to the row of another place now.
         """
         for row in found:
             if row.others is None:
                 continue
             owner = self._here.owner(self._mapping, table, self._here.named(table, row.others))
             if owner is not None and owner.epic in self._restored:
-                continue  # it gets its own row back
+                continue  # the other epic gets its own row back
             place = Label(owner.epic, (Mapping.TASKS, owner.task) if owner.task else ()) if owner else "nobody"
             raise Refused(
                 f"{label}: row {key_text(row.key)} of {table}, which it had there, is another one of {place} by now",
@@ -429,7 +439,7 @@ class _RowPicker:
             )
             mine = here is not None and wanted(here)
             if there is not None and wanted(there):
-                # A task that was moved to another epic is still the same one, and comes back from there.
+                # A task that moved to another epic is the same task, and comes back from there.
                 moved = here is not None and here.task is not None and here.task == there.task
                 yield _Owned(key, old if mine else None, new, None if mine or moved else old)
             elif mine:

@@ -1,4 +1,4 @@
-"""Branches and tags: names for commits."""
+"""Branches and tags: creates, renames, lists and removes names of commits."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 def branches(repo: Repo) -> dict[str, str]:
-    """The commits of all branches, by name."""
+    """Return the commits of all branches, by name."""
     return {name.removeprefix(BRANCHES): value for name, value in repo.store.refs(BRANCHES).items()}
 
 
 def tags(repo: Repo) -> dict[str, str]:
-    """The commits of all tags, by name."""
+    """Return the commits of all tags, by name."""
     return {name.removeprefix(TAGS): value for name, value in repo.store.refs(TAGS).items()}
 
 
 def names_by_commit(repo: Repo) -> dict[str, list[str]]:
-    """Tags and checkpoints of each commit."""
+    """Return the tags and checkpoints of each commit."""
     result: dict[str, list[str]] = {}
     for space in (TAGS, CHECKPOINTS):
         for name, value in sorted(repo.store.refs(space).items()):
@@ -34,10 +34,10 @@ def names_by_commit(repo: Repo) -> dict[str, list[str]]:
 
 
 def require_branch(repo: Repo, name: str) -> None:
-    """Stop where there is no such branch.
+    """Make sure that a branch exists.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the branch does not exist.
     """
     if repo.store.ref(BRANCHES + name) is None:
         raise NotFound(f"no branch {name}", hint=f"see `epicvc branch`, or make it with `epicvc switch -c {name}`")
@@ -45,9 +45,9 @@ def require_branch(repo: Repo, name: str) -> None:
 
 @contextmanager
 def _moving(repo: Repo, command: str, description: str, *, dry_run: bool) -> Iterator[dict[str, str | None]]:
-    """Collect refs to move, and move them as an operation of its own. Neither side is looked at.
+    """Collect refs to move in the block, and move them as one operation. Neither side is read.
 
-    What is asked before they move is asked under the lock: of two that want one name, only one finds it free.
+    The checks in the block run under the lock: of two commands that want the same name, only one finds it free.
     """
     from epicvc.repo.apply.apply import record_refs
     from epicvc.repo.apply.recovery import recover
@@ -74,9 +74,9 @@ def create_branch(
     """Make a branch at a revision.
 
     Raises:
-        UsageError: the name cannot be one, or is taken.
-        NotFound: there is no such revision.
-        Refused: it is the current branch, and moving it would leave both sides behind.
+        UsageError: the name is not allowed, or is taken.
+        NotFound: the revision does not exist.
+        Refused: the branch is the current one, which cannot move without both sides.
     """
     from epicvc.actions.restore.restoring import Arrival
     from epicvc.actions.shared.mergestate import require_no_merge
@@ -93,11 +93,11 @@ def create_branch(
 
 
 def delete_branch(repo: Repo, name: str, *, force: bool = False, dry_run: bool = False) -> None:
-    """Remove a branch; its commits stay until ``gc``.
+    """Remove a branch. Its commits stay until ``gc`` runs.
 
     Raises:
-        NotFound: there is no such branch.
-        Refused: it is the current one, or HEAD does not contain its commits.
+        NotFound: the branch does not exist.
+        Refused: the branch is the current one, or HEAD does not contain its commits.
     """
     with _moving(repo, "branch", f"branch --delete {name}", dry_run=dry_run) as refs:
         require_branch(repo, name)
@@ -114,22 +114,22 @@ def delete_branch(repo: Repo, name: str, *, force: bool = False, dry_run: bool =
 
 
 def rename_branch(repo: Repo, old: str | None, new: str, *, force: bool = False, dry_run: bool = False) -> str:
-    """Give a branch another name; the current one stays the current one.
+    """Rename a branch. The current branch stays current under its new name.
 
     Args:
         repo: the repo.
         old: the branch; the current one by default.
         new: the name.
-        force: even if another branch has it, which is gone then.
+        force: replace another branch that has the name.
         dry_run: only say what would happen.
 
     Returns:
         The name that the branch had.
 
     Raises:
-        UsageError: the name cannot be one, or is taken.
-        NotFound: there is no such branch, or no current one.
-        Refused: the name is the current branch's, which would be gone.
+        UsageError: the name is not allowed, or is taken.
+        NotFound: the branch does not exist, or HEAD is at no branch.
+        Refused: the name is that of the current branch, which would be replaced.
     """
     ref = BRANCHES + check_ref_name(new)
     with _moving(repo, "branch", f"branch --move {f'{old} ' if old else ''}{new}", dry_run=dry_run) as refs:
@@ -137,7 +137,7 @@ def rename_branch(repo: Repo, old: str | None, new: str, *, force: bool = False,
         name = old or current
         if name is None:
             raise NotFound("HEAD is at no branch", hint=f"say which: `epicvc branch -m OLD {new}`")
-        if name != current:  # one without a commit yet is there in HEAD alone
+        if name != current:  # a current branch without a commit exists in HEAD alone
             require_branch(repo, name)
         if name != new:
             _require_free(repo, new, force=force)
@@ -159,12 +159,12 @@ def _require_free(repo: Repo, name: str, *, force: bool, switch: bool = False) -
 
 
 def previous_branch(repo: Repo) -> str:
-    """The branch that was the current one before this one, by the name that it has now.
+    """Return the present name of the branch that was current before this one.
 
     Raises:
-        NotFound: there was none, it is gone, or HEAD was at no branch.
+        NotFound: there was no such branch, or HEAD was at no branch.
     """
-    names: dict[str, str] = {}  # names that branches had, and those that they got
+    names: dict[str, str] = {}  # the names of renamed branches, old to new
     for operation in repo.store.operations():
         before, after = operation.before.refs, operation.after.refs
         renamed = _renamed(before, after)
@@ -182,7 +182,7 @@ def previous_branch(repo: Repo) -> str:
 
 
 def _renamed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, str] | None:
-    """The branch that an operation gave another name, with both."""
+    """Return the old and the new name of the branch that an operation renamed, or ``None``."""
     gone = [name for name in before if name.startswith(BRANCHES) and name not in after]
     come = [name for name in after if name.startswith(BRANCHES) and before.get(name) != after[name]]
     if len(gone) == len(come) == 1 and before[gone[0]] == after[come[0]]:
@@ -191,11 +191,11 @@ def _renamed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, 
 
 
 def create_tag(repo: Repo, name: str, revision: str | None, *, force: bool = False, dry_run: bool = False) -> str:
-    """Name a commit.
+    """Give a commit a tag, and return the commit.
 
     Raises:
-        UsageError: the name cannot be one, or is taken.
-        NotFound: there is no such revision.
+        UsageError: the name is not allowed, or is taken.
+        NotFound: the revision does not exist.
     """
     ref = TAGS + check_ref_name(name)
     with _moving(repo, "tag", f"tag {name}", dry_run=dry_run) as refs:
@@ -210,7 +210,7 @@ def delete_tag(repo: Repo, name: str, *, dry_run: bool = False) -> None:
     """Remove a tag.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the tag does not exist.
     """
     with _moving(repo, "tag", f"tag --delete {name}", dry_run=dry_run) as refs:
         if repo.store.ref(TAGS + name) is None:

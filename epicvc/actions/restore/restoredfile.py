@@ -1,4 +1,4 @@
-"""An epic's file that is restored by itself, among the files of others as they are by now."""
+"""Restores the file of one epic among the present files of others."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ def restore_file(
     then: tuple[str, ObjectId] | None,
     restored: Collection[str],
 ) -> ObjectId:
-    """The files tree with an epic's file as it was, under the name that it had if no other epic's file has it now.
+    """Return the files tree with the former file of an epic.
+
+    It has its former name if no other epic's file has it now.
 
     Args:
-        sink: holds the files, and gets the tree.
-        files: the tree of the files as they are.
+        sink: the store of the files; it takes the tree.
+        files: the tree of the present files.
         epic: the epic.
-        now: path and blob of its file as it is; ``None`` where it has none.
-        then: the same as it was.
-        restored: the epics that one command restores as a whole, this one too. Their files give way to each other,
-            since each gets its own name back.
+        now: the path and blob of its present file; ``None`` without one.
+        then: the path and blob of its former file; ``None`` without one.
+        restored: the epics that one command restores as a whole, including this one. Their files may replace each
+            other, since each gets its own name back.
     """
     path = None if then is None else _free_path(sink, files, epic, now[0] if now else None, then[0], restored)
     changes: list[tuple[str, ObjectId | None]] = []
@@ -42,22 +44,22 @@ def _free_path(
     source: ObjectSource, files: ObjectId, epic: str, now: str | None, then: str, restored: Collection[str]
 ) -> str:
     occupant = tree.get(source, files, then.encode())
-    # A file that is no epic goes by its path. It is replaced: to bring back what was spoilt is what restoring is for.
+    # A file that is no epic goes by its path. It is replaced, since a restore must bring back a spoilt file.
     if occupant is None or epic_id_of(source, occupant, then) in {then, *restored}:
         return then
     return now or Namer({key.decode(): "" for key, _ in tree.items(source, files)}).name(epic)
 
 
 def check_new_names(source: ObjectSource, before: ObjectId, after: ObjectId) -> None:
-    """Refuse a files tree with new names that cannot stand beside the others everywhere.
+    """Refuse a files tree with new names that cannot stand beside the others on every system.
 
     Args:
-        source: holds both trees.
-        before: the tree of the files as they are.
-        after: the tree that they are to become.
+        source: the store of both trees.
+        before: the tree of the present files.
+        after: the tree of the files afterwards.
 
     Raises:
-        UnsafeName: some system takes two of the names for one.
+        UnsafeName: some system takes two of the names for the same one.
     """
     if any(old is None for _, old, _ in changed_files(source, before, after)):
         check_collisions(key.decode() for key, _ in tree.items(source, after))

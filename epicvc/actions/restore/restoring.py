@@ -1,4 +1,4 @@
-"""Back to a state: checkout, switch, rollback, restore in place, and back to single epics, tasks or fields."""
+"""Goes back to a whole state: checkout, switch, rollback, and a restore in place."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from epicvc.repo.repository import Repo
 from epicvc.store.objects import ObjectId, ObjectSink
 
 PREVIOUS: Final = "-"
-"""How ``switch`` is told to go back to the branch before."""
+"""The name that stands for the branch before the current one."""
 
 
 class Arrival(Struct, frozen=True):
-    """Where a command has led.
+    """The state to which a command has led.
 
     Attributes:
         commit: the commit at HEAD afterwards.
-        branch: the current branch; ``None`` when HEAD is detached.
-        changed_files: how many files it changed, or would change.
-        changed_database: whether it changed the database, or would.
-        stranded: the triggers that were left out, since a table that they name is not there.
+        branch: the current branch; ``None`` if HEAD is detached.
+        changed_files: the number of files that it changed, or would change.
+        changed_database: the database changed, or would change.
+        stranded: the triggers that were left out, since a table that they name does not exist.
     """
 
     commit: ObjectId | None
@@ -44,14 +44,14 @@ class Arrival(Struct, frozen=True):
 def checkout(
     repo: Repo, revision: str, *, side: str | None = None, discard: bool = False, dry_run: bool = False
 ) -> Arrival:
-    """Bring both sides, or one, to a commit's state.
+    """Bring both sides, or one of them, to the state of a commit.
 
-    Both sides: HEAD moves, to the branch of that name or detached, and the base with it. One side: HEAD and base
-    stay, so that the difference shows as a change of that side.
+    For both sides HEAD moves, to the branch of that name or detached, together with the agreed base. For one side HEAD
+    and base stay, so that the difference is a change of that side.
 
     Raises:
-        NotFound: there is no such revision.
-        Refused: changes that no commit has would be lost.
+        NotFound: the revision does not exist.
+        Refused: uncommitted changes would be lost.
     """
     check_side(side)
     is_branch = repo.store.ref(BRANCHES + revision) is not None
@@ -78,14 +78,14 @@ def switch(repo: Repo, name: str, *, create: bool = False, discard: bool = False
 
     Args:
         repo: the repo.
-        name: the branch; ``-`` is the one before this.
-        create: make it at HEAD first.
-        discard: overwrite what no commit has.
-        dry_run: only say what would happen.
+        name: the branch; ``-`` stands for the branch before the current one.
+        create: make the branch at HEAD first.
+        discard: overwrite uncommitted changes.
+        dry_run: only report what would happen.
 
     Raises:
-        NotFound: there is no such branch.
-        Refused: changes that no commit has would be lost.
+        NotFound: the branch does not exist.
+        Refused: uncommitted changes would be lost.
     """
     from epicvc.actions.restore.refs import create_branch, previous_branch, require_branch
 
@@ -98,12 +98,12 @@ def switch(repo: Repo, name: str, *, create: bool = False, discard: bool = False
 
 
 def rollback(repo: Repo, revision: str, *, command: str = "rollback", dry_run: bool = False) -> Arrival:
-    """Go back to a commit's state by a new commit on the current branch; the base goes with it.
+    """Go back to the state of a commit by a new commit on the current branch. The agreed base goes back too.
 
-    What no commit has is not lost: ``undo`` brings it back.
+    Uncommitted changes are not lost: ``undo`` brings them back.
 
     Raises:
-        NotFound: there is no such revision.
+        NotFound: the revision does not exist.
     """
     commit = repo.revisions.resolve(revision)
 
@@ -132,7 +132,7 @@ def _arrive(session: Session, command: str, description: str, target: Target, *,
 
 
 def _require_committed(session: Session, current: Snapshot, wanted: Snapshot) -> None:
-    """Stop where the command would overwrite what no commit has."""
+    """Make sure that the command would overwrite no uncommitted change."""
     head = session.repo.head_snapshot()
     if head is None:
         return

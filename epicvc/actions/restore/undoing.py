@@ -1,4 +1,4 @@
-"""Undo, redo and ``op restore``: any operation can be taken back, and only what it changed."""
+"""The commands ``undo``, ``redo`` and ``op restore``: undo any operation, and only its own changes."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ from epicvc.repo.repository import Repo
 from epicvc.store.file.records import Operation, View
 
 _APART: Final = ("init", "backup create", "backup forget")
-"""Commands that are neither undone nor in the way of undoing others. Nothing comes before the first snapshot. Backups
-that a timer makes and forgets must not stand between people and the last thing that they did."""
+"""Commands that are not undone and do not hinder undoing others.
+
+Nothing comes before the first snapshot. Backups that a timer makes and forgets must not stand between the user and the
+last real operation.
+"""
 
 
 class Stacks(Struct, frozen=True):
-    """Which operations can be undone and redone, the next one last."""
+    """The operations that can be undone and redone. The next one is the last."""
 
     done: tuple[Operation, ...]
     undone: tuple[Operation, ...]
 
 
 def stacks(operations: Iterable[Operation]) -> Stacks:
-    """Replay the operation log, oldest first, into what is done and what is undone.
+    """Replay the operation log, oldest first, and return the operations that are done and those that are undone.
 
-    ``gc`` may have dropped the beginning of the log; what was done there can neither be undone nor redone.
+    ``gc`` may have dropped the beginning of the log. Operations from there can neither be undone nor redone.
     """
     done: list[Operation] = []
     undone: list[Operation] = []
@@ -52,11 +55,11 @@ def stacks(operations: Iterable[Operation]) -> Stacks:
 
 
 def undo(repo: Repo, operation: str | None = None, *, dry_run: bool = False) -> Operation:
-    """Take an operation back: by default the last one that is not taken back already.
+    """Undo an operation, by default the last one that is not undone yet.
 
     Raises:
-        NotFound: there is nothing to undo, or no such operation.
-        ChangedSince: something that it changed has been changed since by someone else, or moved to another file.
+        NotFound: there is nothing to undo, or the operation does not exist.
+        ChangedSince: a place that the operation changed was changed again since, or moved to another file.
     """
 
     def act(session: Session) -> Operation:
@@ -67,11 +70,11 @@ def undo(repo: Repo, operation: str | None = None, *, dry_run: bool = False) -> 
 
 
 def redo(repo: Repo, *, dry_run: bool = False) -> Operation:
-    """Bring the last undone operation back.
+    """Redo the last undone operation.
 
     Raises:
         NotFound: there is nothing to redo.
-        ChangedSince: something that it would change has been changed since, or moved to another file.
+        ChangedSince: a place that the operation would change was changed since, or moved to another file.
     """
 
     def act(session: Session) -> Operation:
@@ -82,10 +85,10 @@ def redo(repo: Repo, *, dry_run: bool = False) -> Operation:
 
 
 def restore_operation(repo: Repo, operation: str, *, dry_run: bool = False) -> Operation:
-    """Bring refs and both sides to where they were right after an operation.
+    """Bring refs and both sides to their state right after an operation.
 
     Raises:
-        NotFound: there is no such operation.
+        NotFound: the operation does not exist.
     """
     found = repo.store.operation(operation)
 
@@ -124,20 +127,20 @@ def transfer(
     dry_run: bool = False,
     in_its_place: bool = False,
 ) -> Operation:
-    """Apply the change from one view to the other on top of how things are now.
+    """Apply the change from one view to another on top of the present state.
 
     Args:
         session: the running command.
-        operation: the operation that made the change or is to make it again.
+        operation: the operation that made the change, or that is to make it again.
         verb: ``undo`` or ``redo``.
-        source: one view.
-        target: the other.
-        dry_run: only say whether it can be done.
-        in_its_place: the log, whose newest operation it is, is to have this in its place.
+        source: the view before the change.
+        target: the view after the change.
+        dry_run: only try it out.
+        in_its_place: the new entry replaces this operation, which is the newest one, in the log.
 
     Raises:
-        ChangedSince: something that it concerns is neither as in the one nor as in the other, or a file that it would
-            bring has an epic that is in another file by now, or a name that another has but for its case.
+        ChangedSince: a place of the change is neither as in the one view nor as in the other; or a file that the change
+            would bring has an epic that is in another file now, or a name that differs from another one only by case.
     """
     refs, moved = _transplant_refs(dict(session.repo.store.refs()), source.refs, target.refs)
     wanted = session.working.snapshot()
@@ -170,7 +173,7 @@ def _snapshot(session: Session, view: View) -> Snapshot:
 
 
 def _with_head_base(session: Session, snapshot: Snapshot, refs: Mapping[str, str | None]) -> Snapshot:
-    """The base is HEAD's: where the refs go, it goes."""
+    """Return the snapshot with the agreed base of HEAD: the base goes where the refs go."""
     head = view_head(refs)
     if head is None:
         return snapshot
@@ -181,7 +184,7 @@ def _with_head_base(session: Session, snapshot: Snapshot, refs: Mapping[str, str
 def _transplant_refs(
     current: Mapping[str, str], source: Mapping[str, str], target: Mapping[str, str]
 ) -> tuple[dict[str, str | None], list[str]]:
-    """The refs to set for the change from source to target, and those that stand elsewhere now."""
+    """Return the refs to set for the change from source to target, and those that point elsewhere now."""
     changes: dict[str, str | None] = {}
     moved = []
     for name in sorted({*source, *target}):
@@ -194,6 +197,9 @@ def _transplant_refs(
 
 
 def _ref_changes(current: Mapping[str, str], target: Mapping[str, str]) -> dict[str, str | None]:
-    """The refs to set for those of an earlier time. Backups are of no time: they stay, and forgotten ones stay away."""
+    """Return the refs to set for those of an earlier time.
+
+    Backups are left out: they stay, and forgotten ones stay forgotten.
+    """
     names = {name for name in {*current, *target} if not name.startswith(BACKUPS)}
     return {name: target.get(name) for name in names if current.get(name) != target.get(name)}
