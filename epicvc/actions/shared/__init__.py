@@ -1,1 +1,1 @@
-"""Parts of many actions: sessions, commits, going to a state, differences, questions."""
+"""The common parts of many actions: sessions, commits, reaching a state, differences, questions."""

@@ -1,4 +1,4 @@
-"""Making commits: of both sides as they are, of some epics, under a name."""
+"""Makes commits: of both sides as they are, of some epics, or under a name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOG: Final = Log("checkpoint")
 
 
 def head_ref(repo: Repo) -> str:
-    """The ref that a new commit moves: the current branch, or HEAD itself when it is detached."""
+    """Return the ref that a new commit moves: the current branch, or HEAD itself if it is detached."""
     value = repo.store.ref(HEAD)
     if value is None:
         return BRANCHES + FIRST_BRANCH
@@ -45,17 +45,17 @@ def committing(
     merged: tuple[ObjectId, ...] = (),
     instead: bool = False,
 ) -> After:
-    """A new commit of a snapshot on top of HEAD, and the refs that it moves.
+    """Make a commit of a snapshot on top of HEAD, and return it with the refs to move.
 
     Args:
         session: the running command.
-        sink: where the commit goes.
-        snapshot: its state.
-        message: its message.
-        kind: its kind.
-        extra: further refs that shall point to it, ``{ref: ""}``.
-        merged: its parents beside HEAD.
-        instead: it takes HEAD's place, and has the parents of that.
+        sink: takes the commit.
+        snapshot: the state of the commit.
+        message: the message.
+        kind: the kind of the commit.
+        extra: further refs to point to the commit, as ``{ref: ""}``.
+        merged: the parents beside HEAD.
+        instead: the commit replaces HEAD, and has its parents.
     """
     repo = session.repo
     head = repo.revisions.head()
@@ -77,11 +77,11 @@ def committing(
 
 
 class CommitReport(Struct, frozen=True):
-    """What ``commit`` and ``checkpoint`` did.
+    """The result of ``commit`` and ``checkpoint``.
 
     Attributes:
-        commit: the new commit; ``None`` in a dry run, and when there was nothing to commit.
-        changed: whether there was something to commit.
+        commit: the new commit; ``None`` in a dry run, and if there was nothing to commit.
+        changed: there was something to commit.
     """
 
     commit: ObjectId | None
@@ -125,7 +125,7 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
     """Record both sides as they are under a name that ``rollback`` takes.
 
     Raises:
-        UsageError: the name cannot be one, or is taken.
+        UsageError: the name is not allowed, or is taken.
     """
     ref = CHECKPOINTS + check_ref_name(name)
 
@@ -145,7 +145,7 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
 
 
 def free_checkpoint_name(repo: Repo, name: str) -> str:
-    """The name, with a number behind it where there is a checkpoint of that name."""
+    """Return the name, followed by a number if there is a checkpoint of that name."""
     number, found = 1, name
     while repo.store.ref(CHECKPOINTS + found) is not None:
         number += 1
@@ -156,14 +156,14 @@ def free_checkpoint_name(repo: Repo, name: str) -> str:
 def record(
     session: Session, snapshot: Snapshot, message: str, kind: CommitKind, command: str, extra: dict[str, str]
 ) -> CommitReport:
-    """Record a snapshot and leave both sides as they are."""
+    """Record a snapshot in a commit. Both sides stay as they are."""
     repo = session.repo
     made: list[ObjectId] = []
 
     def work(writer: Writer | None, stage: Stage) -> After:
         after = committing(session, session.staging, snapshot, message, kind, extra)
         made.append(bytes.fromhex(after.refs[head_ref(repo)] or ""))
-        # The sides stay as they are, whatever part of them was committed.
+        # The state after the operation is that of both sides, whatever part of them was committed.
         return replace(after, snapshot=session.working.snapshot())
 
     session.perform(Request(command, message.splitlines()[0], session.working.snapshot(), work))
@@ -171,11 +171,11 @@ def record(
 
 
 def _require_epics(session: Session, head: Snapshot | None, working: Snapshot, selection: Selection) -> None:
-    """Make sure that a commit of some epics names epics that there are, or were.
+    """Make sure that a commit of some epics names epics that exist, or did in HEAD.
 
     Raises:
-        UsageError: a label is something else than an epic.
-        NotFound: no state has such an epic.
+        UsageError: a label is no epic.
+        NotFound: neither HEAD nor the sides have the epic.
     """
     from epicvc.actions.shared.places import require_known
 
@@ -185,7 +185,7 @@ def _require_epics(session: Session, head: Snapshot | None, working: Snapshot, s
 
 
 def _partial(session: Session, head: Snapshot, working: Snapshot, selection: Selection) -> Snapshot:
-    """HEAD's snapshot with only the selected epics as they are now."""
+    """Return the snapshot of HEAD in which only the selected epics are as they are now."""
     epics = selection.epics() or frozenset()
     sink = session.staging
     files = [

@@ -1,4 +1,4 @@
-"""The differences between two states, by label and side."""
+"""Finds the differences between two states, by label and side."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class SideChange(Struct, frozen=True):
 
     Attributes:
         side: ``files`` or ``db``.
-        change: what changed.
-        layer: who owns the field; rows of unmapped tables are ``None``.
-        migration: the versions of the migrations that made it; ``None`` for what people did.
+        change: the change.
+        layer: the owner of the field; ``None`` for rows of unmapped tables.
+        migration: the versions of the migrations that made it; ``None`` for a change by people.
     """
 
     side: str
@@ -49,14 +49,14 @@ def differences(
     side: str | None = None,
     selection: Selection | None = None,
 ) -> Iterator[SideChange]:
-    """What turns one state into the other: files by path, then the database by table.
+    """Yield the changes from one state to the other: files by path, then the database by table.
 
     Args:
         source: the store.
-        mapping: names the fields.
-        before: the earlier state; ``None`` for nothing at all.
+        mapping: the fields of epics.
+        before: the earlier state; ``None`` for an empty one.
         after: the later state.
-        side: ``files`` or ``db`` for one of them.
+        side: ``files`` or ``db`` for the changes of one side.
         selection: the places of interest.
     """
     chosen = selection or Selection()
@@ -75,7 +75,7 @@ def differences(
 def _files(source: ObjectSource, mapping: Mapping, before: ObjectId | None, after: ObjectId) -> Iterator[SideChange]:
     old: dict[str, tuple[str, ObjectId]] = {}
     new: dict[str, tuple[str, ObjectId]] = {}
-    values: dict[ObjectId, JSON] = {}  # only of what is not compared at once
+    values: dict[ObjectId, JSON] = {}  # only of files that are not compared at once
     compared: dict[str, list[Change]] = {}
 
     def value_of(blob: ObjectId) -> JSON:
@@ -99,7 +99,7 @@ def _files(source: ObjectSource, mapping: Mapping, before: ObjectId | None, afte
         path, was = old.get(epic, ("", None))
         new_path, now = new.get(epic, ("", None))
         label = Label(epic)
-        if path == new_path:  # the last file that either side has of it was compared
+        if path == new_path:  # its file has the same path in both states, and was compared above
             changes = compared[epic]
         else:
             changes = list(file_changes(label, *(None if blob is None else value_of(blob) for blob in (was, now))))
@@ -110,14 +110,15 @@ def _files(source: ObjectSource, mapping: Mapping, before: ObjectId | None, afte
 
 
 def _pair(was: bytes, now: bytes) -> tuple[JSON, JSON]:
-    """Two versions of a file as values; tasks that they share may have nothing but their id, or be left out."""
-    from epicvc.model.sharedtasks import without_shared  # half a millisecond, for who has two versions to compare
+    """Return two versions of a file as values. Tasks that both share may have only their id, or be left out."""
+    # imported here: it takes half a millisecond, and is needed only to compare two versions
+    from epicvc.model.sharedtasks import without_shared
 
     return without_shared(was, now) or (_value_in(was), _value_in(now))
 
 
 def _value_in(data: bytes) -> JSON:
-    """A stored file's value, or its text where it is no JSON."""
+    """Return the value of a stored file, or its text if it is no JSON."""
     try:
         return parse(data)
     except EpicvcError:
@@ -125,13 +126,13 @@ def _value_in(data: bytes) -> JSON:
 
 
 def _epic_in(value: JSON, path: str) -> str:
-    """Which epic a file has; one that is no epic goes by its path."""
+    """Return the id of the epic in a file. A file that is no epic goes by its path."""
     key = natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None
     return path if key is None else key
 
 
 def file_changes(label: Label, was: JSON, now: JSON) -> Iterator[Change]:
-    """What differs between two values of one epic's file; ``None`` where there is no file."""
+    """Yield the differences between two values of one epic's file; ``None`` stands for no file."""
     if not (isinstance(was, dict) and isinstance(now, dict)):
         yield from diff(label, _flat(was), _flat(now))
         return
@@ -141,7 +142,7 @@ def file_changes(label: Label, was: JSON, now: JSON) -> Iterator[Change]:
 
 
 def _flat(value: JSON) -> JSON:
-    """A whole file as the epic that it adds or removes."""
+    """Return a whole file as the epic that it adds or removes."""
     return cast("JSON", epic_body(value)) if isinstance(value, dict) else value
 
 
@@ -189,7 +190,7 @@ Seen: TypeAlias = "tuple[CapturedRows, NamedRow] | None"
 
 
 def row_differences(mapping: Mapping, table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideChange]:
-    """What a row that differs between two captured databases says, by label."""
+    """Yield the differences of a row between two captured databases, by label."""
     if table == mapping.epics.table:
         yield from _mapped(mapping, mapping.epics, table, key, old, new)
     elif table == mapping.tasks.table:
@@ -237,7 +238,7 @@ def _label(mapping: Mapping, table: str, seen: Seen) -> Label | None:
 
 
 def _link_label(mapping: Mapping, table: str, old: Seen, new: Seen) -> Label | None:
-    assert mapping.links is not None  # the caller asked
+    assert mapping.links is not None  # the caller has checked it
     seen = new or old
     label = _label(mapping, table, seen)
     if label is None or seen is None:
@@ -246,9 +247,9 @@ def _link_label(mapping: Mapping, table: str, old: Seen, new: Seen) -> Label | N
 
 
 def row_document(columns: TableMap, row: NamedRow) -> dict[str, JSON]:
-    """A row as the fields that it stands for, and its unmapped columns as system fields of their own name.
+    """Return a row as its mapped fields. Unmapped columns become system fields under their own names.
 
-    Keys, parents and the order are what labels and moves say; they are no fields.
+    Keys, parents and the order are no fields: labels and moves express them.
     """
     from epicvc.database.documents.values import decode
 
@@ -276,7 +277,7 @@ def _plain_row(table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideCha
 
 
 def _plain(value: SQLValue) -> JSON:
-    """A column value as JSON can say it: bytes in hexadecimal."""
+    """Return a column value as JSON. Bytes become a text in hexadecimal."""
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
     if isinstance(value, float) and value in (float("inf"), float("-inf")):
@@ -285,7 +286,7 @@ def _plain(value: SQLValue) -> JSON:
 
 
 def key_text(key: bytes) -> str:
-    """A row's key as it stands in a label."""
+    """Return the key of a row as a label has it."""
     return ",".join(str(_plain(value)) for value in decode_key(key))
 
 
@@ -295,7 +296,7 @@ def _schema(source: ObjectSource, before: DatabaseState | None, after: DatabaseS
 
 
 def schema_changes(source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None) -> Iterator[Change]:
-    """The definitions that differ, each under a label of its kind and name."""
+    """Yield the definitions that differ, each under a label of its kind and name."""
     if before is not None and after is not None and before.schema == after.schema:
         return
     old, new = (definitions(source, state) for state in (before, after))
@@ -305,7 +306,7 @@ def schema_changes(source: ObjectSource, before: DatabaseState | None, after: Da
 
 
 def definitions(source: ObjectSource, state: DatabaseState | None) -> dict[str, JSON]:
-    """Every definition of a captured database by name, and its numbers."""
+    """Return every definition of a captured database by name, and its two numbers."""
     if state is None:
         return {}
     schema = get_schema(source, state)

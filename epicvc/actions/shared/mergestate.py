@@ -1,8 +1,9 @@
-"""A merge or revert that is waiting for answers, as the store keeps it.
+"""The stored state of a merge or revert that waits for answers.
 
-It is a commit that no branch has, at the ref :data:`MERGING`: its parents are ours, theirs and the merge base, its
-snapshot is what was applied, and its message is JSON that says the rest. So it is durable, ``gc`` keeps what it needs,
-and undo and redo, which know refs and snapshots, need no special case. Values and their coding only; no decisions.
+It is a commit without a branch, at the ref :data:`MERGING`. Its parents are ours, theirs and the merge base, its
+snapshot is the applied state, and its message is JSON with all other facts. So the state is durable, ``gc`` keeps the
+objects that it needs, and undo and redo need no special case, since they handle refs and snapshots. The module encodes
+and decodes values. It decides nothing.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ class MergeState(Struct, frozen=True):
 
     Attributes:
         command: ``merge`` or ``revert``.
-        name: what is merged or reverted, as the user called it.
-        message: of the commit to come.
+        name: the merged or reverted revision, as the user named it.
+        message: the message of the commit to come.
         ours: the commit at HEAD.
-        theirs: the commit whose changes come in; for a revert the parent of the reverted one.
-        base: the commit that the two are compared with; for a revert the reverted one.
-        answers: what was decided, by place.
-        conflicts: what is open.
+        theirs: the commit whose changes are merged; for a revert the parent of the reverted one.
+        base: the commit with which the two are compared; for a revert the reverted one.
+        answers: the decisions, by place.
+        conflicts: the open conflicts.
         applied: both sides as the command left them.
     """
 
@@ -51,7 +52,7 @@ class MergeState(Struct, frozen=True):
 
 
 def read_state(source: ObjectSource, repo: Repo) -> MergeState | None:
-    """The merge or revert in progress, if there is one.
+    """Return the merge or revert in progress, or ``None``.
 
     Raises:
         DamagedObject: its record cannot be read.
@@ -78,7 +79,7 @@ def read_state(source: ObjectSource, repo: Repo) -> MergeState | None:
 
 
 def put_state(sink: ObjectSink, repo: Repo, state: MergeState) -> ObjectId:
-    """Store the record of a merge in progress; the ref is the caller's to move."""
+    """Store the record of a merge in progress. The caller moves the ref."""
     value = {
         "version": VERSION,
         "command": state.command,
@@ -102,10 +103,10 @@ def put_state(sink: ObjectSink, repo: Repo, state: MergeState) -> ObjectId:
 
 
 def require_no_merge(repo: Repo) -> None:
-    """Stop a command that an unfinished merge or revert would be mixed up with.
+    """Make sure that no merge or revert is unfinished, with which a command would be mixed up.
 
     Raises:
-        Refused: there is one.
+        Refused: a merge or revert is unfinished.
     """
     state = read_state(repo.store, repo)
     if state is not None:
@@ -113,7 +114,7 @@ def require_no_merge(repo: Repo) -> None:
 
 
 def what_next(state: MergeState) -> str:
-    """What to do about a merge in progress, one sentence."""
+    """Return one sentence with the next step of a merge in progress."""
     finish = f"finish it with `epicvc {state.command} --continue`"
     if state.conflicts:
         count = len(state.conflicts)

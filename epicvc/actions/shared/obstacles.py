@@ -1,8 +1,8 @@
-"""What somebody did to files since a change and that cannot stand beside what its inverse brings back.
+"""Finds later changes to files that cannot stand beside the files that an undo or redo brings back.
 
-An epic lives in one file, and no two files have names that some system takes for one. A file that was renamed has
-another path than the one which an inverse brings back, so comparing path by path, as is done for rows, does not see
-the two meet. This finds the files; it changes nothing, and refusing is for :mod:`epicvc.actions.shared.targets`.
+An epic is in one file, and no two files may have names that some system takes for the same one. A renamed file and the
+one that comes back have different paths, so that a comparison path by path, as for rows, does not see that they clash.
+This module only finds the files; :mod:`epicvc.actions.shared.targets` refuses the operation.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from epicvc.store.objects import ObjectId, ObjectSource
 
 
 def obstacles(source: ObjectSource, now: FilesState, wanted: ObjectId, target: ObjectId) -> list[str]:
-    """The files made or changed since that have the epic of a file that is about to come, or nearly its name.
+    """Return later files that have the epic of a file that comes back, or nearly its name.
 
-    What the target has too is no obstacle: it was beside these files then. So two files of one epic that a rollback
-    brought in order come back both. The price goes with the files in which ``wanted`` differs from the other two; which
-    epics are in the files that are there now is known without reading them.
+    A file that the target has too is no obstacle, since it was beside these files before. So both of two files of one
+    epic come back that a rollback had tidied up. The cost depends on the files in which ``wanted`` differs from the
+    other two trees; the epics of the present files are known without reading them.
 
     Args:
-        source: holds the trees, and the bytes of files that they name.
-        now: the files as they are.
-        wanted: the tree that laying the change onto them makes.
-        target: the tree that the change leads to by itself.
+        source: the store of the trees and of the bytes of their files.
+        now: the present files.
+        wanted: the tree after the change is applied to them.
+        target: the tree to which the change leads by itself.
 
     Returns:
-        Their paths, sorted.
+        The paths of these files, sorted.
     """
     arriving = [(path, old, new) for path, old, new in changed_files(source, now.root, wanted) if new is not None]
     if not arriving:
@@ -47,7 +47,8 @@ def _same_epic(
     def is_new_there(path: str, epic: str, then: ObjectId | None) -> bool:
         return then is None or epic_id_of(source, then, path) != epic
 
-    # Either leaves little of the other to be read, so the fewer go first: each may be nearly all files.
+    # Each filter leaves few files for the other one to read. The shorter list goes first, since either may hold nearly
+    # all files.
     if len(found) < len(arriving):
         found = [file for file in found if is_new_there(*file)]
     coming = {epic_id_of(source, new, path) for path, _, new in arriving} if found else set[str]()

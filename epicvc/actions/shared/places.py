@@ -1,4 +1,4 @@
-"""Whether a label names a place at all: a word that matches nothing is no place without changes."""
+"""Checks that labels name existing places. A word that matches nothing is a mistake, not a place without changes."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from epicvc.repo.rows.rows import CapturedRows, NamedRow, mapped_tables, rows_of
 from epicvc.store.objects import ObjectSource, ObjectType
 
 Members: TypeAlias = "dict[int, Keyed | None]"
-"""The items of lists by their ids, by the list's identity; ``None`` for lists whose items have none."""
+"""The items of lists by their ids, by the identity of the list; ``None`` for lists whose items have no ids."""
 
 _COLUMN = 2  # the length of a path that names a column of a row
 
 
 def require_fields(documents: Documents, selection: Selection) -> None:
-    """Make sure that labels name what a synchronisation can be about: epics, tasks, fields and parts of these.
+    """Make sure that labels name places that a synchronisation handles: epics, tasks, fields and parts of these.
 
     Raises:
-        UsageError: one names a table.
-        NotFound: an epic has no such task or field on any side.
+        UsageError: a label names a table.
+        NotFound: no side has such a task or field in the epic.
     """
     mapping = documents.repo.config.mapping
     values: list[JSON] = []
@@ -42,14 +42,14 @@ def require_fields(documents: Documents, selection: Selection) -> None:
             raise UsageError(f"{label}: rows of a table are nothing to synchronise", hint=hint)
         if not label.path or label.root in documents.held.epics:
             continue
-        if label.root != root:  # who names many places names them epic by epic
+        if label.root != root:  # kept for one epic at a time, since labels of one epic follow each other
             root, values, known = label.root, _versions(documents, label.root), {}
         if not _is_field(mapping, label, values, known) and not any(has(value, label.path, known) for value in values):
             raise no_field(label)
 
 
 def _versions(documents: Documents, epic: str) -> list[JSON]:
-    """An epic as both sides agreed on it, and as each has it."""
+    """Return the versions of an epic: the agreed core, and that of each side."""
     (three,) = documents.load([epic])
     cores = (three.base, three.file, three.db, None if three.whole is None else epic_body(three.whole))
     return [cast("JSON", core) for core in cores if core is not None]
@@ -62,17 +62,17 @@ def require_known(
     snapshots: Sequence[Snapshot | None],
     epics: str = "epic",
 ) -> None:
-    """Make sure that labels name something of at least one of these states.
+    """Make sure that each label names a place in at least one of these states.
 
     Args:
-        source: holds them.
-        mapping: names the fields.
+        source: the store of the states.
+        mapping: the fields of epics.
         selection: the labels.
         snapshots: the states.
-        epics: what a word without a ``:`` could have been.
+        epics: the kinds of things that a word without a ``:`` may name, for the message.
 
     Raises:
-        NotFound: one does not.
+        NotFound: a label names no such place.
     """
     states = [snapshot for snapshot in snapshots if snapshot is not None]
     for label in selection.labels:
@@ -85,19 +85,21 @@ def require_known(
 
 
 def no_field(label: Label) -> NotFound:
-    """What there is to say of a label whose epic or table is there."""
+    """Return the error for a label whose epic or table exists."""
     task = len(label.path) == _COLUMN and label.path[0] == Mapping.TASKS
     what = "row or column" if label.table else "task" if task else "field"
     return NotFound(f"no {what} {label}", hint="`epicvc blame` and `epicvc diff` list labels that there are")
 
 
 def has(value: JSON, path: Sequence[str], known: Members | None = None) -> bool:
-    """Whether something lies in a value under these names; items of a list go by id, or by what they are.
+    """Return whether a value has something below these names.
+
+    Items of a list are found by id, or by their value.
 
     Args:
         value: the value.
         path: the names.
-        known: keeps the members of lists, for who asks often of values that stay as they are.
+        known: keeps the members of lists between calls, for values that do not change.
     """
     known = {} if known is None else known
     for place, name in enumerate(path):
@@ -115,7 +117,7 @@ def has(value: JSON, path: Sequence[str], known: Members | None = None) -> bool:
 
 
 def _is_field(mapping: Mapping, label: Label, values: Sequence[JSON], known: Members | None = None) -> bool:
-    """Whether a label names a field that its epic, or its task, could have."""
+    """Return whether a label names a field that its epic or its task could have."""
     path = label.path
     if len(path) == 1:
         return path[0] in {*mapping.epic_fields, *(spec.name for spec in mapping.epics.fields), Mapping.TASKS}
@@ -149,7 +151,7 @@ def _knows_row(source: ObjectSource, state: Snapshot, label: Label) -> bool:
 
 
 def _values(source: ObjectSource, mapping: Mapping, state: Snapshot, epic: str) -> Iterator[JSON]:
-    """An epic as the files, and as the rows of a state have it."""
+    """Yield an epic as the files and as the rows of a state have it."""
     for path, blob in epic_paths(source, state.files, {epic}).values():
         try:
             whole = parse(source.get(blob, ObjectType.BLOB), source=path)

@@ -1,4 +1,4 @@
-"""Small JSON files below ``.epicvc/``: exact values in, exact values out, readable by their owner alone."""
+"""Small JSON files below ``.epicvc/``, which only their owner can read. Values are stored exactly."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from epicvc.merge.threeway import ABSENT, Value
 
 
 def load(path: Path) -> JSON:
-    """What a file holds; ``None`` where there is none, or it is no JSON any more (these files can be made again).
+    """Return the content of a file, or ``None`` if it does not exist or is damaged. These files can be made again.
 
     Raises:
-        FileUnavailable: it is there and cannot be read.
+        FileUnavailable: the file exists and cannot be read.
     """
     if not path.exists():
         return None
@@ -25,10 +25,10 @@ def load(path: Path) -> JSON:
 
 
 def save(path: Path, value: JSON, root: Path) -> None:
-    """Write a file, durably and readable by its owner alone.
+    """Write a file durably, so that only its owner can read it.
 
     Raises:
-        FileUnavailable: it is as it was.
+        FileUnavailable: the file cannot be written; the earlier content stays.
     """
     make_directories(path.parent, root)
     path.parent.chmod(0o700)
@@ -36,15 +36,15 @@ def save(path: Path, value: JSON, root: Path) -> None:
 
 
 def pack(value: Value) -> JSON:
-    """A value that may be absent: a list of one, or of none."""
+    """Return a value that may be absent as a list of one, or of none."""
     return [] if value is ABSENT else [value]
 
 
 def unpack(packed: JSON) -> Value:
-    """What :func:`pack` packed.
+    """Return the value that :func:`pack` packed.
 
     Raises:
-        ValueError: it is nothing of the kind.
+        ValueError: the argument is no packed value.
     """
     if not isinstance(packed, list) or len(packed) > 1:
         raise ValueError("no packed value")

@@ -1,7 +1,7 @@
-"""What is asked when something conflicts: one value for the two sides of a sync and for two branches of a merge.
+"""Questions about conflicts, in one form for the two sides of a sync and for two branches of a merge.
 
-Whoever has open conflicts offers them as a :class:`Dispute`; the resolver, the scripts' answers and the memory of
-former resolutions know nothing else. This module holds values and that one seam; it finds, decides and writes nothing.
+Open conflicts are offered as a :class:`Dispute`. The resolver, the answers of scripts and the memory of resolutions
+depend on nothing else. This module holds values and this one protocol. It finds, decides and writes nothing.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from epicvc.store.objects import ObjectId
 
 
 class Origin(Struct, frozen=True):
-    """Who made a value what it is.
+    """The origin of a value: the edit that made it.
 
     Attributes:
-        side: where it was changed, ``files`` or ``db``.
-        commit: the commit that has the change first; ``None`` while it lies uncommitted in a working copy.
-        author: that commit's author.
-        time: that commit's time, UTC; for an uncommitted file when it was last written, where that is known.
+        side: the side of the change, ``files`` or ``db``.
+        commit: the first commit with the change; ``None`` while it is uncommitted.
+        author: the author of the commit.
+        time: the time of the commit, UTC; for an uncommitted file the time of its last writing, if it is known.
     """
 
     side: str
@@ -37,7 +37,7 @@ class Origin(Struct, frozen=True):
 
 
 class Origins(Struct, frozen=True):
-    """Who made the three values; ``None`` where history does not say."""
+    """The origins of the three values; ``None`` where history does not tell."""
 
     base: Origin | None = None
     ours: Origin | None = None
@@ -45,11 +45,11 @@ class Origins(Struct, frozen=True):
 
 
 class Spec(Struct, frozen=True):
-    """How a field's values are: what fits, and how two are merged.
+    """The rules for a field's values: which ones fit, and how two are merged.
 
     Attributes:
-        kind: what its column holds; ``None`` for a place that is no field of its own (an epic, a task, an order).
-        rule: how it is merged.
+        kind: the kind of its column; ``None`` for a place that is no field of its own (an epic, a task, an order).
+        rule: the rule by which it is merged.
     """
 
     kind: Kind | None = None
@@ -57,26 +57,26 @@ class Spec(Struct, frozen=True):
 
 
 class How(StrEnum):
-    """How an answer came about."""
+    """The ways in which an answer is chosen."""
 
     OURS = "ours"
     THEIRS = "theirs"
     BASE = "base"
-    BOTH = "both"  # what either side added to a list or a text
+    BOTH = "both"  # the additions of both sides to a list or a text
     ITEMS = "items"  # chosen item by item, or line by line
-    VALUE = "value"  # a value of one's own
-    REMEMBERED = "remembered"  # as it was settled before
+    VALUE = "value"  # a value that the user set
+    REMEMBERED = "remembered"  # the remembered resolution of the same conflict
 
 
 class Answer(Struct, frozen=True):
-    """What a conflict shall be settled by, and how that was chosen."""
+    """The chosen value for a conflict, and the way in which it was chosen."""
 
     how: How
     chosen: Chosen
 
 
 class Question(Struct, frozen=True):
-    """One conflict as a person is asked about it."""
+    """One conflict with all that a person needs to answer it."""
 
     conflict: Conflict
     origins: Origins = Origins()
@@ -84,16 +84,16 @@ class Question(Struct, frozen=True):
 
 
 class ResolveReport(Struct, frozen=True):
-    """What was settled and what is left.
+    """The settled conflicts, and those that are left.
 
     Attributes:
-        commit: the commit that settling made, if any.
-        settled: the places that conflict no longer.
+        commit: the commit that settling made, if it made one.
+        settled: the places that no longer conflict.
         left: the conflicts that are still open.
-        replayed: those of the settled that were answered as they were before.
-        warning: what did not work beside the settling, for people.
-        sides: what ours and theirs are called.
-        next_step: what to do now, for people, where settling is not all.
+        replayed: those of the settled places that were answered from memory.
+        warning: a failure beside the settling, for people.
+        sides: the names of ours and theirs.
+        next_step: the next step, for people, if settling is not all.
     """
 
     commit: ObjectId | None = None
@@ -108,30 +108,30 @@ class ResolveReport(Struct, frozen=True):
 class Dispute(Protocol):
     """Open conflicts, and the way to settle them.
 
-    ``ours`` and ``theirs`` are what users call the two: ``files`` and ``db``, or ``ours`` and ``theirs``.
+    ``ours`` and ``theirs`` are the names of the two for users: ``files`` and ``db``, or ``ours`` and ``theirs``.
     """
 
     ours: str
     theirs: str
 
     def conflicts(self) -> list[Conflict]:
-        """The open conflicts, in the order in which they are asked; looked up anew each time."""
+        """Return the open conflicts in the order of the questions. They are read anew each time."""
 
     def spec(self, conflict: Conflict) -> Spec:
-        """How the field of a conflict is stored and merged."""
+        """Return the kind and merge rule of the field of a conflict."""
 
     def origins(self, conflicts: Sequence[Conflict]) -> list[Origins]:
-        """Who made the values of these conflicts, in the same order; goes through the history."""
+        """Return the origins of the values of these conflicts, in the same order. It goes through the history."""
 
     def fit(self, conflict: Conflict, chosen: Chosen) -> Chosen:
-        """A chosen value as it would be stored.
+        """Return a chosen value as it would be stored.
 
         Raises:
-            InvalidData: it does not fit the place; nothing was written.
+            InvalidData: the value does not fit the place; nothing was written.
         """
 
     def settle(self, chosen: Sequence[tuple[Conflict, Chosen]], *, dry_run: bool = False) -> ResolveReport:
-        """Settle conflicts in one operation; one that is no longer as it was seen stays open.
+        """Settle conflicts in one operation. A conflict that changed since it was seen stays open.
 
         Raises:
             InvalidData: a value does not fit its place; nothing was written.
@@ -139,13 +139,13 @@ class Dispute(Protocol):
 
 
 def questions_of(dispute: Dispute, conflicts: Sequence[Conflict]) -> list[Question]:
-    """Conflicts with all that is known of them."""
+    """Return conflicts with all that is known of them."""
     found = dispute.origins(conflicts)
     return [Question(item, origins, dispute.spec(item)) for item, origins in zip(conflicts, found, strict=True)]
 
 
 def spec_of(mapping: Mapping, label: Label) -> Spec:
-    """How the field that a label names is stored and merged."""
+    """Return the kind and merge rule of the field that a label names."""
     path = label.path
     in_task = len(path) > 2 and path[0] == Mapping.TASKS
     if label.table or not path or (path[0] == Mapping.TASKS and not in_task):
@@ -160,7 +160,7 @@ def spec_of(mapping: Mapping, label: Label) -> Spec:
 
 
 def plain(value: Value) -> Any:
-    """A value as standard JSON can carry it: absence as null, exact decimals as texts."""
+    """Return a value as standard JSON: absence as null, exact decimals as texts."""
     if value is ABSENT:
         return None
     if isinstance(value, Decimal):

@@ -1,4 +1,4 @@
-"""What ``--side`` may name."""
+"""The values of ``--side``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ SIDES = ("files", "db")
 
 
 def check_side(side: str | None) -> None:
-    """Stop where ``--side`` names none.
+    """Make sure that ``--side`` names a side.
 
     Raises:
-        UsageError: it does.
+        UsageError: it names none.
     """
     if side is not None and side not in SIDES:
         raise UsageError(f"--side takes files or db, not {side!r}")

@@ -1,4 +1,7 @@
-"""Going to a state: one way to reach any snapshot, and the pure computation of partial and inverse ones."""
+"""Brings both sides to a snapshot, and computes snapshots for partial and inverse changes.
+
+There is one way to reach a snapshot. The computation is pure.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +33,13 @@ T = TypeVar("T")
 
 
 class Target(Struct, frozen=True):
-    """Where an operation leads.
+    """The state to which an operation leads.
 
     Attributes:
         snapshot: the state to reach.
-        refs: refs to move, given the sink for a commit that they may need.
-        check: looks at the rows once they are written, and raises where they must not stay.
-        stranded: gets the triggers that are left out, since a table that they name is not there.
+        refs: returns the refs to move; it gets the sink for a commit that they may need.
+        check: checks the rows once they are written, and raises if they must not stay.
+        stranded: takes the triggers that are left out, since a table that they name does not exist.
     """
 
     snapshot: Snapshot
@@ -56,16 +59,16 @@ def go(
     redoes: str | None = None,
     continues: str | None = None,
 ) -> None:
-    """Bring both sides to a state as a restore does: exactly, with no trigger fired.
+    """Bring both sides to a state as a restore does: exactly, and without firing triggers.
 
     Args:
         session: the running command.
-        command: for the operation log.
-        description: for the operation log.
-        target: the state, and where refs go.
+        command: the command, for the operation log.
+        description: the description, for the operation log.
+        target: the state, and the refs to move.
         dry_run: only try it out.
-        undoes: the operation that this one takes back.
-        redoes: the operation that this one makes again.
+        undoes: the operation that this one undoes.
+        redoes: the operation that this one redoes.
         continues: the operation whose place this one takes in the log.
     """
     current = session.working.snapshot()
@@ -117,7 +120,7 @@ def _spool(session: Session) -> Spool[RowChange]:
 
 
 def _kept_tables(session: Session, current: Snapshot, wanted: Snapshot) -> Iterator[tuple[str, TableInfo]]:
-    """The tables that stay as they are defined."""
+    """Yield the tables whose definition does not change."""
     if current.database is None or wanted.database is None:
         return
     here, there = (get_schema(session.staging, state).by_name for state in (current.database, wanted.database))
@@ -130,10 +133,10 @@ def _row_change(parts: list[Any]) -> RowChange:
 
 
 def reachable(session: Session, snapshot: Snapshot) -> Snapshot:
-    """The snapshot as it can be reached here and now.
+    """Return the part of a snapshot that can be reached here and now.
 
-    Tables that are ignored now stay as they are, and so do those that were ignored when the snapshot was made: it
-    does not know them. A snapshot without a database leaves the database alone.
+    Tables that are ignored now do not change, nor do those that were ignored when the snapshot was made, since it does
+    not have them. A snapshot without a database leaves the database alone.
     """
     current = session.working.database
     if snapshot.database is None or current is None:
@@ -168,7 +171,7 @@ def _with_ignored(
 def _counters(
     sink: ObjectSink, current: DatabaseState, target: DatabaseState, then: frozenset[str], gone: set[str]
 ) -> list[tuple[bytes, bytes | None]]:
-    """The table of AUTOINCREMENT counters, which belong to the tables that they count."""
+    """Return the change of the table of AUTOINCREMENT counters, whose rows belong to the counted tables."""
     here, there = (table_root(sink, state, COUNTERS) for state in (current, target))
     if there is None:
         return []
@@ -177,11 +180,11 @@ def _counters(
     return [(COUNTERS.encode(), tree.update(sink, there, rows))]
 
 
-# Inverses: what a change between two states is on top of a third
+# Inverses: the change between two states, applied to a third
 
 
-class Collision(Exception):  # collected into one error by the caller
-    """Places that are neither as the change left them nor as it would put them, or in the way of what it would put."""
+class Collision(Exception):  # internal: the caller makes one error of it
+    """Places that are neither in the state before a change nor in that after it, or that hinder the change."""
 
     def __init__(self, labels: list[str]) -> None:
         super().__init__(labels)
@@ -189,17 +192,17 @@ class Collision(Exception):  # collected into one error by the caller
 
 
 def transplant(sink: ObjectSink, working: Working, source: Snapshot, target: Snapshot) -> Snapshot:
-    """Apply the change from ``source`` to ``target`` to both sides as they are, and only that.
+    """Apply the change from ``source`` to ``target``, and only this change, to both sides as they are.
 
     Args:
-        sink: holds the states, and gets the trees of the new one.
+        sink: the store of the states; it takes the trees of the new one.
         working: both sides as they are.
-        source: where the change comes from.
-        target: where it leads.
+        source: the state before the change.
+        target: the state after the change.
 
     Raises:
-        Collision: something that the change touches is neither as in ``source`` nor as in ``target``, or a file made
-            or changed since cannot stand beside one that the change brings.
+        Collision: a place of the change is neither as in ``source`` nor as in ``target``, or a later file cannot stand
+            beside one that the change brings.
     """
     current, labels = working.snapshot(), list[str]()
     files = _transplant_tree(sink, current.files, source.files, target.files, labels, lambda key: key.decode())
@@ -259,7 +262,7 @@ def _transplant_database(
         if now == old:
             changes.append((key, new))
         elif table == COUNTERS:
-            # A counter that went on is no reason to stop: where the change only raised it, it stays as far as it is.
+            # A counter that went on is no conflict: if the change only raised it, it keeps its present value.
             changes.append((key, _transplant_counters(sink, now or tree.EMPTY, old or tree.EMPTY, new or tree.EMPTY)))
         elif now is None or old is None or new is None:
             labels.append(f"@{table}")
