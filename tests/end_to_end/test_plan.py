@@ -218,11 +218,29 @@ def test_a_row_that_cannot_be_read_keeps_no_other_from_its_dates(repo: EpicRepo)
     assert epic not in [planned["id"] for planned in report["changed"]]
 
 
+def test_what_cannot_be_read_keeps_no_other_epic_from_the_timetable(garden: EpicRepo) -> None:
+    needs = {"id": "2", "name": "Shed", "tasks": [{"id": "2.1", "title": "Roof", "dependencies": ["1.1"]}]}
+    (garden.directory / "shed.json").write_text(json.dumps(needs))
+    (garden.directory / "garden.json").write_text('{"epic": {"id": "1", ')
+    table = garden.json("plan", "--schedule", code=4)
+    assert [task["label"] for task in table["tasks"]] == ["2:tasks/2.1"]
+    assert [error["path"] for error in table["errors"]] == ["garden.json"]
+    assert "2:tasks/2.1 needs 1.1, which does not exist in what can be read" in table["warnings"]
+    said = garden.run("plan", "--schedule")
+    assert said.code == 4
+    assert "2.1" in said.out
+    assert "garden.json" in said.err
+    assert "garden.json" in garden.refused(4, "plan", "--schedule", "1")
+    report = garden.json("report", code=4)
+    assert [epic["id"] for epic in report["schedule"]["epics"]] == ["2"]
+    (garden.directory / "garden.json").unlink()
+    garden.ok("plan", "--schedule")
+
+
 def test_what_cannot_be_planned(repo: EpicRepo) -> None:
     broken = repo.directory / "broken.json"
     broken.write_text('{"epic": {', encoding="utf-8")
     repo.ok("plan", "--dry-run")  # the database has all that it needs
-    repo.refused(4, "plan", "--schedule", naming="broken.json")
     broken.unlink()
     repo.refused(3, "plan", "nothing", naming="nothing")
     repo.refused(2, "plan", "5:name")

@@ -6,7 +6,7 @@ It writes nothing. An epic is read from its file, or from the database if it has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +25,7 @@ from epicvc.model.labels import Label, Selection
 from epicvc.model.mapping import Mapping
 from epicvc.repo.documents import Documents
 from epicvc.repo.files.filestree import read_epic
+from epicvc.repo.files.tracked import Unreadable
 from epicvc.repo.history.objects import in_local_zone
 from epicvc.repo.repository import Repo
 
@@ -88,6 +89,7 @@ class Timetable(Struct):
         warnings: the facts that could not be taken into account.
         holidays: the holidays between start and end that fall on working days.
         holidays_version: the release of the ``holidays`` package that gave them.
+        errors: the files and rows that cannot be read; their epics are not in it.
     """
 
     start: date
@@ -99,6 +101,7 @@ class Timetable(Struct):
     warnings: list[str] = field(default_factory=list)
     holidays: dict[date, str] = field(default_factory=dict)
     holidays_version: str | None = None
+    errors: Sequence[Unreadable] = ()
 
 
 def timetable(repo: Repo, *, today: date | None = None, selection: Selection | None = None) -> Timetable:
@@ -112,13 +115,16 @@ def timetable(repo: Repo, *, today: date | None = None, selection: Selection | N
     Raises:
         DependencyCycle: tasks depend on each other in a circle.
         NotFound: a selected epic does not exist.
-        EpicvcError: a file is no valid epic.
+        EpicvcError: a selected epic cannot be read.
     """
-    with look(repo) as session:
-        session.working.files.require_valid()
-        graph = _TaskGraph(Documents(repo, session.working, session.staging, session.reader))
-        graph.read()
     chosen = selection.epics() if selection is not None else None
+    with look(repo) as session:
+        session.working.files.require_usable()
+        documents = Documents(repo, session.working, session.staging, session.reader)
+        for epic in sorted(chosen or ()):
+            documents.held.require_readable(epic)
+        graph = _TaskGraph(documents)
+        graph.read()
     for epic in sorted(chosen or ()):
         if epic not in graph.names:
             raise NotFound(f"no epic {epic} on either side", hint="see `epicvc status` for what there is")
@@ -148,6 +154,11 @@ class _TaskGraph:
         self.tasks: dict[Key, Task[Key]] = {}
         self.warnings: list[str] = []
 
+    @property
+    def errors(self) -> Sequence[Unreadable]:
+        """Return the files and rows that cannot be read."""
+        return self._documents.held.unreadable
+
     def read(self) -> None:
         """Read all epics and resolve all dependencies."""
         for epic, core, waits in self._cores():
@@ -166,7 +177,10 @@ class _TaskGraph:
     def _cores(self) -> Iterator[tuple[str, Core, list[str]]]:
         """Yield the core of each epic with the epics and tasks for which the whole epic waits."""
         documents = self._documents
+        held = documents.held.epics  # what cannot be read stops its own epic, and no other
         for epic, tracked in sorted(documents.working.files.by_epic.items()):
+            if epic in held:
+                continue
             found = read_epic(documents.sink, tracked, documents.repo.config)
             yield epic, found.core, _keys(found.body.get(DEPENDENCIES))
         missing = sorted(documents.db_ids().keys() - documents.working.files.by_epic.keys())
@@ -210,7 +224,8 @@ class _TaskGraph:
                 self._milestones.add((name, _DONE))
                 found.append((name, _DONE))
             else:
-                self.warnings.append(f"{label} needs {name}, which does not exist")
+                unread = " in what can be read" if self._documents.held.unreadable else ""
+                self.warnings.append(f"{label} needs {name}, which does not exist{unread}")
         return list(dict.fromkeys(found))
 
 
@@ -234,7 +249,7 @@ def _laid_out(
         return days[number]
 
     length = max((slot.end for slot in slots.values()), default=Fraction(0))
-    table = Timetable(start, day(length), length, warnings=graph.warnings)
+    table = Timetable(start, day(length), length, warnings=graph.warnings, errors=graph.errors)
     by_epic: dict[str, list[Key]] = {}
     for key, slot in slots.items():
         if not key[1].strip():

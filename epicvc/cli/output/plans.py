@@ -92,6 +92,7 @@ def schedule(table: Timetable) -> Shape:
         "warnings": table.warnings,
         "holidays": _holidays(table.holidays),
         "holidays_version": table.holidays_version,
+        "errors": errors(table.errors),
     }
 
 

@@ -172,12 +172,3 @@ class FilesState:
         """
         if self.fault is not None:
             raise self.fault
-
-    def require_valid(self) -> None:
-        """Raise the first error of any file, for commands that concern all epics at once.
-
-        Raises:
-            EpicvcError: the side cannot be used, or a file is no valid epic.
-        """
-        if self.problems:
-            raise self.problems[0]
