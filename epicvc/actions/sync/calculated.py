@@ -1,4 +1,7 @@
-"""Calculated fields in author files: always the database's, never merged; what an author writes there is dropped."""
+"""Calculated fields in authors' files.
+
+They belong to the database and are never merged: an author's edit is dropped.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,12 @@ from epicvc.repo.documents import Three
 
 
 def foreseen(three: Three, core: Core | None, state: str) -> Three:
-    """What is calculated of an epic once the database has this core, so that one sync is enough.
+    """Return an epic with the calculated fields that follow once the database has this core. So one sync is enough.
 
     Args:
-        three: the epic as it is.
-        core: what the database will have.
-        state: the state that a new task gets.
+        three: the three copies of the epic.
+        core: the core that the database will have.
+        state: the state of a new task.
     """
     if not three.inline or core is None:
         return three
@@ -29,7 +32,7 @@ def foreseen(three: Three, core: Core | None, state: str) -> Three:
 
 
 def with_calculated(whole: dict[str, JSON], three: Three) -> dict[str, JSON]:
-    """A parsed file with the calculated fields that belong into it, and without those that do not."""
+    """Return a parsed file with the calculated fields that belong into it, and without all others."""
     body = epic_body(whole)
     own = {name: value for name, value in body.items() if name not in three.stray}
     if body is whole:
@@ -43,7 +46,7 @@ def with_calculated(whole: dict[str, JSON], three: Three) -> dict[str, JSON]:
 
 
 def calculated_changes(three: Three) -> tuple[Change, ...]:
-    """What the next write of the file brings to its calculated fields; an edit of them is among it, and dropped."""
+    """Return the changes of calculated fields by the next write of the file. An author's edit is among them."""
     label = Label(three.epic)
     found = [Change(label.child(name), Op.REMOVE, value, None) for name, value in three.stray.items()]
     if three.inline and three.stale_calculated:

@@ -1,7 +1,7 @@
-"""What a synchronisation has decided for each epic, in the form in which it is carried out.
+"""The decisions of a synchronisation about each epic, in the form in which they are carried out.
 
-Everything that can be worked out from what was read is worked out here, once, before the database is locked: bytes of
-files, column values, ids. A decision holds no document, so that any number of them can wait (:class:`Spool`).
+All that follows from the documents is computed here, once, before the database is locked: bytes of files, column
+values, ids. A decision holds no document, so that any number of them can wait (:class:`Spool`).
 """
 
 from __future__ import annotations
@@ -22,37 +22,39 @@ from epicvc.store.objects import ObjectId
 
 
 class Agreed(NamedTuple):
-    """What both sides agree on from now on: the id of the core, and the file that gives it, where there is one."""
+    """The agreement of both sides from now on: the id of the core, and the file that gives it, if there is one."""
 
     core: ObjectId
     file: ObjectId | None
 
     def entry(self) -> BaseEntry:
-        """The entry of the base."""
+        """Return the entry of the base."""
         return BaseEntry(self.core, self.file)
 
 
 class ToProve(NamedTuple):
-    """What must be read back of an epic: the digest of its rows, where that proves it, and the id of its core."""
+    """The facts to prove of an epic by reading it back.
+
+    They are the digest of its rows, if that proves them, and the id of its core.
+    """
 
     proof: Fingerprint | None
     expected: ObjectId | None
 
 
 class EpicDecision(NamedTuple):
-    """What becomes of one epic.
+    """The decision about one epic.
 
     Attributes:
-        epic: its id.
-        seen: what its rows said, :func:`epicvc.database.documents.fingerprint.rows_seen`; ``None`` where there were
-        none.
-        change: what becomes of its rows; ``None`` where they stay as they are.
-        expected: the id of the core that the database has from now on; ``None`` where it has none.
-        agreed: what is agreed on from now on; ``None`` for nothing.
-        moves_base: whether that is news.
-        file: path, old and new blob of its file, where that changes.
+        epic: the id of the epic.
+        seen: the digest of its rows, :func:`epicvc.database.documents.fingerprint.rows_seen`; ``None`` if it had none.
+        change: the change of its rows; ``None`` if they do not change.
+        expected: the id of the core that the database has from now on; ``None`` if it has none.
+        agreed: the agreement from now on; ``None`` for none.
+        moves_base: the agreement is a new one.
+        file: the path, old and new blob of its file, if it changes.
         absent: a path at which there must be no file while the rows are deleted.
-        formerly: the key that it had until now, where it gets another.
+        formerly: the key that the epic had until now, if it gets another.
         rows_as: the key that its rows have until now.
     """
 
@@ -69,12 +71,15 @@ class EpicDecision(NamedTuple):
 
     @property
     def file_change(self) -> FileChange | None:
-        """What becomes of its file."""
+        """The change of its file."""
         return FileChange(*self.file) if self.file else None
 
     @property
     def to_prove(self) -> ToProve:
-        """What must be read back. Absence is told by the base: a digest proves only what is agreed on as a whole."""
+        """The facts to prove by reading the epic back.
+
+        The base tells which fields are absent. So a digest of rows proves only a core that is agreed on as a whole.
+        """
         agreed = self.agreed is not None and self.agreed.core == self.expected
         return ToProve(self.change.proof if self.change is not None and agreed else None, self.expected)
 
@@ -90,9 +95,9 @@ class Decisions:
     """The decisions of one planning, in the order in which they were made.
 
     Args:
-        documents: the documents that it is about.
-        policy: what it plans by.
-        courses: what becomes of the tasks that are elsewhere.
+        documents: the documents that were planned.
+        policy: the policy of the plan.
+        courses: the ways of the moved tasks.
     """
 
     def __init__(self, documents: Documents, policy: Policy, courses: Sequence[Course]) -> None:
@@ -101,7 +106,7 @@ class Decisions:
         self._drafts = FileDrafts(documents, policy, courses)
         self._spool = Spool(documents.repo.config.private, _revived)
         self.rows = 0
-        """How many rows they are about."""
+        """The number of rows that they change."""
 
     def __len__(self) -> int:
         return len(self._spool)
@@ -111,23 +116,23 @@ class Decisions:
 
     @property
     def paths(self) -> set[str]:
-        """The files that there are afterwards."""
+        """The files that exist afterwards."""
         return self._drafts.paths
 
     def close(self) -> None:
-        """Forget them."""
+        """Forget the decisions."""
         self._spool.close()
 
     def add(self, three: Three, outcome: Outcome) -> None:
-        """Take the outcome of an epic's plan.
+        """Add the outcome of an epic's plan.
 
         Args:
-            three: the epic as it is, with what is calculated of it once the outcome has come true.
-            outcome: what was planned.
+            three: the three copies of the epic, with the calculated fields that follow from the outcome.
+            outcome: the outcome of the plan.
 
         Raises:
             InvalidField: a value cannot be stored in its column, or the epic would be taken for a template.
-            LossyField: its file would say something else.
+            LossyField: its file would have another core.
         """
         documents, epic = self._documents, three.epic
         file, file_change = self._drafts.draft(three, outcome)
@@ -172,7 +177,7 @@ class Decisions:
 
 
 class NoDecisions:
-    """What stands in the place of decisions where there are none, or where their turn has not come."""
+    """An empty stand-in for decisions, where there are none or where their turn has not come."""
 
     paths: frozenset[str] = frozenset()
 

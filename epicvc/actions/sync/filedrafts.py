@@ -1,4 +1,4 @@
-"""The files that a synchronisation writes: their paths and their bytes, worked out from the captured ones."""
+"""The files that a synchronisation writes: computes their paths and their bytes from the captured ones."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from epicvc.actions.restore.formerfiles import FormerFile, FormerFiles
 
 SAMPLES: Final = 5
-"""How many files are looked at for the directory's style."""
+"""The number of files from which the style of the directory is taken."""
 
 
 def _item(file: FileEpic, key: str) -> tuple[dict[str, JSON], Core] | None:
-    """A task of a file, as it stands there and as a core."""
+    """Return a task of a file, both as it stands there and as a core; ``None`` if it is not there."""
     items = cast("list[dict[str, JSON]]", file.body.get(Mapping.TASKS) or [])
     for core in tasks_of(file.core):
         if core["id"] == key:
@@ -47,15 +47,15 @@ def _item(file: FileEpic, key: str) -> tuple[dict[str, JSON], Core] | None:
 
 
 class FileDrafts:
-    """Works out one file after the other; their bytes go among the captured objects.
+    """Computes one file after the other. Their bytes are stored among the captured objects.
 
     Args:
-        documents: the documents as they are.
-        policy: what is planned by.
-        courses: what becomes of the tasks that are elsewhere.
+        documents: the documents of one moment.
+        policy: the policy of the plan.
+        courses: the ways of the moved tasks.
 
     Attributes:
-        paths: the files that there are once all drafts are in place.
+        paths: the files that exist once all drafts are written.
     """
 
     def __init__(self, documents: Documents, policy: Policy, courses: Sequence[Course]) -> None:
@@ -66,20 +66,20 @@ class FileDrafts:
         self._moves = in_files(courses)
 
     def draft(self, three: Three, outcome: Outcome) -> tuple[tuple[ObjectId, ObjectId] | None, FileChange | None]:
-        """Work out an epic's file.
+        """Compute the file of an epic.
 
         Returns:
-            The blob and the core that the files side then has, and what becomes of the file if it does not stay.
+            The blob and the core that the files side then has, and the change of the file if it changes.
 
         Raises:
             InvalidField: the epic would be taken for a template.
-            LossyField: the file would say something else than was planned.
+            LossyField: the file would have another core than the planned one.
         """
         tracked = self._documents.tracked(three.epic)
         if not outcome.to_files and not (self._pulls and three.stale_calculated):
             return (tracked.blob, cast("ObjectId", tracked.core)) if tracked else None, None
         if outcome.files is None:
-            assert tracked is not None  # something can only be removed where it is
+            assert tracked is not None  # only an existing file can be removed
             self.paths.remove(tracked.path)
             return None, FileChange(tracked.path, tracked.blob, None)
         former = self._former.of(three) if tracked is None and three.base is not None else None
@@ -88,7 +88,7 @@ class FileDrafts:
             data = self._changed(three, tracked, outcome.files)
         else:
             data = self._again(three, former, outcome.files) if former else self._new(three, outcome.files)
-        # What was written must say what was meant: the files' half of the round-trip certificate.
+        # The written bytes must give the planned core: this is the files' half of the round-trip certificate.
         epic = parse_file(data, path, self._config)
         if is_template(cast("JSON", epic.whole)):
             raise InvalidField(three.epic, "a file with this id would be taken for a template")
@@ -105,7 +105,7 @@ class FileDrafts:
         return render(cast("JSON", with_calculated(whole, inline)), self._style)
 
     def _again(self, three: Three, former: FormerFile, core: Core) -> bytes:
-        """A file that was deleted and comes back, with what only it had."""
+        """Return the bytes of a deleted file that comes back, with all that only the file had."""
         old = former.epic
         whole = with_core(old.whole, old.core, core, self._config.mapping, self._carried(three, core))
         if old.id != three.epic:
@@ -122,7 +122,7 @@ class FileDrafts:
         return rewrite(raw, cast("JSON", with_calculated(whole, three)), cast("JSON", old))
 
     def _carried(self, three: Three, core: Core) -> dict[str, tuple[dict[str, JSON], Core]]:
-        """The tasks that come to an epic's file from elsewhere, or back, with everything that they have there."""
+        """Return the tasks that come into an epic's file from another file, or come back, as they stand there."""
         result, epic = self._coming_back(three, core), three.epic
         for (owner, key), (giver, old) in self._moves.items():
             tracked = self._documents.tracked(giver) if owner == epic else None
@@ -132,7 +132,7 @@ class FileDrafts:
         return result
 
     def _coming_back(self, three: Three, core: Core) -> dict[str, tuple[dict[str, JSON], Core]]:
-        """The tasks that were deleted in a file that stays, and come back."""
+        """Return the tasks that were deleted in a file that stays, and that come back."""
         if three.file is None or three.base is None:
             return {}
         known, there = ({str(task["id"]) for task in tasks_of(epic)} for epic in (three.base, three.file))
@@ -146,12 +146,16 @@ class FileDrafts:
 
     @cached_property
     def _former(self) -> FormerFiles:
-        from epicvc.actions.restore.formerfiles import FormerFiles  # goes through history, which hardly any file needs
+        # imported here: it goes through history, which hardly any file needs
+        from epicvc.actions.restore.formerfiles import FormerFiles
 
         return FormerFiles(self._documents)
 
     def _new_path(self, epic: str, former: FormerFile | None) -> str:
-        """Where the file of an epic goes that the files side lacks: where it was, else by the directory's habit."""
+        """Return the path for the file of an epic that the files side lacks.
+
+        It is the former path, else one in the manner of the directory.
+        """
         path = self.old_path(epic) or (former.path if former else None) or None
         if path is None or path in self.paths:
             path = self._namer.name(epic)
@@ -159,7 +163,7 @@ class FileDrafts:
         return path
 
     def old_path(self, epic: str) -> str | None:
-        """Where the file of an epic was at HEAD that is gone now."""
+        """Return the path at HEAD of an epic's file that is gone now."""
         return self._old_paths.get(epic)
 
     @cached_property
@@ -169,7 +173,7 @@ class FileDrafts:
 
     @cached_property
     def _old_paths(self) -> dict[str, str]:
-        """By epic, the paths at HEAD of files that are gone now."""
+        """The paths at HEAD of files that are gone now, by epic."""
         documents = self._documents
         head = documents.repo.head_snapshot()
         if head is None:

@@ -1,7 +1,7 @@
-"""The checks of the task graph for a synchronisation: gives :mod:`epicvc.merge.graph` the states that it compares.
+"""Checks the task graph of a synchronisation: gives :mod:`epicvc.merge.graph` the states that it compares.
 
-While epics are planned it only notes where links and tasks differ. Documents are loaded again only for those epics that
-may take part in a fault, so that the price goes with the changes, not with the epics.
+While epics are planned, only the differences of links and tasks are noted. Documents are loaded again only for epics
+that may be part of a fault, so that the cost depends on the changes and not on the number of epics.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _Planned: TypeAlias = Callable[[Three], Outcome]
 
 
 class GraphWatch(Struct):
-    """Notes, epic by epic, what a synchronisation does to the graph of tasks.
+    """Notes, epic by epic, the changes of a synchronisation to the task graph.
 
     Attributes:
         links_field: the field of a task that holds its dependencies.
-        whole: whether the plan brings everything to both sides; else they differ in more than it changes.
-        changed: by side and input, the epics whose links become others than the input has.
-        gone: by side, ids of tasks that an input has in an epic where the side will have none.
-        places: epics that have a task of an id on some side only, or only afterwards.
+        whole: the plan brings all changes to both sides; otherwise the sides differ in more than the plan changes.
+        changed: the epics whose links on a side will differ from those of an input, by side and input.
+        gone: the ids of tasks that an input has in an epic and that a side will lack there, by side.
+        places: the epics that have a task only on one side, or only afterwards, by the id of the task.
     """
 
     links_field: str
@@ -46,11 +46,11 @@ class GraphWatch(Struct):
     places: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, epics: Iterable[str]) -> None:
-        """Note epics that only the files have, and that the database gets as they are."""
+        """Note epics that only the files have, and that the database gets unchanged."""
         self.changed[DATABASE][DATABASE].update(epics)
 
     def note(self, three: Three, outcome: Outcome) -> None:
-        """Note what becomes of one epic; what waits has not gone."""
+        """Note the outcome of one epic. A task that waits is not gone."""
         waiting = {place.label.path for place in outcome.waits}
         if () in waiting:
             return
@@ -67,11 +67,11 @@ class GraphWatch(Struct):
 
     @property
     def anything(self) -> bool:
-        """Whether the plan changes anything that can be part of a fault."""
+        """The plan changes something that can be part of a fault."""
         return any(self.changed[side][side] for side in (FILES, DATABASE))
 
     def leave(self, three: Three, outcome: Outcome) -> None:
-        """Note an epic that is out of sync and that the plan is not about, given the plan that would be."""
+        """Note an epic that is out of sync and that the plan leaves out, given the outcome of its own plan."""
         waiting = {place.label.path for place in outcome.waits}
         if () not in waiting:
             self._compare(three, three.file, three.db, {path[1] for path in waiting})
@@ -89,7 +89,7 @@ class GraphWatch(Struct):
             self.places.setdefault(key, set()).add(three.epic)
 
     def links(self, core: Core | None) -> Links:
-        """What each task of a core depends on."""
+        """Return the tasks of a core, each with the tasks that it depends on."""
         return {
             cast("str", task["id"]): tuple(cast("list[str]", task.get(self.links_field) or ()))
             for task in tasks_of(core or {})
@@ -99,7 +99,7 @@ class GraphWatch(Struct):
         return self._concerns_path(change.label.path)
 
     def _concerns_path(self, path: tuple[str, ...]) -> bool:
-        """Whether a change there can add or remove a task or a link."""
+        """Return whether a change at a path can add or remove a task or a link."""
         if len(path) < 2:
             return not path or path[0] == DocumentMapping.TASKS
         return path[0] == DocumentMapping.TASKS and (len(path) == 2 or path[2] == self.links_field)
@@ -114,21 +114,21 @@ def check_graph(
     *,
     unique: bool,
 ) -> list[GraphFault]:
-    """Check what a synchronisation would make.
+    """Check the task graph that a synchronisation would make.
 
     Args:
-        documents: both sides as they are.
-        watch: what the planning noted.
+        documents: the documents of both sides.
+        watch: the notes of the planning.
         plan: plans an epic once more.
-        added: tasks that the database gets, and the epics where.
-        tell: says which edit made a place what it is.
-        unique: whether the database has each task id once.
+        added: the epics in which the database gets a task, by the id of the task.
+        tell: names the edit that gave a place its value.
+        unique: the database holds each task id only once.
 
     Returns:
-        Faults that some side has already.
+        The faults that a side has already.
 
     Raises:
-        BrokenGraph: there are some that neither has.
+        BrokenGraph: the result has faults that neither side has.
     """
     states = _States(documents, watch, plan, added)
     inputs = {FILES: _State(states, 0), DATABASE: _State(states, 1)}
@@ -147,7 +147,10 @@ def check_graph(
 
 
 class _States:
-    """The links of epics: in the files, in the database, and in both afterwards; loaded when asked for, once."""
+    """The links of epics in the files, in the database, and in both afterwards.
+
+    Each is loaded when it is first needed.
+    """
 
     def __init__(
         self, documents: Documents, watch: GraphWatch, plan: _Planned, added: Mapping[str, Collection[str]]
@@ -158,10 +161,11 @@ class _States:
         self._added = added
         self._links: dict[str, tuple[Links, ...]] = {}
         self._owners: dict[str, frozenset[str]] = {}
-        self._unread: dict[str, Links] = {}  # of epics that wait: the tasks that somebody asked for, without links
+        # the tasks of epics that wait, as far as they were asked for, without links
+        self._unread: dict[str, Links] = {}
 
     def links(self, epic: str) -> tuple[Links, ...]:
-        """The links of an epic in the four states."""
+        """Return the links of an epic in the four states."""
         known = self._links.get(epic)
         if known is None and epic in self._documents.held.epics:
             known = self._links[epic] = (self._unread.setdefault(epic, {}),) * 4
@@ -173,7 +177,7 @@ class _States:
         return known
 
     def owners(self, keys: Collection[str]) -> Mapping[str, frozenset[str]]:
-        """The epics that may have a task of each id in some state."""
+        """Return the epics that may have a task of each id in some state."""
         new = [key for key in keys if key not in self._owners]
         found = {key: {*self._watch.places.get(key, ()), *self._added.get(key, ())} for key in new}
         documents = self._documents
@@ -187,7 +191,7 @@ class _States:
 
 
 class _State:
-    """One of the four states, as the checks see it."""
+    """One of the four states, in the shape that the checks need."""
 
     def __init__(self, states: _States, number: int) -> None:
         self._states = states

@@ -1,4 +1,4 @@
-"""The job of a synchronisation: what a survey found to do, before anything is done of it."""
+"""The job of a synchronisation: all that a survey found to do. Nothing of it is done here."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from epicvc.store.tree import tree
 
 
 class Job(Struct, frozen=True, kw_only=True):
-    """All that a run is to do.
+    """All that a run has to do.
 
     Attributes:
-        command: the command's name.
-        text: returns what the operation and its commit are called, given the epics that have been added so far;
-            ``None`` once all is done.
-        decisions: what becomes of epics that are not only in the files.
-        free: epics that the files alone have, and that go into the database on their own.
-        together: those that go there together with what was decided.
-        moves: tasks that go elsewhere in the database.
-        bulk: as one operation it would write so many rows that nobody need note which ones.
-        writes_rows: whether the database changes.
+        command: the name of the command.
+        text: returns the text of the operation and its commit, given the number of epics that were added so far;
+            ``None`` stands for the end.
+        decisions: the decisions about epics that are not only in the files.
+        free: the epics that only the files have, and that can be added to the database by themselves.
+        together: the other new epics, which must be added together with the decisions.
+        moves: the tasks that move in the database: their new place, with the old one.
+        bulk: as one operation it would write so many rows that they are not noted one by one.
+        writes_rows: the database changes.
     """
 
     command: str
@@ -43,7 +43,7 @@ class Job(Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
-        """Return how many epics it concerns."""
+        """The number of epics that it concerns."""
         return len(self.decisions) + len(self.free) + len(self.together)
 
 
@@ -51,13 +51,13 @@ class Portion(Struct, frozen=True, kw_only=True):
     """The part of a job that one operation does.
 
     Attributes:
-        decisions: by epic.
-        fresh: the changes that add the epics that the files alone have.
-        moves: tasks that go elsewhere in the database: the place that gets one, and the place that gives it.
-        bulk: so many rows are written that nobody notes which ones are touched.
-        done: how many epics have been done before these, of ``total``; for the progress that is shown.
-        total: how many there are.
-        image: tasks and links of the epics that are added, if they come in a parcel
+        decisions: the decisions by epic.
+        fresh: the changes that add epics that only the files have.
+        moves: the tasks that move in the database: the place that gets one, with the place that gives it.
+        bulk: so many rows are written that they are not noted one by one.
+        done: the number of epics that were done before, of ``total``; for the progress.
+        total: the number of epics of the job.
+        image: the tasks and links of the added epics, if they come in a parcel
             (:class:`epicvc.database.documents.parcels.Parcel`).
     """
 
@@ -74,14 +74,14 @@ class Portion(Struct, frozen=True, kw_only=True):
 
 
 def job_of(documents: Documents, survey: Survey, decisions: Decisions, command: str, message: str | None) -> Job:
-    """Make a job of what was found.
+    """Make a job of the survey.
 
     Args:
-        documents: the documents as they are.
-        survey: what was found.
-        decisions: what becomes of epics that are not only in the files.
-        command: the command's name for log and messages.
-        message: the commit's message; ``None`` for one that counts.
+        documents: the documents that were planned.
+        survey: the survey.
+        decisions: the decisions about epics that are not only in the files.
+        command: the name of the command, for log and messages.
+        message: the message of the commit; ``None`` for one with the numbers of changes.
     """
     moves = {**(survey.tasks.moves() if unique_tasks(documents) else {}), **in_database(survey.courses)}
 
@@ -103,7 +103,7 @@ def job_of(documents: Documents, survey: Survey, decisions: Decisions, command: 
 
 
 def _is_bulk(documents: Documents, decisions: Decisions, fresh: Sequence[str]) -> bool:
-    """Tell whether so many rows are written that reading all afterwards is quicker than reading those touched."""
+    """Return whether so many rows are written that reading all afterwards is quicker than reading the touched ones."""
     if len(fresh) * MANY > len(documents.db_ids()):
         return True
     database, tasks = documents.working.database, documents.repo.config.mapping.tasks.table

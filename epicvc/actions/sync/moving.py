@@ -19,11 +19,11 @@ from epicvc.repo.documents import Documents, Three
 
 
 class MoveWatch(Struct):
-    """Notes, epic by epic, where tasks are that not all three have in one place.
+    """Notes, epic by epic, the tasks that are not in one place in all three copies.
 
     Attributes:
-        places: of the epics that the base knows.
-        new: epics that one side alone has; looked at only if tasks are missing elsewhere.
+        places: the places of tasks in epics that the base has, or that both sides have.
+        new: the epics that only one side has; they are read only if tasks are missing in other epics.
     """
 
     places: list[Places] = field(default_factory=list)
@@ -40,11 +40,11 @@ class MoveWatch(Struct):
 
     @property
     def anything(self) -> bool:
-        """Whether a task is missing somewhere that the base has."""
+        """A task of the base is missing somewhere."""
         return any(place.base for place in self.places)
 
     def moves(self, documents: Documents) -> Moves:
-        """The moved and renamed tasks."""
+        """Return the moved and renamed tasks."""
         links = documents.repo.config.mapping.links
         new = self._worth_a_look(documents)
         if not self.anything and not any(place.ours ^ place.theirs for place in self.places):
@@ -76,7 +76,7 @@ class MoveWatch(Struct):
         return find_moves(places, load, field_, defaults, owners, unique=unique, fallbacks=fallbacks)
 
     def _worth_a_look(self, documents: Documents) -> list[str]:
-        """The new epics that may have a task which is missing, or which the other side has elsewhere."""
+        """Return the new epics that may have a missing task, or a task that the other side has elsewhere."""
         if self.anything or not unique_tasks(documents):
             return self.new if self.anything else []
         mine = any(place.ours - place.theirs for place in self.places)
@@ -85,7 +85,7 @@ class MoveWatch(Struct):
 
 
 def unique_tasks(documents: Documents) -> bool:
-    """Whether a task's key is unique in the whole database, not only within its epic."""
+    """Return whether the key of a task is unique in the whole database, not only within its epic."""
     reader, layout = documents.reader, documents.layout
     if reader is None or layout is None:
         return False
@@ -94,18 +94,18 @@ def unique_tasks(documents: Documents) -> bool:
 
 
 class TaskWatch(Struct):
-    """Notes which tasks leave or join an epic in the database, to tell moves from deletions.
+    """Notes the tasks that leave or join an epic in the database, to tell moves from deletions.
 
     Attributes:
-        removed: the epics that lose a task, by its id.
-        added: the epics that get one.
+        removed: the epics that lose a task, by the id of the task.
+        added: the epics that get a task, by the id of the task.
     """
 
     removed: dict[str, list[str]] = field(default_factory=dict)
     added: dict[str, list[str]] = field(default_factory=dict)
 
     def note(self, three: Three, outcome: Outcome) -> None:
-        """Note what becomes of one epic."""
+        """Note the outcome of one epic."""
         if not outcome.to_db:
             return
         before, after = ({str(task["id"]) for task in tasks_of(core or {})} for core in (three.db, outcome.db))
@@ -115,12 +115,12 @@ class TaskWatch(Struct):
             self.added.setdefault(key, []).append(three.epic)
 
     def note_new(self, epic: str, core: Core) -> None:
-        """Note the tasks of an epic that the database does not have."""
+        """Note the tasks of an epic that the database lacks."""
         for task in tasks_of(core):
             self.added.setdefault(cast("str", task["id"]), []).append(epic)
 
     def moves(self) -> dict[TaskAt, TaskAt]:
-        """Tasks that one epic gives and another gets."""
+        """Return the tasks that one epic gives and another gets: the new place, with the old one."""
         return {
             (getter, key): (givers[0], key)
             for key, givers in self.removed.items()
@@ -130,15 +130,15 @@ class TaskWatch(Struct):
 
 
 def contested(documents: Documents, tasks: TaskWatch, elsewhere: TaskWatch) -> list[Moved]:
-    """Tasks of epics that only the files have, which the database has in another epic and no base anywhere.
+    """Return tasks of epics that only the files have, which the database has in another epic and the base nowhere.
 
-    Where a task's key is unique on its own, no second row may have it. A task that the files have in several epics
-    is the database's to refuse.
+    Where the key of a task is unique by itself, no second row may have it. A task that the files have in several epics
+    is left for the database to refuse.
 
     Args:
-        documents: both sides.
-        tasks: what a plan does.
-        elsewhere: what it would do to the epics that it is not about.
+        documents: the documents of both sides.
+        tasks: the tasks that leave or join an epic by the plan.
+        elsewhere: the tasks that join new epics which the plan leaves out.
     """
     reader, layout = documents.reader, documents.layout
     keys = sorted({*tasks.added, *elsewhere.added})
@@ -161,9 +161,9 @@ def _db_task(documents: Documents, epic: str, key: str) -> Core | None:
 
 
 def with_moves(policy: Policy, moves: Moves, documents: Documents) -> tuple[Policy, frozenset[str]]:
-    """The policy of a plan that knows of moves, and the epics beyond those out of sync that it is about.
+    """Return the policy of a plan that knows of moves, and the epics that it must plan beside those out of sync.
 
-    A plan of some places is also about the places that a task leaves: it can be in one place only.
+    A plan of selected places includes the places that a task leaves, since a task can be in one place only.
     """
     chosen = [item for item in moves.items if _selected(policy.selection, item)]
     if not chosen:
@@ -181,12 +181,12 @@ def with_moves(policy: Policy, moves: Moves, documents: Documents) -> tuple[Poli
 
 
 def courses(policy: Policy) -> list[Course]:
-    """What a plan makes of every moved task."""
+    """Return the way that each moved task takes by a policy."""
     return [course(item, policy.direction, policy.decide) for item in policy.moves.items]
 
 
 def carried_out(found: Sequence[Course]) -> list[tuple[Label, Label]]:
-    """The moves that a plan brings to a side that has the task elsewhere: from where to where."""
+    """Return the moves that a plan brings to a side that has the task elsewhere, as labels before and after."""
     return [
         (label_at(item.item.source), label_at(item.target))
         for item in found
@@ -199,12 +199,12 @@ def _changed_places(found: Course) -> list[TaskAt | None]:
 
 
 def in_database(found: Sequence[Course]) -> dict[TaskAt, TaskAt]:
-    """The rows that go elsewhere: the place that gets a task, and the place that gives it."""
+    """Return the tasks that move in the database: the place that gets one, with the place that gives it."""
     return _given(found, THEIRS)
 
 
 def in_files(found: Sequence[Course]) -> dict[TaskAt, TaskAt]:
-    """The same for the files."""
+    """Return the tasks that move in the files: the place that gets one, with the place that gives it."""
     return _given(found, OURS)
 
 

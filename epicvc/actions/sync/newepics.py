@@ -1,4 +1,4 @@
-"""Epics that only the files have, as the rows that add them to the database: worked out before it is locked."""
+"""The changes that add epics of the files to the database. They are computed before the database is locked."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from epicvc.repo.documents import Documents
 from epicvc.repo.files.workers import Workers, worth_it
 
 PORTION = 15_000
-"""Rows that one transaction inserts where there are more: about half a second of the application's time on a quiet
-machine, and several on one that has ten times the work that it can do."""
+"""The number of rows that one transaction inserts if there are more.
+
+They take about half a second of the application's time on a quiet machine, and several seconds on one with ten times
+the work that it can do.
+"""
 
 FILES: Final = 270
-"""Files that a worker packs at once: ordinary epics that are one parcel."""
+"""The number of files that a worker packs at once. Of ordinary epics they make one parcel."""
 
 
 def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicRowsChange, None, None]:
-    """The changes that add epics, in their order; several processes read the files where these are many.
+    """Yield the changes that add epics, in their order. Several processes read the files if there are many.
 
     Raises:
         InvalidField: a value cannot be stored in its column.
     """
     layout = documents.layout
-    assert layout is not None  # who adds epics has a database
+    assert layout is not None  # the caller adds epics only to a database
     if not worth_it(epics):
         for epic in epics:
             yield _new_epic(documents, layout, epic)
@@ -46,14 +49,17 @@ def _new_epic(documents: Documents, layout: Layout, epic: str) -> EpicRowsChange
 
 
 def in_portions(changes: Iterable[EpicRowsChange]) -> Iterator[list[EpicRowsChange]]:
-    """New epics in lists of some :data:`PORTION` rows, taken only when their turn comes; the last may be empty."""
+    """Yield new epics in lists of some :data:`PORTION` rows.
+
+    The changes are taken only when their turn comes. The last list may be empty.
+    """
     return weighed(changes, lambda change: change.inserted, PORTION)
 
 
 def parcels(documents: Documents, epics: Sequence[str]) -> Generator[Parcel, None, None]:
-    """The same in parcels of up to some :data:`PORTION` rows, which other processes pack, in the order of the epics.
+    """Yield new epics in parcels of up to some :data:`PORTION` rows, in their order. Other processes pack them.
 
-    Epics that are out of the ordinary are in none.
+    Epics that are out of the ordinary are in no parcel.
     """
     with Workers("pack", {**_setup(documents), "rows": PORTION}, beside=True) as workers:
         for _, answer in workers.each(_items(documents, epics[at : at + FILES]) for at in range(0, len(epics), FILES)):
@@ -67,15 +73,15 @@ def _setup(documents: Documents) -> dict[str, Any]:
 
 
 def _items(documents: Documents, epics: Sequence[str]) -> list[tuple[str, bytes]]:
-    """What a worker is told of epics: their files."""
+    """Return the files of epics, in the form that a worker gets."""
     files = documents.working.files.by_epic
     return [(files[epic].path, files[epic].blob) for epic in epics]
 
 
 def bound(documents: Documents) -> bool:
-    """Whether rows of different epics may have to come in one transaction.
+    """Return whether rows of different epics may have to be written in one transaction.
 
-    A foreign key binds them, or a unique value that one epic gives up and another takes.
+    They must if a foreign key binds them, or if one epic may take a unique value that another gives up.
     """
     reader, layout = documents.reader, documents.layout
     if reader is None or layout is None:

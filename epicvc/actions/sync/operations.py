@@ -24,14 +24,14 @@ class Operations:
 
     Args:
         session: the session in which the job was found.
-        documents: the documents as they were then.
+        documents: the documents of that session.
         job: the job.
-        perform: performs an operation; in a dry run it tries it out, and there is none afterwards.
-        done: takes the newest operation, with the epics that it and those that it continues have added.
+        perform: performs an operation and returns it; in a dry run it tries the operation out and returns ``None``.
+        done: takes the newest operation, with the epics that were added by it and by the operations that it continues.
 
     Attributes:
         reached: both sides and the base as they are now.
-        ids: by epic, the id of the core that the database has now.
+        ids: the id of the core that the database has now, by epic.
         complete: the last operation has been performed.
     """
 
@@ -50,20 +50,20 @@ class Operations:
         self._perform, self._done = perform, done
         self._version = session.version
         self._continues: str | None = None
-        self._orphans: frozenset[SQLValue] | None = None  # tasks that are gone though links of them are there
+        self._orphans: frozenset[SQLValue] | None = None  # tasks that do not exist, though links of them do
 
     def perform(self, portion: Portion, *, last: bool) -> None:
         """Perform the next operation.
 
         Args:
-            portion: its part of the job.
-            last: no other follows.
+            portion: the part of the job that it does.
+            last: no other operation follows.
 
         Raises:
-            RowByRow: not as a parcel.
+            RowByRow: the portion cannot be added as a parcel.
             Replan: a side has changed; nothing was done.
             Overtaken: a side has changed; the operations before are done.
-            EpicvcError: it cannot be done.
+            EpicvcError: the operation cannot be done.
         """
         continues = self._continues
         attempt = _Attempt(self._documents, portion, self.reached, self._orphans)
@@ -84,8 +84,9 @@ class Operations:
         self.ids |= attempt.ids
         if not last:
             backend = self._session.backend
-            assert backend is not None  # new epics go there
-            # what others have written meanwhile is not captured yet, and has to be looked at again
+            assert backend is not None  # only new epics come in several operations, and they need a database
+            # rows that others have written meanwhile are not captured yet, so that the next operation must read all
+            # again
             self._version = backend.version_left() if attempt.alone and self._version is not None else None
 
     def _request(self, attempt: _Attempt, portion: Portion, *, last: bool) -> Request:
@@ -112,7 +113,7 @@ class Operations:
 
 
 class _Attempt:
-    """The work of one operation, from its preparation to what it reached.
+    """The work of one operation, from its preparation to its result.
 
     Attributes:
         reached: both sides and the base afterwards.
@@ -132,7 +133,7 @@ class _Attempt:
         self._work.prepare()
 
     def run(self, writer: Writer | None, stage: Stage) -> Snapshot:
-        assert self._work is not None  # it has been prepared
+        assert self._work is not None  # the apply has called prepare before
         self.reached, self.alone = self._work.run(writer), stage.alone
         return self.reached
 

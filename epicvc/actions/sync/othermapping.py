@@ -1,7 +1,7 @@
-"""What a mapping alone would change: epics that both sides agreed on under another one, and that nobody has edited.
+"""Finds the changes that another mapping alone would make to epics that both sides agreed on and nobody edited.
 
-A line of ``epicvc.toml`` can take a field out of every file, or give every task another epic. It is nobody's edit, so
-that it is said, and only done by who means it.
+A line of ``epicvc.toml`` can remove a field from every file, or give every task another epic. Nobody edited these
+epics. So the changes are reported, and made only if the user allows them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ from epicvc.store.objects import ObjectSource
 
 
 def require_agreed_mapping(session: Session, policy: Policy) -> None:
-    """Stop before a synchronisation records another mapping as agreed on, though it would change what was agreed.
+    """Make sure that a synchronisation does not agree on another mapping that would change agreed values.
 
-    Even one that is about other places, or one way, would: whatever it leaves would follow unasked the next time.
+    This concerns even a synchronisation of other places, or in one direction: the changes that it leaves out would
+    follow unasked with the next one.
 
     Args:
         session: the running command.
-        policy: what it plans by.
+        policy: the policy of the synchronisation.
 
     Raises:
         OtherMapping: the mapping alone would change something.
@@ -50,7 +51,7 @@ def require_agreed_mapping(session: Session, policy: Policy) -> None:
 
 
 def by_mapping_alone(documents: Documents, places: Iterable[Label]) -> list[Label]:
-    """Those of some places that differ by the mapping alone."""
+    """Return those of some places that differ only because of the mapping."""
     agreed = _agreed_under_another(documents.repo, documents.sink)
     if agreed is None:
         return []
@@ -60,13 +61,16 @@ def by_mapping_alone(documents: Documents, places: Iterable[Label]) -> list[Labe
 
 
 def _is_agreed(documents: Documents, label: Label) -> bool:
-    """Whether the base has a place: what it lacks nobody has agreed on, and a new field of a mapping is no change."""
+    """Return whether the base has a place.
+
+    A place that the base lacks was never agreed on: a new field of a mapping is no change.
+    """
     base = documents.base_core(label.root) if label.root in documents.entries else None
     return base is not None and has(cast("JSON", base), label.path)
 
 
 def _agreed_under_another(repo: Repo, source: ObjectSource) -> Snapshot | None:
-    """The state that the newest synchronisation on this branch left, where another mapping was in force."""
+    """Return the state after the newest synchronisation on this branch, if another mapping was in force then."""
     head = repo.revisions.head()
     while head is not None:
         commit = repo.revisions.commit(head.hex())
@@ -79,7 +83,7 @@ def _agreed_under_another(repo: Repo, source: ObjectSource) -> Snapshot | None:
 
 
 class _Edited:
-    """What somebody edited of some epics since an earlier state."""
+    """The edits of some epics since an earlier state."""
 
     def __init__(self, documents: Documents, since: Snapshot, epics: set[str]) -> None:
         mapping, now = documents.repo.config.mapping, documents.working.snapshot()
@@ -88,5 +92,5 @@ class _Edited:
         self._above = {above for label in self._places for above in label.upwards()}
 
     def touches(self, label: Label) -> bool:
-        """Whether a place, or anything at or below it, is another; or something that it is part of."""
+        """Return whether a place was edited, or a place below it, or a whole to which it belongs."""
         return label in self._above or any(above in self._places for above in label.upwards())

@@ -1,9 +1,9 @@
-"""Edits that a side made for itself in an epic or a task that the other side deleted since.
+"""Finds edits that a side made for itself in an epic or a task that the other side deleted since.
 
-"For itself" are keys that have no column, those beside ``epic`` included, and columns that have no field. A plan over
-cores does not see them, so that a deletion on the other side would take them along without a word. They are
-compared with the newest state of the history that still had the epic, or the task, on the side that lacks it now: what
-was edited before that state was there when it was deleted; what was edited after it, committed or not, was not.
+An edit "for itself" is one of keys without a column, those beside ``epic`` included, or of columns without a field. A
+plan over cores does not see such edits, so that a deletion on the other side would remove them in silence. The present
+values are compared with those in the newest state of the history in which the other side still had the epic or the
+task. An edit before that state was there at the time of the deletion. A later edit, committed or not, was not.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class OwnEdits:
         self._seen = LastSeen(documents)
 
     def edits(self, three: Three) -> tuple[Owned | None, Owned | None]:
-        """What the files, and what the database, edited for themselves of what the other side lacks.
+        """Return the edits that the files and the database made for themselves where the other side deleted.
 
         Raises:
             EpicvcError: a state of the history cannot be read.
@@ -52,7 +52,7 @@ class OwnEdits:
     # Files
 
     def _in_files(self, three: Three) -> Owned | None:
-        """What the author edited of what the database lacks."""
+        """Return the edits of the author where the database deleted."""
         tracked, names = self._documents.tracked(three.epic), _names(three)
         if three.file is None or three.base is None or tracked is None:
             return None
@@ -78,14 +78,17 @@ class OwnEdits:
         return _owned(epic, tasks)
 
     def _own_before(self, path: str, blob: ObjectId) -> Core:
-        """The same of a file of the history; nothing of one that is no valid epic: all of now counts as edited then."""
+        """Return the own members of a file of the history.
+
+        A file that is no valid epic has none, so that all present members count as edited.
+        """
         try:
             return self._own_of_file(path, blob)
         except InvalidData:
             return {}
 
     def _own_of_file(self, path: str, blob: ObjectId) -> Core:
-        """What an epic's file has besides its core and what is calculated; tasks by their ids."""
+        """Return the members of an epic's file beside its core and its calculated fields. Tasks are found by id."""
         config = self._documents.repo.config
         file = parse_file(self._source.get(blob, ObjectType.BLOB), path, config)
         calculated = {spec.name for spec in self._mapping.epics.calculated} if config.calculated != "off" else set()
@@ -99,7 +102,7 @@ class OwnEdits:
     # Rows
 
     def _in_database(self, three: Three) -> Owned | None:
-        """What the application edited of what the files lack."""
+        """Return the edits of the application where the files deleted."""
         state = self._documents.working.database
         if three.rows is None or three.db is None or three.base is None or state is None:
             return None
@@ -122,7 +125,7 @@ class OwnEdits:
         self, table: TableMap, epic: Names, task: str | None, step: HistoryStep, now: CapturedRows, surrogate: SQLValue
     ) -> BeforeAndNow:
         new = now.by_surrogate(table, surrogate)
-        if new is None:  # the table is not captured by its surrogate key, as a view is not
+        if new is None:  # a table that is not captured by its surrogate key, such as a view
             return {}, {}
         old = step.row(table, [(name, task) for name in epic], surrogate)
         columns = system_columns(table, new)
@@ -139,7 +142,7 @@ def _columns(row: NamedRow, columns: list[str], fields: set[str]) -> Core:
 
 
 def _missing(base: Core, present: Core, other: Core | None) -> list[str | None]:
-    """What the base and one side have and the other lacks: the epic, or some of its tasks."""
+    """Return what the base and one side have unchanged and the other side lacks: the epic, or some of its tasks."""
     if other is None:
         return [None] if same_core(_without_note(base), present) else []
     known, there = _by_id(base), _by_id(present)
@@ -152,7 +155,7 @@ def _without_note(base: Core) -> Core:
 
 
 def _compared(before: Core, now: Core) -> BeforeAndNow:
-    """The members that differ, tasks apart; null is absence."""
+    """Return the members that differ, without tasks. Null counts as absent."""
     names = [name for name in dict.fromkeys([*before, *now]) if name not in (Mapping.TASKS, "id")]
     differing = [name for name in names if not equal(before.get(name), now.get(name))]
     old, new = ({name: side[name] for name in differing if side.get(name) is not None} for side in (before, now))

@@ -1,7 +1,7 @@
 """Plans every epic on which files, database and base do not agree: the one loop that ``sync`` and ``status`` share.
 
-What ``status`` says and what ``sync`` does must never differ, so both take the outcomes of the same plans: ``sync``
-makes decisions of them, ``status`` makes words.
+The report of ``status`` and the work of ``sync`` must never differ. So both take the outcomes of the same plans:
+``sync`` turns them into decisions, ``status`` into words.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ T = TypeVar("T")
 
 
 def plan_all(documents: Documents, policy: Policy, take: Callable[[Plans], T]) -> T:
-    """Plan everything, and again with what is known of tasks that are in another place than before.
+    """Plan all epics, and plan again with the tasks that turned out to have moved.
 
-    Where a task went shows only once all epics were planned without it. So there are up to three rounds: one that
-    knows of no moves, one that knows of moved tasks, one that knows of tasks that two epics claim.
+    The new place of a task is known only once all epics were planned without it. So there are up to three rounds: the
+    first knows of no moves, the second of moved tasks, the third of tasks that two epics claim.
 
     Args:
         documents: the documents of one moment.
-        policy: direction, selection, what settles a conflict; as :func:`with_renamed` gives it.
-        take: goes through the plans of one round, all of them, and makes something of them.
+        policy: the direction, the selection and what settles conflicts, as :func:`with_renamed` returns it.
+        take: goes through all plans of one round, and returns a result.
 
     Returns:
-        What was made of the last round.
+        The result of the last round.
 
     Raises:
-        EpicvcError: a side is invalid, or the history that tells what was edited cannot be read.
+        EpicvcError: a side is invalid, or the history of the edits cannot be read.
     """
     planner = EpicPlanner(documents)
     plans = Plans(documents, policy, planner)
@@ -60,21 +60,22 @@ def plan_all(documents: Documents, policy: Policy, take: Callable[[Plans], T]) -
 
 
 class Plans:
-    """The plans of one round: iterating gives each epic's three copies with what becomes of it.
+    """The plans of one round. Iterating yields the three copies of each epic with their outcome.
 
     Args:
         documents: the documents of one moment.
-        policy: direction, selection, what settles a conflict, and the moves that are known.
+        policy: the direction, the selection, what settles conflicts, and the known moves.
         planner: plans single epics.
-        linked: epics to be planned though all agree on them.
+        linked: the epics to plan although all copies agree on them.
 
     Attributes:
-        epics: the epics that the round is about.
-        fresh: those of them that only the files have and that come as they are: nothing of them is read or planned.
-        waiting: epics that only the files have and that wait, since they have a task of an epic that cannot be read.
-        moving: where tasks are that not all three copies have in one place.
-        tasks: which tasks leave or join an epic in the database.
-        elsewhere: the same of new epics that the selection leaves out.
+        epics: the epics of the round.
+        fresh: those of them that only the files have and that are added unchanged; they are neither read nor planned.
+        waiting: the epics that only the files have and that wait, since they have a task of an epic that cannot be
+            read.
+        moving: the places of tasks that are not in one place in all three copies.
+        tasks: the tasks that leave or join an epic in the database.
+        elsewhere: the same for new epics that the selection leaves out.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Plans:
         return [epic for epic in fresh if epic not in waiting], sorted(waiting)
 
     def plan(self, three: Three) -> Outcome:
-        """Return what becomes of one epic by the policy of this round."""
+        """Return the outcome of one epic by the policy of this round."""
         return self.planner.plan(self.policy, three)
 
     def __iter__(self) -> Iterator[tuple[Three, Outcome]]:
@@ -116,14 +117,15 @@ class Plans:
                 self.moving.note(three)
                 self.tasks.note(three, outcome)
                 yield three, outcome
-        if self.fresh and (self.tasks.removed or unique_tasks(self._documents)):  # one may come from another epic
+        # a task of a new epic may come from another epic
+        if self.fresh and (self.tasks.removed or unique_tasks(self._documents)):
             for epic in self.fresh:
                 self.tasks.note_new(epic, self._documents.file_core(epic) or {})
 
     def moves(self) -> Moves:
-        """Return the tasks that are elsewhere now, once all plans were gone through.
+        """Return the moved tasks, after all plans were gone through.
 
-        One place of a move tells nothing, so where only some epics are chosen, the others are looked at too.
+        One place alone does not show a move. So the other epics are read too where only some are selected.
         """
         documents = self._documents
         if self._chosen is not None and (self.moving.places or self.moving.new):
@@ -135,7 +137,7 @@ class Plans:
 
 
 class EpicPlanner:
-    """Plans single epics, with what each side edited for itself of what the other side deleted.
+    """Plans single epics, including the edits that a side made for itself where the other side deleted.
 
     Args:
         documents: the documents of one moment.
@@ -147,10 +149,10 @@ class EpicPlanner:
         self._edits: dict[str, tuple[Owned | None, Owned | None]] = {}
 
     def plan(self, policy: Policy, three: Three) -> Outcome:
-        """Return what becomes of one epic (:func:`epicvc.plan.epic.plan_epic`).
+        """Return the outcome of one epic (:func:`epicvc.plan.epic.plan_epic`).
 
         Raises:
-            EpicvcError: something was deleted, and the history that tells what was edited since cannot be read.
+            EpicvcError: something was deleted, and the history of the edits since cannot be read.
         """
         waiting = self._waiting(policy, three)
         own: tuple[Owned | None, Owned | None] = (None, None)
@@ -166,7 +168,7 @@ class EpicPlanner:
         return with_key(three, outcome)
 
     def _waiting(self, policy: Policy, three: Three) -> tuple[Waits, ...]:
-        """Find what stays as it is, where a side cannot be read whole."""
+        """Return the places that must wait, where a side cannot be read whole."""
         held = self._documents.held
         if not held.unreadable or (three.base is three.file is three.db and three.base is not None):
             return ()
@@ -176,13 +178,14 @@ class EpicPlanner:
 
     @cached_property
     def _history(self) -> OwnEdits:
-        from epicvc.actions.sync.ownedits import OwnEdits  # goes through history, which only a deletion needs
+        # imported here: it goes through history, which only a deletion needs
+        from epicvc.actions.sync.ownedits import OwnEdits
 
         return OwnEdits(self._documents)
 
 
 def with_renamed(documents: Documents, policy: Policy) -> Policy:
-    """Have epics that one side gave another key loaded as one; return the policy that is about both keys."""
+    """Have each epic that one side gave another key loaded as one, and return a policy for both keys."""
     if not _may_be_renamed(documents):
         return policy
     from epicvc.actions.sync.renaming import know_renamed  # hardly any epic ever is
@@ -191,7 +194,7 @@ def with_renamed(documents: Documents, policy: Policy) -> Policy:
 
 
 def _may_be_renamed(documents: Documents) -> bool:
-    """Tell whether a side has an epic that nobody knew, and lacks one that both had."""
+    """Return whether a side has an epic that is new, and lacks one that both sides had."""
     if documents.reader is None:
         return False
     candidates = documents.candidates()
@@ -202,7 +205,7 @@ def _may_be_renamed(documents: Documents) -> bool:
 
 
 def _deleted_something(three: Three) -> bool:
-    """Tell whether one side lacks an epic, or a task of it, that the base and the other side have."""
+    """Return whether one side lacks an epic, or a task of it, that the base and the other side have."""
     if three.base is None or (three.file is None and three.db is None):
         return False
     if three.file is None or three.db is None:

@@ -1,8 +1,8 @@
-"""Many new epics go into the database a portion at a time, so that the application never waits long.
+"""Adds many new epics to the database in portions, so that the application never waits long.
 
-Each portion is an operation of its own, and agrees on its own epics: after any of them both sides, the base and the
-history say the truth. But it continues the one before in the operation log, and its commit takes the place of that
-one's, so that in the end a run (:mod:`epicvc.actions.sync.run`) is one operation and one commit.
+Each portion is an operation of its own, and agrees on its own epics: after each one both sides, the base and the
+history are right. But it continues the operation before it in the log, and its commit replaces that one's commit. So in
+the end a run (:mod:`epicvc.actions.sync.run`) is one operation and one commit.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ def perform_all(run: SyncRun, session: Session, documents: Documents, job: Job, 
     """Perform the operations of a job, or try them out.
 
     Args:
-        run: the run that they are of.
+        run: the run to which they belong.
         session: the session in which the job was found.
-        documents: the documents as they were then.
+        documents: the documents of that session.
         job: the job.
         dry_run: only try them out, on a copy of the database.
 
     Raises:
         Replan: a side has changed; nothing was done.
         Overtaken: a side has changed; some portions are done.
-        EpicvcError: it cannot be done.
+        EpicvcError: an operation cannot be done.
     """
     session.end_reading()
     if dry_run:
@@ -58,7 +58,7 @@ def _perform(session: Session, documents: Documents, job: Job, operations: Opera
 
 
 def _in_parcels(session: Session, documents: Documents, job: Job, operations: Operations) -> set[str]:
-    """Add what can be added in parcels; return which epics that were."""
+    """Add epics in parcels as far as possible, and return the added epics."""
     added: set[str] = set()
     backend = session.backend
     if backend is None or not backend.takes_images or not many(job.free):
@@ -70,7 +70,7 @@ def _in_parcels(session: Session, documents: Documents, job: Job, operations: Op
             epics = [change.epic for change in parcel.changes]
             try:
                 operations.perform(portion, last=alone and len(added) + len(epics) == len(job.free))
-            except RowByRow:  # and all others too, since what stands in the way of these would in theirs
+            except RowByRow:  # the others are added row by row too, since the same obstacle would meet their parcels
                 break
             added.update(epics)
     return added
@@ -79,14 +79,14 @@ def _in_parcels(session: Session, documents: Documents, job: Job, operations: Op
 def _portions(
     session: Session, job: Job, done: int, free: int, changes: Iterator[EpicRowsChange]
 ) -> Iterator[tuple[Portion, bool]]:
-    """Give what each operation does, and whether it is the last.
+    """Yield the portion of each operation, with a flag that is true for the last one.
 
     Args:
-        session: knows whether others write again and again.
+        session: the session, which tells if others keep writing.
         job: the job.
-        done: epics that have been added already.
-        free: how many of the changes come before those that go together with decisions.
-        changes: what adds the others.
+        done: the number of epics that were added already.
+        free: the number of changes that come before those that belong together with decisions.
+        changes: the changes that add the other epics.
     """
     before = done
     for fresh in in_portions(islice(changes, free)):

@@ -1,8 +1,8 @@
-"""Epics that one side gave another key: the same epics still, with all that each side has of them.
+"""Finds epics that one side gave another key: they are the same epics, with all that each side has of them.
 
-By its key alone such an epic would be deleted in one place and added in another, and what only the other side has of
-it, keys without a column or columns without a field, would go with the deletion. Once it is known, both keys are
-planned as one epic, under the new one.
+By its key alone such an epic would be deleted in one place and added in another. Keys without a column and columns
+without a field, which only the other side has, would be lost with the deletion. A renamed epic is planned as one epic,
+under its new key.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from epicvc.store.tree import tree
 
 
 def know_renamed(documents: Documents, policy: Policy) -> Policy:
-    """Have renamed epics loaded as one; gives the policy of a plan that is about both keys of each.
+    """Have each renamed epic loaded as one, and return the policy of a plan for both keys of each.
 
     Args:
         documents: the documents of one moment.
-        policy: what is planned by. A rename that may not reach the other side is none here.
+        policy: the policy of the plan. A rename that may not reach the other side is left out.
     """
     found = {new: old for new, old in _renamed(documents) if _concerned(policy, documents, new, old)}
     if not found:
@@ -48,7 +48,10 @@ def know_renamed(documents: Documents, policy: Policy) -> Policy:
 
 
 def with_key(three: Three, outcome: Outcome) -> Outcome:
-    """An outcome that also brings the new key to the side that lacks it; both sides have the epic."""
+    """Return an outcome that also brings the new key to the side that lacks it.
+
+    An outcome in which a side has no epic is returned unchanged.
+    """
     renamed = three.renamed
     if renamed is None or outcome.files is None or outcome.db is None:
         return outcome
@@ -69,7 +72,7 @@ def _concerned(policy: Policy, documents: Documents, new: str, old: str) -> bool
 
 
 def _renamed(documents: Documents) -> Iterator[tuple[str, str]]:
-    """The renamed epics: the key now, and the key before."""
+    """Yield the renamed epics: the present key, with the former one."""
     files, rows, agreed = documents.working.files.by_epic, documents.db_ids(), documents.entries
     candidates = documents.candidates() if documents.reader is not None else []
     for side, other in ((rows, files), (files, rows)):
@@ -88,7 +91,7 @@ def _renamed(documents: Documents) -> Iterator[tuple[str, str]]:
 
 
 class _Equals:
-    """The epics that are gone, by what they were; read once, and only where somebody asks."""
+    """The missing epics by their former core. They are read once, and only if they are needed."""
 
     def __init__(self, documents: Documents, old: set[str]) -> None:
         self._documents = documents
@@ -104,16 +107,16 @@ class _Equals:
         return found
 
     def of(self, core: Core) -> list[str]:
-        """Those of this core that nobody has taken yet."""
+        """Return the epics with this core that no renamed epic has taken yet."""
         return [key for key in self._by_core.get(core_id("", core), ()) if key in self._old]
 
 
 def _was(documents: Documents, now: Core, place: str | None, old: set[str], equals: _Equals) -> str | None:
-    """Which of the epics that are gone this one was: what was in its place if alike, else the only equal one."""
+    """Return the missing epic that this one was: the one in its place if they are alike, else the only equal one."""
     if place is not None and place in old and _alike(documents.base_core(place), now):
         return place
     if not tasks_of(now) and len(now) < 2:
-        return None  # too little to be known by
+        return None  # too little to be recognised by
     equal = equals.of(now)
     return equal[0] if len(equal) == 1 else None
 
@@ -123,7 +126,7 @@ def _plain(core: Core | None) -> Core | None:
 
 
 def _alike(before: Core | None, now: Core) -> bool:
-    """Whether they have a task in common, or the name, or nothing that could tell them apart."""
+    """Return whether two cores have a task or their name in common, or whether the former one is empty."""
     if before is None:
         return False
     tasks = {task["id"] for task in tasks_of(before)} & {task["id"] for task in tasks_of(now)}
@@ -131,7 +134,7 @@ def _alike(before: Core | None, now: Core) -> bool:
 
 
 def _places_before(documents: Documents, epics: list[str], *, in_database: bool) -> Iterator[tuple[str, str]]:
-    """Which epic HEAD has in the row, or in the file, of each of these."""
+    """Yield the epic that HEAD has in the row, or in the file, of each of these."""
     head = documents.repo.head_snapshot()
     if head is None:
         return

@@ -1,8 +1,8 @@
-"""One synchronisation, from its first operation to its last: planned again where it must be, taken back where it fails.
+"""One synchronisation from its first operation to its last: planned again where necessary, undone if it fails.
 
-Between its operations (:mod:`epicvc.actions.sync.portions`) others may write. One that meets a change which concerns
-it is planned again with all that is left of the run; then what was done so far stays an operation with a commit of
-its own, since what others did lies between. An error takes back what was done before it.
+Between its operations (:mod:`epicvc.actions.sync.portions`) others may write. If an operation meets a change that
+concerns it, the rest of the run is planned again. The earlier work then stays an operation with a commit of its own,
+since the changes of others lie in between. An error undoes the operations before it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SHOWN = 5
-"""Epics that an error names."""
+"""The number of epics that an error names."""
 
 
 class Overtaken(Exception):  # not an error: the caller plans what is left of the run
@@ -32,10 +32,11 @@ class SyncRun:
     """One synchronisation.
 
     Args:
-        repo: the repo, whose lock is held.
+        repo: the repo, whose lock the caller holds.
 
     Attributes:
-        done: the operations that there are of it, each with the epics that it added; who carries it out notes them.
+        done: the operations of the run, each with the epics that it added;
+            :class:`~epicvc.actions.sync.operations.Operations` fills it.
     """
 
     def __init__(self, repo: Repo) -> None:
@@ -50,17 +51,17 @@ class SyncRun:
 
     @property
     def stays(self) -> bool:
-        """Whether something of a run that failed is still done, since it could not be taken back."""
+        """An operation of a failed run could not be undone."""
         return bool(self.done)
 
     def until_done(self, attempt: Callable[[], T]) -> T:
-        """Plan and carry out until nothing is left.
+        """Plan and carry out until nothing is left to do.
 
         Args:
-            attempt: plans what there is, and carries it out.
+            attempt: plans the rest, and carries it out.
 
         Raises:
-            EpicvcError: it cannot be done; what had been done has been taken back, or the error says that it stays.
+            EpicvcError: the rest cannot be done. The operations before were undone, or the error names those that stay.
         """
         try:
             while True:
@@ -77,10 +78,11 @@ class SyncRun:
         return [epic for epics in self.done.values() for epic in epics]
 
     def _take_back(self, error: EpicvcError) -> None:
-        """Bring back the state before the run, since an error leaves nothing done; else have the error say so."""
+        """Undo the operations of the run after an error. If that fails, the error says so."""
         newest = next(reversed(self.done))
-        with suppress(EpicvcError):  # of the two the first is the one to be told
-            while self.done and not isinstance(error, Unfinished):  # after that nothing can be written
+        with suppress(EpicvcError):  # the first of the two errors is the one to report
+            # an unfinished operation lets nothing else be written
+            while self.done and not isinstance(error, Unfinished):
                 operation = self._repo.store.operation(next(reversed(self.done)))
                 self._undo(operation, in_its_place=operation.id == newest)
                 del self.done[operation.id]
@@ -93,7 +95,7 @@ class SyncRun:
         error.hint = "take these epics back with `epicvc undo`, or go on with `epicvc sync` once the cause is gone"
 
     def _undo(self, operation: Operation, *, in_its_place: bool) -> None:
-        from epicvc.actions.restore.undoing import transfer  # with all that writes, for a run that fails
+        from epicvc.actions.restore.undoing import transfer  # imported here, since only a run that fails needs it
 
         def act(session: Session) -> Operation:
             return transfer(session, operation, "undo", operation.after, operation.before, in_its_place=in_its_place)

@@ -1,4 +1,4 @@
-"""Tells from the operation log when the two sides were last brought together."""
+"""Finds the time at which the two sides were last brought together, from the operation log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SYNCHRONISING: Final = frozenset({"sync", "pull", "push", "resolve"})
 
 
 def last_sync(repo: Repo) -> datetime | None:
-    """When the newest synchronisation that is not taken back changed something, UTC; ``None`` where there is none."""
+    """Return the time (UTC) of the newest synchronisation that changed something and is not undone, or ``None``."""
     done = stacks(reversed(list(repo.store.operations()))).done
     standing = (item for item in done if item.command in SYNCHRONISING and not (item.undoes or item.redoes))
     return max((parse_time(operation.time) for operation in standing), default=None)

@@ -1,7 +1,7 @@
-"""What a synchronisation finds: every epic on which files, database and base do not agree is planned, and reported.
+"""The survey of a synchronisation: plans every epic on which files, database and base do not agree, and reports it.
 
-Each epic is planned once, for guards, dry runs and reports as for what is done; what comes of it waits as a decision
-(:mod:`epicvc.actions.sync.decisions`), so that no number of epics is ever in memory at once.
+Each epic is planned once: guards, dry runs, reports and the work itself share the plan. Its outcome waits as a decision
+(:mod:`epicvc.actions.sync.decisions`), so that the epics are never in memory all at once.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 NAME: Final = "name"
-"""What an epic is called by."""
+"""The field that holds the name of an epic."""
 
 
 class SyncChange(Struct, frozen=True):
@@ -46,7 +46,7 @@ class SyncChange(Struct, frozen=True):
 
 
 class Allow(Struct, frozen=True):
-    """Which guards the user has lifted."""
+    """The guards that the user has lifted."""
 
     mass_delete: bool = False
     empty_side: bool = False
@@ -54,21 +54,22 @@ class Allow(Struct, frozen=True):
 
 
 class SyncReport(Struct, frozen=True):
-    """What a synchronisation did, or would do.
+    """The result of a synchronisation, or of its dry run.
 
     Attributes:
-        commit: the commit that it made; ``None`` when nothing moved, or in a dry run.
-        to_files: changes of the files side.
-        to_db: changes of the database.
-        conflicts: what is left for a person.
-        moves_base: whether anything was newly agreed on.
-        warnings: faults of the task graph that some side had before.
-        decided: conflicts that a policy or a person settled, and how.
-        errors: what cannot be read, and has stopped its own epic.
-        waiting: what would have been brought to a side, were it certain that it is not in what cannot be read.
-        tasks_moved: tasks that are elsewhere now, on the side that had them where they were: from where to where.
-        names: what the epics that were planned are called afterwards; not those that only the files have and that come
-            as they are, since nothing of them is read before.
+        commit: the commit that it made; ``None`` if nothing changed, or in a dry run.
+        to_files: the changes of the files.
+        to_db: the changes of the database.
+        conflicts: the conflicts that are left for a person.
+        moves_base: something was newly agreed on.
+        warnings: the faults of the task graph that a side had before.
+        decided: the conflicts that a policy or a person settled, each with the chosen value.
+        errors: the files and rows that cannot be read; their own epics are left out.
+        waiting: the changes that wait, since their place may be in a file or row that cannot be read.
+        tasks_moved: the moves of tasks and renames of epics that were brought to the other side, as labels before and
+            after.
+        names: the names of the planned epics afterwards, without those that only the files have and that are added
+            unchanged, since these are not read.
     """
 
     commit: ObjectId | None = None
@@ -86,46 +87,46 @@ class SyncReport(Struct, frozen=True):
 
     @property
     def replayed(self) -> list[Label]:
-        """The conflicts that were settled as the same ones were before."""
-        from epicvc.actions.decide.memory import Replayed  # with what remembers, which only a conflict needs
+        """The places whose conflicts were settled from memory."""
+        from epicvc.actions.decide.memory import Replayed  # imported here, since only a conflict needs the memory
 
         return [conflict.label for conflict, chosen in self.decided if isinstance(chosen, Replayed)]
 
     @property
     def moves_anything(self) -> bool:
-        """Whether a value or the base moved."""
+        """A value or the base changed."""
         return bool(self.to_files or self.to_db or self.moves_base)
 
 
 Decide: TypeAlias = "Callable[[Policy, Sequence[Course]], Decisions]"
-"""Begins to note what is decided by a policy that makes this of moved tasks; nobody does in a dry run."""
+"""Begins to note the decisions of a policy that takes these ways for moved tasks."""
 
 
 class Losses(Struct):
-    """What a side would lose: epics, and tasks, those of the epics included."""
+    """The numbers of epics and tasks that a side would lose. Tasks of lost epics are counted too."""
 
     epics: int = 0
     tasks: int = 0
 
     def note(self, before: Core | None, after: Core | None) -> None:
-        """Note what becomes of one epic on this side."""
+        """Note the outcome of one epic on this side."""
         self.epics += before is not None and after is None
         kept = {task["id"] for task in tasks_of(after or {})}
         self.tasks += sum(task["id"] not in kept for task in tasks_of(before or {}))
 
 
 class Survey(Struct):
-    """What the planning found, noted epic by epic: what to report, and what carrying it out needs.
+    """The findings of the planning, noted epic by epic: for the report, and for carrying them out.
 
     Attributes:
         plans: the plans of the last round.
-        courses: what becomes of moved tasks.
-        decisions: what is to be done; ``None`` where nothing is out of sync, or nobody carries it out.
-        watch: what was noted of the links between tasks; ``None`` where nothing is out of sync, or there are none.
-        files: what the files would lose.
-        db: what the database would lose.
-        surplus: how many more tasks the files have than the database.
-        to_files: as the rest, see :class:`SyncReport`.
+        courses: the ways of the moved tasks.
+        decisions: the decisions to carry out; ``None`` if nothing is out of sync, or if they will not be carried out.
+        watch: the notes about links between tasks; ``None`` if nothing is out of sync, or if tasks have no links.
+        files: the losses of the files.
+        db: the losses of the database.
+        surplus: the number of tasks that the files have more than the database.
+        to_files: this and all further ones as in :class:`SyncReport`.
     """
 
     plans: Plans
@@ -145,12 +146,12 @@ class Survey(Struct):
     names: dict[str, str | None] = field(default_factory=dict)
 
     def report(self, documents: Documents, warnings: Sequence[GraphFault] = (), *, dry_run: bool = False) -> SyncReport:
-        """Return what was found, for whoever asked.
+        """Return the findings as a report.
 
         Args:
             documents: the documents that were planned.
-            warnings: faults of the task graph that some side had before.
-            dry_run: nothing is going to be done.
+            warnings: the faults of the task graph that a side had before.
+            dry_run: nothing will be done.
         """
         renamed = [(Label(found.old), Label(new)) for new, found in documents.renamed.items()]
         return SyncReport(
@@ -169,28 +170,28 @@ class Survey(Struct):
 
     @property
     def fresh(self) -> Sequence[str]:
-        """The epics that only the files have, and that come as they are."""
+        """The epics that only the files have, and that are added unchanged."""
         return self.plans.fresh
 
     @property
     def tasks(self) -> TaskWatch:
-        """Which tasks leave or join an epic in the database."""
+        """The tasks that leave or join an epic in the database."""
         return self.plans.tasks
 
 
 def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> Survey:
-    """Plan everything, and note what comes of it.
+    """Plan all epics, and note the findings.
 
     Args:
-        documents: the documents as they are.
-        policy: direction, selection, what settles a conflict.
-        decide: begins to note what is decided; ``None``: nobody carries it out.
+        documents: the documents of one moment.
+        policy: the direction, the selection and what settles conflicts.
+        decide: begins to note the decisions; ``None`` if they will not be carried out.
 
     Returns:
-        What was found.
+        The survey.
 
     Raises:
-        NotFound: a selected epic exists nowhere.
+        NotFound: no side has a selected epic.
         EpicvcError: a side is invalid.
     """
     policy = with_renamed(documents, policy)
@@ -200,13 +201,13 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> S
 
 
 def check(session: Session, documents: Documents, survey: Survey) -> Sequence[GraphFault]:
-    """Stop what no field shows: dependencies that only the merge breaks.
+    """Stop faults that no single field shows: dependencies that only the merge breaks.
 
     Returns:
-        Faults of the task graph that some side had before.
+        The faults of the task graph that a side had before.
 
     Raises:
-        BrokenGraph: there are some that no side had.
+        BrokenGraph: the result has faults that no side had.
     """
     if survey.watch is None:
         return ()
@@ -242,7 +243,7 @@ def _survey(documents: Documents, plans: Plans, decide: Decide | None) -> Survey
 
 
 def _note(documents: Documents, survey: Survey, three: Three, outcome: Outcome) -> None:
-    """Note what becomes of one epic."""
+    """Note the outcome of one epic."""
     policy = survey.plans.policy
     survey.surplus += len(tasks_of(three.file or {})) - len(tasks_of(three.db or {}))
     survey.conflicts += outcome.conflicts
@@ -266,7 +267,7 @@ def _note(documents: Documents, survey: Survey, three: Three, outcome: Outcome) 
 
 
 def _waiting(policy: Policy, outcome: Outcome) -> list[Label]:
-    """What this very plan would have brought to a side."""
+    """Return the places that wait and that this plan would have changed."""
     selection = policy.selection
     return [
         place.label
@@ -276,7 +277,7 @@ def _waiting(policy: Policy, outcome: Outcome) -> list[Label]:
 
 
 def _stopping(documents: Documents, chosen: frozenset[str] | None, *, waits: bool) -> list[Unreadable]:
-    """What cannot be read, as far as it stops anything that the plan is about."""
+    """Return the files and rows that cannot be read, as far as they stop a part of the plan."""
     found = documents.held.unreadable
     return [bad for bad in found if chosen is None or waits or bad.epic in chosen]
 
@@ -287,23 +288,24 @@ def _name_in(outcome: Outcome) -> str | None:
 
 
 def _graph_watch(documents: Documents, policy: Policy) -> GraphWatch | None:
-    """What notes links between tasks, if the database has any."""
+    """Return what notes the links between tasks, or ``None`` if the mapping has none."""
     links = documents.repo.config.mapping.links
     if links is None:
         return None
-    from epicvc.actions.sync.graph import GraphWatch  # with what finds faults, and who made them
+    # imported here: it comes with all that finds faults and their origins
+    from epicvc.actions.sync.graph import GraphWatch
 
     return GraphWatch(links.field, whole=policy.direction == Direction.BOTH)
 
 
 def _require_known(documents: Documents, selection: Selection) -> None:
-    """Make sure that a selection names what there is.
+    """Make sure that a selection names existing places.
 
     Raises:
-        UsageError: it names a table.
-        NotFound: it names an epic, or a place in one, that no side has.
+        UsageError: the selection names a table.
+        NotFound: the selection names an epic, or a place in one, that no side has.
     """
-    from epicvc.actions.shared.places import require_fields  # only for who names places
+    from epicvc.actions.shared.places import require_fields  # imported here, since only a selection needs it
 
     for epic in sorted(selection.epics() or ()):
         known = epic in documents.working.files.by_epic or epic in documents.entries or epic in documents.db_ids()
@@ -313,14 +315,14 @@ def _require_known(documents: Documents, selection: Selection) -> None:
 
 
 EMPTY_SIDE: Final = "bring it back with `epicvc rollback HEAD`, or mean it with `epicvc sync --allow-empty-side`"
-"""The way out where a side is empty that was not."""
+"""The remedy where a side is empty that was not empty before."""
 
 FEW_TASKS: Final = 20
-"""Up to so many tasks any number of them may be deleted: there half of them is an ordinary edit."""
+"""The number of tasks up to which any number of them may be deleted: half of so few is an ordinary edit."""
 
 
 def emptied(documents: Documents) -> str | None:
-    """The side that has no epics though some were agreed on and the other still has them."""
+    """Return the side that has no epics although some were agreed on and the other side has some; else ``None``."""
     held = documents.held
     files, rows = bool(documents.working.files.by_epic or held.files), bool(documents.db_ids() or held.rows)
     if files == rows or not documents.entries:
@@ -329,10 +331,10 @@ def emptied(documents: Documents) -> str | None:
 
 
 def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
-    """Stop before a mishap on one side empties the other.
+    """Make sure that a mishap on one side does not empty the other.
 
     Raises:
-        Refused: it would.
+        Refused: the synchronisation would delete most of a side.
     """
     files, rows = len(documents.working.files.by_epic), len(documents.db_ids())
     empty = emptied(documents)
@@ -350,7 +352,7 @@ def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
         total = rows if other == "database" else files
         if lost.epics * 2 > total and lost.epics > 1:
             raise _mass_deletion(lost.epics, total, "epics", other)
-        tasks = lost.tasks - len(moved(survey.courses))  # what goes elsewhere on this side is not lost there
+        tasks = lost.tasks - len(moved(survey.courses))  # a task that moves on this side is not lost there
         if tasks * 2 > FEW_TASKS:
             total = _task_count(documents) + (survey.surplus if other == "files" else 0)
             if tasks * 2 > total > FEW_TASKS:
@@ -365,5 +367,5 @@ def _mass_deletion(deleted: int, total: int, what: str, side: str) -> Refused:
 
 
 def _task_count(documents: Documents) -> int:
-    """How many living tasks the database has, in living epics."""
+    """Return the number of living tasks in living epics of the database."""
     return count_tasks(documents.reader, documents.layout) if documents.reader and documents.layout else 0

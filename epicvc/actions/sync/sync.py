@@ -1,6 +1,7 @@
-"""Synchronise: survey what files, database and base do not agree on, and bring both sides there.
+"""Synchronises: surveys the differences between files, database and base, and carries out the decisions.
 
-Most often there is nothing to do. So what writes, or goes through history, is imported by who has found that it must.
+Most often there is nothing to do. So the modules that write, or that go through history, are imported only when there
+is something to write or to look up.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _LOG: Final = Log("sync")
 
 
 Foresee: TypeAlias = "Callable[[Documents, SyncReport], None]"
-"""Looks at what is planned."""
+"""Gets both sides and the report of the plan, before anything is done."""
 
 
 def synchronise(
@@ -48,21 +49,20 @@ def synchronise(
     message: str | None = None,
     foresee: Foresee | None = None,
 ) -> SyncReport:
-    """Pull, push, sync or resolve, as the policy's direction and selection say.
+    """Pull, push, sync or resolve, by the policy's direction and selection.
 
     Args:
         repo: the repo.
-        policy: direction, selection, what settles a conflict.
-        command: the command's name for log and messages.
-        allow: guards that are lifted.
-        dry_run: only say what would happen, by the same planning.
-        message: the commit's message.
-        foresee: is given both sides and the report of what will be done, before anything is; again where all is planned
-            once more.
+        policy: the direction, the selection and what settles conflicts.
+        command: the name of the command, for log and messages.
+        allow: the lifted guards.
+        dry_run: only report what would happen, by the same planning.
+        message: the message of the commit.
+        foresee: gets both sides and the report before anything is done; called again if all is planned again.
 
     Raises:
-        NotFound: no database is configured, or a selected epic exists nowhere.
-        Refused: a guard stops it.
+        NotFound: no database is configured, or no side has a selected epic.
+        Refused: a guard stops the synchronisation.
         EpicvcError: a side is invalid or cannot be used; nothing was written.
     """
     allowed = allow or Allow()
@@ -77,7 +77,9 @@ def synchronise(
         survey = survey_all(documents, _deciding(policy, session, documents), decide)
         moves_anything = bool(survey.to_files or survey.to_db or survey.moves_base)
         if moves_anything and not allowed.new_mapping:
-            from epicvc.actions.sync.othermapping import require_agreed_mapping  # once there is something to write
+            from epicvc.actions.sync.othermapping import (
+                require_agreed_mapping,
+            )  # imported here, once there is something to write
 
             require_agreed_mapping(session, policy)
         guard(documents, survey, allowed)
@@ -90,7 +92,7 @@ def synchronise(
             foresee(documents, report)
         if survey.decisions is None or not moves_anything:
             return report
-        from epicvc.actions.sync.job import job_of  # with all that writes, once there is something to write
+        from epicvc.actions.sync.job import job_of  # as above, with all that writes
         from epicvc.actions.sync.portions import perform_all
 
         job = job_of(documents, survey, survey.decisions, command, message)
@@ -109,7 +111,7 @@ def synchronise(
 
 
 def _with_earlier(repo: Repo, report: SyncReport, run: SyncRun) -> SyncReport:
-    """The report of a run of which it says only what was planned last."""
+    """Return the report of a run with the epics that were added before the rest was planned again."""
     if not run.earlier:
         return report
     to_db = (*(SyncChange(Label(epic), Op.ADD) for epic in run.earlier), *report.to_db)
@@ -117,20 +119,23 @@ def _with_earlier(repo: Repo, report: SyncReport, run: SyncRun) -> SyncReport:
 
 
 def _begun(session: Session, documents: Documents, policy: Policy, found: Sequence[Course]) -> Decisions:
-    """Decisions that are forgotten when the attempt ends."""
-    from epicvc.actions.sync.decisions import Decisions  # with what makes files and rows, once something is out of sync
+    """Begin to note decisions. They are forgotten when the attempt ends."""
+    from epicvc.actions.sync.decisions import Decisions  # imported here, once something is out of sync
 
     return session.leaving.enter_context(closing(Decisions(documents, policy, found)))
 
 
 def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
-    """The policy with what its policies decide; who decides each conflict by himself is not helped."""
+    """Return the policy with its rules, the newest value and the memory to settle conflicts.
+
+    A policy with a decision function of its own is not changed.
+    """
     if policy.decide is not undecided:
         return policy
 
     @cache
     def settling() -> Decide:
-        # what goes through history, and what is remembered: both are asked for the first time at the first conflict
+        # imported at the first conflict: most runs need neither history nor the memory
         from epicvc.actions.decide.memory import Memory
         from epicvc.actions.decide.newest import Newest
 
@@ -142,11 +147,13 @@ def _deciding(policy: Policy, session: Session, documents: Documents) -> Policy:
 
 
 def _with_origins(repo: Repo, error: ConstraintBroken) -> ConstraintBroken:
-    """The error with the edits that made the two places what they are, as both sides are now that nothing was done."""
+    """Return the error with the edits behind its two places, from both sides as they are after the failure."""
     from epicvc.actions.origin.tracing import value_at
-    from epicvc.actions.origin.words import DATABASE, FILES, between_sides  # what goes through history
 
-    assert error.other is not None  # else there is one place only
+    # imported here, since it goes through history
+    from epicvc.actions.origin.words import DATABASE, FILES, between_sides
+
+    assert error.other is not None  # the caller passes errors about two places only
     label, other = parse_label(error.label), parse_label(error.other)
     with look(repo) as session:
         documents = Documents(repo, session.working, session.staging, session.reader)
@@ -156,6 +163,6 @@ def _with_origins(repo: Repo, error: ConstraintBroken) -> ConstraintBroken:
             there, whole = value_at(three.db, other), len(other.path) in (0, 2)
             mine = value_at(documents.file_core(label.root), label)
             if there is ABSENT or not (whole or (mine is not ABSENT and equal(mine, there))):
-                side = FILES  # this very push wrote it, too
+                side = FILES  # this push wrote that value too
         tell = between_sides(session)
         return ConstraintBroken(error.label, error.constraint, error.other, (tell(label, FILES), tell(other, side)))

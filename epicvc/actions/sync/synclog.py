@@ -1,4 +1,4 @@
-"""Writes what a synchronisation is going to do to the log."""
+"""Writes to the log what a synchronisation is going to do."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def log_sync(log: Log, command: str, report: SyncReport, operation: str | None, seconds: float) -> None:
-    """Tell what a synchronisation is going to do.
+    """Log the plan of a synchronisation.
 
     Args:
-        log: who is told.
+        log: the log.
         command: the command.
-        report: what was found.
-        operation: the operation that will do it; ``None`` in a dry run.
-        seconds: how long it took to find.
+        report: the report of the plan.
+        operation: the operation that will carry it out; ``None`` in a dry run.
+        seconds: the time that the planning took.
     """
     counts = len(report.to_files), len(report.to_db), len(report.conflicts)
     what = (

@@ -1,4 +1,4 @@
-"""Carries decisions out: what needs no lock first, then rows and certificate while the database is locked."""
+"""Carries out decisions: first what needs no lock, then rows and their proof while the database is locked."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
 
 
 class RowByRow(Replan):
-    """Epics cannot be added out of a parcel; nothing was done."""
+    """Epics cannot be added out of a parcel. Nothing was done."""
 
 
 class SyncWork:
     """The work of one synchronisation: first :meth:`prepare`, then :meth:`run` in the database's write transaction.
 
     Args:
-        documents: the documents as the survey saw them.
-        portion: what is to be done of what it found.
+        documents: the documents of the survey.
+        portion: the part of the job to do.
         stage: takes the files.
-        before: both sides and the base as they are: as the survey saw them, with what has been done of it since.
-        orphans: :attr:`orphans` of the work that added the epics before these.
+        before: both sides and the base before this work: those of the survey with the portions that were done since.
+        orphans: :attr:`orphans` of the work before this one.
     """
 
     def __init__(
@@ -65,19 +65,22 @@ class SyncWork:
         self._entries: dict[str, BaseEntry | None] = {}
         self._pushed: dict[str, ToProve] = {}
         self._single: dict[str, ToProve] = {}
-        """Of epics whose rows are proven one by one, and which fall back to the other proof."""
+        """The facts to prove of epics whose rows are proved one by one. If that fails, they are proved as a whole."""
         self._rows: RowProof | None = None
         self._before = before
         self._files_root = before.files
         self._base_root = before.base
         self._done = portion.done
         self.orphans = orphans
-        """Tasks that do not exist though links of them do, if somebody has looked and nobody has written since."""
+        """The tasks that do not exist although links of them do.
+
+        It is ``None`` if nobody has looked, or if others have written since.
+        """
         self.ids: dict[str, ObjectId | None] = {}
-        """By epic, the id of its core in the database, settled against the base from now on."""
+        """The id of each epic's core in the database, settled against the new base."""
 
     def prepare(self) -> None:
-        """Do what the application need not wait for: stage the files, and make the new trees of files and base."""
+        """Do all that needs no lock: stage the files, and make the new trees of files and base."""
         stage, portion = self._stage, self._portion
         for decision in portion.decisions:
             self._prepare(decision)
@@ -111,15 +114,15 @@ class SyncWork:
         return self._documents.working.files.by_epic[epic]
 
     def run(self, writer: Writer | None) -> Snapshot:
-        """Change the rows and give the new state of both sides.
+        """Change the rows, and return the new state of both sides.
 
         Args:
-            writer: the database's transaction; ``None`` when no row changes.
+            writer: the write transaction of the database; ``None`` if no row changes.
 
         Raises:
-            Replan: the rows are not what the decisions were made for.
+            Replan: the rows differ from those for which the decisions were made.
             ConstraintBroken: the database refuses a row.
-            LossyField: a row would say something else.
+            LossyField: a row gives another value than was pushed.
             RowByRow: the epics cannot be added out of a parcel.
         """
         layout, database = self._documents.layout, self._before.database
@@ -127,7 +130,8 @@ class SyncWork:
             if self._portion.image is None:
                 database = self._change(writer, layout, database, None)
             else:
-                from epicvc.database.documents.parcels import NotInParcels, Unpacking  # only many epics come in parcels
+                # imported here, since only many epics come in parcels
+                from epicvc.database.documents.parcels import NotInParcels, Unpacking
 
                 try:
                     database = self._change(writer, layout, database, Unpacking(writer, layout))
@@ -157,7 +161,7 @@ class SyncWork:
         return captured
 
     def _write(self, writer: Writer, layout: Layout, push: Push, decisions: Sequence[EpicDecision]) -> None:
-        """Write the rows of some epics, if they are still what they were."""
+        """Write the rows of some epics, if the rows are still those of the survey."""
         rows = self._rows = self._rows or RowProof(writer, layout)
         single, whole = self._parted(rows, decisions)
         if not rows.accept([change for _, change in single]):
@@ -173,9 +177,10 @@ class SyncWork:
     def _parted(
         self, rows: RowProof, decisions: Sequence[EpicDecision]
     ) -> tuple[list[tuple[EpicDecision, EpicRowsChange]], list[EpicDecision]]:
-        """The decisions whose single rows are looked at, and those whose epics are; nobody need look at the others.
+        """Return the decisions whose single rows must be read again, and those whose whole epics must be.
 
-        Single rows are enough where nobody else has written since all rows of the epics were read.
+        Single rows are enough if nobody else has written since all rows of the epics were read. The rows of all other
+        decisions need not be read.
         """
         single: list[tuple[EpicDecision, EpicRowsChange]] = []
         whole: list[EpicDecision] = []
@@ -208,11 +213,10 @@ class SyncWork:
     # Certificate
 
     def _certify(self, writer: Writer, layout: Layout, parcel: Unpacking | None) -> None:
-        """Read every pushed epic back: it must be the core that was pushed.
+        """Read every pushed epic back, and require that its core is the pushed one.
 
-        Where the cells are those that were written, nothing need be decoded; what came in a parcel the database itself
-        compares with it; and where nothing else of an epic has been touched, only the rows that were written need be
-        read.
+        If the cells are the written ones, nothing is decoded. Rows out of a parcel are compared with it by the database
+        itself. If nothing else of an epic was touched, only the written rows are read.
         """
         if self._rows is not None and not self._rows.holds():
             self._pushed |= self._single
@@ -225,7 +229,7 @@ class SyncWork:
             self._certify_by_value(writer, layout)
 
     def _certify_new(self, writer: Writer, layout: Layout, parcel: Unpacking | None) -> None:
-        """Prove new epics by their parcel; else note what proves them."""
+        """Prove new epics by their parcel. Without a parcel, note the digests that prove them."""
         if parcel is None:
             for change in self._portion.fresh:
                 self._pushed[change.epic] = ToProve(proof_of_new(layout, change), self._pushed[change.epic].expected)
@@ -262,7 +266,7 @@ class SyncWork:
 
 
 def _lossy(epic: str, agreed: Core | None, read: Core | None) -> LossyField:
-    """Name the first field that came back as another."""
+    """Return the error for the first field that came back with another value."""
     expected = {name: value for name, value in (agreed or {}).items() if name != UNAGREED}
     for difference in diff_epic(Label(epic), cast("JSON", expected), cast("JSON", read)):
         return LossyField(str(difference.label), _shown(difference.old), _shown(difference.new))
