@@ -1,4 +1,7 @@
-"""What each side changed since HEAD, and where the sides are out of sync. Looks, changes nothing."""
+"""The command ``status``: finds the changes of each side since HEAD, and the differences between them.
+
+It changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ from epicvc.store.objects import ObjectId
 
 
 class State(StrEnum):
-    """How the two sides of something stand to each other."""
+    """The relations between the two sides of an epic or a field."""
 
     SYNCED = "synced"
     FILES_AHEAD = "files_ahead"
@@ -39,7 +42,7 @@ class State(StrEnum):
 
 
 class Since(StrEnum):
-    """What one side of an epic did since HEAD."""
+    """The changes of one side of an epic since HEAD."""
 
     UNCHANGED = "unchanged"
     MODIFIED = "modified"
@@ -92,19 +95,19 @@ class Status(Struct, frozen=True):
     """The whole state of a repo.
 
     Attributes:
-        branch: the current branch; ``None`` when HEAD is detached.
+        branch: the current branch; ``None`` if HEAD is detached.
         head: the commit at HEAD.
         clean: both sides, all captured tables included, equal HEAD.
         in_sync: every epic's core agrees and nothing conflicts.
         schema: the definitions of the database that differ from HEAD's.
         has_database: a database is configured.
-        skipped: files that look tracked and are not.
-        errors: what cannot be read, and stops its own epic.
-        waiting: what a synchronisation leaves as it is until that can be read.
+        skipped: the files that look tracked but are not.
+        errors: the files and rows that cannot be read; they stop their own epic.
+        waiting: the places that a synchronisation leaves alone until these can be read.
         unfinished: the command whose operation a crash left behind.
         merging: the merge or revert that waits for answers or for ``--continue``.
-        emptied: the side that has no epics though some were agreed on.
-        new_mapping: places that differ by nothing but another mapping than the one that both sides agreed under.
+        emptied: the side that has no epics although some were agreed on.
+        new_mapping: the places that differ only because the mapping is another one than at the last agreement.
     """
 
     branch: str | None
@@ -161,14 +164,14 @@ def read_status(repo: Repo) -> Status:
 
 
 class _Sides(Struct, frozen=True):
-    """How files and database stand to each other.
+    """The relation of files and database.
 
     Attributes:
         in_sync: every epic's core agrees and nothing conflicts.
-        conflicts: what conflicts.
-        waiting: what a synchronisation leaves as it is until something can be read.
-        epics: those that changed or are out of sync.
-        stray: the calculated fields that stand in files and are not theirs.
+        conflicts: the conflicts.
+        waiting: the places that a synchronisation leaves alone until something can be read.
+        epics: the epics that changed or are out of sync.
+        stray: the calculated fields in files that do not belong there.
     """
 
     in_sync: bool
@@ -181,7 +184,7 @@ class _Sides(Struct, frozen=True):
 def _emptied(documents: Documents, sides: _Sides) -> str | None:
     if documents.reader is None or sides.in_sync:
         return None
-    from epicvc.actions.sync.survey import emptied  # most often all is well
+    from epicvc.actions.sync.survey import emptied  # imported here, since most often all is well
 
     return emptied(documents)
 
@@ -196,18 +199,18 @@ def _new_mapping(documents: Documents, sides: _Sides) -> Sequence[Label]:
 
 
 class _Plan(Struct, frozen=True):
-    """How the two sides of an epic stand to each other."""
+    """The relation of the two sides of one epic."""
 
     state: State
     fields: tuple[FieldStatus, ...] = ()
     conflicts: Sequence[Conflict] = ()
     waiting: Sequence[Label] = ()
     stray: Sequence[Label] = ()
-    """Calculated fields that stand in the file and do not belong there."""
+    """The calculated fields in the file that do not belong there."""
 
 
 class _Found(Struct, frozen=True):
-    """What the last round of plans said."""
+    """The results of the last round of plans."""
 
     epics: frozenset[str]
     plans: dict[str, _Plan]
@@ -242,7 +245,7 @@ def _compare_sides(session: Session, documents: Documents, before: Snapshot | No
 
 
 def _found(plans: Plans) -> _Found:
-    """Note how the sides of each epic stand to each other, by the plans of one round."""
+    """Return the relation of the sides of each epic, by the plans of one round."""
     result = {epic: _Plan(State.FILES_AHEAD, _added(epic)) for epic in plans.fresh}
     result |= {epic: _Plan(State.FILES_AHEAD, _added(epic), waiting=(Label(epic),)) for epic in plans.waiting}
     for three, outcome in plans:
@@ -257,7 +260,7 @@ def _added(epic: str) -> tuple[FieldStatus, ...]:
 
 
 def _path_of(documents: Documents, bad: Unreadable) -> str | None:
-    """Where the files have what cannot be read, or the rest of it."""
+    """Return the path of a file that cannot be read, or of the file of an epic whose row cannot be."""
     tracked = documents.tracked(bad.epic) if bad.epic is not None else None
     return bad.path if bad.path is not None else tracked.path if tracked is not None else None
 
@@ -290,13 +293,13 @@ def _state(outcome: Outcome) -> tuple[State, tuple[FieldStatus, ...]]:
 
 
 _AHEAD = {Direction.TO_THEIRS: State.FILES_AHEAD, Direction.TO_OURS: State.DB_AHEAD}
-"""How a place stands that waits, by the side that would change."""
+"""The state of a place that waits, by the side that would change."""
 
 
 def _changed_epics(
     session: Session, documents: Documents, before: Snapshot | None, working: Snapshot
 ) -> tuple[dict[str, Since], dict[str, Since]]:
-    """What each side did to which epic since HEAD."""
+    """Return the changes of each side since HEAD, by epic."""
     if before is None:
         files = dict.fromkeys(session.working.files.by_epic, Since.ADDED)
         return files, dict.fromkeys(documents.db_ids(), Since.ADDED)
@@ -311,7 +314,7 @@ def _changed_epics(
         if now is not None:
             new_epics.add(now)
     there = {epic for epic in old_epics ^ new_epics if (file := tracked.by_epic.get(epic)) and file.path not in touched}
-    old_epics |= there  # of two files with one epic, the other one
+    old_epics |= there  # the epic was in two files, and the other one is left
     new_epics |= there
     files = {epic: _since(epic in old_epics, epic in new_epics) for epic in old_epics | new_epics}
     return files, _changed_in_database(session, documents, before)
@@ -332,7 +335,7 @@ def _changed_in_database(session: Session, documents: Documents, before: Snapsho
 
 
 def _alive_at(session: Session, before: Snapshot, epics: set[str]) -> set[str]:
-    """Which of these epics had a living row at HEAD."""
+    """Return those of these epics that had a living row at HEAD."""
     if before.database is None or not epics:
         return set()
     mapping = session.repo.config.mapping.epics
@@ -356,7 +359,7 @@ def _schema_changes(session: Session, before: Snapshot | None, working: Snapshot
     old, new = before.database if before else None, working.database
     if old is None or new is None or old.schema == new.schema:
         return
-    from epicvc.actions.shared.difference import schema_changes  # a schema seldom changes
+    from epicvc.actions.shared.difference import schema_changes  # imported here, since a schema seldom changes
 
     for change in schema_changes(session.staging, old, new):
         kind, _, name = change.label.path[0].partition(" ")
