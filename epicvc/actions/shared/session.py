@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from epicvc.store.staging import Staging
 
 ATTEMPTS = 8
-"""How often a command plans again before it gives up on sides that never stand still."""
+"""The number of times that a command plans again before it gives up on sides that keep changing."""
 
 UNDISTURBED = 2
-"""How often a bulk operation hopes that nobody else writes, before it notes what it touches, which takes longer."""
+"""The number of times that a bulk operation assumes to be the only writer.
+
+After that it notes the rows that it touches, which takes longer.
+"""
 
 T = TypeVar("T")
 
@@ -42,11 +45,11 @@ class Session(Struct):
         working: both sides as they were captured.
         staging: takes new objects.
         reader: the read transaction; ``None`` without a database.
-        backend: the database; only for what is going to write.
-        version: the database's state; only for what is going to write.
-        leaving: what is entered into it is left when the attempt ends.
+        backend: the database; ``None`` for a command that only reads.
+        version: the version of the database; ``None`` for a command that only reads.
+        leaving: the contexts to leave when the attempt ends.
         reading: holds the read transaction open.
-        beside_others: others write again and again, so operations are made to stand it.
+        beside_others: others keep writing, so that operations must allow for it.
     """
 
     repo: Repo
@@ -68,9 +71,9 @@ class Session(Struct):
 
         Raises:
             Replan: a side is not as it was; nothing was done.
-            EpicvcError: it cannot be done; nothing was done.
+            EpicvcError: the operation cannot be done; nothing was done.
         """
-        from epicvc.repo.apply.apply import perform  # with all that writes, once there is something to write
+        from epicvc.repo.apply.apply import perform  # imported here, once there is something to write
 
         return perform(self.repo, self.staging, self._prepared(request))
 
@@ -79,7 +82,7 @@ class Session(Struct):
 
         Raises:
             Replan: a side is not as it was.
-            EpicvcError: it could not be done.
+            EpicvcError: the operation could not be done.
         """
         from epicvc.repo.apply.dryrun import DryRun  # as in perform
 
@@ -98,8 +101,7 @@ def look(repo: Repo, *, reads_rows: bool = True) -> Iterator[Session]:
 
     Args:
         repo: the repo.
-        reads_rows: whether the command asks the database for more than its state. Otherwise the session may be without
-            a reader.
+        reads_rows: the command reads more of the database than its state. Otherwise the session may have no reader.
 
     Raises:
         DatabaseUnavailable: the configured database does not exist.
@@ -114,10 +116,10 @@ def look(repo: Repo, *, reads_rows: bool = True) -> Iterator[Session]:
 
 
 def finish_interrupted(repo: Repo) -> None:
-    """Finish or undo what a crash left, for a command that looks at both sides before it decides what to write.
+    """Finish or undo an interrupted operation, for a command that reads both sides before it decides what to write.
 
     Raises:
-        Unavailable: another command holds the lock, or the disk does not let us.
+        Unavailable: another command holds the lock, or the disk cannot be written.
     """
     with holding(repo, while_merging=True):
         pass
@@ -134,15 +136,15 @@ def change(
 
     Args:
         repo: the repo.
-        act: the command; called inside a read transaction of the database, again from the start when somebody
+        act: the command. It is called inside a read transaction of the database, and again from the start if somebody
             changed a side in between.
-        may_create: make the configured database where it does not exist; without it that is an error, since a missing
+        may_create: make the configured database if it does not exist. Otherwise that is an error, since a missing
             database must not be taken for an empty one.
-        while_merging: go on though a merge or revert waits for answers.
+        while_merging: go on although a merge or revert waits for answers.
 
     Raises:
         DatabaseUnavailable: the configured database does not exist.
-        Refused: an unfinished merge would be mixed up with this.
+        Refused: a merge or revert is unfinished.
         Unavailable: somebody changed a side during every attempt.
     """
     if not may_create:
@@ -153,15 +155,15 @@ def change(
 
 @contextmanager
 def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -> Iterator[None]:
-    """Hold the repo's lock, with nothing unfinished left in it.
+    """Hold the repo's lock in the block. An interrupted operation is finished first.
 
     Args:
         repo: the repo.
         timeout: seconds to wait for another command.
-        while_merging: go on though a merge or revert waits for answers.
+        while_merging: go on although a merge or revert waits for answers.
 
     Raises:
-        Refused: an unfinished merge would be mixed up with this.
+        Refused: a merge or revert is unfinished.
     """
     from epicvc.actions.shared.mergestate import require_no_merge
     from epicvc.repo.apply.recovery import recover
@@ -185,8 +187,8 @@ def act_held(
     Args:
         repo: the repo.
         act: the command.
-        may_create: make the configured database where it does not exist.
-        keeps: objects may go into the store meanwhile; without, no lock need be held.
+        may_create: make the configured database if it does not exist.
+        keeps: objects may be written into the store meanwhile; otherwise the caller need not hold the lock.
     """
     for attempt in range(ATTEMPTS):
         try:
@@ -220,7 +222,7 @@ def _backend(repo: Repo, *, may_create: bool) -> Iterator[Backend | None]:
             made = newdatabase.make(repo, backend)
         yield backend
         if made:
-            newdatabase.take_back(repo)  # of a command that found nothing to write
+            newdatabase.take_back(repo)  # the command found nothing to write
     except BaseException as error:
         if made:
             try:
