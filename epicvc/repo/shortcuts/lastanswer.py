@@ -167,10 +167,10 @@ def _checksum(data: bytes) -> bytes:
 
 def _all_the_same(root: str, stamps: list[bytes]) -> bool:
     """Return whether each of these paths, which a stamp follows, still has that stamp."""
-    # opened once, so that the path to it need not be resolved for each file
-    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     if stamps[:6:2] != _NEEDED:
         return False
+    # opened once, so that the path to it need not be resolved for each file
+    directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         pairs = zip(stamps[::2], stamps[1::2], strict=True)
         return all(_stamp(_look(path, directory)) == stamp for path, stamp in pairs)
