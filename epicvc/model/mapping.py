@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct, convert, to_builtins
 from msgspec.structs import replace
 
 
@@ -134,9 +134,12 @@ class Mapping(Struct, frozen=True, dict=True):
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Mapping:
-        """The mapping that :meth:`to_json` described."""
-        links = value["links"]
-        return cls(_table(value["epics"]), _table(value["tasks"]), LinkMap(**links) if links else None)
+        """Return the mapping that :meth:`to_json` described.
+
+        Raises:
+            ValueError: it is none.
+        """
+        return convert(value, cls)
 
     @cached_property
     def task_fields(self) -> tuple[str, ...]:
@@ -148,13 +151,6 @@ class Mapping(Struct, frozen=True, dict=True):
     def epic_fields(self) -> tuple[str, ...]:
         """The names of an epic's core fields, ``tasks`` included."""
         return (*(field.name for field in self.epics.core), self.TASKS)
-
-
-def _table(value: dict[str, Any]) -> TableMap:
-    fields = tuple(
-        Field(f["name"], f["column"], Kind(f["kind"]), Layer(f["layer"]), Rule(f["rule"])) for f in value["fields"]
-    )
-    return TableMap(**{**value, "fields": fields})
 
 
 def _texts(*names: str) -> tuple[Field, ...]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from epicvc.errors import DamagedObject
 from epicvc.model.mapping import BUILTIN
-from epicvc.repo.history.base import get_mapping, put_mapping
+from epicvc.repo.history.base import get_ignored, get_mapping, put_mapping
 from epicvc.repo.history.objects import get_commit, payload_of
 from epicvc.store.objects import ObjectId, ObjectType, object_id
 
@@ -99,3 +99,24 @@ def test_damaged_objects(payload: bytes) -> None:
         get_commit(kept, kept.put(ObjectType.COMMIT, payload))
     with pytest.raises(DamagedObject):
         get_mapping(kept, kept.put(ObjectType.MAPPING, payload))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"name":"', b'"name":[],"was":"'),
+        (b'"kind":"text"', b'"kind":"colour"'),
+        (b'"deleted_at":"deleted_at"', b'"deleted_at":1'),
+        (b'"links":{', b'"links":{"field":{},'),
+        (b'"ignored":["a"]', b'"ignored":5'),
+        (b'"ignored":["a"]', b'"ignored":[{}]'),
+    ],
+)
+def test_a_mapping_of_other_types_is_damaged(old: bytes, new: bytes) -> None:
+    kept = Kept()
+    payload = kept.payloads[put_mapping(kept, BUILTIN, frozenset("a"))]
+    damaged = payload.replace(old, new, 1)
+    assert damaged != payload
+    oid = kept.put(ObjectType.MAPPING, damaged)
+    with pytest.raises(DamagedObject):
+        (get_ignored if b"ignored" in old else get_mapping)(kept, oid)

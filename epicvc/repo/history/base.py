@@ -6,7 +6,7 @@ An entry that equals the core of a captured file refers to that file's bytes ins
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ from epicvc.model.mapping import Mapping
 from epicvc.repo.history.objects import payload_of
 from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType, object_id
 from epicvc.store.tree import tree
+
+T = TypeVar("T")
 
 _OWN, _FILE = 0, 1
 
@@ -155,11 +157,13 @@ def get_mapping(source: ObjectSource, oid: ObjectId) -> Mapping:
     Raises:
         DamagedObject: the object is missing or is no mapping.
     """
-    value = _mapping_value(source, oid)
-    try:
-        return Mapping.from_json(value)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DamagedObject(oid.hex(), "is no mapping") from error
+    return _stored_mapping(source, oid, Mapping)
+
+
+class _Ignored(Struct):
+    """The tables that are left out, which stand beside a mapping."""
+
+    ignored: list[str] = []
 
 
 def get_ignored(source: ObjectSource, oid: ObjectId) -> frozenset[str]:
@@ -168,12 +172,12 @@ def get_ignored(source: ObjectSource, oid: ObjectId) -> frozenset[str]:
     Raises:
         DamagedObject: the object is missing or is no mapping.
     """
-    return frozenset(map(str, _mapping_value(source, oid).get("ignored", ())))
+    return frozenset(_stored_mapping(source, oid, _Ignored).ignored)
 
 
-def _mapping_value(source: ObjectSource, oid: ObjectId) -> dict[str, Any]:
+def _stored_mapping(source: ObjectSource, oid: ObjectId, kind: type[T]) -> T:
     payload = source.get(oid, ObjectType.MAPPING)
     try:
-        return decode(payload, dict[str, Any])
+        return decode(payload, kind)
     except ValueError as error:
         raise DamagedObject(oid.hex(), f"is no mapping: {error}") from error
