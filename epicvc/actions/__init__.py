@@ -1,1 +1,1 @@
-"""What a user can ask for. Each service reads both sides, decides, and acts through the one apply."""
+"""The actions of users. Each reads both sides, decides, and acts through the one crash-safe apply."""

@@ -42,7 +42,7 @@ class BundleDirectory:
         """Return the backups in the directory, oldest first. Only the name and the record of each are read.
 
         Raises:
-            NotFound: there is no such directory.
+            NotFound: the directory does not exist.
             DamagedBundle: a file with the suffix of a bundle is no bundle.
         """
         return in_order([_backup_of(bundle) for bundle in self._bundles()])

@@ -282,6 +282,7 @@ def _record(
         ref = backup_ref(commit.time)
         if repo.store.ref(ref) is None:
             break
+        # The ref is named by the time, so that two backups of the same time would share one.
         time = commit.time + timedelta(microseconds=1)
     sink.flush()
     name = ref.removeprefix(BACKUPS)
@@ -299,6 +300,7 @@ def _sent(repo: Repo, backup: Backup, target: BundleDirectory | None, earlier: B
     try:
         written = target.write(repo.store, backup, earlier, writer=repo.author)
     except BaseException:
+        # After an interrupt too: a backup that was wanted in two places must not be listed with only one.
         with repo.lock():
             record_refs(repo, COMMAND, f"no backup {backup.name}", {backup.ref: None})
         raise

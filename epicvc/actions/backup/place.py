@@ -71,11 +71,11 @@ class Backups(Struct):
         if to is not None:
             require_own_way(to, self.home)
         if backup.bundle is None:
-            assert self.repo is not None  # it has the backup
+            assert self.repo is not None  # a backup in the store comes from a repo
             if to is not None:
                 return restore_to(self.repo.store, backup, to, self.environment, dry_run=dry_run)
             return restore_here(self.repo, backup, dry_run=dry_run)
-        assert self.directory is not None  # it has the backup
+        assert self.directory is not None  # a backup in a bundle comes from a directory
         self._require_own_directory(backup, to)
         with self.directory.received(backup) as store:
             if to is not None or self.repo is None:
@@ -116,9 +116,9 @@ class Backups(Struct):
 
     def _verify(self, backup: Backup, *, sample: int | None) -> BackupProof:
         if backup.bundle is None:
-            assert self.repo is not None  # it has the backup
+            assert self.repo is not None  # a backup in the store comes from a repo
             return verify_backup(self.repo.store, backup, sample=sample)
-        assert self.directory is not None  # it has the backup
+        assert self.directory is not None  # a backup in a bundle comes from a directory
         with self.directory.received(backup) as store:
             return verify_backup(store, backup, sample=sample)
 

@@ -87,6 +87,7 @@ def restore_to(
     for name in names:
         if os.path.lexists(directory / name):
             raise Refused(f"{directory / name} is there already", hint="name a new directory")
+    # The scratch place is inside the target: moving from there is a rename within one file system.
     with _made(directory) if not dry_run else scratch(None) as home, scratch(home) as place:
         exported = write_proved(store, backup.commit, record, place)
         if not dry_run and record.directory is not None:
@@ -152,6 +153,7 @@ def _write_store(store: Store, backup: Backup, place: Path, exported: Exported) 
     make_directories(private, place, mode=0o700)
     atomic_write(private / ".gitignore", b"*\n", mode=0o600)
     if exported.database is not None and not _names_database(place):
+        # The private configuration, which may have named the database, is in no backup.
         text = f"[database]\nurl = {json.dumps(backup.record.database, ensure_ascii=False)}\n"
         atomic_write(private / PRIVATE_CONFIG, text.encode(), mode=0o600)
     reach = Reach(store)
@@ -232,6 +234,7 @@ def _restore_directory(repo: Repo, backup: Backup, directory: Path, *, dry_run: 
         target = directory / key.decode()
         make_directories(target.parent, directory)
         atomic_write(target, repo.store.get(blob, ObjectType.BLOB))
+    # Files are removed last: an interruption leaves too many of them rather than too few.
     for path in scan(directory, DEFAULT_INCLUDE, ()).paths:
         if path.encode() not in wanted:
             remove_file(directory / path)

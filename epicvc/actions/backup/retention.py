@@ -69,6 +69,7 @@ _Period = Callable[[datetime], object]
 _PERIODS: Final[tuple[tuple[str, _Period], ...]] = (
     ("hourly", lambda time: (time.date(), time.hour)),
     ("daily", lambda time: time.date()),
+    # The year of the ISO week: the week of New Year belongs to one year only.
     ("weekly", lambda time: time.isocalendar()[:2]),
     ("monthly", lambda time: (time.year, time.month)),
     ("yearly", lambda time: time.year),

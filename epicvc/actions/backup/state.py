@@ -74,6 +74,7 @@ def prove_trees(store: Store, snapshot: Snapshot, place: ObjectId) -> None:
         for _, root in tree.items(store, snapshot.database.tables):
             tree.check(store, root)
     for root in (snapshot.files, place):
+        # A bundle may come from anybody: a name in it must not lead out of the directory.
         paths = [_text(root, key) for key, _ in tree.items(store, root)]
         for path in paths:
             check_name(path)

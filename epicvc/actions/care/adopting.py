@@ -61,6 +61,7 @@ def adopt(start: Path, environment: Mapping[str, str], *, dry_run: bool = False)
     store_id: str | None = standing.store_id if not copied else None
     if not dry_run:
         if copied:
+            # A copy becomes a store of its own: under one id the list could not tell the two apart.
             store_id = os.urandom(16).hex()
             with Store.open(root / PRIVATE / STORE, any_owner=True) as store, store.transaction() as transaction:
                 transaction.set_repo_id(store_id)

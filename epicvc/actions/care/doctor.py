@@ -146,7 +146,7 @@ class _SideLook(Struct):
 
     Attributes:
         owners: the epics that have a task of each id.
-        wanted: the ids that each task depends on, where it depends on any.
+        wanted: the ids on which each task depends, without tasks that depend on none.
     """
 
     owners: dict[str, list[str]] = field(default_factory=dict)

@@ -148,6 +148,7 @@ def _initialise(
     for path in leftover_temporaries(root, deep=False):
         if path.name.startswith(f".{CONFIG}."):  # left by an `init` that was killed
             remove_file(path)
+    # Only files that do not exist yet may be removed if this fails.
     fresh = [path for path in (root / PRIVATE, root / CONFIG, *_database_files(url)) if not path.exists()]
     try:
         mapping = BUILTIN
@@ -157,6 +158,7 @@ def _initialise(
                 mapping = _inspect(backend, found)
         _make_private(root)
         with Store.open(root / PRIVATE / STORE, create=True) as store:
+            # Listed before the configuration is written: so a later `init` knows an interrupted one as its own.
             stores.enter(environment, str(root), store.repo_id)
             _write_configuration(root, directory, url, mapping)
             repo = Repo(load_config(root, environment, database), store, environment)

@@ -155,7 +155,7 @@ class _Planning:
     """One attempt to plan."""
 
     def __init__(self, session: Session, request: PlanRequest) -> None:
-        assert session.reader is not None  # a database was required
+        assert session.reader is not None  # the caller has required a database
         self._session = session
         self._request = request
         self._repo = session.repo
@@ -314,7 +314,7 @@ class _Planning:
 
 
 def _layout(repo: Repo, reader: Reader) -> Layout:
-    assert repo.config.database is not None  # the caller required it
+    assert repo.config.database is not None  # the caller has required a database
     return read_layout(reader, repo.config.mapping, repo.config.database.display)
 
 

@@ -177,7 +177,7 @@ class _TaskGraph:
     def _cores(self) -> Iterator[tuple[str, Core, list[str]]]:
         """Yield the core of each epic with the epics and tasks for which the whole epic waits."""
         documents = self._documents
-        held = documents.held.epics  # what cannot be read stops its own epic, and no other
+        held = documents.held.epics  # a file or row that cannot be read stops its own epic, and no other
         for epic, tracked in sorted(documents.working.files.by_epic.items()):
             if epic in held:
                 continue

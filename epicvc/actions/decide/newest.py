@@ -84,6 +84,7 @@ class Newest:
         now = self._session.repo.now()
         if max(files.time, updated) > now + _SECOND:
             return None  # a time in the future comes from a wrong clock, which proves nothing
+        # Most applications keep whole seconds: the time of the file is cut to the same precision.
         written = files.time if updated.microsecond else files.time.replace(microsecond=0)
         if written == updated:
             return None

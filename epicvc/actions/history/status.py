@@ -107,7 +107,7 @@ class Status(Struct, frozen=True):
         unfinished: the command whose operation a crash left behind.
         merging: the merge or revert that waits for answers or for ``--continue``.
         emptied: the side that has no epics although some were agreed on.
-        new_mapping: the places that differ only because the mapping is another one than at the last agreement.
+        new_mapping: the places that differ only because the mapping changed since the last agreement.
     """
 
     branch: str | None
@@ -260,7 +260,7 @@ def _added(epic: str) -> tuple[FieldStatus, ...]:
 
 
 def _path_of(documents: Documents, bad: Unreadable) -> str | None:
-    """Return the path of a file that cannot be read, or of the file of an epic whose row cannot be."""
+    """Return the path of a file that cannot be read, or the path of the file whose epic has an unreadable row."""
     tracked = documents.tracked(bad.epic) if bad.epic is not None else None
     return bad.path if bad.path is not None else tracked.path if tracked is not None else None
 

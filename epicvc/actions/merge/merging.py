@@ -94,7 +94,7 @@ def merge(
         dry_run: only say what would happen, by the same code.
 
     Raises:
-        NotFound: there is no such revision, or no commit yet.
+        NotFound: the revision does not exist, or there is no commit yet.
         Refused: a side has uncommitted changes, the histories share no commit, or both changed the schema.
     """
     theirs = repo.revisions.resolve(revision)
@@ -136,7 +136,7 @@ def revert(
         dry_run: only say what would happen, by the same code.
 
     Raises:
-        NotFound: there is no such revision, or nothing before it.
+        NotFound: the revision does not exist, or has no parent.
         UsageError: a merge commit needs a parent number, and only one.
         Refused: as :func:`merge`.
     """
@@ -232,7 +232,7 @@ def _carry_out(session: Session, report: MergeReport, state: MergeState, decide:
 def _settling(session: Session, state: MergeState, decide: Decide) -> Decide:
     """Return what settles conflicts without a question: the caller's choice, then policies, then the memory."""
     policies = session.repo.config.policies
-    # A revert asks for the older value; that the other one is newer is no reason against it.
+    # A revert wants the older value. That the other value is newer is no reason against it.
     newest = Newer(session, state.ours, state.theirs).decide if state.command == "merge" else undecided
     by_policy = policies.decide_between_branches(newest)
     return Memory(session.repo).deciding(lambda conflict: decide(conflict) or by_policy(conflict), policies.whole)

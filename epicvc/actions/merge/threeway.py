@@ -83,7 +83,7 @@ def merge_snapshots(
     Args:
         session: the running command. Its sides need not be ours, but the nearer they are, the less is read.
         base: the state from which both come.
-        ours: one state.
+        ours: our state.
         theirs: the other state.
         decide: settles conflicts.
         tell: names the edit that gave a place its value in ours or theirs.
@@ -96,6 +96,7 @@ def merge_snapshots(
     """
     ours, theirs = reachable(session, ours), reachable(session, theirs)
     if base.database is None and ours.database is not None:
+        # The base is from before the repo had a database. An empty one makes all rows additions, which merge.
         nothing = DatabaseState(ours.database.schema, tree.empty(session.staging))
         base = replace(base, database=nothing)
     else:
@@ -172,6 +173,7 @@ class _Merge:
             moves += self._relocate(loader, epics)
             documents += map(self._documents.merge, epics.values())
         known: tuple[GraphFault, ...] = ()
+        # With open conflicts the state is not final: it is checked once all are answered.
         if self._mapping.links and not self._decisions.undecided:
             known = check_links(self._session, self._three, loader, self._documents.links, self._tell)
         touched = set(both)

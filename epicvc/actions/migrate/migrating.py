@@ -221,6 +221,7 @@ class Migrator:
                 migrations = tuple(step.migration for step in first.steps)
                 return MigrationReport(command, first.start, first.end, migrations, True, notes)
             done: list[Migration] = []
+            # Each of our own steps takes a round, and so does each one that another runner does first.
             for _ in range(ATTEMPTS + len(first.steps)):
                 if not now.steps:
                     break

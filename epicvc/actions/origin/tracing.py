@@ -204,6 +204,7 @@ class Tracer:
         store = self._session.staging
         commits: dict[ObjectId, Commit] = {start: get_commit(store, start)}
         waiting: dict[ObjectId, set[Place]] = {start: wanted}
+        # Newest first: the children of a commit, as a rule, have handed down their places before it is visited.
         queue = [(-commits[start].time.timestamp(), start)]
         while queue:
             _, oid = heappop(queue)
@@ -221,6 +222,7 @@ class Tracer:
                 elif same:
                     commits[parent], waiting[parent] = get_commit(store, parent), same
                     heappush(queue, (-commits[parent].time.timestamp(), parent))
+            # A first commit: all that it has began there.
             if not pairs and left:
                 pairs.append((after, self._pair(None, None, oid, after)))
                 left = {place for place in left if pairs[0][1].concerns(place)}

@@ -99,7 +99,7 @@ def commit(
     """Record both sides as they are, or some epics of them.
 
     Raises:
-        NotFound: a selected epic exists nowhere.
+        NotFound: neither HEAD nor the sides have a selected epic.
         EpicvcError: a side cannot be read; nothing was written.
     """
     if not message.strip():

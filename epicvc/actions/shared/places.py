@@ -166,7 +166,7 @@ def _values(source: ObjectSource, mapping: Mapping, state: Snapshot, epic: str) 
 
 def _rows(source: ObjectSource, mapping: Mapping, state: Snapshot, epic: str) -> Iterator[JSON]:
     database = state.database
-    assert database is not None  # the caller asked
+    assert database is not None  # the caller has checked it
     view, found, tasks = CapturedRows(source, database), None, dict[str, dict[str, JSON]]()
     links: list[tuple[str, NamedRow]] = []
     for table in mapped_tables(mapping):

@@ -1,4 +1,7 @@
-"""Sessions: a command locks, recovers, captures both sides and acts, and starts over when somebody interfered."""
+"""Sessions: the attempts of a command.
+
+A command takes the lock, recovers, captures both sides and acts. It starts over if somebody changed a side meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,7 @@ class Session(Struct):
     beside_others: bool = False
 
     def end_reading(self) -> None:
-        """End the read transaction: from here on both sides are as others leave them."""
+        """End the read transaction. From here on others may change both sides."""
         self.reading.close()
 
     def perform(self, request: Request) -> Operation:

@@ -11,7 +11,7 @@ def check_side(side: str | None) -> None:
     """Make sure that ``--side`` names a side.
 
     Raises:
-        UsageError: it names none.
+        UsageError: the value names no side.
     """
     if side is not None and side not in SIDES:
         raise UsageError(f"--side takes files or db, not {side!r}")

@@ -76,6 +76,7 @@ def go(
     rows = dict(row_changes(session.staging, current.database, wanted.database))
     many = {name for name, changes in rows.items() if changes.keep(_spool(session))}
 
+    # Files are staged before the database is locked, so that the application does not wait for them.
     def prepare(stage: Stage) -> None:
         for path, old, new in changed_files(stage.sink, current.files, wanted.files):
             if new is None:

@@ -32,6 +32,7 @@ def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicRowsC
     """
     layout = documents.layout
     assert layout is not None  # the caller adds epics only to a database
+    # For few epics, starting processes takes longer than reading the files here.
     if not worth_it(epics):
         for epic in epics:
             yield _new_epic(documents, layout, epic)
@@ -44,7 +45,7 @@ def new_epics(documents: Documents, epics: Sequence[str]) -> Generator[EpicRowsC
 
 def _new_epic(documents: Documents, layout: Layout, epic: str) -> EpicRowsChange:
     core = documents.file_core(epic)
-    assert core is not None  # the survey found it there
+    assert core is not None  # the survey found it in the files
     return new_epic(layout.mapping, epic, core)
 
 

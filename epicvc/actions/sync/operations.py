@@ -69,6 +69,7 @@ class Operations:
         attempt = _Attempt(self._documents, portion, self.reached, self._orphans)
         try:
             operation = self._perform(self._request(attempt, portion, last=last))
+        # This is a Replan too, but the caller goes on without parcels instead of planning again.
         except RowByRow:
             raise
         except Replan as replan:

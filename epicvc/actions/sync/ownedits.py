@@ -27,7 +27,7 @@ from epicvc.store.objects import ObjectId, ObjectType
 
 
 class OwnEdits:
-    """Finds the edits.
+    """Finds the edits that a side made for itself.
 
     Args:
         documents: the documents of one moment.

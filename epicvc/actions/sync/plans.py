@@ -99,6 +99,7 @@ class Plans:
         policy, documents = self.policy, self._documents
         if self._chosen is not None or Direction.TO_THEIRS not in policy.direction:
             return [], []
+        # A new epic conflicts with nothing, so that thousands of them need no plan.
         fresh = [epic for epic in self.epics if documents.is_new_in_files(epic) and not policy.moves.of(epic)]
         self.moving.new += fresh
         if not fresh or not documents.held.unreadable:
@@ -163,7 +164,7 @@ class EpicPlanner:
         outcome = plan_epic(self._mapping, policy, epic=three.epic, **three.cores(), own=own, waiting=waiting)
         if three.renamed is None:
             return outcome
-        from epicvc.actions.sync.renaming import with_key  # hardly any epic ever is
+        from epicvc.actions.sync.renaming import with_key  # imported here: hardly any epic is ever renamed
 
         return with_key(three, outcome)
 
@@ -188,7 +189,7 @@ def with_renamed(documents: Documents, policy: Policy) -> Policy:
     """Have each epic that one side gave another key loaded as one, and return a policy for both keys."""
     if not _may_be_renamed(documents):
         return policy
-    from epicvc.actions.sync.renaming import know_renamed  # hardly any epic ever is
+    from epicvc.actions.sync.renaming import know_renamed  # imported here: hardly any epic is ever renamed
 
     return know_renamed(documents, policy)
 

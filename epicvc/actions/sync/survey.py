@@ -211,7 +211,7 @@ def check(session: Session, documents: Documents, survey: Survey) -> Sequence[Gr
     """
     if survey.watch is None:
         return ()
-    from epicvc.actions.origin.words import between_sides  # as in _graph_watch
+    from epicvc.actions.origin.words import between_sides  # imported here, as in _graph_watch
     from epicvc.actions.sync.graph import check_graph
 
     plans = survey.plans

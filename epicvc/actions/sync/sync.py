@@ -77,9 +77,8 @@ def synchronise(
         survey = survey_all(documents, _deciding(policy, session, documents), decide)
         moves_anything = bool(survey.to_files or survey.to_db or survey.moves_base)
         if moves_anything and not allowed.new_mapping:
-            from epicvc.actions.sync.othermapping import (
-                require_agreed_mapping,
-            )  # imported here, once there is something to write
+            # imported here, once there is something to write
+            from epicvc.actions.sync.othermapping import require_agreed_mapping
 
             require_agreed_mapping(session, policy)
         guard(documents, survey, allowed)

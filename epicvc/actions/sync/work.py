@@ -92,6 +92,7 @@ class SyncWork:
         check_collisions(portion.decisions.paths)
         self._files_root = update_files(stage.sink, self._files_root, ((c.path, c.new) for c in stage.changes))
         self._base_root = update_base(stage.sink, self._base_root, self._entries.items())
+        # Many objects are written now, before the database is locked.
         if len(portion) > BATCH and stage.sink.keeps:
             stage.sink.flush()
 

@@ -105,8 +105,8 @@ def _as_said(
 def _present(rows: Rows, *, alive: bool) -> NamedRow | None:
     """Return a row that one side does not have, or ``None`` where the result does not have it either.
 
-    The row is there while the document has it. A row that is marked as deleted stays if it is in theirs or changed in
-    ours, and goes if the other side removed it and nothing changed but its times.
+    The row is there while the document has it, and if it is new. Otherwise its removal counts, unless theirs removed it
+    and ours changed more of it than its times.
     """
     base, ours, theirs = rows.base, rows.ours, rows.theirs
     if ours is None and theirs is None:

@@ -98,6 +98,7 @@ class EpicMerge:
         if known is not None:
             return known
         parsed = Parsed(data, parse(data, source=path))
+        # An edit keeps unchanged tasks to the letter as a rule. If it did not, all tasks are read again.
         still = epic.still if holds(parsed.value, epic.still) else Still()
         return read_version(epic.id, (path, blob), parsed, still, self._mapping)
 

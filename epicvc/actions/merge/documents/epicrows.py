@@ -185,7 +185,7 @@ class MergedEpicRows:
                 found.tasks[task] = (key, row)
         owners = {row.get(tasks.id): task for task, (_, row) in found.tasks.items()}
         for key, row in _chosen(rows, links.table, keys) if links else ():
-            assert links is not None  # the loop runs for links
+            assert links is not None  # the loop is empty without a table of links
             task, linked = owners.get(row.get(links.parent)), key_text(row.get(links.column))
             if task is not None and linked is not None:
                 found.links.setdefault((task, linked), (key, row))

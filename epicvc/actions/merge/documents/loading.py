@@ -174,6 +174,7 @@ class Loader:
             agreed, apart = self._agreed(epic, files, entries, still)
             if not apart:
                 return _Said(files, agreed, still)
+            # A task with another agreed core is not unchanged: the epic is read again with it.
             items = {key: item for key, item in items.items() if key not in apart}
 
     def _parsed(self, place: Place) -> Parsed:
@@ -220,7 +221,7 @@ class Loader:
     @cached_property
     def _rows(self) -> MergedEpicRows:
         reader = self._session.reader
-        assert reader is not None  # rows have owners
+        assert reader is not None  # rows have owners, so there is a reader
         return MergedEpicRows(reader, self.layout, self._three)
 
     def _still_in_sync(self, epic: str, rows: NaturalRows | None, reference: Core | None, still: Still) -> bool:

@@ -128,7 +128,7 @@ def _to_blame(
     It is the first changed column if no single one is to blame.
     """
     for column in changed if other is not None else ():
-        assert other is not None  # the loop would be empty
+        assert other is not None  # the loop is empty otherwise
         tried = encode_row(tuple({**row, column: other.get(column)}.values()))
         if not broken.is_among(reader.broken_checks(table, [(broken.key, tried)])):
             return column

@@ -77,7 +77,7 @@ def merge_cells(context: MergeContext, label: Label, rows: Rows) -> NamedRow:
 
 
 def merge_cell(context: MergeContext, label: Label, column: str, cells: Versions[SQLValue]) -> SQLValue:
-    """Return the merged cell."""
+    """Return the merged cell. An undecided conflict keeps ours."""
     base, ours, theirs = cells
     if _same(ours, theirs) or _same(theirs, base):
         return ours

@@ -65,6 +65,7 @@ class Surrogates:
             Refused: the key is taken, and it is no single number that could be replaced.
         """
         place = table, key
+        # A key that is free in ours stays: then no row that refers to it needs to change.
         if place not in self._taken and (place in self._left or self._ours.packed(*place) is None):
             self._taken.add(place)
             return key
@@ -112,7 +113,7 @@ class Surrogates:
         if table in self._mapped:
             column, parent = self._mapped[table]
             yield column, parent.casefold()
-        assert self._reader is not None  # rows come from a database
+        assert self._reader is not None  # the rows come from a database, so there is a reader
         info = self._final.captured.table(table) if self._final.captured else None
         for found in self._reader.references_by(info) if info else ():
             parent = found.parent.casefold()

@@ -166,6 +166,7 @@ class TableMerge:
                 continue
             rows = dict(self._emit.get(table, {}))
             if not ours_last and not self._same_form(table, final):
+                # The tree of theirs lacks the rows that we changed: they are written in the new form.
                 for key, change in self._three.here.rows.get(table, {}).items():
                     rows.setdefault(key, self._three.ours.named(table, change.new))
             packed = [(key, None if row is None else self._packed(table, info, row)) for key, row in rows.items()]

@@ -121,7 +121,7 @@ def require_no_loss(
 
     Args:
         base: the state from which both come.
-        ours: one branch.
+        ours: our branch.
         theirs: the other branch.
         changed: the changed rows by branch and table, as the trees store them.
 

@@ -180,6 +180,7 @@ def _owners(
     ):
         return None
     here, there, working = (found.get(mapping.epics.table, {}) for found in rows)
+    # Each state asks its nearest neighbour, from which few rows of epics differ.
     of_now = Owners(now, mapping, LiveKeys(reader, mapping), {})
     of_ours = Owners(ours, mapping, of_now, {key: change.new for key, change in working.items()})
     of_base = Owners(base, mapping, of_ours, {key: change.old for key, change in here.items()})
