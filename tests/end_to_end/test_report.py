@@ -178,3 +178,9 @@ def test_what_cannot_be_read_is_a_warning(worked: EpicRepo) -> None:
     assert not any(loss["label"].startswith("4") for loss in found["quality"]["consistency"]["losses"])
     assert "## Warnings" in worked.ok("report").out
     assert "1 file or row cannot be read" in worked.ok("stats").out
+
+
+def test_of_nothing_there_is_no_score(garden: EpicRepo) -> None:
+    page = garden.ok("report", "--markdown").out
+    assert "accuracy nothing to measure" in page
+    assert "consistency 100 %" in page

@@ -56,7 +56,7 @@ def _head(report: Report) -> Iterator[str]:
     state = "in sync" if status.in_sync else f"{waiting:,} out of sync"
     if not status.has_database:
         state = "no database is configured"
-    scores = ", ".join(f"{name} {_percent(getattr(report.quality, name).percentage)}" for name in _SCORES)
+    scores = ", ".join(f"{name} {_score(getattr(report.quality, name))}" for name in _SCORES)
     yield from (TITLE, "", f"Made {_time(report.made)}; history and runs since {_time(report.since)}.", "")
     yield f"- {where}, {at}; {'nothing' if status.clean else 'something'} changed since"
     yield f"- last sync: {_time(report.last_sync) if report.last_sync else 'never'}"
@@ -95,7 +95,7 @@ def _quality(found: Quality) -> list[str]:
     scores: list[tuple[str, Score]] = [(name, getattr(found, name)) for name in _SCORES]
     lines = _table(
         ("score", "percent", "good", "of"),
-        [(name, _percent(score.percentage), f"{score.good:,}", f"{score.total:,}") for name, score in scores],
+        [(name, _score(score), f"{score.good:,}", f"{score.total:,}") for name, score in scores],
     )
     for name, score in scores:
         if score.places:
@@ -214,6 +214,11 @@ def text(said: str) -> str:
 
 def _time(time: datetime) -> str:
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _score(score: Score) -> str:
+    """Write a score; of nothing there is none."""
+    return _percent(score.percentage) if score.total else "nothing to measure"
 
 
 def _percent(value: float) -> str:
