@@ -114,6 +114,8 @@ def create_backup(repo: Repo, *, since: str | None = None, to: Path | None = Non
 def back_up_directory(repo: Repo, directory: Path, *, to: Path | None = None, dry_run: bool = False) -> Made:
     """Back up the JSON files of a directory, tracked or not.
 
+    The backup has no database, and is restored to that place alone.
+
     Args:
         repo: the repo that keeps it.
         directory: the directory, inside the repo or not.

@@ -240,7 +240,7 @@ def _fault(path: str, data: bytes) -> str | None:
 
 
 def _without_duplicates(files: Files, report: CleanReport) -> Changes:
-    """Remove all but one of the files with the same epic and the same content.
+    """Decide to remove all but one of the files with the same epic and the same content.
 
     The file that is named after its epic stays, else the one with the shortest path.
     """

@@ -197,7 +197,7 @@ class _Planning:
         )
 
     def _other_release(self, epic: str) -> str | None:
-        """Return the release of the holidays that decided the dates which an epic keeps, if it is another one."""
+        """Return the release of ``holidays`` that decided an epic's dates, if it is not the installed one."""
         version = self._known[epic].version
         return None if version is None or version == holidays_release() else version
 

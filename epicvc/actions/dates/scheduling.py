@@ -156,7 +156,7 @@ class _TaskGraph:
 
     @property
     def errors(self) -> Sequence[Unreadable]:
-        """Return the files and rows that cannot be read."""
+        """The files and rows that cannot be read."""
         return self._documents.held.unreadable
 
     def read(self) -> None:

@@ -135,7 +135,7 @@ class Memory:
         return sorted(path for path in self._directory.iterdir() if _NAME.fullmatch(path.name))
 
     def deciding(self, otherwise: Decide, never: Callable[[Label], bool] = lambda _: False) -> Decide:
-        """Return what settles conflicts by a policy first, and those that it leaves open from memory.
+        """Return a function that settles conflicts by a policy, and from memory those that the policy leaves open.
 
         Args:
             otherwise: the policy.

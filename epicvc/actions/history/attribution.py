@@ -116,7 +116,10 @@ def _everything(versions: str) -> Judge:
 
 
 def _by_commit(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new: Snapshot, *, backward: bool) -> Judge:
-    """Attribute a difference to the migration if its commit brought the same value to the same place."""
+    """Return a judge for the commit of a migration.
+
+    A difference is the migration's if the commit brought the same value to the same place.
+    """
     made: dict[Label, tuple[JSON, JSON]] = {
         item.change.label: (item.change.old, item.change.new)
         for item in differences(source, mapping, old, new, side="db")
@@ -133,9 +136,10 @@ def _by_commit(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new
 
 
 def _by_shape(source: ObjectSource, mapping: Mapping, old: Snapshot | None, new: Snapshot | None) -> Judge:
-    """Attribute a difference to the migration if only a migration can have made it.
+    """Return a judge for a migration without a commit of its own.
 
-    Such a difference is a definition, the record, or a value in a column or table that one state lacks.
+    It attributes only what a migration alone can make: a definition, the record, or a value in a column or table that
+    one state lacks.
     """
     columns = [_columns(source, snapshot.database if snapshot else None) for snapshot in (old, new)]
     only_one = columns[0] ^ columns[1]

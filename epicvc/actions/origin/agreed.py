@@ -28,13 +28,13 @@ K = TypeVar("K")
 
 
 def has_value(conflict: Conflict, mapping: Document) -> Holds:
-    """Return the question if an agreed core has the value that the base of a conflict has."""
+    """Return a test that an agreed core has the value that the base of a conflict has."""
     agreed = core_at(conflict.label, conflict.base, mapping)
     return lambda core, known: _same(value_at(core, conflict.label, known), agreed)
 
 
 def has_place(label: Label) -> Holds:
-    """Return the question if an agreed core has anything at a place."""
+    """Return a test that an agreed core has anything at a place."""
     return lambda core, known: value_at(core, label, known) is not ABSENT
 
 

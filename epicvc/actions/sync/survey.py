@@ -201,7 +201,7 @@ def survey_all(documents: Documents, policy: Policy, decide: Decide | None) -> S
 
 
 def check(session: Session, documents: Documents, survey: Survey) -> Sequence[GraphFault]:
-    """Stop faults that no single field shows: dependencies that only the merge breaks.
+    """Refuse faults of the task graph that no single field shows: dependencies that only the merge breaks.
 
     Returns:
         The faults of the task graph that a side had before.

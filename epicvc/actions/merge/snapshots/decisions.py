@@ -1,4 +1,7 @@
-"""Records the decisions about the conflicts of a merge, and whose value settled an epic or a task as a whole."""
+"""Records the decisions about the conflicts of a merge.
+
+For an epic or a task that was settled as a whole it also records the side whose value was taken.
+"""
 
 from __future__ import annotations
 

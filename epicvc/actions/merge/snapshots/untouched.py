@@ -24,7 +24,7 @@ Items = dict[str, Object]
 def items_of(value: JSON) -> Items | None:
     """Return the tasks of a parsed file, or ``None`` if they are no list of different tasks.
 
-    Such a list is not reported here but where the file is read as an epic.
+    A faulty list is reported where the file is read as an epic, not here.
     """
     tasks = epic_body(value).get(Mapping.TASKS) if isinstance(value, dict) else None
     if not isinstance(tasks, list):
