@@ -30,8 +30,17 @@ TESTS = (
     "tests/actions",
     "tests/repo",
     "tests/gitlink",
-    "tests/stateful",
-    "tests/end_to_end",
+    "tests/end_to_end/test_branch_moves.py",
+    "tests/end_to_end/test_crashes.py",
+    "tests/end_to_end/test_files_that_come_back.py",
+    "tests/end_to_end/test_merge.py",
+    "tests/end_to_end/test_merge_unreadable.py",
+    "tests/end_to_end/test_own_edits.py",
+    "tests/end_to_end/test_portions.py",
+    "tests/end_to_end/test_rollback.py",
+    "tests/end_to_end/test_saved_meanwhile.py",
+    "tests/end_to_end/test_unreadable.py",
+    "tests/end_to_end/test_unsynced_moves.py",
 )
 """Where tests are looked for; slow ones and those on data from outside are left out."""
 
@@ -45,19 +54,19 @@ GOAL = 0.9
 """How many of the mutants are to be killed."""
 
 
-def noted(scratch: Path) -> dict[tuple[str, int], list[tuple[float, str]]]:
-    """Run the tests once; return which of them, with their seconds, run which function."""
+def noted(scratch: Path, tests: Sequence[str]) -> dict[tuple[str, int], list[tuple[float, str]]]:
+    """Run tests once; return which of them, with their seconds, run which function."""
     files = [str(PACKAGE / path) for path in modules(PACKAGE)]
     environment = {plugin.NOTES: str(scratch / "notes"), plugin.MODULES: "\n".join(files)}
-    run_pytest(("-n", "auto", "-m", "not slow", "-k", "not real", *TESTS), environment, None)
+    run_pytest(("-n", "auto", "-m", "not slow", "-k", "not real", *tests), environment, None)
     found: dict[tuple[str, int], list[tuple[float, str]]] = defaultdict(list)
     for notes in scratch.glob("notes*"):
         for line in notes.read_text("utf-8").splitlines():
             name, seconds, functions = json.loads(line)
             for path, first in functions:
                 found[Path(path).relative_to(PACKAGE).as_posix(), first].append((seconds, name))
-    for tests in found.values():
-        tests.sort()
+    for known in found.values():
+        known.sort()
     return found
 
 
@@ -93,10 +102,11 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200, help="how many mutants")
     parser.add_argument("--seed", type=int, default=1, help="which ones")
     parser.add_argument("--only", default="", help="modules whose path has this in it")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="where tests are looked for")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         scratch = Path(place)
-        reached = noted(scratch)
+        reached = noted(scratch, asked.tests)
         chosen = [mutant for mutant in sample(PACKAGE, asked.count, asked.seed) if asked.only in mutant.path]
 
         def tried(numbered: tuple[int, Mutant]) -> bool:
