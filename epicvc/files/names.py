@@ -52,7 +52,7 @@ class NameCollision(NamedTuple):
     how: str
 
     def reason(self, other: str) -> str:
-        """What one of them says of the other."""
+        """Return why the path cannot stand beside the other."""
         return self.how.format(repr(other))
 
 
@@ -98,7 +98,7 @@ def collisions(paths: Iterable[str]) -> Iterator[NameCollision]:
 
 
 def fold(path: str) -> str:
-    """What two paths share when a file system that ignores case or Unicode form takes them for one."""
+    """Return the form of a path that two of them share if a file system ignores case or Unicode form."""
     if path.isascii():
         return path.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", path).casefold())

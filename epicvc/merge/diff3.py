@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class By(Enum):
-    """Who made a change."""
+    """The side that made a change."""
 
     OURS = "ours"
     THEIRS = "theirs"
@@ -87,14 +87,14 @@ class _EditBlock(Struct, frozen=True):
         return self.last - self.first > self.stop - self.start
 
     def overlaps(self, other: _EditBlock) -> bool:
-        """Whether the order or the fate of anything depends on both."""
+        """Tell whether the order or the fate of anything depends on both edits."""
         if self.start < other.stop and other.start < self.stop:
             return True
         return (self.stop == other.start or other.stop == self.start) and self.grows and other.grows
 
 
 Bounds: TypeAlias = Callable[[Hashable, int, int, int], "tuple[int, int]"]
-"""How often, at least and at most, a merge has an item that base, ours and theirs have so often."""
+"""The least and the most times that a merge has an item, given how often base, ours and theirs have it."""
 
 
 def item_bounds(_: Hashable, base: int, ours: int, theirs: int) -> tuple[int, int]:

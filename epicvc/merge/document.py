@@ -17,7 +17,7 @@ from epicvc.model.labels import Label, escape
 from epicvc.model.mapping import Mapping, Rule
 
 _Agreed: TypeAlias = Callable[[str], bool]
-"""Whether the base of a field, absent or not, is something that both sides once agreed on."""
+"""Tells whether both sides once agreed on the base of a field, absent or not."""
 
 _OF_EPICS = frozenset({"id", Mapping.TASKS, UNAGREED})
 """Members of an epic that are no fields."""

@@ -1,4 +1,4 @@
-"""What a merge may break without any field in conflict: the graph of tasks and what they depend on.
+"""Checks the graph of tasks and their dependencies, which a merge may break without any field in conflict.
 
 A merge of two faultless states can have a cycle of dependencies, a dependency on a task that is gone, or one task id in
 two epics. :func:`check` finds such faults in the merged state and says of each whether some input already had it; only
@@ -46,7 +46,7 @@ class Graph(Protocol):
 
 
 class FaultKind(StrEnum):
-    """What is wrong."""
+    """The kind of a fault."""
 
     CYCLE = "dependency_cycle"
     DANGLING = "dangling_dependency"

@@ -56,7 +56,7 @@ def agree(direction: Direction, values: Versions[T], merged: T) -> Versions[T]:
 
 
 class Chosen(Struct, frozen=True):
-    """What a policy or a person decided for a conflict; two are equal that decided alike, whatever their reasons.
+    """The decision of a policy or a person for a conflict. Two are equal that decided alike, whatever their reasons.
 
     Attributes:
         value: what it becomes.
@@ -107,7 +107,7 @@ def preferring(side: str | None) -> Decide:
 
 
 class MergeContext(Struct):
-    """What a merge may do, and the conflicts that it finds.
+    """The freedom of one merge, and the conflicts that it finds.
 
     Attributes:
         direction: which copies may change.
@@ -148,7 +148,7 @@ class MergeContext(Struct):
 
 
 def same(one: Value, other: Value) -> bool:
-    """Whether two values are equal, absence included."""
+    """Tell whether two values are equal, absence included."""
     if one is ABSENT or other is ABSENT:
         return one is other
     return one is other or equal(one, other)

@@ -87,7 +87,7 @@ def _as_keys(value: Value) -> Value:
 
 
 def _is_set(value: Value) -> bool:
-    """Whether a value can be merged as a set: absent, or a list of distinct texts."""
+    """Tell whether a value can be merged as a set: it is absent, or a list of distinct texts."""
     if value is ABSENT:
         return True
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -198,7 +198,7 @@ def merge_objects(
 
 
 def member(value: MappingABC[str, JSON], name: str) -> Value:
-    """What an object has under a name; null is absent."""
+    """Return the member of an object; null is absent."""
     inner = value.get(name)
     return ABSENT if inner is None else inner
 

@@ -30,7 +30,7 @@ from epicvc.plan.waits import Waits
 
 
 class Policy(Struct, frozen=True):
-    """What a synchronisation may do.
+    """The freedom of one synchronisation.
 
     Attributes:
         direction: ``TO_OURS`` pulls (db to files), ``TO_THEIRS`` pushes, ``BOTH`` syncs.
@@ -48,7 +48,7 @@ class Policy(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What becomes of one epic; ``None`` is an epic that does not exist there.
+    """The outcome of planning one epic; ``None`` is an epic that does not exist there.
 
     Attributes:
         epic: its id.
@@ -76,7 +76,7 @@ class Outcome(Struct, frozen=True):
 
     @property
     def changes_anything(self) -> bool:
-        """Whether a side or the base becomes another."""
+        """Tell whether a side or the base becomes another."""
         return bool(self.to_files or self.to_db or self.moves_base)
 
 
@@ -162,7 +162,7 @@ def _context(policy: Policy) -> MergeContext:
 
 
 def _moved_view(policy: Policy, context: MergeContext, epic: str, cores: Cores) -> MovedView | None:
-    """What there is to know of moved tasks; ``None`` where the epic has nothing to do with any."""
+    """Return the moves that concern an epic; ``None`` where it has nothing to do with any."""
     moves = policy.moves
     items = moves.concerning(epic)
     if not items:

@@ -1,4 +1,4 @@
-"""What one side alone has of an epic, where the other side lacks the epic or a task: part of that one decision. Pure.
+"""Edits that one side made to what it alone has of an epic, where the other side deleted the epic or a task. Pure.
 
 A plan merges cores, and a core has nothing of a key without a column or of a column without a field. So an edit of one
 of these would go unseen where the other side deletes the epic or the task. :class:`Owned` puts such edits beside the
@@ -19,7 +19,7 @@ from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as Document
 
 BeforeAndNow: TypeAlias = "tuple[Core, Core]"
-"""What was edited, as it was and as it is now: members by name, none where there is nothing."""
+"""Edited members by name, as they were and as they are now; empty where there is nothing."""
 
 
 class Owned(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What settles a conflict without a person: one policy for all, and others for single fields and kinds of lists.
+"""Policies, which settle conflicts without a person: one for all, and others for single fields and kinds of lists.
 
 Which value is newer cannot be told from the values. Whoever can tell gives :class:`Policies` a decision for
 ``newest_wins``; without evidence that decision is none, and the conflict stays.
@@ -50,11 +50,11 @@ class Policies(Struct, frozen=True):
         return self._own(label) or self.overall
 
     def whole(self, label: Label) -> bool:
-        """Whether a place is never merged inside."""
+        """Tell whether a place is never merged inside."""
         return self._own(label) == NEVER_AUTO
 
     def decide(self, newest: Decide | None = None) -> Decide:
-        """What the policies decide for a conflict.
+        """Return the function that decides a conflict by the policies.
 
         Args:
             newest: decides by what is newer, and gives the evidence as its reason.

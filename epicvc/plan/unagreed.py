@@ -56,7 +56,7 @@ class Notes(Struct, frozen=True):
         return Label(self.label.root, tuple(map(unescape, path.split("/"))))
 
     def _in_order(self, ours: list[str], theirs: list[str]) -> bool:
-        """Whether nothing is open about the order of the tasks that both sides have."""
+        """Tell whether nothing is open about the order of the tasks that both sides have."""
         label = self.label.child(Mapping.TASKS)
         if self.selection.selects(label) and all(conflict.label != label for conflict in self.conflicts):
             return True

@@ -1,4 +1,4 @@
-"""What has to wait while a side cannot be read whole: a deletion may be no deletion, an addition may be a second copy.
+"""Places that wait while a side cannot be read whole: a deletion may be none, an addition may be a second copy.
 
 A file or row that cannot be read may be any epic, and have any task. What a side lacks meanwhile may be in there. So
 nothing that a side lacks is deleted on the other one, and nothing is added to a side that may have it already. Pure.
@@ -19,7 +19,7 @@ from epicvc.plan.moves.moves import Moves
 
 
 class Unseen(Struct, frozen=True):
-    """What is not known of one side.
+    """The part of one side that is not known.
 
     Attributes:
         blind: something of it cannot be read, so that what it lacks may be there.
@@ -49,10 +49,10 @@ class Waits(Struct, frozen=True, order=True):
 
 
 Sides: TypeAlias = "tuple[Unseen, Unseen]"
-"""What is not known of the files, and of the database."""
+"""The unknown parts of the files and of the database."""
 
 _WAYS = (Direction.TO_THEIRS, Direction.TO_OURS)
-"""Where what the files, and what the database, lack would be deleted."""
+"""The directions in which a deletion goes that the files, and that the database, cause."""
 
 
 def waits(
@@ -84,7 +84,7 @@ def waits(
 def _epic_waits(
     epic: str, base: Core | None, sides: tuple[Core | None, Core | None], unseen: Sides
 ) -> Direction | None:
-    """Whether all of it waits, and where it would go."""
+    """Return the direction in which a whole epic would go that waits; ``None`` where it does not wait."""
     if sides[0] is None and sides[1] is None:
         return Direction.BOTH if unseen[0].blind or unseen[1].blind else None
     for here, there in ((0, 1), (1, 0)):

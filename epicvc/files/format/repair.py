@@ -23,7 +23,7 @@ _TOKEN: Final = re.compile(
     rb"|,(?=(?:\s++|//[^\n]*+|/\*(?>.*?\*/))*+[\]}])",
     re.DOTALL,
 )
-"""What may go, and texts, in which nothing does.
+"""Matches what may go, and texts, in which nothing may.
 
 Nothing is read twice: what has no end goes to the end of the file, and no group gives back what it took. Else the time
 would go with the square of a file, or worse, and the memory with its texts.
@@ -75,7 +75,7 @@ def repair(data: bytes, *, wrap: bool = True) -> Repair:
 
 
 def _is_bare_in(data: bytes, text: bytes, *, changed: bool) -> bool | None:
-    """Whether a mended text is a bare epic; ``None`` where it is no strict JSON, or says something else than before.
+    """Tell whether a mended text is a bare epic; ``None`` where it is no strict JSON, or says something else.
 
     Of the two values only one is there at a time: a value can take twenty times the memory of its text.
     """
@@ -107,7 +107,7 @@ def _stripped(text: bytes, fixes: list[str]) -> bytes:
 
 
 def _fix(text: bytes, found: re.Match[bytes]) -> str | None:
-    """What is mended by leaving a token out; ``None`` where it stays."""
+    """Return what is mended by leaving a token out; ``None`` where it stays."""
     first = text[found.start() : found.start() + 2]
     if first.startswith(b'"'):
         return None
@@ -119,7 +119,7 @@ def _fix(text: bytes, found: re.Match[bytes]) -> str | None:
 
 
 def _lacks_value(text: bytes, comma: int) -> bool:
-    """Whether a value is missing before a comma, and nobody knows which."""
+    """Tell whether a value is missing before a comma, and nobody knows which."""
     last = comma - 1
     while last >= 0 and text[last] in _SPACE:
         last -= 1

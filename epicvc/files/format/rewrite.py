@@ -113,7 +113,7 @@ class _Editor:
 
 
 class _Layout:
-    """How a container that is not empty spaces its items."""
+    """The spacing of the items in a container that is not empty."""
 
     def __init__(self, editor: _Editor, node: SpanNode) -> None:
         self.editor, self.text, self.node = editor, editor.text, node

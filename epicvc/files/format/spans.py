@@ -1,4 +1,4 @@
-"""Where each value of a JSON text stands.
+"""Finds the place of each value in a JSON text.
 
 Only for text that ``jsonio.parse`` has accepted: nothing is checked here, and the values come from there.
 """

@@ -1,4 +1,4 @@
-"""How JSON files are written: learnt from those there are, used for what is new in them and for new ones."""
+"""Learns the style of JSON files from those that there are, for what is new in them and for new files."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def style_of(text: str, root: SpanNode) -> Style:
 
 
 def notation_of(text: str) -> Style:
-    """How one file writes values that hold no others; all that can be told without a look at its structure."""
+    """The style in which one file writes values that hold no others; no look at its structure is needed for it."""
     return _prevailing([_Habits.of_text(text)])
 
 
@@ -126,7 +126,7 @@ def _with_slashes(text: str, style: Style) -> str:
 
 
 class _Habits(Struct):
-    """What one file shows; ``None`` and empty lists where it shows nothing."""
+    """The style that one file shows; ``None`` and empty lists where it shows nothing."""
 
     multiline: bool | None = None
     final_newline: bool | None = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from epicvc.files.scan.looking import Answer, Question
 
 OLDEST_S = 2.0
-"""How old a look may be when it is taken. One that is older belongs to a process that was stopped in between."""
+"""The greatest age of a look that is taken, in seconds. An older one is of a process that was stopped in between."""
 
 
 class EarlyLook:
@@ -80,7 +80,7 @@ class EarlyLook:
         return cls(question, witness, before, begun_ns, process, reading)
 
     def take(self, question: Question) -> Answer | None:
-        """What the look found, once; it waits for the answer, not for the other process to end.
+        """Return the findings of the look, once. It waits for the answer, not for the other process to end.
 
         Args:
             question: what the caller wants to know.
@@ -146,7 +146,7 @@ def _has_other_threads() -> bool:
 
 
 def _answer(question: Question, reading: int, writing: int) -> NoReturn:
-    """What the other process does. It never returns, nor runs what this process would when it ends."""
+    """Do the work of the other process. It never returns, nor runs what this process would when it ends."""
     code = 1
     try:
         os.close(reading)

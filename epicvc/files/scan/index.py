@@ -1,4 +1,4 @@
-"""What is known of files that have not changed, in columns: a few bytes objects, however many files there are.
+"""An index of files that have not changed, in columns: a few bytes objects, however many files there are.
 
 An index is a value. Comparing it with what a scan found costs nothing where nothing changed; a new one is spliced
 together from the old one and the rows that are others. Reading and writing it is :mod:`epicvc.files.scan.cache`'s.
@@ -27,7 +27,7 @@ _unpack = msgspec.msgpack.Decoder(list[str]).decode
 
 
 class IndexRow(msgspec.Struct, frozen=True):
-    """What is known of one file.
+    """The row of one file.
 
     Attributes:
         path: relative to the files directory.
@@ -129,7 +129,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
             row = self.flags.find(flag, row + 1)
 
     def edits(self, found: FoundFiles) -> list[Edit]:
-        """Where a scan found something else, in the order of the paths."""
+        """Return the edits where a scan found something else, in the order of the paths."""
         if found.packed_paths == self.packed_paths:
             return [Edit(row, row + 1, row) for row in _unequal(self.stats, found.stats)]
         return list(_merged(self, found))

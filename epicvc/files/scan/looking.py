@@ -29,7 +29,7 @@ _END = "\0"  # in no path
 
 
 class Answer:
-    """What a look found.
+    """The findings of a look.
 
     Args:
         found: the tracked files.

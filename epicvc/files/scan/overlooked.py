@@ -12,7 +12,7 @@ from epicvc.base.temporary import TEMPORARY_SUFFIX
 from epicvc.files.scan.patterns import compile_patterns, tracking
 
 _MOST: Final = 10_000
-"""How many names are looked at: it is a hint, and a directory may be anything."""
+"""The most names that are looked at: it is a hint, and a directory may be anything."""
 
 
 def overlooked(root: Path, include: Sequence[str], exclude: Sequence[str]) -> list[str]:

@@ -43,7 +43,7 @@ def tracking(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], 
 
 
 def literal_start(pattern: str) -> str:
-    """What the names begin with that a pattern can match: a quick look before the slow one."""
+    """Return the beginning of every name that a pattern can match: a quick look before the slow one."""
     return pattern.rpartition("/")[2].replace("?", "*").partition("*")[0]
 
 

@@ -75,7 +75,7 @@ class FoundFiles:
 
 
 def stat_key(found: os.stat_result) -> bytes:
-    """What changes when a file does, in :data:`STAT_SIZE` bytes: its times, its size and its inode."""
+    """Return what changes when a file does, in :data:`STAT_SIZE` bytes: its times, its size and its inode."""
     try:
         return _pack(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
     except struct.error:  # a time beyond the year 2262
@@ -89,7 +89,7 @@ def times_of(key: bytes) -> tuple[int, int]:
 
 
 def is_settled(stat: bytes, observed_ns: int) -> bool:
-    """Whether a file cannot change any more without its stat changing.
+    """Tell whether a file cannot change any more without its stat changing.
 
     git's rule for racily clean entries, applied when a file is remembered rather than when that is used: a file whose
     times are not older than the moment before it was read may be written again within the same tick of the clock.
@@ -222,7 +222,7 @@ def _unavailable(path: str, error: OSError) -> FileUnavailable:
 
 
 def _unsafe(paths: Sequence[str]) -> UnsafeName:
-    """What is wrong with paths one of which is no UTF-8; the system's bytes that are none come as surrogates."""
+    """Return the fault of paths one of which is no UTF-8; bytes of the system that are none come as surrogates."""
     from epicvc.errors import UnsafeName
 
     return UnsafeName(next(path for path in paths if any("\ud800" <= char <= "\udfff" for char in path)), "not UTF-8")

@@ -85,7 +85,7 @@ def _something(decide: Decide) -> Decide:
 
 
 def same_epic(*values: JSON) -> bool:
-    """Whether all are files of one epic."""
+    """Tell whether all are files of one epic."""
     keys = {natural_key(epic_body(value).get("id")) if isinstance(value, dict) else None for value in values}
     return len(keys) == 1 and None not in keys
 
@@ -166,7 +166,7 @@ def _take_null(value: JSON, null: str) -> JSON:
 
 
 def _same_keys(one: JSON, other: JSON) -> bool:
-    """Whether two equal values also have the same null members."""
+    """Tell whether two equal values also have the same null members."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(_same_keys(one[name], other[name]) for name in one)
     if isinstance(one, list) and isinstance(other, list):

@@ -129,7 +129,7 @@ def _put_back(whole: Object, left_out: Container[str], before: Object) -> None:
 
 
 def _says(version: Text, mapping: Mapping, merged: Core, calculated: Core | None) -> bool:
-    """Whether a file is what is wanted, what is calculated included."""
+    """Tell whether a file is what is wanted, calculated fields included."""
     if not equal(cast("JSON", of_file(version.file, mapping)), cast("JSON", merged)):
         return False
     whole = version.file.whole

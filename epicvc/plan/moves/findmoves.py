@@ -170,7 +170,7 @@ class _Finder:
         return result
 
     def _one(self, number: int, source: TaskAt, target: TaskAt) -> bool:
-        """Whether two tasks of one id are one."""
+        """Tell whether two tasks of one id are one."""
         known = (source[0], target[0]) in self._known.get(number, ())
         return self._unique or known or self._alike(number, source, target)
 
@@ -205,7 +205,7 @@ class _Finder:
     # Both sides
 
     def _free(self, item: Moved) -> bool:
-        """Whether no other task is where this one may go, and the epic in which it has another id still there."""
+        """Tell whether this task's place is free, and the epic in which it has another id is still there."""
         for number in (OURS, THEIRS):
             own = item.places[number]
             if any(self._task(number, at) is not None for at in item.everywhere if at != own):
@@ -215,7 +215,7 @@ class _Finder:
         return True
 
     def _welcome(self, item: Moved) -> bool:
-        """Whether neither side deleted the epic that the task came to."""
+        """Tell whether neither side deleted the epic that the task came to."""
         if item.agreed is None:
             return True
         before, mine, other = self._cores(item.agreed[0])

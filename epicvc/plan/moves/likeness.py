@@ -18,16 +18,16 @@ Token: TypeAlias = tuple[str, bytes]
 """A field with its value."""
 
 AreAlike: TypeAlias = Callable[[str, str], bool]
-"""Whether an old and a new task, by their ids, are alike."""
+"""Tells whether an old and a new task, given by their ids, are alike."""
 
 TELLING: Final = ("title", "description")
 FEW: Final = 20_000
 PER_TASK: Final = 64
-"""How many comparisons find the one task like another: so many for each, or a share of ``FEW`` where that is more."""
+"""The most comparisons for each task; where few tasks are compared, a share of ``FEW`` if that is more."""
 
 
 def alike(one: Core, other: Core, links: str | None) -> bool:
-    """Whether two tasks are one by what they say: they share a title or a description, and half of their fields."""
+    """Tell whether two tasks say the same: they share a title or a description, and half of their fields."""
     names = {*one, *other} - {"id", links}
     same = {name for name in names if name in one and name in other and equal(one[name], other[name])}
     telling = any(one[name] for name in TELLING if name in same)
@@ -111,7 +111,7 @@ class _Index:
 
 
 def _tokens(task: Core, links: str | None) -> dict[Token, bool]:
-    """What a task says, each with whether it tells the task; an object without a value may equal one with nulls."""
+    """Yield a task's values, each with whether it is telling. An object without a value may equal one with nulls."""
     return {
         (name, dumps_canonical(value)): name in TELLING and (bool(value) or value == {})
         for name, value in task.items()

@@ -26,7 +26,7 @@ MergeTask: TypeAlias = "Callable[[str, Cores], Versions[Value]]"
 """Merges three versions of one task, given its epic."""
 
 _Put: TypeAlias = "tuple[Course, Core]"
-"""What becomes of a task, and the task to put in."""
+"""The course of a moved task, and the task to put in."""
 
 _COPIES = (BASE, OURS, THEIRS)
 _WAY = {OURS: Direction.TO_OURS, THEIRS: Direction.TO_THEIRS}
@@ -54,7 +54,7 @@ class MovedView(Struct, frozen=True):
 
     @property
     def waits(self) -> bool:
-        """Whether the epic waits: one side deleted it, and the other moved a task here that is in dispute."""
+        """Tell whether the epic waits: one side deleted it, and the other moved a task here that is in dispute."""
         base, ours, theirs = self.cores
         gone = OURS if ours is None else THEIRS
         if base is None or (ours is not None and theirs is not None) or any(map(self._arrives, self.courses)):
@@ -104,7 +104,7 @@ class MovedView(Struct, frozen=True):
         return Versions(*(self._called(number, values[number]) for number in _COPIES))
 
     def settled(self) -> Core | None:
-        """What the database says of the epic, its new tasks read against the base of where they were.
+        """Return the database's core of the epic, its new tasks read against the base of where they were.
 
         Only where the base has them afterwards too: elsewhere rows will be read with all that they say.
         """
@@ -128,7 +128,7 @@ class MovedView(Struct, frozen=True):
         return at is not None and at[0] == self.epic
 
     def _arrives(self, course: Course) -> bool:
-        """Whether all three have the task here."""
+        """Tell whether all three have the task here."""
         return self._is_here(course.target) and course.everywhere_alike
 
     def _inserted(self, number: int, tasks: Tasks, coming: Iterable[_Put]) -> Tasks:
@@ -179,7 +179,7 @@ class MovedView(Struct, frozen=True):
         return {**core, Document.TASKS: cast("JSON", self._inserted(number, tasks_of(core), tasks))}
 
     def _said_anyway(self, course: Course) -> Core:
-        """What the row of a task says of fields that it has not, where no base makes them absent.
+        """Return the fields that a task's row fills by itself, where no base makes them absent.
 
         Columns that only have their default keep it, a field that is taken out leaves it behind, and a row that goes
         elsewhere gets it in every column.

@@ -25,7 +25,7 @@ TaskAt: TypeAlias = tuple[str, str]
 """An epic's id and a task's id within it."""
 
 At: TypeAlias = "TaskAt | None"
-"""Where a task is; ``None`` where it is nowhere."""
+"""The place of a task; ``None`` where it is nowhere."""
 
 Cores: TypeAlias = "Versions[Core | None]"
 """Base, ours and theirs, of an epic or a task."""
@@ -63,7 +63,7 @@ class Moved(Struct, frozen=True, eq=False):
 
     @property
     def source(self) -> TaskAt:
-        """Where the base has it; a task that both sides added goes by the place that sorts first."""
+        """The place in the base; a task that both sides added goes by the place that sorts first."""
         base, *sides = self.places
         return base or min(at for at in sides if at is not None)
 
@@ -74,18 +74,18 @@ class Moved(Struct, frozen=True, eq=False):
 
     @property
     def home(self) -> TaskAt:
-        """Where the base has it, under the id that it should have."""
+        """The place in the base, under the id that the task should have."""
         return self.source[0], self.name
 
     @property
     def agreed(self) -> At:
-        """Where it belongs by the trivial rule; ``None`` where the sides contradict each other."""
+        """The place by the trivial rule; ``None`` where the sides contradict each other."""
         epic, key = self._part(0), self._part(1)
         return None if epic is None or key is None else (epic, key)
 
     @property
     def follows(self) -> bool:
-        """Whether nobody can merge what it says: it goes with its place, as the chosen side has it."""
+        """Tell whether the task cannot be merged: it then goes with its place, as the chosen side has it."""
         return None in self.places
 
     @property
@@ -100,12 +100,12 @@ class Moved(Struct, frozen=True, eq=False):
 
     @property
     def renamed(self) -> bool:
-        """Whether it has, or may get, another id."""
+        """Tell whether the task has, or may get, another id."""
         return len({key for _, key in self.everywhere}) > 1
 
     @property
     def wanted(self) -> Versions[At]:
-        """What base, ours and theirs say of its place, where what merges is merged."""
+        """The places that base, ours and theirs want, where what merges is merged."""
         epic, key = self._part(0), self._part(1)
         return self.places.map(lambda at: at and (epic or at[0], key or at[1]))
 
@@ -115,7 +115,7 @@ class Moved(Struct, frozen=True, eq=False):
         return self._part(1) or self.source[1]
 
     def waiting(self, direction: Direction) -> Versions[At]:
-        """Where base, ours and theirs have it while nobody decided; an id that merges does not wait."""
+        """Return the three places while nobody decided; an id that merges does not wait."""
         name = self._part(1)
         if name is None:
             return self.places
@@ -140,7 +140,7 @@ def _value(at: At) -> Value:
 
 
 class Course(Struct, frozen=True, eq=False):
-    """What becomes of a moved task.
+    """The course of a moved task: where it goes, and where the three have it afterwards.
 
     Attributes:
         item: the task.
@@ -156,7 +156,7 @@ class Course(Struct, frozen=True, eq=False):
 
     @property
     def everywhere_alike(self) -> bool:
-        """Whether all three have it in one place afterwards, or nowhere."""
+        """Tell whether all three have the task in one place afterwards, or nowhere."""
         return len(set(self.after)) == 1
 
     @property
@@ -208,7 +208,7 @@ def chosen_place(conflict: Conflict, chosen: Chosen) -> int:
 
 
 def is_place(conflict: Conflict) -> bool:
-    """Whether a conflict is about where a task is; its values are labels of tasks."""
+    """Tell whether a conflict is about the place of a task; its values are labels of tasks."""
     path, values = conflict.label.path, (conflict.base, conflict.ours, conflict.theirs)
     known = [value for value in values if value is not ABSENT]
     is_task = len(path) == 2 and path[0] == Mapping.TASKS and not conflict.label.table
