@@ -60,10 +60,10 @@ class DataBaseCalculator:
             read_strategy(strategy),
             business_days_only,
             exclude_holidays,
-            country_code,
-            subdivision,
-            tuple(holiday_categories),
-            read_day(custom_date) if custom_date is not None else None,
+            country=country_code,
+            subdivision=subdivision,
+            categories=tuple(holiday_categories),
+            custom_date=read_day(custom_date) if custom_date is not None else None,
         )
         self.today = read_day(today) if today is not None else None
         self.duration_calculator = duration_calculator

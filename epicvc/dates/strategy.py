@@ -197,10 +197,10 @@ class Planner:
             first,
             end,
             days,
-            whole if business else 0,
-            calendar.skipped(min(looked, first), end),
-            calendar.country.version if calendar.country is not None else None,
-            BUSINESS_DAYS if business else DAYS,
+            business_days_used=whole if business else 0,
+            holidays_skipped=calendar.skipped(min(looked, first), end),
+            holidays_version=calendar.country.version if calendar.country is not None else None,
+            unit=BUSINESS_DAYS if business else DAYS,
         )
 
 

@@ -49,37 +49,49 @@ def _unit(
     english: tuple[str, ...],
     short: tuple[str, ...] = (),
 ) -> Unit:
-    return Unit(name, Fraction(days), Fraction(working), portuguese + english, short, english)
+    return Unit(name, Fraction(days), Fraction(working), words=portuguese + english, short=short, english=english)
 
 
 HOUR: Final = _unit(
-    "hour", Fraction(1, 8), Fraction(1, 8), ("hora", "horas"), ("hour", "hours"), ("h", "hs", "hr", "hrs")
+    "hour",
+    Fraction(1, 8),
+    Fraction(1, 8),
+    portuguese=("hora", "horas"),
+    english=("hour", "hours"),
+    short=("h", "hs", "hr", "hrs"),
 )
 MINUTE: Final = _unit(
-    "minute", Fraction(1, 480), Fraction(1, 480), ("minuto", "minutos"), ("minute", "minutes"), ("min", "mins")
+    "minute",
+    Fraction(1, 480),
+    Fraction(1, 480),
+    portuguese=("minuto", "minutos"),
+    english=("minute", "minutes"),
+    short=("min", "mins"),
 )
-MONTH: Final = _unit("month", 30, 21, ("mes", "meses"), ("month", "months"), ("mo", "mos", "mth", "mths"))
+MONTH: Final = _unit(
+    "month", 30, 21, portuguese=("mes", "meses"), english=("month", "months"), short=("mo", "mos", "mth", "mths")
+)
 
 UNITS: Final = (
     _unit(
         "second",
         Fraction(1, 28_800),
         Fraction(1, 28_800),
-        ("segundos",),  # the singular is also "second" as in "second week", "segundo mês"
-        ("seconds",),
-        ("s", "seg", "segs", "sec", "secs"),
+        portuguese=("segundos",),  # the singular is also "second" as in "second week", "segundo mês"
+        english=("seconds",),
+        short=("s", "seg", "segs", "sec", "secs"),
     ),
     MINUTE,
     HOUR,
-    _unit("day", 1, 1, ("dia", "dias"), ("day", "days"), ("d", "ds")),
-    _unit("week", 7, 5, ("semana", "semanas"), ("week", "weeks"), ("w", "wk", "wks", "sems")),
+    _unit("day", 1, 1, portuguese=("dia", "dias"), english=("day", "days"), short=("d", "ds")),
+    _unit("week", 7, 5, portuguese=("semana", "semanas"), english=("week", "weeks"), short=("w", "wk", "wks", "sems")),
     _unit("fortnight", 14, 10, (), ("fortnight", "fortnights")),
     _unit("half month", 15, Fraction(21, 2), ("quinzena", "quinzenas"), ()),
     MONTH,
     _unit("two months", 60, 42, ("bimestre", "bimestres"), ()),
     _unit("three months", 90, 63, ("trimestre", "trimestres"), ()),
     _unit("half year", 180, 126, ("semestre", "semestres"), ()),
-    _unit("year", 365, 252, ("ano", "anos"), ("year", "years"), ("y", "yr", "yrs")),
+    _unit("year", 365, 252, portuguese=("ano", "anos"), english=("year", "years"), short=("y", "yr", "yrs")),
 )
 """Shortest first. An hour is 1/8 day, since a working day has eight; a year is the calendar's 365 days."""
 

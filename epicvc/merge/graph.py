@@ -215,9 +215,9 @@ def _cycles(
     seen: set[frozenset[Node]] = set()
     for node, target in starts:
         # One that no input has, if there is one; else one that shows what is wrong already.
-        path = _shortest(edges, target, node, lacking, lacking(node, target), frozenset(inputs))
+        path = _shortest(edges, target, node, lacking=lacking, lacked=lacking(node, target), wanted=frozenset(inputs))
         if path is None or len(set(path)) < len(path):
-            path = _shortest(edges, target, node, lacking, frozenset(), frozenset())
+            path = _shortest(edges, target, node, lacking=lacking, lacked=frozenset(), wanted=frozenset())
         if path is not None and frozenset(path) not in seen:
             seen.add(frozenset(path))
             yield _cycle(path, inputs, field)

@@ -128,13 +128,13 @@ def plan_epic(
         epic,
         new_files,
         new_db,
-        new_base,
-        tuple(diff_epic(label, cast("Core", files), cast("Core", new_files))),
-        tuple(diff_epic(label, cast("Core", db), cast("Core", new_db))),
-        tuple(context.conflicts),
-        not same_core(base, new_base),
-        tuple(context.decided),
-        waiting,
+        base=new_base,
+        to_files=tuple(diff_epic(label, cast("Core", files), cast("Core", new_files))),
+        to_db=tuple(diff_epic(label, cast("Core", db), cast("Core", new_db))),
+        conflicts=tuple(context.conflicts),
+        moves_base=not same_core(base, new_base),
+        decided=tuple(context.decided),
+        waits=waiting,
     )
 
 

@@ -67,10 +67,10 @@ def _tasks(table: Timetable) -> list[_TimelineRow]:
             printable(_short(str(task.label))),
             printable(task.title),
             task.slot,
-            task.slot.end - task.slot.start,
-            task.start,
-            task.end,
-            task.slot.critical,
+            effort=task.slot.end - task.slot.start,
+            start=task.start,
+            end=task.end,
+            critical=task.slot.critical,
         )
         for task in table.tasks
     ]
@@ -78,7 +78,9 @@ def _tasks(table: Timetable) -> list[_TimelineRow]:
 
 def _epics(table: Timetable) -> list[_TimelineRow]:
     return [
-        _TimelineRow(printable(e.epic), printable(e.name), e.slot, e.effort, e.start, e.end, e.critical)
+        _TimelineRow(
+            printable(e.epic), printable(e.name), e.slot, effort=e.effort, start=e.start, end=e.end, critical=e.critical
+        )
         for e in table.epics
     ]
 

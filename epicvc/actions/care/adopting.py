@@ -69,7 +69,7 @@ def adopt(start: Path, environment: Mapping[str, str], *, dry_run: bool = False)
         assert store_id is not None
         stores.enter(environment, str(root), store_id, instead_of=None if copied else standing.other)
     shown = database.display if database is not None else None
-    return Adoption(root, standing.kind, standing.other, store_id, shown, dry_run)
+    return Adoption(root, standing.kind, standing.other, store_id=store_id, database=shown, dry_run=dry_run)
 
 
 def _close_to_others(private: Path) -> None:

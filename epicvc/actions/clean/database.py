@@ -137,7 +137,7 @@ class DatabaseCleaning:
         seen: set[tuple[str, SQLValue]] = set()
         for table, column, owner in sorted(references):
             key = tasks.id if table == tasks.table else _key_of(reader, table)
-            for at in _lonely(reader, table, key, column, owner, owners[owner]):
+            for at in _lonely(reader, table, key, column=column, owners=owner, owner=owners[owner]):
                 if (table, at) in seen:
                     continue
                 row = Row(table, key, at, f"belongs to a row of {owner} that does not exist")
@@ -160,7 +160,7 @@ class DatabaseCleaning:
                 continue
             key = _key_of(reader, table)
             if known is None:
-                lone = _lonely(reader, table, key, "task_id", tasks.table, tasks.id)
+                lone = _lonely(reader, table, key, column="task_id", owners=tasks.table, owner=tasks.id)
             else:
                 query = Select(columns=(quote(key), "task_id")).from_table(table).where("task_id", "!=", None).build()
                 lone = [at for at, task in _read(reader, query) if task not in known]

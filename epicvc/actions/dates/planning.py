@@ -231,7 +231,7 @@ class _Planning:
             self._records[values.id] = None
             after: Core = {} if current else before
             warning = error.message if duration else "it has no duration"
-            return EpicPlan(values.id, duration, before, after, None, warning)
+            return EpicPlan(values.id, duration, before, after=after, dates=None, warning=warning)
         shown = self._mapped(show_planned(dates))
         record = PlanRecord.made(duration or "", self._repo.config.plan, dates)
         # A value without a column cannot be compared by the next plan.

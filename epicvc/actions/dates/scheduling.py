@@ -260,7 +260,15 @@ def _laid_out(
         if chosen is None or key[0] in chosen:
             needs = tuple(_label(need) for need in graph.tasks[key].needs if need[1] != _BEGUN)
             table.tasks.append(
-                ScheduledTask(_label(key), key[0], graph.titles[key], slot, day(slot.start), day(slot.end), needs)
+                ScheduledTask(
+                    _label(key),
+                    key[0],
+                    graph.titles[key],
+                    slot=slot,
+                    start=day(slot.start),
+                    end=day(slot.end),
+                    needs=needs,
+                )
             )
     for epic, keys in by_epic.items():
         if chosen is not None and epic not in chosen:
@@ -270,7 +278,15 @@ def _laid_out(
         effort = sum((graph.tasks[key].effort for key in keys), Fraction(0))
         critical = any(slots[key].critical and graph.tasks[key].effort for key in keys)
         table.epics.append(
-            ScheduledEpic(epic, graph.names[epic], whole, day(whole.start), day(whole.end), effort, critical)
+            ScheduledEpic(
+                epic,
+                graph.names[epic],
+                whole,
+                start=day(whole.start),
+                end=day(whole.end),
+                effort=effort,
+                critical=critical,
+            )
         )
     table.tasks.sort(key=lambda task: (task.slot.start, task.slot.end))
     table.epics.sort(key=lambda epic: (epic.slot.start, epic.slot.end, epic.epic))

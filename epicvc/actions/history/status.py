@@ -227,13 +227,13 @@ def _compare_sides(session: Session, documents: Documents, before: Snapshot | No
     reported: dict[str, EpicStatus] = {}
     for epic, plan in plans.items():
         if plan.state is not State.SYNCED or epic in files or epic in db:
-            reported[epic] = _epic(documents, epic, plan.state, files, db, plan.fields)
+            reported[epic] = _epic(documents, epic, plan.state, files=files, db=db, fields=plan.fields)
     for epic in {*files, *db} - found.epics:
-        reported[epic] = _epic(documents, epic, State.SYNCED, files, db, ())
+        reported[epic] = _epic(documents, epic, State.SYNCED, files=files, db=db, fields=())
     for bad in errors:
         name = bad.epic or bad.path
         if name is not None:
-            found_as = _epic(documents, name, State.INVALID, files, db, ())
+            found_as = _epic(documents, name, State.INVALID, files=files, db=db, fields=())
             reported[name] = replace(found_as, path=_path_of(documents, bad))
     return _Sides(
         in_sync=not errors and all(plan.state is State.SYNCED for plan in plans.values()),
@@ -275,7 +275,9 @@ def _epic(
 ) -> EpicStatus:
     tracked = documents.tracked(epic)
     path = tracked.path if tracked else None
-    return EpicStatus(epic, path, state, files.get(epic, Since.UNCHANGED), db.get(epic, Since.UNCHANGED), fields)
+    return EpicStatus(
+        epic, path, state, files=files.get(epic, Since.UNCHANGED), db=db.get(epic, Since.UNCHANGED), fields=fields
+    )
 
 
 def _state(outcome: Outcome) -> tuple[State, tuple[FieldStatus, ...]]:

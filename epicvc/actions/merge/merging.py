@@ -110,7 +110,9 @@ def merge(
         if bases[0] == head and fast_forward:
             return _fast_forward(session, report, theirs, dry_run=dry_run)
         text = message or _merge_message(repo, revision)
-        state = MergeState("merge", revision, text, head, theirs, bases[0], {}, (), ours)
+        state = MergeState(
+            "merge", revision, text, ours=head, theirs=theirs, base=bases[0], answers={}, conflicts=(), applied=ours
+        )
         return _carry_out(session, report, state, decide)
 
     return change(repo, act)
@@ -148,7 +150,9 @@ def revert(
         report = MergeReport("revert", revision, base=found.id, dry_run=dry_run)
         first = found.message.splitlines()[0] if found.message else ""
         text = message or f'revert "{first}"\n\nThis takes back commit {found.id.hex()}.'
-        state = MergeState("revert", revision, text, head, parent, found.id, {}, (), ours)
+        state = MergeState(
+            "revert", revision, text, ours=head, theirs=parent, base=found.id, answers={}, conflicts=(), applied=ours
+        )
         return _carry_out(session, report, state, decide)
 
     return change(repo, act)
@@ -253,7 +257,7 @@ def merged_state(session: Session, state: MergeState, decide: Decide) -> Merged:
     base, ours, theirs = (repo.snapshot_of(commit) for commit in (state.base, state.ours, state.theirs))
     reverted = state.base if state.command == "revert" else None
     tell = between_branches(session, state.ours, state.theirs, reverted)
-    return merge_snapshots(session, base, ours, theirs, _answering(state.answers, decide), tell)
+    return merge_snapshots(session, base, ours, theirs=theirs, decide=_answering(state.answers, decide), tell=tell)
 
 
 def _answering(answers: Mapping[Label, Chosen], otherwise: Decide) -> Decide:

@@ -184,10 +184,10 @@ class _Merge:
             Snapshot(self._files.root(), database, update_base(self._sink, ours.base, entries.items()), ours.mapping),
             tuple(sorted(self._decisions.undecided.values(), key=lambda conflict: conflict.label)),
             tuple(sorted(touched)),
-            tuple(self._decisions.decided[label] for label in sorted(self._decisions.decided)),
-            tuple(sorted(moves)),
-            known,
-            reference_check(self._session, self._three, self._schema, self._tell),
+            decided=tuple(self._decisions.decided[label] for label in sorted(self._decisions.decided)),
+            moves=tuple(sorted(moves)),
+            known=known,
+            check=reference_check(self._session, self._three, self._schema, self._tell),
         )
 
     # What both sides changed
@@ -291,7 +291,9 @@ class _Merge:
         info = captured.table(links.table) if links and captured else None
         if links is None or info is None or reader is None:
             return None
-        return LinkRows(links, self._mapping.tasks.table, context, surrogates, emit, reader, info)
+        return LinkRows(
+            links, self._mapping.tasks.table, context, surrogates=surrogates, emit=emit, reader=reader, info=info
+        )
 
     # What one side alone changed
 

@@ -82,7 +82,13 @@ class Migrator:
         pending = tuple(m for m in seen.migrations if m.number not in seen.history.numbers)
         fits = self._fits(seen.migrations) if seen.foreign else None
         return MigrationStanding(
-            self._backend.display, seen.found.directory, seen.history, pending, seen.findings, seen.foreign, fits
+            self._backend.display,
+            seen.found.directory,
+            seen.history,
+            pending=pending,
+            findings=seen.findings,
+            foreign=seen.foreign,
+            fits=fits,
         )
 
     def verify(self) -> Proof:
@@ -189,7 +195,7 @@ class Migrator:
             notes = self._verified(adopted) if adopted else ()
             end = adopted[-1].version if adopted else None
             if dry_run:
-                return MigrationReport("baseline", None, end, tuple(adopted), True, notes)
+                return MigrationReport("baseline", None, end, steps=tuple(adopted), dry_run=True, notes=notes)
             self._begin()
             title = f"migrate baseline {end or NOTHING}"
             try:
@@ -202,7 +208,14 @@ class Migrator:
             except MigrationOvertaken as error:
                 raise Unavailable("somebody else migrated the database meanwhile", hint="run it again") from error
             return MigrationReport(
-                "baseline", None, end, tuple(adopted), False, notes, ground.checkpoint, ground.commit
+                "baseline",
+                None,
+                end,
+                steps=tuple(adopted),
+                dry_run=False,
+                notes=notes,
+                checkpoint=ground.checkpoint,
+                commit=ground.commit,
             )
 
     def _verified(self, migrations: Sequence[Migration]) -> tuple[str, ...]:
@@ -219,7 +232,7 @@ class Migrator:
             notes = seen.findings.notes
             if dry_run:
                 migrations = tuple(step.migration for step in first.steps)
-                return MigrationReport(command, first.start, first.end, migrations, True, notes)
+                return MigrationReport(command, first.start, first.end, steps=migrations, dry_run=True, notes=notes)
             done: list[Migration] = []
             # Each of our own steps takes a round, and so does each one that another runner does first.
             for _ in range(ATTEMPTS + len(first.steps)):
@@ -234,7 +247,14 @@ class Migrator:
             else:
                 raise Unavailable("others kept migrating the database", hint="run it again")
             return MigrationReport(
-                command, first.start, seen.history.version, tuple(done), False, notes, ground.checkpoint, ground.commit
+                command,
+                first.start,
+                seen.history.version,
+                steps=tuple(done),
+                dry_run=False,
+                notes=notes,
+                checkpoint=ground.checkpoint,
+                commit=ground.commit,
             )
 
     def _take(self, command: str, step: MigrationStep, history: History, start: str | None) -> bool:

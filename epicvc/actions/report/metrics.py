@@ -150,10 +150,10 @@ def measure(runs: Iterable[Run], since: datetime, until: datetime, commands: Col
         since,
         until,
         figures(chosen),
-        figures(syncs),
-        tuple((command, figures(found)) for command, found in ranked),
-        trend(chosen if commands else syncs, since, until),
-        _failures(chosen),
+        synchronising=figures(syncs),
+        commands=tuple((command, figures(found)) for command, found in ranked),
+        trend=trend(chosen if commands else syncs, since, until),
+        failures=_failures(chosen),
     )
 
 
@@ -175,13 +175,13 @@ def figures(runs: Sequence[Run]) -> Figures:
         len(runs),
         len(times),
         sum(run.interrupted for run in runs),
-        sum(run.succeeded and run.conflicts > 0 for run in runs),
-        sum(run.records for run in runs),
-        sum(run.conflicts for run in runs),
-        round(math.fsum(times) / len(times), 3) if times else None,
-        _percentile(times, 50),
-        _percentile(times, 95),
-        max((run.started for run in runs), default=None),
+        conflicting=sum(run.succeeded and run.conflicts > 0 for run in runs),
+        records=sum(run.records for run in runs),
+        conflicts=sum(run.conflicts for run in runs),
+        average_ms=round(math.fsum(times) / len(times), 3) if times else None,
+        median_ms=_percentile(times, 50),
+        p95_ms=_percentile(times, 95),
+        last=max((run.started for run in runs), default=None),
     )
 
 

@@ -52,7 +52,14 @@ def recorded(private: Path | None, command: str) -> Iterator[Recording]:
         raise
     finally:
         if private is not None and recording.exit != _USAGE:
-            _keep(private, command, started, perf_counter() - began, recording, getattr(error, "kind", None))
+            _keep(
+                private,
+                command,
+                started,
+                took=perf_counter() - began,
+                recording=recording,
+                kind=getattr(error, "kind", None),
+            )
 
 
 def _keep(private: Path, command: str, started: float, took: float, recording: Recording, kind: str | None) -> None:
@@ -65,12 +72,12 @@ def _keep(private: Path, command: str, started: float, took: float, recording: R
             command,
             round(started * 1000),
             round(took * 1000, 3),
-            recording.exit,
-            kind,
-            counts.records,
-            counts.to_files,
-            counts.to_db,
-            counts.conflicts,
+            exit=recording.exit,
+            error=kind,
+            records=counts.records,
+            to_files=counts.to_files,
+            to_db=counts.to_db,
+            conflicts=counts.conflicts,
         ),
     )
 

@@ -171,7 +171,7 @@ def _aligned(base: Sequence[Piece], ours: Sequence[Piece], theirs: Sequence[Piec
     result = []
     for _, piece, (before, mine, other) in order:
         taken = (mine and other) or ((mine or other) and not before)
-        result.append(Pick(piece, before, mine, other, taken, group))
+        result.append(Pick(piece, before, mine, theirs=other, taken=taken, group=group))
     return result
 
 

@@ -92,7 +92,7 @@ def pick(
         _require_readable(session, selection)
         former = FormerRows(session.staging, session.reader, source, current)
         for label in selection.labels:
-            wanted = _pick_one(session, wanted, source, label, side, restored, former)
+            wanted = _pick_one(session, wanted, source, label=label, side=side, restored=restored, former=former)
         check_new_names(session.staging, current.files, wanted.files)
         guard, parents = None, list[Parent]()
         if session.reader is not None and current.database and source.database and wanted.database:
@@ -193,7 +193,7 @@ def _pick_file(
             raise NotFound(
                 f"{label}: the epic's file is only on one side", hint=f"restore the whole epic: {label.root}"
             )
-        return restore_file(sink, current.files, label.root, here, there, restored)
+        return restore_file(sink, current.files, label.root, now=here, then=there, restored=restored)
     raw = sink.get(here[1], ObjectType.BLOB)
     whole, other = (cast("Object", parse(sink.get(blob, ObjectType.BLOB))) for blob in (here[1], there[1]))
     target = _graft_file(whole, other, label)

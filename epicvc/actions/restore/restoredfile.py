@@ -31,7 +31,11 @@ def restore_file(
         restored: the epics that one command restores as a whole, including this one. Their files may replace each
             other, since each gets its own name back.
     """
-    path = None if then is None else _free_path(sink, files, epic, now[0] if now else None, then[0], restored)
+    path = (
+        None
+        if then is None
+        else _free_path(sink, files, epic, now=now[0] if now else None, then=then[0], restored=restored)
+    )
     changes: list[tuple[str, ObjectId | None]] = []
     if now is not None and now[0] != path:
         changes.append((now[0], None))

@@ -116,7 +116,7 @@ def commit(
         unchanged = head is not None and snapshot.same_sides(head[1])
         if dry_run or (unchanged and not allow_empty):
             return CommitReport(None, changed=not unchanged or allow_empty)
-        return record(session, snapshot, message, CommitKind.COMMIT, "commit", {})
+        return record(session, snapshot, message, kind=CommitKind.COMMIT, command="commit", extra={})
 
     return change(repo, act)
 
@@ -139,7 +139,9 @@ def checkpoint(repo: Repo, name: str, *, force: bool = False, dry_run: bool = Fa
             return CommitReport(None)
         snapshot = session.working.snapshot()
         _LOG.info("checkpoint %s of both sides as they are", name, operation=repo.coming_operation())
-        return record(session, snapshot, f"checkpoint {name}", CommitKind.CHECKPOINT, "checkpoint", {ref: ""})
+        return record(
+            session, snapshot, f"checkpoint {name}", kind=CommitKind.CHECKPOINT, command="checkpoint", extra={ref: ""}
+        )
 
     return change(repo, act)
 
@@ -161,7 +163,7 @@ def record(
     made: list[ObjectId] = []
 
     def work(writer: Writer | None, stage: Stage) -> After:
-        after = committing(session, session.staging, snapshot, message, kind, extra)
+        after = committing(session, session.staging, snapshot, message=message, kind=kind, extra=extra)
         made.append(bytes.fromhex(after.refs[head_ref(repo)] or ""))
         # The state after the operation is that of both sides, whatever part of them was committed.
         return replace(after, snapshot=session.working.snapshot())

@@ -192,9 +192,9 @@ Seen: TypeAlias = "tuple[CapturedRows, NamedRow] | None"
 def row_differences(mapping: Mapping, table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideChange]:
     """Yield the differences of a row between two captured databases, by label."""
     if table == mapping.epics.table:
-        yield from _mapped(mapping, mapping.epics, table, key, old, new)
+        yield from _mapped(mapping, mapping.epics, table, key=key, old=old, new=new)
     elif table == mapping.tasks.table:
-        yield from _mapped(mapping, mapping.tasks, table, key, old, new)
+        yield from _mapped(mapping, mapping.tasks, table, key=key, old=old, new=new)
     elif mapping.links and table == mapping.links.table and (place := _link_label(mapping, table, old, new)):
         ops = (Op.ADD if old is None else Op.REMOVE if new is None else Op.REPLACE,)
         values = [None if seen is None else _plain(seen[1].get(mapping.links.column)) for seen in (old, new)]

@@ -115,7 +115,9 @@ def look(repo: Repo, *, reads_rows: bool = True) -> Iterator[Session]:
         repo.staging(writable=False) as staging,
         repo.reading(staging, reads_rows=reads_rows) as (working, reader),
     ):
-        yield Session(repo, working, staging, reader, None, None, leaving, ExitStack())
+        yield Session(
+            repo, working, staging, reader=reader, backend=None, version=None, leaving=leaving, reading=ExitStack()
+        )
 
 
 def finish_interrupted(repo: Repo) -> None:
@@ -210,7 +212,19 @@ def _attempt(repo: Repo, act: Callable[[Session], T], *, may_create: bool, besid
     ):
         working, reader = reading.enter_context(repo.reading(staging, backend))
         version = reader.version() if reader else None
-        return act(Session(repo, working, staging, reader, backend, version, leaving, reading, beside_others))
+        return act(
+            Session(
+                repo,
+                working,
+                staging,
+                reader=reader,
+                backend=backend,
+                version=version,
+                leaving=leaving,
+                reading=reading,
+                beside_others=beside_others,
+            )
+        )
 
 
 @contextmanager

@@ -206,7 +206,9 @@ def transplant(sink: ObjectSink, working: Working, source: Snapshot, target: Sna
             beside one that the change brings.
     """
     current, labels = working.snapshot(), list[str]()
-    files = _transplant_tree(sink, current.files, source.files, target.files, labels, lambda key: key.decode())
+    files = _transplant_tree(
+        sink, current.files, source.files, target=target.files, labels=labels, name=lambda key: key.decode()
+    )
     labels += obstacles(sink, working.files, files, target.files)
     database = _transplant_database(sink, current.database, source.database, target.database, labels)
     if labels:
@@ -268,7 +270,7 @@ def _transplant_database(
         elif now is None or old is None or new is None:
             labels.append(f"@{table}")
         else:
-            root = _transplant_tree(sink, now, old, new, labels, partial(_row_name, table))
+            root = _transplant_tree(sink, now, old, target=new, labels=labels, name=partial(_row_name, table))
             changes.append((key, root))
     return DatabaseState(schema, tree.update(sink, current.tables, changes) if changes else current.tables)
 

@@ -150,13 +150,13 @@ class Decisions:
                 epic,
                 seen,
                 change,
-                self._expected(three, outcome),
-                Agreed(entry.core, entry.file) if entry else None,
-                outcome.moves_base,
-                (file_change.path, file_change.old, file_change.new) if file_change else None,
-                absent,
-                three.renamed.old if three.renamed else None,
-                three.rows.key if three.rows else epic,
+                expected=self._expected(three, outcome),
+                agreed=Agreed(entry.core, entry.file) if entry else None,
+                moves_base=outcome.moves_base,
+                file=(file_change.path, file_change.old, file_change.new) if file_change else None,
+                absent=absent,
+                formerly=three.renamed.old if three.renamed else None,
+                rows_as=three.rows.key if three.rows else epic,
             )
         )
 

@@ -115,10 +115,14 @@ class OwnEdits:
             if step is None or step.state.database is None or step.state.database.tables == state.tables:
                 continue
             if key is None:
-                epic = self._row_edits(self._mapping.epics, names, None, step, now, three.rows.surrogate)
+                epic = self._row_edits(
+                    self._mapping.epics, names, None, step=step, now=now, surrogate=three.rows.surrogate
+                )
             for task in _by_id(three.base) if key is None else [key]:
                 if task in surrogates:
-                    tasks[task] = self._row_edits(self._mapping.tasks, names, task, step, now, surrogates[task])
+                    tasks[task] = self._row_edits(
+                        self._mapping.tasks, names, task, step=step, now=now, surrogate=surrogates[task]
+                    )
         return _owned(epic, tasks)
 
     def _row_edits(

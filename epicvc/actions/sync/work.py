@@ -147,7 +147,7 @@ class SyncWork:
         orphans = self.orphans if self._stage.alone else None
         renamed = self._documents.renamed.items()
         formerly = {new: found.old for new, found in renamed if not found.in_database}
-        push = Push(writer, layout, now, self._portion.moves, orphans, formerly)
+        push = Push(writer, layout, now, moves=self._portion.moves, orphans=orphans, formerly=formerly)
         for decisions in batches(self._portion.decisions):
             self._write(writer, layout, push, decisions)
         for changes in batches(self._portion.fresh):

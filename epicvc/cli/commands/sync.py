@@ -49,11 +49,11 @@ def sync(
         context,
         "sync",
         Direction.BOTH,
-        labels,
-        policy,
-        message,
-        dry_run,
-        Allow(allow_mass_delete, allow_empty_side, new_mapping),
+        labels=labels,
+        policy=policy,
+        message=message,
+        dry_run=dry_run,
+        allow=Allow(allow_mass_delete, allow_empty_side, new_mapping),
     )
 
 
@@ -76,11 +76,11 @@ def pull(
         context,
         "pull",
         Direction.TO_OURS,
-        labels,
-        policy,
-        message,
-        dry_run,
-        Allow(allow_mass_delete, allow_empty_side, new_mapping),
+        labels=labels,
+        policy=policy,
+        message=message,
+        dry_run=dry_run,
+        allow=Allow(allow_mass_delete, allow_empty_side, new_mapping),
     )
 
 
@@ -103,11 +103,11 @@ def push(
         context,
         "push",
         Direction.TO_THEIRS,
-        labels,
-        policy,
-        message,
-        dry_run,
-        Allow(allow_mass_delete, allow_empty_side, new_mapping),
+        labels=labels,
+        policy=policy,
+        message=message,
+        dry_run=dry_run,
+        allow=Allow(allow_mass_delete, allow_empty_side, new_mapping),
     )
 
 

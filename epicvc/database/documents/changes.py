@@ -136,7 +136,9 @@ def new_epic(mapping: Mapping, epic: str, core: Core) -> EpicRowsChange:
         own = inserted_values(mapping.tasks, task, label.child(Mapping.TASKS).child(key))
         linked = cast("list[str]", task.get(links) or [])
         new.append(shapes.task(key, numbers.get(key), own, linked))
-    return EpicRowsChange(epic, None, None, True, values, (), new, (), shapes.known)
+    return EpicRowsChange(
+        epic, None, None, stays=True, values=values, changed=(), new=new, left=(), shapes=shapes.known
+    )
 
 
 def proof_of_new(layout: Layout, change: EpicRowsChange) -> Fingerprint:
@@ -280,7 +282,9 @@ class _Difference:
         cells = columns.core_cells(row[FIRST_FIELD:])
         was = row_said(row[0], key, cells)
         becomes = row_said(row[0] if number is None else number, key, _written(columns, cells, values))
-        return ChangedTask(key, row[2], values, self._linked(task), self._linked(old), was, becomes)
+        return ChangedTask(
+            key, row[2], values, links=self._linked(task), links_before=self._linked(old), was=was, becomes=becomes
+        )
 
     def _numbers(self, order: list[str]) -> MappingABC[str, int]:
         """Return the sequence numbers to write: none while the rows have this order already, else the fewest."""

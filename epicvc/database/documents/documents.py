@@ -380,7 +380,9 @@ def decode_epic(layout: Layout, rows: EpicRows) -> RowEpic:
             unordered.add(text)
     if tasks:
         core[Mapping.TASKS] = cast("JSON", tasks)
-    return RowEpic(rows.key, core, calculated, defaults, task_defaults, frozenset(unordered))
+    return RowEpic(
+        rows.key, core, calculated, defaults=defaults, task_defaults=task_defaults, unordered=frozenset(unordered)
+    )
 
 
 def decode_calculated(layout: Layout, rows: EpicRows) -> Core:

@@ -121,10 +121,10 @@ def _columns(reader: Reader, table: TableMap, database: str) -> Columns:
         table,
         table.fields,
         {field.name: default_value(present[field.column].default, field) for field in table.fields},
-        table.deleted_at if table.deleted_at in present else None,
-        table.status if status else None,
-        cast("SQLValue", default_value(status.default, Field("status", "status"))) if status else None,
-        bool(_TYPED.search(present[table.key].type)),
+        deleted_at=table.deleted_at if table.deleted_at in present else None,
+        status=table.status if status else None,
+        status_default=cast("SQLValue", default_value(status.default, Field("status", "status"))) if status else None,
+        plain_keys=bool(_TYPED.search(present[table.key].type)),
     )
 
 

@@ -266,7 +266,9 @@ class Push:
             row = self._take_over(label.child(key), key, rows.get(key)) if strangers else None
             if row is None:
                 place = (change.epic, Mapping.TASKS, key)
-                self._new.append(_Insertion(parent, key, shapes[number], (parent, *values), links, place))
+                self._new.append(
+                    _Insertion(parent, key, shapes[number], values=(parent, *values), links=links, at=place)
+                )
             else:
                 self._revive(row, parent, added, shapes[number], label.child(key))
 

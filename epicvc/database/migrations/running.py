@@ -108,7 +108,15 @@ def adopt(writer: Writer, migrations: Sequence[Migration], *, by: str, at: str) 
 def _made(migration: Migration, kind: str, *, by: str, at: str) -> MigrationRecord:
     if not migration.file:
         kind = {APPLIED: PROGRAM, BASELINE: PROGRAM_BASELINE}[kind]
-    return MigrationRecord(migration.version, migration.name, at, by, migration.checksum, kind, migration.rollback_sql)
+    return MigrationRecord(
+        migration.version,
+        migration.name,
+        at,
+        applied_by=by,
+        checksum=migration.checksum,
+        kind=kind,
+        rollback_sql=migration.rollback_sql,
+    )
 
 
 class _Broken(NamedTuple):
@@ -230,4 +238,6 @@ class _Run:
     def _failed(self, reason: str, number: int = 0, statement: SQLStatement | None = None) -> MigrationFailed:
         line, text = (statement.line, statement.sql) if statement else (None, "")
         total = len(self._statements)
-        return MigrationFailed(self._where, line, number, total, text, reason, self._history.version)
+        return MigrationFailed(
+            self._where, line, number, total=total, statement=text, reason=reason, version=self._history.version
+        )

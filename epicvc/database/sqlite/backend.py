@@ -137,7 +137,7 @@ class SQLiteBackend:
             return self._watch.adopt(connection) if before is None else before
 
         try:
-            yield SQLiteReader(connection, self.display, self._timeout, self._ignore, version, held)
+            yield SQLiteReader(connection, self.display, self._timeout, ignore=self._ignore, version=version, held=held)
         finally:
             self._finish(connection)
         if guard is not None and guard != self._stat():

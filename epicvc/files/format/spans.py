@@ -48,7 +48,7 @@ class SpanNode:
                 at = _skip(text, _skip(text, colon) + 1)
             node = _node(text, at, value)
             stop = _skip(text, node.end)
-            items.append(Item(key, begin, first, colon, node, stop))
+            items.append(Item(key, begin, first, colon=colon, value=node, stop=stop))
             begin = stop + 1
         return tuple(items)
 

@@ -151,11 +151,13 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
             self.basis,
             self.root,
             paths,
-            _pack(_spliced(self.epics, places, [[r.epic for r in row] for row in rows])),
-            _spliced_view(self.stats, STAT_SIZE, places, [b"".join(r.stat for r in row) for row in rows]),
-            _spliced_view(self.blobs, ID_SIZE, places, [b"".join(r.blob for r in row) for row in rows]),
-            _spliced_view(self.cores, ID_SIZE, places, [b"".join(r.core for r in row) for row in rows]),
-            bytes(_spliced_view(memoryview(self.flags), 1, places, [bytes(r.flags for r in row) for row in rows])),
+            packed_epics=_pack(_spliced(self.epics, places, [[r.epic for r in row] for row in rows])),
+            stats=_spliced_view(self.stats, STAT_SIZE, places, [b"".join(r.stat for r in row) for row in rows]),
+            blobs=_spliced_view(self.blobs, ID_SIZE, places, [b"".join(r.blob for r in row) for row in rows]),
+            cores=_spliced_view(self.cores, ID_SIZE, places, [b"".join(r.core for r in row) for row in rows]),
+            flags=bytes(
+                _spliced_view(memoryview(self.flags), 1, places, [bytes(r.flags for r in row) for row in rows])
+            ),
         )
 
 

@@ -232,7 +232,15 @@ def _perform(repo: Repo, staging: Staging, request: Request, operation_id: str) 
     details = _details(repo, request.description, request.undoes, request.redoes)
     if request.continues is not None:
         details["continues"] = request.continues
-    intent = Pending(operation_id, request.command, request.database is not None, False, before, None, details)
+    intent = Pending(
+        operation_id,
+        request.command,
+        request.database is not None,
+        prepared=False,
+        before=before,
+        after=None,
+        details=details,
+    )
     begun = decided = False
     # What follows the decision must not fail for want of space.
     with Reserve(repo.config.private, _space(before)) as reserve:
@@ -380,7 +388,15 @@ def record_refs(repo: Repo, command: str, description: str, changes: Mapping[str
     before = dict(repo.store.refs())
     after = {name: value for name, value in {**before, **changes}.items() if value is not None}
     details = _details(repo, description)
-    intent = Pending(repo.new_operation_id(), command, False, True, View(before, None), View(after, None), details)
+    intent = Pending(
+        repo.new_operation_id(),
+        command,
+        False,
+        prepared=True,
+        before=View(before, None),
+        after=View(after, None),
+        details=details,
+    )
     operation = complete(repo, intent)
     _LOG.info("%s is done", command, operation=operation.id)
     _LOG.debug("%s", description, operation=operation.id)

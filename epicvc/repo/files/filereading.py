@@ -136,7 +136,7 @@ class Reading:
         data = read_tracked(self._config, path)
         if identity is not None and self._sink.put(ObjectType.BLOB, data) == identity[0]:
             blob, key, core, calculated = identity
-            return IndexRow(path, NEVER, blob, key, core, CALCULATED if calculated else 0), None
+            return IndexRow(path, NEVER, blob, epic=key, core=core, flags=CALCULATED if calculated else 0), None
         shown, mapping = self._config.shown(path), self._config.mapping
         value: JSON = None
         try:
@@ -148,7 +148,7 @@ class Reading:
             return IndexRow(path, NEVER, blob_id(data), flags=TEMPLATE), None
         blob = self._sink.put(ObjectType.BLOB, data)
         flags = CALCULATED if has_calculated(epic.whole, mapping) else 0
-        return IndexRow(path, NEVER, blob, epic.id, core_id(epic.id, epic.core), flags), None
+        return IndexRow(path, NEVER, blob, epic=epic.id, core=core_id(epic.id, epic.core), flags=flags), None
 
 
 def read_tracked(config: Config, path: str) -> bytes:

@@ -160,7 +160,7 @@ class FilesSide:
             kept = dict(self._still_there(sink, known, root, dict(skipped), look, first=first))
         index = self._claimed(before, index if index.root == root else replace(index, root=root), rows, unreadable)
         working = update_files(sink, root, ((path, file.blob) for path, file in kept.items()))
-        state = FilesState(working, index, kept, unreadable, skipped, look.fault)
+        state = FilesState(working, index, kept, unreadable=unreadable, skipped=skipped, fault=look.fault)
         self._ensure_stored(sink, known, state)
         if index != before:
             save_index(self._cache_path, index)
@@ -270,7 +270,7 @@ class FilesSide:
         check_collisions(found.paths)
 
     def _reading(self, look: _Look, sink: ObjectSink) -> Reading:
-        return Reading(self._config, sink, look.found, look.edits, look.answers, self._progress)
+        return Reading(self._config, sink, look.found, edits=look.edits, answers=look.answers, progress=self._progress)
 
     def _claimed(
         self,

@@ -156,7 +156,9 @@ class FilesState:
 
     def with_root(self, root: ObjectId) -> FilesState:
         """Return the same state with another tree of bytes, for a caller that sets some files apart."""
-        return FilesState(root, self._index, self._kept, self.unreadable, self.skipped, self.fault)
+        return FilesState(
+            root, self._index, self._kept, unreadable=self.unreadable, skipped=self.skipped, fault=self.fault
+        )
 
     @property
     def problems(self) -> list[EpicvcError]:

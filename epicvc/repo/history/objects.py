@@ -182,10 +182,10 @@ def get_commit(source: ObjectSource, oid: ObjectId) -> Commit:
         oid,
         tuple(_hash(oid, parent) for parent in parents),
         _hash(oid, value.get("snapshot")),
-        cast("str", texts[0]),
-        time,
-        cast("str", texts[1]),
-        kind,
+        author=cast("str", texts[0]),
+        time=time,
+        message=cast("str", texts[1]),
+        kind=kind,
     )
 
 

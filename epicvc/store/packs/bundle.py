@@ -146,7 +146,20 @@ def write_bundle(
             names.append(pack_id(data))
             yield _PACK, data
         moves: dict[str, tuple[str | None, str | None]] = {name: (None, value) for name, value in refs.items()}
-        entry = LogEntry(VERSION, remote, 1, None, time, writer, nonce, moves, names, [], full=True, base=base)
+        entry = LogEntry(
+            VERSION,
+            remote,
+            1,
+            parent=None,
+            time=time,
+            writer=writer,
+            nonce=nonce,
+            refs=moves,
+            packs=names,
+            drop=[],
+            full=True,
+            base=base,
+        )
         yield _ENTRY, _encode(entry)
 
     with reporting(path):

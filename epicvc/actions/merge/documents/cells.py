@@ -51,7 +51,7 @@ def merged_row(
         return _present(rows, alive=merged is not None)
     if ours is theirs or theirs is base:
         return ours
-    return _cells(table, label, rows, merged, names, defaults)
+    return _cells(table, label, rows, merged=merged, names=names, defaults=defaults)
 
 
 def _cells(

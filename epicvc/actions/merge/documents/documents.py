@@ -72,7 +72,9 @@ class EpicMerge:
         self._agree(epic, file, rows, self._write_file(epic, file, rows))
         base, ours, theirs = epic.rows
         still = frozenset(epic.still.items)
-        return MergedDocuments(epic.id, base, ours, theirs, rows, epic.names, {**kept, **epic.kept}, still)
+        return MergedDocuments(
+            epic.id, base, ours, theirs=theirs, merged=rows, names=epic.names, kept={**kept, **epic.kept}, still=still
+        )
 
     def _merged(self, epic: str, wholes: Iterable[Core | None], kept: dict[tuple[str, ...], str]) -> Core | None:
         value = self._engine.merge(self._decisions.context(kept), epic, Versions(*shared(wholes))).ours

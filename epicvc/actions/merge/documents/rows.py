@@ -104,7 +104,7 @@ class DocumentRows:
             place = label.child(DocumentMapping.TASKS).child(key)
             rows = tuple(side.tasks.get(key) for side in (found.base, found.ours, found.theirs))
             whole = found.kept.get(place.path, found.kept.get(()))
-            row = self._row(tasks, place, rows, by_id.get(key), found.names.task, whole)
+            row = self._row(tasks, place, rows, merged=by_id.get(key), names=found.names.task, whole=whole)
             self._put(tasks, (found.epic, key), rows[1], row, forced)
         if self._links is not None:
             self._links.write(found, by_id, self._keys)
@@ -112,7 +112,12 @@ class DocumentRows:
     def _epic_row(self, found: MergedDocuments) -> NamedRow | None:
         rows = (found.base.epic, found.ours.epic, found.theirs.epic)
         return self._row(
-            self._mapping.epics, Label(found.epic), rows, found.merged, found.names.epic, found.kept.get(())
+            self._mapping.epics,
+            Label(found.epic),
+            rows,
+            merged=found.merged,
+            names=found.names.epic,
+            whole=found.kept.get(()),
         )
 
     def _row(
@@ -131,7 +136,9 @@ class DocumentRows:
         if base is ours is theirs is None:
             return None
         versions = Versions(base, ours, theirs)
-        return merged_row(table, label, versions, merged, names, whole, self._defaults[table.table])
+        return merged_row(
+            table, label, versions, merged=merged, names=names, whole=whole, defaults=self._defaults[table.table]
+        )
 
     def _put(
         self,

@@ -71,7 +71,7 @@ def require_checks(
         for broken in reader.broken_checks(table, rows):
             known = (_known(reader, state, table.name, broken.key) for state in (three.ours, three.theirs))
             if not broken.is_among(chain.from_iterable(known)):
-                raise _error(reader, mapping, three, table, by_key[broken.key], broken, tell)
+                raise _error(reader, mapping, three, table=table, packed=by_key[broken.key], broken=broken, tell=tell)
 
 
 def _known(reader: Reader, state: SnapshotState, table: str, key: bytes) -> Iterable[BrokenCheck]:
@@ -109,7 +109,7 @@ def _error(
             and mine.get(column) == row[column]
         ]
         if changed:
-            column = _to_blame(reader, table, broken, row, changed, rows[other])
+            column = _to_blame(reader, table, broken, row=row, changed=changed, other=rows[other])
             places.append((place_of(mapping, three, table.name, (column,), key, row), name))
     if len(places) == 2:
         (one, first), (another, second) = places

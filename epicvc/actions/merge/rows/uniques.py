@@ -45,7 +45,10 @@ def require_unique(reader: Reader, mapping: DocumentMapping, three: ThreeSnapsho
         rows: _Rows = {**mine, **emit[table]}
         for columns in sorted(reader.unique_keys(table)):
             for one, other in _clashes(rows, columns):
-                places = [place_of(mapping, three, table, columns, key, rows[key], emit) for key in (one, other)]
+                places = [
+                    place_of(mapping, three, table, columns=columns, key=key, row=rows[key], emit=emit)
+                    for key in (one, other)
+                ]
                 origins = [
                     tell(label, _whose(three, table, columns, key, rows[key]))
                     for label, key in zip(places, (one, other), strict=True)

@@ -132,7 +132,7 @@ def require_no_loss(
         for table, form in state.forms.items():
             rows = changed[who].get(table)
             if rows:
-                _require_place(base, state, table, form, rows, who, other)
+                _require_place(base, state, table, form=form, rows=rows, who=who, other=other)
 
 
 def _require_place(

@@ -109,7 +109,16 @@ def three_of(
         )
         for pair, found in zip(pairs, rows, strict=True)
     )
-    return ThreeSnapshots(states[0], states[1], states[2], here, there, working, owners is not None, contents)
+    return ThreeSnapshots(
+        states[0],
+        states[1],
+        states[2],
+        here=here,
+        there=there,
+        working=working,
+        owned=owners is not None,
+        contents=contents,
+    )
 
 
 def _read_alike(reader: Reader, states: Sequence[SnapshotState], schema: ObjectId) -> None:

@@ -250,7 +250,7 @@ def _table(connection: sqlite3.Connection, entry: _SchemaEntry, indexes: Iterabl
         kind, without_rowid = KeyKind.INTEGER, False
     else:
         kind, without_rowid = KeyKind.PRIMARY, _ROWID_COLUMN not in index
-    table = TableInfo(entry.name, sql, columns, key, kind, without_rowid, tuple(indexes))
+    table = TableInfo(entry.name, sql, columns, key=key, kind=kind, without_rowid=without_rowid, indexes=tuple(indexes))
     if kind is KeyKind.ROWID and rowid_name(table) is None:
         raise UnsupportedSchema(entry.name, "no primary key, and its columns hide the row number")
     return table
