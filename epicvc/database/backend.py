@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from epicvc.database.lent import LentConnection
 from epicvc.database.rowcodec import SQLValue
 from epicvc.database.tables import CatalogueEntry, ColumnInfo, Schema, TableInfo
+
+if TYPE_CHECKING:
+    from epicvc.database.shortcuts import Shortcuts
 
 Row: TypeAlias = tuple[SQLValue, ...]
 Change: TypeAlias = tuple[bytes, bytes | None, bytes | None]  # key, old row, new row
@@ -120,21 +122,6 @@ def targets(reference: Reference, parent: TableInfo) -> tuple[str, ...]:
     return tuple(spelled.get(name.casefold(), name) for name in wanted)
 
 
-class ChangedKeys(Struct, frozen=True):
-    """The ranges of keys in which rows may differ from those that an earlier transaction saw.
-
-    Rows outside the ranges are the same.
-
-    Attributes:
-        tables: by table, ranges of keys, ascending, both ends included; empty where nothing changed. Nothing is known
-            of a table that is missing.
-        worn: so much has changed since that a new mark is due.
-    """
-
-    tables: Mapping[str, Sequence[tuple[bytes, bytes]]]
-    worn: bool
-
-
 class Touched(Struct, frozen=True):
     """The rows of one table that a transaction inserted, updated or deleted; untouched rows may be among them.
 
@@ -146,19 +133,6 @@ class Touched(Struct, frozen=True):
 
     keys: frozenset[bytes]
     added: tuple[bytes, bytes] | None = None
-
-
-class Ahead(Struct, frozen=True):
-    """Many rows that a restore is going to write, brought to the database before the database is locked.
-
-    Attributes:
-        tables: by name, the definition that a table has before and after, and the same differences as are then given to
-            :meth:`Writer.restore`.
-        path: a file that does not exist yet, where rows may wait; the caller owns its directory.
-    """
-
-    tables: Mapping[str, tuple[TableInfo, Iterable[Change]]]
-    path: Path
 
 
 class Reader(Protocol):
@@ -196,22 +170,10 @@ class Reader(Protocol):
         ...
 
     def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Stream the rows of one range that :meth:`comparing` returned, in the form of :meth:`rows`."""
-        ...
+        """Stream the rows whose keys lie in a range, both ends included, in the form of :meth:`rows`.
 
-    def marking(self) -> AbstractContextManager[Callable[[], bytes | None]]:
-        """Note, while other work goes on, the state that a later transaction is compared with.
-
-        The function that the context manager yields waits for the mark. It returns ``None`` where there is no mark: it
-        is not worth its price, or cannot be had.
-        """
-        ...
-
-    def comparing(self, mark: bytes) -> AbstractContextManager[Callable[[], ChangedKeys | None]]:
-        """Find out, while other work goes on, which rows may have changed since a transaction made a mark.
-
-        The function that the context manager yields waits for the answer. It returns ``None`` where all rows may have
-        changed, or where comparing would take as long as reading them.
+        The range is one of :attr:`Touched.added`, one between two keys of a table with integer keys, or one that the
+        backend's shortcuts named.
         """
         ...
 
@@ -331,11 +293,6 @@ class Writer(Reader, Protocol):
     """One write transaction: :meth:`commit` commits all of it; without that, nothing is written."""
 
     @property
-    def beside(self) -> str:
-        """The name of the schema in which the transaction finds the tables that were laid beside the database."""
-        ...
-
-    @property
     def stranded(self) -> Sequence[Stranded]:
         """The triggers that :meth:`restore` left out."""
         ...
@@ -427,29 +384,9 @@ class Backend(Protocol):
         """The database's path or URL for messages, without a password."""
         ...
 
-    def token(self) -> str | None:
-        """Return a text that stands for the state of the database, in O(1).
-
-        Equal tokens mean equal contents. ``None`` means that no token can be had.
-        """
-        ...
-
-    def token_left(self) -> str | None:
-        """Return the token of the state that this backend's last write transaction left, after it was committed.
-
-        ``None`` means that somebody has written since, or that it cannot be told. May take a tenth of a second.
-        """
-        ...
-
-    def version_left(self) -> object:
-        """Return the value of :meth:`Reader.version` until somebody writes after this backend's last transaction."""
-        ...
-
-    def mark_left(self) -> bytes | None:
-        """Return a mark (:meth:`Reader.marking`) of the state that this backend's last write transaction left.
-
-        ``None`` means that somebody has written since, or that there is no mark.
-        """
+    @property
+    def shortcuts(self) -> Shortcuts | None:
+        """What makes this backend faster and is not needed; ``None`` where there is nothing."""
         ...
 
     def read(self) -> AbstractContextManager[Reader]:
@@ -458,11 +395,6 @@ class Backend(Protocol):
         While a write transaction of this backend is open, the read transaction sees the state that the writer found,
         and has to end before the writer commits. That is possible only where :attr:`reads_beside` is true.
         """
-        ...
-
-    @property
-    def takes_images(self) -> bool:
-        """Tell whether :meth:`write` can lay a SQLite database beside this one."""
         ...
 
     @property
@@ -476,8 +408,6 @@ class Backend(Protocol):
         as_restore: bool = False,
         track: bool = True,
         foreign_keys: bool = True,
-        ahead: Ahead | None = None,
-        image: bytes | None = None,
     ) -> AbstractContextManager[Writer]:
         """Open a write transaction, which is rolled back unless :meth:`Writer.commit` is called.
 
@@ -490,9 +420,6 @@ class Backend(Protocol):
                 inserting in bulk is faster by a quarter.
             foreign_keys: enforce them. If not, the caller compares :meth:`Reader.faults` before the commit. Rebuilding
                 a table needs this, since dropping the old table would cascade.
-            ahead: the rows that a restore is going to write into tables with many differences.
-            image: a SQLite database, as SQLite would write it into a file. Statements find its tables in the schema
-                :attr:`Writer.beside` for as long as the transaction lasts. Only where :attr:`takes_images` is true.
         """
         ...
 

@@ -377,13 +377,14 @@ class Repo:
         with ExitStack() as stack:
             if backend is None and (backend := self.backend()) is not None:
                 stack.callback(backend.close)
-            reader = token = database = None
+            reader = token = database = shortcuts = None
             if backend is not None:
                 _require_exists(backend)  # the database may have been removed since the command began
-                token = backend.token()
+                shortcuts = backend.shortcuts
+                token = shortcuts.token() if shortcuts is not None else None
                 database = None if reads_rows else recalled(self.config, sink, token)
                 reader = stack.enter_context(backend.read()) if database is None else None
-            captured = stack.enter_context(capturing(self.config, sink, reader, token)) if reader else None
+            captured = stack.enter_context(capturing(self.config, sink, reader, token, shortcuts)) if reader else None
             mapping = put_mapping(sink, self.config.mapping, self.config.ignore)
             early, self.early_look = self.early_look, None
             side = FilesSide(self.config, mapping, self.progress, early, self._former(sink))

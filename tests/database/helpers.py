@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from epicvc.database.backend import Ahead, Backend, Change, Writer
+from epicvc.database.backend import Backend, Change, Writer
+from epicvc.database.shortcuts import Ahead
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.database.tables import Schema, TableInfo
 
@@ -51,9 +52,13 @@ def restore(backend: Backend, target: Capture, *, undisturbed: bool = False, wai
     """Restore, the rows of tables that stay having waited in a file before the lock is taken, if one is given."""
     now = capture(backend)
     difference = changes(now, target)
-    ahead = None if waiting is None else Ahead(kept(now, target), waiting)
-    with backend.write(as_restore=True, ahead=ahead) as writer:
-        writer.restore(target.schema, difference, target.source, undisturbed=undisturbed or ahead is not None)
+    if waiting is None:
+        transaction = backend.write(as_restore=True)
+    else:
+        assert backend.shortcuts is not None
+        transaction = backend.shortcuts.write(as_restore=True, ahead=Ahead(kept(now, target), waiting))
+    with transaction as writer:
+        writer.restore(target.schema, difference, target.source, undisturbed=undisturbed or waiting is not None)
         writer.commit()
 
 

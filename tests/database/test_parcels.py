@@ -21,6 +21,7 @@ from epicvc.database.documents.layout import Layout, read_layout
 from epicvc.database.documents.parcels import NotInParcels, Packer, Parcel, Unpacking
 from epicvc.database.documents.push import Push
 from epicvc.database.sqlite.backend import SQLiteBackend
+from epicvc.database.sqlite.connection import BESIDE
 from epicvc.database.sqlite.writer import SQLiteWriter
 from epicvc.errors import ConstraintBroken, InvalidData
 from epicvc.model.document import Core, tasks_of
@@ -284,7 +285,7 @@ def test_nothing_stays_beside_the_database(database: Path) -> None:
     backend = SQLiteBackend(database)
     for commits in (True, False, True):
         with backend.write(image=packed(one_and_two()).image) as writer:
-            query = f"SELECT count(*) FROM {writer.beside}.tasks"
+            query = f"SELECT count(*) FROM {BESIDE}.tasks"
             assert list(writer.execute(query)) == [(4,)]
             if commits:
                 writer.commit()

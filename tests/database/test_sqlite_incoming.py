@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from epicvc.database.backend import Ahead, Change
+from epicvc.database.backend import Change
 from epicvc.database.rowcodec import RawText, SQLValue, encode_key, encode_row
+from epicvc.database.shortcuts import Ahead
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.database.sqlite.restore import incoming, rowwriter
 from epicvc.errors import DatabaseLocked, DatabaseUnavailable, InvalidData, InvalidRow

@@ -18,8 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from epicvc.database.backend import ChangedKeys, Reader
+from epicvc.database.backend import Reader
 from epicvc.database.rowcodec import encode_integer_key
+from epicvc.database.shortcuts import ChangedKeys
 from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.database.sqlite.pages import marking, marks
 from epicvc.database.sqlite.pages.btree import HIGHEST, LOWEST, Unfamiliar, walk

@@ -16,6 +16,7 @@ from support.repos import EpicRepo, Facts
 from epicvc.actions.sync import newepics
 from epicvc.actions.sync import work as syncwork
 from epicvc.database.sqlite import connection as opening
+from epicvc.database.sqlite.backend import SQLiteBackend
 from epicvc.errors import LossyField
 from epicvc.repo.apply import apply
 from epicvc.repo.files import workers
@@ -51,12 +52,14 @@ def write(repo: EpicRepo, numbers: range) -> None:
         repo.facts.paths[f"{number:02}"] = f"{number:02}.json"
 
 
-@pytest.fixture(params=[("delete", False), ("wal", False), ("delete", True)], ids=["delete", "wal", "parcels"])
+@pytest.fixture(params=["delete", "wal", "parcels", "no shortcuts"])
 def bare(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> EpicRepo:
     """A repo with one epic on both sides and many in the files alone, which go row by row or in parcels."""
-    journal, in_parcels = request.param
-    if in_parcels:
+    if request.param in ("parcels", "no shortcuts"):
         monkeypatch.setattr(workers, "LEAST", 1)
+    if request.param == "no shortcuts":
+        monkeypatch.setattr(SQLiteBackend, "shortcuts", None)
+    journal = "wal" if request.param == "wal" else "delete"
     root = tmp_path / "bare"
     (root / "epics").mkdir(parents=True)
     repo = EpicRepo(root, Facts("bare", "00", "00.json", (), "01", "01.json", (), "", {}))
@@ -170,7 +173,8 @@ def test_edits_of_other_epics_come_with_the_last_portion(bare: EpicRepo, monkeyp
     names: list[Any] = []
     begun = transactions(monkeypatch, lambda _: names.append(bare.epic_row("00")["name"]))
     done = bare.json("sync")
-    assert len(begun) == EPICS / 2 + (workers.LEAST == 1), "parcels hold new epics alone"
+    in_parcels = workers.LEAST == 1 and SQLiteBackend.shortcuts is not None
+    assert len(begun) == EPICS / 2 + in_parcels, "parcels hold new epics alone"
     assert set(names) == {"epic 0"}
     assert bare.epic_row("00")["name"] == "Renamed"
     assert bare.body("00")["summary"] == "theirs"

@@ -88,7 +88,8 @@ class Operations:
             assert backend is not None  # only new epics come in several operations, and they need a database
             # rows that others have written meanwhile are not captured yet, so that the next operation must read all
             # again
-            self._version = backend.version_left() if attempt.alone and self._version is not None else None
+            shortcuts = backend.shortcuts if attempt.alone and self._version is not None else None
+            self._version = shortcuts.version_left() if shortcuts is not None else None
 
     def _request(self, attempt: _Attempt, portion: Portion, *, last: bool) -> Request:
         session, job = self._session, self._job

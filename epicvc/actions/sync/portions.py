@@ -61,7 +61,8 @@ def _in_parcels(session: Session, documents: Documents, job: Job, operations: Op
     """Add epics in parcels as far as possible, and return the added epics."""
     added: set[str] = set()
     backend = session.backend
-    if backend is None or not backend.takes_images or not many(job.free):
+    shortcuts = backend.shortcuts if backend is not None else None
+    if shortcuts is None or not shortcuts.takes_images or not many(job.free):
         return added
     alone = not (job.decisions or job.together or job.moves)
     with closing(parcels(documents, job.free)) as found:

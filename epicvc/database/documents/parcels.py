@@ -137,8 +137,11 @@ class Unpacking:
     """
 
     def __init__(self, writer: Writer, layout: Layout) -> None:
+        from epicvc.database.sqlite.connection import BESIDE  # those who only pack do without it
+
         self._writer = writer
         self._layout = layout
+        self._beside = quote(BESIDE)
         self._parents: Sequence[SQLValue] = ()
         self._count = 0, 0
         found = {column.name: column.default for column in writer.columns(layout.tasks.map.table)}
@@ -185,7 +188,7 @@ class Unpacking:
         return f"SELECT count(*) FROM {self._of(table)}"
 
     def _of(self, table: str) -> str:
-        return f"{quote(self._writer.beside)}.{table}"
+        return f"{self._beside}.{table}"
 
     # The statements. CROSS JOIN fixes the order in which SQLite looks up rows: from a parcel's few to the many.
 

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from epicvc.base.fileio import fsync_directory
 from epicvc.base.limits import QUERY_SECONDS
@@ -18,7 +18,8 @@ from epicvc.database.sqlite.pages.watch import Watch, data_version
 from epicvc.errors import DatabaseUnavailable, EpicvcError
 
 if TYPE_CHECKING:
-    from epicvc.database.backend import Ahead
+    from epicvc.database.backend import Reader
+    from epicvc.database.shortcuts import Ahead, ChangedKeys, Shortcuts
     from epicvc.database.sqlite.pages.marking import HeldFile
     from epicvc.database.sqlite.reader import SQLiteReader
     from epicvc.database.sqlite.restore.incoming import Incoming
@@ -35,7 +36,7 @@ _WORTH_WAITING: Final = 16 << 20
 
 
 class SQLiteBackend:
-    """A :class:`~epicvc.database.backend.Backend` for one SQLite file.
+    """A :class:`~epicvc.database.backend.Backend` for one SQLite file, which is its own ``shortcuts``.
 
     Args:
         path: the database file.
@@ -70,6 +71,11 @@ class SQLiteBackend:
     def display(self) -> str:
         """The path, or the name that was given."""
         return self._name or str(self._path)
+
+    @property
+    def shortcuts(self) -> Shortcuts | None:
+        """All of them."""
+        return self
 
     def token(self) -> str | None:
         """Return a text that stands for the state of the file; see :mod:`epicvc.database.sqlite.pages.changetoken`."""
@@ -274,6 +280,14 @@ class SQLiteBackend:
                 return wait() if self._left == self._watch.version() else None
         except (EpicvcError, OSError, sqlite3.Error):  # locked, removed: it cannot be told
             return None
+
+    def marking(self, reader: Reader) -> AbstractContextManager[Callable[[], bytes | None]]:
+        """Note the state that a later transaction is compared with."""
+        return cast("SQLiteReader", reader).marking()
+
+    def comparing(self, reader: Reader, mark: bytes) -> AbstractContextManager[Callable[[], ChangedKeys | None]]:
+        """Find out which rows may have changed since a transaction made a mark."""
+        return cast("SQLiteReader", reader).comparing(mark)
 
     def settle(self) -> None:
         """Commit a transaction that changes nothing on top of the current state."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Final
 
 from epicvc.database.sqlite.backend import SQLiteBackend, scratch_database
@@ -26,7 +26,8 @@ from epicvc.errors import DatabaseLocked, DatabaseUnavailable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from epicvc.database.backend import Ahead
+    from epicvc.database.backend import Reader
+    from epicvc.database.shortcuts import Ahead, ChangedKeys, Shortcuts
 
 IN_MEMORY: Final = ":memory:"
 """The name of such a database in messages."""
@@ -58,6 +59,11 @@ class BorrowedBackend:
     def display(self) -> str:
         """``:memory:``."""
         return IN_MEMORY
+
+    @property
+    def shortcuts(self) -> Shortcuts | None:
+        """This backend: it knows the version that its last write left, and has none of the other shortcuts."""
+        return self
 
     @property
     def takes_images(self) -> bool:
@@ -202,6 +208,14 @@ class BorrowedBackend:
     def mark_left(self) -> bytes | None:
         """Return ``None``: there are no pages that could be marked."""
         return None
+
+    def marking(self, reader: Reader) -> AbstractContextManager[Callable[[], bytes | None]]:
+        """Make no mark, as :meth:`mark_left`."""
+        return nullcontext(lambda: None)
+
+    def comparing(self, reader: Reader, mark: bytes) -> AbstractContextManager[Callable[[], ChangedKeys | None]]:
+        """Know of no changes, since there are no marks."""
+        return nullcontext(lambda: None)
 
     def settle(self) -> None:
         """Do nothing: a killed process takes its database in memory with it."""

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from epicvc.database.backend import BrokenCheck, ChangedKeys, Fault, Intruder, Reference, Row, Stranded, targets
+from epicvc.database.backend import BrokenCheck, Fault, Intruder, Reference, Row, Stranded, targets
 from epicvc.database.rowcodec import SQLValue, decode_key, encode_integer_key
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.foreign import find_faults, missing_parents, references_of
@@ -33,6 +33,7 @@ from epicvc.database.tables import CatalogueEntry, ColumnInfo, Definition, KeyKi
 from epicvc.errors import InvalidData, NotFound
 
 if TYPE_CHECKING:
+    from epicvc.database.shortcuts import ChangedKeys
     from epicvc.database.sqlite.pages.btree import Root
     from epicvc.database.sqlite.pages.marks import PageChanges
 
@@ -105,7 +106,7 @@ class SQLiteReader:
             yield from read_rows(self._connection, sql)
 
     def rows_between(self, table: str, first: bytes, last: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Stream the rows of one range of keys that :meth:`comparing` returned."""
+        """Stream the rows whose keys lie in a range, both ends included."""
         sql = self.statements(table)
         with translated(self._display, self._timeout):
             yield from read_rows_between(self._connection, sql, decode_key(first), decode_key(last))
@@ -327,6 +328,8 @@ class SQLiteReader:
 def _by_key(found: PageChanges | None) -> ChangedKeys | None:
     if found is None:
         return None
+    from epicvc.database.shortcuts import ChangedKeys  # only where a mark was found
+
     tables = {
         table: [(encode_integer_key(first), encode_integer_key(last)) for first, last in ranges]
         for table, ranges in found.tables.items()

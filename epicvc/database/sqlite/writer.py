@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from epicvc.database.backend import Change, Fault, Row, RowSource, Stranded, Touched
 from epicvc.database.reserved import require_own
 from epicvc.database.rowcodec import SQLValue
-from epicvc.database.sqlite.connection import BESIDE
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.ownstate import STATE_TABLE, create_state, write_state
 from epicvc.database.sqlite.reader import SQLiteReader
@@ -74,11 +73,6 @@ class SQLiteWriter(SQLiteReader):
         An application's triggers may reach any index; without stand-ins, SQLite refuses such writes.
         """
         return super()._with_stand_ins(found) if self._as_restore else found
-
-    @property
-    def beside(self) -> str:
-        """The name of the schema of the image that the transaction was begun with."""
-        return BESIDE
 
     @property
     def stranded(self) -> Sequence[Stranded]:

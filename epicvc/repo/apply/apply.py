@@ -24,16 +24,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from time import perf_counter
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.base.fileio import Reserve, check_writable, make_directories, remove_file, stage_file, temporary_of
 from epicvc.base.logs import Log
-from epicvc.database.backend import Ahead, Backend, Change, Writer
+from epicvc.database.backend import Backend, Change, Writer
 from epicvc.database.tables import TableInfo
 from epicvc.errors import EpicvcError, NotFound, Refused, Unfinished
 from epicvc.files.names import check_name
@@ -47,6 +48,9 @@ from epicvc.store.file.records import Operation, Pending, View
 from epicvc.store.objects import ObjectId, ObjectSource, ObjectType
 from epicvc.store.staging import Staging
 from epicvc.store.tree import tree
+
+if TYPE_CHECKING:
+    from epicvc.database.shortcuts import Shortcuts
 
 _LOG: Final = Log("operation")
 
@@ -111,6 +115,27 @@ class Request(Struct, frozen=True):
     more: bool = False
     many: Mapping[str, tuple[TableInfo, Iterable[Change]]] = field(default_factory=dict)
     image: bytes | None = None
+
+
+def writing(backend: Backend, request: Request, waiting: Path | None = None) -> AbstractContextManager[Writer]:
+    """Open the write transaction of an operation, with its rows brought to the database before the lock.
+
+    Args:
+        backend: the database, or a copy of it.
+        request: the operation. It has an image only for a database that takes images.
+        waiting: where rows of a restore may wait; ``None`` has them written one by one.
+    """
+    as_restore, track, foreign_keys = request.as_restore, not request.bulk, request.foreign_keys
+    ahead = None
+    if request.many and waiting is not None and backend.shortcuts is not None:
+        from epicvc.database.shortcuts import Ahead  # only large restores need it
+
+        ahead = Ahead(request.many, waiting)
+    if backend.shortcuts is None or (ahead is None and request.image is None):
+        return backend.write(as_restore=as_restore, track=track, foreign_keys=foreign_keys)
+    return backend.shortcuts.write(
+        as_restore=as_restore, track=track, foreign_keys=foreign_keys, ahead=ahead, image=request.image
+    )
 
 
 class Stage:
@@ -256,13 +281,7 @@ def _perform(repo: Repo, staging: Staging, request: Request, operation_id: str) 
                 decided = True
             else:
                 waiting = temporary_of(repo.config.private / "rows", tag_of(operation_id))
-                with request.database.write(
-                    as_restore=request.as_restore,
-                    track=not request.bulk,
-                    foreign_keys=request.foreign_keys,
-                    ahead=Ahead(request.many, waiting) if request.many else None,
-                    image=request.image,
-                ) as writer:
+                with writing(request.database, request, waiting) as writer:
                     intent = _prepare(repo, stage, intent, request, writer)
                     decided = True  # or about to be: a commit that fails may have happened
                     if intent.database:
@@ -278,30 +297,32 @@ def _perform(repo: Repo, staging: Staging, request: Request, operation_id: str) 
             raise
     if request.database is not None and intent.database and stage.alone and not request.more:
         many = request.bulk or request.continues is not None
-        _remember(repo, request.database, staging, operation, many=many)
+        _remember(repo, request.database.shortcuts, staging, operation, many=many)
     return operation
 
 
-def _remember(repo: Repo, backend: Backend, source: ObjectSource, operation: Operation, *, many: bool) -> None:
+def _remember(
+    repo: Repo, shortcuts: Shortcuts | None, source: ObjectSource, operation: Operation, *, many: bool
+) -> None:
     """Remember the database's new state, so that the next command need not read the database to know it.
 
     Args:
         repo: the repo.
-        backend: the database.
+        shortcuts: those of the database; without any, nothing can be remembered.
         source: holds the objects of the new state.
         operation: the operation that led to it.
         many: whether many rows were written.
     """
-    if operation.after.snapshot is None:
+    if shortcuts is None or operation.after.snapshot is None:
         return
     state = get_snapshot(source, bytes.fromhex(operation.after.snapshot)).database
-    token = backend.token_left()
+    token = shortcuts.token_left()
     if token is not None:
         DatabaseCache(token, state, repo.config.ignore).save(repo.config.private)
     if many and state is not None:
         from epicvc.repo.rows.dbcapture import remember_mark
 
-        remember_mark(repo.config, backend, state)
+        remember_mark(repo.config, shortcuts, state)
 
 
 def _space(before: View) -> int:

@@ -14,7 +14,7 @@ from typing import Self
 from epicvc.base.fileio import check_directories
 from epicvc.database.backend import Backend
 from epicvc.files.names import check_name
-from epicvc.repo.apply.apply import Request, Stage
+from epicvc.repo.apply.apply import Request, Stage, writing
 from epicvc.repo.apply.placing import FileChange
 from epicvc.repo.apply.replan import Replan
 from epicvc.repo.repository import Repo
@@ -58,12 +58,7 @@ class DryRun:
         else:
             copy = self._copy or self._copied(request.database, request)
             stage.alone = self._alone
-            with copy.write(
-                as_restore=request.as_restore,
-                track=not request.bulk,
-                foreign_keys=request.foreign_keys,
-                image=request.image,
-            ) as writer:
+            with writing(copy, request) as writer:
                 request.work(writer, stage)
                 writer.commit()  # deferred foreign keys are checked here
         stage.check_unchanged()

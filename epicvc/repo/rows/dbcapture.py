@@ -14,7 +14,8 @@ from epicvc.errors import DamagedObject
 from epicvc.repo.rows.dbcache import DatabaseCache
 
 if TYPE_CHECKING:
-    from epicvc.database.backend import Backend, ChangedKeys, Reader
+    from epicvc.database.backend import Reader
+    from epicvc.database.shortcuts import ChangedKeys, Shortcuts
     from epicvc.repo.config.config import Config
     from epicvc.repo.history.objects import DatabaseState
     from epicvc.store.staging import Staging
@@ -55,7 +56,9 @@ class Capturing(Struct, frozen=True):
 
 
 @contextmanager
-def capturing(config: Config, sink: Staging, reader: Reader, token: str | None) -> Iterator[Capturing]:
+def capturing(
+    config: Config, sink: Staging, reader: Reader, token: str | None, shortcuts: Shortcuts | None
+) -> Iterator[Capturing]:
     """Begin to capture the database in a read transaction. The yielded value finishes the capture.
 
     Args:
@@ -63,12 +66,13 @@ def capturing(config: Config, sink: Staging, reader: Reader, token: str | None) 
         sink: takes the rows.
         reader: the transaction.
         token: the change token from before the transaction began; ``None`` when it cannot be trusted.
+        shortcuts: those of the database.
     """
     known = recalled(config, sink, token)
     if known is not None:
         yield Capturing(whole=False, finish=lambda _: known)
         return
-    run = _Capture(config, sink, reader)
+    run = _Capture(config, sink, reader, shortcuts)
     with run.comparing() as since:
 
         def finish(told: Told) -> DatabaseState:
@@ -84,11 +88,11 @@ def capturing(config: Config, sink: Staging, reader: Reader, token: str | None) 
         yield Capturing(run.before is None, finish)
 
 
-def remember_mark(config: Config, backend: Backend, state: DatabaseState) -> None:
+def remember_mark(config: Config, shortcuts: Shortcuts, state: DatabaseState) -> None:
     """Have the next capture read only what has changed since the last write transaction left ``state``."""
     from epicvc.repo.rows.dbmark import MarkedState
 
-    mark = backend.mark_left()
+    mark = shortcuts.mark_left()
     if mark is not None:
         MarkedState(state, config.ignore, mark).save(config.private)
 
@@ -100,30 +104,30 @@ def _is_kept(sink: Staging, state: DatabaseState) -> bool:
 class _Capture:
     """One capture, on top of an earlier state where the store has one."""
 
-    def __init__(self, config: Config, sink: Staging, reader: Reader) -> None:
+    def __init__(self, config: Config, sink: Staging, reader: Reader, shortcuts: Shortcuts | None) -> None:
         from epicvc.repo.rows.dbmark import MarkedState
 
-        self._config, self._sink, self._reader = config, sink, reader
-        marked = MarkedState.load(config.private, config.ignore)
+        self._config, self._sink, self._reader, self._shortcuts = config, sink, reader, shortcuts
+        marked = MarkedState.load(config.private, config.ignore) if shortcuts is not None else None
         self.before = marked if marked is not None and _is_kept(sink, marked.state) else None
 
     @contextmanager
     def comparing(self) -> Iterator[Callable[[], tuple[DatabaseState, ChangedKeys] | None]]:
         """Begin to look for changes since the last mark. The yielded function waits for the result."""
-        if self.before is None:
+        if self.before is None or self._shortcuts is None:
             yield lambda: None
             return
         state = self.before.state
-        with self._reader.comparing(self.before.mark) as wait:
+        with self._shortcuts.comparing(self._reader, self.before.mark) as wait:
             yield lambda: (state, changed) if (changed := wait()) is not None else None
 
     def state(self, since: tuple[DatabaseState, ChangedKeys] | None, told: Told) -> DatabaseState:
         """Capture the database. Make a new mark where one is due and the state will be in the store."""
-        if not self._sink.keeps or (since is not None and not since[1].worn):
+        if self._shortcuts is None or not self._sink.keeps or (since is not None and not since[1].worn):
             return self._read(since, told)
         from epicvc.repo.rows.dbmark import MarkedState
 
-        with self._reader.marking() as wait:
+        with self._shortcuts.marking(self._reader) as wait:
             state = self._read(since, told)
             mark = wait()
         if mark is not None:

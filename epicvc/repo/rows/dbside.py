@@ -15,7 +15,8 @@ from epicvc.store.objects import ObjectId, ObjectSink, ObjectSource, ObjectType,
 from epicvc.store.tree import tree
 
 if TYPE_CHECKING:
-    from epicvc.database.backend import ChangedKeys, Reader, Touched, Writer
+    from epicvc.database.backend import Reader, Touched, Writer
+    from epicvc.database.shortcuts import ChangedKeys
     from epicvc.database.tables import Schema
     from epicvc.repo.rows.spool import Spool
 

@@ -16,16 +16,19 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from math import copysign
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from epicvc.base.fileio import remove_file
-from epicvc.database.backend import Ahead, Change
+from epicvc.database.backend import Change
 from epicvc.database.quoting import quote_identifier
 from epicvc.database.rowcodec import RawText, SQLValue, decode_key, decode_row
 from epicvc.database.sqlite.failures import translated
 from epicvc.database.sqlite.statements import TableSQL, exactly
 from epicvc.database.tables import KeyKind, TableInfo
 from epicvc.errors import FileUnavailable
+
+if TYPE_CHECKING:
+    from epicvc.database.shortcuts import Ahead
 
 _NAME: Final = "_epicvc_incoming"
 _SCHEMA: Final = quote_identifier(_NAME)
