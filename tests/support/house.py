@@ -54,10 +54,10 @@ class Limit:
 
 LIMITS = (
     Limit("modules", 500, 500),
-    Limit("lines", 67_300, 64_000),
+    Limit("lines", 67_700, 64_000),
     Limit("modules in one folder, at most", 20, 20),
     Limit("class names used twice", 5, 5),
-    Limit("imports inside functions, outside cli/", 240, 90),
+    Limit("imports inside functions, outside cli/", 237, 90),
     Limit("docstrings that open with What, Whether, Who, How, Where, in %", 2.6, 2.6),
     Limit("calls with more than five positional arguments", 15, 0),
     Limit("modules below 40 lines", 28, 28),

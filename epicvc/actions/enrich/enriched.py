@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct, field
 
 from epicvc.base.depth import require_shallow
@@ -19,9 +20,6 @@ from epicvc.base.jsonio import JSON, dumps_text, parse
 from epicvc.errors import InvalidFile
 from epicvc.model.document import CALCULATED, WRAPPER, doubt, natural_key
 from epicvc.model.templates import is_template
-
-if TYPE_CHECKING:
-    import msgspec
 
 METADATA: Final = "metadata"
 VERSION: Final = "v1.0"
@@ -74,8 +72,6 @@ class _Decoders(Struct, frozen=True):
 
 @cache
 def _decoders() -> _Decoders:
-    import msgspec
-
     task = msgspec.defstruct("Task", [("estimate_minutes", Any, None)])
     epic = msgspec.defstruct("Epic", [("id", Any, None), ("duration", Any, None), ("tasks", list[task] | None, None)])  # type: ignore[valid-type]
     return _Decoders(msgspec.json.Decoder(dict[str, msgspec.Raw]), msgspec.json.Decoder(epic))
@@ -138,8 +134,6 @@ def _minutes(tasks: Any) -> float | None:
 
 def read_parts(data: bytes) -> Parts | None:
     """Return the parts of an enriched file, or ``None`` if the file is no enriched one."""
-    import msgspec
-
     try:
         require_shallow(data)
         members = _decoders().members.decode(data)
@@ -153,8 +147,6 @@ def read_parts(data: bytes) -> Parts | None:
 
 def compose(original: Original, calculated: Mapping[str, JSON], metadata: Mapping[str, JSON]) -> bytes:
     """Return the bytes of an enriched file: the epic, its siblings, the calculated fields and the metadata."""
-    import msgspec
-
     added = msgspec.json.format(msgspec.json.encode({CALCULATED: calculated, METADATA: metadata}), indent=2)
     own = [(WRAPPER, original.body), *original.siblings.items()]
     lines = [b"  " + dumps_text(name, indent=None).encode() + b": " + value for name, value in own]

@@ -6,18 +6,15 @@ A transaction is begun and ended by :meth:`epicvc.store.store.Store.transaction`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from epicvc.errors import NotFound, RefMoved
 from epicvc.store.file.census import CENSUS, OLDEST, census_of, dump_census, next_number
+from epicvc.store.file.records import OPERATION_COLUMNS, Operation, Pending, operation_row, pending_row
 from epicvc.store.file.rowcheck import crc_of, verified
 from epicvc.store.file.sqlite import FORMAT, Connection, bindable
 from epicvc.store.objects import ID_SIZE, ObjectId, ObjectType, Packed
 from epicvc.store.refs import check_name, check_value
-
-if TYPE_CHECKING:
-    from epicvc.store.file.records import Operation, Pending
-
 
 _LEARNT: Final = 2  # codec.Codec.LEARNT; that module imports zstd
 
@@ -104,8 +101,6 @@ class Transaction:
         self._insert_operation(next_number(self._db), operation)
 
     def _insert_operation(self, number: int, operation: Operation) -> None:
-        from epicvc.store.file.records import OPERATION_COLUMNS, operation_row
-
         row = (number, *operation_row(operation))
         sql = f"INSERT INTO operation (seq, {OPERATION_COLUMNS}, crc) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._db.run(sql, (*row, crc_of(*row)))
@@ -142,8 +137,6 @@ class Transaction:
         self._db.run("DELETE FROM pending")
         self._counted()["pending"] = int(pending is not None)
         if pending is not None:
-            from epicvc.store.file.records import pending_row
-
             row = pending_row(pending)
             self._db.run("INSERT INTO pending VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, crc_of(*row)))
 
