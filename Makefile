@@ -10,7 +10,7 @@ TOOLS := $(VENV)/.tools
 MEASURING := $(VENV)/.measuring
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check soak lowest newest bench profile clean
+.PHONY: help demo test check soak lowest newest mutants bench profile clean
 
 help:
 	@echo "make demo    see the main job done on a small set of epics"
@@ -18,6 +18,7 @@ help:
 	@echo "make check   lint, formatting, types, the import contracts and the figures of the house"
 	@echo "make soak    run the slow tests, then the quick ones with the lowest and the newest versions of what epicvc needs"
 	@echo "             make lowest, make newest: these alone; make test VENV=.venv-3.13 PYTHON=python3.13: another Python"
+	@echo "make mutants change single conditions of the rules, and tell which changes no test notices (long)"
 	@echo "make bench   measure against references, with N=1000 epics or 10,000; ROWS=status,sync: some rows (KEEP=1 writes them); LONG=1: laws of merging too;"
 	@echo "             AGAINST=HEAD~10: the rows by another commit of the project, side by side;"
 	@echo "             GROWTH=1000,10000: what grows with the epics and with the change;"
@@ -52,6 +53,9 @@ lowest:
 newest:
 	@rm -rf .venv-newest
 	$(MAKE) test VENV=.venv-newest
+
+mutants: $(TOOLS)
+	PYTHONPATH=tests $(RUN) -m mutation
 
 # Imports take up to three times as long where no bytecode may be written.
 bench: $(MEASURING)
