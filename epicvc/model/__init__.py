@@ -1,1 +1,1 @@
-"""What is versioned: documents, their fields, how a field is named, compared and told apart. Pure, no I/O."""
+"""The versioned things: documents and their fields, labels, comparison and differences. Pure, no I/O."""

@@ -1,7 +1,7 @@
-"""What differs between two states of a document, as a list of labelled changes. Pure; renders nothing.
+"""Differences between two states of a document, as a list of labelled changes. Pure; renders nothing.
 
-Objects are compared by key; lists of objects that all have an ``id`` by id, with moves told apart from edits; any
-other list and any other value as a whole.
+Objects are compared by key. Lists of objects that all have an ``id`` are compared by id, with moves told apart from
+edits. Any other list and any other value is compared as a whole.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from epicvc.model.subsequence import longest_increasing
 
 
 class Op(StrEnum):
-    """What happened to a place."""
+    """The kind of a change."""
 
     ADD = "add"
     REMOVE = "remove"
@@ -28,10 +28,10 @@ class Op(StrEnum):
 
 
 class Change(Struct, frozen=True):
-    """One difference.
+    """One difference between two states.
 
     Attributes:
-        label: the place.
+        label: the place that changed.
         op: what happened; for a move ``old`` and ``new`` are the ids that stood before the item (``None``: first).
         old: the value before; ``None`` for an addition.
         new: the value after; ``None`` for a removal.
@@ -47,7 +47,10 @@ Keyed = dict[str, dict[str, JSON]]
 
 
 def keyed(value: JSON) -> Keyed | None:
-    """A list as its objects by id, in order; ``None`` where it is no list of objects with distinct ids."""
+    """Return the objects of a list by id, in order.
+
+    Returns ``None`` where the list is empty, or where the value is no list of objects with distinct ids.
+    """
     if not isinstance(value, list) or not value:
         return None
     result: Keyed = {}
@@ -60,7 +63,7 @@ def keyed(value: JSON) -> Keyed | None:
 
 
 def diff(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
-    """The changes that turn ``old`` into ``new``; absent and null are the same."""
+    """Yield the changes that turn ``old`` into ``new``; absent and null are the same."""
     if old is new:
         return
     if old is None:
@@ -82,7 +85,7 @@ def diff(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
 
 
 def diff_epic(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
-    """The changes of an epic; tasks are always told apart by id, even where one side has none."""
+    """Yield the changes of an epic; tasks are always told apart by id, even where one side has none."""
     if old is new:
         return
     if isinstance(old, dict) and isinstance(new, dict):
@@ -96,14 +99,18 @@ def diff_epic(label: Label, old: JSON, new: JSON) -> Iterator[Change]:
 
 
 def _same(old: JSON, new: JSON) -> bool:
-    """Whether two values are the same to the letter, which most are: told without looking into them one by one."""
+    """Return whether two values are the same to the letter.
+
+    Most values are, and are not compared member by member. ``False`` does not mean that they differ: equal numbers can
+    be written in two ways.
+    """
     if old is new or type(old) is not type(new):
         return old is new
     if not isinstance(old, (dict, list)):
         return old == new
     try:
         return to_the_letter(old) == to_the_letter(new)
-    except ValueError:  # a number that can be compared, and not written
+    except ValueError:  # a number that can be compared but not written
         return False
 
 
@@ -133,7 +140,7 @@ def _diff_keyed(label: Label, old: Keyed, new: Keyed) -> Iterator[Change]:
 
 
 def moved(before: Sequence[str], after: Sequence[str]) -> list[str]:
-    """The fewest items that must move to turn one order into the other: all but a longest common run."""
+    """Return the fewest items that must move to turn one order into the other: all but a longest common subsequence."""
     rank = {key: position for position, key in enumerate(before)}
     stay = longest_increasing(after, lambda key: rank[key])
     return [key for key in after if key not in stay]

@@ -1,4 +1,4 @@
-"""Documents: what a file and a database say of one epic, and the core that both own.
+"""Documents: an epic as a file has it, as a database has it, and the core that both own.
 
 A *core* is a JSON object ``{"name": …, "tasks": [{"id": …, "title": …}, …]}`` that holds core fields only. Absent
 and null are the same and are left out; so are an empty ``tasks`` and empty dependencies, since rows cannot tell an
@@ -39,18 +39,18 @@ INT64 = range(-(2**63), 2**63)
 """The integers that a column holds exactly."""
 
 _WHOLE = 10**15
-"""Whole numbers below this are written without an exponent, however they were written."""
+"""The limit below which whole numbers are written without an exponent, in whatever notation they were read."""
 
 PLAIN_TYPE = {Kind.TEXT: str, Kind.DATE: str, Kind.BOOL: bool}
-"""The type whose every value fits a kind, where there is one."""
+"""The Python type of which every value fits a kind. A kind without such a type is not in the table."""
 
 
 class FileEpic(Struct, frozen=True):
     """An epic as a file has it.
 
     Attributes:
-        id: natural key.
-        core: what both sides own.
+        id: the natural key.
+        core: the fields that both sides own.
         whole: the parsed file, unknown keys included.
     """
 
@@ -65,10 +65,10 @@ class FileEpic(Struct, frozen=True):
 
 
 class RowEpic(Struct, frozen=True):
-    """An epic as rows have it, before what is absent in them is known.
+    """An epic as rows have it, before :func:`settle` tells which of its fields are absent.
 
     Attributes:
-        id: natural key.
+        id: the natural key.
         core: every mapped value, column defaults included; tasks by sequence, then key.
         calculated: the calculated fields that have a value.
         defaults: names of the epic's fields whose value is the column's default.
@@ -85,13 +85,13 @@ class RowEpic(Struct, frozen=True):
 
 
 def epic_body(whole: dict[str, JSON]) -> dict[str, JSON]:
-    """The object of a parsed file that holds the epic's own fields: below ``epic``, or the file itself."""
+    """Return the object of a parsed file that holds the epic's own fields: below ``epic``, or the file itself."""
     inner = whole.get(WRAPPER)
     return inner if isinstance(inner, dict) else whole
 
 
 def natural_key(value: JSON) -> str | None:
-    """An ``id`` as the text that identifies it; ``None`` where it cannot be one."""
+    """Return the text that identifies a document with this ``id``; ``None`` where the value cannot be an id."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, int) and not isinstance(value, bool):
@@ -100,9 +100,9 @@ def natural_key(value: JSON) -> str | None:
 
 
 def item_key(value: JSON) -> str | None:
-    """The ``id`` of an item of a list as the text that identifies it; ``None`` where it cannot be one.
+    """Return the text that identifies an item of a list with this ``id``; ``None`` where the value cannot be an id.
 
-    Besides what identifies an epic or a task this may be any other number; numbers of one value are one id.
+    Besides the ids of epics and tasks any other number can be one. Numbers of one value are one id.
     """
     if not isinstance(value, (float, Decimal)):
         return natural_key(value)
@@ -112,28 +112,32 @@ def item_key(value: JSON) -> str | None:
 
 
 def tasks_of(core: Core) -> Tasks:
-    """The tasks of a core, or no tasks."""
+    """Return the tasks of a core, or no tasks."""
     return cast("Tasks", core.get(Mapping.TASKS) or [])
 
 
 def task_in(core: Core | None, key: str) -> Core | None:
-    """The task of an id; ``None`` where the core has none."""
+    """Return the task with an id; ``None`` where the core has none."""
     return next((task for task in tasks_of(core or {}) if task["id"] == key), None)
 
 
 def with_tasks(core: Core, tasks: Tasks) -> Core:
-    """A core with other tasks, or with none at all."""
+    """Return a core with other tasks, or with none at all."""
     rest = {name: value for name, value in core.items() if name != Mapping.TASKS}
     return {**rest, Mapping.TASKS: cast("JSON", tasks)} if tasks else rest
 
 
 def is_ambiguous(parsed: dict[str, JSON]) -> bool:
-    """Whether a file could be two epics: an object with an id of its own, whose "epic" may be its link to another."""
+    """Return whether a file could be two epics.
+
+    Such a file is an object with an ``id`` of its own and an object below ``epic``. It may be a wrapped epic, or an
+    epic with a link to another one.
+    """
     return parsed.get("id") is not None and isinstance(parsed.get(WRAPPER), dict)
 
 
 def doubt(parsed: JSON) -> str | None:
-    """Why nobody can say which epic a parsed file is; ``None`` where it is one, or clearly none."""
+    """Return the reason why it is unclear which epic a parsed file is; ``None`` where it is one, or clearly none."""
     if not isinstance(parsed, dict):
         return None
     if is_ambiguous(parsed):
@@ -142,20 +146,21 @@ def doubt(parsed: JSON) -> str | None:
 
 
 def epic_id(parsed: JSON) -> str | None:
-    """The id of the epic that a parsed file is; ``None`` where it is none, or may be either of two."""
+    """Return the id of the epic that a parsed file is; ``None`` where it is none, or may be either of two."""
     if not isinstance(parsed, dict) or doubt(parsed) is not None:
         return None
     return natural_key(epic_body(parsed).get("id"))
 
 
 def read_file_epic(parsed: JSON, mapping: Mapping, path: str, *, stored: bool = False) -> FileEpic:
-    """Take the epic out of a parsed file.
+    """Return the epic that a parsed file is.
 
     Args:
         parsed: the file's JSON value.
         mapping: says which fields are core.
         path: the file, for messages.
-        stored: it is part of the history, where what is ambiguous now has been read already.
+        stored: the file comes from the history. An ambiguous file is read there and not refused, since it has been read
+            before.
 
     Raises:
         InvalidFile: the value is no epic.
@@ -212,7 +217,7 @@ def _read_task(item: dict[str, JSON], key: str, mapping: Mapping, tasks: Label, 
 
 
 def _read_fields(core: Core, item: dict[str, JSON], fields: Sequence[Field], label: Label, path: str) -> None:
-    """Put the fields that are there into a core, each checked against its column's kind."""
+    """Put the fields that are present into a core, each checked against its column's kind."""
     for spec in fields:
         name = spec.name
         value = item.get(name)
@@ -220,7 +225,7 @@ def _read_fields(core: Core, item: dict[str, JSON], fields: Sequence[Field], lab
             continue
         core[name] = value
         kind = spec.kind
-        # Nearly all values are texts and free-form ones; the rest is looked at more closely.
+        # Nearly all values are texts or free-form JSON, and need no call of misfit.
         if kind is Kind.JSON or type(value) is PLAIN_TYPE.get(kind):
             continue
         problem = misfit(value, kind)
@@ -230,7 +235,7 @@ def _read_fields(core: Core, item: dict[str, JSON], fields: Sequence[Field], lab
 
 
 def misfit(value: JSON, kind: Kind) -> str | None:
-    """Why a value cannot be stored as this kind; ``None`` when it can."""
+    """Return the reason why a value cannot be stored as this kind; ``None`` when it can."""
     if kind is Kind.JSON:
         return None
     if kind is Kind.BOOL:
@@ -245,12 +250,18 @@ def misfit(value: JSON, kind: Kind) -> str | None:
 
 
 def core_bytes(epic: str, core: Core) -> bytes:
-    """The canonical form of a core; its SHA-256 as an object of the store is the core id."""
+    """Return the canonical form of a core.
+
+    Its SHA-256 as an object of the store is the core id.
+    """
     return dumps_canonical({**core, "id": epic})
 
 
 def join_core(epic: str, core: Core, tasks: Sequence[bytes]) -> bytes:
-    """:func:`core_bytes` of a core whose tasks are given in their canonical form, for who has most of them at hand."""
+    """Return :func:`core_bytes` of a core whose tasks are given in their canonical form.
+
+    A caller that has most of these forms at hand need not encode the tasks again.
+    """
     own = {**core, "id": epic}
     members = {
         name: dumps_canonical(value) for name, value in own.items() if value is not None and name != Mapping.TASKS
@@ -261,16 +272,16 @@ def join_core(epic: str, core: Core, tasks: Sequence[bytes]) -> bytes:
 
 
 def same_core(ours: Core | None, theirs: Core | None) -> bool:
-    """Whether two cores are equal by value."""
+    """Return whether two cores are equal by value."""
     if ours is None or theirs is None:
         return ours is theirs
     return equal(cast("JSON", ours), cast("JSON", theirs))
 
 
 def sharing(core: Core, like: Core | None) -> Core:
-    """The same core made of the other's parts, epic, tasks and fields, wherever these are equal.
+    """Return the same core made of the other's parts, epic, tasks and fields, wherever these are equal.
 
-    Whoever compares the two afterwards finds that out by looking at identity, however often.
+    Later comparisons of the two find equal parts by identity, however often they are made.
     """
     if like is None or core is like:
         return core
@@ -289,7 +300,7 @@ def _sharing_tasks(tasks: JSON, like: JSON) -> JSON:
 
 
 def _sharing_task(task: dict[str, JSON], like: dict[str, JSON] | None) -> dict[str, JSON]:
-    """The same for one task."""
+    """Return the same task made of the other's parts; see :func:`sharing`."""
     if like is None or task is like:
         return task
     fields = _sharing_fields(task, like)
@@ -309,15 +320,17 @@ def _made_of(core: Core, like: Core) -> bool:
 
 
 def settle(rows: RowEpic, reference: Core | None, file: Core | None = None) -> Core:
-    """Read rows against a reference: what is absent in them, and in which order unordered tasks come.
+    """Return the core that rows stand for, read against a reference.
 
-    A value that equals its column's default reads as absent where the reference has the document without that
-    field; otherwise it is a value. Without a reference every value counts.
+    Rows alone do not tell which fields are absent, nor the order of tasks without a sequence.
+
+    A value that equals its column's default reads as absent where the reference has the document without that field,
+    unless the field was never agreed on. Otherwise it is a value. Without a reference every value counts.
 
     Args:
         rows: the epic as the database has it.
-        reference: the base; before there is a base, the file's core.
-        file: the file's core; tells of tasks that the reference does not know.
+        reference: the base, or the file's core while there is no base.
+        file: the file's core, for tasks that the reference does not have.
     """
     if reference is None:
         return rows.core
@@ -346,7 +359,10 @@ def settle(rows: RowEpic, reference: Core | None, file: Core | None = None) -> C
 def _without_defaults(
     values: Core, defaults: frozenset[str], reference: Core, unagreed: frozenset[str], path: str
 ) -> Core:
-    """The values but for defaults of fields that the reference is without."""
+    """Return the values without the defaults of fields that the reference lacks.
+
+    Fields that were never agreed on stay.
+    """
     return {
         name: value
         for name, value in values.items()
@@ -355,7 +371,10 @@ def _without_defaults(
 
 
 def _in_order(tasks: Tasks, unordered: frozenset[str], reference: Sequence[str]) -> Tasks:
-    """Put tasks without an order where the reference has them; others stay last, by key."""
+    """Put the tasks without an order where the reference has them.
+
+    Tasks that it does not have come last, by key.
+    """
     by_id = {cast("str", task["id"]): task for task in tasks}
     ordered = [key for key in by_id if key not in unordered]
     known = [key for key in reference if key in unordered and key in by_id]

@@ -1,4 +1,4 @@
-"""What a file says after its core became another; what no changed core field asked for stays. Pure."""
+"""Edits the value of a file so that it has another core. Leaves alone what no changed core field asked for. Pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Object = dict[str, JSON]
 
 
 Carried = MappingABC[str, tuple[Object, Core]]
-"""By id, tasks that come from elsewhere: the item as a file has it, and its core there."""
+"""Tasks that come from elsewhere, by id: the item as a file has it, and its core there."""
 
 
 def with_core(whole: Object, before: Core, after: Core, mapping: Mapping, carried: Carried | None = None) -> Object:
-    """The parsed file with another core.
+    """Return the parsed file with another core.
 
     Args:
         whole: the file as it is parsed.
-        before: its core now.
+        before: the core that it has now.
         after: the core that it is to have.
         mapping: says which fields are core.
-        carried: tasks that come from elsewhere, with what no core has of them.
+        carried: tasks that come from elsewhere, with the keys that belong to no core.
 
     Returns:
         A new value; keys that the core does not own are those of ``whole``.
@@ -37,7 +37,10 @@ def with_core(whole: Object, before: Core, after: Core, mapping: Mapping, carrie
 
 
 def with_id(whole: Object, epic: str) -> Object:
-    """The parsed file of an epic that got another id; a number stays one where it can."""
+    """Return the parsed file of an epic that got another id.
+
+    The id stays a number where it was one and the new one can be written as one.
+    """
     body = epic_body(whole)
     number = isinstance(body["id"], int) and epic.isdecimal() and str(int(epic)) == epic
     named: Object = {**body, "id": int(epic) if number else epic}
@@ -45,7 +48,7 @@ def with_id(whole: Object, epic: str) -> Object:
 
 
 def new_file(epic: str, core: Core) -> Object:
-    """The value of a new file for an epic that only the database had."""
+    """Return the value of a new file for an epic that only the database had."""
     return {WRAPPER: {"id": epic, **core}}
 
 
@@ -60,7 +63,10 @@ def _set_fields(target: Object, before: Core, after: Core, names: list[str]) -> 
 
 
 def graft(old: JSON, new: JSON) -> JSON:
-    """A new value in an old one's place: inside objects the author's order, notation and null members stay."""
+    """Return a new value for an old one's place.
+
+    Inside objects the author's order, notation and null members stay.
+    """
     if equal(old, new):
         return old
     if not isinstance(old, dict) or not isinstance(new, dict):
@@ -91,7 +97,10 @@ def _tasks(current: JSON, before: Core, after: Core, mapping: Mapping, carried: 
 
 
 def _set_links(item: Object, before: Core, after: Core, name: str) -> None:
-    """Links are a set: those that stay keep their place and spelling in the author's list."""
+    """Set the links of a task.
+
+    Links are a set: those that stay keep their place and spelling in the author's list.
+    """
     if equal(before.get(name), after.get(name)):
         return
     wanted = dict.fromkeys(cast("list[str]", after.get(name) or []))

@@ -1,6 +1,6 @@
-"""How a field is named everywhere: ``EPIC:FIELD``, as in ``5:tasks/5.1a/title``, or ``@table/key/column``.
+"""Labels, which name fields everywhere: ``EPIC:FIELD``, as in ``5:tasks/5.1a/title``, or ``@table/key/column``.
 
-How a name is written inside one is told by :mod:`epicvc.model.naming`. The keys beside ``epic`` in a wrapped file
+The notation of a name inside a label is in :mod:`epicvc.model.naming`. The keys beside ``epic`` in a wrapped file
 (``_metadata``, say) are named below ``@``: ``5:@/_metadata/author``.
 """
 
@@ -22,8 +22,8 @@ class Label(Struct, frozen=True, order=True):
     """A place in the document set.
 
     Attributes:
-        root: an epic's id, or ``@`` and a table's name.
-        path: the names below it; empty for the epic or table itself.
+        root: an epic's id, or a table's name without the ``@``.
+        path: the names below the root; empty for the epic or table itself.
     """
 
     root: str
@@ -38,15 +38,15 @@ class Label(Struct, frozen=True, order=True):
         return f"{root}:{inner}" if inner else root
 
     def child(self, name: str) -> Label:
-        """The label one name further down."""
+        """Return the label one name further down."""
         return Label(self.root, (*self.path, name), self.table)
 
     def covers(self, other: Label) -> bool:
-        """Whether ``other`` is this place or lies below it."""
+        """Return whether ``other`` is this place or lies below it."""
         return self.root == other.root and self.table == other.table and other.path[: len(self.path)] == self.path
 
     def upwards(self) -> Iterator[Label]:
-        """The places that cover this one, itself first."""
+        """Yield the places that cover this one, itself first."""
         yield self
         for length in range(len(self.path) - 1, -1, -1):
             yield Label(self.root, self.path[:length], self.table)
@@ -72,18 +72,18 @@ def parse_label(text: str) -> Label:
 
 
 class Selection(Struct, frozen=True):
-    """Which places a command is about.
+    """The places that a command is about.
 
     Attributes:
-        labels: the places; none for all.
-        but: places that it is not about all the same.
+        labels: the places; empty for all of them.
+        but: places that are left out all the same.
     """
 
     labels: tuple[Label, ...] = ()
     but: frozenset[Label] = frozenset()
     _places: frozenset[Label] = frozenset()
     _above: frozenset[Label] = frozenset()
-    """All that covers one of the places."""
+    """All places that cover one of ``labels``."""
 
     def __post_init__(self) -> None:
         if self.labels:
@@ -92,21 +92,21 @@ class Selection(Struct, frozen=True):
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> Selection:
-        """Read labels as a user types them."""
+        """Read a selection from labels as a user types them."""
         return cls(tuple(parse_label(text) for text in texts))
 
     @property
     def all(self) -> bool:
-        """Whether everything is selected."""
+        """Tell whether everything is selected."""
         return not self.labels
 
     def selects(self, label: Label) -> bool:
-        """Whether a change at this label belongs to the command."""
+        """Return whether a change at this label belongs to the command."""
         chosen = not self.labels or any(at in self._places for at in label.upwards())
         return chosen and not self._leaves(label)
 
     def touches(self, label: Label) -> bool:
-        """Whether anything at, below or above this label is selected."""
+        """Return whether anything at, below or above this label is selected."""
         chosen = not self.labels or label in self._above or any(at in self._places for at in label.upwards())
         return chosen and not self._leaves(label)
 
@@ -114,15 +114,15 @@ class Selection(Struct, frozen=True):
         return bool(self.but) and any(at in self.but for at in label.upwards())
 
     def epics(self) -> frozenset[str] | None:
-        """The epics that can be concerned; ``None`` for all."""
+        """Return the ids of the epics that can be concerned; ``None`` for all."""
         if not self.labels:
             return None
         return frozenset(label.root for label in self.labels if not label.table)
 
 
 def natural_order(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A key that sorts ``10`` after ``9`` and ``5.10`` after ``5.9``, however many digits there are."""
-    if text.isascii() and text.isdecimal():  # most are
+    """Return a key that sorts ``10`` after ``9`` and ``5.10`` after ``5.9``, however many digits there are."""
+    if text.isascii() and text.isdecimal():  # most texts are
         return (_number(text),)
     parts = (part for part in re.split(r"([0-9]+)", text) if part)
     return tuple(_number(part) if part.isascii() and part.isdecimal() else (1, 0, part) for part in parts)

@@ -1,4 +1,4 @@
-"""Which field lives in which column, who owns it, and how it is merged.
+"""The mapping of fields to columns, with the owner of each field and the rule by which it is merged.
 
 A mapping is a value. The built-in one fits the ``framework_*`` schema; ``epicvc.toml`` changes it
 (:func:`epicvc.repo.config.config`). Its canonical bytes are stored with every snapshot, so that an old base is read by
@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 
 class Layer(StrEnum):
-    """Who owns a field."""
+    """The owner of a field."""
 
     CORE = "core"  # both sides
     CALCULATED = "calculated"  # db -> files
@@ -26,7 +26,7 @@ class Layer(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a column holds; decides how a value is checked, encoded and decoded."""
+    """The type of a column's values. It decides how a value is checked, encoded and decoded."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -58,7 +58,7 @@ class TableMap(Struct, frozen=True, dict=True):
     """A table whose rows are epics or tasks.
 
     Attributes:
-        table: its name.
+        table: the table's name.
         id: the surrogate key, local to one database, that other tables refer to.
         key: the natural key, the ``id`` of the document.
         fields: mapped fields, in the order in which a new file lists them.
@@ -103,7 +103,7 @@ class TableMap(Struct, frozen=True, dict=True):
         return {field.column: field for field in self.fields}
 
     def without(self, names: Iterable[str]) -> TableMap:
-        """The same table where these fields are not mapped (they become extra)."""
+        """Return the same table where these fields are not mapped (they become extra)."""
         dropped = frozenset(names)
         return replace(self, fields=tuple(field for field in self.fields if field.name not in dropped))
 
@@ -118,7 +118,7 @@ class LinkMap(Struct, frozen=True):
 
 
 class Mapping(Struct, frozen=True, dict=True):
-    """How documents lie in tables."""
+    """The tables and columns that hold documents."""
 
     epics: TableMap
     tasks: TableMap
@@ -128,7 +128,7 @@ class Mapping(Struct, frozen=True, dict=True):
     """The field of an epic that holds its tasks."""
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON value from which :meth:`from_json` makes the same mapping."""
+        """Return a JSON value from which :meth:`from_json` makes the same mapping."""
         value: dict[str, Any] = to_builtins(self)
         return value
 
@@ -137,13 +137,13 @@ class Mapping(Struct, frozen=True, dict=True):
         """Return the mapping that :meth:`to_json` described.
 
         Raises:
-            ValueError: it is none.
+            ValueError: the value describes no mapping.
         """
         return convert(value, cls)
 
     @cached_property
     def task_fields(self) -> tuple[str, ...]:
-        """The names of a task's core fields, the linked one included."""
+        """The names of a task's core fields, that of its links included."""
         names = tuple(field.name for field in self.tasks.core)
         return (*names, self.links.field) if self.links else names
 

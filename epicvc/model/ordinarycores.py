@@ -1,9 +1,9 @@
-"""Canonical cores of ordinary epics, for whoever names many files and wants nothing else of them.
+"""Reads the canonical cores of ordinary epics, for callers that name many files and want nothing else of them.
 
-An ordinary file has what the mapping expects: texts, lists of texts, integers. The core of such a one goes through
-msgspec into structs that have the core fields in canonical order, and out again, which takes a quarter of the time of
-:func:`~epicvc.model.document.read_file_epic` with :func:`~epicvc.model.document.core_bytes`. What is not ordinary is
-left to these two; so is every fault, since they have the words for it.
+An ordinary file has what the mapping expects: texts, lists of texts, integers. Its core goes through msgspec into
+structs that have the core fields in canonical order, and out again. That takes a quarter of the time of
+:func:`~epicvc.model.document.read_file_epic` with :func:`~epicvc.model.document.core_bytes`. Files that are not
+ordinary are left to these two functions. So is every fault, since they have the messages for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from epicvc.model.document import INT64, PLAIN_TYPE, WRAPPER, is_ambiguous
 from epicvc.model.mapping import Field, Kind, Mapping, Rule
 
 _Type: TypeAlias = Any
-"""What a value has to be, as msgspec takes it."""
+"""The type of a value, as msgspec takes it."""
 
 _INTEGER: Final[_Type] = Annotated[int, msgspec.Meta(ge=INT64[0], le=INT64[-1])]
 _TEXTS: Final[_Type] = list[str]
@@ -38,7 +38,10 @@ class OrdinaryCores:
         self._forms = _forms(mapping)
 
     def read(self, parsed: JSON) -> tuple[str, bytes] | None:
-        """The id and the canonical core of the epic in a parsed file; ``None`` where it is not ordinary, or no epic."""
+        """Return the id and the canonical core of the epic in a parsed file.
+
+        Returns ``None`` where the epic is not ordinary, or where the file holds none.
+        """
         if self._forms is None or not isinstance(parsed, dict) or is_ambiguous(parsed):
             return None
         epics, tasks = self._forms
@@ -53,7 +56,10 @@ class OrdinaryCores:
 
 
 def _tidy(epic: Any) -> bool:
-    """Bring to its one form what is only a list in a file; whether the tasks have ids of their own."""
+    """Bring lists of links and tasks into the one form that a core has.
+
+    Returns whether the tasks have ids of their own, and neither an id nor a link is empty.
+    """
     tasks = epic.tasks
     if not tasks:
         epic.tasks = None
@@ -69,18 +75,18 @@ def _tidy(epic: Any) -> bool:
 
 
 class _Form:
-    """What an ordinary epic or task looks like.
+    """The struct of an ordinary epic or task.
 
     Args:
-        name: of the struct.
+        name: the name of the struct.
         fields: the core fields.
-        more: what else it has by its name in a file: name in the struct, type.
+        more: further members, by their name in a file: the name in the struct and the type.
 
     Attributes:
-        struct: its members, in canonical order.
+        struct: the struct, with its members in canonical order.
 
     Raises:
-        ValueError: msgspec writes no member of such a name.
+        ValueError: msgspec cannot write a member of such a name.
     """
 
     def __init__(self, name: str, fields: Sequence[Field], more: dict[str, tuple[str, _Type]]) -> None:
@@ -97,13 +103,20 @@ class _Form:
         )
 
     def free_of(self, values: Sequence[Any]) -> list[object]:
-        """What can be anything, and so have another canonical form than what msgspec writes: nulls, odd numbers."""
+        """Return the values of members that can be of any type.
+
+        Nulls and odd numbers in them have another canonical form than what msgspec writes.
+        """
         found = [getattr(value, name) for name in self._free for value in values]
         return [each for each in found if each is not None]
 
 
 def _forms(mapping: Mapping) -> tuple[_Form, _Form] | None:
-    """What epics and tasks look like; ``None`` where a name cannot be had, or is the links' and a field's."""
+    """Return the forms of epics and of tasks.
+
+    Returns ``None`` where msgspec cannot write a member of some name, or where the links and a field have the same
+    name.
+    """
     links = mapping.links.field if mapping.links else None
     if links == "id" or links in mapping.tasks.by_name:
         return None

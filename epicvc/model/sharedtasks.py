@@ -1,7 +1,7 @@
-"""Two versions of an epic's file, read where they differ.
+"""Reads two versions of an epic's file only where they differ.
 
-A version differs from the one before in a task or two of some thirty. Which ones is told by the bytes of each task,
-which takes a tenth of reading them; only the others are read. Pure.
+A version differs from the one before in a task or two of some thirty. The bytes of each task tell which ones, in a
+tenth of the time of reading them. Only the tasks that differ are read. Pure.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 class _Listed(Struct, frozen=True):
-    """Where the tasks of a text are.
+    """The text of a file, cut at its tasks.
 
     Attributes:
-        tasks: the bytes of each, one or more.
-        before: the text before the first.
-        between: what stands between any two.
-        after: the text behind the last.
+        tasks: the bytes of each task, of which there is at least one.
+        before: the text before the first task.
+        between: the text between any two tasks.
+        after: the text behind the last task.
     """
 
     tasks: list[msgspec.Raw]
@@ -41,20 +41,22 @@ class _Listed(Struct, frozen=True):
 
 
 def without_shared(old: bytes, new: bytes) -> tuple[dict[str, JSON], dict[str, JSON]] | None:
-    """Both versions of a file as values in which the tasks that they share have nothing but their id.
+    """Read both versions of a file as values in which the tasks that they share have nothing but their id.
 
-    Such a task is one object in both values, and one that nothing else in them has the id of, so that their differences
-    are those of the whole values; where the same tasks are all there is, they are left out of both.
+    Such a task is one object in both values, and no other task in them has its id. The values therefore differ in
+    exactly the places in which the whole versions differ. Where all tasks are shared, they are left out of both values.
 
-    The shared tasks themselves are not read. Where both versions have the same fault in the same task (a key twice, a
-    text that is no UTF-8), :func:`epicvc.base.jsonio.parse` takes neither for JSON, and this tells what else differs.
+    Of a shared task only the id is read. Where both versions have the same fault in the same task (a key twice, a text
+    that is no UTF-8), :func:`epicvc.base.jsonio.parse` refuses both versions, while this function still returns their
+    other differences.
 
     Args:
-        old: the one version.
-        new: the other.
+        old: the one version of the file.
+        new: the other version.
 
     Returns:
-        The two values, in which everything else is exact; ``None`` where they share no task or it cannot be told.
+        The two values, in which everything else is exact; ``None`` where the versions share no task, or where that
+        cannot be told.
     """
     before = _listed(old)
     after = _listed(new) if before else None
@@ -81,7 +83,10 @@ def without_shared(old: bytes, new: bytes) -> tuple[dict[str, JSON], dict[str, J
 
 
 def _listed(data: bytes) -> _Listed | None:
-    """Find the tasks of a text; ``None`` where there are none, or they are not all set apart alike."""
+    """Find the tasks of a text.
+
+    Returns ``None`` where there are none, or where not all are set apart by the same comma and white space.
+    """
     try:
         require_shallow(data)
         whole = _decoders()[0].decode(data)
@@ -90,7 +95,8 @@ def _listed(data: bytes) -> _Listed | None:
     tasks: list[msgspec.Raw] | None = (whole if whole.epic is None else whole.epic).tasks
     if not tasks:
         return None
-    # The first is looked for, the others follow. Should the same bytes stand elsewhere, reading what is left shows it.
+    # Only the first task is searched for; the others must follow it. Where the same bytes also stand elsewhere, so that
+    # the wrong place was cut, _read finds that out.
     start = data.find(tasks[0])
     end = start + len(memoryview(tasks[0]))
     between = data[end : data.find(tasks[1], end)] if len(tasks) > 1 else b","
@@ -101,7 +107,7 @@ def _listed(data: bytes) -> _Listed | None:
 
 
 def _common(old: Sequence[msgspec.Raw], new: Sequence[msgspec.Raw]) -> tuple[int, int]:
-    """How many items two lists have in common at their beginnings, and how many more at their ends."""
+    """Return how many tasks two lists have in common at their beginnings, and how many more at their ends."""
     most = min(len(old), len(new))
     head = 0
     while head < most and old[head] == new[head]:
@@ -113,7 +119,11 @@ def _common(old: Sequence[msgspec.Raw], new: Sequence[msgspec.Raw]) -> tuple[int
 
 
 def _read(side: _Listed, tasks: Sequence[msgspec.Raw]) -> dict[str, JSON] | None:
-    """Read a text with only some of its tasks; ``None`` if it was not from its tasks that others were taken."""
+    """Read a text with only some of its tasks.
+
+    Returns ``None`` if the rest cannot be read, or if the tasks that were left out did not stand in the epic's list of
+    tasks.
+    """
     try:
         value = parse(b"".join((side.before, side.between.join(tasks), side.after)))
     except InvalidJSON:
@@ -125,9 +135,9 @@ def _read(side: _Listed, tasks: Sequence[msgspec.Raw]) -> dict[str, JSON] | None
 
 
 def _with_tasks(value: dict[str, JSON], text: bytes) -> dict[str, JSON] | None:
-    """The same value with the tasks of a text that stands in the same place; ``None`` if they cannot be read."""
+    """Return the value with the tasks of a text that stands in the same place; ``None`` if they cannot be read."""
     body = epic_body(value)
-    above = 1 if body is value else 2  # containers around the list; they count where it is nested too deep
+    above = 1 if body is value else 2  # the containers around the list, which count towards the limit of nesting
     try:
         tasks = parse(b"[" * above + b"[" + text + b"]" + b"]" * above)
     except InvalidJSON:
@@ -139,12 +149,14 @@ def _with_tasks(value: dict[str, JSON], text: bytes) -> dict[str, JSON] | None:
 
 
 def _put_back(shared: Sequence[msgspec.Raw], head: int, bodies: Sequence[dict[str, JSON]]) -> bool:
-    """Put shared tasks, by their id alone, around those that were read, if all of a side are told apart by their ids.
+    """Put the shared tasks, by their id alone, around the tasks that were read.
+
+    Returns ``False`` where the ids do not tell all tasks of each side apart.
 
     Args:
-        shared: their bytes.
-        head: how many come before those that were read.
-        bodies: where to put them.
+        shared: the bytes of the shared tasks.
+        head: how many of them come before the tasks that were read.
+        bodies: the epics that get them.
     """
     decode = _decoders()[1].decode
     try:
@@ -166,7 +178,7 @@ def _put_back(shared: Sequence[msgspec.Raw], head: int, bodies: Sequence[dict[st
 
 @cache
 def _decoders() -> tuple[msgspec.json.Decoder[Any], msgspec.json.Decoder[Any]]:
-    """Parsers that find the tasks of a file, and the id of a task."""
+    """Return the parser that finds the tasks of a file, and the one that finds the id of a task."""
     tasks = (Mapping.TASKS, list[msgspec.Raw], None)
     body = msgspec.defstruct("Body", [tasks])
     whole = msgspec.defstruct("Whole", [(WRAPPER, body, None), tasks])

@@ -1,7 +1,7 @@
-"""What two sequences have in common, in order: the ground of every comparison of lists and of lines.
+"""Finds what two sequences have in common, in order: the ground of every comparison of lists and of lines.
 
-Items are compared by hash, so that callers map them to something hashable first. Deterministic, and in practice close
-to linear; nothing here knows of JSON, of files or of merging.
+Items are compared by hash, so callers first map them to something hashable. The result is deterministic, and the time
+in practice close to linear. Nothing here knows of JSON, of files or of merging.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from typing import Final, TypeAlias, TypeVar
 Item = TypeVar("Item", bound=Hashable)
 
 Pairs: TypeAlias = "list[tuple[int, int]]"
-"""Places of equal items, in one sequence and in the other; both rise."""
+"""The places of equal items, in one sequence and in the other. Both places rise from pair to pair."""
 
 Code: TypeAlias = tuple[str, int, int, int, int]
-"""What becomes of a run: ``equal``, ``replace``, ``delete`` or ``insert``, its bounds in one and in the other."""
+"""One run of an edit script: ``equal``, ``replace``, ``delete`` or ``insert``, its bounds in one and in the other."""
 
 _Link: TypeAlias = "tuple[int, int, _Link | None]"
 
 _FEW: Final = 500_000
 _PER_ITEM: Final = 64
-"""How many pairs of equal items are compared: up to ``_FEW`` at first, up to so many an item in a piece."""
+"""The limits of how many pairs of equal items are compared: ``_FEW`` in the whole, ``_PER_ITEM`` an item in a piece."""
 
 
 def common(one: Sequence[Item], other: Sequence[Item]) -> Pairs:
-    """The places of a longest common subsequence.
+    """Return the places of a longest common subsequence.
 
-    The time goes with the pairs of equal items. Where there are too many of them (a blank line that occurs
-    thousands of times), the sequences are first cut at the items that occur once in both; a piece in which there are
-    still more than 64 pairs an item keeps its common start and end, and counts as different in between. The result
-    is then a common subsequence, if not a longest one.
+    The time grows with the number of pairs of equal items. Where there are too many pairs (a blank line that occurs
+    thousands of times), the sequences are first cut at the items that occur once in both. A piece that still has more
+    than 64 pairs an item keeps its common start and end, and counts as different in between. The result is then a
+    common subsequence, if not a longest one.
     """
     start, stop = _ends(one, other, range(len(one)), range(len(other)))
     in_one, in_other = range(start, len(one) - stop), range(start, len(other) - stop)
@@ -44,7 +44,10 @@ def common(one: Sequence[Item], other: Sequence[Item]) -> Pairs:
 
 
 def codes(one: Sequence[Item], other: Sequence[Item]) -> list[Code]:
-    """How one sequence becomes the other, run by run, as :mod:`difflib` says it, at the price of :func:`common`."""
+    """Return the runs that turn one sequence into the other, as :mod:`difflib` names them.
+
+    The cost is that of :func:`common`.
+    """
     found: list[Code] = []
     i = j = 0
     for next_i, next_j in [*common(one, other), (len(one), len(other))]:
@@ -62,7 +65,7 @@ def codes(one: Sequence[Item], other: Sequence[Item]) -> list[Code]:
 
 
 def _ends(one: Sequence[Item], other: Sequence[Item], in_one: range, in_other: range) -> tuple[int, int]:
-    """How many items at the start and at the end are the same."""
+    """Return how many items are the same at the start, and how many at the end."""
     shorter = min(len(in_one), len(in_other))
     start = 0
     while start < shorter and one[in_one[start]] == other[in_other[start]]:
@@ -74,7 +77,7 @@ def _ends(one: Sequence[Item], other: Sequence[Item], in_one: range, in_other: r
 
 
 def _in_pieces(one: Sequence[Item], other: Sequence[Item], in_one: range, in_other: range) -> Pairs:
-    """Cut at what occurs once in both, and compare the pieces."""
+    """Cut the sequences at the items that occur once in both, and compare the pieces."""
     counts = [Counter(side[k] for k in places) for side, places in ((one, in_one), (other, in_other))]
     places = {other[j]: j for j in in_other}
     unique = [i for i in in_one if counts[0][one[i]] == 1 and counts[1][one[i]] == 1]
@@ -102,16 +105,17 @@ def _piece(one: Sequence[Item], other: Sequence[Item], in_one: range, in_other: 
 def _subsequence(
     one: Sequence[Item], other: Sequence[Item], in_one: range, in_other: range, limit: int
 ) -> Pairs | None:
-    """Hunt and Szymanski's algorithm; ``None`` where more than ``limit`` pairs of items are equal.
+    """Return a longest common subsequence; ``None`` where more than ``limit`` pairs of items are equal.
 
-    ``difflib`` takes cubic time where items repeat, and finds no longest subsequence.
+    The algorithm is Hunt and Szymanski's. ``difflib`` takes cubic time where items repeat, and the common subsequence
+    that it finds need not be a longest one.
     """
     places: dict[Item, list[int]] = {}
     for j in reversed(in_other):
         places.setdefault(other[j], []).append(j)
     if sum(len(places.get(one[i], ())) for i in in_one) > limit:
         return None
-    ends: list[int] = []  # for each length, the least place in other where a common subsequence of it can end
+    ends: list[int] = []  # for each length, the least place in other where such a common subsequence ends
     links: list[_Link] = []
     for i in in_one:
         for j in places.get(one[i], ()):
@@ -131,7 +135,10 @@ def _subsequence(
 
 
 def longest_increasing(items: Sequence[Item], rank: Callable[[Item], int]) -> frozenset[Item]:
-    """The members of a longest strictly increasing subsequence of distinct items (patience sorting, O(n log n))."""
+    """Return the members of a longest strictly increasing subsequence of distinct items.
+
+    The algorithm is patience sorting, in O(n log n).
+    """
     tails: list[int] = []
     tail_items: list[Item] = []
     previous: dict[Item, Item | None] = {}
