@@ -1,7 +1,7 @@
-"""Which days count, and arithmetic over them that looks at years instead of days.
+"""Calendars of days that count, and arithmetic over them that looks at years instead of days.
 
-A year is known by how many of its days count up to any day of it: whole weeks by division, holidays by bisection. To
-find a day 10,000 working days ahead takes some forty years' totals and one search within the last.
+A year is known by the number of its days that count up to any day of it: whole weeks by division, holidays by
+bisection. To find a day 10,000 working days ahead takes some forty years' totals and one search within the last.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class Span(Struct, frozen=True):
     on: tuple[int, ...] = ()
 
     def upto(self, day: int) -> int:
-        """How many days count from the first through ``day``, which lies in the span or right before it."""
+        """Return how many days count from the first through ``day``, which lies in the span or right before it."""
         weeks, more = divmod(day - self.first + 1, 7)
         start = (self.first - 1) % 7  # ordinal 1 is a Monday
         plain = weeks * (7 - len(self.rest)) + sum((start + n) % 7 not in self.rest for n in range(more))
         return plain - bisect_right(self.off, day) + bisect_right(self.on, day)
 
     def nth(self, number: int) -> int:
-        """The day that is the ``number``-th one that counts, from 1."""
+        """Return the ``number``-th day that counts; the first is number 1."""
         low, high = self.first, self.last
         while low < high:
             middle = (low + high) // 2
@@ -57,10 +57,10 @@ class Span(Struct, frozen=True):
 
 
 class Calendar(Struct):
-    """Which days count.
+    """A calendar, which tells the days that count.
 
     Args:
-        country: whose weekends and holidays they are; without one weekends are Saturday and Sunday.
+        country: the country whose weekends and holidays apply; without one weekends are Saturday and Sunday.
         business: weekends do not count.
         holidays: holidays do not count.
     """
@@ -72,20 +72,22 @@ class Calendar(Struct):
     _totals: dict[int, int] = field(default_factory=dict)
 
     def counts(self, day: date) -> bool:
-        """Whether a day counts."""
+        """Return whether a day counts."""
         span, ordinal = self._span(day.year), day.toordinal()
         return span.upto(ordinal) > span.upto(ordinal - 1)
 
     def roll(self, day: date) -> date:
-        """The day itself if it counts, else the next one that does.
+        """Return the day itself if it counts, else the next one that does.
 
         Raises:
-            InvalidData: there is none before the year 10000, or the country's holidays are not known so far.
+            InvalidData: there is none before the year 10000, or the country's holidays are not known that far ahead.
         """
         return day if self.counts(day) else self._ahead(day, 1)
 
     def add(self, start: date, number: int) -> date:
-        """The day that is ``number`` days that count after ``start``, a start that does not count rolled forward first.
+        """Return the day that is ``number`` days that count after ``start``.
+
+        A start that does not count is first rolled forward.
 
         Raises:
             InvalidData: as :meth:`roll`.
@@ -97,7 +99,7 @@ class Calendar(Struct):
         return self._ahead(first, number) if number else first
 
     def between(self, start: date, end: date) -> int:
-        """How many days count from ``start`` up to the day before ``end``."""
+        """Return how many days count from ``start`` up to the day before ``end``."""
         if end <= start:
             return 0
         total = -self._span(start.year).upto(start.toordinal() - 1)
@@ -106,7 +108,7 @@ class Calendar(Struct):
         return total + self._span(end.year).upto(end.toordinal() - 1)
 
     def skipped(self, start: date, end: date) -> Mapping[date, str]:
-        """The holidays from ``start`` through ``end`` that keep a day from counting, with their names."""
+        """Return the holidays from ``start`` through ``end`` that keep a day from counting, with their names."""
         if not self.holidays or self.country is None:
             return {}
         found: dict[date, str] = {}
@@ -117,7 +119,7 @@ class Calendar(Struct):
         return found
 
     def _ahead(self, day: date, number: int) -> date:
-        """The ``number``-th day that counts after a day."""
+        """Return the ``number``-th day that counts after a day."""
         year = day.year
         wanted = number + self._span(year).upto(day.toordinal())
         while wanted > (total := self._total(year)):
@@ -152,7 +154,7 @@ class Calendar(Struct):
             holidays = {day.toordinal() for day in known.holidays}
             workdays = {day.toordinal() for day in known.workdays} if self.business else set()
         if reform:
-            # One year in which the weekend moved; only such a year is looked at day by day.
+            # The weekend moved within this year. Only such a year is looked at day by day.
             resting = self._resting(year)
             days = range(first, last + 1)
             off = {day for day in days if (day in resting or day in holidays) and day not in workdays}
@@ -162,7 +164,7 @@ class Calendar(Struct):
         return Span(first, last, rest, tuple(sorted(off)), tuple(sorted(on)))
 
     def _rest(self, year: int) -> tuple[frozenset[int], bool]:
-        """The weekdays that do not count, and whether they change within the year."""
+        """Return the weekdays that do not count, and whether they change within the year."""
         if not self.business:
             return EVERY_DAY, False
         if self.country is None:
@@ -171,7 +173,7 @@ class Calendar(Struct):
         return before, before != self.country.weekend(date(year, 12, 25))
 
     def _resting(self, year: int) -> set[int]:
-        """All weekend days of a year."""
+        """Return all weekend days of a year."""
         assert self.country is not None  # only a country has weekends
         first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
         return {day for day in range(first, last + 1) if self.country.rests(date.fromordinal(day))}

@@ -1,7 +1,7 @@
-"""The holidays and weekends of a country, from the ``holidays`` package, a year at a time.
+"""Reads the holidays and weekends of a country from the ``holidays`` package, a year at a time.
 
-The package is imported when the first country is asked for: that takes a tenth of a second. Its data change between
-releases, so its version goes wherever its answers decide something.
+The package is imported when the first country is asked for, since the import takes a tenth of a second. Its data change
+between releases, so its version is kept with whatever its answers decide.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ PUBLIC: Final = "public"
 
 
 class CountryDays(Struct, frozen=True):
-    """What one year of a country is made of.
+    """The holidays of one year of a country, and its working days on weekends.
 
     Attributes:
-        holidays: holidays by day.
+        holidays: the names of the holidays, by day.
         workdays: days of a weekend on which people work, as China and Hungary have them.
     """
 
@@ -34,11 +34,11 @@ class CountryDays(Struct, frozen=True):
 
 
 class Country:
-    """A country's days.
+    """The holidays and weekends of a country.
 
     Args:
-        code: ISO 3166-1, as ``BR``.
-        subdivision: a state or province, as ``SP``; ``None`` for what holds everywhere.
+        code: the country's code in ISO 3166-1, as ``BR``.
+        subdivision: a state or province, as ``SP``; ``None`` for the days that hold in the whole country.
         categories: kinds of holidays besides the public ones that count, as ``optional`` (in Brazil: Carnival,
             Corpus Christi).
 
@@ -54,14 +54,14 @@ class Country:
 
     @property
     def version(self) -> str:
-        """The release of the package that knows these days."""
+        """The release of the ``holidays`` package that knows these days."""
         return holidays_release()
 
     def __str__(self) -> str:
         return f"{self.code}-{self.subdivision}" if self.subdivision else self.code
 
     def year(self, year: int) -> CountryDays:
-        """The days of a year.
+        """Return the holidays and working weekend days of a year.
 
         Raises:
             InvalidData: the package knows nothing of this year.
@@ -71,12 +71,12 @@ class Country:
         return self._years[year]
 
     def weekend(self, first: date) -> frozenset[int]:
-        """The days of rest among the seven days from ``first``, by weekday."""
+        """Return the days of rest among the seven days from ``first``, by weekday."""
         week = (date.fromordinal(first.toordinal() + number) for number in range(7))
         return frozenset(day.weekday() for day in week if self.rests(day))
 
     def rests(self, day: date) -> bool:
-        """Whether a day belongs to a weekend."""
+        """Return whether a day belongs to a weekend."""
         return self._known.is_weekend(day)
 
     def _read(self, year: int) -> CountryDays:
@@ -97,7 +97,7 @@ class Country:
 
 @lru_cache(maxsize=64)
 def country(code: str, subdivision: str | None, categories: tuple[str, ...]) -> Country:
-    """One object for each country that is asked for, so that its years are read once.
+    """Return the country of these arguments, as one object each, so that its years are read once.
 
     Raises:
         UsageError: see :class:`Country`.
@@ -107,7 +107,7 @@ def country(code: str, subdivision: str | None, categories: tuple[str, ...]) -> 
 
 @lru_cache(maxsize=1)
 def holidays_release() -> str:
-    """The release of the ``holidays`` package that is installed, without importing its countries."""
+    """Return the release of the ``holidays`` package that is installed, without importing its countries."""
     from importlib.metadata import version
 
     return version("holidays")

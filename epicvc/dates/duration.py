@@ -10,7 +10,7 @@ The grammar, over the words of :mod:`epicvc.dates.words`::
     amounts  = amount [ TO amount ]                  3-5 dias, de 3 a 5 dias, two or three weeks
     amount   = NUMBER | number word | TENS [ AND | "-" ] number word | amount AND HALF | ARTICLE
 
-What is taken where a text can be read in more than one way:
+The rules for a text that can be read in more than one way:
 
 - "About", "at least", "no máximo", "até" do not change the number: it is what the author plans with.
 - ``1.500`` and ``1,500`` are a thousand and a half or one and a half; ``1/2`` is a half or 1 to 2; ``2 e 3 dias``
@@ -28,7 +28,7 @@ What is taken where a text can be read in more than one way:
   range whose second end is the smaller one.
 - A year is 365 days, though twelve months are 360: each is what people mean by it.
 
-No clock, no calendar: which days count is :mod:`epicvc.dates.strategy`'s to know.
+Knows no clock and no calendar: :mod:`epicvc.dates.strategy` decides which days count.
 """
 
 from __future__ import annotations
@@ -64,17 +64,17 @@ from epicvc.dates.words import (
 from epicvc.errors import DurationError
 
 MAX_TEXT: Final = 10_000
-"""Characters; a longer text is no description of a duration."""
+"""The characters of the longest text that is read. A longer one is no description of a duration."""
 
 
 class Duration(Struct, frozen=True):
     """A length of time.
 
     Attributes:
-        days: in days, where every day counts (a week has 7, a month 30).
-        working: in working days (a week has 5, a month 21, a day eight hours).
+        days: the length in days, where every day counts (a week has 7, a month 30).
+        working: the length in working days (a week has 5, a month 21, a day eight hours).
         counting: which days the text itself says that it counts; ``None`` where it does not say.
-        text: the part of the text that says it.
+        text: the part of the text that says the length.
     """
 
     days: Fraction
@@ -83,7 +83,7 @@ class Duration(Struct, frozen=True):
     text: str = ""
 
     def says(self, other: Duration) -> bool:
-        """Whether another one is the same length, in one way of counting or the other."""
+        """Return whether another duration is of the same length, in one way of counting or the other."""
         return self.days == other.days or self.working == other.working
 
 
@@ -103,7 +103,10 @@ def parse_duration(text: str) -> Duration:
 
 
 class _Parser:
-    """Recursive descent; every method takes a place and gives what it read with the place behind it, or ``None``."""
+    """A parser by recursive descent.
+
+    Every method of the grammar takes a place and returns what it read with the place behind it, or ``None``.
+    """
 
     def __init__(self, text: str) -> None:
         self.original = text
@@ -149,7 +152,10 @@ class _Parser:
         return self.text[self.tokens[start].start : self.tokens[end - 1].end]
 
     def _look_at(self, at: int) -> None:
-        """A word that begins no duration: a unit without a number is remembered, or makes the text unreadable."""
+        """Look at a word that begins no duration.
+
+        A unit without a number is remembered, or makes the text unreadable.
+        """
         if self.terms.unit(at) is None and self.terms.word(at) not in AMBIGUOUS:
             return
         before = at - 1
@@ -172,14 +178,14 @@ class _Parser:
             self.bare.append(self.tokens[at].text)
 
     def _require_no_rate(self, at: int) -> None:
-        """What stands before "per week" is no length."""
+        """Refuse a length that stands before "per week" or the like: it is a rate."""
         if self.terms.word(at) in RATES and (self.terms.unit(at + 1) or self.terms.unit(at + 2)):
             raise UnreadableDuration("it is a rate, not a length")
 
     # The grammar
 
     def _duration(self, at: int) -> tuple[Duration, int] | None:
-        """One length, a range included."""
+        """Read one length, a range included."""
         opened = self.terms.word(at) in BETWEEN
         left = self._sum(at + opened, between=opened)
         if left is None:
@@ -213,7 +219,7 @@ class _Parser:
             total = _plus(replace(total, counting=_joined(total.counting, term.counting)), term.unit, term.amount)
 
     def _next_term(self, last: Term, *, between: bool) -> Term | None:
-        """The term that a sum goes on with: joined by a word, else of a smaller unit."""
+        """Read the term that a sum goes on with: joined by a word, else of a smaller unit."""
         at = last.end
         if self.terms.word(at) == "." and self.terms.word(at - 1) in ABBREVIATIONS:
             at += 1
@@ -238,7 +244,7 @@ def _plus(total: Duration, unit: Unit, amount: Fraction) -> Duration:
 
 
 def _joined(first: Counting | None, second: Counting | None) -> Counting | None:
-    """What a whole counts whose parts say this."""
+    """Return the days that a whole counts, from those that its two parts say they count."""
     if first and second and first is not second:
         raise UnreadableDuration("it counts working days and calendar days at once")
     return first or second

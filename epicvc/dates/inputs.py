@@ -1,4 +1,4 @@
-"""Days and strategies as callers write them."""
+"""Reads days and strategies as callers write them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Day: TypeAlias = datetime.date | str
 
 
 def read_day(day: object) -> datetime.date:
-    """A date, a time's date, or an ISO date as a text.
+    """Return the date that a date, a time or an ISO date as a text says.
 
     Raises:
-        UsageError: it is none of these.
+        UsageError: ``day`` is none of these.
     """
     if isinstance(day, datetime.datetime):
         return day.date()
@@ -28,10 +28,10 @@ def read_day(day: object) -> datetime.date:
 
 
 def read_strategy(strategy: object) -> DateBaseStrategy:
-    """A strategy, or its value.
+    """Return the strategy that is given as itself or by its value.
 
     Raises:
-        UsageError: it is none.
+        UsageError: ``strategy`` is none.
     """
     try:
         return DateBaseStrategy(strategy)

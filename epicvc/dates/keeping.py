@@ -1,6 +1,7 @@
-"""Whether something that was planned before keeps its start: today moves, and a plan must not move with it.
+"""Decides whether something that was planned before keeps its start.
 
-A start is kept until the duration or the strategy changes. Pure: what was planned is handed in.
+Today moves, and a plan must not move with it. So a start is kept until the duration or the strategy changes. Pure: the
+caller hands in what was planned.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from epicvc.errors import DurationError
 
 
 class Planned(Struct, frozen=True):
-    """What is planned now.
+    """The dates and the duration that are planned now.
 
     Attributes:
         start: the first day.
@@ -31,17 +32,17 @@ class Planned(Struct, frozen=True):
 
     @classmethod
     def of(cls, dates: PlannedDates) -> Planned:
-        """The same, of dates that were calculated."""
+        """Take start, end, days and unit from dates that were calculated."""
         return cls(dates.start_date, dates.end_date, dates.duration_days, dates.unit)
 
 
 class Record(Struct, frozen=True):
-    """How something was planned.
+    """The duration and the settings by which something was planned, with the result.
 
     Attributes:
         text: the duration.
         settings: the settings.
-        planned: what came of it; a record of anything else says nothing about what is planned now.
+        planned: the result. Where another one is planned now, the record says nothing about that one.
     """
 
     text: str
@@ -49,20 +50,20 @@ class Record(Struct, frozen=True):
     planned: Planned
 
     def is_of(self, planned: Planned) -> bool:
-        """Whether what is planned now is what was recorded."""
+        """Return whether what is planned now is what was recorded."""
         mine = self.planned
         return (mine.start, mine.end, mine.days, mine.unit) == (planned.start, planned.end, planned.days, planned.unit)
 
 
 def plan_again(planner: Planner, text: str, today: date, before: Planned, record: Record | None = None) -> PlannedDates:
-    """The dates of something that may have been planned before.
+    """Return the dates of something that may have been planned before.
 
     Args:
-        planner: plans under the settings in force.
+        planner: the planner under the settings in force.
         text: the duration.
         today: the day from which a new start is reckoned.
         before: what is planned now.
-        record: how that was planned, where it is known.
+        record: how ``before`` was planned, where that is known.
 
     Raises:
         DurationError: the text says no duration, or the end lies beyond the calendar.
@@ -71,7 +72,7 @@ def plan_again(planner: Planner, text: str, today: date, before: Planned, record
 
 
 def keeps(planner: Planner, text: str, before: Planned, record: Record | None = None) -> bool:
-    """Whether a start that was planned before stays; see :func:`plan_again`.
+    """Return whether a start that was planned before stays; see :func:`plan_again`.
 
     Raises:
         DurationError: the text says no duration.
@@ -84,7 +85,8 @@ def keeps(planner: Planner, text: str, before: Planned, record: Record | None = 
         if (old.strategy, old.custom_date) != (new.strategy, new.custom_date):
             return False
         return record.text == text or _length(planner, record.text) == length
-    # Nobody knows how this was planned. A duration in a unit of somebody else's cannot be compared.
+    # It is not known how this was planned, so only the durations can be compared. Durations in different units cannot;
+    # then the start stays.
     unit = BUSINESS_DAYS if length[1] else DAYS
     return before.days is None or before.unit not in (None, unit) or before.days == length[0]
 

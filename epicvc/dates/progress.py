@@ -1,4 +1,4 @@
-"""How far an epic is, from the states of its tasks."""
+"""Measures how far an epic is, from the states of its tasks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Final
 from epicvc.base.jsonio import JSON
 
 COMPLETED: Final = frozenset({"completed", "done"})
-"""The states of a task that is finished; the first is the built-in schema's."""
+"""The states of a task that is finished; ``completed`` is the built-in schema's."""
 
 STATS: Final = "stats"
 PROGRESS: Final = "progress_percentage"
 
 
 def percentage(states: Mapping[str, int]) -> float | None:
-    """How many of a hundred tasks are finished; ``None`` where there are no tasks.
+    """Return the percentage of the tasks that are finished; ``None`` where there are no tasks.
 
     Args:
-        states: how many tasks are in which state.
+        states: the number of tasks in each state.
     """
     total = sum(states.values())
     finished = sum(number for state, number in states.items() if state.lower() in COMPLETED)
@@ -27,7 +27,7 @@ def percentage(states: Mapping[str, int]) -> float | None:
 
 
 def progress_fields(states: Iterable[str]) -> dict[str, JSON]:
-    """The calculated fields ``stats`` and ``progress_percentage``; none where there are no tasks.
+    """Return the calculated fields ``stats`` and ``progress_percentage``; none where there are no tasks.
 
     Args:
         states: the state of each task.

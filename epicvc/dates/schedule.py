@@ -1,7 +1,7 @@
-"""The critical path method: the earliest and latest time of every task along the graph of what needs what.
+"""The critical path method: finds the earliest and latest time of every task along the graph of dependencies.
 
-Time is working minutes from the plan's start. As many tasks as may run at once do, since nothing here knows who does
-them. No dates: :mod:`epicvc.actions.dates.scheduling` lays the minutes over a calendar.
+Time is working minutes from the plan's start. As many tasks run at once as can, since nothing here knows who does them.
+The result has no dates: :mod:`epicvc.actions.dates.scheduling` lays the minutes over a calendar.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ K = TypeVar("K", bound="object")
 
 
 class Task(Struct, Generic[K], frozen=True):
-    """Something to do.
+    """A task to be scheduled.
 
     Attributes:
         effort: working minutes.
@@ -29,12 +29,12 @@ class Task(Struct, Generic[K], frozen=True):
 
 
 class Slot(Struct, frozen=True):
-    """When a task can be done, in working minutes from the plan's start.
+    """The time at which a task can be done, in working minutes from the plan's start.
 
     Attributes:
         start: the earliest start.
         end: the earliest end.
-        slack: how much later it may start without the whole plan ending later.
+        slack: how much later the task may start without the whole plan ending later.
     """
 
     start: Fraction
@@ -43,7 +43,7 @@ class Slot(Struct, frozen=True):
 
     @property
     def critical(self) -> bool:
-        """Whether it lies on the critical path: a delay of it delays the whole plan."""
+        """Tell whether the task lies on the critical path: a delay of it delays the whole plan."""
         return not self.slack
 
 
@@ -51,7 +51,7 @@ class Cycle(Exception, Generic[K]):
     """Tasks that need each other, so that none of them can begin.
 
     Attributes:
-        path: each needs the next, the last one the first.
+        path: the tasks; each needs the next, the last one the first.
     """
 
     def __init__(self, path: Sequence[K]) -> None:
@@ -60,10 +60,10 @@ class Cycle(Exception, Generic[K]):
 
 
 def schedule(tasks: Mapping[K, Task[K]]) -> dict[K, Slot]:
-    """The slot of every task, in an order in which they can be done.
+    """Return the slot of every task, in an order in which they can be done.
 
     Raises:
-        Cycle: some need each other.
+        Cycle: some tasks need each other.
     """
     order, followers = _order(tasks)
     ends: dict[K, Fraction] = {}
@@ -74,14 +74,14 @@ def schedule(tasks: Mapping[K, Task[K]]) -> dict[K, Slot]:
         starts[key] = max((ends[need] for need in task.needs), default=zero)
         ends[key] = starts[key] + task.effort
     whole = max(ends.values(), default=zero)
-    latest: dict[K, Fraction] = {}  # starts
+    latest: dict[K, Fraction] = {}  # the latest starts
     for key in reversed(order):
         latest[key] = min((latest[follower] for follower in followers[key]), default=whole) - tasks[key].effort
     return {key: Slot(starts[key], ends[key], latest[key] - starts[key]) for key in order}
 
 
 def _order(tasks: Mapping[K, Task[K]]) -> tuple[list[K], dict[K, list[K]]]:
-    """An order in which every task comes after what it needs, and who needs each task."""
+    """Return an order in which every task comes after those that it needs, and for each task those that need it."""
     followers: dict[K, list[K]] = {key: [] for key in tasks}
     waiting: dict[K, int] = {}
     for key, task in tasks.items():
@@ -105,7 +105,10 @@ def _order(tasks: Mapping[K, Task[K]]) -> tuple[list[K], dict[K, list[K]]]:
 
 
 def _cycle(stuck: Mapping[K, Task[K]]) -> list[K]:
-    """One cycle among tasks each of which needs another of them: following needs must come back."""
+    """Return one cycle among tasks each of which needs another of them.
+
+    Following the needs from any of them must come back to a task that was seen.
+    """
     seen: dict[K, int] = {}
     path: list[K] = []
     key = next(iter(stuck))

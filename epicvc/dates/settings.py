@@ -1,4 +1,7 @@
-"""How dates are planned, as a value. Light: the configuration imports it, and with it every command."""
+"""The settings by which dates are planned, as a value.
+
+The module is light, since the configuration imports it, and every command imports the configuration.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ BUSINESS_DAYS: Final = "business_days"
 
 
 class DateBaseStrategy(Enum):
-    """What the start date is reckoned from."""
+    """The rule by which the start date is reckoned."""
 
     IMMEDIATE = "immediate"
     """The reference day."""
@@ -26,14 +29,14 @@ class DateBaseStrategy(Enum):
 
 
 class Settings(Struct, frozen=True):
-    """How dates are planned; two equal settings plan alike.
+    """The settings by which dates are planned. Two equal settings plan alike.
 
     Attributes:
-        strategy: where the start comes from.
+        strategy: the rule that gives the start.
         business_days: weekends do not count.
         holidays: holidays do not count.
-        country: ISO code of the country whose weekends and holidays they are.
-        subdivision: its state or province.
+        country: ISO code of the country whose weekends and holidays apply.
+        subdivision: a state or province of the country.
         categories: holidays that count besides the public ones, as ``optional``.
         custom_date: the start under ``CUSTOM_DATE``.
     """

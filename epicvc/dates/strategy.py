@@ -1,7 +1,7 @@
-"""When an epic starts and ends: the start by a strategy, the end by a duration over a calendar.
+"""Plans when an epic starts and ends: the start by a strategy, the end by a duration over a calendar.
 
-``end`` is start plus duration, so that two days from a Monday end on Wednesday; parts of a day round up. A day is
-only counted where the calendar counts it, and a start on any other moves to the next that it does count.
+``end`` is start plus duration, so that two days from a Monday end on Wednesday. Parts of a day round up. A day is only
+counted where the calendar counts it. A start on any other day moves to the next one that counts.
 """
 
 from __future__ import annotations
@@ -22,26 +22,27 @@ from epicvc.errors import BeyondCalendar, DurationError, InvalidData, UsageError
 
 
 class DurationCalculator(Protocol):
-    """What an application's own calculator may look like; it needs one of the two methods."""
+    """An application's own calculator of durations. It needs one of the two methods."""
 
     def parse_and_convert_to_days(self, text: str) -> float:
-        """The days that a text says."""
+        """Return the days that a text says."""
 
     def calculate_end_date(self, start: date, days: float) -> date:
-        """The day on which something ends that starts on ``start`` and takes ``days``."""
+        """Return the day on which something ends that starts on ``start`` and takes ``days``."""
 
 
 @dataclass(frozen=True)
 class PlannedDates:
-    """When something starts and ends, and what decided it.
+    """The start and the end of something, and what decided them.
 
     Attributes:
         start_date: the first day.
         end_date: start plus duration.
         duration_days: the duration, in units of ``unit``.
-        business_days_used: how many working days were counted; 0 where every day of the week counts.
+        business_days_used: the number of working days that were counted; 0 where every day of the week counts.
         holidays_skipped: the holidays that moved the start or the end, with their names.
-        holidays_version: the release of the ``holidays`` package that knew them; ``None`` where it was not asked.
+        holidays_version: the release of the ``holidays`` package that knew them; ``None`` where the package was not
+            asked.
         unit: ``business_days`` where only working days were counted, else ``days``.
     """
 
@@ -58,8 +59,8 @@ class Planner:
     """Plans dates under settings.
 
     Args:
-        settings: how.
-        calculator: an application's own, used for what it can do.
+        settings: the settings by which dates are planned.
+        calculator: an application's own calculator, used for the methods that it has.
     """
 
     def __init__(self, settings: Settings, calculator: DurationCalculator | None = None) -> None:
@@ -76,7 +77,10 @@ class Planner:
     # Calendars
 
     def calendar(self, *, business: bool) -> Calendar:
-        """The calendar that counts working days, or the one that counts every day; neither counts skipped holidays."""
+        """Return the calendar that counts working days, or the one that counts every day.
+
+        Neither counts holidays where the settings leave these out.
+        """
         key = (business, self.settings.holidays)
         if key not in self._calendars:
             self._calendars[key] = Calendar(self._country() if any(key) else None, *key)
@@ -88,10 +92,12 @@ class Planner:
     # Durations
 
     def days(self, text: str) -> float:
-        """The days in a text, a week having seven, as the application's calculator or the grammar reads it.
+        """Return the days in a text, with seven in a week.
+
+        The application's calculator reads them, or else the grammar.
 
         Raises:
-            DurationError: there are none.
+            DurationError: the text says none.
         """
         return float(parse_duration(text).days) if self._reads is None else self._given(text)
 
@@ -105,7 +111,7 @@ class Planner:
         return float(value)
 
     def length(self, text: str) -> tuple[float, bool]:
-        """How long something takes in the days that count for it, and whether these are working days.
+        """Return the length of something in the days that count for it, and whether these are working days.
 
         A text that says which days it counts ("5 dias úteis") is taken at its word.
 
@@ -123,14 +129,14 @@ class Planner:
     # Dates
 
     def start(self, reference: date, *, business: bool | None = None) -> date:
-        """The start that the strategy gives.
+        """Return the start that the strategy gives.
 
         Args:
-            reference: the day from which it is reckoned.
+            reference: the day from which the start is reckoned.
             business: whether working days are counted; by default as the settings say.
 
         Raises:
-            UsageError: the strategy wants a date that is not given.
+            UsageError: the strategy needs a date that is not given.
         """
         calendar = self.calendar(business=self.settings.business_days if business is None else business)
         return calendar.roll(self._wanted(reference))
@@ -148,7 +154,7 @@ class Planner:
         return later if strategy is DateBaseStrategy.NEXT_MONDAY else self.calendar(business=True).roll(later)
 
     def dates(self, text: str, reference: date, *, kept: date | None = None) -> PlannedDates:
-        """Start and end of something that takes as long as a text says.
+        """Return the start and the end of something that takes as long as a text says.
 
         Args:
             text: the duration.
@@ -167,16 +173,19 @@ class Planner:
             raise BeyondCalendar(text, error) from error
 
     def _moved_since(self, reference: date, kept: date | None) -> date | None:
-        """The day after which holidays can have moved the start: only one strategy counts days from the reference."""
+        """Return the day after which holidays can have moved the start.
+
+        There is one only under the strategy that counts days from the reference.
+        """
         counted = kept is None and self.settings.strategy is DateBaseStrategy.NEXT_WORKDAY
         return reference if counted else None
 
     def span(self, start: date, days: float, *, business: bool, since: date | None = None) -> PlannedDates:
-        """Start and end of something that takes so many days that count.
+        """Return the start and the end of something that takes so many days that count.
 
         Args:
-            start: rolled forward to a day that counts.
-            days: how long; parts of a day round up.
+            start: the start, which is rolled forward to a day that counts.
+            days: the length; parts of a day round up.
             business: whether working days are counted.
             since: the day from which working days were counted to the start, for the holidays that moved it.
 

@@ -1,7 +1,8 @@
-"""What stands around a length: a number of which only a part was read makes the whole text unreadable.
+"""Checks what stands around a length: a number of which only a part was read makes the whole text unreadable.
 
-Sentences have numbers that are none of ours ("2 weeks and 4 people", "since 2025-08-18, 3 days"). So what counts is
-what stands directly before and behind, or is joined by a word or sign that adds, multiplies or goes on counting.
+Sentences have numbers that belong to no length ("2 weeks and 4 people", "since 2025-08-18, 3 days"). So only those
+tokens count that stand directly before or behind the length, or are joined to it by a word or sign that adds,
+multiplies or goes on counting.
 """
 
 from __future__ import annotations
@@ -24,24 +25,27 @@ _STOPS: Final = PREPOSITIONS | OF | PLUS | TO | TIMES | PARTS
 
 
 class UnreadableDuration(Exception):
-    """Why a text cannot be read; becomes a DurationError where all that is understood is known."""
+    """The reason why a text cannot be read.
+
+    It becomes a ``DurationError`` where all that was understood is known.
+    """
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
 
 
 def is_number(token: Token | None) -> bool:
-    """Whether a token is a number, in digits or written out."""
+    """Return whether a token is a number, in digits or written out."""
     if token is None:
         return False
     return token.kind in (TokenKind.NUMBER, TokenKind.ODD) or token.text in NUMBERS or token.text in TENS
 
 
 def require_whole(terms: Terms, at: int) -> None:
-    """What stands before a number with a unit must not be part of it.
+    """Require that nothing before a number with a unit is part of that number.
 
     Raises:
-        Unreadable: it is.
+        UnreadableDuration: something is.
     """
     token, before = terms.tokens[at], terms.at(at - 1)
     if before is None or token.fresh:
@@ -51,7 +55,7 @@ def require_whole(terms: Terms, at: int) -> None:
         raise UnreadableDuration("a length cannot be negative")
     last = at - 1 - hyphen
     link = terms.word(last)
-    if link in PLUS | _CALCULATION and not before.fresh:  # else it is the mark of a list
+    if link in PLUS | _CALCULATION and not before.fresh:  # else the sign is the mark of a list
         last -= 1
         last -= terms.word(last) == "-" and terms.tokens[last].glued
     else:
@@ -67,13 +71,13 @@ def require_whole(terms: Terms, at: int) -> None:
 
 
 def _require_no_part(terms: Terms, at: int) -> None:
-    """``50% of 2 days`` and ``1/2 of a day`` are not two days and not one."""
+    """Refuse a part of a length: ``50% of 2 days`` and ``1/2 of a day`` are not two days and not one."""
     if terms.word(at - 1) in OF and (is_number(terms.at(at - 2)) or terms.word(at - 2) in PARTS):
         raise UnreadableDuration(f"{_said(terms.tokens[at - 2 : at + 1])} is a part, not a length")
 
 
 def _require_no_marks(terms: Terms, at: int) -> None:
-    """Marks between a number and another one, as in ``1..5``, or before it, as in ``..5``, make it unreadable."""
+    """Refuse marks between a number and another one, as in ``1..5``, or before a number, as in ``..5``."""
     first = at
     while first and terms.tokens[first].glued and terms.tokens[first - 1].kind is TokenKind.MARK:
         first -= 1
@@ -88,10 +92,10 @@ def _require_no_marks(terms: Terms, at: int) -> None:
 
 
 def require_not_counted(terms: Terms, at: int) -> None:
-    """A half of a unit must not have a number before it: ``2 half days``.
+    """Require that a half of a unit has no number before it, as in ``2 half days``.
 
     Raises:
-        Unreadable: it has.
+        UnreadableDuration: it has one.
     """
     before = terms.at(at - 1)
     if is_number(before) and not terms.tokens[at].fresh and NUMBERS.get(terms.word(at - 1)) != 1:
@@ -100,10 +104,10 @@ def require_not_counted(terms: Terms, at: int) -> None:
 
 
 def require_nothing_left(terms: Terms, end: int) -> None:
-    """What stands behind a length must not go on with it: no number without a unit, and no factor.
+    """Require that nothing behind a length goes on with it: no number without a unit, and no factor.
 
     Raises:
-        Unreadable: it does.
+        UnreadableDuration: something does.
     """
     following = terms.at(end)
     if following is None or following.fresh:
@@ -121,7 +125,7 @@ def require_nothing_left(terms: Terms, end: int) -> None:
 
 
 def _require_no_factor(terms: Terms, at: int) -> None:
-    """``x 2`` and ``2x`` behind a length."""
+    """Refuse a factor behind a length: ``x 2`` and ``2x``."""
     behind = terms.number(at)
     times = at if behind is None else behind
     if terms.word(times) in TIMES and (behind is not None or is_number(terms.at(at + 1))):
@@ -129,7 +133,7 @@ def _require_no_factor(terms: Terms, at: int) -> None:
 
 
 def _counts_another(token: Token | None, *, comma: bool) -> bool:
-    """Whether a number before this token counts what it names: people, the pages of a book."""
+    """Return whether a number counts the thing that the token behind it names: people, the pages of a book."""
     if token is not None and token.kind is TokenKind.WORD and not token.fresh:
         return token.text not in _STOPS
     return comma and token is not None and token.text not in (".", ")", ";", ",")

@@ -1,7 +1,7 @@
-"""Terms of a duration: an amount with its unit, at a place in a text.
+"""Reads the terms of a duration: an amount with its unit, at a place in a text.
 
-The grammar as a whole is in :mod:`epicvc.dates.duration`. Every method takes a place among the tokens and gives
-what it read with the place behind it, or ``None``.
+The grammar as a whole is in :mod:`epicvc.dates.duration`. Every method takes a place among the tokens and returns what
+it read with the place behind it, or ``None``.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _BEHIND_MINUTES: Final = frozenset('.,;!?()[]"') | PREPOSITIONS | OF | AND
 
 
 class Term(Struct):
-    """A number of units, where in the text it ends, and which days it says it counts."""
+    """A number of units, the place in the text where it ends, and the days that it says it counts."""
 
     unit: Unit
     amount: Fraction
@@ -59,23 +59,23 @@ class Terms:
     """Reads terms.
 
     Args:
-        tokens: the text.
+        tokens: the tokens of the text.
     """
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = tokens
 
     def at(self, at: int) -> Token | None:
-        """The token at a place; ``None`` outside the text."""
+        """Return the token at a place; ``None`` outside the text."""
         return self.tokens[at] if 0 <= at < len(self.tokens) else None
 
     def word(self, at: int) -> str:
-        """The word or mark at a place; nothing outside the text and for numbers."""
+        """Return the word or mark at a place; an empty text outside the text and for numbers."""
         token = self.at(at)
         return token.text if token is not None and token.kind in (TokenKind.WORD, TokenKind.MARK) else ""
 
     def unit(self, at: int) -> tuple[Unit, Counting | None] | None:
-        """The unit that the word at a place is, and which days it says it counts."""
+        """Return the unit that the word at a place is, and the days that the word says it counts."""
         word = self.word(at)
         if word == WEEK_OR_WITHOUT:
             following = self.at(at + 1)
@@ -87,11 +87,11 @@ class Terms:
         return (unit, None) if unit else None
 
     def term(self, at: int, after: Unit | None = None) -> Term | None:
-        """The term that begins at a place, behind one of the unit ``after``."""
+        """Read the term that begins at a place, behind one of the unit ``after``."""
         return self._half_unit(at) or self._counted(at, after) or self._unit_and_half(at)
 
     def bare_minutes(self, at: int, *, joined: bool) -> Term | None:
-        """The minutes of ``1h30``, ``1h 30`` and ``1 hora e 30``."""
+        """Read the minutes of ``1h30``, ``1h 30`` and ``1 hora e 30``."""
         token = self.at(at)
         if token is None or token.fresh:
             return None
@@ -107,7 +107,10 @@ class Terms:
         return None
 
     def number(self, at: int) -> int | None:
-        """Behind the number at a place, one that can be read in two ways included; ``None`` where there is none."""
+        """Return the place behind the number at a place; ``None`` where there is none.
+
+        A number that can be read in two ways is one too.
+        """
         token = self.at(at)
         if token is not None and token.kind in (TokenKind.NUMBER, TokenKind.ODD):
             return at + 1
@@ -115,7 +118,7 @@ class Terms:
         return read[1] if read else None
 
     def _half_unit(self, at: int) -> Term | None:
-        """Half a unit."""
+        """Read half a unit, as in ``meia hora``."""
         if self.word(at) not in HALVES:
             return None
         start = at + 1 + (self.word(at + 1) in ARTICLES)
@@ -125,7 +128,7 @@ class Terms:
         return Term(found[0], HALF, found[1], found[2]) if found else None
 
     def _unit_and_half(self, at: int) -> Term | None:
-        """``dia e meio``."""
+        """Read a unit and a half, as in ``dia e meio``."""
         found = self.unit(at)
         if found is None or self.word(at) in ABBREVIATIONS or self.word(at) == WEEK_OR_WITHOUT:
             return None
@@ -133,7 +136,7 @@ class Terms:
         return Term(found[0], 1 + half[0], half[1], found[1]) if half else None
 
     def _counted(self, at: int, after: Unit | None) -> Term | None:
-        """Amounts with their unit."""
+        """Read an amount, or a range of amounts, with its unit."""
         opened = self.word(at) in BETWEEN
         read = self._amount(at + opened)
         if read is None:
@@ -148,14 +151,14 @@ class Terms:
         found = self._unit_behind(end, after)
         if found is None:
             return None
-        if after is None:  # else what stands before is the term before
+        if after is None:  # else the term before stands there
             require_whole(self, at + opened)
         unit, end, counting = found
         half = self._and_half(end)
         return Term(unit, amount + half[0], half[1], counting) if half else Term(unit, amount, end, counting)
 
     def _unit_behind(self, at: int, after: Unit | None) -> tuple[Unit, int, Counting | None] | None:
-        """The unit of an amount that ends here."""
+        """Read the unit of an amount that ends at a place."""
         if self.word(at) == "-" and self.tokens[at].glued:  # a 2-week sprint
             at += 1
         if after is HOUR and self.word(at) in AMBIGUOUS:
@@ -163,7 +166,7 @@ class Terms:
         return self._counted_unit(at)
 
     def _counted_unit(self, at: int) -> tuple[Unit, int, Counting | None] | None:
-        """A unit with what says which days count."""
+        """Read a unit with the words that say which days count."""
         counting: Counting | None = None
         while self.word(at) in FILLERS or self.word(at) in COUNTING:
             counting = COUNTING.get(self.word(at), counting)
@@ -181,7 +184,10 @@ class Terms:
         return unit, end, counting
 
     def _and_half(self, at: int) -> tuple[Fraction, int] | None:
-        """An "and a half", "e 1/4" that belongs to what stands before; ``None`` where it is one of the unit behind."""
+        """Read an "and a half" or "e 1/4" that belongs to what stands before.
+
+        Returns ``None`` where it belongs to the unit behind it.
+        """
         if self.word(at) not in AND:
             return None
         token = self.at(at + 1)
@@ -216,7 +222,7 @@ class Terms:
         return self._with_half(*read) if read else None
 
     def _with_half(self, value: Fraction, at: int) -> tuple[Fraction, int]:
-        """``two and a half weeks``, ``two-and-a-half weeks``: the half stands before the unit."""
+        """Add the half that stands before a unit, as in ``two and a half weeks`` and ``two-and-a-half weeks``."""
         first = self._past_hyphen(at)
         if self.word(first) in AND:
             end = self._past_hyphen(first + 1)
@@ -227,7 +233,7 @@ class Terms:
         return value, at
 
     def number_word(self, at: int) -> tuple[Fraction, int] | None:
-        """A number that is written out."""
+        """Read a number that is written out."""
         word = self.word(at)
         if word in NUMBERS:
             return Fraction(NUMBERS[word]), at + 1
@@ -242,5 +248,5 @@ class Terms:
         return Fraction(TENS[word]), at + 1
 
     def _past_hyphen(self, at: int) -> int:
-        """Behind a hyphen that is glued to the word before."""
+        """Return the place behind a hyphen that is glued to the word before; without one the place itself."""
         return at + (self.word(at) == "-" and self.tokens[at].glued)

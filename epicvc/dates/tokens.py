@@ -1,4 +1,4 @@
-"""A text as numbers, words and marks, each with its place; case and accents are gone from words."""
+"""Cuts a text into numbers, words and marks, each with its place. Words lose their case and accents."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DASHES: Final = str.maketrans(dict.fromkeys("‐‑‒–—−", "-"))
 
 
 class TokenKind(Enum):
-    """What a token is."""
+    """The kind of a token."""
 
     NUMBER = "number"
     ODD = "odd number"  # digits that can be read in more than one way, or in none: 1.500, 1/2, 10:30, 18.08.2025
@@ -45,11 +45,11 @@ class Token(Struct, frozen=True):
     """One piece of a text.
 
     Attributes:
-        kind: what it is.
+        kind: the kind of the token.
         text: the word or mark, plain; a number as it is written.
         start: where it begins in the text.
         end: where it ends.
-        value: of a number.
+        value: the value of a number.
         glued: nothing stands between it and the token before.
         fresh: it begins a line.
     """
@@ -64,7 +64,7 @@ class Token(Struct, frozen=True):
 
 
 def plain(word: str) -> str:
-    """A word in lower case and without accents."""
+    """Return a word in lower case and without accents."""
     decomposed = unicodedata.normalize("NFKD", word.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
@@ -104,14 +104,14 @@ def _token(match: re.Match[str], *, glued: bool, fresh: bool) -> Token:
 
 
 def number(text: str, gap: str | None = None) -> Fraction | None:
-    """The value of digits with commas and points; ``None`` where they do not say one number.
+    """Return the value of digits with commas and points; ``None`` where they do not say one number.
 
     Args:
         text: the digits.
-        gap: what stands between groups of three of them, as in ``1 500``; the one comma or point is then a decimal.
+        gap: the character between groups of three digits, as in ``1 500``; a comma or point is then the decimal one.
 
-    One separator with exactly three digits behind it is both a decimal and a thousand (``1.500``); only a zero before
-    it settles that (``0.125``).
+    One separator with exactly three digits behind it can be the decimal one and that of thousands (``1.500``). Only a
+    zero before it settles that (``0.125``).
     """
     if gap is not None:
         plain_text = text.replace(gap, "").replace(",", ".")

@@ -1,7 +1,7 @@
-"""The words in which durations are written, Portuguese and English, and what each of them is.
+"""The words in which durations are written, Portuguese and English, and the meaning of each.
 
-A table, so that a word is added by adding it. Words are lower case and without accents, as
-:mod:`epicvc.dates.tokens` gives them. How words go together is :mod:`epicvc.dates.duration`'s to know.
+They are a table, so that a new word is one more entry. Words are lower case and without accents, as
+:mod:`epicvc.dates.tokens` gives them. How they go together is in :mod:`epicvc.dates.duration`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 
 class Counting(Enum):
-    """Which days a text says that it counts."""
+    """The days that a text says it counts."""
 
     BUSINESS = "business"
     CALENDAR = "calendar"
@@ -24,9 +24,9 @@ class Unit(Struct, frozen=True):
     """A unit of time.
 
     Attributes:
-        name: in English.
-        days: how long it is in days, where every day counts.
-        working: how long it is in working days of eight hours, five a week and 21 a month.
+        name: the name in English.
+        days: the length in days, where every day counts.
+        working: the length in working days of eight hours, five a week and 21 a month.
         words: the unit spelled out.
         short: usual abbreviations; a full stop may follow them.
         english: those of ``words`` before which ``a``, ``an`` is the number one. In Portuguese ``a`` is an article or
@@ -93,7 +93,7 @@ UNITS: Final = (
     _unit("half year", 180, 126, ("semestre", "semestres"), ()),
     _unit("year", 365, 252, portuguese=("ano", "anos"), english=("year", "years"), short=("y", "yr", "yrs")),
 )
-"""Shortest first. An hour is 1/8 day, since a working day has eight; a year is the calendar's 365 days."""
+"""The units, shortest first. An hour is 1/8 day, since a working day has eight; a year is the calendar's 365 days."""
 
 UNIT_OF: Final = {word: unit for unit in UNITS for word in (*unit.words, *unit.short)}
 ABBREVIATIONS: Final = frozenset(word for unit in UNITS for word in unit.short)
@@ -110,7 +110,7 @@ WORK_UNITS: Final = {
 """English compounds that are a unit and say which days count."""
 
 AMBIGUOUS: Final = {"m": "months or minutes"}
-"""Units that cannot be told apart by themselves; behind hours (``1h 30m``) this one is minutes."""
+"""Abbreviations that can be more than one unit; behind hours (``1h 30m``) this one is minutes."""
 
 WEEK_OR_WITHOUT: Final = "sem"
 """Portuguese: short for ``semana``, and the word for "without". The unit where no other word follows it."""
@@ -195,7 +195,7 @@ BETWEEN: Final = frozenset({"entre", "between"})
 FILLERS: Final = frozenset(
     {"full", "whole", "entire", "consecutive", "straight", "more", "extra", "additional", "mais", "bons", "boas"}
 )
-"""What may stand between a number and its unit without changing the length."""
+"""Words that may stand between a number and its unit without changing the length."""
 
 COUNTING: Final = {
     "util": Counting.BUSINESS,
@@ -233,12 +233,12 @@ VAGUE: Final = SCALES | {
     *("few", "several", "some", "many", "couple", "algum", "alguns", "alguma", "algumas", "pouco", "poucos", "poucas"),
     *("varios", "varias", "muitos", "muitas", "par"),
 }
-"""Numbers that are none: before a unit they make a text unreadable."""
+"""Words for a number that is not certain: before a unit they make a text unreadable."""
 
 OF: Final = frozenset({"de", "of"})
 TIMES: Final = frozenset({"x", "×", "*", "·", "vezes", "times"})
 PARTS: Final = HALVES | {"%", "metade", "terco", "quarto", "third", "quarter"}
-"""What is taken out of the length behind "of": ``50% of 2 days``."""
+"""Words and signs for a part of the length behind "of": ``50% of 2 days``."""
 PREPOSITIONS: Final = frozenset(
     {
         *(
@@ -262,6 +262,6 @@ PREPOSITIONS: Final = frozenset(
         *("for", "with", "in", "on", "at", "by", "per", "from", "until", "before", "after", "then", "but", "mas"),
     }
 )
-"""Words that no number counts: what stands before them is a number of nothing."""
+"""Words that a number cannot count: a number before them counts nothing."""
 RATES: Final = frozenset({"per", "por", "cada", "each", "every", "/"})
-"""Before a unit they make a rate of what stands before them, as in ``3 days per week``."""
+"""Words that, before a unit, make a rate of what stands before them, as in ``3 days per week``."""
