@@ -1,7 +1,7 @@
-"""The lines of ``.gitattributes`` that give epics to the drivers: a block that leaves no byte behind when it goes.
+"""The block in ``.gitattributes`` that gives epics to the drivers. Removing the block leaves no byte of it behind.
 
-It stands at the top of the repository. A folder's own file is not seen in a sparse checkout without that folder, by
-``merge.renormalize``, by libraries that read the top alone, or where the folder had another name in a commit.
+The block stands at the top of the repository. A folder's own file is not seen in a sparse checkout without that folder,
+by ``merge.renormalize``, by libraries that read the top alone, or where the folder had another name in a commit.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ NAME: Final = ".gitattributes"
 _BEGIN: Final = f"# {SIGNATURE}"
 _END: Final = "# End of what `epicvc git install` wrote"
 _ASKED: Final = 200
-"""How many tracked epics git is asked about."""
+"""The number of tracked epics that git is asked about, at most."""
 
 _OURS: Final = DRIVER.encode()
 _NEW_FILE: Final = ", with this file"
 _NO_LINE_END: Final = ", after a line without an end"
-"""What the first line of the block remembers, so that taking it out leaves the file as it was."""
+"""The notes in the first line of the block, so that taking the block out leaves the file as it was."""
 
 
 def block_lines(include: Sequence[str], below: str = "") -> list[str]:
-    """The lines that give tracked files to the drivers, for the file at the top of the repository.
+    """Return the lines that give tracked files to the drivers, for the file at the top of the repository.
 
     Args:
         include: patterns of tracked files, relative to the files directory.
-        below: where that is, from the top; empty where it is the top.
+        below: the path of the files directory from the top; empty where it is the top.
     """
     if not below and tuple(include) == DEFAULT_INCLUDE:
         return [f"*.json diff={DRIVER} merge={DRIVER}"]
@@ -42,7 +42,7 @@ def block_lines(include: Sequence[str], below: str = "") -> list[str]:
 
 
 def _pattern(pattern: str, below: str) -> str:
-    """A pattern of ours in git's language: anchored, with escapes for what only git gives a meaning to."""
+    """Return a pattern of ours in git's language: anchored, with escapes for what only git gives a meaning to."""
     directory = below.replace("\\", "\\\\").replace("[", "\\[").replace("*", "\\*").replace("?", "\\?")
     text = (f"/{directory}/" if below else "/") + pattern.replace("\\", "\\\\").replace("[", "\\[")
     if not any(char.isspace() or char == '"' for char in text):
@@ -51,12 +51,12 @@ def _pattern(pattern: str, below: str) -> str:
 
 
 def with_block(text: str | None, lines: Sequence[str], below: str = "") -> str:
-    """A file with the block: where it is already, else at the end.
+    """Return a file's text with the block: in the place where it is already, else at the end.
 
     Args:
-        text: the file; ``None`` where there is none.
-        lines: what the block says.
-        below: the files directory that it is for; a repository may have several.
+        text: the text of the file; ``None`` where there is no file.
+        lines: the lines of the block.
+        below: the files directory that the block is for; a repository may have several.
     """
     parts = _split(text or "", below)
     if parts is not None:
@@ -68,7 +68,10 @@ def with_block(text: str | None, lines: Sequence[str], below: str = "") -> str:
 
 
 def without_block(text: str, below: str = "") -> str | None:
-    """A file without the block, as it was before; ``None`` where there was none."""
+    """Return a file's text without the block, as it was before.
+
+    Returns ``None`` where there was no file before.
+    """
     parts = _split(text, below)
     if parts is None:
         return text
@@ -78,12 +81,15 @@ def without_block(text: str, below: str = "") -> str | None:
 
 
 def _begin(below: str) -> str:
-    """The first line of a directory's block, but for what it remembers."""
+    """Return the first line of a directory's block, without its note."""
     return f"{_BEGIN} for {_pattern('', below)}" if below else _BEGIN
 
 
 def _split(text: str, below: str) -> tuple[str, str, list[str], str] | None:
-    """What is before the block, its first line, the lines inside, what is after it."""
+    """Split a text into what is before the block, the block's first line, the lines inside, and what is after it.
+
+    Returns ``None`` where there is no block.
+    """
     lines = text.splitlines(keepends=True)
     bare = [line.rstrip("\r\n") for line in lines]
     first = {_begin(below) + note for note in ("", _NEW_FILE, _NO_LINE_END)}
@@ -100,9 +106,9 @@ class Attributes:
     Args:
         git: git, in the repository.
         top: the top of its work tree.
-        shown: the files directory's path from there; empty where it is the top.
+        shown: the path of the files directory from the top; empty where it is the top.
         include: patterns of tracked files, relative to the files directory.
-        exclude: those of files that are not.
+        exclude: patterns of files that are not tracked.
     """
 
     name = "attributes"
@@ -116,7 +122,10 @@ class Attributes:
         self._former = top / shown / NAME if shown else None  # where the block once stood
 
     def state(self) -> PartState:
-        """Whether git gives epics to the drivers."""
+        """Tell whether git gives epics to the drivers.
+
+        git itself is asked, for some of the epics.
+        """
         parts = _split(_text(self._path) or "", self._below)
         if self._former is not None and _split(_text(self._former) or "", "") is not None:
             return PartState(
@@ -133,7 +142,7 @@ class Attributes:
         return PartState(INSTALLED)
 
     def install(self) -> None:
-        """Write the block, and take it from where it once stood."""
+        """Write the block, and take it from the place where it once stood."""
         text = _text(self._path)
         wanted = with_block(text, self._lines, self._below)
         if wanted != text:
@@ -142,7 +151,10 @@ class Attributes:
             _take_out(self._former, "")
 
     def remove(self, *, dry_run: bool = False) -> PartState:
-        """Take the block out. A committed one stays: it is everybody's, and harmless where nothing is installed."""
+        """Take the block out.
+
+        A committed block stays: it is everybody's, and harmless where nothing is installed.
+        """
         places = [(self._path, NAME, self._below)]
         if self._former is not None:
             places.append((self._former, f"{self._below}/{NAME}", ""))
@@ -159,11 +171,11 @@ class Attributes:
         try:
             committed = self._git.run("cat-file", "blob", f"HEAD:{place}")
         except Unavailable:
-            return False  # no commit, or not in it
+            return False  # there is no commit, or the file is not in it
         return _split(committed.decode(errors="replace"), below) is not None
 
     def _asked(self) -> list[str]:
-        """Epics that git is asked about: those that it tracks, and an ordinary one."""
+        """Return the epics that git is asked about: those that it tracks, and an ordinary one."""
         start = f"{self._below}/" if self._below else ""
         known = self._git_above.run("ls-files", "-z", "--", f":(literal){self._below or '.'}")
         names = [name for name in known.decode(errors="surrogateescape").split("\0") if name.startswith(start)]
@@ -172,7 +184,7 @@ class Attributes:
         return [*found, f"{start}epic.json"] if tuple(self._include) == DEFAULT_INCLUDE else found
 
     def _untold(self, names: Sequence[str]) -> str | None:
-        """The first of these that git does not give to both drivers."""
+        """Return the first of these names that git does not give to both drivers; ``None`` where there is none."""
         if not names:
             return None
         told = self._git_above.run("check-attr", "-z", "diff", "merge", "--", *names).split(b"\0")
@@ -185,7 +197,7 @@ def _text(path: Path) -> str | None:
 
 
 def _take_out(path: Path, below: str) -> None:
-    """Write a file without the block; a file that came with it goes with it."""
+    """Write a file without the block. A file that came with the block goes with it."""
     text = _text(path)
     rest = without_block(text, below) if text is not None else None
     if rest == text:

@@ -1,6 +1,6 @@
-"""The rules that staged epics are held to: those that keep a file from being tracked, asked of what is staged.
+"""Checks staged epics by the rules that keep a file from being tracked.
 
-Only what the commit brings in is found fault with: an epic that was broken before, or an id that two untouched files
+Only faults that the commit brings in are found. An epic that was broken before, or an id that two untouched files
 share, is no reason to stop another change.
 """
 
@@ -26,13 +26,13 @@ from epicvc.repo.config.trackedfiles import read_files
 
 
 class CheckFinding(NamedTuple):
-    """Something wrong with a staged file.
+    """A fault in a staged file.
 
     Attributes:
-        path: the file, from the top of the work tree.
+        path: the path of the file, from the top of the work tree.
         line: 1-based.
         column: 1-based, in characters.
-        message: what it is.
+        message: the fault.
     """
 
     path: str
@@ -42,11 +42,11 @@ class CheckFinding(NamedTuple):
 
 
 class CheckReport(NamedTuple):
-    """What was found.
+    """The result of a check.
 
     Attributes:
-        findings: by path and place.
-        checked: how many staged files are epics, or should be.
+        findings: the faults, by path and place.
+        checked: the number of staged files that are epics, or should be.
     """
 
     findings: list[CheckFinding]
@@ -58,12 +58,12 @@ def check(git: Git, blobs: Blobs, changes: list[StagedChange], configs: MappingA
 
     Args:
         git: git, somewhere in the work tree.
-        blobs: the contents of its objects.
-        changes: what is staged.
+        blobs: the contents of git's objects.
+        changes: the staged changes.
         configs: the bytes of each ``epicvc.toml``, by its directory from the top of the work tree.
 
     Raises:
-        InvalidConfig: one of them says something that cannot be.
+        InvalidConfig: an ``epicvc.toml`` says something that cannot be.
     """
     found: list[CheckFinding] = []
     checked = 0
@@ -83,14 +83,20 @@ def _mapping_of(config: dict[str, Any]) -> Mapping:
 
 
 def _place_of(epic: _Epic, label: str | None) -> tuple[int, int]:
-    """Where in a file something stands; told only of what is wrong, so that nothing is imported for it before."""
+    """Return the line and column of a place in a file.
+
+    Only a fault has a place, so the import waits for the first one.
+    """
     from epicvc.gitlink.places import place_of
 
     return place_of(epic.data, epic.value, label)
 
 
 class _Epic(NamedTuple):
-    """A staged file that is, or should be, an epic: its bytes, what they say, and its id; unless it is broken."""
+    """A staged file that is, or should be, an epic: its bytes, their value, and its id.
+
+    A file that is no JSON has neither value nor id.
+    """
 
     data: bytes
     value: JSON
@@ -111,7 +117,7 @@ class _Room:
         self.epics: dict[str, _Epic] = {}
 
     def findings(self, changes: list[StagedChange]) -> Iterator[CheckFinding]:
-        """What is wrong with the changes of this directory."""
+        """Yield the faults in the changes of this directory."""
         mine = [change for change in changes if self._is_tracked(change.path)]
         for change in mine:
             if change.new is not None:
@@ -145,7 +151,7 @@ class _Room:
     # Names
 
     def _names(self, added: set[str]) -> Iterator[CheckFinding]:
-        """New names that some system cannot have, or takes for another one."""
+        """Yield the new names that some system cannot have, or takes for another one."""
         if not added:
             return
         from epicvc.files.names import check_name, collisions
@@ -165,14 +171,14 @@ class _Room:
                     break
 
     def _all(self) -> Iterator[tuple[str, str]]:
-        """All tracked files in the index, with the ids of their bytes."""
+        """Return all tracked files in the index, with the ids of their bytes."""
         pathspec = f":(top,literal){self._directory}" if self._directory else ":(top)"
         return (entry for entry in index_files(self._git, pathspec) if self._is_tracked(entry[0]))
 
     # Ids
 
     def _claims(self, changes: list[StagedChange]) -> Iterator[CheckFinding]:
-        """Epics that get a second file by these changes."""
+        """Yield the epics that get a second file by these changes."""
         before = {change.path: id_in(self._blobs[change.old]) if change.old else None for change in changes}
         now = {path: epic.id for path, epic in self.epics.items()}
         freed = {key for path, key in before.items() if now.get(path) != key}
@@ -188,10 +194,10 @@ class _Room:
                 yield CheckFinding(path, *place, f"epic {key} is already in {first}; an epic lives in one file")
 
     def _holders(self, claimed: MappingABC[str, list[str]]) -> dict[str, str]:
-        """Which of these epics are in files that do not claim them only now, by epic.
+        """Return the file in which each of these epics is already, by epic.
 
-        Reads every file of the directory, which takes some seconds for ten thousand; only those in which one of the ids
-        can occur are parsed.
+        A file that claims the epic only now does not count. Every file of the directory is read, which takes some
+        seconds for ten thousand. Only files in which one of the ids can occur are parsed.
         """
         if not claimed:
             return {}
@@ -210,7 +216,7 @@ def _claimed(value: JSON) -> str | None:
 
 
 def id_in(data: bytes) -> str | None:
-    """The id of the epic in a file's bytes; ``None`` where there is none."""
+    """Return the id of the epic in a file's bytes; ``None`` where there is none."""
     try:
         return _claimed(parse(data))
     except InvalidJSON:
@@ -218,6 +224,9 @@ def id_in(data: bytes) -> str | None:
 
 
 def _mention(keys: Iterable[str]) -> re.Pattern[bytes]:
-    """What occurs in every file whose epic has one of these ids, and in some others: escapes are not looked through."""
+    """Return a pattern that occurs in every file whose epic has one of these ids.
+
+    It occurs in some other files too, since it does not decode escapes.
+    """
     names = b"|".join(re.escape(key.encode()) for key in keys)
     return re.compile(rb'\\u006[49]|"id"\s*:\s*(?:"[^"\\]*\\|"(?:%b)"|-?(?:%b)(?![\d.eE]))' % (names, names))

@@ -1,6 +1,6 @@
-"""Running git: argument lists, no shell, its environment respected (``GIT_DIR``, ``GIT_INDEX_FILE``), errors as ours.
+"""Runs git: with argument lists and no shell, in its environment (``GIT_DIR``, ``GIT_INDEX_FILE``), its errors as ours.
 
-Imports next to nothing, since git starts what uses it for every commit.
+Imports next to nothing, since git starts the users of this module for every commit.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ if TYPE_CHECKING:
     from typing import IO, Self
 
 _PATIENCE_S = 120.0
-"""How long any of git's own work on one machine may take."""
+"""The seconds that any of git's own work on one machine may take."""
 
 _INSTALL = "install git, or put it on the PATH"
 
 
 class Git:
-    """git in one directory.
+    """The git of one directory.
 
     Args:
-        directory: where it runs; the current directory by default.
+        directory: the directory in which git runs; the current one by default.
     """
 
     def __init__(self, directory: str | PathLike[str] | None = None) -> None:
         self.directory = directory
 
     def run(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> bytes:
-        """Run a command of git that must succeed.
+        """Run a git command that must succeed.
 
         Args:
-            arguments: its words.
+            arguments: the words of the command.
             expect: exit codes that are answers, not failures.
 
         Returns:
-            What it wrote.
+            The output of the command.
 
         Raises:
-            NotFound: this is no git repository.
+            NotFound: the directory is in no git repository.
             Unavailable: git is missing, does not end, or fails.
         """
         done = self._run(arguments)
@@ -53,17 +53,17 @@ class Git:
         raise Unavailable(f"git {arguments[0]}: {_reason(done)}")
 
     def line(self, *arguments: str, expect: tuple[int, ...] = (0,)) -> str:
-        """The one line that a command of git writes, without its end; see :meth:`run`."""
+        """Return the one line that a git command writes, without its end; see :meth:`run`."""
         import os
 
         return os.fsdecode(self.run(*arguments, expect=expect).removesuffix(b"\n"))
 
     def blobs(self) -> Blobs:
-        """The contents of objects; a context manager."""
+        """Return the contents of git's objects, as a context manager."""
         return Blobs(self)
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a command of git that is talked with.
+        """Start a git command that reads from a pipe and writes into one.
 
         Raises:
             Unavailable: git is missing.
@@ -85,7 +85,7 @@ class Git:
 
 
 def _reason(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Why a command failed, in git's own words."""
+    """Return the reason why a command failed, in git's own words."""
     lines = done.stderr.decode(errors="replace").splitlines()
     return (lines[0] if lines else f"exit code {done.returncode}").removeprefix("fatal: ")
 
@@ -95,7 +95,10 @@ def _missing(error: OSError) -> Unavailable:
 
 
 class Blobs:
-    """Contents of git's objects by their ids, from one ``git cat-file`` that is kept for all of them."""
+    """The contents of git's objects by their ids.
+
+    One ``git cat-file`` is started for all of them, when the first is read.
+    """
 
     def __init__(self, git: Git) -> None:
         self._git = git
@@ -109,10 +112,10 @@ class Blobs:
             self._process.communicate()
 
     def __getitem__(self, object_id: str) -> bytes:
-        """The bytes of an object.
+        """Return the bytes of an object.
 
         Raises:
-            Unavailable: git does not have it.
+            Unavailable: git does not have the object, or it is no file.
         """
         if self._process is None:
             self._process = self._git.start("cat-file", "--batch")

@@ -1,6 +1,6 @@
-"""What git is told in the repository's own configuration, which nobody but its user writes.
+"""The sections of git's configuration that name our drivers, in the repository's own file, which only its user writes.
 
-A cloned repository cannot name a command to run: its attributes name a driver, and what that is stands here.
+A cloned repository cannot name a command to run: its attributes name a driver, and the driver's command stands here.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _UNKNOWN: Final = 5
 
 
 def wanted(command: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The keys and values of each section.
+    """Return the keys and values of each section.
 
     Args:
         command: the words that start epicvc.
     """
     words = shlex.join(command)
-    merge = words.replace("%", "%%") + " merge-driver"  # git takes % for its own there
+    merge = words.replace("%", "%%") + " merge-driver"  # git replaces its own % sequences there
     # A driver that ends with more than 128, as one that is killed does, makes newer gits give up the whole merge.
     versions = f"{_VERSIONS} || exit 1"
     return {
@@ -54,7 +54,7 @@ class ConfigSection:
         self.place = section
 
     def state(self) -> PartState:
-        """Whether the section says what it has to."""
+        """Tell whether the section says what it has to."""
         found = self._found()
         if not found.keys() & self._values.keys():
             return PartState(MISSING)
@@ -67,7 +67,7 @@ class ConfigSection:
             self._git.run("config", "--local", "--replace-all", f"{self._section}.{key}", value)
 
     def remove(self, *, dry_run: bool = False) -> PartState:
-        """Unset the keys; the section goes with the last one."""
+        """Unset the keys. The section goes with the last one."""
         found = self._found()
         if dry_run:
             return PartState(MISSING)
@@ -79,7 +79,7 @@ class ConfigSection:
         return PartState(MISSING)
 
     def _found(self) -> dict[str, list[str]]:
-        """What the section has, by key."""
+        """Return all values of the section, by key."""
         prefix = self._section + "."
         found: dict[str, list[str]] = {}
         for entry in self._git.run("config", "--local", "--null", "--list").decode(errors="replace").split("\0"):
@@ -90,7 +90,10 @@ class ConfigSection:
 
 
 def configured_command(git: Git) -> list[str] | None:
-    """The words that start epicvc, as the configuration has them; ``None`` where it has none that can be read."""
+    """Return the words that start epicvc, as the configuration has them.
+
+    Returns ``None`` where it has none that can be read.
+    """
     value = git.line("config", "--local", "--get", _DRIVER_KEY, expect=(0, _NONE_FOUND))
     command, found, _ = value.rpartition(" merge-driver ")
     try:

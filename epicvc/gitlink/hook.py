@@ -1,7 +1,7 @@
-"""The pre-commit hook: which staged files are epics, and what is wrong with them.
+"""The pre-commit hook: finds which staged files are epics, and the faults in them.
 
-It looks at what is staged, not at the work tree. Which files are epics is said by the ``epicvc.toml`` that is staged
-too, since that is what everybody gets with the commit; where none is tracked, by the one in the work tree.
+It looks at what is staged, not at the work tree. The staged ``epicvc.toml`` says which files are epics, since everybody
+gets that one with the commit. Where none is tracked, the one in the work tree says it.
 
 Most commits have no epic in them. So nothing that reads epics is imported before there is one.
 """
@@ -27,10 +27,10 @@ def check_staged(git: Git) -> CheckReport | None:
         git: git, somewhere in the work tree.
 
     Returns:
-        What was found; ``None`` where no epic is staged.
+        The report of what was found; ``None`` where no epic is staged.
 
     Raises:
-        NotFound: this is no git repository.
+        NotFound: the directory is in no git repository.
         Unavailable: git is missing or fails.
         InvalidConfig: an ``epicvc.toml`` says something that cannot be.
     """
@@ -50,7 +50,7 @@ def check_staged(git: Git) -> CheckReport | None:
 
 
 def _configs(git: Git, blobs: Blobs, changes: list[StagedChange]) -> Iterator[tuple[str, bytes]]:
-    """Each ``epicvc.toml``, with its directory from the top of the work tree."""
+    """Yield the bytes of each ``epicvc.toml``, with its directory from the top of the work tree."""
     tracked = index_configs(git)
     if not tracked:
         yield from _untracked_configs(git, changes)
@@ -59,7 +59,7 @@ def _configs(git: Git, blobs: Blobs, changes: list[StagedChange]) -> Iterator[tu
 
 
 def _untracked_configs(git: Git, changes: list[StagedChange]) -> Iterator[tuple[str, bytes]]:
-    """Those of the work tree, in and above the directories in which something is staged."""
+    """Yield those of the work tree, in and above the directories in which something is staged."""
     from pathlib import Path, PurePath
 
     from epicvc.base.fileio import read_file
@@ -71,6 +71,9 @@ def _untracked_configs(git: Git, changes: list[StagedChange]) -> Iterator[tuple[
 
 
 def _may_concern(changes: list[StagedChange], config: bytes) -> bool:
-    """Whether some change may be one of an epic, without reading the configuration: epics end in .json by default."""
+    """Return whether some change may be one of an epic, without reading the configuration.
+
+    Epics end in ``.json`` unless the configuration widens that.
+    """
     widened = b"include" in config or b"\\" in config
     return widened or any(change.path.endswith((".json", CONFIG)) for change in changes)

@@ -1,4 +1,4 @@
-"""A hook of git that checks staged epics, beside a hook of somebody else where there is one."""
+"""Writes a hook of git that checks staged epics, beside a hook of somebody else where there is one."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from epicvc.errors import Refused
 from epicvc.gitlink.part import INSTALLED, MISSING, OTHER, SIGNATURE, STALE, PartState
 
 HOOKS: Final = ("pre-commit", "pre-merge-commit")
-"""git asks the second one before a merge that goes without conflicts; it never asks the first one then."""
+"""The hooks that check.
+
+git runs ``pre-merge-commit``, and not ``pre-commit``, before the commit of a merge without conflicts.
+"""
 
 _SET_ASIDE: Final = ".before-epicvc"
 _MODE: Final = 0o755
 
 
 def script(hook: str, command: Sequence[str], *, chained: bool) -> str:
-    """The text of a hook.
+    """Return the text of a hook.
 
     Args:
-        hook: which one.
+        hook: the name of the hook.
         command: the words that start epicvc.
-        chained: run the hook that was there before first.
+        chained: first run the hook that was there before.
     """
     words = shlex.join(command)
     gone = f"epicvc: it is no longer at {command[0]}; install it again, or remove this hook: {hook}"
@@ -40,14 +43,14 @@ def script(hook: str, command: Sequence[str], *, chained: bool) -> str:
 
 
 class HookFile:
-    """One hook.
+    """The file of one hook.
 
     Args:
-        directory: where git looks for hooks.
-        hook: its name.
+        directory: the directory in which git looks for hooks.
+        hook: the name of the hook.
         command: the words that start epicvc.
-        chain: set a hook of somebody else aside and run it first.
-        shared: ``core.hooksPath`` leads there, so that the hooks may belong to other repositories too.
+        chain: set a hook of somebody else aside, and run it first.
+        shared: ``core.hooksPath`` leads to the directory, so that its hooks may be those of other repositories too.
     """
 
     name = "hook"
@@ -59,7 +62,10 @@ class HookFile:
         self.place = str(self._path)
 
     def state(self) -> PartState:
-        """Whether git runs our check."""
+        """Tell whether git runs our check.
+
+        A hook of somebody else that calls ours by name counts as installed.
+        """
         text = self._text()
         if text is None:
             return PartState(MISSING)
@@ -71,7 +77,7 @@ class HookFile:
         return PartState(OTHER, "a hook of somebody else")
 
     def check(self) -> None:
-        """Stop before anything is written where the hook's place is somebody else's.
+        """Refuse to install, before anything is written, where the hook's place is somebody else's.
 
         Raises:
             Refused: with the line that the other hook needs.
@@ -86,15 +92,15 @@ class HookFile:
             raise Refused(f"{self._path} is a hook of somebody else", hint=hint)
 
     def install(self) -> None:
-        """Write the hook; one of somebody else is set aside."""
+        """Write the hook, and set one of somebody else aside."""
         with reporting(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             if self.state().name == OTHER:
-                os.link(self._path, self._aside)  # there is a hook at every moment
+                os.link(self._path, self._aside)  # a link and no move, so that there is a hook at every moment
         atomic_write(self._path, self._script().encode(), mode=_MODE)
 
     def remove(self, *, dry_run: bool = False) -> PartState:
-        """Take the hook back; what was set aside returns."""
+        """Take the hook back, and restore the one that was set aside."""
         text = self._text()
         if text is None or not self._is_ours(text):
             return self.state()
@@ -109,7 +115,10 @@ class HookFile:
         return PartState(MISSING)
 
     def _text(self) -> str | None:
-        """What the file says; nothing of a link, which is never ours."""
+        """Return the text of the file; ``None`` where there is none.
+
+        A symlink is never ours, so it is not followed, and reads as an empty text.
+        """
         if self._path.is_symlink():
             return ""
         return read_file(self._path).decode(errors="replace") if self._path.exists() else None

@@ -1,7 +1,7 @@
-"""``git install``, ``git uninstall`` and ``git doctor``: the parts of an installation, all together.
+"""Installs, removes and examines all parts of an installation, for ``git install``, ``git uninstall``, ``git doctor``.
 
-Nothing in a repository can name a command to run. So the commands stand in ``.git``: in its configuration and its
-hooks, which only the user writes, by ``git install``. What is shared, ``.gitattributes``, only says which files are
+Nothing in a repository can name a command to run. So the commands stand in ``.git``, in its configuration and its
+hooks, which only the user writes, by ``git install``. The shared file, ``.gitattributes``, only says which files are
 epics.
 """
 
@@ -34,13 +34,13 @@ _PATIENCE_S: Final = 30
 
 
 class Line(NamedTuple):
-    """What is said of one part.
+    """The report of one part.
 
     Attributes:
-        part: which kind of part.
-        place: where it is.
-        state: one word.
-        detail: what more there is to say; mostly nothing.
+        part: the kind of part.
+        place: the place where it is.
+        state: the state, or what was done, in one word.
+        detail: further words about the state; mostly none.
     """
 
     part: str
@@ -50,13 +50,13 @@ class Line(NamedTuple):
 
 
 class InstallPlace:
-    """Where epics meet git: the files of an epic repo in a git repository.
+    """The files of an epic repo in a git repository, for which the parts are installed.
 
     Args:
-        start: a directory in it.
+        start: a directory in the epic repo.
 
     Raises:
-        NotFound: it lies in no epic repo, or not in a git repository.
+        NotFound: the directory lies in no epic repo, or not in a git repository.
         Refused: the files lie in another git repository than the configuration.
     """
 
@@ -79,19 +79,19 @@ class InstallPlace:
             self.shown = ""
 
     def hooks(self, command: Sequence[str], *, chain: bool) -> list[HookFile]:
-        """The hooks, where git looks for them."""
+        """Return the hooks, in the directory where git looks for them."""
         shared = bool(self.git.line("config", "--get", "core.hooksPath", expect=(0, 1)))
         directory = Path(self.git.directory or "", self.git.line("rev-parse", "--git-path", "hooks"))
         return [HookFile(directory, hook, command, chain=chain, shared=shared) for hook in HOOKS]
 
     def others(self, command: Sequence[str]) -> list[Part]:
-        """All parts but the hooks."""
+        """Return all parts but the hooks."""
         sections = (ConfigSection(self.git, section, values) for section, values in wanted(command).items())
         return [*sections, Attributes(self.git, self.top, self.shown, *self.patterns)]
 
 
 def own_command() -> list[str]:
-    """The words that start this very epicvc, from any directory."""
+    """Return the words that start this very epicvc, from any directory."""
     script = Path(sys.argv[0]).absolute()
     if script.name == "epicvc" and os.access(script, os.X_OK) and script.is_file():
         return [str(script)]
@@ -99,17 +99,17 @@ def own_command() -> list[str]:
 
 
 def install(place: InstallPlace, command: Sequence[str], *, chain: bool, hook: bool, dry_run: bool) -> list[Line]:
-    """Put everything there that is not.
+    """Put every part in place that is not, or not as it has to be.
 
     Args:
-        place: where.
+        place: the place of the installation.
         command: the words that start epicvc.
         chain: run a hook of somebody else before ours, where there is one.
-        hook: the hooks too.
-        dry_run: only say what would be done.
+        hook: install the hooks too.
+        dry_run: write nothing, and only return what would be done.
 
     Raises:
-        Refused: a hook's place is taken; nothing is written.
+        Refused: the place of a hook is taken; then nothing is written.
     """
     hooks = place.hooks(command, chain=chain) if hook else []
     for part in hooks:
@@ -124,7 +124,7 @@ def install(place: InstallPlace, command: Sequence[str], *, chain: bool, hook: b
 
 
 def uninstall(place: InstallPlace, *, dry_run: bool) -> list[Line]:
-    """Take back what ``install`` wrote, and nothing else."""
+    """Take back what :func:`install` wrote, and nothing else."""
     command = configured_command(place.git) or own_command()
     lines = []
     for part in [*place.hooks(command, chain=True), *place.others(command)]:
@@ -135,7 +135,10 @@ def uninstall(place: InstallPlace, *, dry_run: bool) -> list[Line]:
 
 
 def doctor(place: InstallPlace) -> list[Line]:
-    """How each part stands, whether the epicvc that git would start does start, and whether git tracks the store."""
+    """Return the state of each part.
+
+    Two more things are examined: whether the epicvc that git would start does start, and whether git tracks the store.
+    """
     configured = configured_command(place.git)
     command = configured or own_command()
     parts: list[Part] = [*place.others(command), *place.hooks(command, chain=True)]
@@ -148,7 +151,10 @@ def doctor(place: InstallPlace) -> list[Line]:
 
 
 def _starts(command: Sequence[str]) -> PartState:
-    """Whether a command is an epicvc that runs. It comes from the user's own configuration, where git takes it from."""
+    """Tell whether a command is an epicvc that runs.
+
+    The command comes from the user's own configuration, from which git takes it too.
+    """
     try:
         done = subprocess.run(  # noqa: S603  # what git would run
             [*command, "--version"], capture_output=True, check=False, timeout=_PATIENCE_S, text=True

@@ -1,12 +1,13 @@
-"""git's merge driver for JSON files: what is written over ``%A``, and what conflicts. Pure.
+"""git's merge driver for JSON files: returns the bytes to write over ``%A``, and the conflicts. Pure.
 
 git starts it for a file that both branches changed, with three temporary files; ``%A`` is ours and takes the result.
-The same merge as ``merge-file``, plus what only git brings along: a base that is empty because both branches added the
-file, files with a byte order mark, and ancestors.
+The merge is that of ``merge-file``. It also copes with what only git brings along: a base that is empty because both
+branches added the file, files with a byte order mark, and ancestors.
 
 **Ancestors.** Branches that were merged crosswise have several merge bases, and git first merges these with each other,
-to get one base. A conflict there must not be settled by ours: ours would be the base, and the other branch's different
-value would look like the only change. So there the older value stays, and the merge proper finds the conflict.
+to get one base. A conflict there must not be settled by ours. Ours would become the base, and the other branch's
+different value would look like the only change. So there the older value stays, and the merge proper finds the
+conflict.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ def drive(ours: bytes, base: bytes, theirs: bytes, path: str) -> FileMerge:
     """Merge a file's three versions.
 
     Args:
-        ours: the current branch's.
-        base: what both come from; empty where both added the file.
-        theirs: the other branch's.
+        ours: the current branch's version.
+        base: the version that both come from; empty where both branches added the file.
+        theirs: the other branch's version.
         path: the file, for messages.
 
     Returns:
@@ -37,7 +38,10 @@ def drive(ours: bytes, base: bytes, theirs: bytes, path: str) -> FileMerge:
 
 
 def drive_ancestors(ours: bytes, base: bytes, theirs: bytes) -> bytes:
-    """Merge a file's versions in two merge bases; where these conflict, or one is no JSON, the base's value stays."""
+    """Merge a file's versions in two merge bases.
+
+    Where these conflict, or where one of the versions is no JSON, the base's value stays.
+    """
     try:
         merged = _merge(ours, base, theirs, "", "base")
     except InvalidJSON:

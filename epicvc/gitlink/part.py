@@ -1,4 +1,4 @@
-"""What an installation consists of: things that know how they stand, how to be put there and how to be taken back."""
+"""The parts of an installation: each can tell its state, be put in place, and be taken back."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from typing import Final, NamedTuple, Protocol
 
 INSTALLED: Final = "installed"
 STALE: Final = "stale"
-"""Ours, but not as it has to be."""
+"""The part is ours, but not as it has to be."""
 
 MISSING: Final = "missing"
 OTHER: Final = "other"
-"""Something else is in this place, which is left alone."""
+"""Something else is in this place. It is left alone."""
 
 SIGNATURE: Final = "Written by `epicvc git install`"
-"""What files that are ours say of themselves, in a comment."""
+"""The words by which our files name their origin, in a comment."""
 
 
 class PartState(NamedTuple):
-    """How a part stands.
+    """The state of a part.
 
     Attributes:
-        name: one of the four words above.
-        detail: what more there is to say; mostly nothing.
+        name: one of the four words above: installed, stale, missing, other.
+        detail: further words about the state; mostly none.
     """
 
     name: str
@@ -33,17 +33,20 @@ class Part(Protocol):
 
     Attributes:
         name: a word for scripts.
-        place: where it is, as messages name it.
+        place: the place where it is, as messages name it.
     """
 
     name: str
     place: str
 
     def state(self) -> PartState:
-        """How it stands; looks only."""
+        """Return the state of the part. Writes nothing."""
 
     def install(self) -> None:
-        """Put it there, or right."""
+        """Put the part in place, or put it right."""
 
     def remove(self, *, dry_run: bool = False) -> PartState:
-        """Take it back; how it stands then, or would stand. What is not ours stays."""
+        """Take the part back, unless it is not ours.
+
+        Returns the state in which the part is afterwards, or would be after more than a dry run.
+        """

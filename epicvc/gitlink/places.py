@@ -1,4 +1,4 @@
-"""Where in a file something stands, for messages that editors can jump to."""
+"""Finds the place in a file where something stands, for messages that editors can jump to."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from epicvc.model.labels import parse_label
 
 
 def place_of(data: bytes, value: JSON, label: str | None) -> tuple[int, int]:
-    """The line and column, both from 1, of what a label names, or of the innermost thing around it that is there.
+    """Return the line and column, both from 1, of the thing that a label names.
+
+    Where the file has no such thing, they are those of the innermost thing around it.
 
     Args:
         data: an epic's file.
-        value: what it says.
-        label: a place in it; ``None`` for the file as a whole.
+        value: the value that it says.
+        label: a place in the epic; ``None`` for the file as a whole.
     """
     text = data.decode()
     node = spans(text, value)
@@ -32,7 +34,7 @@ def place_of(data: bytes, value: JSON, label: str | None) -> tuple[int, int]:
 
 
 def _named(node: SpanNode, name: str) -> Item | None:
-    """A member by its name, or an object of a list by its id; the last of several."""
+    """Return a member by its name, or an object of a list by its id; the last one of several."""
     return next((item for item in reversed(node.items) if _name(node, item) == name), None)
 
 

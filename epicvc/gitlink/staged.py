@@ -1,6 +1,7 @@
-"""What a commit is about to change, as git's index has it: not the work tree, which may say something else.
+"""The changes that a commit is about to make, as git's index has them.
 
-Imports next to nothing, since git starts this for every commit.
+The work tree is not looked at, since it may say something else. The module imports next to nothing, since git starts it
+for every commit.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class StagedChange:
     """A path whose file a commit adds, changes or removes.
 
     Attributes:
-        path: from the top of the work tree.
-        old: the id of the file's bytes before; ``None`` where there was no file.
+        path: the path of the file, from the top of the work tree.
+        old: the id of the file's bytes before the commit; ``None`` where there was no file.
         new: the id afterwards; ``None`` where there is none.
     """
 
@@ -33,7 +34,10 @@ class StagedChange:
 
 
 def staged_changes(git: Git) -> list[StagedChange]:
-    """The changes from HEAD, or from nothing, to the index. A rename is a removal and an addition."""
+    """Return the changes from HEAD, or from nothing, to the index.
+
+    A rename is a removal and an addition.
+    """
     flags = ("--raw", "-z", "--no-abbrev", "--no-renames", "--no-ext-diff", "--ignore-submodules=all")
     words = git.run("diff", "--cached", *flags).split(b"\0")
     return [_change(head, path) for head, path in zip(words[::2], words[1::2], strict=False)]
@@ -49,7 +53,10 @@ def _change(head: bytes, path: bytes) -> StagedChange:
 
 
 def index_files(git: Git, pathspec: str) -> Iterator[tuple[str, str]]:
-    """The files in the index, as path and id; those that a merge has left in conflict have none."""
+    """Yield the files in the index, as path and id.
+
+    Files that a merge has left in conflict have no single id, and are left out.
+    """
     for entry in git.run("ls-files", "--stage", "-z", "--full-name", "--", pathspec).split(b"\0")[:-1]:
         head, path = entry.split(b"\t", 1)
         mode, object_id, stage = head.split(b" ")
@@ -58,6 +65,6 @@ def index_files(git: Git, pathspec: str) -> Iterator[tuple[str, str]]:
 
 
 def index_configs(git: Git) -> dict[str, str]:
-    """Where the index has an ``epicvc.toml``: the directory, from the top, to the id of its bytes."""
+    """Return the ids of every ``epicvc.toml`` in the index, by its directory from the top."""
     found = index_files(git, f":(top,glob)**/{CONFIG}")
     return {path.removesuffix(CONFIG).removesuffix("/"): object_id for path, object_id in found}

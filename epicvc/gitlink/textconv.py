@@ -2,11 +2,12 @@
 
 ``5:name: "Search"`` is a value; ``5:goals - "Fast"`` an item of a list; ``5:summary | "one line"`` a line of a text
 that has several. Lists of objects with ids go by id: first the ids in the order of the list, then the fields of each,
-so that moving a task moves one line. Members come sorted. What this hides is formatting and the order of keys, nothing
-else: two files that say different things have different texts, duplicate keys and the digits of a number included.
+so that moving a task moves one line. Members come sorted. The text hides formatting and the order of keys, and nothing
+else. Two files that say different things have different texts; duplicate keys and the digits of a number count too.
 
-Reads leniently, unlike :mod:`epicvc.base.jsonio`, whose place is before anything is written. What is no JSON has no
-labels, and stays as it is. Imports next to nothing, since git starts this for each version of each file.
+Reads leniently, unlike :mod:`epicvc.base.jsonio`, since nothing is written from what is read here. A file that is no
+JSON has no labels, and stays as it is. The module imports next to nothing, since git starts it for each version of each
+file.
 """
 
 from __future__ import annotations
@@ -40,25 +41,26 @@ class _Members:
         self.all = members
 
     def sorted(self) -> list[tuple[str, Parsed]]:
-        """The members by name."""
+        """Return the members by name."""
         return sorted(self.all, key=lambda member: member[0])
 
     def get(self, name: str) -> Parsed:
-        """The last member of this name, as parsers take it; none is null."""
+        """Return the last value of this name, as parsers take it; ``None`` where there is none."""
         return next((value for key, value in reversed(self.all) if key == name), None)
 
 
 class _Bare(str):
-    """A number as it is written; NaN and infinities too."""
+    """A number as it is written, NaN and infinities included."""
 
     __slots__ = ()
 
 
 def text_of(data: bytes) -> bytes:
-    """The text of a file, UTF-8; the very bytes where they are no JSON, or JSON that is out of all measure.
+    """Return the text of a file, in UTF-8.
 
-    That is what is nested more than 200 levels deep, has a label of more than 4,096 characters, or a text of more than
-    16 times the bytes and 64 KB: each line names its whole path, which is no help where it is all there is to see.
+    Returns the very bytes where they are no JSON, or JSON that is out of all measure: nested more than 200 levels deep,
+    with a label of more than 4,096 characters, or with a text of more than 16 times the bytes and 64 KB. Each line
+    names its whole path, which is no help where it is all there is to see.
     """
     try:
         return _text(_read(data), _LEAST_ROOM + _ROOM * len(data))
@@ -67,10 +69,10 @@ def text_of(data: bytes) -> bytes:
 
 
 def _text(value: Parsed, room: int) -> bytes:
-    """The lines as one text.
+    """Return the lines as one text.
 
     Raises:
-        ValueError: it would be out of all measure.
+        ValueError: the text would be out of all measure.
     """
     lines = []
     for line in _document(value):
@@ -82,10 +84,10 @@ def _text(value: Parsed, room: int) -> bytes:
 
 
 def _read(data: bytes) -> Parsed:
-    """What a text says.
+    """Return the value that a text says.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: the text is no JSON.
     """
     require_shallow(data)
     text = data.removeprefix(_BOM).decode()
@@ -130,7 +132,7 @@ def _lines(label: str, value: Parsed) -> Iterator[str]:
 
 
 def _keyed(items: list[Parsed]) -> Keyed | None:
-    """The objects of a list by their ids, where all are objects with one of their own."""
+    """Return the objects of a list by their ids; ``None`` unless all items are objects with an id of their own."""
     keyed = [(key, item) for item in items if isinstance(item, _Members) and (key := _key(item)) is not None]
     return keyed if len(keyed) == len(items) == len({key for key, _ in keyed}) else None
 
@@ -144,18 +146,18 @@ def _by_id(label: str, keyed: Keyed) -> Iterator[str]:
 
 
 def _without_id(item: _Members) -> _Members:
-    """The members but for the one that ``get`` takes for the id."""
+    """Return the members without the one that ``get`` takes for the id."""
     last = max(at for at, (name, _) in enumerate(item.all) if name == "id")
     return _Members([member for at, member in enumerate(item.all) if at != last])
 
 
 def _key(members: _Members) -> str | None:
-    """An object's id as the text that identifies it; a number counts, as in :mod:`epicvc.model.document`."""
+    """Return the text that identifies an object by its id; a number counts, as in :mod:`epicvc.model.document`."""
     found = members.get("id")
     if isinstance(found, _Bare):
         if found.removeprefix("-").isdigit():
             return str(found)
-        from epicvc.base.jsonio import number  # hardly any id has a fraction
+        from epicvc.base.jsonio import number  # imported late: hardly any id has a fraction
         from epicvc.model.document import item_key
 
         return item_key(number(found)) if found[-1].isdigit() else None
@@ -163,7 +165,7 @@ def _key(members: _Members) -> str | None:
 
 
 def _on_one_line(value: Parsed) -> str:
-    """A value as JSON, members sorted."""
+    """Return a value as JSON, its members sorted."""
     if isinstance(value, _Bare):
         return value
     if isinstance(value, str):
@@ -180,7 +182,10 @@ def _quoted(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """A text as it stands between quotes in JSON, with escapes for what could steer a terminal or mislead the eye."""
+    """Return a text as it stands between quotes in JSON.
+
+    Characters that could steer a terminal or mislead the eye are escaped.
+    """
     body: str = encode_basestring(text)[1:-1]
     return body if body.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in body)
 
