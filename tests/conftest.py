@@ -1,4 +1,4 @@
-"""For every test: a home and a current directory of its own, nothing written elsewhere, no network."""
+"""Gives every test a home and a current directory of its own. Keeps it from writing elsewhere and from the network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ settings.load_profile("any machine")
 
 @pytest.fixture(scope="session", autouse=True)
 def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """What fixtures of a module or of the whole run make knows nothing of the developer's own settings either."""
+    """Hide the developer's own settings from fixtures of a module or of the whole run."""
     variables, foreign = private_environment(tmp_path_factory.mktemp("home"))
     with pytest.MonkeyPatch.context() as patch:
         for name in foreign:
@@ -32,7 +32,7 @@ def _private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """The home directory of the running test: beside its ``tmp_path``, which stays empty."""
+    """The home directory of the running test. It lies beside ``tmp_path``, which stays empty."""
     name = hashlib.sha256(tmp_path.name.encode()).hexdigest()[:16]
     directory = tmp_path.parent / f"home-{name}"
     directory.mkdir(exist_ok=True)
@@ -62,13 +62,13 @@ def guarded(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> counts.Tally:
-    """Takes what a long test counted."""
+    """A function that takes what a long test counted."""
     return lambda counted: record_property(counts.PROPERTY, dict(counted))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what long tests counted."""
-    # The reports of what comes after a test, which have all that was counted, by its fixtures too.
+    # Only the reports of the teardown have all that was counted, by the test's fixtures too.
     reports = [*terminalreporter.getreports(""), *terminalreporter.getreports("error")]
     if found := counts.lines(report for report in reports if report.when == "teardown"):
         terminalreporter.section("counts")

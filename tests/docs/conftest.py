@@ -46,7 +46,7 @@ def shell(tmp_path: Path) -> Shell:
 
 @pytest.fixture
 def document() -> Callable[[str], str]:
-    """Reads a document of the project."""
+    """A function that reads a document of the project."""
     return lambda name: (ROOT / name).read_text(encoding="utf-8")
 
 

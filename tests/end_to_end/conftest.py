@@ -1,4 +1,4 @@
-"""Repos to try the command line on: made data, and the real data where it is there."""
+"""Repos to try the command line on, with made data, and with the real data where that is present."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ Templates = Callable[[str, str], Path]
 
 @pytest.fixture(scope="session")
 def templates(tmp_path_factory: pytest.TempPathFactory) -> Templates:
-    """Makes each kind of repo once a run; tests work on copies."""
+    """A function that makes each kind of repo once a run. Tests work on copies."""
     base = tmp_path_factory.mktemp("templates")
     made: dict[tuple[str, str], Path] = {}
 
@@ -98,12 +98,12 @@ FACTS = {"made": MADE_FACTS, "real": REAL_FACTS}
 
 
 SOAKED = frozenset({"test_moves.py", "test_branch_moves.py", "test_bad_input.py"})
-"""Modules of so many cases that only the slow run tries them on the real data, too."""
+"""Modules with so many cases that only the slow run tries them on the real data too."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses tests by their marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave the real data to the slow run where there are many cases."""
+    """Leave the real data to the slow run in modules with many cases."""
     for item in items:
         case = getattr(item, "callspec", None)
         if item.path.name in SOAKED and case is not None and case.params.get("data") == "real":
@@ -112,7 +112,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(params=["made", "real"])
 def data(request: pytest.FixtureRequest) -> str:
-    """Which data: every test that asks for a repo runs on both."""
+    """The name of the data. Every test that asks for a repo runs on both kinds."""
     if request.param == "real" and not REAL.is_dir():
         pytest.skip("the real data is not here (../shared/data/real)")
     return str(request.param)
@@ -124,7 +124,7 @@ def _copy(templates: Templates, data: str, stage: str, root: Path) -> EpicRepo:
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm(templates: Templates) -> None:
-    """Make the templates while nothing is guarded: they lie beside the tests' directories."""
+    """Make the templates while nothing is guarded, since they lie beside the tests' directories."""
     for data in ("made", "real"):
         if data == "made" or REAL.is_dir():
             templates(data, "synced")
@@ -132,31 +132,31 @@ def _warm(templates: Templates) -> None:
 
 @pytest.fixture
 def fresh(templates: Templates, data: str, tmp_path: Path) -> EpicRepo:
-    """Files and a database, before ``init``."""
+    """A repo with files and a database, before ``init``."""
     return _copy(templates, data, "fresh", tmp_path / "repo")
 
 
 @pytest.fixture
 def initialised(templates: Templates, data: str, tmp_path: Path) -> EpicRepo:
-    """After ``init``."""
+    """A repo after ``init``."""
     return _copy(templates, data, "initialised", tmp_path / "repo")
 
 
 @pytest.fixture
 def repo(templates: Templates, data: str, tmp_path: Path) -> EpicRepo:
-    """After ``init`` and the first ``sync``: clean and in sync."""
+    """A repo after ``init`` and the first ``sync``: clean and in sync."""
     return _copy(templates, data, "synced", tmp_path / "repo")
 
 
 @pytest.fixture
 def made(templates: Templates, tmp_path: Path) -> EpicRepo:
-    """As ``repo``, with made data only: for traps that the real data does not hold."""
+    """A repo like ``repo``, with made data only: for traps that the real data does not hold."""
     return _copy(templates, "made", "synced", tmp_path / "repo")
 
 
 @pytest.fixture
 def garden(tmp_path: Path) -> EpicRepo:
-    """Two small epics, in sync; the first has keys of its own in every place where one can be."""
+    """A repo of two small epics, in sync. The first epic has keys of its own in every place where one can be."""
     repo = EpicRepo(tmp_path / "garden", NO_FACTS)
     repo.directory.mkdir(parents=True)
     tasks = [{"id": "1.1", "title": "Dig", "shelf": {"row": "old"}}, {"id": "1.2", "title": "Plant"}]

@@ -1,4 +1,4 @@
-"""Places for the faces' tests: made once, copied for each."""
+"""Places for the tests of the Python faces: each is made once and copied for every test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _warm(_templates: dict[str, Path]) -> None:
-    """Make both while nothing is guarded: they lie beside the tests' directories."""
+    """Make both places while nothing is guarded, since they lie beside the tests' directories."""
     base = _templates["base"]
     bare = base / "bare"
     bare.mkdir()
@@ -44,11 +44,11 @@ def _copy(source: Path, target: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def bare(_templates: dict[str, Path], tmp_path: Path) -> Iterator[Path]:
-    """Files and a database that know nothing of each other; the current directory."""
+    """A place with files and a database that know nothing of each other, as the current directory."""
     yield from _copy(_templates["base"] / "bare", tmp_path / "bare")
 
 
 @pytest.fixture
 def synced(_templates: dict[str, Path], tmp_path: Path) -> Iterator[Path]:
-    """The same, synchronised once."""
+    """A place like ``bare`` that was synchronised once, as the current directory."""
     yield from _copy(_templates["base"] / "synced", tmp_path / "synced")

@@ -1,4 +1,4 @@
-"""The fork server, and scenes made ready."""
+"""The fork server, and scenes that are made ready."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def stage(server: Server, tmp_path: Path) -> MakeStage:
-    """Makes a scene ready in the test's directory."""
+    """A function that makes a scene ready in the test's directory."""
     return lambda name, wal: make_stage(server, name, tmp_path, wal=wal)
 
 
 @pytest.fixture
 def tally(record_property: Callable[[str, object], None]) -> Iterator[Tally]:
-    """Counts what is tried, for the summary at the end of the run; the test fails if anything failed."""
+    """Counts of what is tried, for the summary at the end of the run; the test fails if anything failed."""
     found = Tally()
     yield found
     record_property(counts.PROPERTY, {**found.runs, "failures of the fault harness": len(found.failures)})

@@ -1,4 +1,4 @@
-"""A git repository with one epic committed, and epicvc installed in it or not."""
+"""Git repositories with one epic committed, with or without epicvc installed for git."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def repo(tmp_path: Path) -> GitRepo:
 
 @pytest.fixture
 def installed(repo: GitRepo) -> GitRepo:
-    """The same, with epicvc installed for git."""
+    """A repository like ``repo``, with epicvc installed for git."""
     said = repo.epicvc("git", "install")
     assert said.code == 0, said
     repo.commit("attributes")

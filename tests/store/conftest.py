@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from epicvc.store.store import Store
 
-# A property says nothing of time, and machines that run tests are often busy.
+# A property says nothing of time, and a machine that runs tests is often busy.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 

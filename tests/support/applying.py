@@ -1,4 +1,4 @@
-"""Edits of an epic's rows, as the application would make them: a body in, the statements out."""
+"""Edits an epic's rows as the application would, with statements that make the rows say what a body says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ COLUMNS = {"duration": "duration_description", "branch": "github_branch"}
 
 
 def apply_to_rows(repo: EpicRepo, epic: str, after: Any) -> None:
-    """Make an epic's rows say what a body says, given that they say what its file says."""
+    """Make an epic's rows say what a body says.
+
+    Before, the rows must say what the epic's file says.
+    """
     before = repo.body(epic)
     surrogate = repo.epic_row(epic)["id"]
     _update(repo, "framework_epics", surrogate, before, after)

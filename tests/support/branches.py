@@ -1,4 +1,4 @@
-"""Two branches with work on each."""
+"""Makes two branches with work on each."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from support.repos import EpicRepo
 
 
 def commit(repo: EpicRepo, message: str = "work") -> str:
-    """Bring both sides together and commit what that leaves."""
+    """Bring both sides together, and commit the result. Returns the new head."""
     repo.ok("sync")
     repo.ok("commit", "-m", message)
     return repo.head()
 
 
 def fork(repo: EpicRepo) -> None:
-    """A branch ``theirs`` beside the first one, at the same commit."""
+    """Make a branch ``theirs`` beside the first one, at the same commit."""
     repo.ok("commit", "-m", "before")
     repo.ok("switch", "-c", "theirs")
 
 
 def set_task(key: str, **fields: Any) -> Any:
-    """An edit of one task of an epic."""
+    """Return an edit of one task of an epic."""
 
     def change(body: Any) -> None:
         next(task for task in body["tasks"] if task["id"] == key).update(fields)
@@ -31,7 +31,10 @@ def set_task(key: str, **fields: Any) -> Any:
 
 
 def two_branches(repo: EpicRepo, theirs: Any, ours: Any, epic: str | None = None) -> None:
-    """Two edits of one epic's file, one on each branch; ``main`` is the current one afterwards."""
+    """Make two edits of one epic's file, one on each branch.
+
+    ``main`` is the current branch afterwards.
+    """
     epic = epic or repo.facts.epic
     fork(repo)
     repo.rewrite(epic, theirs)
@@ -42,7 +45,7 @@ def two_branches(repo: EpicRepo, theirs: Any, ours: Any, epic: str | None = None
 
 
 def random_edits(repo: EpicRepo, seed: int) -> None:
-    """Edits of both sides that touch places of their own kind, and some that another seed touches too."""
+    """Edit both sides at places that belong to the seed, and at some that another seed edits too."""
     chance = random.Random(seed)
     for number in range(8):
         epic = chance.choice(["1", "2", "3"])

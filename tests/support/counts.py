@@ -1,4 +1,4 @@
-"""Counts of what long tests did, printed when the run is over, so that a green run says what it has shown."""
+"""Counts what long tests did, and has it printed when the run is over, so that a green run says what it has shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PROPERTY = "tally"
 
 
 def lines(reports: Iterable[object]) -> list[str]:
-    """What the tests counted: one line for each function, summed over its parameters."""
+    """Return what the tests counted: one line for each function, summed over its parameters."""
     sums: dict[str, dict[str, int]] = {}
     for report in reports:
         for name, counts in getattr(report, "user_properties", ()):

@@ -1,8 +1,8 @@
-"""A made application database with the traps of a grown one.
+"""Makes an application database with the traps of a grown one.
 
-Epics that no file has; triggers that write to other tables, one with ``INSERT OR REPLACE``; views; a unique index on
-the task key alone beside the one with the epic; rows whose parent is gone; AUTOINCREMENT; JSON as a column type;
-defaults that a file need not say; users, audit rows, and WAL.
+Its traps: epics that no file has; triggers that write to other tables, one with ``INSERT OR REPLACE``; views; a unique
+index on the task key alone beside the one with the epic; rows whose parent is gone; AUTOINCREMENT; JSON as a column
+type; defaults that a file need not say; users, audit rows, and WAL.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ INSERT INTO settings VALUES ('ui', 'theme', 'dark'), ('ui', 'font', NULL), ('syn
 
 
 def make_database(path: Path) -> None:
-    """Make the application's database, and leave it as a closed application does."""
+    """Make the application's database, and leave it as an application that was closed leaves it."""
     connection = sqlite3.connect(path)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

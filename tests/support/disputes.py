@@ -1,4 +1,4 @@
-"""Two conflicts in one epic, a text and a list, and what became of them."""
+"""Makes two conflicts in one epic, in a text and in a list, and reads what either side has there later."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from support.repos import EpicRepo
 
 
 def make_conflicts(repo: EpicRepo) -> tuple[str, str]:
-    """Make the epic's name and its goals conflict; gives both labels."""
+    """Make the epic's name and its goals conflict. Returns both labels."""
     epic = repo.facts.epic
     goals = repo.body(epic)["goals"]
     repo.rewrite(epic, lambda body: body.update(name="name of the files", goals=["mine", *goals[1:], "files' own"]))
@@ -19,7 +19,7 @@ def make_conflicts(repo: EpicRepo) -> tuple[str, str]:
 
 
 def sides_of(repo: EpicRepo, field: str) -> tuple[Any, Any]:
-    """What files and database say of a field, as values."""
+    """Return the values of a field in the files and in the database."""
     epic = repo.facts.epic
     value = repo.epic_row(epic)[field]
     return repo.body(epic)[field], json.loads(value) if field == "goals" else value

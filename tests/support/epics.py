@@ -1,4 +1,7 @@
-"""Made epics, as teams write them: each file in another hand, so that a rewrite of any of them would show."""
+"""Made epics, as teams write them.
+
+Each file is in another hand, so that a rewrite of any of them would show.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ _SHORT_ARRAY = re.compile(r'\[\s+("[^"\[\]{}]*"(?:,\s+"[^"\[\]{}]*")*)\s+\]')
 
 
 def plain(value: JSONObject) -> bytes:
-    """What ``json.dumps(indent=2, ensure_ascii=False)`` gives: no final newline."""
+    """Return the text of ``json.dumps(indent=2, ensure_ascii=False)``, which has no final newline."""
     return json.dumps(value, indent=2, ensure_ascii=False).encode()
 
 
 def inline_arrays(value: JSONObject) -> bytes:
-    """Arrays of a few short texts on one line, with a final newline."""
+    """Return a text with arrays of a few short texts on one line, and with a final newline."""
 
     def join(match: re.Match[str]) -> str:
         joined = "[" + re.sub(r",\\s+", ", ", match[1]) + "]"
@@ -29,18 +32,18 @@ def inline_arrays(value: JSONObject) -> bytes:
 
 
 def escaped(value: JSONObject) -> bytes:
-    """Everything beyond ASCII as ``\\u`` escapes, four spaces, a final newline."""
+    """Return a text with ``\\u`` escapes for all beyond ASCII, indented by four spaces, with a final newline."""
     return (json.dumps(value, indent=4, ensure_ascii=True) + "\n").encode()
 
 
 def spacious(value: JSONObject) -> bytes:
-    """Blanks before colons, and Windows line ends."""
+    """Return a text with blanks before colons, and with Windows line ends."""
     text = json.dumps(value, indent=1, ensure_ascii=False, separators=(",", " : "))
     return (text + "\n").replace("\n", "\r\n").encode()
 
 
 def task(key: str, title: str, **fields: Any) -> JSONObject:
-    """A task."""
+    """Return a task."""
     return {"id": key, "title": title, **fields}
 
 
@@ -182,7 +185,7 @@ MADE: dict[str, bytes] = {
     "epico_5.json": plain(EXTRA) + b"\n",
     "later/plan for six.json": spacious(NESTED),
 }
-"""Path to bytes of all made epics."""
+"""The bytes of all made epics, by path."""
 
 
 def write_epics(directory: Path, files: dict[str, bytes] | None = None) -> None:

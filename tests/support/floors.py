@@ -1,6 +1,6 @@
 """Prints the lowest versions that ``pyproject.toml`` allows, as constraints for pip.
 
-Needs no package: it runs before anything is installed.
+Needs no package, since it runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _FLOOR = re.compile(r"(?P<name>[A-Za-z0-9._-]+)\s*>=\s*(?P<version>[0-9][0-9.]*)
 
 
 def floors(project: dict[str, Any]) -> Iterator[str]:
-    """Every requirement of the package and its tests, at its lowest version.
+    """Yield every requirement of the package and its tests, at its lowest version.
 
     Raises:
         ValueError: a requirement has no lowest version.

@@ -1,4 +1,4 @@
-"""A git repository with epics in it, and git and epicvc to be run in it."""
+"""A git repository with epics in it, in which tests run git and epicvc."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ CONFIG = '[files]\ndir = "epics"\n'
 
 
 def epic(key: object = 5, **fields: Any) -> dict[str, Any]:
-    """An epic as a file has it."""
+    """Return an epic as a file has it."""
     return {"id": key, "name": "Search", "goals": ["Find", "Fetch"], **fields}
 
 
 def task(key: str, **fields: Any) -> dict[str, Any]:
-    """A task of an epic."""
+    """Return a task of an epic."""
     return {"id": key, "title": f"Task {key}", **fields}
 
 
 class GitRepo:
-    """A git repository.
+    """A git repository with the configuration of an epic repo.
 
     Args:
         root: the top of its work tree.
@@ -41,7 +41,7 @@ class GitRepo:
 
     @classmethod
     def made(cls, root: Path, *, config: str = CONFIG) -> GitRepo:
-        """A new repository with an epic repo's configuration in it, nothing committed yet."""
+        """Make a repository with an epic repo's configuration in it, and nothing committed yet."""
         root.mkdir(parents=True, exist_ok=True)
         repo = cls(root)
         repo.git("init", "-q", "-b", "main")
@@ -56,7 +56,7 @@ class GitRepo:
         return self._run(["git", *arguments], environment)
 
     def git(self, *arguments: str) -> str:
-        """Run git, which must succeed; what it wrote."""
+        """Run git, which must succeed. Returns its output."""
         done = self.run_git(*arguments)
         assert done.code == 0, (arguments, done)
         return done.out
@@ -80,7 +80,7 @@ class GitRepo:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def path(self, name: str) -> Path:
-        """A file by its path from the top."""
+        """Return the path of a file, given from the top."""
         return self.root / name
 
     def write(self, name: str, content: object) -> None:
@@ -92,7 +92,7 @@ class GitRepo:
         target.write_bytes(content if isinstance(content, bytes) else content.encode())
 
     def read(self, name: str) -> Any:
-        """What a JSON file says."""
+        """Return the value of a JSON file."""
         return json.loads(self.path(name).read_bytes())
 
     def commit(self, message: str = "commit") -> None:
@@ -101,7 +101,7 @@ class GitRepo:
         self.git("commit", "-q", "--no-verify", "-m", message)
 
     def edit(self, name: str, old: str, new: str) -> None:
-        """Replace a text that is in a file."""
+        """Replace a text in a file, which must have it."""
         text = self.path(name).read_bytes().decode()
         assert old in text
         self.write(name, text.replace(old, new))

@@ -1,4 +1,7 @@
-"""How a price grows with its input, counted and not timed: so that it is the same on every machine."""
+"""Measures how a cost grows with its input.
+
+Calls are counted and nothing is timed, so that the result is the same on every machine.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,14 @@ from types import FrameType
 from typing import Any
 
 _FOUR_TIMES = 5.0
-"""Four times the input may cost so many times as much: n log n, and what does not depend on the input is less."""
+"""The factor by which the cost may grow with four times the input.
+
+It leaves room for n log n, and for costs that do not depend on the input.
+"""
 
 
 class Counted(str):
-    """A text that counts how often texts of its kind are hashed: what loops inside the interpreter shows there."""
+    """A text that counts how often texts of its kind are hashed. Loops inside the interpreter show in that count."""
 
     __slots__ = ()
     looks = 0
@@ -23,7 +29,7 @@ class Counted(str):
 
 
 def steps(work: Callable[[], object]) -> int:
-    """How many calls a work makes, those of built-in functions and of hashes included."""
+    """Return how many calls a piece of work makes, those of built-in functions and of hashes included."""
     count = 0
 
     def called(_frame: FrameType, event: str, _: Any) -> None:
@@ -41,12 +47,12 @@ def steps(work: Callable[[], object]) -> int:
 
 
 def grows_evenly(prepare: Callable[[int], Callable[[], object]], size: int) -> bool:
-    """Whether four times the input costs little more than four times as much.
+    """Return whether four times the input costs little more than four times as much.
 
     Args:
-        prepare: makes an input of a size, and says what is to be done with it.
-        size: the smaller one.
+        prepare: makes an input of a size, and returns the work to be done with it.
+        size: the smaller size.
     """
-    prepare(1)()  # what is only made once is no part of it
+    prepare(1)()  # things that are made only once are no part of the cost
     few, many = (steps(prepare(number)) for number in (size, 4 * size))
     return many <= _FOUR_TIMES * few

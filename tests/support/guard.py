@@ -1,8 +1,8 @@
 """Stops a test that writes outside its temporary directory or opens a connection beyond loopback.
 
-Works by one audit hook, which Python calls for every opened file, renamed path, started program and connected socket,
-those of C modules included. Child processes and libraries that make system calls of their own are not seen. A socket
-resolves a name before the hook hears of it, so that ``connect`` is replaced as well.
+It works by one audit hook. Python calls the hook for every opened file, renamed path, started program and connected
+socket, those of C modules included. Child processes and libraries that make system calls of their own are not seen. A
+socket resolves a name before the hook is called, so ``connect`` is replaced as well.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 ROOT = Path(__file__).resolve().parents[2]
-"""The checkout."""
+"""The directory of the checkout."""
 
 _LOCAL_NAMES = frozenset({"", "localhost", "ip6-localhost"})
 
@@ -40,20 +40,21 @@ _CHANGING = {
 _STARTING = frozenset({"subprocess.Popen", "os.exec", "os.posix_spawn", "os.system", "os.spawn"})
 #: Where the interpreter, the test runner and the devices write on their own.
 _TOOLS = frozenset({"__pycache__", ".pytest_cache", ".hypothesis"})
-_MEMORY = "/dev/shm/"  # a file system like another
+_MEMORY = "/dev/shm/"  # a file system like any other
 
 
 class Trespass(BaseException):
-    """A test went beyond its temporary directory or this machine; no ``except Exception`` hides it."""
+    """The step of a test beyond its temporary directory or this machine. No ``except Exception`` hides it."""
 
 
 class Guard:
-    """What the running test may touch.
+    """The watch over what the running test may touch.
 
     Attributes:
-        roots: the directories below which it may write; ``None`` where nobody watches.
-        programs: what it may start, with no connection at all; ``None``: anything, and connections to this machine.
-        trespasses: what was stopped, also where somebody has hidden it.
+        roots: the directories below which the test may write; ``None`` where nothing is watched.
+        programs: the programs that the test may start, without any connection. ``None`` allows all programs, and
+            connections to this machine.
+        trespasses: what was stopped, even where the test caught the exception.
     """
 
     def __init__(self) -> None:
@@ -64,7 +65,10 @@ class Guard:
 
     @contextmanager
     def watching(self, *roots: Path, programs: Collection[str] | None = None) -> Iterator[None]:
-        """Allow writing below ``roots`` and nowhere else; with ``programs`` starting these and no connection."""
+        """Allow writing below ``roots`` and nowhere else.
+
+        With ``programs`` only these may be started, and no connection may be opened.
+        """
         if not self._installed:
             sys.addaudithook(self._hear)
             self._installed = True
@@ -81,17 +85,17 @@ class Guard:
         raise Trespass(what)
 
     def connect(self, client: socket.socket, address: object) -> None:
-        """What ``socket.socket.connect`` is replaced by."""
+        """Connect a socket in place of ``socket.socket.connect``, if it stays on this machine."""
         self.require_local(client, address)
         super(socket.socket, client).connect(address)  # type: ignore[arg-type]
 
     def connect_ex(self, client: socket.socket, address: object) -> int:
-        """What ``socket.socket.connect_ex`` is replaced by."""
+        """Connect a socket in place of ``socket.socket.connect_ex``, if it stays on this machine."""
         self.require_local(client, address)
         return super(socket.socket, client).connect_ex(address)  # type: ignore[arg-type]
 
     def require_local(self, client: socket.socket, address: object) -> None:
-        """Stop where a socket is about to leave this machine."""
+        """Stop the test where a socket is about to leave this machine."""
         if self.roots is not None and (client.family != socket.AF_UNIX or self.programs is not None):
             self._require_loopback("socket.connect", address)
 
@@ -128,11 +132,11 @@ class Guard:
 
     def _require_inside(self, event: str, path: object) -> None:
         if isinstance(path, int) or not isinstance(path, str | bytes | os.PathLike):
-            return  # a descriptor: opening it was looked at
+            return  # a descriptor: it was checked when it was opened
         text = os.fsdecode(path)
         if not os.path.isabs(text) and event != "open" and not os.path.lexists(text):
             return  # relative to a directory's descriptor, which was opened below a root
-        # The last name itself is what changes, so that only the directories above it are resolved.
+        # The call changes the last name itself, so only the directories above it are resolved.
         target = os.path.join(os.path.realpath(os.path.dirname(os.path.abspath(text))), os.path.basename(text))
         device = target.startswith(("/dev/", "/proc/")) and not target.startswith(_MEMORY)
         if device or _TOOLS.intersection(Path(target).parts):
@@ -178,7 +182,7 @@ def _is_loopback(address: object) -> bool:
 
 
 def private_environment(home: Path) -> tuple[dict[str, str], list[str]]:
-    """The variables that keep programs inside ``home``, and those that must go."""
+    """Return the variables that keep programs inside ``home``, and the names of those that must go."""
     directories = {
         "HOME": home,
         "XDG_CONFIG_HOME": home / ".config",
@@ -200,7 +204,7 @@ def private_environment(home: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def foreign(environment: Mapping[str, str]) -> list[str]:
-    """The variables of a developer's own repos, and of their terminal."""
+    """Return the names of the variables that belong to a developer's own repos or terminal."""
     terminal = {
         "NO_COLOR",
         "FORCE_COLOR",

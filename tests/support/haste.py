@@ -1,4 +1,7 @@
-"""Lets long tests run without waiting for the disk: nobody pulls the plug, and what is written is the same."""
+"""Lets long tests run without waiting for the disk.
+
+Nobody pulls the plug in them, and what they write is the same.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 
 
 class _Hasty(sqlite3.Connection):
-    """A connection that syncs nothing, whatever it is told."""
+    """A connection that does not sync, even where it is told to."""
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:  # type: ignore[override]
         return super().execute("PRAGMA synchronous=OFF" if sql.startswith("PRAGMA synchronous") else sql, *values)

@@ -1,7 +1,7 @@
 """Measures the code base and holds each figure against a limit: ``make check`` runs it.
 
-Where a figure has not reached its goal yet, the limit is what it is now: it may only get better, and whoever betters it
-lowers the limit. ``--list`` names what is counted.
+Where a figure has not reached its goal yet, the limit is its present value: the figure may only get better, and a
+change that betters it lowers the limit. ``--list`` names the places that are counted.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 OPENERS = re.compile(r"(What|Whether|Who|How|Where)\b")
-"""Words with which no docstring begins: a clause in the place of the thing's name."""
+"""Words with which no docstring begins, since they put a clause in the place of the thing's name."""
 
 SMALL = 40
-"""Lines below which a module has to be worth its file."""
+"""The number of lines below which a module has to be worth its file."""
 
 POSITIONAL = 5
-"""Arguments that may be told apart by their order alone."""
+"""The number of arguments that may be told apart by their order alone."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a figure may be.
+    """The limit and the goal of a figure.
 
     Attributes:
-        figure: its name.
-        limit: the most it may be; for a figure of which more is better, the least.
-        goal: what it is to become; the limit, where it has become that.
+        figure: the name of the figure.
+        limit: the most that the figure may be; for one of which more is better, the least.
+        goal: the value that the figure is to reach; the limit itself, where it has been reached.
         more: more is better.
     """
 
@@ -69,14 +69,14 @@ LIMITS = (
 
 @dataclass
 class Found:
-    """What the source says.
+    """The counts that were read from the source.
 
     Attributes:
-        lines: by module, how many it has.
-        classes: by name, the modules that define a class of it.
+        lines: the number of lines, by module.
+        classes: the modules that define a class, by its name.
         inner_imports: places of imports inside functions.
-        docstrings: how many there are.
-        opened: places of those that open with one of :data:`OPENERS`.
+        docstrings: the number of docstrings.
+        opened: places of docstrings that open with one of :data:`OPENERS`.
         long_calls: places of calls with more than :data:`POSITIONAL` positional arguments.
     """
 
@@ -114,7 +114,10 @@ def _read_module(found: Found, name: str, tree: ast.Module) -> None:
 
 
 def _walk(tree: ast.AST, in_function: bool = False) -> Iterator[tuple[ast.AST, bool]]:
-    """Give every node, and whether it is inside a function; what only type checkers read is left out."""
+    """Yield every node, and whether it is inside a function.
+
+    Code that only type checkers read is left out.
+    """
     yield tree, in_function
     if isinstance(tree, ast.If) and "TYPE_CHECKING" in ast.dump(tree.test):
         return
@@ -130,7 +133,7 @@ def _is_variadic(call: ast.Call) -> bool:
 
 
 def _docstrings(node: ast.AST) -> Iterator[str]:
-    """Give the docstring of a node, and the strings below attributes in its body."""
+    """Yield the docstring of a node, and the strings below attributes in its body."""
     if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
         return
     for statement in node.body:
@@ -208,7 +211,7 @@ def figures(root: Path, package: str = "epicvc") -> tuple[dict[str, float], dict
         package: the name of its package.
 
     Returns:
-        The figures by name, and for some of them what was counted.
+        The figures by name, and for some of them the places that were counted.
     """
     found = read(root / package)
     folders = Counter(os.path.dirname(name) for name in found.lines)
@@ -250,7 +253,7 @@ def figures(root: Path, package: str = "epicvc") -> tuple[dict[str, float], dict
 
 
 def table(values: Mapping[str, float]) -> Iterator[str]:
-    """Give the lines of the table."""
+    """Yield the lines of the table."""
     width = max(len(limit.figure) for limit in LIMITS)
     yield f"{'':{width}}  {'now':>8}  {'limit':>8}  {'goal':>8}"
     for limit in LIMITS:
@@ -259,7 +262,7 @@ def table(values: Mapping[str, float]) -> Iterator[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print the table; 1 where a limit is broken."""
+    """Print the table. Returns 1 where a limit is broken."""
     values, counted = figures(ROOT)
     if "--list" in arguments:
         for name, places in counted.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from support.guard import ROOT
 
 AT_THE_END = 12
-"""Steps that writing what is remembered may take."""
+"""The steps that a run may spend at its end on writing what it remembers."""
 
 CHILD = """
 import os, signal, sqlite3, sys
@@ -72,7 +72,7 @@ def run_killed(root: Path, at: int, *arguments: str, setup: str = "") -> int | N
         setup: Python that the process runs first.
 
     Returns:
-        How many steps an unkilled run took; ``None`` for a killed one.
+        The steps of a run that was not killed; ``None`` for a killed one.
     """
     done = subprocess.run(
         [sys.executable, "-c", CHILD, str(at), setup, *arguments],
@@ -90,10 +90,10 @@ def run_killed(root: Path, at: int, *arguments: str, setup: str = "") -> int | N
 
 
 def kill_points(steps: int, count: int) -> list[int]:
-    """Steps spread over a run that took so many, but for the last ones.
+    """Return steps that are spread over a run of so many, without the last ones.
 
-    Whether what is remembered is written at the end depends on how old the files are, so that another run may have
-    fewer steps.
+    At its end a run may write what it remembers or not, as the files are old or new. So another run may have fewer
+    steps.
     """
     last = steps - AT_THE_END
     return sorted({1 + round(number * (last - 1) / count) for number in range(count + 1)})

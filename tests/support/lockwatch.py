@@ -1,4 +1,4 @@
-"""What a command does while it holds the application's write lock: which functions run, and which statements."""
+"""Watches a command while it holds the application's write lock: the functions that run, and the statements."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ PACKAGE = str(Path(opening.__file__).parents[2])
 
 @dataclass
 class Seen:
-    """What ran, over all transactions of a command.
+    """The functions and statements that ran, over all transactions of a command.
 
     Attributes:
         locked: how often each function of the package was called with the lock, by name.
-        free: the same without.
-        statements: the statements that the command itself ran with the lock, triggers and their work left out.
+        free: how often each was called without the lock, by name.
+        statements: the statements that the command itself ran with the lock, without those of triggers.
     """
 
     locked: Counter[str] = field(default_factory=Counter)
@@ -35,14 +35,14 @@ class Seen:
     statements: list[str] = field(default_factory=list)
 
     def writes(self, table: str) -> list[str]:
-        """The statements that write to a table."""
+        """Return the statements that write to a table."""
         words = ("INSERT", "UPDATE", "DELETE")
         return [text for text in self.statements if text.startswith(words) and table in text.split(" SET ")[0]]
 
 
 @contextmanager
 def watching(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    """Watch what is called in this thread."""
+    """Watch the calls of this thread."""
     seen = Seen()
     begin, finish = opening.begin_writing, SQLiteBackend._finish
     writing: list[sqlite3.Connection] = []

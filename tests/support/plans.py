@@ -1,4 +1,4 @@
-"""Sets of epics as plans see them."""
+"""Reads the outcomes of a plan as sets of epics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = dict[str, Core]
 
 
 def states(outcomes: Mapping[str, Outcome]) -> tuple[State, State, State]:
-    """Base, files and database after a plan."""
+    """Return the base, the files and the database after a plan."""
     sides: tuple[State, State, State] = ({}, {}, {})
     for name, outcome in outcomes.items():
         for side, core in zip(sides, (outcome.base, outcome.files, outcome.db), strict=True):

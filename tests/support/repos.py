@@ -1,4 +1,4 @@
-"""A driver for epic repos: runs commands as a user would, edits both sides as others would, and compares all bytes."""
+"""A driver for epic repos: runs commands as a user would, edits both sides as others would, compares all bytes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Files = dict[str, bytes]
 
 @dataclass(frozen=True)
 class Result:
-    """What a command answered."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -58,14 +58,14 @@ class Facts:
     """Places in a data set, so that one test can run on several.
 
     Attributes:
-        epic: an epic with a file, its path, and four of its tasks in order.
+        epic: an epic with a file; its path and four of its tasks in order follow.
         other: another epic with a file.
         own: epics that only the database has at first.
-        own_task: a task of the first of them, assigned to a user, that is not completed.
+        own_task: a task of the first of these epics, assigned to a user and not completed.
         user: that user's id.
         view: a view that may be dropped.
         table: an unmapped table that may be dropped, with an integer primary key.
-        row: the key of one of its rows, and one of its columns.
+        row: the key of one of that table's rows; one of its columns follows.
         extra: a label of a field that only files have; none in some data sets.
     """
 
@@ -85,15 +85,15 @@ class Facts:
 
 
 NO_FACTS = Facts("", "", "", (), "", "", (), "")
-"""For a repo whose test knows its places itself."""
+"""The facts of a repo whose test knows its places itself."""
 
 
 class EpicRepo:
-    """A directory with epics and a database, and the command line to be run in it."""
+    """A directory with epics and a database, in which commands are run."""
 
     def __init__(self, root: Path, facts: Facts) -> None:
         self.root = root
-        self.facts = replace(facts, paths=dict(facts.paths))  # which a test may add to
+        self.facts = replace(facts, paths=dict(facts.paths))  # a copy, since a test may add to it
         self.directory = root / "epics"
         self.database = root / "framework.db"
         self._dumps: dict[bytes, list[str]] = {}
@@ -108,13 +108,13 @@ class EpicRepo:
         return Result(code, out.getvalue(), err.getvalue())
 
     def ok(self, *arguments: str) -> Result:
-        """Run a command that must do its work."""
+        """Run a command that must succeed."""
         result = self.run(*arguments)
         assert result.code == 0, (arguments, result)
         return result
 
     def json(self, *arguments: str, code: int = 0) -> Any:
-        """Run a command with ``--json`` and give its answer."""
+        """Run a command with ``--json``, and return its answer."""
         result = self.run(*arguments, "--json")
         assert result.code == code, (arguments, result)
         assert result.err == "", result.err
@@ -134,7 +134,10 @@ class EpicRepo:
         return Result(done.returncode, done.stdout, done.stderr)
 
     def refused(self, code: int, *arguments: str, naming: str = "") -> str:
-        """A command fails with this code, says so once in both ways, and writes nothing. Gives its message."""
+        """Run a command that must fail with a code, say so once in both ways, and write nothing.
+
+        Returns its message.
+        """
         before = self.everything()
         said = self.run(*arguments)
         assert said.code == code, (arguments, said)
@@ -158,7 +161,10 @@ class EpicRepo:
         return str(value["message"])
 
     def held_up(self, *arguments: str, naming: str = "") -> str:
-        """A command does what it can and ends with 4, since something cannot be read. Gives what it says of that."""
+        """Run a command that must do what it can and end with 4, since something cannot be read.
+
+        Returns the first message that has ``naming`` in it.
+        """
         said = self.run(*arguments)
         assert said.code == 4, (arguments, said)
         *lines, hint = said.err.splitlines()
@@ -171,7 +177,10 @@ class EpicRepo:
         return next(line.removeprefix("epicvc: ") for line in lines if naming in line)
 
     def misused(self, *arguments: str) -> None:
-        """A command line that cannot be meant: exit 2, the usage on stderr, nothing written."""
+        """Run a command line that cannot be meant.
+
+        It must exit with 2, name the usage on stderr, and write nothing.
+        """
         with self.unchanged():
             said = self.run(*arguments)
             answer = self.run(*arguments, "--json")
@@ -183,7 +192,7 @@ class EpicRepo:
 
     @contextlib.contextmanager
     def unchanged(self) -> Iterator[None]:
-        """What is done inside must write nothing at all."""
+        """Require that the code inside writes nothing at all."""
         before = self.everything()
         yield
         assert self.everything() == before
@@ -191,7 +200,7 @@ class EpicRepo:
     # Files
 
     def files(self) -> Files:
-        """Every file of the files side."""
+        """Return every file of the files side."""
         return {
             path.relative_to(self.directory).as_posix(): path.read_bytes()
             for path in sorted(self.directory.rglob("*"))
@@ -199,20 +208,20 @@ class EpicRepo:
         }
 
     def read(self, epic: str) -> Any:
-        """An epic's parsed file."""
+        """Return the value of an epic's file."""
         return json.loads(self.path(epic).read_bytes())
 
     def body(self, epic: str) -> Any:
-        """The object with an epic's own fields, as its file has it."""
+        """Return the object with an epic's own fields, as its file has it."""
         value = self.read(epic)
         return value.get("epic", value)
 
     def file_task(self, epic: str, key: str) -> Any:
-        """A task as the file has it; ``None`` where it is not there."""
+        """Return a task as the file has it; ``None`` where it is not there."""
         return next((task for task in self.body(epic)["tasks"] if task["id"] == key), None)
 
     def path(self, epic: str) -> Path:
-        """Where an epic's file is."""
+        """Return the path of an epic's file."""
         if epic in self.facts.paths:
             return self.directory / self.facts.paths[epic]
         for path in sorted(self.directory.rglob("*.json")):
@@ -247,12 +256,12 @@ class EpicRepo:
             connection.close()
 
     def one(self, query: str, *parameters: Any) -> Any:
-        """The one value of a query."""
+        """Return the one value of a query."""
         ((value,),) = self.sql(query, *parameters)
         return value
 
     def row(self, table: str, condition: str, *parameters: Any) -> dict[str, Any]:
-        """The one row of a table that fulfils a condition."""
+        """Return the one row of a table that fulfils a condition."""
         connection = sqlite3.connect(self.database)
         connection.row_factory = sqlite3.Row
         try:
@@ -262,15 +271,15 @@ class EpicRepo:
         return dict(found)
 
     def epic_row(self, epic: str) -> dict[str, Any]:
-        """An epic's row."""
+        """Return an epic's row."""
         return self.row("framework_epics", "epic_key = ?", epic)
 
     def task_row(self, key: str) -> dict[str, Any]:
-        """A task's row."""
+        """Return a task's row."""
         return self.row("framework_tasks", "task_key = ?", key)
 
     def task_order(self, epic: str) -> list[str]:
-        """The keys of an epic's living tasks in the application's order."""
+        """Return the keys of an epic's living tasks in the application's order."""
         query = (
             "SELECT task_key FROM framework_tasks WHERE epic_id = (SELECT id FROM framework_epics WHERE epic_key = ?) "
             "AND deleted_at IS NULL ORDER BY task_sequence, task_key"
@@ -278,13 +287,13 @@ class EpicRepo:
         return [key for (key,) in self.sql(query, epic)]
 
     def dump(self) -> list[str]:
-        """The database as sorted SQL, without what epicvc keeps there for itself."""
+        """Return the database as sorted SQL, without what epicvc keeps there for itself."""
         if not self.database.is_file():
             return ["there is no database"]
         digest = hashlib.sha256(self.database.read_bytes())
         log = self.database.with_name(self.database.name + "-wal")
         digest.update(log.read_bytes() if log.is_file() else b"")
-        if digest.digest() not in self._dumps:  # the same bytes say the same
+        if digest.digest() not in self._dumps:  # equal bytes have equal dumps
             self._dumps[digest.digest()] = self._dump()
         return self._dumps[digest.digest()]
 
@@ -305,11 +314,11 @@ class EpicRepo:
     # Everything
 
     def store(self) -> Store:
-        """The open store."""
+        """Open the store."""
         return Store.open(self.root / ".epicvc" / "store.db")
 
     def everything(self) -> Everything:
-        """All that must stay as it is when a command fails or only looks."""
+        """Return all that must stay as it is when a command fails or only looks."""
         times = {
             path.relative_to(self.directory).as_posix(): path.lstat().st_mtime_ns
             for path in sorted(self.directory.rglob("*"))
@@ -332,11 +341,11 @@ class EpicRepo:
         )
 
     def head(self) -> str:
-        """The commit at HEAD."""
+        """Return the commit at HEAD."""
         return str(self.json("status")["head"])
 
     def copy_to(self, root: Path) -> EpicRepo:
-        """The same repo elsewhere."""
+        """Copy the repo to another place."""
         shutil.copytree(self.root, root, ignore=shutil.ignore_patterns("*.db-shm", "lock"))
         list_store(root)
         return EpicRepo(root, self.facts)
@@ -347,7 +356,8 @@ def list_store(root: Path) -> None:
     path = root / ".epicvc" / "store.db"
     if not path.exists():
         return
-    with contextlib.closing(sqlite3.connect(path)) as connection:  # as it is: some tests damage it
+    # not by Store.open, since some tests damage the store
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         ((store_id,),) = connection.execute("SELECT value FROM meta WHERE key = 'repo_id'")
     list_place(root, store_id)
 
@@ -365,7 +375,7 @@ def list_place(root: Path, store_id: str = "0" * 32) -> None:
 
 
 def lines_changed(before: bytes, after: bytes) -> list[str]:
-    """The removed and added lines between two files, as ``difflib`` marks them."""
+    """Return the removed and added lines between two files, as ``difflib`` marks them."""
     import difflib
 
     found = difflib.ndiff(before.decode().splitlines(keepends=True), after.decode().splitlines(keepends=True))

@@ -1,4 +1,4 @@
-"""A real pseudo-terminal around a command: keys in, screen out."""
+"""Runs a command in a real pseudo-terminal: keys go in, and a screen comes out."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ import pyte
 from support.guard import ROOT
 
 PATIENCE = 60.0
-"""Seconds after which a screen that was waited for will never come."""
+"""Seconds after which a screen that was waited for is taken never to come."""
 
-# Makes the pseudo-terminal the one that signals come from, then becomes the command.
+# Makes the pseudo-terminal the controlling one, from which signals come, and then becomes the command.
 _LAUNCH = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -35,7 +35,7 @@ ENTER, ESCAPE, DOWN, UP, PAGE_DOWN, INTERRUPT, STOP = b"\r", b"\x1b", b"\x1b[B",
 
 
 class Tty:
-    """A running command and what its terminal shows."""
+    """A running command and the screen of its terminal."""
 
     def __init__(self, arguments: list[str], directory: Path, columns: int, lines: int, **environment: str) -> None:
         self.master, slave = pty.openpty()
@@ -57,17 +57,17 @@ class Tty:
 
     @property
     def text(self) -> str:
-        """What the screen shows."""
+        """The text that the screen shows."""
         return "\n".join(line.rstrip() for line in self._screen.display)
 
     def resize(self, columns: int, lines: int, *, tell: bool = True) -> None:
-        """Another size, as when a window is dragged."""
+        """Give the terminal another size, as when a window is dragged."""
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
         if tell:
             self._screen.resize(lines, columns)
 
     def send(self, data: bytes | str) -> None:
-        """Type."""
+        """Type keys."""
         os.write(self.master, data.encode() if isinstance(data, str) else data)
 
     def kill(self, number: signal.Signals) -> None:
@@ -75,7 +75,7 @@ class Tty:
         self._process.send_signal(number)
 
     def until(self, *texts: str) -> str:
-        """Wait until the screen shows all texts; gives what it shows then."""
+        """Wait until the screen shows all texts. Returns what it shows then."""
         end = time.monotonic() + PATIENCE
         while not all(text in self.text for text in texts):
             assert time.monotonic() < end, f"{texts} never came:\n{self.text}"
@@ -83,12 +83,12 @@ class Tty:
         return self.text
 
     def press(self, keys: bytes | str, *texts: str) -> str:
-        """Type and wait for what comes of it."""
+        """Type keys, and wait until the screen shows all texts."""
         self.send(keys)
         return self.until(*texts)
 
     def end(self) -> int:
-        """Wait for the command to end; gives its exit code."""
+        """Wait for the command to end. Returns its exit code."""
         end = time.monotonic() + PATIENCE
         while self._process.poll() is None:
             assert time.monotonic() < end, f"it does not end:\n{self.text}"
@@ -98,7 +98,7 @@ class Tty:
         return self._process.returncode
 
     def restored(self) -> bool:
-        """Whether the terminal is as it was: its settings, its screen and its cursor."""
+        """Return whether the terminal is as it was: its settings, its screen and its cursor."""
         same = termios.tcgetattr(self._slave) == self.before
         return (
             same
@@ -113,7 +113,7 @@ class Tty:
         self.master = self._slave = -1
 
     def ended(self) -> int:
-        """The exit code of a command whose terminal is gone."""
+        """Return the exit code of a command whose terminal is gone."""
         return self._process.wait(PATIENCE)
 
     def _read(self, seconds: float) -> bool:
@@ -128,7 +128,7 @@ class Tty:
         return bool(data)
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End the command, whatever it does, and close the terminal."""
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
