@@ -9,10 +9,10 @@ from epicvc.merge.graph import Node
 
 
 def circles(edges: Mapping[Node, Collection[Node]]) -> Iterator[list[Node]]:
-    """One circle of each group of tasks that depend on each other, each beginning with its first task.
+    """Yield one circle of each group of tasks that depend on each other. Each begins with its first task.
 
     Args:
-        edges: the tasks that each task depends on; those that depend on none may be left out.
+        edges: the tasks that each task depends on; tasks that depend on none may be left out.
     """
     for group in _groups(edges):
         circle = _back_to(min(group), edges, group)
@@ -21,7 +21,7 @@ def circles(edges: Mapping[Node, Collection[Node]]) -> Iterator[list[Node]]:
 
 
 def _back_to(first: Node, edges: Mapping[Node, Collection[Node]], group: Collection[Node]) -> list[Node] | None:
-    """A shortest way from a task back to itself; ``None`` where there is none."""
+    """Return a shortest way from a task back to itself; ``None`` where there is none."""
     before: dict[Node, Node] = {}
     queue = deque([first])
     while queue:
@@ -39,7 +39,10 @@ def _back_to(first: Node, edges: Mapping[Node, Collection[Node]], group: Collect
 
 
 def _groups(edges: Mapping[Node, Collection[Node]]) -> Iterator[set[Node]]:
-    """The strongly connected components (Tarjan's algorithm, without recursion: chains are as long as plans)."""
+    """Yield the strongly connected components.
+
+    The algorithm is Tarjan's, without recursion, since chains of tasks are as long as plans.
+    """
     numbers: dict[Node, int] = {}
     lowest: dict[Node, int] = {}
     open_nodes: dict[Node, None] = {}

@@ -49,11 +49,11 @@ class Changed(Struct, Generic[T], frozen=True):
     """A run that changed without contradiction.
 
     Attributes:
-        by: who changed it.
-        base: what the base has there.
-        ours: what ours has there.
-        theirs: what theirs has there.
-        items: what the merge has there.
+        by: the side that changed it.
+        base: the run of the base.
+        ours: the run of ours.
+        theirs: the run of theirs.
+        items: the run of the merge.
     """
 
     by: By
@@ -64,7 +64,7 @@ class Changed(Struct, Generic[T], frozen=True):
 
 
 class Overlap(Struct, Generic[T], frozen=True):
-    """A run that the sides changed differently: what each of the three has there."""
+    """A run that the sides changed differently, with the run of each of the three."""
 
     base: tuple[T, ...]
     ours: tuple[T, ...]
@@ -98,7 +98,10 @@ Bounds: TypeAlias = Callable[[Hashable, int, int, int], "tuple[int, int]"]
 
 
 def item_bounds(_: Hashable, base: int, ours: int, theirs: int) -> tuple[int, int]:
-    """An item of a list: as often as the side that changed its number; what both add is there once for both."""
+    """Bound an item of a list: it is there as often as on the side that changed its number.
+
+    An item that both sides add is there once for both.
+    """
     if ours == base or theirs == base:
         count = theirs if ours == base else ours
         return count, count
@@ -109,7 +112,10 @@ def item_bounds(_: Hashable, base: int, ours: int, theirs: int) -> tuple[int, in
 
 
 def line_bounds(line: Hashable, base: int, ours: int, theirs: int) -> tuple[int, int]:
-    """A line of a text: as an item, but both sides may add it, and lines that say nothing are not counted."""
+    """Bound a line of a text.
+
+    It is bounded as an item is, but both sides may add it. Lines without a letter or digit are not counted.
+    """
     if not any(map(str.isalnum, str(line))):
         return 0, base + ours + theirs
     least, most = item_bounds(line, base, ours, theirs)
@@ -126,10 +132,10 @@ def diff3(
     """Compare three sequences.
 
     Args:
-        base: what both sides started from.
-        ours: what one side made of it.
-        theirs: what the other made of it.
-        key: what tells items apart; items with one key are the same.
+        base: the sequence that both sides started from.
+        ours: the sequence of one side.
+        theirs: the sequence of the other side.
+        key: tells items apart; items with one key are the same.
         bounds: how often a merge may have an item.
 
     Returns:
@@ -151,7 +157,7 @@ def diff3(
 
 
 def joined(chunks: Sequence[Chunk[T]]) -> list[T] | None:
-    """The merged sequence; ``None`` where chunks overlap."""
+    """Return the merged sequence; ``None`` where chunks overlap."""
     merged: list[T] = []
     for chunk in chunks:
         if isinstance(chunk, Overlap):
@@ -171,12 +177,12 @@ def diff3_lines(base: str, ours: str, theirs: str) -> list[Chunk[str]]:
 
 
 def split_lines(text: str) -> list[str]:
-    r"""The lines of a text, without ``\n``; what follows a final one is an empty line."""
+    r"""Return the lines of a text, without ``\n``; the text behind a final ``\n`` is an empty line."""
     return text.split("\n")
 
 
 def join_lines(lines: Sequence[str]) -> str:
-    """The text that :func:`split_lines` took apart."""
+    """Return the text that :func:`split_lines` took apart."""
     return "\n".join(lines)
 
 
@@ -191,7 +197,10 @@ def _edits(base: list[Hashable], side: list[Hashable]) -> list[_EditBlock]:
 
 
 def _next(edits: list[list[_EditBlock]], at: list[int], group: tuple[list[_EditBlock], list[_EditBlock]]) -> int | None:
-    """The side whose next edit belongs to the group: an overlapping one, or the first where the group is empty."""
+    """Return the side whose next edit belongs to the group; ``None`` where neither does.
+
+    An edit belongs to a group if it overlaps one of the other side. In an empty group the first edit belongs.
+    """
     coming = [(side[at[n]], n) for n, side in enumerate(edits) if at[n] < len(side)]
     if not group[0] and not group[1]:
         return min(coming, key=lambda found: (found[0].start, found[0].stop))[1]
@@ -209,16 +218,16 @@ class _Walk(Generic[T]):
         self._sides = (base, ours, theirs)
         self._keys = keys
         self._position = 0
-        self._shift = [0, 0]  # by how much each side is ahead of the base
+        self._shift = [0, 0]  # the number of items by which each side is ahead of the base
 
     def stable(self, start: int) -> None:
-        """Everything up to a place of the base is unchanged."""
+        """Add everything up to a place of the base as unchanged."""
         if start > self._position:
             self.chunks.append(Stable(tuple(self._sides[0][self._position : start])))
             self._position = start
 
     def edited(self, ours: list[_EditBlock], theirs: list[_EditBlock]) -> None:
-        """Edits that belong together."""
+        """Add the chunk of edits that belong together."""
         everything = [*ours, *theirs]
         start, stop = min(edit.start for edit in everything), max(edit.stop for edit in everything)
         self.stable(start)
@@ -259,7 +268,7 @@ def _counted(chunks: list[Chunk[T]], key: Callable[[T], Hashable], bounds: Bound
 
 
 def _overlapping(chunk: Chunk[T], key: Callable[[T], Hashable], wrong: set[Hashable]) -> Chunk[T]:
-    """The chunk as an overlap, where the sides do not add and remove such an item alike in it."""
+    """Return a chunk as an overlap where the sides do not add and remove one of the wrong items alike in it."""
     if not isinstance(chunk, Changed):
         return chunk
     ours, theirs = Counter(map(key, chunk.ours)), Counter(map(key, chunk.theirs))

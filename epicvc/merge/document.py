@@ -1,4 +1,4 @@
-"""Merge the core of one epic, field by field, by the rules of its mapping."""
+"""Merges the core of one epic, field by field, by the rules of its mapping."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class DocumentMerge:
 
         Args:
             context: what the merge may do; gets the conflicts.
-            epic: its id.
+            epic: the epic's id.
             cores: the last agreed core, with its note of what was never agreed on (``UNAGREED``), if any; and those
                 of both sides.
 
         Returns:
-            What the three are afterwards; the base without a note.
+            The three cores after the merge; the base is without a note.
         """
         base = cores.base
         marks: frozenset[str] = frozenset()
@@ -57,11 +57,11 @@ class _EpicMerge(Struct, frozen=True):
     """The merge of one epic.
 
     Attributes:
-        epic_rules: its fields and how each is merged.
-        task_rules: the same for a task.
+        epic_rules: the fields of the epic, with the rule of each.
+        task_rules: the fields of a task, with the rule of each.
         links: the field of a task that is a set of ids.
         known: whether the base has the epic.
-        marks: what the base says was never agreed on.
+        marks: the paths that were never agreed on, as the base notes them.
     """
 
     epic_rules: dict[str, Rule]
@@ -114,7 +114,7 @@ class _Fields(NamedTuple):
     """The fields of an epic or of a task.
 
     Attributes:
-        rules: how each is merged.
+        rules: the rule of each field.
         structure: members that are no fields.
         agreed: tells whether the base of a field is something that both sides agreed on.
     """
@@ -126,8 +126,8 @@ class _Fields(NamedTuple):
     def all(self, cores: Versions[Core]) -> dict[str, Rule]:
         """Return the rule of every field that is there.
 
-        A field without a rule is free-form: what only the files or only the database know of, where a whole document
-        is merged and not its core alone.
+        A field without a rule is free-form. It is one that only the files or only the database have, where a whole
+        document is merged and not its core alone.
         """
         rules, structure = self.rules, self.structure
         free = {name: Rule.OBJECT for core in cores for name in core if name not in rules and name not in structure}
@@ -141,7 +141,7 @@ def _merge_fields(fields: _Fields, context: MergeContext, label: Label, cores: V
         values = Versions(member(base, name), member(ours, name), member(theirs, name))
         if not values.one_object:
             if rule is Rule.SET and not fields.agreed(name):
-                rule = Rule.SCALAR  # a three-way set merge needs to know what there was
+                rule = Rule.SCALAR  # a three-way merge of sets needs an agreed base
             values = merge_by_rule(rule, context, label.child(name), values)
         _put(results, name, values)
     return results

@@ -1,12 +1,12 @@
 """Checks the graph of tasks and their dependencies, which a merge may break without any field in conflict.
 
 A merge of two faultless states can have a cycle of dependencies, a dependency on a task that is gone, or one task id in
-two epics. :func:`check` finds such faults in the merged state and says of each whether some input already had it; only
-those that none had are the merge's doing.
+two epics. :func:`check` finds such faults in the merged state, and tells of each whether some input already had it. The
+merge made only those faults that no input had.
 
-A dependency names a task by its id: that of its own epic, where there is one, else any epic's. Nothing is read but what
-can be part of a fault that the merge made: the epics in which the merged state differs from each input, and what can be
-reached from there. How epics are stored is the business of the :class:`Graph` that a caller gives.
+A dependency names a task by its id: that of its own epic, where there is one, else any epic's. Only epics that can be
+part of a fault of the merge are read: those in which the merged state differs from each input, and those that can be
+reached from there. The caller gives a :class:`Graph`, which knows how epics are stored.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ Node: TypeAlias = tuple[str, str]
 """A task: its epic and its id."""
 
 Tell: TypeAlias = Callable[[Label, str], str]
-"""Says of the one input that has a place as it is which edit of that input made it so."""
+"""Tells which edit of an input made a place so, where that input alone has the place as it is."""
 
 _MANY: Final = 1000
-"""Changed epics of one input beyond which only what no input has is looked for."""
+"""The number of changed epics of one input beyond which only cycles that no input has are searched for."""
 
 Edges: TypeAlias = "dict[Node, tuple[Node, ...]]"
 
@@ -37,11 +37,11 @@ class Graph(Protocol):
     """The tasks of one state of the document set."""
 
     def links(self, epic: str) -> Mapping[str, Collection[str]]:
-        """The ids that each task of an epic depends on; empty where there is no such epic."""
+        """Return the ids that each task of an epic depends on; empty where there is no such epic."""
         ...
 
     def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
-        """The epics that have a task of each id; ids that no epic has may be left out."""
+        """Return the epics that have a task of each id; ids that no epic has may be left out."""
         ...
 
 
@@ -54,11 +54,11 @@ class FaultKind(StrEnum):
 
 
 class GraphFault(Struct, frozen=True):
-    """Something that must not be.
+    """A fault in the graph of tasks.
 
     Attributes:
-        kind: what is wrong.
-        labels: the places that make it; for a cycle one after the other.
+        kind: the kind of the fault.
+        labels: the places that make the fault; for a cycle one after the other.
         origins: for each place, the inputs that have it as it is; for a task that is gone, those that lack it.
         missing: the task that a dangling dependency names.
         known: whether some input has the same fault.
@@ -74,10 +74,11 @@ class GraphFault(Struct, frozen=True):
         return self.told(lambda _, name: name)
 
     def told(self, tell: Tell) -> str:
-        """The fault in words, each place with where it comes from.
+        """Return the fault in words, each place with the inputs or the edit that it comes from.
 
         Args:
-            tell: is asked for places that one input alone has so; what all have, no edit of theirs made.
+            tell: is called for places that one input alone has so; a place that several inputs have was not made by one
+                edit.
         """
         places = [
             f"{label} ({self._whence(tell, label, names)})" if names else str(label)
@@ -101,11 +102,11 @@ def check(
     gone: Collection[str],
     field: str,
 ) -> list[GraphFault]:
-    """The faults of a merged state for which at least one input is not to blame.
+    """Return the faults of a merged state for which at least one input is not to blame.
 
     Args:
         after: the merged state.
-        inputs: what was merged, by name.
+        inputs: the merged inputs, by name.
         changed: for each input, the epics whose links are others in the merged state.
         gone: ids of tasks that an input has in an epic where the merged state has none.
         field: the field that holds the dependencies, for labels.
@@ -120,11 +121,11 @@ def check(
 
 
 def duplicates(after: Graph, inputs: Mapping[str, Graph], keys: Collection[str]) -> list[GraphFault]:
-    """Ids that several epics have, for document sets in which an id must be unique.
+    """Return the ids that several epics have, for document sets in which an id must be unique.
 
     Args:
         after: the merged state.
-        inputs: what was merged, by name.
+        inputs: the merged inputs, by name.
         keys: ids of tasks that the merge added somewhere.
     """
     faults = []
@@ -189,10 +190,11 @@ def _dangling(
 def _cycles(
     after: Graph, inputs: Mapping[str, Graph], changed: Mapping[str, Collection[str]], field: str
 ) -> Iterator[GraphFault]:
-    """A cycle that no input has has a link that one of them lacks: the search starts there.
+    """Yield the cycles of the merged state.
 
-    The input with the fewest changes would do. Starting from the others too finds cycles that an input had, for which a
-    word of warning is enough, so that it is left out where it would be dear.
+    A cycle that no input has has a link that one of them lacks, so the search starts at such links. The links that the
+    input with the fewest changes lacks would do. Starting from the others too finds cycles that an input had. These
+    deserve a warning only, so the search for them is left out where it would be dear.
     """
     fewest = min(len(changed[name]) for name in inputs)
     starts: list[tuple[Node, Node]] = []
@@ -207,14 +209,14 @@ def _cycles(
     edges = _reachable(after, [target for _, target in starts])
 
     def lacking(node: Node, target: Node) -> frozenset[str]:
-        """The inputs without a link."""
+        """Return the inputs without a link."""
         return frozenset(
             name for name, graph in inputs.items() if target[1] not in graph.links(node[0]).get(node[1], ())
         )
 
     seen: set[frozenset[Node]] = set()
     for node, target in starts:
-        # One that no input has, if there is one; else one that shows what is wrong already.
+        # A cycle that no input has, if there is one; else one that some input has already.
         path = _shortest(edges, target, node, lacking=lacking, lacked=lacking(node, target), wanted=frozenset(inputs))
         if path is None or len(set(path)) < len(path):
             path = _shortest(edges, target, node, lacking=lacking, lacked=frozenset(), wanted=frozenset())
@@ -224,7 +226,7 @@ def _cycles(
 
 
 def _cycle(path: list[Node], inputs: Mapping[str, Graph], field: str) -> GraphFault:
-    """The fault of a cycle, given as the tasks on it; the last depends on the first."""
+    """Return the fault of a cycle, given as the tasks on it; the last depends on the first."""
     first = path.index(min(path))
     circle = [*path[first:], *path[:first]]
     origins = [
@@ -236,7 +238,7 @@ def _cycle(path: list[Node], inputs: Mapping[str, Graph], field: str) -> GraphFa
 
 
 def _reachable(graph: Graph, starts: Iterable[Node]) -> Edges:
-    """The links of everything that can be reached, read wave by wave."""
+    """Return the links of all tasks that can be reached, read wave by wave."""
     edges: Edges = {}
     wave = list(dict.fromkeys(starts))
     while wave:
@@ -247,7 +249,7 @@ def _reachable(graph: Graph, starts: Iterable[Node]) -> Edges:
 
 
 def _resolve(graph: Graph, wanted: Mapping[Node, Collection[str]]) -> Edges:
-    """The tasks that ids stand for: those of their own epic, else of any."""
+    """Return the tasks that ids stand for: those of their own epic, else those of any epic."""
     foreign = {key for (epic, _), keys in wanted.items() for key in keys if key not in graph.links(epic)}
     owners = graph.owners(foreign) if foreign else {}
     return {
@@ -268,7 +270,10 @@ def _shortest(
     lacked: frozenset[str],
     wanted: frozenset[str],
 ) -> list[Node] | None:
-    """A shortest path, both ends included, on which each of the wanted inputs lacks a link; ``lacked`` already do."""
+    """Return a shortest path, both ends included, on which each of the wanted inputs lacks a link.
+
+    The inputs in ``lacked`` need lack none on it. Returns ``None`` where there is no such path.
+    """
     first = (start, lacked & wanted)
     before: dict[tuple[Node, frozenset[str]], tuple[Node, frozenset[str]] | None] = {first: None}
     queue = deque([first])

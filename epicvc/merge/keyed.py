@@ -20,9 +20,9 @@ def merge_optional(
 ) -> Versions[Value]:
     """Merge something that may be absent on a side: an epic, a task.
 
-    Present on both sides it is merged inside, against nothing where the base does not know it: equal values
-    are agreed, a value that one side alone has is its addition, different values conflict. Deleted on one side
-    and changed on the other it is one conflict, at the item.
+    An item that both sides have is merged inside, against nothing where the base does not have it: equal values are
+    agreed, a value that one side alone has is its addition, and different values conflict. An item that one side
+    deleted and the other changed is one conflict, at the item.
     """
     if values.one_object or not context.touches(label):
         return values
@@ -60,7 +60,7 @@ def merge_keyed(
     after: Versions[dict[str, JSON]] = Versions({}, {}, {})
     for key in dict.fromkeys([*before.ours, *before.theirs, *before.base]):
         values: Versions[Value] = before.map(lambda items, key=key: items.get(key, ABSENT))  # type: ignore[misc]
-        if not values.one_object:  # else the same on any terms
+        if not values.one_object:  # one object needs no merge
             values = merge_optional(merge_item, context, label.child(key), values)
         for result, value in zip(after, values, strict=True):
             if value is not ABSENT:
@@ -122,6 +122,6 @@ def _merge_order(
 
 
 def _as_order(value: Value) -> list[str]:
-    """The ids that a chosen order names, each once; what is no order names none."""
+    """Return the ids that a chosen order names, each once. A value that is no order names none."""
     keys = map(item_key, value) if isinstance(value, list) else ()
     return list(dict.fromkeys(key for key in keys if key is not None))

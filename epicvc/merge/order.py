@@ -1,6 +1,7 @@
-"""The order of things told apart by a key: merging it, and finding a place for what an order lacks.
+"""Merges the order of things told apart by a key, and finds a place for things that an order lacks.
 
-The sides are treated alike: where something has to come first, it is what sorts first, never what stands on one side.
+The sides are treated alike: where one of two things has to come first, it is the one that sorts first, never that of
+one side.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from epicvc.model.document import place
 _DIGITS = re.compile(r"([0-9]+)")
 
 _BLOCK: Final = 1000
-"""Both sides moving things within a stretch of more items than this is a conflict: its pairs are not compared."""
+"""The longest stretch of items in which both sides may move some.
+
+Moves in a longer one are a conflict, since its pairs are not compared.
+"""
 
 NaturalKey: TypeAlias = "tuple[tuple[tuple[str, int, str], ...], str]"
 
 
 def natural(text: str) -> NaturalKey:
-    """A key by which ``5.2`` sorts before ``5.10``."""
+    """Return a key by which ``5.2`` sorts before ``5.10``."""
     parts = _DIGITS.split(text)
     pairs = zip(parts[::2], [*parts[1::2], ""], strict=True)
     return tuple((word, len(n := digits.lstrip("0")), n) for word, digits in pairs), text
@@ -31,7 +35,7 @@ def natural(text: str) -> NaturalKey:
 def merge_order(orders: Versions[list[str]], unplaced: Collection[str] = frozenset()) -> list[str] | None:
     """Merge the relative order of the items that both sides have.
 
-    Which of two items comes first is what the side says that changed it; moves that cross, so that no order fits
+    The side that changed the order of two items says which of them comes first. Moves that cross, so that no order fits
     all pairs, do not merge.
 
     Args:
@@ -39,13 +43,14 @@ def merge_order(orders: Versions[list[str]], unplaced: Collection[str] = frozens
         unplaced: items of the base whose place in it was never agreed on.
 
     Returns:
-        The common items in their merged order, or ``None``.
+        The common items in their merged order; ``None`` where the orders do not merge.
     """
     common = set(orders.ours) & set(orders.theirs)
     base, mine, other = orders.map(lambda side: [key for key in side if key in common])
     if mine == other:
         return mine
-    # Who moved is told by what all three have; an item that only the sides know has no place to move from.
+    # The items that all three have tell which side moved some. An item that only the sides have has no place to move
+    # from.
     before = [key for key in base if key not in unplaced]
     placed = set(before)
     mine_placed, other_placed = ([key for key in side if key in placed] for side in (mine, other))
@@ -59,7 +64,7 @@ def merge_order(orders: Versions[list[str]], unplaced: Collection[str] = frozens
 
 
 def _by_pairs(base: list[str], ours: list[str], theirs: list[str]) -> list[str] | None:
-    """The order in which each pair stands as the side has it that changed it; ``None`` where there is none."""
+    """Return the order in which each pair stands as on the side that changed it; ``None`` where there is none."""
     rank = {key: n for n, key in enumerate(base)}
     reach = zip(*(accumulate((rank[key] for key in side), max) for side in (ours, theirs)), strict=True)
     result: list[str] = []
@@ -87,7 +92,7 @@ def _block(base: list[str], ours: list[str], theirs: list[str]) -> list[str] | N
 
 
 def _precedes(ranks: list[dict[str, int]], one: str, other: str) -> bool:
-    """Which comes first: what both sides say, else what the base does not say."""
+    """Return whether an item comes first: on both sides, or else, where they disagree, not in the base."""
     before, mine, theirs = (rank[one] < rank[other] for rank in ranks)
     return one != other and (mine if mine == theirs else not before)
 
@@ -95,10 +100,10 @@ def _precedes(ranks: list[dict[str, int]], one: str, other: str) -> bool:
 def weave(keys: Iterable[str], order: Sequence[str], ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
     """Put ``keys`` in ``order``; those it lacks go after their nearest predecessor on their own side.
 
-    What both sides have added behind one item stays together by side; the group whose first key sorts first is first.
+    Keys that both sides added behind one item stay together by side. The group whose first key sorts first comes first.
 
     Args:
-        keys: what to arrange, each in one of the three orders at least.
+        keys: the keys to arrange, each in one of the three orders at least.
         order: the order that holds.
         ours: one side's order.
         theirs: the other's.

@@ -1,8 +1,8 @@
-"""The three-way rule for one value, and how the outcome reaches each of the two copies.
+"""The three-way rule for one value, and the way of the outcome into each of the two copies.
 
-A merge has three results, not one: what ours, theirs and the base are *afterwards*. Where the value merges, all
-that the direction allows take it. Where it conflicts, each copy keeps its own and the base stays, so that the
-conflict can be derived again by anyone at any time, and nothing has to be stored about it.
+A merge has three results, not one: ours, theirs and the base *afterwards*. A value that merges goes to all that the
+direction allows to change. Where it conflicts, each copy keeps its own and the base stays. So the conflict can be
+derived again by anyone at any time, and nothing has to be stored about it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class Direction(Flag):
-    """Which copies may change."""
+    """The copies that may change."""
 
     TO_OURS = auto()
     TO_THEIRS = auto()
@@ -59,8 +59,8 @@ class Chosen(Struct, frozen=True):
     """The decision of a policy or a person for a conflict. Two are equal that decided alike, whatever their reasons.
 
     Attributes:
-        value: what it becomes.
-        reason: who decided and why, for reports; empty where a person did.
+        value: the value that the place gets.
+        reason: the policy that decided and why, for reports; empty where a person decided.
     """
 
     value: Value
@@ -86,7 +86,7 @@ Decide: TypeAlias = Callable[[Conflict], "Chosen | None"]
 
 
 def undecided(_: Conflict) -> Chosen | None:
-    """The manual policy: every conflict is left to a person."""
+    """Decide nothing: the manual policy, which leaves every conflict to a person."""
     return None
 
 
@@ -94,7 +94,9 @@ PREFERENCES: Final = ("ours", "theirs", "base")
 
 
 def preferring(side: str | None) -> Decide:
-    """The decision that takes one version's value for every conflict; none for no version.
+    """Return the decision that takes one version's value for every conflict.
+
+    Without a version it decides nothing.
 
     Raises:
         UsageError: there is no such version.

@@ -139,7 +139,11 @@ def _merge_list(context: MergeContext, label: Label, values: Versions[Value]) ->
 
 
 def _by_id(value: Value) -> _Keyed | None:
-    """A list as its objects by id; nothing, an empty list included, has no items."""
+    """Return the objects of a list by id.
+
+    An absent value and an empty list have no items. Returns ``None`` for any other value that is no list of objects
+    with distinct ids.
+    """
     if value is ABSENT or value == []:
         return {}
     return keyed(value)

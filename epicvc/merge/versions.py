@@ -13,7 +13,7 @@ class Versions(NamedTuple, Generic[T]):
     """Base, ours and theirs of one thing, before a merge or after it.
 
     Attributes:
-        base: what both sides started from.
+        base: the version that both sides started from.
         ours: one side: the files, or the branch that is merged into.
         theirs: the other side: the database, or the branch that is merged.
     """
