@@ -1,7 +1,7 @@
-"""The plan of one epic: base x files x db x policy -> what each side and the base become, and the conflicts.
+"""Plans one epic: from base, files, database and a policy to the next state of each, and the conflicts.
 
-Pure and per document, so that a caller can stream any number of epics through it. "Ours" is the files side,
-"theirs" the database, everywhere.
+Pure and per document, so that a caller can stream any number of epics through it. "Ours" is the files side, "theirs"
+the database, everywhere.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Policy(Struct, frozen=True):
 
     Attributes:
         direction: ``TO_OURS`` pulls (db to files), ``TO_THEIRS`` pushes, ``BOTH`` syncs.
-        selection: the places that it is about.
-        decide: what settles a conflict.
+        selection: the places that the synchronisation is about.
+        decide: settles a conflict, or not.
         policies: say which places are never merged inside. They decide nothing here: see ``decide``.
         moves: tasks that are in another place now than in the base.
     """
@@ -51,16 +51,16 @@ class Outcome(Struct, frozen=True):
     """The outcome of planning one epic; ``None`` is an epic that does not exist there.
 
     Attributes:
-        epic: its id.
+        epic: the epic's id.
         files: the core that the files side will have.
         db: the core that the database will have.
         base: the core that both agree on afterwards.
         to_files: the changes of the files side.
         to_db: the changes of the database.
-        conflicts: what nobody settled.
+        conflicts: the conflicts that nothing settled.
         moves_base: whether the base becomes another.
-        decided: what was settled, and by what.
-        waits: what stays as it is since a side cannot be read whole.
+        decided: the conflicts that were settled, each with its decision.
+        waits: the places that stay as they are, since a side cannot be read whole.
     """
 
     epic: str
@@ -91,16 +91,16 @@ def plan_epic(
     own: tuple[Owned | None, Owned | None] = (None, None),
     waiting: tuple[Waits, ...] = (),
 ) -> Outcome:
-    """Decide what becomes of one epic.
+    """Plan the next state of one epic.
 
     Args:
         mapping: the fields and their merge rules.
-        policy: direction, selection, and what settles a conflict.
-        epic: its id.
+        policy: the direction, the selection, and the function that settles a conflict.
+        epic: the epic's id.
         base: the core on which both sides last agreed.
         files: the core that the files have.
         db: the core that the database has, settled against the base (:func:`epicvc.model.document.settle`).
-        own: what the files, and what the database, edited for themselves of what the other side lacks.
+        own: the edits of the files, and of the database, to what the other side lacks.
         waiting: places that stay as they are.
     """
     if waiting:
@@ -139,7 +139,7 @@ def plan_epic(
 
 
 def _with_own(cores: Cores, own: tuple[Owned | None, Owned | None]) -> Cores:
-    """Base, files and database with what a side edited for itself."""
+    """Return base, files and database with the edits that a side made for itself."""
     base, files, db = cores
     mine, theirs = own
     for edits in own:
@@ -148,7 +148,10 @@ def _with_own(cores: Cores, own: tuple[Owned | None, Owned | None]) -> Cores:
 
 
 def _recognised(core: Core | None, *known: Core | None) -> Core | None:
-    """A core of an outcome, being one of the known ones where it equals it: these have been named, and compared."""
+    """Return a core of an outcome, as one of the known ones where it equals it.
+
+    A known core has been named and compared already, and need not be again.
+    """
     if core is None:
         return None
     for like in known:
@@ -195,7 +198,7 @@ def _merge_moved(merge: DocumentMerge, policy: Policy, context: MergeContext, vi
 
 
 def _alone(task: Core | None) -> Core:
-    """An epic with one task, or none."""
+    """Return an epic with one task, or with none."""
     return {} if task is None else {Mapping.TASKS: [cast("JSON", task)]}
 
 

@@ -1,8 +1,8 @@
 """Edits that one side made to what it alone has of an epic, where the other side deleted the epic or a task. Pure.
 
-A plan merges cores, and a core has nothing of a key without a column or of a column without a field. So an edit of one
-of these would go unseen where the other side deletes the epic or the task. :class:`Owned` puts such edits beside the
-core for as long as the plan is made: deleted here and edited there is then one conflict, as it is between branches.
+A plan merges cores. A core has neither keys without a column nor columns without a field, so an edit of one of these
+would go unseen where the other side deletes the epic or the task. :class:`Owned` puts such edits beside the core for as
+long as the plan is made: a deletion here and an edit there are then one conflict, as they are between branches.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ BeforeAndNow: TypeAlias = "tuple[Core, Core]"
 
 
 class Owned(Struct, frozen=True):
-    """Edits of what the side that still has an epic, or some of its tasks, has for itself.
+    """The edits that a side made to members of an epic that the other side does not have.
 
     Attributes:
         epic: the edits of the epic's own members.
-        tasks: those of each task, by id.
+        tasks: the edits of each task's members, by the task's id.
     """
 
     epic: BeforeAndNow = ({}, {})
     tasks: Mapping[str, BeforeAndNow] = field(default_factory=dict)
 
     def beside_base(self, core: Core | None) -> Core | None:
-        """The agreed core with what was edited, as it was."""
+        """Return the agreed core with the edited members as they were."""
         return self._beside(core, 0)
 
     def beside(self, core: Core | None) -> Core | None:
-        """The core of the side that has the edits, with them."""
+        """Return the core of the side that made the edits, with the edited members as they are now."""
         return self._beside(core, 1)
 
     def _beside(self, core: Core | None, number: int) -> Core | None:
@@ -53,7 +53,7 @@ class Owned(Struct, frozen=True):
 
 
 def core_only(core: Core | None, mapping: Document) -> Core | None:
-    """The core of an epic without what stood beside it."""
+    """Return the core of an epic without the members that stood beside it."""
     if core is None:
         return None
     names = {*mapping.epic_fields}
@@ -64,7 +64,10 @@ def core_only(core: Core | None, mapping: Document) -> Core | None:
 
 
 def core_at(label: Label, value: Value, mapping: Document) -> Value:
-    """A value of a conflict without what stood beside the core: that of an epic, or of a task."""
+    """Return the value of a conflict about an epic or a task without the members that stood beside the core.
+
+    The value of any other conflict is returned as it is.
+    """
     if not isinstance(value, dict) or label.table:
         return value
     if not label.path:

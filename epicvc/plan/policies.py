@@ -1,7 +1,7 @@
 """Policies, which settle conflicts without a person: one for all, and others for single fields and kinds of lists.
 
-Which value is newer cannot be told from the values. Whoever can tell gives :class:`Policies` a decision for
-``newest_wins``; without evidence that decision is none, and the conflict stays.
+The values do not tell which one is newer. A caller that can tell gives :class:`Policies` a decision for
+``newest_wins``. Without evidence that decision is none, and the conflict stays.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Policies(Struct, frozen=True):
     """The policies of a repo.
 
     Attributes:
-        overall: for what no other policy is for.
-        fields: by field, as ``("summary",)`` or ``("tasks", "title")``; what lies below a field is meant too.
-        kinds: by kind of list.
-        mapping: says of which kind a field is.
+        overall: the policy for places that have no other one.
+        fields: policies by field, as ``("summary",)`` or ``("tasks", "title")``; they hold for all below the field.
+        kinds: policies by kind of list.
+        mapping: tells of which kind a field is.
     """
 
     overall: str = "manual"
@@ -46,7 +46,7 @@ class Policies(Struct, frozen=True):
     mapping: Mapping = BUILTIN
 
     def of(self, label: Label) -> str:
-        """The policy for a place: its field's, else its kind's, else the one for all."""
+        """Return the policy for a place: that of its field, else that of its kind, else the one for all."""
         return self._own(label) or self.overall
 
     def whole(self, label: Label) -> bool:
@@ -59,7 +59,8 @@ class Policies(Struct, frozen=True):
         Args:
             newest: decides by what is newer, and gives the evidence as its reason.
         """
-        from epicvc.merge.threeway import Chosen  # the configuration is read by commands that merge nothing
+        # commands that read the configuration and merge nothing need not import it
+        from epicvc.merge.threeway import Chosen
 
         def decide(conflict: Conflict) -> Chosen | None:
             name = self.of(conflict.label)
@@ -72,7 +73,10 @@ class Policies(Struct, frozen=True):
         return decide
 
     def decide_between_branches(self, newest: Decide | None = None) -> Decide:
-        """The same for two branches: neither is the files or the database, so that only ``newest_wins`` decides."""
+        """Return the function that decides a conflict between two branches by the policies.
+
+        Neither branch is the files or the database, so only ``newest_wins`` decides.
+        """
 
         def decide(conflict: Conflict) -> Chosen | None:
             return newest(conflict) if newest is not None and self.of(conflict.label) == "newest_wins" else None
@@ -103,7 +107,9 @@ class Policies(Struct, frozen=True):
 
 
 def decide_by_policy(name: str) -> Decide:
-    """The decision of one policy for every conflict; ``newest_wins`` without evidence decides none.
+    """Return the decision of one policy for every conflict.
+
+    ``newest_wins`` decides none, since there is no evidence.
 
     Raises:
         ValueError: no policy has this name.

@@ -1,10 +1,9 @@
-"""The note in a base of what was never agreed on (:data:`epicvc.model.document.UNAGREED`).
+"""The note in a base of the places that were never agreed on (:data:`epicvc.model.document.UNAGREED`).
 
-A base can only say which values were agreed on. Where both sides have a field, or a task's place, on which they never
-agreed, the base has nothing, and nothing is also what it has where both agreed on absence. Without the note a value
-in the database that equals its column's default would read as absent from then on
-(:func:`epicvc.model.document.settle`), a set would be merged against nothing, and a task would seem to have moved on
-one side only: the conflict would settle itself.
+A base can only say which values were agreed on. It has nothing for a field, or a task's place, on which the sides never
+agreed. It also has nothing where both agreed on absence. Without the note a value in the database that equals its
+column's default would read as absent from then on (:func:`epicvc.model.document.settle`), a set would be merged against
+nothing, and a task would seem to have moved on one side only: the conflict would settle itself.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ class Notes(Struct, frozen=True):
 
     Attributes:
         label: the epic.
-        selection: what the plan was about; notes on other places stay.
+        selection: the places that the plan was about; notes on other places stay.
         before: the old base, with its note.
-        conflicts: what the plan left undecided.
+        conflicts: the conflicts that the plan left undecided.
     """
 
     label: Label
@@ -37,7 +36,7 @@ class Notes(Struct, frozen=True):
     conflicts: Iterable[Conflict]
 
     def note(self, base: Core, files: Core | None, db: Core | None) -> Core:
-        """The new base with its note, given what both sides are from now on."""
+        """Return the new base with its note, given the cores that both sides have from now on."""
         if self.before is None and base is files and base is db:
             return base  # one side had the epic, and it is taken whole
         old = _marks(self.before)
@@ -65,7 +64,7 @@ class Notes(Struct, frozen=True):
 
 
 def _open_fields(path: str, base: Core, before: Core | None, db: Core, marks: frozenset[str]) -> list[str]:
-    """The fields that the database has and the base lacks, but for those whose absence was agreed on before."""
+    """Return the fields that the database has and the base lacks, without those whose absence was agreed on."""
     missing = (name for name in db if name not in base and name != Mapping.TASKS)
     return [path + name for name in missing if before is None or name in before or path + name in marks]
 

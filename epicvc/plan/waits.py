@@ -1,7 +1,7 @@
 """Places that wait while a side cannot be read whole: a deletion may be none, an addition may be a second copy.
 
-A file or row that cannot be read may be any epic, and have any task. What a side lacks meanwhile may be in there. So
-nothing that a side lacks is deleted on the other one, and nothing is added to a side that may have it already. Pure.
+A file or row that cannot be read may be any epic, and have any task. Whatever a side lacks meanwhile may be in there.
+So nothing that a side lacks is deleted on the other one, and nothing is added to a side that may have it already. Pure.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ class Unseen(Struct, frozen=True):
     """The part of one side that is not known.
 
     Attributes:
-        blind: something of it cannot be read, so that what it lacks may be there.
-        tasks: the tasks that epics which wait have there.
-        brought: those of them that the base has elsewhere, or nowhere.
-        may_have: whether an epic that it lacks, and that nobody has agreed on, may be what cannot be read.
-        alone: a task's id is unique on it, so that no second epic can have one of ``tasks``.
+        blind: a part of the side cannot be read, so that whatever the side lacks may be there.
+        tasks: the tasks that waiting epics have on the side.
+        brought: those of ``tasks`` that the base has elsewhere, or nowhere.
+        may_have: tells whether an epic that the side lacks, and on which nobody has agreed, may be in the part that
+            cannot be read.
+        alone: a task's id is unique on the side, so that no second epic can have one of ``tasks``.
     """
 
     blind: bool
@@ -41,7 +42,7 @@ class Waits(Struct, frozen=True, order=True):
 
     Attributes:
         label: the place.
-        way: which side would change if it did not wait; both where base and sides have nothing to tell.
+        way: the side that would change if the place did not wait; both where the base and the sides do not tell.
     """
 
     label: Label
@@ -52,21 +53,21 @@ Sides: TypeAlias = "tuple[Unseen, Unseen]"
 """The unknown parts of the files and of the database."""
 
 _WAYS = (Direction.TO_THEIRS, Direction.TO_OURS)
-"""The directions in which a deletion goes that the files, and that the database, cause."""
+"""The directions of a deletion that the files cause, and of one that the database causes."""
 
 
 def waits(
     epic: str, base: Core | None, files: Core | None, db: Core | None, moves: Moves, unseen: Sides
 ) -> tuple[Waits, ...]:
-    """The places of one epic that wait.
+    """Return the places of one epic that wait.
 
     Args:
-        epic: its id.
+        epic: the epic's id.
         base: the agreed core.
         files: the core that the files have.
         db: the core that the database has.
-        moves: tasks that are known to be elsewhere now: these have not gone.
-        unseen: what is not known of the files, and of the database.
+        moves: tasks that are known to be elsewhere now, and so have not gone.
+        unseen: the unknown parts of the files, and of the database.
     """
     label = Label(epic)
     way = _epic_waits(epic, base, (files, db), unseen)

@@ -1,4 +1,4 @@
-"""Three JSON files into one, without a repo: epics by the rules of epics, anything else by its shape. Pure.
+"""Merges three JSON files into one, without a repo: epics by the rules of epics, anything else by its shape. Pure.
 
 The result is an edit of ours that keeps its formatting. Where something conflicts it has our value, so that it is
 always JSON.
@@ -29,7 +29,8 @@ class FileMerge(Struct, frozen=True):
 
     Attributes:
         data: the merged file.
-        conflicts: what nobody decided, with the places as users name them: labels in epics, paths elsewhere.
+        conflicts: the conflicts that nobody decided, each with its place as users name it: a label in epics, a path
+            elsewhere.
     """
 
     data: bytes
@@ -47,11 +48,11 @@ def merge_files(
 
     Args:
         ours: one file; its formatting stays.
-        base: what both come from; without a byte where they have nothing in common, as git has it for a file that
+        base: the file that both come from; empty where they have nothing in common, as git gives it for a file that
             both sides added.
-        theirs: the other.
+        theirs: the other file.
         decide: settles conflicts.
-        names: how messages name the three.
+        names: the names of the three in messages.
 
     Raises:
         InvalidJSON: one of them is no strict JSON.
@@ -68,14 +69,14 @@ def merge_files(
                 for raw, value, name in zip(raws, values, names, strict=True)
             ]
         except InvalidData:
-            texts = []  # nearly an epic: merged by its shape
+            texts = []  # one is nearly an epic: they are merged by their shape
         if texts:
             return _merge_epics(context, *texts)
     return _merge_shapes(context, ours, Versions(old, mine, other))
 
 
 def _something(decide: Decide) -> Decide:
-    """A file cannot be absent: where there is no base, nobody can choose it for the whole."""
+    """Return a decision that never makes the whole file absent, as choosing a missing base would."""
 
     def decided(conflict: Conflict) -> Chosen | None:
         chosen = decide(conflict)
@@ -102,7 +103,7 @@ def _merge_epics(context: MergeContext, ours: Text | None, base: Text | None, th
     else:
         merged, conflicts = _with_other_ids(context, epic, cores)
     data = merged_bytes(BUILTIN, cast("Core", merged), base, ours, theirs, form_of_ours=True)
-    assert data is not None  # there is ours
+    assert data is not None  # ours is there
     return FileMerge(data, tuple((str(conflict.label), conflict) for conflict in conflicts))
 
 
@@ -113,7 +114,7 @@ def _ids(core: Core | None) -> set[JSON]:
 def _with_other_ids(context: MergeContext, epic: str, cores: Versions[Core | None]) -> tuple[Value, Iterable[Conflict]]:
     """Merge an epic in which tasks came, went, or got other ids."""
     from epicvc.plan.epic import Policy, plan_epic
-    from epicvc.plan.moves.findmoves import Places, find_moves  # seldom needed, by a command that has to start fast
+    from epicvc.plan.moves.findmoves import Places, find_moves  # seldom needed, and the command has to start fast
 
     links = BUILTIN.links.field if BUILTIN.links else None
     moves = find_moves(filter(None, [Places.of(epic, cores)]), lambda _: cores, links, unique=False)
@@ -125,7 +126,11 @@ def _with_other_ids(context: MergeContext, epic: str, cores: Versions[Core | Non
 
 
 def _merge_shapes(context: MergeContext, raw: bytes, shapes: Versions[Value]) -> FileMerge:
-    """Merge by shape. To the engine a null member is an absent one; here it is a value, so something stands for it."""
+    """Merge three values by their shape.
+
+    The merge takes a null member for an absent one. In a file it is a value, so a text that occurs in none of them
+    stands for null during the merge.
+    """
     null = "null\0"
     ours = cast("JSON", shapes.ours)
     known = [value for value in shapes if value is not ABSENT]
@@ -134,7 +139,7 @@ def _merge_shapes(context: MergeContext, raw: bytes, shapes: Versions[Value]) ->
         null += "\0"
     values = shapes.map(lambda value: ABSENT if value is ABSENT else cast("Value", _put_null(value, null)))
     merged = merge_value(context, Label(""), values).ours
-    assert merged is not ABSENT  # two are there, and nobody chose nothing
+    assert merged is not ABSENT  # two versions are there, and no decision makes the whole absent
     result = _take_null(merged, null)
     conflicts = tuple((_pointer(found.label), _plain(found, null)) for found in context.conflicts)
     data = raw if equal(result, ours) and _same_keys(result, ours) else rewrite(raw, result, ours)
@@ -182,5 +187,5 @@ def _plain(found: Conflict, null: str) -> Conflict:
 
 
 def _pointer(label: Label) -> str:
-    """A place as a JSON Pointer; items of lists of objects with ids go by id."""
+    """Return a place as a JSON Pointer; items of lists of objects with ids go by id."""
     return "".join("/" + escape(name) if name else "/" for name in label.path)

@@ -1,7 +1,7 @@
-"""An epic's file as one document, extra keys included, and the bytes of a merged one.
+"""An epic's file as one document, extra keys included, and the bytes of a merged file.
 
-What is merged says nothing of how files are written: :func:`merged_bytes` takes one version's bytes and changes only
-what has to change. Pure.
+A merged document does not tell how its file is written. So :func:`merged_bytes` takes one version's bytes and changes
+only what has to change. Pure.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Text(NamedTuple):
     """A version of an epic's file.
 
     Attributes:
-        raw: its bytes.
-        file: what they say.
-        left_out: tasks that ``file`` has by their ids alone, since they are the same in all versions.
-        value: what the bytes say with these; ``None`` where none is left out.
+        raw: the bytes of the file.
+        file: the epic that the bytes hold.
+        left_out: the tasks that ``file`` has by their ids alone, since they are the same in all versions.
+        value: the value of the bytes with these tasks; ``None`` where none is left out.
     """
 
     raw: bytes
@@ -36,7 +36,7 @@ class Text(NamedTuple):
 
 
 def of_file(file: FileEpic, mapping: Mapping) -> Core:
-    """A file's core with its extra keys; those beside ``epic`` below :data:`SIBLINGS`."""
+    """Return a file's core with its extra keys. Keys beside ``epic`` stand below :data:`SIBLINGS`."""
     fields = {*mapping.epic_fields, "id"}
     whole = {**file.core, **{name: value for name, value in file.body.items() if name not in fields}}
     if file.body is not file.whole:
@@ -55,7 +55,7 @@ def of_file(file: FileEpic, mapping: Mapping) -> Core:
 
 
 def core_part(whole: Core | None, mapping: Mapping) -> Core | None:
-    """The core of a whole document."""
+    """Return the core of a whole document."""
     if whole is None:
         return None
     names, inner = {*mapping.epic_fields}, {*mapping.task_fields, "id"}
@@ -67,7 +67,7 @@ def core_part(whole: Core | None, mapping: Mapping) -> Core | None:
 
 
 def without_null(whole: Core) -> Core:
-    """Null members are absent ones."""
+    """Return a document without its null members, which count as absent."""
     result: Core = {name: value for name, value in whole.items() if value is not None}
     if tasks := tasks_of(result):
         result[Mapping.TASKS] = cast(
@@ -86,16 +86,16 @@ def merged_bytes(
     calculated: Core | None = None,
     form_of_ours: bool = False,
 ) -> bytes | None:
-    """The bytes of a merged file; ``None`` where no version has the epic.
+    """Return the bytes of a merged file; ``None`` where no version has the epic.
 
     Args:
         mapping: says which fields are core.
         merged: the core with its extra keys, as :func:`of_file` gives them.
-        base: the file then.
-        ours: the file here.
-        theirs: the file there.
+        base: the base's version of the file.
+        ours: our version.
+        theirs: their version.
         calculated: the calculated fields to write beside the epic; ``None`` leaves them alone.
-        form_of_ours: keep our formatting also where ours was not touched and theirs says all.
+        form_of_ours: keep our formatting even where ours was not touched and theirs says all.
     """
     untouched = ours is None or (base is not None and ours.raw == base.raw and not form_of_ours)
     for version in (theirs if untouched else None, ours):
@@ -172,7 +172,7 @@ def _tasks(body: Object, before: Core, merged: Core, donors: list[FileEpic], map
 
 
 def _tasks_of_donors(donors: list[FileEpic]) -> dict[str | None, Object]:
-    """The tasks of files by id; of several with one id the first."""
+    """Return the tasks of files by id; of several tasks with one id the first."""
     found: dict[str | None, Object] = {}
     for donor in donors:
         for task in tasks_of(donor.body):
@@ -181,9 +181,9 @@ def _tasks_of_donors(donors: list[FileEpic]) -> dict[str | None, Object]:
 
 
 def _as_donor(item: Object, source: Object, links: str | None) -> Object:
-    """A task that this file did not have, in the order and spelling of the file that it comes from.
+    """Return a task that this file did not have, in the order and spelling of the file that it comes from.
 
-    Members that say nothing there, as null does, are no part of what is merged; they come along.
+    Members that say nothing in that file, as null does, are no part of the merge; they come along.
     """
     known = {
         name: graft(value, item[name]) if name in item else value
@@ -194,7 +194,7 @@ def _as_donor(item: Object, source: Object, links: str | None) -> Object:
 
 
 def _set_extra(target: Object, before: Core, after: Core, own: set[str]) -> None:
-    """Set what is no core field; what does not differ keeps the author's spelling."""
+    """Set the members that are no core fields. A member that does not differ keeps the author's spelling."""
     for name in dict.fromkeys([*before, *after]):
         if name in own or equal(before.get(name), after.get(name)):
             continue

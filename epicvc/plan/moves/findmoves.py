@@ -1,4 +1,4 @@
-"""Finds the tasks that are no longer where the base has them: by id in other epics, by what they say in their own.
+"""Finds the tasks that are no longer where the base has them: by id in other epics, by their content in their own.
 
 Where there is doubt, a task counts as deleted in one place and added in another.
 """
@@ -17,7 +17,7 @@ from epicvc.plan.moves.likeness import alike, pairs
 from epicvc.plan.moves.moves import BASE, OURS, THEIRS, At, Cores, Moved, Moves, TaskAt
 
 LoadEpic: TypeAlias = "Callable[[str], Cores]"
-"""Base, ours and theirs of an epic."""
+"""Loads the base, ours and theirs of an epic."""
 
 Owners: TypeAlias = Callable[[Collection[str]], "Collection[str] | None"]
 
@@ -34,14 +34,14 @@ class Places(Struct, frozen=True):
 
     @classmethod
     def of(cls, epic: str, cores: Cores) -> Places | None:
-        """``None`` where all three have the same tasks."""
+        """Return the places of an epic; ``None`` where all three copies have the same tasks."""
         keys = cores.map(lambda core: frozenset(cast("str", task["id"]) for task in tasks_of(core or {})))
         common = keys.base & keys.ours & keys.theirs
         found = cls(epic, *(side - common for side in keys))
         return found if found.base or found.ours or found.theirs else None
 
     def side(self, number: int) -> frozenset[str]:
-        """The tasks of base, ours or theirs."""
+        """Return the tasks of base, ours or theirs that not all three have."""
         return (self.base, self.ours, self.theirs)[number]
 
 
@@ -59,15 +59,15 @@ def find_moves(
     """Find the tasks that a side, or both, moved or renamed.
 
     Args:
-        places: of every epic whose tasks differ.
-        load: gives the documents of the few epics that are concerned.
+        places: the places of every epic whose tasks differ.
+        load: loads the documents of the few epics that are concerned.
         links: the field of a task that holds ids of others.
-        defaults: the fields of a task, by epic and id, that in theirs have only a column's default. Where the base has
-            the task without them, they are absent (:func:`epicvc.model.document.settle`).
-        owners: the epics that may have tasks of some ids; ``None`` where that cannot be told.
+        defaults: returns the fields of a task, given its epic and id, that in theirs have only a column's default.
+            Where the base has the task without them, they are absent (:func:`epicvc.model.document.settle`).
+        owners: returns the epics that may have tasks of some ids; ``None`` where that cannot be told.
         unique: whether a task's id is its own in the whole document set; else two tasks of one id are the same only
             if they are alike.
-        fallbacks: what a column of theirs holds that a field was taken out of, where that is not nothing.
+        fallbacks: the values that a column of theirs holds after its field was taken out, where it then holds one.
         renamed: the epics that are known to have another key in ours or theirs, before and after: a task that still
             has its id is the same one there, whatever it says.
     """
@@ -105,7 +105,7 @@ class _Finder:
         self._doubtful: set[TaskAt] = set()
 
     def find(self) -> Iterator[Moved]:
-        """The moved tasks, in the order of where the base has them."""
+        """Yield the moved tasks, in the order of their places in the base."""
         found = {number: self._elsewhere(number) for number in (OURS, THEIRS)}
         for number in (OURS, THEIRS):
             found[number] |= self._renamed(number, found[number])
@@ -124,7 +124,7 @@ class _Finder:
         yield from self._contested(known)
 
     def _contested(self, known: set[TaskAt]) -> Iterator[Moved]:
-        """Tasks of one id that each side added to another epic, where an id can be in one epic only."""
+        """Yield tasks of one id that each side added to another epic, where an id can be in one epic only."""
         if not self._unique:
             return
         added = {number: self._added(number, known) for number in (OURS, THEIRS)}
@@ -150,7 +150,7 @@ class _Finder:
     # One side
 
     def _elsewhere(self, number: int) -> dict[TaskAt, TaskAt]:
-        """The tasks that one side has in another epic than the base, where there is one of each."""
+        """Return the tasks that one side has in another epic than the base, where there is one of each."""
         left: dict[str, list[str]] = {}
         joined: dict[str, list[str]] = {}
         for item in self._places.values():
@@ -170,7 +170,7 @@ class _Finder:
         return result
 
     def _one(self, number: int, source: TaskAt, target: TaskAt) -> bool:
-        """Tell whether two tasks of one id are one."""
+        """Tell whether two tasks of one id are the same task."""
         known = (source[0], target[0]) in self._known.get(number, ())
         return self._unique or known or self._alike(number, source, target)
 
@@ -180,7 +180,7 @@ class _Finder:
         return base is not None and now is not None and alike(base, now, self._links)
 
     def _renamed(self, number: int, moved: Mapping[TaskAt, TaskAt]) -> dict[TaskAt, TaskAt]:
-        """Tasks that have another id within their epic: matched by what they say, where there is no doubt."""
+        """Return the tasks with another id within their epic, matched by their content where there is no doubt."""
         result: dict[TaskAt, TaskAt] = {}
         came = set(moved.values())
         for item in self._places.values():
@@ -205,7 +205,7 @@ class _Finder:
     # Both sides
 
     def _free(self, item: Moved) -> bool:
-        """Tell whether this task's place is free, and the epic in which it has another id is still there."""
+        """Tell whether no other task has this one's places, and the epic in which it has another id is still there."""
         for number in (OURS, THEIRS):
             own = item.places[number]
             if any(self._task(number, at) is not None for at in item.everywhere if at != own):
@@ -229,14 +229,14 @@ class _Finder:
         return self._loaded[epic]
 
     def _of(self, number: int, epic: str) -> dict[str, Core]:
-        """A copy's tasks of an epic by id."""
+        """Return a copy's tasks of an epic by id."""
         if (number, epic) not in self._tasks:
             tasks = tasks_of(self._cores(epic)[number] or {})
             self._tasks[number, epic] = {cast("str", task["id"]): task for task in tasks}
         return self._tasks[number, epic]
 
     def _task(self, number: int, at: At, base: Core | None = None) -> Core | None:
-        """A task; with a base, without what that base makes absent."""
+        """Return a task of a copy. With a base, fields of theirs that the base makes absent are left out."""
         if at is None:
             return None
         found = self._of(number, at[0]).get(at[1])

@@ -1,8 +1,9 @@
-"""Tasks that are one by what they say, found among many: what two of them share is looked up, not tried out.
+"""Finds tasks that are the same by their content, among many.
 
-Two tasks are alike if they share a title or a description, and half of their fields. So those that could be like one
-have one of its rarer values, and only these are compared. The answer is the one that comparing all with all has, but
-for a limit: a task that has too many candidates is in doubt, as one that is like several is.
+Two tasks are alike if they share a title or a description, and half of their fields. So any task that is like another
+has one of its rarer values. Tasks with these values are looked up, and only they are compared. The answer is the one of
+comparing all with all, but for a limit: a task that has too many candidates is in doubt, as one that is like several
+is.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ AreAlike: TypeAlias = Callable[[str, str], bool]
 TELLING: Final = ("title", "description")
 FEW: Final = 20_000
 PER_TASK: Final = 64
-"""The most comparisons for each task; where few tasks are compared, a share of ``FEW`` if that is more."""
+"""The most comparisons for each task. Where few tasks are compared, it is a share of ``FEW`` if that is more."""
 
 
 def alike(one: Core, other: Core, links: str | None) -> bool:
-    """Tell whether two tasks say the same: they share a title or a description, and half of their fields."""
+    """Tell whether two tasks have the same content: a title or a description in common, and half of their fields."""
     names = {*one, *other} - {"id", links}
     same = {name for name in names if name in one and name in other and equal(one[name], other[name])}
     telling = any(one[name] for name in TELLING if name in same)
@@ -41,14 +42,16 @@ def pairs(
     links: str | None,
     unsaid: Callable[[str], Collection[str]] = lambda _: (),
 ) -> dict[str, str]:
-    """Which old task is which new one: those that are alike, where neither is like another as well.
+    """Return the new task for each old one that is the same.
+
+    Two tasks are the same if they are alike, and neither is like another one as well.
 
     Args:
         old: tasks that are gone, by id.
         new: tasks that came, by id.
-        are_alike: the verdict on two of them; never true where :func:`alike` denies it of what both say.
-        links: the field that says nothing of what a task is.
-        unsaid: fields of a new task that may not count where an old one lacks them.
+        are_alike: tells whether two of them are alike; never where :func:`alike` denies it for the fields of both.
+        links: the field of links, which does not count.
+        unsaid: returns the fields of a new task that may not count where an old one lacks them.
     """
     if not old or not new:
         return {}
@@ -69,7 +72,7 @@ def _backwards(are_alike: AreAlike, new: str) -> Callable[[str], bool]:
 
 
 class _Index:
-    """Tasks by what they say."""
+    """An index of tasks by their values."""
 
     def __init__(self, tasks: Mapping[str, Core], links: str | None) -> None:
         self.tokens = {key: _tokens(task, links) for key, task in tasks.items()}
@@ -79,7 +82,10 @@ class _Index:
                 self._having.setdefault(token, []).append(key)
 
     def only(self, tokens: Mapping[Token, bool], spare: int, is_alike: Callable[[str], bool], limit: int) -> str | None:
-        """The one task that is like another; ``None`` where there is none, are several, or are too many to tell."""
+        """Return the one task that is like another.
+
+        Returns ``None`` where there is none, where there are several, or where there are too many candidates to tell.
+        """
         found: str | None = None
         seen: set[str] = set()
         for token in self._promising(tokens, spare):
@@ -96,9 +102,10 @@ class _Index:
         return found
 
     def _promising(self, tokens: Mapping[Token, bool], spare: int) -> list[Token]:
-        """Values of which every task that is alike has one; the rare ones first.
+        """Return values of which every task that is alike has one, the rare ones first.
 
-        It shares at least ``needed`` of them, so that it cannot lack all but ``needed - 1``.
+        Such a task shares at least ``needed`` of the values. So it has one of any choice that leaves out fewer than
+        ``needed``.
         """
         by_rarity = sorted(tokens, key=self._count)
         needed = max((len(tokens) - spare + 1) // 2, 1)
@@ -111,7 +118,7 @@ class _Index:
 
 
 def _tokens(task: Core, links: str | None) -> dict[Token, bool]:
-    """Yield a task's values, each with whether it is telling. An object without a value may equal one with nulls."""
+    """Return a task's values, each with whether it is telling. An object without a value may equal one with nulls."""
     return {
         (name, dumps_canonical(value)): name in TELLING and (bool(value) or value == {})
         for name, value in task.items()

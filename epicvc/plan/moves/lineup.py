@@ -1,4 +1,4 @@
-"""Tasks in order, into which others come one by one: each after its nearest predecessor in an order that has it."""
+"""Keeps tasks in order while others come one by one: each after its nearest predecessor in an order that has it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import cast
 from epicvc.model.document import Core, Tasks
 
 _START = ""
-"""Stands before the first task; no task is called so."""
+"""The key that stands before the first task and behind the last. No task has it."""
 
 
 class Lineup:
-    """A row of tasks that takes another at the cost of looking its place up, however long it is.
+    """A row of tasks, into which another is put at the cost of looking its place up, however long the row is.
 
     Args:
-        tasks: the ones that are there.
+        tasks: the tasks that are there at first.
     """
 
     def __init__(self, tasks: Iterable[Core]) -> None:
@@ -28,11 +28,13 @@ class Lineup:
         self._references: dict[int, _Reference] = {}
 
     def insert(self, task: Core, reference: Sequence[str]) -> None:
-        """Put a task in after its nearest predecessor in an order; it stands there only, wherever it was.
+        """Put a task in after its nearest predecessor in an order.
+
+        Wherever the task was before, it is taken out there.
 
         Args:
             task: the task.
-            reference: an order that has it; one that comes again has to be the same object, unchanged.
+            reference: an order that has the task; an order that is given again has to be the same object, unchanged.
         """
         key = cast("str", task["id"])
         if key in self._tasks:
@@ -49,7 +51,7 @@ class Lineup:
             other.add(key)
 
     def tasks(self) -> Tasks:
-        """All of them in order."""
+        """Return all tasks in order."""
         result = []
         key = self._next[_START]
         while key != _START:
@@ -66,10 +68,10 @@ class Lineup:
 
 
 class _Reference:
-    """An order, and which of its places are taken."""
+    """An order, and those of its places that are taken."""
 
     def __init__(self, order: Sequence[str], present: Iterable[str]) -> None:
-        self._order = order  # kept, so that its identity stays its own
+        self._order = order  # kept alive, since the caller knows the order by its identity
         self._places = {key: place for place, key in enumerate(order)}
         self._taken = sorted(self._places[key] for key in present if key in self._places)
 

@@ -1,9 +1,9 @@
-"""One epic as its plan sees it while tasks leave it or come to it.
+"""The view that the plan of one epic has while tasks leave the epic or come to it.
 
-A task that goes to one place everywhere is in all three copies there, and in none where it was, before the epic is
-merged: so it takes part in the merge like others. A task that stays in several places, since its move may not flow or
-nobody decided it, is taken out before and put back after; its fields are merged by themselves. What depends on a task
-with another id names it by one id while the epic is merged, and by that of each copy afterwards.
+A task that goes to one place everywhere is put there in all three copies, and taken out where it was, before the epic
+is merged. So it takes part in the merge like others. A task that stays in several places, since its move may not flow
+or nobody decided it, is taken out before and put back after; its fields are merged by themselves. Tasks that depend on
+one with another id name it by one id while the epic is merged, and by that of each copy afterwards.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class MovedView(Struct, frozen=True):
     """The moves that concern one epic.
 
     Attributes:
-        epic: its id.
-        cores: base, ours and theirs as they are.
-        courses: what becomes of the tasks that leave it or come to it, and of those that its tasks may depend on.
+        epic: the epic's id.
+        cores: base, ours and theirs as they are now.
+        courses: the courses of the tasks that leave the epic or come to it, and of those that its tasks may depend on.
         direction: which sides may change.
         links: the field of a task that holds ids of others.
     """
@@ -63,7 +63,7 @@ class MovedView(Struct, frozen=True):
         return any(self._is_here(at[OURS + THEIRS - gone]) and not self._is_here(at[BASE]) for at in places)
 
     def before(self) -> Cores:
-        """The three copies as the epic's merge is to see them."""
+        """Return the three copies as the merge of the epic is to see them."""
         tasks = [None if core is None else list(tasks_of(core)) for core in self.cores]
         for number in _COPIES:
             leaving = {at[1] for course in self.courses if (at := course.item.places[number]) and self._is_here(at)}
@@ -71,11 +71,11 @@ class MovedView(Struct, frozen=True):
             if side is not None and leaving:
                 tasks[number] = [task for task in side if task["id"] not in leaving]
         arriving = [course for course in self.courses if self._arrives(course)]
-        if arriving:  # an epic that is gone on a side comes back, as it was, for a task that somebody wants in it
+        if arriving:  # an epic that is gone on a side comes back, as it was, for a task that comes to it
             known = tasks[BASE]
             tasks = [known if side is None else side for side in tasks]
         for number in _COPIES:
-            # What is here already keeps its place among the others; what comes finds its own beside that.
+            # Tasks that are here already keep their place among the others; those that come are put in beside them.
             coming = sorted(arriving, key=lambda course: not self._is_here(course.item.places[number]))
             versions = [(course, task) for course in coming if (task := course.versions[number]) is not None]
             if versions:
@@ -87,7 +87,10 @@ class MovedView(Struct, frozen=True):
         return Versions(_unplaced(base, new), ours, theirs)
 
     def after(self, merged_view: Versions[Value], merge_task: MergeTask) -> Versions[Value]:
-        """Return what becomes of the three, given what the merge made of what it saw."""
+        """Return the three copies after the merge, with the tasks that stay put back.
+
+        The merge has seen the copies that :meth:`before` returned.
+        """
         values = list(merged_view)
         back: tuple[list[_Put], list[_Put], list[_Put]] = ([], [], [])
         for course in self.courses:
@@ -104,9 +107,10 @@ class MovedView(Struct, frozen=True):
         return Versions(*(self._called(number, values[number]) for number in _COPIES))
 
     def settled(self) -> Core | None:
-        """Return the database's core of the epic, its new tasks read against the base of where they were.
+        """Return the database's core of the epic, its new tasks read against the base of the place where they were.
 
-        Only where the base has them afterwards too: elsewhere rows will be read with all that they say.
+        They are read so only where the base has them here afterwards too. Elsewhere rows will be read with all that
+        they say.
         """
         core = self.cores[THEIRS]
         known = {
@@ -128,7 +132,7 @@ class MovedView(Struct, frozen=True):
         return at is not None and at[0] == self.epic
 
     def _arrives(self, course: Course) -> bool:
-        """Tell whether all three have the task here."""
+        """Tell whether all three copies have the task here afterwards."""
         return self._is_here(course.target) and course.everywhere_alike
 
     def _inserted(self, number: int, tasks: Tasks, coming: Iterable[_Put]) -> Tasks:
@@ -141,7 +145,10 @@ class MovedView(Struct, frozen=True):
         return row.tasks()
 
     def _order(self, course: Course, number: int) -> list[str]:
-        """The tasks of a copy that has the task here, by the ids that they have in another copy afterwards."""
+        """Return the order of the tasks in a copy that has the moved task here.
+
+        The tasks have the ids that they have in another copy afterwards.
+        """
         for copy in (number, OURS, THEIRS, BASE):
             if self._is_here(course.item.places[copy]):
                 if (copy, number) not in self._orders:
@@ -152,12 +159,12 @@ class MovedView(Struct, frozen=True):
         return []
 
     def _ids_in(self, copy: int, number: int) -> dict[str, str]:
-        """From the ids that tasks here have in one copy now to those that they have in another afterwards."""
+        """Map the ids that tasks here have in one copy now to those that they have in another afterwards."""
         pairs = ((course.item.places[copy], course.after[number]) for course in self.courses)
         return {old[1]: new[1] for old, new in pairs if old and new and self.epic == old[0] == new[0]}
 
     def _merged(self, course: Course, merge_task: MergeTask) -> tuple[Value, Value, Value]:
-        """The fields of a task that stays in several places: base, ours, theirs."""
+        """Return the merged fields of a task that stays in several places: base, ours, theirs."""
         if course.item.follows:
             return course.versions.map(lambda version: ABSENT if version is None else cast("Value", version))
         epic, key = course.owner
@@ -167,7 +174,7 @@ class MovedView(Struct, frozen=True):
         )
 
     def _whole(self, course: Course, number: int, task: Core) -> Core:
-        """A task that stays in a copy, as that has it."""
+        """Return a task that stays in a copy as that copy has it."""
         whole = self._relinked(task, self._maps(course.item.epics)[1 + number])
         if number == THEIRS and course.after[BASE] != course.after[THEIRS]:
             return {**self._said_anyway(course), **whole}
@@ -181,8 +188,8 @@ class MovedView(Struct, frozen=True):
     def _said_anyway(self, course: Course) -> Core:
         """Return the fields that a task's row fills by itself, where no base makes them absent.
 
-        Columns that only have their default keep it, a field that is taken out leaves it behind, and a row that goes
-        elsewhere gets it in every column.
+        A column that only has its default keeps it. A field that is taken out leaves its column's default behind. A row
+        that goes elsewhere gets the default in every column.
         """
         item = course.item
         goes = item.places[THEIRS] != course.after[THEIRS]
@@ -199,11 +206,11 @@ class MovedView(Struct, frozen=True):
     # Names
 
     def _canonical(self, epics: frozenset[str]) -> dict[str, str]:
-        """The one id by which tasks of these epics name each task that has several."""
+        """Map each id of a task that has several to the one id by which tasks of these epics name it."""
         return self._maps(epics)[0]
 
     def _maps(self, epics: frozenset[str]) -> list[dict[str, str]]:
-        """From each id to the one, and from that to the id of each copy: base, ours, theirs."""
+        """Return the map from each id to the one, and the maps from that to the id of each copy: base, ours, theirs."""
         if epics not in self._names:
             one: dict[str, str] = {}
             back: list[dict[str, str]] = [{}, {}, {}]
@@ -217,14 +224,14 @@ class MovedView(Struct, frozen=True):
         return self._names[epics]
 
     def _ids(self, course: Course) -> set[str]:
-        """The ids that a task has somewhere, but for those that are here another task's."""
+        """Return the ids that a task has somewhere, without those that another task has here."""
         ids = {at[1] for at in (*course.item.places, course.target) if at is not None}
         for known, at in zip(self._known(), course.item.places, strict=True):
             ids = {key for key in ids if key not in known or at == (self.epic, key)}
         return ids
 
     def _known(self) -> list[frozenset[str]]:
-        """The ids of each copy's tasks."""
+        """Return the ids of each copy's tasks."""
         if not self._keys:
             self._keys.extend(
                 frozenset(cast("str", task["id"]) for task in tasks_of(core or {})) for core in self.cores
@@ -238,7 +245,7 @@ class MovedView(Struct, frozen=True):
         return {**task, self.links: cast("JSON", sorted({names.get(key, key) for key in keys}))}
 
     def _called(self, number: int, value: Value) -> Value:
-        """A copy that names tasks by the ids that they have in it."""
+        """Return a copy in which tasks are named by the ids that they have in it."""
         one, *back = self._maps(frozenset((self.epic,)))
         if value is ABSENT or not one:
             return value
@@ -259,14 +266,14 @@ class MovedView(Struct, frozen=True):
         return self._relinked(one, names).get(field) == self._relinked(other, names).get(field)
 
     def _relinked_as(self, task: Core, before: Core) -> Core:
-        """A task of a copy that may not change, with the dependencies as they are written there."""
+        """Return a task of a copy that may not change, with the dependencies as they are written there."""
         if self.links is None or self.links not in before:
             return task
         return {**task, self.links: before[self.links]}
 
 
 def unmerged(cores: Cores) -> Versions[Value]:
-    """Return three copies that stay as they are."""
+    """Return three copies that stay as they are, as the result of a merge."""
     known = None if cores.base is None else _without(cores.base, UNAGREED)
     return cores._replace(base=known).map(lambda core: ABSENT if core is None else cast("JSON", core))
 
@@ -280,7 +287,7 @@ def _without(core: Core, *names: str) -> Core:
 
 
 def _unplaced(base: Core | None, courses: Iterable[Course]) -> Core | None:
-    """A base that notes that what came here has no place among the others on which both sides once agreed."""
+    """Return a base with a note that the tasks that came here have no agreed place among the others."""
     new = [f"{Document.TASKS}/{escape(course.target[1])}" for course in courses if course.target is not None]
     if base is None or not new:
         return base

@@ -1,10 +1,12 @@
 """Tasks that a side moved to another epic, or gave another id: the same tasks still, wherever each side has them.
 
-An epic is planned by itself, so that such a task looks deleted in one place and added in another. What is known of it
-is put together once (:mod:`epicvc.plan.moves.findmoves`); here is what a task's place is and what becomes of it. A
-place is a field like others: an epic and an id, each of which takes the change of the side that made one. Where both
-sides changed one of the two differently, one moved what the other deleted, or moved it to an epic that the other
-deleted, it is one conflict, at the task.
+An epic is planned by itself, so such a task looks deleted in one place and added in another.
+:mod:`epicvc.plan.moves.findmoves` puts together once what is known of it. This module defines a task's place, and
+decides its next one.
+
+A place is a field like others: an epic and an id, each of which takes the change of the side that made one. There is
+one conflict, at the task, in three cases: both sides changed the epic or the id differently; one side moved what the
+other deleted; or one moved it to an epic that the other deleted.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ At: TypeAlias = "TaskAt | None"
 """The place of a task; ``None`` where it is nowhere."""
 
 Cores: TypeAlias = "Versions[Core | None]"
-"""Base, ours and theirs, of an epic or a task."""
+"""The base, ours and theirs of an epic or a task."""
 
 Ask: TypeAlias = Callable[[Conflict], "Chosen | None"]
 
@@ -38,7 +40,7 @@ THEIRS: Final = 2
 
 
 def label_at(at: TaskAt) -> Label:
-    """A place as a label."""
+    """Return a place as a label."""
     return Label(at[0], (Mapping.TASKS, at[1]))
 
 
@@ -46,11 +48,11 @@ class Moved(Struct, frozen=True, eq=False):
     """One task that not all three have in one place.
 
     Attributes:
-        places: where base, ours and theirs have it.
+        places: the places in base, ours and theirs.
         versions: the task as base, ours and theirs have it; ``None`` where it is nowhere.
         defaults: the fields that theirs has by a column's default alone, and the base lacks.
-        fallbacks: what a column of theirs holds that a field was taken out of, where that is not nothing.
-        welcome: whether neither side deleted the epic that it came to.
+        fallbacks: the values that a column of theirs holds after its field was taken out, where it then holds one.
+        welcome: whether neither side deleted the epic that the task came to.
         alone: whether no other epic has a task of one of its ids, so that dependencies of any epic mean this task.
     """
 
@@ -69,7 +71,7 @@ class Moved(Struct, frozen=True, eq=False):
 
     @property
     def label(self) -> Label:
-        """The task, for conflicts about its place."""
+        """The label of the task, for conflicts about its place."""
         return label_at(self.home)
 
     @property
@@ -90,7 +92,7 @@ class Moved(Struct, frozen=True, eq=False):
 
     @property
     def everywhere(self) -> frozenset[TaskAt]:
-        """Every place where it is, or may come to be."""
+        """All places where the task is, or may come to be."""
         return frozenset(at for at in (*self.places, self.agreed, *self.wanted) if at is not None)
 
     @property
@@ -105,13 +107,13 @@ class Moved(Struct, frozen=True, eq=False):
 
     @property
     def wanted(self) -> Versions[At]:
-        """The places that base, ours and theirs want, where what merges is merged."""
+        """The places that base, ours and theirs want. Of an epic and an id that merge, it is the merged one."""
         epic, key = self._part(0), self._part(1)
         return self.places.map(lambda at: at and (epic or at[0], key or at[1]))
 
     @property
     def name(self) -> str:
-        """The id that it should have: the agreed one, or else the base's."""
+        """The id that the task should have: the agreed one, or else the base's."""
         return self._part(1) or self.source[1]
 
     def waiting(self, direction: Direction) -> Versions[At]:
@@ -123,7 +125,7 @@ class Moved(Struct, frozen=True, eq=False):
         return Versions(*(at and (at[0], key) for at, key in zip(self.places, names, strict=True)))
 
     def conflict(self) -> Conflict:
-        """The conflict about its place: the values are places, as labels."""
+        """Return the conflict about the task's place. Its values are places, as labels."""
         return Conflict(self.label, *(_value(at) for at in self.wanted))
 
     def _part(self, number: int) -> str | None:
@@ -144,9 +146,9 @@ class Course(Struct, frozen=True, eq=False):
 
     Attributes:
         item: the task.
-        target: where it goes; ``None`` where it goes away, or nobody said yet.
-        after: where base, ours and theirs have it afterwards.
-        versions: what is to be merged.
+        target: the place to which it goes; ``None`` where it goes away, or where nobody has decided yet.
+        after: the places in base, ours and theirs afterwards.
+        versions: the versions of the task that are to be merged.
     """
 
     item: Moved
@@ -161,17 +163,17 @@ class Course(Struct, frozen=True, eq=False):
 
     @property
     def owner(self) -> TaskAt:
-        """The place by whose label its fields go."""
+        """The place under whose label the task's fields are merged."""
         return self.target or self.item.home
 
     @property
     def name(self) -> str:
-        """The one id for it while what depends on it is merged."""
+        """The one id of the task while the tasks that depend on it are merged."""
         return self.target[1] if self.target else self.item.name
 
 
 def course(item: Moved, direction: Direction, ask: Ask) -> Course:
-    """Decide what becomes of a moved task.
+    """Decide the course of a moved task.
 
     Args:
         item: the task.
@@ -195,10 +197,10 @@ def course(item: Moved, direction: Direction, ask: Ask) -> Course:
 
 
 def chosen_place(conflict: Conflict, chosen: Chosen) -> int:
-    """Whose place was chosen: that of ours, theirs or the base, by number.
+    """Return the number of the copy whose place was chosen: ours, theirs or the base.
 
     Raises:
-        InvalidField: it is that of none of them.
+        InvalidField: the chosen place is that of none of them.
     """
     for number, value in ((OURS, conflict.ours), (THEIRS, conflict.theirs), (BASE, conflict.base)):
         if chosen.value == value or chosen.value is value:
@@ -216,7 +218,7 @@ def is_place(conflict: Conflict) -> bool:
 
 
 def _followed(item: Moved, number: int, direction: Direction) -> tuple[Versions[At], Cores]:
-    """Places and versions where a side's task is taken whole."""
+    """Return the places and versions where a side's task is taken whole."""
     places = agree(direction, item.places, item.wanted[number])
     return places, agree(direction, item.versions, item.versions[number])
 
@@ -225,7 +227,7 @@ class Moves:
     """The moved tasks of a document set.
 
     Args:
-        items: them.
+        items: the moved tasks.
         links: the field of a task that holds ids of others.
     """
 
@@ -242,19 +244,19 @@ class Moves:
         return bool(self.items)
 
     def only(self, items: Iterable[Moved]) -> Moves:
-        """Some of them."""
+        """Return the moves of some of the tasks."""
         return Moves(items, self.links)
 
     def joined(self, items: Iterable[Moved]) -> Moves:
-        """These and others."""
+        """Return these moves and others."""
         return Moves([*self.items, *items], self.links)
 
     def of(self, epic: str) -> list[Moved]:
-        """Those that leave an epic or come to it."""
+        """Return the tasks that leave an epic or come to it."""
         return self._by_epic.get(epic, [])
 
     def concerning(self, epic: str) -> tuple[Moved, ...]:
-        """Those, and the renamed ones on which tasks of the epic may depend."""
+        """Return the tasks that leave an epic or come to it, and the renamed ones on which its tasks may depend."""
         own = self.of(epic)
         if not self._renamed:
             return tuple(own)
