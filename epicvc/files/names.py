@@ -1,4 +1,4 @@
-"""Names of tracked files: which are safe on every operating system, and how a new epic's file is called."""
+"""Names of tracked files: checks that they are safe on every operating system, and makes those of new epics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RESERVED: Final = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"]
     + [f"{device}{digit}" for device in ("com", "lpt") for digit in "0123456789¹²³"]
 )
-_PRIVATE: Final = frozenset([".git", ".epicvc", "git~1", "epicvc~1"])  # with Windows' short names for them
+_PRIVATE: Final = frozenset([".git", ".epicvc", "git~1", "epicvc~1"])  # and the short names of these on Windows
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\:]")
 _TO_ENCODE: Final = frozenset('<>:"/\\|?*%')
 
@@ -44,7 +44,7 @@ class NameCollision(NamedTuple):
     Attributes:
         path: the later one in the order of names.
         other: the earlier one.
-        how: what they share, with a place for the name of one of them.
+        how: the text that says what they share, with a place for the name of one of them.
     """
 
     path: str
@@ -52,7 +52,7 @@ class NameCollision(NamedTuple):
     how: str
 
     def reason(self, other: str) -> str:
-        """Return why the path cannot stand beside the other."""
+        """Return the reason why the path cannot stand beside the other one."""
         return self.how.format(repr(other))
 
 
@@ -75,7 +75,7 @@ def check_collisions(paths: Iterable[str]) -> None:
 
 
 def collisions(paths: Iterable[str]) -> Iterator[NameCollision]:
-    """The paths that some system takes for one; see :func:`check_collisions`."""
+    """Yield the paths that some system takes for one; see :func:`check_collisions`."""
     files: dict[str, str] = {}
     directories: dict[str, tuple[str, str]] = {}
     for path in sorted(set(paths)):
@@ -125,7 +125,7 @@ class Namer:
         self._prefix, self._suffix = ranked[0][0] if prevails else _DEFAULT_PATTERN
 
     def name(self, epic_id: str) -> str:
-        """A safe path for an epic that no other file has; it is taken from then on."""
+        """Return a safe path for an epic that no other file has. It counts as taken from then on."""
         encoded = _encode(epic_id)
         digest = hashlib.sha256(epic_id.encode()).hexdigest()
         candidates = [encoded] + [f"{encoded}-{digest[:length]}" for length in range(8, 65, 8)]
@@ -170,7 +170,7 @@ def _fault(segment: str) -> str | None:
 
 
 def _patterns(path: str, epic_id: str) -> set[tuple[str, str]]:
-    """The patterns that a file's name may follow: an id such as 1 may occur in it more than once."""
+    """Return the patterns that a file's name may follow. An id such as 1 may occur in the name more than once."""
     name = path.rpartition("/")[2]
     part = _encode(epic_id)
     if not name.endswith(_SUFFIX) or not part:
@@ -181,7 +181,7 @@ def _patterns(path: str, epic_id: str) -> set[tuple[str, str]]:
 
 
 def _encode(epic_id: str) -> str:
-    """The id with percent-encoding for what is unsafe in a name."""
+    """Return the id with percent-encoding for characters that are unsafe in a name."""
     text = unicodedata.normalize("NFC", epic_id)
     edges = {0, len(text) - 1}
     return "".join(

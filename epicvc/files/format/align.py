@@ -1,4 +1,4 @@
-"""Which item of a changed array continues which old one."""
+"""Finds for each item of a changed array the old item that it continues."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from epicvc.model.subsequence import common
 
 
 def align(old: list[JSON], new: list[JSON]) -> list[int | None]:
-    """For each new item, the index of the old item that it continues; ``None`` if it is new.
+    """Return for each new item the index of the old item that it continues; ``None`` if it is new.
 
-    Objects that all have ids of their own go by id. Others go by longest common subsequence; what was moved
-    goes by value, and what is left in a gap by position.
+    Objects that all have ids of their own go by id. Others go by longest common subsequence; an item that was moved
+    goes by value, and items that are left in a gap go by position.
     """
     old_ids, new_ids = _ids(old), _ids(new)
     if old_ids is not None and new_ids is not None:
@@ -27,7 +27,7 @@ def align(old: list[JSON], new: list[JSON]) -> list[int | None]:
         if next_j < len(after):
             sources[next_j] = next_i
         i, j = next_i + 1, next_j + 1
-    # An item that was moved keeps its text; what is left in a gap is one that was changed in its place.
+    # An item that was moved keeps its text; an item that is left in a gap was changed in its place.
     moved: dict[bytes, deque[int]] = {}
     for olds, _ in gaps:
         for i in olds:
@@ -45,7 +45,7 @@ def align(old: list[JSON], new: list[JSON]) -> list[int | None]:
 
 
 def _ids(items: list[JSON]) -> list[bytes] | None:
-    """The ids of items that are all objects with ids of their own, else nothing."""
+    """Return the ids of items that are all objects with ids of their own, else ``None``."""
     ids: list[bytes] = []
     for item in items:
         found = item.get("id") if isinstance(item, dict) else None

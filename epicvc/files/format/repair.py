@@ -1,7 +1,7 @@
-"""Mends what hand-written JSON often has and strict JSON has not, without a guess: the meaning never changes.
+"""Mends faults that hand-written JSON often has, without a guess: the meaning never changes.
 
-Mended are a byte order mark, Windows' line ends, comments, commas before a closing bracket, and an epic that lies bare
-where others lie below ``epic``. Whatever else is wrong stays as it is, for its author.
+It mends a byte order mark, Windows' line ends, comments, commas before a closing bracket, and an epic that lies bare
+where others lie below ``epic``. Any other fault stays as it is, for the author.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from epicvc.model.document import WRAPPER, natural_key
 
 _BOM: Final = b"\xef\xbb\xbf"
 _TOKEN: Final = re.compile(
-    rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)'  # a text: nothing in it is anything else
+    rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)'  # a text: nothing inside it is a comment or comma
     rb"|//[^\n]*+|/\*(?>.*?(?:\*/|\Z))"
     rb"|,(?=(?:\s++|//[^\n]*+|/\*(?>.*?\*/))*+[\]}])",
     re.DOTALL,
 )
-"""Matches what may go, and texts, in which nothing may.
+"""The pattern of tokens that may go, and of texts, in which nothing may go.
 
-Nothing is read twice: what has no end goes to the end of the file, and no group gives back what it took. Else the time
-would go with the square of a file, or worse, and the memory with its texts.
+Nothing is read twice: a token without an end goes to the end of the file, and no group gives back what it took. Else
+the time would grow with the square of a file, or worse, and the memory with its texts.
 """
 _SPACE: Final = b" \t\n\r\v\f"
 _NO_VALUE: Final = b"[{,/"
-"""A comma behind one of these has no value before it."""
+"""The characters behind which a comma has no value before it."""
 _INDENT: Final = b"  "
 
 
@@ -38,8 +38,8 @@ class Repair(Struct, frozen=True):
     """A mended file.
 
     Attributes:
-        data: its bytes.
-        fixes: what was mended, in words; none: it is as it was.
+        data: the bytes of the file.
+        fixes: the mended faults, in words; empty where the file is as it was.
     """
 
     data: bytes
@@ -77,7 +77,7 @@ def repair(data: bytes, *, wrap: bool = True) -> Repair:
 def _is_bare_in(data: bytes, text: bytes, *, changed: bool) -> bool | None:
     """Tell whether a mended text is a bare epic; ``None`` where it is no strict JSON, or says something else.
 
-    Of the two values only one is there at a time: a value can take twenty times the memory of its text.
+    Only one of the two values is in memory at a time, since a value can take twenty times the memory of its text.
     """
     before = _meaning(data.removeprefix(_BOM)) if changed else None
     try:
@@ -87,11 +87,11 @@ def _is_bare_in(data: bytes, text: bytes, *, changed: bool) -> bool | None:
     bare = _is_bare(value)
     if before is None:
         return bare
-    return bare if _digest(value) == before else None  # cannot be another; if it ever is, nothing is touched
+    return bare if _digest(value) == before else None  # the digests cannot differ; if they ever do, nothing is touched
 
 
 def _stripped(text: bytes, fixes: list[str]) -> bytes:
-    """A text without comments, and without commas before a closing bracket."""
+    """Return a text without comments, and without commas before a closing bracket."""
     kept = bytearray()
     start = 0
     for found in _TOKEN.finditer(text):
@@ -107,7 +107,7 @@ def _stripped(text: bytes, fixes: list[str]) -> bytes:
 
 
 def _fix(text: bytes, found: re.Match[bytes]) -> str | None:
-    """Return what is mended by leaving a token out; ``None`` where it stays."""
+    """Return the name of the fault that leaving a token out mends; ``None`` where the token stays."""
     first = text[found.start() : found.start() + 2]
     if first.startswith(b'"'):
         return None
@@ -127,7 +127,7 @@ def _lacks_value(text: bytes, comma: int) -> bool:
 
 
 def _meaning(data: bytes) -> bytes | None:
-    """The digest of what a text says; ``None`` where it is no strict JSON."""
+    """Return the digest of a text's value; ``None`` where the text is no strict JSON."""
     try:
         value = parse(data)
     except InvalidJSON:

@@ -1,8 +1,7 @@
-"""The edit that keeps an author's formatting: a file's old bytes and its new value in, its new bytes out.
+"""Edits a file so that its formatting stays: takes the old bytes and the new value, and returns the new bytes.
 
-Whatever did not change stays byte for byte: key order, indentation, escapes, notation of numbers, spacing.
-The alternative, to parse and to serialise again, buries a change of one field in noise: real files do not
-survive it.
+Whatever did not change stays byte for byte: key order, indentation, escapes, notation of numbers, spacing. The
+alternative, to parse and to serialise again, buries a change of one field in noise: real files do not survive it.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from epicvc.files.format.style import Style, line_margin, notation_of, render_ke
 
 
 def rewrite(raw: bytes, target: JSON, content: JSON = None) -> bytes:
-    """The file with a new value.
+    """Return the file with a new value.
 
     Args:
         raw: the file as it is.
-        target: what it is to say. The order of its keys matters only for where new members go.
-        content: what ``parse`` made of the file, where the caller has it. Its parts that are in the target as they are
-            need no comparing.
+        target: the value that the file is to have. The order of its keys matters only for the places of new members.
+        content: the value that ``parse`` returned for the file, where the caller has it. Parts of it that are objects
+            of the target too are not compared.
 
     Returns:
         Bytes that parse to the target (numbers by value, the same keys).
@@ -39,7 +38,7 @@ def rewrite(raw: bytes, target: JSON, content: JSON = None) -> bytes:
 
 
 class _Slot(NamedTuple):
-    """One item of the new container: its text, and where it comes from if it is not new."""
+    """One item of the new container: its text, and the old item that it comes from; ``None`` if it is new."""
 
     text: str
     source: Item | None
@@ -62,7 +61,7 @@ class _Editor:
         return self.text[: self.root.start] + self.value(self.root, target, margin) + self.text[self.root.end :]
 
     def value(self, node: SpanNode, target: JSON, margin: str | None) -> str:
-        """The new text of a value; margin as in ``render_value``."""
+        """Return the new text of a value; ``margin`` is as in ``render_value``."""
         if target is node.content:
             return self.text[node.start : node.end]
         if isinstance(target, dict) and isinstance(node.content, dict) and target and node.items:
@@ -82,7 +81,7 @@ class _Editor:
         known = {item.key for item in node.items}
         layout = _Layout(self, node)
         first: list[_Slot] = []
-        added = {key: list[_Slot]() for key in known}  # what follows each known key in the target's order
+        added = {key: list[_Slot]() for key in known}  # the new members behind each known key in the target's order
         run = first
         for key, value in target.items():
             if key in known:
@@ -119,7 +118,7 @@ class _Layout:
         self.editor, self.text, self.node = editor, editor.text, node
 
     def compose(self, slots: Sequence[_Slot]) -> str:
-        """The container with these items; what does not come from it is spaced as its other items are."""
+        """Return the container with these items. A new item is spaced as its other items are."""
         first, last = self.node.items[0], self.node.items[-1]
         written = [self.text[self.node.start]]
         for index, (text, source) in enumerate(slots):
@@ -134,7 +133,7 @@ class _Layout:
         return "".join(written)
 
     def margin(self, item: Item | None) -> str | None:
-        """The indentation of the line on which an item starts; ``None`` to keep all of it on that line."""
+        """Return the indentation of the line on which an item starts; ``None`` to keep all of it on that line."""
         lead = self.usual_lead if item is None else self.lead(item)
         return lead.rpartition("\n")[2] if "\n" in lead else self.margin_within_line
 

@@ -1,6 +1,6 @@
 """Finds the place of each value in a JSON text.
 
-Only for text that ``jsonio.parse`` has accepted: nothing is checked here, and the values come from there.
+Only texts that ``jsonio.parse`` has accepted are taken: nothing is checked here, and the values come from the parse.
 """
 
 from __future__ import annotations
@@ -17,13 +17,16 @@ _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
 _SCALAR = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[-+.\w]++')
 
 _skipped = JSONDecoder(parse_float=bool, parse_int=bool, strict=False).raw_decode
-"""Finds the end of a value many times faster than patterns can; what it makes of numbers nobody asks."""
+"""Finds the end of a value many times faster than patterns can.
+
+Only the end is used, and not the value that it reads, so that numbers need no exact reading.
+"""
 
 
 class SpanNode:
     """A value and its place; positions count characters.
 
-    What is inside it is looked at when it is asked for: most of a file is where it was.
+    The items inside are found only when they are asked for, since most of a file is not edited.
     """
 
     def __init__(self, text: str, start: int, end: int, content: JSON) -> None:
@@ -70,11 +73,11 @@ class Item(NamedTuple):
 
 
 def spans(text: str, content: JSON) -> SpanNode:
-    """The places of a document and of everything in it.
+    """Return the places of a document and of everything in it.
 
     Args:
         text: the document.
-        content: what it means, with the members of objects in the order of the text.
+        content: the value of the document, with the members of objects in the order of the text.
     """
     return _node(text, _skip(text, 0), content)
 

@@ -1,4 +1,4 @@
-"""Learns the style of JSON files from those that there are, for what is new in them and for new files."""
+"""Learns the style of JSON files from the existing ones, for new parts of them and for new files."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Style(Struct, frozen=True):
         indent: one level of indentation; ``None`` where everything is on one line.
         newline: the line end.
         final_newline: whether the file ends with one.
-        ensure_ascii: write ``\uXXXX`` for what is not ASCII.
+        ensure_ascii: write ``\uXXXX`` for characters beyond ASCII.
         escape_slash: write ``\/`` for a slash.
-        key_sep: what separates a key from its value.
-        item_gap: what follows a comma within a line.
+        key_sep: the text between a key and its value.
+        item_gap: the text behind a comma within a line.
         inline_array: flat arrays up to this length in characters are written on one line.
         inline_object: the same for flat objects.
     """
@@ -42,13 +42,13 @@ class Style(Struct, frozen=True):
 
 
 def render(document: JSON, style: Style) -> bytes:
-    """A new file."""
+    """Return the bytes of a new file."""
     text = render_value(document, style, None if style.indent is None else "")
     return (text + (style.newline if style.final_newline else "")).encode()
 
 
 def render_value(value: JSON, style: Style, margin: str | None) -> str:
-    """A value as it is to be written.
+    """Return the text of a value in a style.
 
     Args:
         value: the value.
@@ -81,12 +81,12 @@ def render_value(value: JSON, style: Style, margin: str | None) -> str:
 
 
 def render_key(key: str, style: Style) -> str:
-    """A key as it is to be written."""
+    """Return the text of a key in a style."""
     return _on_one_line(key, style)
 
 
 def detect_style(raws: Iterable[bytes]) -> Style:
-    """The prevailing habits of some files, each habit by the files that show it.
+    """Return the prevailing habits of some files, each habit by the files that show it.
 
     Raises:
         InvalidJSON: a file is no JSON.
@@ -95,17 +95,17 @@ def detect_style(raws: Iterable[bytes]) -> Style:
 
 
 def style_of(text: str, root: SpanNode) -> Style:
-    """The habits of one file."""
+    """Return the habits of one file."""
     return _prevailing([_Habits.of(text, root)])
 
 
 def notation_of(text: str) -> Style:
-    """The style in which one file writes values that hold no others; no look at its structure is needed for it."""
+    """Return the style in which one file writes values that hold no others, without a look at its structure."""
     return _prevailing([_Habits.of_text(text)])
 
 
 def usual(texts: Iterable[str], default: str) -> str:
-    """The most frequent text, the first of equally frequent ones."""
+    """Return the most frequent text; of equally frequent ones the first."""
     ranked = Counter(texts).most_common(1)
     return ranked[0][0] if ranked else default
 
@@ -179,7 +179,7 @@ class _Habits(Struct):
 
 
 def line_margin(text: str, position: int) -> str:
-    """The white space at the start of the line of a position."""
+    """Return the white space at the start of the line of a position."""
     line = text[text.rfind("\n", 0, position) + 1 : position]
     return line[: len(line) - len(line.lstrip(" \t"))]
 
@@ -218,7 +218,7 @@ def _prevailing(files: list[_Habits]) -> Style:
 
 
 def _median(lengths: list[int]) -> int:
-    """The middle length, of two the lower one, of none 0; to import ``statistics`` takes as long as ten modules."""
+    """Return the middle length, the lower of two, 0 of none: ``statistics`` takes as long as ten modules to load."""
     return sorted(lengths)[(len(lengths) - 1) // 2] if lengths else 0
 
 
@@ -228,7 +228,7 @@ def _majority(votes: list[bool | None], *, default: bool) -> bool:
 
 
 def _width(flat: list[tuple[int, bool]]) -> int | None:
-    """The length up to which flat containers are on one line, with as few exceptions as can be."""
+    """Return the length up to which flat containers are on one line, with as few exceptions as can be."""
     if not flat:
         return None
     best = width = 0
@@ -241,7 +241,7 @@ def _width(flat: list[tuple[int, bool]]) -> int | None:
 
 
 def _balance(flat: list[tuple[int, bool]]) -> dict[int, int]:
-    """For each length, how many more containers of it are on one line than on several."""
+    """Return for each length how many more containers of it are on one line than on several."""
     balance: Counter[int] = Counter()
     for length, on_one_line in flat:
         balance[length] += 1 if on_one_line else -1

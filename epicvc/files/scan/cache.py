@@ -1,4 +1,4 @@
-"""The stat cache: an index of files kept in a file, so that what has not changed need not be read again."""
+"""The stat cache: an index of files, kept in a file, so that unchanged files need not be read again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def load_index(path: Path, basis: str) -> FileIndex:
 
     Args:
         path: the cache.
-        basis: what its rows have to depend on.
+        basis: the basis on which its rows must depend.
     """
     index = _FILE.load(path)
     if index is not None and index.basis == basis:
@@ -38,15 +38,17 @@ def load_index(path: Path, basis: str) -> FileIndex:
 
 
 def save_index(path: Path, index: FileIndex) -> None:
-    """Write a cache; failing to is no failure."""
+    """Write a cache. A failure to write is ignored."""
     _FILE.save(path, index)
 
 
 def clock_ns(directory: Path) -> int:
-    """The time by the clock that stamps the files of a directory, which on a network is not this machine's.
+    """Return the time by the clock that stamps the files of a directory.
 
-    It is read off an empty file, ``clock``, that stays there: a new one each time would have to be removed, and
-    would be left behind whenever that fails.
+    On a network that clock is not this machine's.
+
+    The time is read off an empty file, ``clock``, that stays there. A new file each time would have to be removed, and
+    would be left behind whenever the removal fails.
 
     Returns:
         Nanoseconds since the epoch, in the steps of that clock; this machine's time if the directory is
@@ -59,7 +61,7 @@ def clock_ns(directory: Path) -> int:
     try:
         os.utime(descriptor)
         return os.fstat(descriptor).st_mtime_ns
-    except OSError:  # somebody else's file
+    except OSError:  # the file belongs to somebody else
         return time.time_ns()
     finally:
         os.close(descriptor)

@@ -1,11 +1,12 @@
-"""A look at many files by a forked process, while this one is busy with something else.
+"""Looks at many files in a forked process, while this process is busy with something else.
 
-A command in a large repo spends as long on a ``stat`` of each file as on importing what it works with. A thread would
-not help, since both need the interpreter. The process is forked when only what both need is imported, so that there is
-little to copy; it looks, writes what it found into a pipe, and ends without running what was registered for the end.
+A command in a large repo spends as long on a ``stat`` of each file as on its imports. A thread would not help, since
+both need the interpreter. The process is forked when only the imports that both need are made, so that there is little
+to copy. It looks, writes its findings into a pipe, and ends without running exit handlers.
 
-Nothing depends on it: whatever is wrong with the look, there is none, and the caller looks for itself. What is taken is
-how the files were when the command began; a file that came, went or was replaced since then shows in its directory.
+Nothing depends on it: where anything is wrong with the look, the caller gets none, and looks for itself. The findings
+tell how the files were when the command began. A file that came, went or was replaced since then shows in its
+directory.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ class EarlyLook:
     """A look that is under way in another process.
 
     Args:
-        question: what it looks for.
-        witness: a file that every command changes which changes tracked files; once that happened, the look is none.
-        before: the witness as it was before the look.
-        begun_ns: the time from before that.
+        question: the files to look for.
+        witness: a file that is changed by every command that changes tracked files; once it has changed, the look does
+            not count.
+        before: the stat of the witness before the look.
+        begun_ns: the time before that stat.
         process: the other process.
-        pipe: where it writes.
+        pipe: the pipe into which it writes.
     """
 
     def __init__(
@@ -49,11 +51,11 @@ class EarlyLook:
         """Begin to look.
 
         Args:
-            question: what to look for.
+            question: the files to look for.
             witness: see :class:`EarlyLook`.
 
         Returns:
-            ``None`` where that is not possible or not safe: no ``fork``, other threads, no witness.
+            The look; ``None`` where one is not possible or not safe: no ``fork``, other threads, no witness.
         """
         if not hasattr(os, "fork") or _has_other_threads():
             return None
@@ -80,14 +82,16 @@ class EarlyLook:
         return cls(question, witness, before, begun_ns, process, reading)
 
     def take(self, question: Question) -> Answer | None:
-        """Return the findings of the look, once. It waits for the answer, not for the other process to end.
+        """Return the findings of the look, once.
+
+        The call waits for the answer, not for the other process to end.
 
         Args:
-            question: what the caller wants to know.
+            question: the files that the caller wants to know of.
 
         Returns:
-            ``None`` where the caller has to look for itself: another question, or a look that failed, is incomplete or
-            too old, or was overtaken by another command or by somebody who replaced a file.
+            The findings; ``None`` where the caller has to look for itself: another question, or a look that failed, is
+            incomplete or too old, or was overtaken by another command or by somebody who replaced a file.
         """
         pipe, self._pipe = self._pipe, None
         if pipe is None:
@@ -116,7 +120,7 @@ class EarlyLook:
         return now == answer.stamps and witness == before and is_settled(before, self._begun_ns)
 
     def close(self) -> None:
-        """Have the other process ended, whatever it is at."""
+        """End the other process, whatever it is doing."""
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
@@ -125,7 +129,7 @@ class EarlyLook:
             return
         try:
             if os.waitpid(process, os.WNOHANG) == (0, 0):
-                import signal  # takes a millisecond
+                import signal  # imported late: it takes a millisecond
 
                 os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)
@@ -134,19 +138,19 @@ class EarlyLook:
 
 
 def _import_what_both_need() -> None:
-    """Import here what this process imports later anyway, so that the other need not do it once more."""
+    """Import the modules that this process imports later anyway, so that the other one need not do it again."""
     import re  # noqa: F401
 
     import epicvc.files.scan.looking  # noqa: F401
 
 
 def _has_other_threads() -> bool:
-    threading = sys.modules.get("threading")  # only who imported it has any
+    threading = sys.modules.get("threading")  # without this module there are no other threads
     return threading is not None and threading.active_count() > 1
 
 
 def _answer(question: Question, reading: int, writing: int) -> NoReturn:
-    """Do the work of the other process. It never returns, nor runs what this process would when it ends."""
+    """Do the work of the other process. It never returns, and runs none of this process's exit handlers."""
     code = 1
     try:
         os.close(reading)

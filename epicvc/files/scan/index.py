@@ -1,7 +1,7 @@
 """An index of files that have not changed, in columns: a few bytes objects, however many files there are.
 
-An index is a value. Comparing it with what a scan found costs nothing where nothing changed; a new one is spliced
-together from the old one and the rows that are others. Reading and writing it is :mod:`epicvc.files.scan.cache`'s.
+An index is a value. Comparing it with the findings of a scan costs nothing where nothing changed. A new index is
+spliced together from the old one and the rows that are others. :mod:`epicvc.files.scan.cache` reads and writes it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from epicvc.files.scan.scan import STAT_SIZE, FoundFiles, pack_paths, unpack_pat
 
 ID_SIZE: Final = 32
 NEVER: Final = bytes(STAT_SIZE)
-"""The stat of a row that is to be looked at again: no file has it."""
+"""The stat of a row whose file is to be looked at again. No file has it."""
 
 NO_ID: Final = bytes(ID_SIZE)
 _BLOCK: Final = 64
-"""Rows compared at once."""
+"""The number of rows that are compared at once."""
 
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[str]).decode
@@ -30,12 +30,12 @@ class IndexRow(msgspec.Struct, frozen=True):
     """The row of one file.
 
     Attributes:
-        path: relative to the files directory.
-        stat: its :func:`~epicvc.files.scan.scan.stat_key` when this was learnt, or :data:`NEVER`.
+        path: the file's path, relative to the files directory.
+        stat: the file's :func:`~epicvc.files.scan.scan.stat_key` when the row was made, or :data:`NEVER`.
         blob: the id of its bytes.
-        epic: the epic in it; empty if it is none.
-        core: the id of the epic's core; :data:`NO_ID` if it is none.
-        flags: the caller's, below 256.
+        epic: the epic in the file; empty if there is none.
+        core: the id of the epic's core; :data:`NO_ID` if there is none.
+        flags: flags of the caller, below 256.
     """
 
     path: str
@@ -63,17 +63,18 @@ class Edit(msgspec.Struct, frozen=True):
 class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=True):
     """Columns, one row a file, sorted by the bytes of the paths.
 
-    The wide ones are views: of an index that was read they stay where it was read to.
+    The wide columns are views. Those of an index that was read stay in the buffer that it was read into.
 
     Attributes:
-        basis: what the rows depend on, such as the configuration; with another one they are of no use.
-        root: the id of a tree that holds the same files; the caller's.
+        basis: the things on which the rows depend, such as the configuration; with another basis the rows are of no
+            use.
+        root: the id of a tree that holds the same files, which the caller sets.
         packed_paths: :attr:`paths` as :func:`epicvc.files.scan.scan.pack_paths` packs them.
         packed_epics: :attr:`epics` in MessagePack.
         stats: the rows' stats, one after the other.
-        blobs: their blobs.
-        cores: their cores.
-        flags: their flags.
+        blobs: the rows' blobs, likewise.
+        cores: the rows' cores, likewise.
+        flags: the rows' flags, a byte each.
     """
 
     basis: str = ""
@@ -92,7 +93,7 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
         """Make sure that all columns have as many rows.
 
         Raises:
-            ValueError: they have not, or one cannot be read.
+            ValueError: they have not, or a column cannot be read.
         """
         rows = len(self)
         widths = (self.stats, STAT_SIZE), (self.blobs, ID_SIZE), (self.cores, ID_SIZE)
@@ -101,44 +102,44 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
 
     @cached_property
     def paths(self) -> list[str]:
-        """The paths, made when they are asked for."""
+        """The paths, unpacked when they are asked for."""
         return unpack_paths(self.packed_paths)
 
     @cached_property
     def epics(self) -> list[str]:
-        """The epics, made when they are asked for."""
+        """The epics, unpacked when they are asked for."""
         return _unpack(self.packed_epics)
 
     def stat(self, row: int) -> bytes:
-        """The stat of one row."""
+        """Return the stat of one row."""
         return self.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE].tobytes()
 
     def blob(self, row: int) -> bytes:
-        """The blob of one row."""
+        """Return the blob of one row."""
         return self.blobs[row * ID_SIZE : (row + 1) * ID_SIZE].tobytes()
 
     def core(self, row: int) -> bytes:
-        """The core of one row."""
+        """Return the core of one row."""
         return self.cores[row * ID_SIZE : (row + 1) * ID_SIZE].tobytes()
 
     def flagged(self, flag: int) -> Iterator[int]:
-        """The rows with exactly these flags."""
+        """Yield the rows with exactly these flags."""
         row = self.flags.find(flag)
         while row >= 0:
             yield row
             row = self.flags.find(flag, row + 1)
 
     def edits(self, found: FoundFiles) -> list[Edit]:
-        """Return the edits where a scan found something else, in the order of the paths."""
+        """Return the places where a scan found something else, in the order of the paths."""
         if found.packed_paths == self.packed_paths:
             return [Edit(row, row + 1, row) for row in _unequal(self.stats, found.stats)]
         return list(_merged(self, found))
 
     def edited(self, edits: Sequence[tuple[Edit, IndexRow | None]]) -> FileIndex:
-        """The index with other rows in some places.
+        """Return the index with other rows in some places.
 
         Args:
-            edits: places in order, each with its row; without one where the file is gone.
+            edits: the places in order, each with its row; ``None`` where the file is gone.
         """
         if not edits:
             return self
@@ -162,10 +163,10 @@ class FileIndex(msgspec.Struct, frozen=True, dict=True, forbid_unknown_fields=Tr
 
 
 def _unequal(one: memoryview, other: bytes | bytearray) -> Iterator[int]:
-    """The rows whose stats differ in two columns of one length."""
+    """Yield the rows whose stats differ in two columns of one length."""
     width = _BLOCK * STAT_SIZE
     for start in range(0, len(one), width):
-        block = one[start : start + width].tobytes()  # a view is compared byte by byte
+        block = one[start : start + width].tobytes()  # copied, since views are compared byte by byte
         if block != other[start : start + width]:
             for at in range(0, len(block), STAT_SIZE):
                 if block[at : at + STAT_SIZE] != other[start + at : start + at + STAT_SIZE]:
@@ -173,7 +174,7 @@ def _unequal(one: memoryview, other: bytes | bytearray) -> Iterator[int]:
 
 
 def _merged(index: FileIndex, found: FoundFiles) -> Iterator[Edit]:
-    """Both lists of paths side by side."""
+    """Yield the differences of both lists of paths, walked side by side."""
     row, last = 0, len(index)
     for number, path in enumerate(found.paths):
         while row < last and index.paths[row] < path:

@@ -1,6 +1,6 @@
-"""A look at many files as one process tells another of it, through a pipe.
+"""Looks at many files in one process, and tells another one of the findings through a pipe.
 
-The process that looks imports this and hardly more; see :mod:`epicvc.files.scan.early`.
+The process that looks imports this module and hardly more; see :mod:`epicvc.files.scan.early`.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Question: TypeAlias = tuple[str, tuple[str, ...], tuple[str, ...]]
-    """Which files are meant, in the words of :func:`epicvc.files.scan.scan.scan`: the directory, what is included,
-    what is
-    not."""
+    """The files that are meant, as the arguments of :func:`epicvc.files.scan.scan.scan`: root, include, exclude."""
 
 MOST_DIRECTORIES = 300
-"""Directories in which one looks early: each takes the caller another look."""
+"""The most directories for which an early look is worth it, since each costs the caller another look."""
 
-_PIPE_BYTES = 1 << 20  # as much as anybody may ask for
-_HEAD = struct.Struct("<4s5Q")  # a mark; how many files, directories, and texts of what was left out; bytes of names
+_PIPE_BYTES = 1 << 20  # the most that an ordinary user may ask for
+# a mark; the numbers of files, directories, and texts of paths left out; the bytes of paths and of names
+_HEAD = struct.Struct("<4s5Q")
 _MARK = b"look"
 _END = "\0"  # in no path
 
@@ -33,8 +32,8 @@ class Answer:
 
     Args:
         found: the tracked files.
-        skipped: what would be tracked if it were a regular file, with the reason.
-        directories: those that were read, relative to the root, with a ``/`` at the end.
+        skipped: the paths that would be tracked if they were regular files, each with the reason.
+        directories: the directories that were read, relative to the root, with a ``/`` at the end.
         stamps: the :func:`~epicvc.files.scan.scan.stat_key` of each from before it was read, one after the other.
     """
 
@@ -48,7 +47,7 @@ class Answer:
 
 
 class TooManyDirectories(Exception):
-    """There are so many directories that nothing would be saved."""
+    """Too many directories were found for an early look to save anything."""
 
 
 def look(question: Question) -> Answer:
@@ -57,7 +56,7 @@ def look(question: Question) -> Answer:
     Raises:
         FileUnavailable: a directory cannot be read.
         UnsafeName: a tracked file's name is not UTF-8.
-        TooManyDirectories: nothing would be saved.
+        TooManyDirectories: there are so many directories that nothing would be saved.
     """
     skipped: list[tuple[str, str]] = []
     directories: list[str] = []
@@ -75,16 +74,16 @@ def look(question: Question) -> Answer:
 
 
 def stamp_of(root: str, directory: str) -> bytes:
-    """The :func:`~epicvc.files.scan.scan.stat_key` of a directory that was read.
+    """Return the :func:`~epicvc.files.scan.scan.stat_key` of a directory that was read.
 
     Raises:
-        OSError: it is not there any more.
+        OSError: the directory is not there any more.
     """
     return stat_key(os.stat(f"{root}/{directory}"))  # noqa: PTH116  # pathlib is what is not imported here
 
 
 def pack(answer: Answer) -> bytes:
-    """An answer as bytes; a name that is no UTF-8 among those that were left out is kept."""
+    """Return an answer as bytes. Paths that were left out are kept even where they are no UTF-8."""
     found, texts = answer.found, [text for pair in answer.skipped for text in pair]
     names = "".join(name + _END for name in (*answer.directories, *texts)).encode("utf-8", "surrogateescape")
     counts = len(found), len(answer.directories), len(texts), len(found.packed_paths), len(names)
@@ -105,7 +104,7 @@ def send(answer: Answer, pipe: int) -> None:
 
 
 def receive(pipe: int) -> Answer | None:
-    """Read what :func:`send` writes; ``None`` where some of it is missing or wrong."""
+    """Read the answer that :func:`send` writes; ``None`` where some of it is missing or wrong."""
     try:
         head = os.read(pipe, _HEAD.size)
         if len(head) != _HEAD.size:
@@ -113,7 +112,7 @@ def receive(pipe: int) -> Answer | None:
         mark, files, count, texts, paths_bytes, names_bytes = _HEAD.unpack(head)
         if mark != _MARK or texts % 2:
             return None
-        # Into their places: these are the largest things that a short command holds.
+        # Read right into place: these are the largest things that a short command holds.
         parts = [bytearray(size) for size in (paths_bytes, files * STAT_SIZE, count * STAT_SIZE, names_bytes)]
         if not all(_filled(pipe, part) for part in parts) or os.read(pipe, 1):
             return None
@@ -128,7 +127,7 @@ def receive(pipe: int) -> Answer | None:
 
 
 def _filled(pipe: int, part: bytearray) -> bool:
-    """Read as many bytes as there is room for; whether there were as many."""
+    """Read as many bytes as there is room for. Returns whether there were as many."""
     rest = memoryview(part)
     while rest:
         got = os.readv(pipe, [rest])

@@ -1,4 +1,4 @@
-"""Files beside the epics that are none of them by their names, for who wonders why their contents are nowhere."""
+"""Finds files beside the epics whose names keep them from being epics, for users who miss their contents."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from epicvc.base.temporary import TEMPORARY_SUFFIX
 from epicvc.files.scan.patterns import compile_patterns, tracking
 
 _MOST: Final = 10_000
-"""The most names that are looked at: it is a hint, and a directory may be anything."""
+"""The most names that are looked at. The result is a hint, and a directory may hold anything."""
 
 
 def overlooked(root: Path, include: Sequence[str], exclude: Sequence[str]) -> list[str]:
-    """The files below a directory that no pattern takes and none leaves out; hidden ones apart.
+    """Return the files below a directory that no pattern takes and none leaves out, hidden ones apart.
 
     Args:
         root: the files directory.
-        include: patterns of what is tracked.
-        exclude: patterns of what is left out.
+        include: patterns of tracked files.
+        exclude: patterns of files that are left out.
 
     Returns:
-        Their paths, sorted; of the first 10,000 names.
+        The paths, sorted; only the first 10,000 names are looked at.
     """
     tracked, unwanted = tracking(include, exclude), compile_patterns(exclude)
     found = (path for path in islice(_paths(root), _MOST) if not tracked(path) and not unwanted(path))

@@ -1,4 +1,7 @@
-"""Patterns of tracked files. Imports next to nothing, as :mod:`epicvc.files.scan.scan` does, which needs them."""
+"""Patterns of tracked files.
+
+Imports next to nothing, as :mod:`epicvc.files.scan.scan` does, which needs this module.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ DEFAULT_INCLUDE = ("**/*.json",)
 
 
 def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """A test whether a path matches one of some patterns.
+    """Return a test whether a path matches one of some patterns.
 
-    ``*`` and ``?`` stay within a segment, ``**`` as a segment stands for any number of directories, none
-    included (at the end: for everything below). Every other character stands for itself, ``[`` too, since
-    placeholders such as ``[EPIC-ID]`` occur in names.
+    ``*`` and ``?`` stay within a segment. ``**`` as a segment stands for any number of directories, none included (at
+    the end: for everything below). Every other character stands for itself, ``[`` too, since placeholders such as
+    ``[EPIC-ID]`` occur in names.
     """
     if not patterns:
         return lambda path: False
@@ -29,7 +32,10 @@ def compile_patterns(patterns: Sequence[str]) -> Callable[[str], bool]:
 
 
 def tracking(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:
-    """A test whether :func:`epicvc.files.scan.scan.scan` would find a path, wherever it is: in git's index, say."""
+    """Return a test whether :func:`epicvc.files.scan.scan.scan` would find a path.
+
+    The path need not be that of a file on the disk; it may be one in git's index, say.
+    """
     wanted, unwanted = compile_patterns(include), compile_patterns(exclude)
 
     def tracked(path: str) -> bool:
@@ -48,10 +54,11 @@ def literal_start(pattern: str) -> str:
 
 
 def _expression(pattern: str) -> str:
-    """A pattern as an expression whose time goes with the length of a path times that of the pattern.
+    """Return a pattern as an expression whose time grows with the length of a path times that of the pattern.
 
-    What stands between two ``**``, or two ``*`` of a segment, may match at the first place where it can: what follows
-    can begin with anything. So a group that matched is never tried again, as backtracking would do for each star.
+    The part between two ``**``, or between two ``*`` of a segment, may match at the first place where it can, since
+    anything may stand between it and the next part. So a group that matched is never tried again, as backtracking would
+    do for each star.
     """
     *directories, last = pattern.split("/")
     chunks = [""]
@@ -69,7 +76,7 @@ def _expression(pattern: str) -> str:
 
 
 def _somewhere(chunk: str) -> str:
-    """Some directories, and then the first place where others match."""
+    """Return an expression for some directories, and then the first place where others match."""
     return f"(?>(?:[^/]+/)*?{chunk})" if chunk else ""
 
 

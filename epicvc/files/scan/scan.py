@@ -1,6 +1,6 @@
-"""Finding the tracked files, at the cost of one ``stat`` each. Nothing is read here.
+"""Finds the tracked files, at the cost of one ``stat`` each. Reads none of them.
 
-Imports next to nothing: a large repo's files are looked at before anything else is imported.
+Imports next to nothing, since a large repo's files are looked at before anything else is imported.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BETWEEN = "\0"  # in no path
 
 
 def pack_paths(paths: Sequence[str]) -> bytes:
-    """Paths as one text.
+    """Return paths as one text.
 
     Raises:
         UnicodeEncodeError: one is no UTF-8.
@@ -42,7 +42,7 @@ def pack_paths(paths: Sequence[str]) -> bytes:
 
 
 def unpack_paths(packed: bytes | bytearray) -> list[str]:
-    """The paths of which :func:`pack_paths` made a text."""
+    """Return the paths of which :func:`pack_paths` made a text."""
     return packed.decode().split(_BETWEEN) if packed else []
 
 
@@ -50,7 +50,7 @@ class FoundFiles:
     """The tracked files, sorted by the bytes of their paths.
 
     Args:
-        packed_paths: :attr:`paths` as :func:`pack_paths` packs them: where nothing changed, nobody asks for one.
+        packed_paths: :attr:`paths` as :func:`pack_paths` packs them; where nothing changed, no single path is needed.
         stats: the :func:`stat_key` of each, one after the other.
     """
 
@@ -64,18 +64,18 @@ class FoundFiles:
 
     @property
     def paths(self) -> list[str]:
-        """Relative to the root, with ``/``; made when they are asked for."""
+        """The paths relative to the root, with ``/``; unpacked when they are asked for."""
         if self._paths is None:
             self._paths = unpack_paths(self.packed_paths)
         return self._paths
 
     def stat(self, row: int) -> bytes:
-        """The :func:`stat_key` of one file."""
+        """Return the :func:`stat_key` of one file."""
         return bytes(self.stats[row * STAT_SIZE : (row + 1) * STAT_SIZE])
 
 
 def stat_key(found: os.stat_result) -> bytes:
-    """Return what changes when a file does, in :data:`STAT_SIZE` bytes: its times, its size and its inode."""
+    """Return the times, the size and the inode of a file, which change when it does, in :data:`STAT_SIZE` bytes."""
     try:
         return _pack(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
     except struct.error:  # a time beyond the year 2262
@@ -83,7 +83,7 @@ def stat_key(found: os.stat_result) -> bytes:
 
 
 def times_of(key: bytes) -> tuple[int, int]:
-    """When a file was modified and when anything of it was changed, in nanoseconds since 1970, by its key."""
+    """Return a file's times of modification and of any change, by its key, in nanoseconds since 1970."""
     mtime_ns, ctime_ns, _, _ = _KEY.unpack(key)
     return mtime_ns, ctime_ns
 
@@ -91,8 +91,9 @@ def times_of(key: bytes) -> tuple[int, int]:
 def is_settled(stat: bytes, observed_ns: int) -> bool:
     """Tell whether a file cannot change any more without its stat changing.
 
-    git's rule for racily clean entries, applied when a file is remembered rather than when that is used: a file whose
-    times are not older than the moment before it was read may be written again within the same tick of the clock.
+    It is git's rule for racily clean entries, applied when a file is remembered rather than when the memory is used. A
+    file whose times are not older than the moment before it was read may be written again within the same tick of the
+    clock.
 
     Args:
         stat: the file's :func:`stat_key` from before it was read.
@@ -148,7 +149,7 @@ class _DirectoryWalk:
     ) -> None:
         self._root = os.fspath(root)
         self._wanted = compile_patterns(include)
-        # What lies below an excluded directory is never looked at, so that these patterns are none of the files'.
+        # Files below an excluded directory are never looked at, so these patterns need not be tried on files.
         whole = [pattern for pattern in exclude if pattern.endswith(_BELOW)]
         others = [pattern for pattern in exclude if not pattern.endswith(_BELOW)]
         self._closed = compile_patterns([*exclude, *(pattern.removesuffix(_BELOW) for pattern in whole)])
@@ -159,7 +160,7 @@ class _DirectoryWalk:
         self._stats = bytearray()
 
     def read(self, prefix: str) -> list[str]:
-        """Collect the files of a directory; the directories in it, in order."""
+        """Collect the files of a directory. Returns the directories in it, in order."""
         below: list[str] = []
         descriptor, names = _listed(f"{self._root}/{prefix[:-1]}" if prefix else self._root, follow=not prefix)
         wanted, suspect = self._wanted, self._suspect
@@ -169,7 +170,8 @@ class _DirectoryWalk:
                     continue
                 path = prefix + name
                 try:
-                    found = os.lstat(name, dir_fd=descriptor)  # from here, so that the way is not gone for each
+                    # relative to the directory, so that the system does not walk the whole path for each
+                    found = os.lstat(name, dir_fd=descriptor)
                 except FileNotFoundError:
                     continue  # gone since the directory was read
                 except OSError as error:
@@ -189,7 +191,7 @@ class _DirectoryWalk:
         return below
 
     def found(self) -> FoundFiles:
-        """Everything that was collected."""
+        """Return everything that was collected."""
         paths = sorted(self._paths)  # the order of code points is that of UTF-8
         try:
             found = FoundFiles(pack_paths(paths), bytes(self._stats))
@@ -202,7 +204,7 @@ class _DirectoryWalk:
 
 
 def _listed(directory: str, *, follow: bool) -> tuple[int, list[str]]:
-    """A directory, open, and the names in it in order."""
+    """Open a directory. Returns its descriptor, and the names in it in order."""
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
         descriptor = os.open(directory, flags)
@@ -222,7 +224,7 @@ def _unavailable(path: str, error: OSError) -> FileUnavailable:
 
 
 def _unsafe(paths: Sequence[str]) -> UnsafeName:
-    """Return the fault of paths one of which is no UTF-8; bytes of the system that are none come as surrogates."""
+    """Return the fault of paths one of which is no UTF-8. The system's bytes that are none come as surrogates."""
     from epicvc.errors import UnsafeName
 
     return UnsafeName(next(path for path in paths if any("\ud800" <= char <= "\udfff" for char in path)), "not UTF-8")
