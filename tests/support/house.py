@@ -58,7 +58,7 @@ LIMITS = (
     Limit("modules in one folder, at most", 20, 20),
     Limit("class names used twice", 5, 5),
     Limit("imports inside functions, outside cli/", 237, 90),
-    Limit("docstrings that open with What, Whether, Who, How, Where, in %", 2.6, 2.6),
+    Limit("docstrings that open with What, Whether, Who, How, Where, in %", 0, 0),
     Limit("calls with more than five positional arguments", 15, 0),
     Limit("modules below 40 lines", 28, 28),
     Limit("files that a sync with an edit on each side executes", 178, 100),
