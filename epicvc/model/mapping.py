@@ -137,9 +137,13 @@ class Mapping(Struct, frozen=True, dict=True):
         """Return the mapping that :meth:`to_json` described.
 
         Raises:
-            ValueError: the value describes no mapping.
+            ValueError: a value is of another type, or is none of those that there are.
+            KeyError: a key is missing.
+            TypeError: there is a key that none knows, or no object where one belongs.
         """
-        return convert(value, cls)
+        links = value["links"]
+        made = cls(_table(value["epics"]), _table(value["tasks"]), LinkMap(**links) if links else None)
+        return convert(to_builtins(made), cls)  # constructors take values of any type
 
     @cached_property
     def task_fields(self) -> tuple[str, ...]:
@@ -151,6 +155,13 @@ class Mapping(Struct, frozen=True, dict=True):
     def epic_fields(self) -> tuple[str, ...]:
         """The names of an epic's core fields, ``tasks`` included."""
         return (*(field.name for field in self.epics.core), self.TASKS)
+
+
+def _table(value: dict[str, Any]) -> TableMap:
+    fields = tuple(
+        Field(f["name"], f["column"], Kind(f["kind"]), Layer(f["layer"]), Rule(f["rule"])) for f in value["fields"]
+    )
+    return TableMap(**{**value, "fields": fields})
 
 
 def _texts(*names: str) -> tuple[Field, ...]:

@@ -6,7 +6,7 @@ An entry that equals the core of a captured file refers to that file's bytes ins
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from msgspec import Struct
 
@@ -157,7 +157,11 @@ def get_mapping(source: ObjectSource, oid: ObjectId) -> Mapping:
     Raises:
         DamagedObject: the object is missing or is no mapping.
     """
-    return _stored_mapping(source, oid, Mapping)
+    value = _stored(source, oid, dict[str, Any])
+    try:
+        return Mapping.from_json(value)
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedObject(oid.hex(), "is no mapping") from error
 
 
 class _Ignored(Struct):
@@ -172,10 +176,10 @@ def get_ignored(source: ObjectSource, oid: ObjectId) -> frozenset[str]:
     Raises:
         DamagedObject: the object is missing or is no mapping.
     """
-    return frozenset(_stored_mapping(source, oid, _Ignored).ignored)
+    return frozenset(_stored(source, oid, _Ignored).ignored)
 
 
-def _stored_mapping(source: ObjectSource, oid: ObjectId, kind: type[T]) -> T:
+def _stored(source: ObjectSource, oid: ObjectId, kind: type[T]) -> T:
     payload = source.get(oid, ObjectType.MAPPING)
     try:
         return decode(payload, kind)
