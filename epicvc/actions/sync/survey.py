@@ -145,12 +145,11 @@ class Survey(Struct):
     waiting: list[Label] = field(default_factory=list)
     names: dict[str, str | None] = field(default_factory=dict)
 
-    def report(self, documents: Documents, warnings: Sequence[GraphFault] = (), *, dry_run: bool = False) -> SyncReport:
-        """Return the findings as a report.
+    def report(self, documents: Documents, *, dry_run: bool) -> SyncReport:
+        """Return the findings as a report; what :func:`check` finds is not in it yet.
 
         Args:
             documents: the documents that were planned.
-            warnings: the faults of the task graph that a side had before.
             dry_run: nothing will be done.
         """
         renamed = [(Label(found.old), Label(new)) for new, found in documents.renamed.items()]
@@ -160,7 +159,6 @@ class Survey(Struct):
             conflicts=tuple(self.conflicts),
             moves_base=self.moves_base,
             dry_run=dry_run,
-            warnings=tuple(warnings),
             decided=tuple(self.decided),
             tasks_moved=(*renamed, *carried_out(self.courses)),
             errors=tuple(self.errors),

@@ -75,21 +75,21 @@ def synchronise(
         documents = Documents(repo, session.working, session.staging, session.reader)
         decide = partial(_begun, session, documents)
         survey = survey_all(documents, _deciding(policy, session, documents), decide)
-        moves_anything = bool(survey.to_files or survey.to_db or survey.moves_base)
-        if moves_anything and not allowed.new_mapping:
+        report = survey.report(documents, dry_run=dry_run)
+        if report.moves_anything and not allowed.new_mapping:
             # imported here, once there is something to write
             from epicvc.actions.sync.othermapping import require_agreed_mapping
 
             require_agreed_mapping(session, policy)
         guard(documents, survey, allowed)
-        report = survey.report(documents, check(session, documents, survey), dry_run=dry_run)
+        report = replace(report, warnings=check(session, documents, survey))
         if _LOG.wants(INFO):
             from epicvc.actions.sync.synclog import log_sync
 
             log_sync(_LOG, command, report, None if dry_run else repo.coming_operation(), perf_counter() - began)
         if foresee is not None:
             foresee(documents, report)
-        if survey.decisions is None or not moves_anything:
+        if survey.decisions is None or not report.moves_anything:
             return report
         from epicvc.actions.sync.job import job_of  # as above, with all that writes
         from epicvc.actions.sync.portions import perform_all
