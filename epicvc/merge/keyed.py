@@ -59,7 +59,7 @@ def merge_keyed(
     before = lists.map(_by_key)
     after: Versions[dict[str, JSON]] = Versions({}, {}, {})
     for key in dict.fromkeys([*before.ours, *before.theirs, *before.base]):
-        values: Versions[Value] = before.map(lambda items, key=key: items.get(key, ABSENT))  # type: ignore[misc]
+        values: Versions[Value] = Versions(*(items.get(key, ABSENT) for items in before))
         if not values.one_object:  # one object needs no merge
             values = merge_optional(merge_item, context, label.child(key), values)
         for result, value in zip(after, values, strict=True):
