@@ -125,7 +125,7 @@ class MemoryBackend:
                     connection.execute("PRAGMA trusted_schema=OFF")
                     let_json_through(connection)
                 connection.execute("BEGIN IMMEDIATE")
-                yield _MemoryWriter(
+                writer = _MemoryWriter(
                     connection,
                     self.display,
                     self._timeout,
@@ -133,8 +133,9 @@ class MemoryBackend:
                     lambda: version,
                     as_restore=as_restore,
                     track=track,
-                    put=self._database.put,
                 )
+                writer.put = self._database.put
+                yield writer
         finally:
             self._database.writing.release()
 
@@ -182,33 +183,13 @@ class MemoryBackend:
 class _MemoryWriter(SQLiteWriter):
     """A writer whose commit puts its state in place of the database's.
 
-    Args:
-        connection: as for :class:`SQLiteWriter`.
-        display: as for :class:`SQLiteWriter`.
-        timeout: as for :class:`SQLiteWriter`.
-        ignore: as for :class:`SQLiteWriter`.
-        version: as for :class:`SQLiteWriter`.
-        as_restore: as for :class:`SQLiteWriter`.
-        track: as for :class:`SQLiteWriter`.
+    Attributes:
         put: takes the new state.
     """
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        display: str,
-        timeout: float,
-        ignore: frozenset[str],
-        version: Callable[[], object],
-        *,
-        as_restore: bool,
-        track: bool,
-        put: Callable[[bytes], None],
-    ) -> None:
-        super().__init__(connection, display, timeout, ignore, version, as_restore=as_restore, track=track)
-        self._put = put
+    put: Callable[[bytes], None]
 
     def commit(self) -> None:
         """Commit the transaction, and publish its state."""
         super().commit()
-        self._put(self._connection.serialize())
+        self.put(self._connection.serialize())
