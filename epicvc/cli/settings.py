@@ -13,10 +13,12 @@ from epicvc.cli.edge import write_json
 from epicvc.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from epicvc.actions.report.recording import Recording
     from epicvc.files.scan.early import EarlyLook
+    from epicvc.repo.files.tracked import Unreadable
     from epicvc.repo.repository import Repo
     from epicvc.repo.runs import Counts
     from epicvc.ui.progress import ProgressBar
@@ -157,6 +159,21 @@ class CommandSettings:
     def emit(self, value: dict[str, Any]) -> None:
         """Write machine output: one JSON value on stdout."""
         write_json(value)
+
+    def tell_errors(self, errors: Sequence[Unreadable]) -> int:
+        """Draw what cannot be read, if anything, on stderr; return the exit code for it.
+
+        Machine output has the errors in it already.
+        """
+        if not errors:
+            return 0
+        from epicvc.errors import InvalidData
+
+        if not self.json:
+            from epicvc.ui.unreadable import draw_errors
+
+            draw_errors(self.console(stderr=True), errors, verbose=self.verbose)
+        return InvalidData.exit_code
 
 
 class Context:

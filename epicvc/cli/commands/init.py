@@ -37,8 +37,5 @@ def init(context: Context, files: Files = None, dry_run: DryRun = False) -> int:
         settings.emit(machine.init(found))
     elif not settings.quiet:
         init_report(settings.console(), found, verbose=settings.verbose)
-    if found.errors and not settings.json:
-        from epicvc.ui.unreadable import draw_errors
-
-        draw_errors(settings.console(stderr=True), found.errors, verbose=settings.verbose)
+    settings.tell_errors(found.errors)  # which make no init fail
     return 0

@@ -8,12 +8,10 @@ from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
 
     from epicvc.cli.settings import CommandSettings
     from epicvc.model.labels import Selection
-    from epicvc.repo.files.tracked import Unreadable
     from epicvc.repo.repository import Repo
 
 Epics = Annotated[
@@ -77,19 +75,7 @@ def _plan(
         settings.emit(machine.plan(report))
     elif not settings.quiet:
         plan_report(settings.console(), report, verbose=settings.verbose)
-    return _told_errors(settings, report.errors)
-
-
-def _told_errors(settings: CommandSettings, errors: Sequence[Unreadable]) -> int:
-    """Say what cannot be read; return the exit code."""
-    if not errors:
-        return 0
-    from epicvc.errors import InvalidData
-    from epicvc.ui.unreadable import draw_errors
-
-    if not settings.json:
-        draw_errors(settings.console(stderr=True), errors, verbose=settings.verbose)
-    return InvalidData.exit_code
+    return settings.tell_errors(report.errors)
 
 
 def _schedule(settings: CommandSettings, repo: Repo, today: date | None, selection: Selection) -> int:
@@ -103,4 +89,4 @@ def _schedule(settings: CommandSettings, repo: Repo, today: date | None, selecti
         settings.emit(machine.schedule(table))
     else:
         draw_timetable(settings.console(), table, tasks=settings.verbose or not selection.all)
-    return _told_errors(settings, table.errors)
+    return settings.tell_errors(table.errors)

@@ -52,7 +52,6 @@ def diff(context: Context, words: Words = None, side: Side = None, exit_code: Ex
     """
     from epicvc.actions.history.diff import compare
     from epicvc.ui.changes import draw_changes
-    from epicvc.ui.unreadable import draw_errors
 
     settings = settings_of(context)
     comparison = compare(repo_of(context), words or [], side=side)
@@ -62,5 +61,5 @@ def diff(context: Context, words: Words = None, side: Side = None, exit_code: Ex
         settings.emit(machine.diff(comparison))
     else:
         draw_changes(settings.console(), comparison.changes, verbose=settings.verbose)
-        draw_errors(settings.console(stderr=True), comparison.errors, verbose=settings.verbose)
-    return _INVALID if exit_code and comparison.errors else int(exit_code and bool(comparison.changes))
+    code = settings.tell_errors(comparison.errors) or int(bool(comparison.changes))
+    return code if exit_code else 0

@@ -125,7 +125,7 @@ def _run(
 
     from epicvc.actions.report.recording import counts_of_sync
     from epicvc.actions.sync.sync import synchronise
-    from epicvc.errors import InvalidData, OtherMapping, UsageError
+    from epicvc.errors import OtherMapping, UsageError
     from epicvc.model.labels import Selection
     from epicvc.plan.epic import Policy
     from epicvc.plan.policies import POLICIES
@@ -155,8 +155,4 @@ def _run(
         settings.emit(machine.sync(report))
     elif not settings.quiet:
         sync_report(settings.console(), report, verbose=settings.verbose)
-    if report.errors and not settings.json:
-        from epicvc.ui.unreadable import draw_errors
-
-        draw_errors(settings.console(stderr=True), report.errors, verbose=settings.verbose)
-    return InvalidData.exit_code if report.errors else int(bool(report.conflicts))
+    return settings.tell_errors(report.errors) or int(bool(report.conflicts))
