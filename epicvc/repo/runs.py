@@ -33,10 +33,11 @@ CREATE TABLE run (
   exit INTEGER NOT NULL, error TEXT, records INTEGER NOT NULL, to_files INTEGER NOT NULL, to_db INTEGER NOT NULL,
   conflicts INTEGER NOT NULL, PRIMARY KEY (command, number)
 ) WITHOUT ROWID"""
+# placeholders have names, since Python 3.12 warns of numbered ones that are bound to a sequence
 _INSERT: Final = """
 INSERT INTO run
-SELECT :command, ifnull(max(number), 0) + 1, :started_ms, :took_ms, :exit, :error, :records, :to_files, :to_db,
-:conflicts
+SELECT :command, ifnull(max(number), 0) + 1, :started_ms, :took_ms, :exit, :error,
+       :records, :to_files, :to_db, :conflicts
 FROM run WHERE command = :command"""
 _FORGET: Final = """
 DELETE FROM run

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import sqlite3
 import stat
 import time
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.guard import ROOT
 
 from epicvc.repo import runs
 from epicvc.repo.runs import FILE, Run, keep_run, kept_runs
@@ -29,6 +32,18 @@ def test_what_is_kept_is_read(tmp_path: Path) -> None:
     assert kept_runs(tmp_path) == [first, second]
     assert kept_runs(tmp_path, 1001) == [second]
     assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+
+
+def test_no_statement_numbers_its_placeholders() -> None:
+    """Python 3.12 warns of ``?1`` where a sequence is bound."""
+    numbered = re.compile(r"(?<!\[)\?\d")  # behind a bracket it is a sequence for the terminal
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in sorted((ROOT / "epicvc").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and numbered.search(node.value)
+    ]
+    assert found == []
 
 
 def test_nothing_is_there(tmp_path: Path) -> None:
