@@ -13,6 +13,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from tests.benchmarks import report
@@ -37,6 +38,7 @@ class Pair:
         row: the work.
         now: each run of the code as it is.
         then: each run of the other commit.
+        sizes: bytes that the work left, of now and of then, where it is about a size.
         note: why there is nothing to compare.
     """
 
@@ -115,25 +117,29 @@ def compare(now: Scene, then: Scene, wanted: Collection[str], runs: int, told: C
         wanted: names of rows.
         runs: how often each of them does each work.
         told: is told how far it is.
+
+    Yields:
+        One pair for each wanted row. Those that no commit got to are the last.
     """
+    missing = {name: Pair(BY_NAME[name]) for name in BY_NAME if name in wanted}
     for group in GROUPS:
         pairs: dict[str, Pair] = {}
-        for turn in range(runs):
-            for scene in (now, then) if turn % 2 else (then, now):
-                try:
-                    for result in group(scene, wanted, 1):
-                        pair = pairs.setdefault(result.row.name, Pair(BY_NAME[result.row.name]))
-                        (pair.now if scene is now else pair.then).extend(result.ours)
-                        if result.size is not None:
-                            pair.sizes[scene is then].append(result.size)
-                except CommandFailed as failure:
-                    told(f"{'now' if scene is now else 'then'}: {failure}")
-                    for pair in pairs.values():
-                        pair.note = "one of them cannot do it"
-                    break
-        for pair in pairs.values():
-            told(f"{pair.row.name}: {' '.join(pair.cells()[3:])}")
+        try:
+            for scene in chain.from_iterable((now, then) if turn % 2 else (then, now) for turn in range(runs)):
+                for result in group(scene, wanted, 1):
+                    pair = pairs.setdefault(result.row.name, Pair(result.row))
+                    (pair.now if scene is now else pair.then).extend(result.ours)
+                    if result.size is not None:
+                        pair.sizes[scene is then].append(result.size)
+        except CommandFailed as failure:  # it would fail in the next turn too
+            told(f"{'now' if scene is now else 'then'}: {failure}")
+            for pair in pairs.values():
+                pair.note = "one of them cannot do it"
+        for name, pair in pairs.items():
+            told(f"{name}: {' '.join(pair.cells()[3:])}")
+            missing.pop(name, None)
             yield pair
+    yield from missing.values()
 
 
 HEAD = ("work", "now", "then", "ratio", "by cpu", "is")

@@ -7,14 +7,16 @@ import sqlite3
 import statistics
 import subprocess
 import sys
+from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.guard import ROOT
 
-from tests.benchmarks import report
-from tests.benchmarks.against import NoHistory, Pair, built
+from tests.benchmarks import against, report
+from tests.benchmarks.against import NoHistory, Pair, built, compare
 from tests.benchmarks.load import path_of, write_load
 from tests.benchmarks.measure import Command, CommandFailed, Sample, interleave, median
 from tests.benchmarks.results import Result, Row
@@ -184,6 +186,27 @@ def test_pairs_tell_what_is_slower() -> None:
     assert Pair(row, [quick], [quick]).cells()[-1] == "as quick"
     assert Pair(row, [quick], [], note="one of them cannot do it").cells()[-1] == "one of them cannot do it"
     assert Pair(row, sizes=([3_000_000], [2_000_000])).cells()[1:] == ["3.0 MB", "2.0 MB", "1.50×", "–", "slower"]
+
+
+def test_each_wanted_row_is_compared_or_said_not_to_be(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that fails ends its group, once; the rows behind it are not left out of the table."""
+    done: list[str] = []
+
+    def works(_scene: Scene, _wanted: Any, _runs: int) -> Iterator[Result]:
+        yield Result(BY_NAME["sync"], [Sample(1.0, 1.0, 1)])
+
+    def fails(_scene: Scene, _wanted: Any, _runs: int) -> Iterator[Result]:
+        done.append("turn")
+        yield Result(BY_NAME["diff"], [Sample(1.0, 1.0, 1)])
+        raise CommandFailed(["epicvc", "commit"], 2, "no such option")
+
+    monkeypatch.setattr(against, "GROUPS", (works, fails))
+    told: list[str] = []
+    pairs = list(compare(scene, copy(scene), {"diff", "commit", "sync"}, 3, told.append))
+    assert [pair.row.name for pair in pairs] == ["sync", "diff", "commit"]
+    assert [pair.cells()[-1] for pair in pairs] == ["as quick", "one of them cannot do it", "not measured"]
+    assert done == ["turn"]
+    assert told[1].startswith("then: epicvc commit: exit 2")
 
 
 def test_no_such_commit(tmp_path: Path) -> None:
