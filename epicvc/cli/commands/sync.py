@@ -8,8 +8,7 @@ from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 if TYPE_CHECKING:
-    from epicvc.actions.sync.survey import Allow, SyncReport
-    from epicvc.merge.threeway import Direction
+    from epicvc.actions.sync.survey import SyncReport
 
 Labels = Annotated[
     list[str] | None,
@@ -42,19 +41,8 @@ def sync(
     new_mapping: NewMapping = False,
 ) -> int:
     """Bring both sides together, three-way, field by field; one commit when something moved."""
-    from epicvc.actions.sync.survey import Allow
-    from epicvc.merge.threeway import Direction
-
-    return _run(
-        context,
-        "sync",
-        Direction.BOTH,
-        labels=labels,
-        policy=policy,
-        message=message,
-        dry_run=dry_run,
-        allow=Allow(allow_mass_delete, allow_empty_side, new_mapping),
-    )
+    allow = (allow_mass_delete, allow_empty_side, new_mapping)
+    return _run(context, "sync", labels, policy, message, dry_run=dry_run, allow=allow)
 
 
 @examples("epicvc pull", "epicvc pull 5:name")
@@ -69,19 +57,8 @@ def pull(
     new_mapping: NewMapping = False,
 ) -> int:
     """Bring the database's changes into the files, three-way."""
-    from epicvc.actions.sync.survey import Allow
-    from epicvc.merge.threeway import Direction
-
-    return _run(
-        context,
-        "pull",
-        Direction.TO_OURS,
-        labels=labels,
-        policy=policy,
-        message=message,
-        dry_run=dry_run,
-        allow=Allow(allow_mass_delete, allow_empty_side, new_mapping),
-    )
+    allow = (allow_mass_delete, allow_empty_side, new_mapping)
+    return _run(context, "pull", labels, policy, message, dry_run=dry_run, allow=allow)
 
 
 @examples("epicvc push", "epicvc push 5 7")
@@ -96,36 +73,27 @@ def push(
     new_mapping: NewMapping = False,
 ) -> int:
     """Bring the files' changes into the database, three-way."""
-    from epicvc.actions.sync.survey import Allow
-    from epicvc.merge.threeway import Direction
-
-    return _run(
-        context,
-        "push",
-        Direction.TO_THEIRS,
-        labels=labels,
-        policy=policy,
-        message=message,
-        dry_run=dry_run,
-        allow=Allow(allow_mass_delete, allow_empty_side, new_mapping),
-    )
+    allow = (allow_mass_delete, allow_empty_side, new_mapping)
+    return _run(context, "push", labels, policy, message, dry_run=dry_run, allow=allow)
 
 
 def _run(
     context: Context,
     command: str,
-    direction: Direction,
     labels: list[str] | None,
     policy: str | None,
     message: str | None,
+    *,
     dry_run: bool,
-    allow: Allow,
+    allow: tuple[bool, bool, bool],
 ) -> int:
     from msgspec.structs import replace
 
     from epicvc.actions.report.recording import counts_of_sync
+    from epicvc.actions.sync.survey import Allow
     from epicvc.actions.sync.sync import synchronise
     from epicvc.errors import OtherMapping, UsageError
+    from epicvc.merge.threeway import Direction
     from epicvc.model.labels import Selection
     from epicvc.plan.epic import Policy
     from epicvc.plan.policies import POLICIES
@@ -137,17 +105,18 @@ def _run(
     name = policy or policies.overall
     if name not in POLICIES:
         raise UsageError(f"--policy takes {', '.join(POLICIES)}, not {name!r}")
+    direction = {"sync": Direction.BOTH, "pull": Direction.TO_OURS, "push": Direction.TO_THEIRS}[command]
     chosen = Policy(direction, Selection.of(labels or []), policies=replace(policies, overall=name))
 
-    def run(allow: Allow) -> SyncReport:
-        return synchronise(repo, chosen, command=command, allow=allow, dry_run=dry_run, message=message)
+    def run(*allow: bool) -> SyncReport:
+        return synchronise(repo, chosen, command=command, allow=Allow(*allow), dry_run=dry_run, message=message)
 
     try:
-        report = run(allow)
+        report = run(*allow)
     except OtherMapping as error:
         if not settings.ask(f"{error.message}; go on?", default=False):
             raise
-        report = run(replace(allow, new_mapping=True))
+        report = run(*allow[:2], True)
     context.counted(lambda: counts_of_sync(report))
     if settings.json:
         from epicvc.cli.output import machine
