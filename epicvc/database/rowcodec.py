@@ -269,3 +269,12 @@ def runs(keys: Iterable[bytes]) -> Iterator[list[bytes]]:
         following = number + 1 if isinstance(number, int) else None
     if run:
         yield run
+
+
+def plain(value: SQLValue) -> bool | int | float | str | None:
+    """Return a column value as JSON. Bytes become a text in hexadecimal."""
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return str(value)
+    return value if isinstance(value, bool | int | float | str) or value is None else repr(value)

@@ -141,6 +141,102 @@ def test_another_id_in_an_epic_whose_file_is_gone(four: EpicRepo, synced: tuple[
 
 
 @pytest.mark.parametrize("synced", SYNCED)
+@pytest.mark.parametrize("answer", ["ours", "theirs"])
+@pytest.mark.parametrize("deleting", ["ours", "theirs"])
+def test_moved_and_edited_in_the_database_and_deleted_on_the_other_branch(
+    four: EpicRepo, synced: tuple[bool, bool], answer: str, deleting: str
+) -> None:
+    """The title, by which a task is known, is changed in its row while its file has the move."""
+
+    def moves(repo: EpicRepo) -> None:
+        repo.sql("UPDATE framework_tasks SET title = 'edited' WHERE task_key = '1.2'")
+        move("1.2", "2")(repo)
+
+    def deletes(repo: EpicRepo) -> None:
+        repo.rewrite("1", lambda body: body["tasks"].pop())
+
+    edits = (moves, deletes) if deleting == "ours" else (deletes, moves)
+    branches(four, *edits, synced)
+    (conflict,) = four.json("merge", "theirs", code=1)["conflicts"]
+    moving = "theirs" if deleting == "ours" else "ours"
+    assert conflict == {"label": "1:tasks/1.2", "base": "1:tasks/1.2", moving: "2:tasks/1.2", deleting: None}
+    four.ok("resolve", "--prefer", answer)
+    four.ok("merge", "--continue")
+    open_edit = not any(synced) and answer == deleting
+    if open_edit:  # the branch that moves has its edit of the row still before it
+        (conflict,) = four.json("sync", code=1)["conflicts"]
+        assert (conflict["label"], conflict["files"]) == ("1:tasks/1.2", None)
+        four.ok("resolve", "--prefer", "files")
+    sound(four)
+    here = {found for found in in_files(four) if found[1] == "1.2"}
+    assert here == ({("2", "1.2")} if answer == moving else set())
+    if answer == moving:
+        assert four.task_row("1.2")["title"] == "edited"
+
+
+@pytest.mark.parametrize("answer", ["ours", "theirs", "base"])
+def test_one_answer_is_for_the_places_of_files_and_of_rows(four: EpicRepo, answer: str) -> None:
+    """Files and rows of a branch that did not synchronise have a task in two epics; the other branch deleted it."""
+
+    def theirs(repo: EpicRepo) -> None:
+        repo.sql("UPDATE framework_tasks SET epic_id = (SELECT id FROM framework_epics WHERE epic_key = '3') "
+                 "WHERE task_key = '1.2'")  # fmt: skip
+        move("1.2", "2")(repo)
+
+    branches(four, theirs, lambda repo: repo.rewrite("1", lambda body: body["tasks"].pop()), (False, True))
+    (conflict,) = four.json("merge", "theirs", code=1)["conflicts"]
+    assert (conflict["label"], conflict["theirs"]) == ("1:tasks/1.2", "2:tasks/1.2")
+    four.ok("resolve", "--prefer", answer)
+    four.ok("merge", "--continue")
+    wanted = {"ours": (set(), set()), "theirs": ({("2", "1.2")}, {("3", "1.2")}), "base": ({("1", "1.2")},) * 2}[answer]
+    assert tuple({at for at in found if at[1] == "1.2"} for found in (in_files(four), in_rows(four))) == wanted
+    four.ok("fsck")
+
+
+@pytest.mark.parametrize("answer", ["ours", "theirs"])
+@pytest.mark.parametrize("deleting", ["ours", "theirs"])
+def test_after_an_answer_for_files_and_rows_a_sync_asks_nothing(four: EpicRepo, deleting: str, answer: str) -> None:
+    """One branch edited a task in its file and in its row and did not synchronise; the other deleted it and did."""
+
+    def edits(repo: EpicRepo) -> None:
+        repo.sql("UPDATE framework_tasks SET title = 'of the row' WHERE task_key = '1.2'")
+        repo.rewrite("1", lambda body: body["tasks"][1].update(risk="of the file"))
+
+    def deletes(repo: EpicRepo) -> None:
+        repo.rewrite("1", lambda body: body["tasks"].pop())
+
+    order, synced = ((edits, deletes), (False, True)) if deleting == "ours" else ((deletes, edits), (True, False))
+    branches(four, *order, synced)
+    (conflict,) = four.json("merge", "theirs", code=1)["conflicts"]
+    assert conflict["label"] == "1:tasks/1.2"
+    four.ok("resolve", "--prefer", answer)
+    four.ok("merge", "--continue")
+    sound(four)
+    left = [(item["title"], item["risk"]) for item in tasks(four, "1") if item["id"] == "1.2"]
+    assert left == ([] if answer == deleting else [("of the row", "of the file")])
+
+
+@pytest.mark.parametrize("synced", SYNCED)
+@pytest.mark.parametrize("editing", ["ours", "theirs"])
+def test_moved_in_the_files_with_a_row_that_changed_and_edited_on_the_other_branch(
+    four: EpicRepo, synced: tuple[bool, bool], editing: str
+) -> None:
+    def moves(repo: EpicRepo) -> None:
+        repo.sql("UPDATE framework_tasks SET mitigation = 'of the row' WHERE task_key = '1.2'")
+        move("1.2", "2")(repo)
+
+    def edits(repo: EpicRepo) -> None:
+        repo.rewrite("1", lambda body: body["tasks"][1].update(risk="edited"))
+
+    branches(four, *((moves, edits) if editing == "ours" else (edits, moves)), synced)
+    assert four.json("merge", "theirs")["conflicts"] == []
+    sound(four)
+    assert {found for found in in_files(four) if found[1] == "1.2"} == {("2", "1.2")}
+    (found,) = [item for item in tasks(four, "2") if item["id"] == "1.2"]
+    assert (found["risk"], found["mitigation"], found["own"]) == ("edited", "of the row", [2])
+
+
+@pytest.mark.parametrize("synced", SYNCED)
 def test_what_refers_to_a_moved_task_still_does(four: EpicRepo, synced: tuple[bool, bool]) -> None:
     branches(four, move("2.1", "4"), add("2", "1.1"), synced)
     assert four.json("merge", "theirs")["conflicts"] == []

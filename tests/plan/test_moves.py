@@ -78,6 +78,23 @@ def test_moved_here_and_edited_there_merges(swap: bool) -> None:
         assert same(side, BOTH)
 
 
+@pytest.mark.parametrize("whose", ["ours", "theirs", "base"])
+@pytest.mark.parametrize("swap", [False, True])
+def test_moved_and_rewritten_here_and_deleted_there_asks(swap: bool, whose: str) -> None:
+    """Ids are the epics' own, and the task says nothing that it said. With what is deleted nothing can be mixed."""
+    moved: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", "all new", mitigation="m"))}
+    deleted: State = {"1": epic(task("b")), "2": epic(task("c"))}
+    sides = (deleted, moved) if swap else (moved, deleted)
+    assert conflicts(plan(BASE, *sides, unique=False)) == ["1:tasks/a"]
+    wanted = {"ours": sides[0], "theirs": sides[1], "base": BASE}[whose]
+    assert settled(BASE, *sides, whose, wanted, unique=False)
+
+
+def test_two_tasks_of_one_id_are_not_mixed_where_the_other_side_edited_one() -> None:
+    added: State = {"1": epic(task("b")), "2": epic(task("c"), task("a", "all new", mitigation="m"))}
+    assert conflicts(plan(BASE, added, EDITED, unique=False)) == ["1:tasks/a"]
+
+
 def test_a_move_alone_is_a_move() -> None:
     for outcomes in (plan(BASE, MOVED, BASE), plan(BASE, BASE, MOVED), plan(BASE, MOVED, MOVED)):
         assert not conflicts(outcomes)

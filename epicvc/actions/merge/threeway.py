@@ -197,7 +197,7 @@ class _Merge:
         here, there = self._three.here, self._three.there
         found = here.epics & there.epics
         for moved, other in ((here.moved, there.epics), (there.moved, here.epics)):
-            for (giver, _), getter in moved.items():
+            for giver, getter in moved:
                 if giver in other or getter in other:
                     found |= {giver, getter}
         return frozenset({*found, *chain.from_iterable(self._dependants), *chain.from_iterable(self._contested)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 from msgspec import Struct
 
 from epicvc.base.jsonio import JSON, parse
-from epicvc.database.rowcodec import SQLValue, decode_key
+from epicvc.database.rowcodec import decode_key, plain
 from epicvc.errors import EpicvcError, InvalidRow
 from epicvc.model.diff import Change, Op, diff, diff_epic
 from epicvc.model.document import WRAPPER, epic_body, natural_key
@@ -197,7 +197,7 @@ def row_differences(mapping: Mapping, table: str, key: bytes, old: Seen, new: Se
         yield from _mapped(mapping, mapping.tasks, table, key=key, old=old, new=new)
     elif mapping.links and table == mapping.links.table and (place := _link_label(mapping, table, old, new)):
         ops = (Op.ADD if old is None else Op.REMOVE if new is None else Op.REPLACE,)
-        values = [None if seen is None else _plain(seen[1].get(mapping.links.column)) for seen in (old, new)]
+        values = [None if seen is None else plain(seen[1].get(mapping.links.column)) for seen in (old, new)]
         if ops[0] is not Op.REPLACE or values[0] != values[1]:
             yield SideChange("db", Change(place, ops[0], values[0], values[1]))
         else:
@@ -262,32 +262,23 @@ def row_document(columns: TableMap, row: NamedRow) -> dict[str, JSON]:
             try:
                 decoded = decode(value, field, columns.table, str(row.get(columns.key)))
             except InvalidRow:
-                decoded = _plain(value)
+                decoded = plain(value)
             result[field.name] = decoded
         elif column not in structure:
-            result.setdefault(column, _plain(value))
+            result.setdefault(column, plain(value))
     return {name: value for name, value in result.items() if value is not None}
 
 
 def _plain_row(table: str, key: bytes, old: Seen, new: Seen) -> Iterator[SideChange]:
     label = Label(table, (key_text(key),), table=True)
-    was, now = (None if seen is None else {c: _plain(v) for c, v in seen[1].items()} for seen in (old, new))
+    was, now = (None if seen is None else {c: plain(v) for c, v in seen[1].items()} for seen in (old, new))
     for change in diff(label, cast("JSON", was), cast("JSON", now)):
         yield SideChange("db", change, None)
 
 
-def _plain(value: SQLValue) -> JSON:
-    """Return a column value as JSON. Bytes become a text in hexadecimal."""
-    if isinstance(value, bytes):
-        return f"x'{value.hex()}'"
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return str(value)
-    return value if isinstance(value, bool | int | float | str) or value is None else repr(value)
-
-
 def key_text(key: bytes) -> str:
     """Return the key of a row as a label has it."""
-    return ",".join(str(_plain(value)) for value in decode_key(key))
+    return ",".join(str(plain(value)) for value in decode_key(key))
 
 
 def _schema(source: ObjectSource, before: DatabaseState | None, after: DatabaseState | None) -> Iterator[SideChange]:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import cast
 
-from epicvc.actions.merge.snapshots.whole import plain, system_columns
+from epicvc.actions.merge.snapshots.whole import system_columns
 from epicvc.actions.restore.lastseen import DB, FILES, HistoryStep, LastSeen, Names
 from epicvc.base.jsonio import JSON, equal
-from epicvc.database.rowcodec import SQLValue
+from epicvc.database.rowcodec import SQLValue, plain
 from epicvc.errors import InvalidData
 from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
 from epicvc.model.labels import SIBLINGS

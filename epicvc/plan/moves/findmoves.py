@@ -66,7 +66,7 @@ def find_moves(
             Where the base has the task without them, they are absent (:func:`epicvc.model.document.settle`).
         owners: returns the epics that may have tasks of some ids; ``None`` where that cannot be told.
         unique: whether a task's id is its own in the whole document set; else two tasks of one id are the same only
-            if they are alike.
+            if they are alike, or if the other side deleted the task.
         fallbacks: the values that a column of theirs holds after its field was taken out, where it then holds one.
         renamed: the epics that are known to have another key in ours or theirs, before and after: a task that still
             has its id is the same one there, whatever it says.
@@ -170,9 +170,18 @@ class _Finder:
         return result
 
     def _one(self, number: int, source: TaskAt, target: TaskAt) -> bool:
-        """Tell whether two tasks of one id are the same task."""
+        """Tell whether two tasks of one id are the same task.
+
+        A task that the other side deleted is the same one whatever it says now: no values of two tasks can be mixed,
+        and a deletion that meets a task of this id is asked about.
+        """
         known = (source[0], target[0]) in self._known.get(number, ())
-        return self._unique or known or self._alike(number, source, target)
+        return self._unique or known or self._deleted(number, source[1]) or self._alike(number, source, target)
+
+    def _deleted(self, number: int, key: str) -> bool:
+        """Tell whether the side that is not this one has no task of an id."""
+        other = THEIRS if number == OURS else OURS
+        return all(key not in item.side(other) for item in self._places.values())
 
     def _alike(self, number: int, source: TaskAt, target: TaskAt) -> bool:
         base = self._task(BASE, source)

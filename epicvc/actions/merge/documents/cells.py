@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from epicvc.actions.merge.rows.plainrows import Rows, as_cell, merge_cell
-from epicvc.actions.merge.snapshots.whole import is_touch_time, plain
+from epicvc.actions.merge.snapshots.decisions import SET
+from epicvc.actions.merge.snapshots.whole import is_touch_time
 from epicvc.base.jsonio import JSON, equal
 from epicvc.database.documents.values import decode, encode
-from epicvc.database.rowcodec import SQLValue
+from epicvc.database.rowcodec import SQLValue, plain
 from epicvc.errors import InvalidRow
 from epicvc.merge.threeway import MergeContext
 from epicvc.merge.versions import Versions
@@ -43,7 +44,7 @@ def merged_row(
         InvalidField: a merged value cannot be stored in its column.
     """
     base, ours, theirs = rows.base, rows.ours, rows.theirs
-    if whole == "set":
+    if whole == SET:
         return _as_said(table, label, ours or theirs or base, merged, defaults)
     if whole is not None:
         return {"ours": ours, "theirs": theirs, "base": base}[whole]

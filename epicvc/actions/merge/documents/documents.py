@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import cast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, cast
 
 from epicvc.actions.merge.documents.epicfiles import Parsed, Still, Version, holds, read_version
 from epicvc.actions.merge.documents.files import MergedFiles, merged_path
@@ -20,12 +20,15 @@ from epicvc.errors import InvalidRow
 from epicvc.merge.document import DocumentMerge
 from epicvc.merge.threeway import ABSENT, MergeContext
 from epicvc.merge.versions import Versions
-from epicvc.model.document import UNAGREED, Core, same_core, tasks_of
-from epicvc.model.mapping import Mapping
+from epicvc.model.document import UNAGREED, Core, same_core, tasks_of, with_tasks
+from epicvc.model.labels import Label
+from epicvc.model.mapping import Mapping as DocumentMapping
 from epicvc.plan.file.wholefile import core_part, merged_bytes
 from epicvc.repo.config.config import Config
 from epicvc.repo.history.base import BaseEntry, put_entry
 from epicvc.store.objects import ObjectSink, ObjectType
+
+SIDES: Final = ("base", "ours", "theirs")
 
 
 class EpicMerge:
@@ -47,7 +50,7 @@ class EpicMerge:
         self._decisions = decisions
         self._files = files
         self._owned = owned
-        self._mapping: Mapping = config.mapping
+        self._mapping: DocumentMapping = config.mapping
         self._engine = DocumentMerge(self._mapping)
         self.entries: dict[str, BaseEntry | None] = {}
         self.links: dict[str, Links] = {}
@@ -60,16 +63,24 @@ class EpicMerge:
         """
         kept: dict[tuple[str, ...], str] = {}
         """The places that were settled as a whole. Where files have conflicts of their own, only those of the rows."""
+        alike: dict[tuple[str, ...], str] = {}
+        """Those of them that files with conflicts of their own have from the same side."""
         if epic.in_sync:
             whole = [joined(*pair) for pair in zip(epic.of_files, epic.of_rows, strict=True)]
             rows = self._merged(epic.id, whole, kept)
             file = file_part(rows, epic.names)
         else:
-            file, rows = self._merged(epic.id, epic.of_files, {}), self._merged(epic.id, epic.of_rows, kept)
+            of_files: dict[tuple[str, ...], str] = {}
+            file, rows = self._merged(epic.id, epic.of_files, of_files), self._merged(epic.id, epic.of_rows, kept)
+            alike = {
+                path: side
+                for path, side in kept.items()
+                if of_files.get(path) == side or self._decisions.places(Label(epic.id, path))
+            }
         if self._mapping.links:
             full = full_core((rows if file is None else file) or {}, epic.still.cores)
             self.links[epic.id] = links_of(full, self._mapping.links.field)
-        self._agree(epic, file, rows, self._write_file(epic, file, rows))
+        self._agree(epic, file, rows, self._write_file(epic, file, rows), alike)
         base, ours, theirs = epic.rows
         still = frozenset(epic.still.items)
         return MergedDocuments(
@@ -132,11 +143,18 @@ class EpicMerge:
 
     # The base
 
-    def _agree(self, epic: Epic, file: Core | None, rows: Core | None, written: Version | None) -> None:
+    def _agree(
+        self,
+        epic: Epic,
+        file: Core | None,
+        rows: Core | None,
+        written: Version | None,
+        alike: Mapping[tuple[str, ...], str],
+    ) -> None:
         """Record the agreed core: the core of both sides if they are equal, else the merged agreed cores."""
         agreed, other = core_part(file, self._mapping), core_part(rows, self._mapping)
         if not self._owned or not epic.still_in_sync or not same_core(agreed, other):
-            agreed = self._merged_base(epic)
+            agreed = self._merged_base(epic, alike)
         entry: BaseEntry | None = None
         if agreed is not None and written is not None and same_core(agreed, written.text.file.core):
             entry = BaseEntry(written.core, written.blob)
@@ -145,8 +163,12 @@ class EpicMerge:
             entry = put_entry(self._sink, epic.id, full_core(agreed, epic.still.cores), place)
         self.entries[epic.id] = entry
 
-    def _merged_base(self, epic: Epic) -> Core | None:
+    def _merged_base(self, epic: Epic, alike: Mapping[tuple[str, ...], str]) -> Core | None:
+        """Merge the agreed cores. A task that files and rows have from one side is what that side agreed on."""
         agreed = Versions(*epic.agreed)
+        for path, side in alike.items():
+            if side in SIDES and len(path) == 2:
+                agreed = taking(agreed, path[1], SIDES.index(side))
         base, ours, theirs = agreed
         if same_core(ours, theirs) or same_core(theirs, base):
             return ours
@@ -159,3 +181,23 @@ class EpicMerge:
         marks = {path for core in (ours, theirs) for path in cast("list[str]", (core or {}).get(UNAGREED) or ())}
         merged = cast("Core", value)
         return {**merged, UNAGREED: cast("JSON", sorted(marks))} if marks else merged
+
+
+def taking(cores: Versions[Core | None], key: str, number: int) -> Versions[Core | None]:
+    """Return the cores of an epic in such a form that their merge has one of their versions of a task.
+
+    Whoever has another version than ours seems to be the only one that changed it.
+    """
+    versions = [{cast("str", task["id"]): task for task in tasks_of(core or {})}.get(key) for core in cores]
+    base, ours, theirs = cores
+    return Versions(_with_task(base, key, versions[1]), ours, _with_task(theirs, key, versions[number]))
+
+
+def _with_task(core: Core | None, key: str, task: Core | None) -> Core | None:
+    """Return a core with another version of a task, in its place or behind the others, or without the task."""
+    if core is None:
+        return None
+    tasks = [task if one["id"] == key else one for one in tasks_of(core)]
+    if task is not None and all(one["id"] != key for one in tasks_of(core)):
+        tasks.append(task)
+    return with_tasks(core, [one for one in tasks if one is not None])

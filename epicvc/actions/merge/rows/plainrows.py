@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias, cast
 
-from epicvc.actions.merge.snapshots.whole import is_birth_time, is_maker, is_touch_time, plain
+from epicvc.actions.merge.snapshots.whole import is_birth_time, is_maker, is_touch_time
 from epicvc.base.jsonio import JSON, equal
-from epicvc.database.rowcodec import SQLValue
+from epicvc.database.rowcodec import SQLValue, plain
 from epicvc.merge.threeway import ABSENT, MergeContext, Value
 from epicvc.merge.versions import Versions
 from epicvc.model.labels import Label

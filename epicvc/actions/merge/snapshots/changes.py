@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct, field
 
 from epicvc.actions.merge.snapshots.contents import Contents
@@ -35,7 +37,7 @@ class Changes(Struct):
         old_rows: the keys of changed rows that belong to an epic in the earlier state, by epic and table.
         new_rows: the keys of changed rows that belong to an epic in the later state, by epic and table.
         epics: all epics that differ in their file, their rows or their agreed core.
-        moved: the tasks that left one epic for another, ``(old epic, task) -> new epic``.
+        moved: the epics between which a task moved in files or in rows, as pairs of the old and the new epic.
         tasks: the changed epics that have a task of an id before or after, by task id.
         added: the changed epics that have a task of an id now, by task id; without the ids that a changed epic had
             before.
@@ -48,7 +50,7 @@ class Changes(Struct):
     old_rows: dict[str, dict[str, set[bytes]]] = field(default_factory=dict)
     new_rows: dict[str, dict[str, set[bytes]]] = field(default_factory=dict)
     epics: set[str] = field(default_factory=set)
-    moved: dict[tuple[str, str], str] = field(default_factory=dict)
+    moved: set[tuple[str, str]] = field(default_factory=set)
     tasks: dict[str, set[str]] = field(default_factory=dict)
     added: dict[str, set[str]] = field(default_factory=dict)
     renamed: set[tuple[str, str]] = field(default_factory=set)
@@ -95,8 +97,7 @@ class TreeComparison:
         self._old, self._new = old, new
         self._owners = owners
         self._changes = Changes()
-        self._lost: dict[str, set[str]] = {}
-        self._gained: dict[str, set[str]] = {}
+        self._files, self._rows = _Tasks(), _Tasks()
 
     def run(self, rows: Rows) -> Changes:
         """Compare the states, whose rows were compared before.
@@ -117,7 +118,8 @@ class TreeComparison:
     def _find_files(self) -> None:
         changes = self._changes
         for path, was, now in changed_files(self._source, self._old.snapshot.files, self._new.snapshot.files):
-            for blob, places, tasks in ((was, changes.old_files, self._lost), (now, changes.new_files, self._gained)):
+            sides = (was, changes.old_files, self._files.before), (now, changes.new_files, self._files.after)
+            for blob, places, tasks in sides:
                 if blob is not None:
                     epic, found = self._contents.epic(blob, path)
                     places[epic] = (path, blob)
@@ -130,8 +132,8 @@ class TreeComparison:
         old = {key: row for key, change in rows.items() if (row := self._old.named(table, change.old))}
         new = {key: row for key, change in rows.items() if (row := self._new.named(table, change.new))}
         for owners, named, owned, tasks in (
-            (before, old, changes.old_rows, self._lost),
-            (after, new, changes.new_rows, self._gained),
+            (before, old, changes.old_rows, self._rows.before),
+            (after, new, changes.new_rows, self._rows.after),
         ):
             for key, owner in owners.of(table, named):
                 owned.setdefault(owner.epic, {}).setdefault(table, set()).add(key)
@@ -147,12 +149,33 @@ class TreeComparison:
 
     def _find_moves(self) -> None:
         changes = self._changes
-        for tasks in (self._lost, self._gained):
-            for task, owners in tasks.items():
-                changes.tasks.setdefault(task, set()).update(owners)
-        changes.added = {task: owners for task, owners in self._gained.items() if task not in self._lost}
-        for task, givers in self._lost.items():
-            getters = self._gained.get(task, set())
+        for found in (self._files, self._rows):
+            # A task that moved in the files may have a row that changed where it is, and the other way round.
+            changes.moved |= set(found.moves())
+            for tasks in (found.before, found.after):
+                for task, owners in tasks.items():
+                    changes.tasks.setdefault(task, set()).update(owners)
+        known = self._files.before.keys() | self._rows.before.keys()
+        for found in (self._files, self._rows):
+            for task, owners in found.after.items():
+                if task not in known:
+                    changes.added.setdefault(task, set()).update(owners)
+
+
+class _Tasks(Struct):
+    """The changed epics that have a task of an id, by task id, in one kind of document.
+
+    Attributes:
+        before: those of the earlier state.
+        after: those of the later state.
+    """
+
+    before: dict[str, set[str]] = field(default_factory=dict)
+    after: dict[str, set[str]] = field(default_factory=dict)
+
+    def moves(self) -> Iterator[tuple[str, str]]:
+        """Yield the old and the new epic of each task that left one for another."""
+        for task, givers in self.before.items():
+            getters = self.after.get(task, set())
             for giver in givers - getters:
-                for getter in sorted(getters - givers)[:1]:
-                    changes.moved[giver, task] = getter
+                yield from ((giver, getter) for getter in sorted(getters - givers)[:1])

@@ -6,10 +6,15 @@ For an epic or a task that was settled as a whole it also records the side whose
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from epicvc.merge.threeway import Chosen, Conflict, Decide, MergeContext, same
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
+from epicvc.plan.moves.moves import is_place
+
+SET: Final = "set"
+"""Instead of a side: somebody chose a value that is none of the three."""
 
 
 class MergeDecisions:
@@ -27,13 +32,29 @@ class MergeDecisions:
         self.decided: dict[Label, tuple[Conflict, Chosen]] = {}
 
     def ask(self, conflict: Conflict) -> Chosen | None:
-        """Return the decision of a conflict, or ``None`` where there is none."""
+        """Return the decision of a conflict, or ``None`` where there is none.
+
+        Files and rows that differ are merged apart, so that both may have a conflict under one label, of other values.
+        It is one question: where the answer takes a side's value, each takes that side's own.
+        """
+        label = conflict.label
+        if label in self.undecided:
+            return None
+        if label in self.decided:
+            first, taken = self.decided[label]
+            whose = _whose(first, taken)
+            return taken if whose == SET else Chosen(getattr(conflict, whose), taken.reason)
         chosen = self._decide(conflict)
         if chosen is None:
-            self.undecided.setdefault(conflict.label, conflict)
+            self.undecided[label] = conflict
         else:
-            self.decided.setdefault(conflict.label, (conflict, chosen))
+            self.decided[label] = (conflict, chosen)
         return chosen
+
+    def places(self, label: Label) -> bool:
+        """Tell whether the conflict under a label was about the place of a task."""
+        asked = self.undecided.get(label) or self.decided.get(label, (None,))[0]
+        return asked is not None and is_place(asked)
 
     def context(self, kept: dict[tuple[str, ...], str] | None = None) -> MergeContext:
         """Return the context of a merge that asks here.
@@ -61,4 +82,4 @@ def _whose(conflict: Conflict, chosen: Chosen | None) -> str:
         return "ours"
     if same(chosen.value, conflict.theirs):
         return "theirs"
-    return "base" if same(chosen.value, conflict.base) else "set"
+    return "base" if same(chosen.value, conflict.base) else SET

@@ -50,8 +50,8 @@ class ThreeSnapshots(Struct, frozen=True):
     @property
     def moved(self) -> Iterator[tuple[str, str]]:
         """The epics between which tasks moved, as pairs of the old and the new epic."""
-        for changes in (self.here, self.there):
-            yield from ((giver, getter) for (giver, _), getter in changes.moved.items())
+        yield from self.here.moved
+        yield from self.there.moved
 
     @property
     def contested(self) -> Iterator[tuple[str, str]]:

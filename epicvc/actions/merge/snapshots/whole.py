@@ -13,7 +13,7 @@ from typing import Final, cast
 from msgspec import Struct, field
 
 from epicvc.base.jsonio import JSON, equal
-from epicvc.database.rowcodec import SQLValue
+from epicvc.database.rowcodec import plain
 from epicvc.model.document import UNAGREED, Core, FileEpic, tasks_of
 from epicvc.model.mapping import Mapping, TableMap
 from epicvc.plan.file.wholefile import without_null
@@ -171,12 +171,3 @@ def living(rows: NaturalRows, mapping: Mapping) -> NaturalRows | None:
     tasks = {key: found for key, found in rows.tasks.items() if is_alive(found[1], mapping.tasks)}
     links = {place: found for place, found in rows.links.items() if place[0] in tasks}
     return NaturalRows(rows.epic, tasks, links)
-
-
-def plain(value: SQLValue) -> JSON:
-    """Return a column value as JSON. Bytes become a text in hexadecimal."""
-    if isinstance(value, bytes):
-        return f"x'{value.hex()}'"
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        return str(value)
-    return value if isinstance(value, bool | int | float | str) or value is None else repr(value)
