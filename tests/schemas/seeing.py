@@ -93,6 +93,9 @@ def file_cells(files: Iterable[bytes], names: Names) -> dict[Cell, Any]:
         for task in tasks:
             key = names.get(("task", task["id"]), task["id"])
             cells.update((("task", key, *at), value) for at, value in flat(task))
+            if isinstance(needs := cells.get(("task", key, "dependencies")), tuple):
+                # A task that is given another id takes its dependants along.
+                cells["task", key, "dependencies"] = tuple(names.get(("task", str(need)), need) for need in needs)
             cells["task", key, "in"] = known
     return cells
 
@@ -157,7 +160,9 @@ def _table(database: sqlite3.Connection, name: str, names: Names, ids: dict[str,
             cells = dict(_parsed(cells)) | {"deleted_at": bool(cells["deleted_at"])}
         elif name == LINKS:
             cells.pop("id", None)
-            key = (cells["task_id"], cells["depends_on_task_key"])
+            needed = cells["depends_on_task_key"]
+            cells["depends_on_task_key"] = needed = names.get(("task", needed), needed)
+            key = (cells["task_id"], needed)
         else:
             key = tuple(values[at] for _, at in places) if places else row[:1]
         table.rows[key] = cells
