@@ -201,12 +201,7 @@ class BackupManager:
     ) -> Iterator[Backups]:
         remote = self._remote if reads_remote and self._remote is not None and self._remote.is_dir() else None
         with open_backups(
-            self._start,
-            dict(os.environ),
-            database=self._database,
-            files=self._files,
-            directory=remote,
-            make=make,
+            self._start, dict(os.environ), database=self._database, files=self._files, directory=remote, make=make
         ) as backups:
             private = backups.repo.config.private if backups.repo is not None and command is not None else None
             with recorded(private, command or ""):

@@ -255,11 +255,7 @@ class JSONEnrichmentEngine:
             if reading is None:
                 return {"accuracy_percentage": 100.0, "checked": 0, "mismatches": []}
             found = accuracy(*reading)
-        return {
-            "accuracy_percentage": found.percentage,
-            "checked": found.checked,
-            "mismatches": found.mismatches,
-        }
+        return {"accuracy_percentage": found.percentage, "checked": found.checked, "mismatches": found.mismatches}
 
     # Where things are
 

@@ -41,10 +41,7 @@ class SafeQueryBuilder:
     """
 
     def __init__(
-        self,
-        db_path: str | os.PathLike[str] | None = None,
-        connection: Any = None,
-        dialect: str | None = None,
+        self, db_path: str | os.PathLike[str] | None = None, connection: Any = None, dialect: str | None = None
     ) -> None:
         self._path = os.fspath(db_path) if db_path is not None else None
         self._connection = connection

@@ -189,11 +189,7 @@ class MigrationRunner:
     def _migrator(self, command: str | None = None) -> Iterator[Migrator]:
         with (
             open_migrator(
-                self._start,
-                dict(os.environ),
-                database=self._database,
-                directory=self._directory,
-                given=self._given,
+                self._start, dict(os.environ), database=self._database, directory=self._directory, given=self._given
             ) as migrator,
             recorded(migrator.private if command is not None else None, command or ""),
         ):

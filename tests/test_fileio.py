@@ -265,10 +265,7 @@ def test_the_lock_excludes_processes_and_dies_with_them(tmp_path: Path) -> None:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         started = time.monotonic()
-        with (
-            pytest.raises(Unavailable, match=f"locked by process {holder.pid} "),
-            RepoLock(path, timeout=0.1),
-        ):
+        with pytest.raises(Unavailable, match=f"locked by process {holder.pid} "), RepoLock(path, timeout=0.1):
             pass
         assert 0.1 <= time.monotonic() - started < 5
     finally:

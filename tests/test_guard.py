@@ -100,14 +100,7 @@ def test_home_and_current_directory_are_the_tests_own(tmp_path: Path, home: Path
     assert Path.cwd() == tmp_path
     assert list(tmp_path.iterdir()) == []
     assert Path.home() == home
-    for name in (
-        "XDG_CONFIG_HOME",
-        "XDG_DATA_HOME",
-        "XDG_STATE_HOME",
-        "XDG_CACHE_HOME",
-        "XDG_RUNTIME_DIR",
-        "TMPDIR",
-    ):
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "TMPDIR"):
         assert Path(os.environ[name]).is_relative_to(home)
         assert Path(os.environ[name]).is_dir()
 

@@ -25,22 +25,7 @@ from epicvc.base.limits import MAX_DEPTH
 from epicvc.errors import InvalidJSON
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
-    [
-        "1.5",
-        "a,1.5",
-        "null",
-        ":null",
-        "[0.5]",
-        "1e5",
-        '"',
-        "\\",
-        "/",
-        "NaN",
-        ",NaN",
-        "Infinity",
-        "\x00\x1f\x7f",
-        "😀",
-    ]
+    ["1.5", "a,1.5", "null", ":null", "[0.5]", "1e5", '"', "\\", "/", "NaN", ",NaN", "Infinity", "\x00\x1f\x7f", "😀"]
 )
 DECIMALS = st.builds(
     lambda digits, exponent: parse(f"{digits}e{exponent}".encode()),
@@ -55,9 +40,7 @@ NUMBERS = (
 )
 SCALARS = st.none() | st.booleans() | NUMBERS | TEXT
 VALUES: st.SearchStrategy[JSON] = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
-    max_leaves=12,
+    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=12
 )
 
 

@@ -216,11 +216,7 @@ def epic_results(report: SyncReport, epics: Iterable[str], names: Mapping[str, s
         result["conflicts"].append(conflict_dict(conflict))
         result["success"] = False
     for conflict, chosen in report.decided:
-        decision: Decision = {
-            "field": str(conflict.label),
-            "value": plain(chosen.value),
-            "reason": chosen.reason,
-        }
+        decision: Decision = {"field": str(conflict.label), "value": plain(chosen.value), "reason": chosen.reason}
         of(conflict.label.root)["decided"].append(decision)
     nameless = []
     for bad in report.errors:

@@ -403,11 +403,7 @@ class Backend(Protocol):
         ...
 
     def write(
-        self,
-        *,
-        as_restore: bool = False,
-        track: bool = True,
-        foreign_keys: bool = True,
+        self, *, as_restore: bool = False, track: bool = True, foreign_keys: bool = True
     ) -> AbstractContextManager[Writer]:
         """Open a write transaction, which is rolled back unless :meth:`Writer.commit` is called.
 

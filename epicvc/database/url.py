@@ -138,8 +138,7 @@ def open_backend(
     parsed = parse_url(url) if isinstance(url, str) else url
     if parsed.path is None:
         raise Unavailable(
-            f"{parsed.display}: the PostgreSQL backend is not installed yet",
-            hint="use a SQLite database file",
+            f"{parsed.display}: the PostgreSQL backend is not installed yet", hint="use a SQLite database file"
         )
     from epicvc.database.sqlite.backend import SQLiteBackend
 

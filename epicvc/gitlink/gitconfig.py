@@ -36,10 +36,7 @@ def wanted(command: Sequence[str]) -> dict[str, dict[str, str]]:
             "driver": f"{merge} {versions}",
             "recursive": _ANCESTORS,
         },
-        f"merge.{_ANCESTORS}": {
-            "name": "JSON epics in merge bases",
-            "driver": f"{merge} --ancestors {versions}",
-        },
+        f"merge.{_ANCESTORS}": {"name": "JSON epics in merge bases", "driver": f"{merge} --ancestors {versions}"},
         f"diff.{DRIVER}": {"textconv": f"{words} textconv"},
     }
 

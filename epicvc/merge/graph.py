@@ -96,11 +96,7 @@ class GraphFault(Struct, frozen=True):
 
 
 def check(
-    after: Graph,
-    inputs: Mapping[str, Graph],
-    changed: Mapping[str, Collection[str]],
-    gone: Collection[str],
-    field: str,
+    after: Graph, inputs: Mapping[str, Graph], changed: Mapping[str, Collection[str]], gone: Collection[str], field: str
 ) -> list[GraphFault]:
     """Return the faults of a merged state for which at least one input is not to blame.
 
@@ -147,11 +143,7 @@ def _task(node: Node) -> Label:
 
 
 def _dangling(
-    after: Graph,
-    inputs: Mapping[str, Graph],
-    changed: Mapping[str, Collection[str]],
-    gone: frozenset[str],
-    field: str,
+    after: Graph, inputs: Mapping[str, Graph], changed: Mapping[str, Collection[str]], gone: frozenset[str], field: str
 ) -> Iterator[GraphFault]:
     if not gone:
         return
@@ -176,11 +168,7 @@ def _dangling(
         place = next((e for name in inputs for e in sorted(before[name].get(key, ()))), epic)
         missing = tuple(name for name in inputs if not before[name].get(key))
         yield GraphFault(
-            FaultKind.DANGLING,
-            (_task((epic, task)).child(field), _task((place, key))),
-            (having, missing),
-            key,
-            known,
+            FaultKind.DANGLING, (_task((epic, task)).child(field), _task((place, key))), (having, missing), key, known
         )
 
 

@@ -411,7 +411,5 @@ class Repo:
 def _require_exists(backend: Backend) -> None:
     if not backend.exists():
         raise DatabaseUnavailable(
-            backend.display,
-            "does not exist",
-            hint="roll back to bring it back, or name the right one with --db",
+            backend.display, "does not exist", hint="roll back to bring it back, or name the right one with --db"
         )

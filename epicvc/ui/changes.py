@@ -94,10 +94,7 @@ def _draw_epic(console: Console, epic: str, items: list[SideChange], *, verbose:
                 console.print(text)
         if system:
             console.print(
-                line(
-                    f"  {side:<5} ",
-                    (f"  {count(system, 'system field')} changed (--verbose shows them)", "dim"),
-                )
+                line(f"  {side:<5} ", (f"  {count(system, 'system field')} changed (--verbose shows them)", "dim"))
             )
     console.print()
 
@@ -201,8 +198,7 @@ def _free_form(old: JSON, new: JSON) -> Iterator[Line]:
                 return
             shown_lines += 1
             yield line(
-                f"          {printable(str(place).removeprefix('root'))} ",
-                (_free_detail(kind, detail), "changed"),
+                f"          {printable(str(place).removeprefix('root'))} ", (_free_detail(kind, detail), "changed")
             )
 
 

@@ -228,10 +228,7 @@ def adoption_lines(done: Adoption) -> list[str]:
     if done.was == "listed":
         return [f"{done.root} is on the list of your stores already"]
     verb = "would adopt" if done.dry_run else "adopted"
-    origin = {
-        "moved": f", which was in {done.other}",
-        "copied": f", a copy of {done.other}, with an id of its own",
-    }
+    origin = {"moved": f", which was in {done.other}", "copied": f", a copy of {done.other}, with an id of its own"}
     lines = [f"{verb} {done.root}{origin.get(done.was, '')}"]
     lines.append(f"its database is {done.database}" if done.database else "it has no database")
     return lines

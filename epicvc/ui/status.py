@@ -85,12 +85,7 @@ def _draw_fields(console: Console, epic: EpicStatus, *, verbose: bool) -> None:
         console.print(line("  ", (f"{_ARROW[item.state]:<12}", style), label, (note, "dim")))
     if len(shown) < len(epic.fields):
         console.print(
-            line(
-                (
-                    f"              … and {count(len(epic.fields) - len(shown), 'more field')} of {epic.id}",
-                    "dim",
-                )
-            )
+            line((f"              … and {count(len(epic.fields) - len(shown), 'more field')} of {epic.id}", "dim"))
         )
 
 

@@ -62,11 +62,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-_PROGRAMS = {
-    "git": ("git", "--version"),
-    "restic": ("restic", "version"),
-    "sqlite3": ("sqlite3", "--version"),
-}
+_PROGRAMS = {"git": ("git", "--version"), "restic": ("restic", "version"), "sqlite3": ("sqlite3", "--version")}
 
 
 def _version(command: tuple[str, ...]) -> str | None:

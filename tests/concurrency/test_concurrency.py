@@ -36,10 +36,7 @@ def _nothing_lost(scenario: Scenario, tally: Tally, timeout: float) -> dict[str,
 # The ordinary run: small
 
 
-@pytest.mark.parametrize(
-    ("commanders", "repos", "journal"),
-    [(16, 1, "WAL"), (2, 1, "DELETE"), (4, 4, "WAL")],
-)
+@pytest.mark.parametrize(("commanders", "repos", "journal"), [(16, 1, "WAL"), (2, 1, "DELETE"), (4, 4, "WAL")])
 def test_nothing_is_lost(tmp_path: Path, tally: Tally, commanders: int, repos: int, journal: str) -> None:
     scenario = _crowd(Scenario(tmp_path, repos, journal), commanders, 32 // commanders, 0.2)
     counts = _nothing_lost(scenario, tally, 120)

@@ -202,10 +202,7 @@ class BackendConformance:
             writer.execute('UPDATE "weird ""name" SET a = ?', ["c"])
             touched = self._touched(writer)
             (touched["epics"] or set()).discard(key(7))  # nobody else has ever seen it
-            assert touched == {
-                "epics": {key(8), key(2)},
-                'weird "name': {key("a", "y"), key("b", "x"), key("c", "x")},
-            }
+            assert touched == {"epics": {key(8), key(2)}, 'weird "name': {key("a", "y"), key("b", "x"), key("c", "x")}}
 
     def test_touched_by_a_cascade(self, backend: Backend) -> None:
         with backend.write() as writer:

@@ -63,9 +63,7 @@ def test_what_waited_is_there_exactly(backend: SQLiteBackend, tmp_path: Path, on
 
 
 @pytest.mark.parametrize(
-    "values",
-    [(1, 1, -0.0, "a", None), (1, 1, 1.5, RawText(b"\xff"), None)],
-    ids=["signed zero", "no text"],
+    "values", [(1, 1, -0.0, "a", None), (1, 1, 1.5, RawText(b"\xff"), None)], ids=["signed zero", "no text"]
 )
 def test_what_cannot_be_told_apart_is_written_one_by_one(
     backend: SQLiteBackend, tmp_path: Path, one_by_one: list[str], values: tuple[SQLValue, ...]

@@ -82,9 +82,7 @@ def test_keys_are_found_alike(plain: bool) -> None:
     for value in values:
         query = query.replace("?", repr(value), 1)
     ours, theirs, _ = both(
-        f"CREATE TABLE t (id INTEGER PRIMARY KEY, key {kind})",
-        f"INSERT INTO t VALUES {insert}",
-        query + " ORDER BY 1",
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, key {kind})", f"INSERT INTO t VALUES {insert}", query + " ORDER BY 1"
     )
     assert ours == theirs
     found = [KEYS[number] for (number,) in ours[2]]

@@ -179,8 +179,7 @@ def test_no_trigger_fires(nasty: Path) -> None:
     target = capture(backend)
     lines = len(target.rows["log"])
     run_script(
-        nasty,
-        "DROP TRIGGER forbid; DELETE FROM child; DELETE FROM parent; DELETE FROM log; DELETE FROM counted;",
+        nasty, "DROP TRIGGER forbid; DELETE FROM child; DELETE FROM parent; DELETE FROM log; DELETE FROM counted;"
     )
     restore(backend, target)
     with backend.read() as reader:
@@ -202,8 +201,7 @@ def test_statistics_and_ignored_tables_stay(nasty: Path) -> None:
     assert not names & {"counted", "parent"}
     assert {trigger.name for trigger in target.schema.triggers} == {"forbid", "through"}
     run_script(
-        nasty,
-        "DELETE FROM log; INSERT INTO counted(v) VALUES ('more'); INSERT INTO never_counted VALUES (3, 'x');",
+        nasty, "DELETE FROM log; INSERT INTO counted(v) VALUES ('more'); INSERT INTO never_counted VALUES (3, 'x');"
     )
     restore(backend, target)
     assert capture(backend) == target

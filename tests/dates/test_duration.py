@@ -221,13 +221,7 @@ WORDS += ["few", "entre", "per", "/", "1.500", "úteis", "sem", "um", "vinte", "
 PHRASES = st.lists(st.sampled_from(WORDS), max_size=12)
 
 
-@given(
-    st.one_of(
-        st.text(max_size=60),
-        PHRASES.map(" ".join),
-        PHRASES.map("".join),
-    )
-)
+@given(st.one_of(st.text(max_size=60), PHRASES.map(" ".join), PHRASES.map("".join)))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         found = parse_duration(text)

@@ -41,10 +41,7 @@ BAD_JSON: dict[str, tuple[Callable[[EpicRepo], bytes], str]] = {
     "two values": (lambda _: b'{"id": "x"} {"id": "y"}', ""),
     "not UTF-8": (lambda repo: _replaced(repo, '"name": "', '"name": "@').replace(b"@", b"\xff"), "UTF-8"),
     "lone surrogate": (lambda repo: _replaced(repo, '"name": "', '"name": "\\ud800'), "surrogate"),
-    "too deep": (
-        lambda repo: _replaced(repo, '"name":', '"x": ' + "[" * 300 + "]" * 300 + ', "name":'),
-        "deep",
-    ),
+    "too deep": (lambda repo: _replaced(repo, '"name":', '"x": ' + "[" * 300 + "]" * 300 + ', "name":'), "deep"),
     "conflict markers": (lambda repo: b"<<<<<<< ours\n" + repo.path(repo.facts.epic).read_bytes(), ""),
 }
 
@@ -68,10 +65,7 @@ BAD_EPICS: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda body: body["tasks"][0].update(estimate_minutes=int("9" * 400)),
         "{epic}:tasks/{task}/estimate_minutes",
     ),
-    "65-bit integer": (
-        lambda body: body["tasks"][0].update(story_points=2**64),
-        "{epic}:tasks/{task}/story_points",
-    ),
+    "65-bit integer": (lambda body: body["tasks"][0].update(story_points=2**64), "{epic}:tasks/{task}/story_points"),
     "text for a number": (
         lambda body: body["tasks"][0].update(estimate_minutes="ten"),
         "{epic}:tasks/{task}/estimate_minutes",
@@ -221,10 +215,7 @@ def test_configurations_that_cannot_be(repo: EpicRepo, line: str, naming: str) -
 
 
 def test_a_password_is_never_shown(repo: EpicRepo) -> None:
-    for arguments in (
-        ("--db", "postgresql://user:hunter2@127.0.0.1:1/name"),
-        ("--db", "mysql://u:hunter2@h/n"),
-    ):
+    for arguments in (("--db", "postgresql://user:hunter2@127.0.0.1:1/name"), ("--db", "mysql://u:hunter2@h/n")):
         said = repo.run("status", *arguments)
         assert said.code not in (0, 70), said
         assert "hunter2" not in said.out + said.err
@@ -293,9 +284,7 @@ def test_a_database_that_cannot_be_written(repo: EpicRepo, monkeypatch: pytest.M
     _pushable(repo)
     connect = opening._connect
     monkeypatch.setattr(
-        opening,
-        "_connect",
-        lambda path, mode, timeout: connect(path, mode.replace("mode=rw", "mode=ro"), timeout),
+        opening, "_connect", lambda path, mode, timeout: connect(path, mode.replace("mode=rw", "mode=ro"), timeout)
     )
     repo.refused(6, "push", naming="framework.db")
     repo.refused(6, "checkout", "HEAD~1", "--discard-changes", naming="framework.db")
@@ -394,11 +383,7 @@ def test_a_refused_checkout_makes_no_database(repo: EpicRepo) -> None:
 
 CONSTRAINTS: dict[str, tuple[Callable[[EpicRepo, Any], object], str, str]] = {
     "CHECK": (lambda _, body: body["tasks"][0].update(tdd_phase="purple"), "{epic}:tasks/{task}", "CHECK"),
-    "NOT NULL of a task": (
-        lambda _, body: body["tasks"][0].pop("title"),
-        "{epic}:tasks/{task}/title",
-        "NOT NULL",
-    ),
+    "NOT NULL of a task": (lambda _, body: body["tasks"][0].pop("title"), "{epic}:tasks/{task}/title", "NOT NULL"),
     "NOT NULL of an epic": (lambda _, body: body.pop("name"), "{epic}:name", "NOT NULL"),
     "NOT NULL of a new task": (
         lambda _, body: body["tasks"].append({"id": "t.new"}),
@@ -589,11 +574,7 @@ def test_debugging_shows_the_traceback_of_a_bug(made: EpicRepo, monkeypatch: pyt
 
     monkeypatch.setattr("epicvc.actions.history.status.read_status", broken)
     said = made.run("status")
-    assert (said.code, "internal error: RuntimeError: a bug" in said.err, "Traceback" in said.err) == (
-        70,
-        True,
-        False,
-    )
+    assert (said.code, "internal error: RuntimeError: a bug" in said.err, "Traceback" in said.err) == (70, True, False)
     monkeypatch.setenv("EPICVC_DEBUG", "1")
     assert "Traceback" in made.run("status").err
 

@@ -88,20 +88,12 @@ class Case:
 
 SYNC = {
     "circle": Case(
-        depend("1", "a.2", "a.1"),
-        row_depends("a.1", "a.2"),
-        ("1:tasks/a.2/dependencies", "1:tasks/a.1/dependencies"),
+        depend("1", "a.2", "a.1"), row_depends("a.1", "a.2"), ("1:tasks/a.2/dependencies", "1:tasks/a.1/dependencies")
     ),
     "circle through two epics": Case(
-        depend("1", "a.1", "b.1"),
-        row_depends("b.1", "a.1"),
-        ("1:tasks/a.1/dependencies", "2:tasks/b.1/dependencies"),
+        depend("1", "a.1", "b.1"), row_depends("b.1", "a.1"), ("1:tasks/a.1/dependencies", "2:tasks/b.1/dependencies")
     ),
-    "dangling": Case(
-        drop_task("1", "a.2"),
-        row_depends("b.1", "a.2"),
-        ("1:tasks/a.2", "2:tasks/b.1/dependencies"),
-    ),
+    "dangling": Case(drop_task("1", "a.2"), row_depends("b.1", "a.2"), ("1:tasks/a.2", "2:tasks/b.1/dependencies")),
     "dangling, the other way round": Case(
         depend("2", "b.1", "a.2"),
         sql("UPDATE framework_tasks SET status = 'deleted', deleted_at = '2025-01-01' WHERE task_key = 'a.2'"),
@@ -126,20 +118,12 @@ SYNC = {
 }
 MERGE = {
     "circle": Case(
-        depend("1", "a.2", "a.1"),
-        depend("1", "a.1", "a.2"),
-        ("1:tasks/a.2/dependencies", "1:tasks/a.1/dependencies"),
+        depend("1", "a.2", "a.1"), depend("1", "a.1", "a.2"), ("1:tasks/a.2/dependencies", "1:tasks/a.1/dependencies")
     ),
     "circle through two epics": Case(
-        depend("1", "a.1", "b.1"),
-        depend("2", "b.1", "a.1"),
-        ("1:tasks/a.1/dependencies", "2:tasks/b.1/dependencies"),
+        depend("1", "a.1", "b.1"), depend("2", "b.1", "a.1"), ("1:tasks/a.1/dependencies", "2:tasks/b.1/dependencies")
     ),
-    "dangling": Case(
-        drop_task("1", "a.2"),
-        depend("2", "b.1", "a.2"),
-        ("1:tasks/a.2", "2:tasks/b.1/dependencies"),
-    ),
+    "dangling": Case(drop_task("1", "a.2"), depend("2", "b.1", "a.2"), ("1:tasks/a.2", "2:tasks/b.1/dependencies")),
     "unique": Case(name("1", "Same"), name("2", "Same"), ("1:name", "2:name"), UNIQUE_NAMES, kind="constraint"),
     "unique in another table": Case(
         sql("INSERT INTO framework_users (id, username) VALUES (800, 'same')"),
@@ -249,16 +233,8 @@ def test_what_a_revert_would_make(checked: EpicRepo, kind: str) -> None:
 
 
 OLD: dict[str, tuple[Edit, Edit, str]] = {
-    "circle": (
-        both(depend("1", "a.2", "a.1"), depend("1", "a.1", "a.2")),
-        row_depends("b.1", "a.2"),
-        "in a circle",
-    ),
-    "dangling": (
-        both(depend("1", "a.1", "a.2"), drop_task("1", "a.2")),
-        row_depends("b.1", "a.1"),
-        "which is gone",
-    ),
+    "circle": (both(depend("1", "a.2", "a.1"), depend("1", "a.1", "a.2")), row_depends("b.1", "a.2"), "in a circle"),
+    "dangling": (both(depend("1", "a.1", "a.2"), drop_task("1", "a.2")), row_depends("b.1", "a.1"), "which is gone"),
 }
 
 

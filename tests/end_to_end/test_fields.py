@@ -51,12 +51,7 @@ def test_different_fields_of_one_epic_merge(repo: EpicRepo) -> None:
     row = repo.epic_row(facts.epic)
     found = repo.json("status")
     (epic,) = found["epics"]
-    assert (epic["id"], epic["state"], epic["files"], epic["db"]) == (
-        facts.epic,
-        "diverged",
-        "modified",
-        "modified",
-    )
+    assert (epic["id"], epic["state"], epic["files"], epic["db"]) == (facts.epic, "diverged", "modified", "modified")
     assert epic["fields"] == [
         {"label": f"{facts.epic}:name", "state": "files_ahead"},
         {"label": f"{facts.epic}:summary", "state": "db_ahead"},

@@ -7,12 +7,7 @@ from typing import Any
 
 from support.repos import EpicRepo
 
-EPIC_TEXTS = {
-    "name": "name",
-    "summary": "summary",
-    "methodology": "methodology",
-    "duration": "duration_description",
-}
+EPIC_TEXTS = {"name": "name", "summary": "summary", "methodology": "methodology", "duration": "duration_description"}
 EPIC_JSON = (
     "goals",
     "definition_of_done",
@@ -35,14 +30,7 @@ TASK_COLUMNS = {
         "tdd_skip_reason",
     )
 } | {"branch": "github_branch"}
-TASK_JSON = (
-    "test_specs",
-    "acceptance_criteria",
-    "deliverables",
-    "files_touched",
-    "test_plan",
-    "priority_tags",
-)
+TASK_JSON = ("test_specs", "acceptance_criteria", "deliverables", "files_touched", "test_plan", "priority_tags")
 
 
 def test_init_says_what_it_found_and_changes_nothing(fresh: EpicRepo) -> None:
@@ -118,10 +106,7 @@ def _assert_task_in_database(repo: EpicRepo, parent: int, task: dict[str, Any]) 
         value = task.get(name)
         assert row[column] == (defaults.get(name) if value is None else value), (task["id"], name)
     for name in TASK_JSON:
-        assert (json.loads(row[name]) if row[name] is not None else None) == task.get(name), (
-            task["id"],
-            name,
-        )
+        assert (json.loads(row[name]) if row[name] is not None else None) == task.get(name), (task["id"], name)
     found = repo.sql("SELECT depends_on_task_key FROM task_dependencies WHERE task_id = ?", row["id"])
     assert sorted(key for (key,) in found) == sorted(set(task.get("dependencies") or []))
 

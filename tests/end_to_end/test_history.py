@@ -201,11 +201,7 @@ def test_diff(repo: EpicRepo, states: dict[str, tuple[str, State]]) -> None:
     facts = repo.facts
     name, summary = f"{facts.epic}:name", f"{facts.epic}:summary"
     found = repo.json("diff", "HEAD~2", "HEAD")
-    assert (found["format"], found["from"], found["to"]) == (
-        "epicvc.diff/1",
-        states["start"][0],
-        states["two"][0],
-    )
+    assert (found["format"], found["from"], found["to"]) == ("epicvc.diff/1", states["start"][0], states["two"][0])
     assert {change["label"] for change in found["changes"]} == {
         name,
         summary,
@@ -301,13 +297,7 @@ def test_restore_an_epic(repo: EpicRepo, states: dict[str, tuple[str, State]]) -
     with repo.unchanged():
         repo.ok("restore", "--source", "HEAD~1", facts.epic, "--dry-run")
     done = repo.json("restore", "--source", "HEAD~1", facts.epic)
-    assert done == {
-        "format": "epicvc.restore/1",
-        "commit": previous,
-        "files": 1,
-        "database": True,
-        "to": None,
-    }
+    assert done == {"format": "epicvc.restore/1", "commit": previous, "files": 1, "database": True, "to": None}
     assert repo.files() == states["one"][1][0]
     assert repo.epic_row(facts.epic)["summary"] == "summary one"
     assert repo.one(f"SELECT {facts.column} FROM {facts.table} WHERE id = {facts.row}") == "row two"
@@ -381,10 +371,7 @@ def test_restore_fields(repo: EpicRepo, states: dict[str, tuple[str, State]]) ->
     key = facts.tasks[1]
     repo.ok("restore", "--source", "HEAD~1", f"{facts.epic}:name")
     assert (repo.body(facts.epic)["name"], repo.epic_row(facts.epic)["name"]) == ("name one", "name one")
-    assert (repo.body(facts.epic)["summary"], repo.epic_row(facts.epic)["summary"]) == (
-        "summary two",
-        "summary two",
-    )
+    assert (repo.body(facts.epic)["summary"], repo.epic_row(facts.epic)["summary"]) == ("summary two", "summary two")
     repo.ok("restore", f"{facts.epic}:name", "--side", "files")
     assert (repo.body(facts.epic)["name"], repo.epic_row(facts.epic)["name"]) == ("name two", "name one")
     repo.ok("restore", f"{facts.epic}:name")

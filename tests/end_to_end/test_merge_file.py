@@ -190,8 +190,7 @@ NO_JSON = ["", "{", '{"a": 1, "a": 2}', "NaN", "<<<<<<< ours"]
 
 
 @pytest.mark.parametrize(
-    ("bad", "text"),
-    [(bad, text) for bad in ("ours", "base", "theirs") for text in NO_JSON if text or bad != "base"],
+    ("bad", "text"), [(bad, text) for bad in ("ours", "base", "theirs") for text in NO_JSON if text or bad != "base"]
 )
 def test_what_is_no_json_is_named_and_nothing_is_written(files: dict[str, Path], bad: str, text: str) -> None:
     write(files, **{name: text if name == bad else "{}" for name in files})

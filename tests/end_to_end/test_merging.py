@@ -252,8 +252,7 @@ def test_a_task_that_both_sides_add_gets_no_defaults(repo: EpicRepo) -> None:
     repo.rewrite(epic, lambda body: body["tasks"].append({"id": "both.1", "title": "On both sides"}))
     columns = "task_key, epic_id, title, task_sequence"
     repo.sql(
-        f"INSERT INTO framework_tasks ({columns}) VALUES ('both.1', ?, 'On both sides', 99)",
-        repo.epic_row(epic)["id"],
+        f"INSERT INTO framework_tasks ({columns}) VALUES ('both.1', ?, 'On both sides', 99)", repo.epic_row(epic)["id"]
     )
     assert repo.json("sync")["conflicts"] == []
     assert repo.file_task(epic, "both.1") == {"id": "both.1", "title": "On both sides"}

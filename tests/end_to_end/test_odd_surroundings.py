@@ -134,13 +134,7 @@ def test_undo_after_the_application_added_a_row_elsewhere(made: EpicRepo) -> Non
 
 @pytest.mark.parametrize(
     "revision",
-    [
-        "@{²}",
-        "@{99999999999999999999}",
-        "HEAD~" + "9" * 5000,
-        "@{0001-01-01T00:00:00}",
-        "@{9999-12-31T23:59:59-23:00}",
-    ],
+    ["@{²}", "@{99999999999999999999}", "HEAD~" + "9" * 5000, "@{0001-01-01T00:00:00}", "@{9999-12-31T23:59:59-23:00}"],
 )
 def test_revisions_that_cannot_be(made: EpicRepo, revision: str) -> None:
     assert made.run("show", revision).code in (2, 3)

@@ -59,12 +59,7 @@ def test_absent_fields_with_defaults_stay_absent(repo: EpicRepo) -> None:
     repo.rewrite(facts.epic, lambda body: body["tasks"].append({"id": "new.1", "title": "New"}))
     repo.ok("sync")
     row = repo.task_row("new.1")
-    assert (row["story_points"], row["estimate_minutes"], row["status"], row["description"]) == (
-        1,
-        60,
-        "pending",
-        None,
-    )
+    assert (row["story_points"], row["estimate_minutes"], row["status"], row["description"]) == (1, 60, "pending", None)
     assert repo.file_task(facts.epic, "new.1") == {"id": "new.1", "title": "New"}
     _in_sync(repo)
     repo.sql("UPDATE framework_tasks SET story_points = 3 WHERE task_key = 'new.1'")
@@ -155,8 +150,7 @@ def test_deleting_in_the_database_deletes_the_file(repo: EpicRepo) -> None:
     path = repo.path(facts.epic)
     data = path.read_bytes()
     repo.sql(
-        "UPDATE framework_epics SET deleted_at = CURRENT_TIMESTAMP, status = 'deleted' WHERE epic_key = ?",
-        facts.epic,
+        "UPDATE framework_epics SET deleted_at = CURRENT_TIMESTAMP, status = 'deleted' WHERE epic_key = ?", facts.epic
     )
     assert repo.json("sync")["to_files"] == 1
     assert not path.exists()
@@ -224,11 +218,7 @@ def test_a_task_that_moves_to_another_epic_keeps_its_row(repo: EpicRepo) -> None
     repo.ok("sync")
     moved = repo.task_row(key)
     assert (moved["id"], moved["epic_id"]) == (row["id"], repo.epic_row(facts.other)["id"])
-    assert (moved["status"], moved["deleted_at"], moved["created_at"]) == (
-        row["status"],
-        None,
-        row["created_at"],
-    )
+    assert (moved["status"], moved["deleted_at"], moved["created_at"]) == (row["status"], None, row["created_at"])
     assert _links(repo, key) == links
     assert repo.task_order(facts.other)[-1] == key
     _in_sync(repo)
@@ -248,11 +238,7 @@ def test_a_task_moves_while_its_epic_is_deleted(repo: EpicRepo) -> None:
     repo.rewrite(facts.other, lambda body: body["tasks"].append(task))
     repo.ok("sync")
     moved = repo.task_row(key)
-    assert (moved["id"], moved["epic_id"], moved["deleted_at"]) == (
-        row["id"],
-        repo.epic_row(facts.other)["id"],
-        None,
-    )
+    assert (moved["id"], moved["epic_id"], moved["deleted_at"]) == (row["id"], repo.epic_row(facts.other)["id"], None)
     assert repo.epic_row(facts.epic)["status"] == "deleted"
     _in_sync(repo)
 
@@ -370,8 +356,7 @@ def test_columns_without_a_field_survive_a_push(repo: EpicRepo) -> None:
         facts.epic,
     )
     repo.sql(
-        "UPDATE framework_tasks SET actual_minutes = 12, task_group = 'g', assigned_to = 1 WHERE task_key = ?",
-        key,
+        "UPDATE framework_tasks SET actual_minutes = 12, task_group = 'g', assigned_to = 1 WHERE task_key = ?", key
     )
     repo.ok("commit", "-m", "the application's own")
     row, task = repo.epic_row(facts.epic), repo.task_row(key)
@@ -423,19 +408,12 @@ def test_extra_keys_survive_a_pull(repo: EpicRepo) -> None:
 def test_a_new_file_and_a_new_row(repo: EpicRepo) -> None:
     (repo.directory / "brand new.json").write_text(
         json.dumps(
-            {
-                "epic": {
-                    "id": "N1",
-                    "name": "New",
-                    "tasks": [{"id": "N1.1", "title": "T", "dependencies": ["N1.2"]}],
-                }
-            }
+            {"epic": {"id": "N1", "name": "New", "tasks": [{"id": "N1.1", "title": "T", "dependencies": ["N1.2"]}]}}
         )
     )
     repo.sql("INSERT INTO framework_epics (epic_key, name, goals) VALUES ('N2', 'New too', '[\"g\"]')")
     repo.sql(
-        "INSERT INTO framework_tasks (task_key, epic_id, title) VALUES ('N2.1', ?, 'T2')",
-        repo.epic_row("N2")["id"],
+        "INSERT INTO framework_tasks (task_key, epic_id, title) VALUES ('N2.1', ?, 'T2')", repo.epic_row("N2")["id"]
     )
     done = repo.json("sync")
     assert (done["to_files"], done["to_db"], done["conflicts"]) == (1, 1, [])
@@ -493,8 +471,7 @@ def test_a_cycle_that_only_the_merge_makes(repo: EpicRepo) -> None:
     repo.ok("sync")
     repo.rewrite(facts.epic, lambda body: body["tasks"][-1].update(dependencies=["a.1"]))
     repo.sql(
-        "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (?, 'a.2')",
-        repo.task_row("a.1")["id"],
+        "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (?, 'a.2')", repo.task_row("a.1")["id"]
     )
     message = repo.refused(4, "sync", naming="a.1")
     assert "a.2" in message
@@ -507,8 +484,7 @@ def test_a_dependency_that_only_the_merge_leaves_dangling(repo: EpicRepo) -> Non
     repo.ok("sync")
     repo.rewrite(facts.epic, lambda body: body["tasks"].pop())
     repo.sql(
-        "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (?, 'a.2')",
-        repo.task_row("a.1")["id"],
+        "INSERT INTO task_dependencies (task_id, depends_on_task_key) VALUES (?, 'a.2')", repo.task_row("a.1")["id"]
     )
     repo.refused(4, "sync", naming="a.1/dependencies")
 
@@ -548,20 +524,7 @@ def test_an_epic_that_gets_another_id_takes_its_tasks_along(repo: EpicRepo) -> N
 
 
 def test_names_from_the_database_stay_in_the_directory(repo: EpicRepo) -> None:
-    keys = [
-        "../../evil",
-        "a/b",
-        "CON",
-        ".hidden",
-        "x" * 300,
-        "own_1",
-        "OWN_1x",
-        "é",
-        "e\u0301",
-        " ",
-        "a\nb",
-        "-rf",
-    ]
+    keys = ["../../evil", "a/b", "CON", ".hidden", "x" * 300, "own_1", "OWN_1x", "é", "e\u0301", " ", "a\nb", "-rf"]
     for key in keys:
         repo.sql("INSERT INTO framework_epics (epic_key, name) VALUES (?, 'n')", key)
     files = repo.files()
@@ -599,8 +562,7 @@ def test_rows_of_another_type(repo: EpicRepo, table: str, assignment: str) -> No
 def test_text_of_the_database_is_kept_as_bytes(repo: EpicRepo) -> None:
     facts = repo.facts
     repo.sql(
-        "UPDATE framework_epics SET description = CAST(x'ff41' AS TEXT), icon = x'00ff' WHERE epic_key = ?",
-        facts.epic,
+        "UPDATE framework_epics SET description = CAST(x'ff41' AS TEXT), icon = x'00ff' WHERE epic_key = ?", facts.epic
     )
     columns = "typeof(description), hex(description), typeof(icon), hex(icon)"
     query = f"SELECT {columns} FROM framework_epics WHERE epic_key = ?"

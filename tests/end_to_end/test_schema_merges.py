@@ -52,11 +52,7 @@ def test_values_follow_a_renamed_column(garden: EpicRepo, current: str, migratio
     )
     other = _branches(garden, (KV, ROWS), migration, (*work, "UPDATE kv SET n = 9 WHERE k = 'b'"), current)
     garden.ok("merge", other)
-    assert garden.sql("SELECT k, word, n FROM kv ORDER BY k") == [
-        ("a", "an edit", 1),
-        ("b", "two", 9),
-        ("d", "new", 4),
-    ]
+    assert garden.sql("SELECT k, word, n FROM kv ORDER BY k") == [("a", "an edit", 1), ("b", "two", 9), ("d", "new", 4)]
     assert garden.json("status")["clean"] is True
 
 
@@ -100,10 +96,7 @@ EDITS = {
 }
 GONE = {
     "dropped": DROPPED,
-    "renamed beside another type": (
-        "CREATE TABLE new(k TEXT PRIMARY KEY, word BLOB, n INT DEFAULT 0)",
-        *REBUILT[1:],
-    ),
+    "renamed beside another type": ("CREATE TABLE new(k TEXT PRIMARY KEY, word BLOB, n INT DEFAULT 0)", *REBUILT[1:]),
     "replaced by a new one": (*DROPPED, "ALTER TABLE kv ADD COLUMN word TEXT"),
     "renamed and all rewritten": (*RENAMED, "UPDATE kv SET word = coalesce(word, '') || '!'"),
 }
@@ -132,10 +125,7 @@ def test_other_work_beside_a_dropped_column(garden: EpicRepo, current: str) -> N
 
 
 def test_a_key_of_other_columns(garden: EpicRepo) -> None:
-    migration = (
-        "CREATE TABLE new(k TEXT, v TEXT, n INT, PRIMARY KEY(k, n))",
-        *REBUILT[1:],
-    )
+    migration = ("CREATE TABLE new(k TEXT, v TEXT, n INT, PRIMARY KEY(k, n))", *REBUILT[1:])
     other = _branches(garden, (KV, ROWS), migration, ("UPDATE kv SET n = 9 WHERE k = 'b'",), "main")
     garden.refused(5, "merge", other, naming="@kv: theirs changed the columns of its key")
 

@@ -382,10 +382,7 @@ def writing(world: World) -> Iterator[None]:
 @promise("Hostile input")
 def hostile(world: World) -> Iterator[None]:
     yield
-    assert world["query"] == (
-        "SELECT * FROM framework_epics WHERE name = ?",
-        ["'; DROP TABLE framework_epics; --"],
-    )
+    assert world["query"] == ("SELECT * FROM framework_epics WHERE name = ?", ["'; DROP TABLE framework_epics; --"])
     assert world["builder"].execute(world["query"]) == []
     assert epic_name("2") == "Two"
 

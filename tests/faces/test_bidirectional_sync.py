@@ -17,14 +17,7 @@ import pytest
 from support.guard import ROOT
 from support.repos import NO_FACTS, EpicRepo
 
-from epicvc import (
-    BackupManager,
-    BidirectionalSync,
-    DatabaseCleanup,
-    JSONCleanup,
-    JSONEnrichmentEngine,
-    MigrationRunner,
-)
+from epicvc import BackupManager, BidirectionalSync, DatabaseCleanup, JSONCleanup, JSONEnrichmentEngine, MigrationRunner
 from epicvc.actions.care.initialise import Found, initialise
 from epicvc.base.fileio import directory_locked
 from epicvc.errors import (
@@ -318,23 +311,13 @@ def test_the_summary_counts_what_is_not_agreed_on(synced: Path) -> None:
 def test_the_status_says_when(bare: Path) -> None:
     sync = sync_here()
     assert sync.get_last_sync_time() is None
-    assert sync.get_sync_status() == {
-        "last_sync_time": None,
-        "total_epics": 9,
-        "conflict_count": 0,
-        "in_sync": False,
-    }
+    assert sync.get_sync_status() == {"last_sync_time": None, "total_epics": 9, "conflict_count": 0, "in_sync": False}
     sync.sync_all_epics()
     last = sync.get_last_sync_time()
     assert last is not None
     assert last.utcoffset() == timedelta(0)
     assert abs(datetime.now(UTC) - last) < timedelta(minutes=5)
-    assert sync.get_sync_status() == {
-        "last_sync_time": last,
-        "total_epics": 9,
-        "conflict_count": 0,
-        "in_sync": True,
-    }
+    assert sync.get_sync_status() == {"last_sync_time": last, "total_epics": 9, "conflict_count": 0, "in_sync": True}
     EpicRepo(bare, NO_FACTS).ok("undo")
     assert sync.get_last_sync_time() is None
 

@@ -58,13 +58,7 @@ def test_migrations_are_applied() -> None:
     status = runner.get_migration_status()
     assert f"Applied migrations: {status['applied_count']}" == "Applied migrations: 4"
     assert f"Pending migrations: {status['pending_count']}" == "Pending migrations: 0"
-    assert status == {
-        "applied_count": 4,
-        "pending_count": 0,
-        "applied": ALL,
-        "pending": [],
-        "current_version": "003",
-    }
+    assert status == {"applied_count": 4, "pending_count": 0, "applied": ALL, "pending": [], "current_version": "003"}
     assert {"status", "assigned_to", "created_at", "points_earned", "planned_start_date"} <= columns("framework.db")
     rows = query(
         "framework.db", "SELECT version, applied_at, applied_by FROM schema_migrations ORDER BY applied_at DESC"

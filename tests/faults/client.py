@@ -192,13 +192,7 @@ class Server:
         )
 
     def call(
-        self,
-        root: Path,
-        function: str,
-        fault: Fault | None = None,
-        *,
-        preparation: str | None = None,
-        **arguments: Any,
+        self, root: Path, function: str, fault: Fault | None = None, *, preparation: str | None = None, **arguments: Any
     ) -> Answer:
         """Call ``module:function`` in a child; the others as in :meth:`run`."""
         return self._ask(

@@ -16,9 +16,7 @@ from faults.work import copy
 COMMAND = ("sync",)
 SAMPLE, MANY = 20, 400
 FORMS = pytest.mark.parametrize(
-    ("wal", "preparation"),
-    [(False, "small"), (True, "small"), (False, "packed")],
-    ids=["delete", "wal", "parcels"],
+    ("wal", "preparation"), [(False, "small"), (True, "small"), (False, "packed")], ids=["delete", "wal", "parcels"]
 )
 
 

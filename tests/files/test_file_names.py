@@ -14,16 +14,7 @@ from epicvc.files.names import Namer, check_collisions, check_name, fold
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "a.json",
-        "epics/épico 5.json",
-        "a/b/c.json",
-        "console.json",
-        "com10.json",
-        "x..json",
-        "a.b/c",
-        "{x}[y].json",
-    ],
+    ["a.json", "epics/épico 5.json", "a/b/c.json", "console.json", "com10.json", "x..json", "a.b/c", "{x}[y].json"],
 )
 def test_safe(name: str) -> None:
     check_name(name)
@@ -124,8 +115,7 @@ def test_the_prevailing_pattern(existing: dict[str, str], expected: str) -> None
 
 
 @given(
-    st.lists(st.text(max_size=300), max_size=8, unique=True),
-    st.sampled_from([{}, {"0.json": "0"}, {"x/0y.json": "0"}]),
+    st.lists(st.text(max_size=300), max_size=8, unique=True), st.sampled_from([{}, {"0.json": "0"}, {"x/0y.json": "0"}])
 )
 def test_every_id_gets_a_safe_name_of_its_own(ids: list[str], existing: dict[str, str]) -> None:
     namer = Namer(existing)

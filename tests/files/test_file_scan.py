@@ -19,16 +19,7 @@ def make(root: Path, *paths: str) -> None:
 
 
 def test_sorted_by_the_bytes_of_the_path(tmp_path: Path) -> None:
-    paths = [
-        "a/b.json",
-        "a.json",
-        "a-b.json",
-        "z.json",
-        "é.json",
-        "\uffff.json",
-        "\U00010000.json",
-        "a/c/d.json",
-    ]
+    paths = ["a/b.json", "a.json", "a-b.json", "z.json", "é.json", "\uffff.json", "\U00010000.json", "a/c/d.json"]
     make(tmp_path, *paths, "a/readme.md", "x.JSON")
     found = scan(tmp_path)
     assert found.paths == sorted(paths, key=str.encode)
@@ -66,15 +57,7 @@ def test_times_out_of_this_world(mtime: int) -> None:
 
 
 def test_hidden_and_temporary_files_are_passed_over(tmp_path: Path) -> None:
-    make(
-        tmp_path,
-        "a.json",
-        ".git/a.json",
-        "x/.epicvc/a.json",
-        "._a.json",
-        ".a.json.op.epicvc-tmp",
-        "b.epicvc-tmp",
-    )
+    make(tmp_path, "a.json", ".git/a.json", "x/.epicvc/a.json", "._a.json", ".a.json.op.epicvc-tmp", "b.epicvc-tmp")
     assert scan(tmp_path, ["**"]).paths == ["a.json"]
 
 
@@ -88,11 +71,7 @@ def test_symlinks_and_devices_are_reported(tmp_path: Path) -> None:
     os.mkfifo(files / "pipe.json")
     skipped: dict[str, str] = {}
     assert scan(files, skipped=skipped.__setitem__).paths == ["a.json"]
-    assert skipped == {
-        "link.json": "a symlink",
-        "broken.json": "a symlink",
-        "pipe.json": "not a regular file",
-    }
+    assert skipped == {"link.json": "a symlink", "broken.json": "a symlink", "pipe.json": "not a regular file"}
     assert scan(files).paths == ["a.json"]
 
 
@@ -102,11 +81,7 @@ def test_include_and_exclude(tmp_path: Path) -> None:
     def found(include: list[str], exclude: list[str]) -> list[str]:
         return scan(tmp_path, include, exclude).paths
 
-    assert found(["**/*.json"], ["enriched/**", "[EPIC-ID].json"]) == [
-        "a.json",
-        "user/b.json",
-        "user/deep/c.json",
-    ]
+    assert found(["**/*.json"], ["enriched/**", "[EPIC-ID].json"]) == ["a.json", "user/b.json", "user/deep/c.json"]
     assert found(["**/*.json"], ["enriched", "**/deep"]) == ["[EPIC-ID].json", "a.json", "user/b.json"]
     assert found(["**/*.json"], ["us*/**", "**/[EPIC-ID].json"]) == ["a.json", "enriched/d.json"]
     assert found(["**/*.json"], ["user/**/?.json", "a*"]) == ["[EPIC-ID].json", "enriched/d.json"]

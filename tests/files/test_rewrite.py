@@ -272,16 +272,8 @@ def edit(raw: str, target: JSON) -> str:
         ('{"a": []}', {"a": [1]}, '{"a": [1]}'),
         ('{"a":{}}', {"a": {"b": 1}}, '{"a":{"b":1}}'),
         ('{\n  "a": []\n}\n', {"a": [1]}, '{\n  "a": [\n    1\n  ]\n}\n'),
-        (
-            '{\r\n\t"a": 1\r\n}',
-            {"a": 1, "b": {"c": 2}},
-            '{\r\n\t"a": 1,\r\n\t"b": {\r\n\t\t"c": 2\r\n\t}\r\n}',
-        ),
-        (
-            '{\n  "a": "\\u00e9",\n  "b": 1\n}',
-            {"a": "é", "b": "ã"},
-            '{\n  "a": "\\u00e9",\n  "b": "\\u00e3"\n}',
-        ),
+        ('{\r\n\t"a": 1\r\n}', {"a": 1, "b": {"c": 2}}, '{\r\n\t"a": 1,\r\n\t"b": {\r\n\t\t"c": 2\r\n\t}\r\n}'),
+        ('{\n  "a": "\\u00e9",\n  "b": 1\n}', {"a": "é", "b": "ã"}, '{\n  "a": "\\u00e9",\n  "b": "\\u00e3"\n}'),
         ('{"a": "x\\/y", "b": 1}', {"a": "x\\y/", "b": "/"}, '{"a": "x\\\\y\\/", "b": "\\/"}'),
         ('{"a": "\\u000b/é"}', {"a": "ã/"}, '{"a": "ã/"}'),
         ('{"a": null}', {}, "{}"),
@@ -371,13 +363,7 @@ def epic(number: int) -> JSON:
     ]
     goals: list[JSON] = ["Manter 2 chamadas de API", "Tornar comportamento previsível", "Produzir matriz"]
     return {
-        "epic": {
-            "id": str(number),
-            "name": "Ação",
-            "goals": goals,
-            "labels": ["tdd", "warnings"],
-            "tasks": tasks,
-        },
+        "epic": {"id": str(number), "name": "Ação", "goals": goals, "labels": ["tdd", "warnings"], "tasks": tasks},
         "_metadata": {"version": 1.0},
     }
 

@@ -144,13 +144,7 @@ def test_items_are_told_apart_by_value() -> None:
 def test_lines() -> None:
     base = "one\ntwo\nthree\nfour\n"
     merge = joined(diff3_lines(base, base.replace("one", "ONE"), base + "five"))
-    assert merge == [
-        "ONE",
-        "two",
-        "three",
-        "four",
-        "five",
-    ]
+    assert merge == ["ONE", "two", "three", "four", "five"]
     assert join_lines(split_lines("a\r\n\n\nb")) == "a\r\n\n\nb"
 
 

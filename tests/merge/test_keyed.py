@@ -76,9 +76,7 @@ def test_an_item_whose_place_was_never_agreed_on_has_not_moved() -> None:
     context = MergeContext()
     lists = (items(list("axb")), items(list("axb")), items(list("abx")))
     merge_keyed(inside, context, TASKS, Versions(*lists), unplaced=frozenset("x"))
-    assert [(c.base, c.ours, c.theirs) for c in context.conflicts] == [
-        (["a", "b"], ["a", "x", "b"], ["a", "b", "x"]),
-    ]
+    assert [(c.base, c.ours, c.theirs) for c in context.conflicts] == [(["a", "b"], ["a", "x", "b"], ["a", "b", "x"])]
     settled = MergeContext()
     result = merge_keyed(inside, settled, TASKS, Versions(*lists))
     assert not settled.conflicts and ids(result.ours) == list("abx")

@@ -138,10 +138,7 @@ def test_a_task_counts_as_deep_as_it_stands() -> None:
                 assert (without_shared(*pair) is None) == (above + depth > MAX_DEPTH)
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [b'{"id":"2","a":1,"a":2}', b'{"id":"2","a":"\xff"}'],
-)
+@pytest.mark.parametrize("fault", [b'{"id":"2","a":1,"a":2}', b'{"id":"2","a":"\xff"}'])
 def test_a_fault_in_a_task_that_both_have_is_not_looked_for(fault: bytes) -> None:
     old, new = (b'{"id":"5","tasks":[{"id":"1","n":%d},%b]}' % (number, fault) for number in (1, 2))
     for side in (old, new):

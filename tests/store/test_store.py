@@ -281,10 +281,7 @@ def test_reading_refs_imports_neither_msgspec_nor_zstd(path: Path) -> None:
         print(sorted(heavy & set(sys.modules)))
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program), str(path)],
-        capture_output=True,
-        text=True,
-        check=True,
+        [sys.executable, "-c", textwrap.dedent(program), str(path)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
 
@@ -374,13 +371,7 @@ def test_prefixes_of_refs_are_literal(store: Store) -> None:
         *("", "head", "main", "refs/", "refs//x", "refs/heads/", "refs/heads/../x", "refs/heads/.x"),
         *("refs/heads/x.lock", "refs/heads/x.", "refs/heads/-x", "refs/heads/a b", "refs/heads/a\nb"),
         *("refs/heads/a~1", "refs/heads/a^", "refs/heads/a:b", "refs/heads/a\\b", "refs/heads/@{1}"),
-        *(
-            "refs/heads/a*",
-            "refs/heads/\x1b[31m",
-            "refs/heads/\u202e",
-            "refs/heads/\udc80",
-            "refs/" + "x" * 300,
-        ),
+        *("refs/heads/a*", "refs/heads/\x1b[31m", "refs/heads/\u202e", "refs/heads/\udc80", "refs/" + "x" * 300),
     ],
 )
 def test_unsafe_names_of_refs_are_refused(store: Store, name: str) -> None:

@@ -119,22 +119,8 @@ ESCAPED: JSONObject = {
         "duration": "2 semanas",
         "labels": ["dados", "migração"],
         "tasks": [
-            task(
-                "3.1",
-                "Mapear municípios",
-                estimate_minutes=90,
-                story_points=5,
-                risk="Acentuação",
-                mitigation="NFC",
-            ),
-            task(
-                "3.2",
-                "Carregar",
-                estimate_minutes=120,
-                story_points=8,
-                dependencies=["3.1"],
-                priority_tags=["alta"],
-            ),
+            task("3.1", "Mapear municípios", estimate_minutes=90, story_points=5, risk="Acentuação", mitigation="NFC"),
+            task("3.2", "Carregar", estimate_minutes=120, story_points=8, dependencies=["3.1"], priority_tags=["alta"]),
         ],
     }
 }
@@ -155,13 +141,7 @@ EXTRA: JSONObject = {
         "name": "With more than the database knows",
         "owner_notes": {"text": "not a column", "score": 1.0},
         "tasks": [
-            {
-                "id": "5.1",
-                "title": "Extra keys",
-                "estimate_minutes": 20,
-                "reviewers": ["one", "two"],
-                "cost": 1e2,
-            },
+            {"id": "5.1", "title": "Extra keys", "estimate_minutes": 20, "reviewers": ["one", "two"], "cost": 1e2},
             {"id": "5.2", "title": "Null is absent", "estimate_minutes": 25, "risk": None},
         ],
     },

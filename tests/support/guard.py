@@ -205,14 +205,5 @@ def private_environment(home: Path) -> tuple[dict[str, str], list[str]]:
 
 def foreign(environment: Mapping[str, str]) -> list[str]:
     """Return the names of the variables that belong to a developer's own repos or terminal."""
-    terminal = {
-        "NO_COLOR",
-        "FORCE_COLOR",
-        "CLICOLOR",
-        "CLICOLOR_FORCE",
-        "EDITOR",
-        "VISUAL",
-        "PAGER",
-        "COLUMNS",
-    }
+    terminal = {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "EDITOR", "VISUAL", "PAGER", "COLUMNS"}
     return [name for name in environment if name.startswith(("EPICVC_", "GIT_")) or name in terminal]

@@ -332,12 +332,7 @@ class EpicRepo:
                 operations = tuple(operation.id for operation in store.operations())
                 assert store.pending() is None
         return Everything(
-            self.files(),
-            times,
-            tuple(self.dump()),
-            config.read_bytes() if config.exists() else None,
-            refs,
-            operations,
+            self.files(), times, tuple(self.dump()), config.read_bytes() if config.exists() else None, refs, operations
         )
 
     def head(self) -> str:

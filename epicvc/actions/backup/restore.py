@@ -206,12 +206,7 @@ def restore_here(repo: Repo, backup: Backup, *, dry_run: bool = False) -> Restor
     checkpoint = take_checkpoint(repo, "restore") if there else None
     arrival = rollback(repo, backup.ref, command=COMMAND)
     return Restored(
-        backup,
-        exported.files,
-        record.rows,
-        commit=arrival.commit,
-        checkpoint=checkpoint,
-        stranded=arrival.stranded,
+        backup, exported.files, record.rows, commit=arrival.commit, checkpoint=checkpoint, stranded=arrival.stranded
     )
 
 

@@ -120,10 +120,7 @@ def _database(session: Session) -> Iterator[Finding]:
     for (table, parent), count in sorted(counts.items()):
         text = f"{count} rows of {table} refer to rows of {parent} that do not exist"
         yield Finding(
-            "warning",
-            "orphans",
-            text,
-            "they block nothing; the application can add the parents or delete the rows",
+            "warning", "orphans", text, "they block nothing; the application can add the parents or delete the rows"
         )
     for info in reader.tables():
         broken = [*reader.broken_checks(info, reader.rows(info.name))]

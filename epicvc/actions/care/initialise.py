@@ -307,9 +307,7 @@ def _write_configuration(root: Path, directory: str, url: DatabaseURL | None, ma
         atomic_write(root / CONFIG, text.encode())
     if url is not None and not shared:
         atomic_write(
-            private / PRIVATE_CONFIG,
-            f"[database]\nurl = {_quoted(url.dsn or str(url.path))}\n".encode(),
-            mode=0o600,
+            private / PRIVATE_CONFIG, f"[database]\nurl = {_quoted(url.dsn or str(url.path))}\n".encode(), mode=0o600
         )
 
 
@@ -318,10 +316,7 @@ def _shared_text(root: Path, directory: str, url: DatabaseURL | None, mapping: M
     if url is not None and url.path is not None:
         lines += ["[database]", f"url = {_quoted(Path(os.path.relpath(url.path, root)).as_posix())}", ""]
     lines += ["[sync]", 'policy = "manual"', 'calculated = "enriched"', ""]
-    for name, table, builtin in (
-        ("epics", mapping.epics, BUILTIN.epics),
-        ("tasks", mapping.tasks, BUILTIN.tasks),
-    ):
+    for name, table, builtin in (("epics", mapping.epics, BUILTIN.epics), ("tasks", mapping.tasks, BUILTIN.tasks)):
         present = {item.name for item in table.fields}
         missing = [item.name for item in builtin.fields if item.name not in present]
         if builtin.sequence and not table.sequence:

@@ -25,11 +25,7 @@ _COMPARED: Final = (("planned_start_date", "actual_start_date"), ("planned_end_d
 
 
 def faults(
-    original: Original,
-    data: bytes | None,
-    planner: Planner,
-    facts: Facts | None,
-    record: Record | None = None,
+    original: Original, data: bytes | None, planner: Planner, facts: Facts | None, record: Record | None = None
 ) -> list[str]:
     """Return the faults of an enriched file: in its epic, a calculated field, or the metadata of the calculation.
 

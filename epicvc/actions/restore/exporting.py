@@ -170,7 +170,6 @@ def write_state(store: Store, snapshot: Snapshot, root: Path, target: Path) -> E
             written = capture(reader, sink)
     if written != wanted:
         raise Refused(
-            f"{target} does not equal the commit after writing it",
-            hint="this is a bug; the repo is untouched",
+            f"{target} does not equal the commit after writing it", hint="this is a bug; the repo is untouched"
         )
     return Exported(count, target, stranded)

@@ -65,12 +65,7 @@ class Parents:
     """
 
     def __init__(
-        self,
-        sink: ObjectSink,
-        reader: Reader,
-        current: DatabaseState,
-        source: DatabaseState,
-        former: FormerRows,
+        self, sink: ObjectSink, reader: Reader, current: DatabaseState, source: DatabaseState, former: FormerRows
     ) -> None:
         self._former = former
         self._sink = sink
@@ -119,12 +114,7 @@ class Parents:
             yield Parent(parent.name, key, row, row_label(table.name, child), taken)
 
     def _in_source(
-        self,
-        wanted: DatabaseState,
-        table: TableInfo,
-        rows: dict[bytes, bytes],
-        reference: Reference,
-        parent: TableInfo,
+        self, wanted: DatabaseState, table: TableInfo, rows: dict[bytes, bytes], reference: Reference, parent: TableInfo
     ) -> Mapping[bytes, bytes]:
         """Return the rows that only the commit has and to which some rows refer, by the keys of these rows."""
         among = self._only_there(wanted, parent.name)

@@ -63,13 +63,7 @@ def _moving(repo: Repo, command: str, description: str, *, dry_run: bool) -> Ite
 
 
 def create_branch(
-    repo: Repo,
-    name: str,
-    revision: str | None,
-    *,
-    switch: bool = False,
-    force: bool = False,
-    dry_run: bool = False,
+    repo: Repo, name: str, revision: str | None, *, switch: bool = False, force: bool = False, dry_run: bool = False
 ) -> Arrival:
     """Make a branch at a revision.
 
@@ -107,8 +101,7 @@ def delete_branch(repo: Repo, name: str, *, force: bool = False, dry_run: bool =
         tip = repo.revisions.resolve(BRANCHES + name)
         if not force and (head is None or tip not in repo.revisions.ancestors(head)):
             raise Refused(
-                f"branch {name} has commits that HEAD does not have",
-                hint="mean it with --force; `undo` brings it back",
+                f"branch {name} has commits that HEAD does not have", hint="mean it with --force; `undo` brings it back"
             )
         refs[BRANCHES + name] = None
 

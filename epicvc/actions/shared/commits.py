@@ -89,12 +89,7 @@ class CommitReport(Struct, frozen=True):
 
 
 def commit(
-    repo: Repo,
-    message: str,
-    selection: Selection | None = None,
-    *,
-    allow_empty: bool = False,
-    dry_run: bool = False,
+    repo: Repo, message: str, selection: Selection | None = None, *, allow_empty: bool = False, dry_run: bool = False
 ) -> CommitReport:
     """Record both sides as they are, or some epics of them.
 

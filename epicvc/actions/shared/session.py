@@ -130,13 +130,7 @@ def finish_interrupted(repo: Repo) -> None:
         pass
 
 
-def change(
-    repo: Repo,
-    act: Callable[[Session], T],
-    *,
-    may_create: bool = False,
-    while_merging: bool = False,
-) -> T:
+def change(repo: Repo, act: Callable[[Session], T], *, may_create: bool = False, while_merging: bool = False) -> T:
     """Run a command that writes.
 
     Args:
@@ -180,13 +174,7 @@ def holding(repo: Repo, *, timeout: float = 10.0, while_merging: bool = False) -
         yield
 
 
-def act_held(
-    repo: Repo,
-    act: Callable[[Session], T],
-    *,
-    may_create: bool = False,
-    keeps: bool = True,
-) -> T:
+def act_held(repo: Repo, act: Callable[[Session], T], *, may_create: bool = False, keeps: bool = True) -> T:
     """Do the same as :func:`change` for a command that holds the lock over several operations.
 
     Args:

@@ -79,11 +79,7 @@ class Plans:
     """
 
     def __init__(
-        self,
-        documents: Documents,
-        policy: Policy,
-        planner: EpicPlanner,
-        linked: frozenset[str] = frozenset(),
+        self, documents: Documents, policy: Policy, planner: EpicPlanner, linked: frozenset[str] = frozenset()
     ) -> None:
         self.policy = policy
         self.planner = planner

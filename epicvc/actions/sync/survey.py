@@ -342,8 +342,7 @@ def guard(documents: Documents, survey: Survey, allow: Allow) -> None:
     ):
         if empty == side and lost.epics and not allow.empty_side:
             raise Refused(
-                f"the {side} side is empty; this would delete {lost.epics} epics on the {other} side",
-                hint=EMPTY_SIDE,
+                f"the {side} side is empty; this would delete {lost.epics} epics on the {other} side", hint=EMPTY_SIDE
             )
         if not count or allow.mass_delete:
             continue

@@ -123,12 +123,7 @@ def verify(context: Context, names: Names = None, source: From = None, sample: S
     "epicvc backup restore latest --from /mnt/backups --to plans",
 )
 def restore(
-    context: Context,
-    name: Name = None,
-    at: At = None,
-    source: From = None,
-    to: New = None,
-    dry_run: DryRun = False,
+    context: Context, name: Name = None, at: At = None, source: From = None, to: New = None, dry_run: DryRun = False
 ) -> int:
     """Bring a backup back, in place or into a new one, once all of it is verified."""
     from epicvc.actions.backup.catalog import backup_at, find_backup

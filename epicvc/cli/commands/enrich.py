@@ -9,8 +9,7 @@ from epicvc.cli.line.parameters import Argument, Option, examples
 from epicvc.cli.settings import Context, complete_epics, repo_of, settings_of
 
 Epics = Annotated[
-    list[str] | None,
-    Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics),
+    list[str] | None, Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics)
 ]
 To = Annotated[Path | None, Option("--to", metavar="DIR", help="The directory of the enriched files.")]
 Check = Annotated[bool, Option("--check", help="Write nothing; exit with 1 when an enriched file is stale.")]

@@ -55,13 +55,7 @@ def hook(context: Context, name: Name) -> int:
 
 @examples("epicvc merge-driver old.json mine.json yours.json 7 5.json")
 def merge_driver(
-    context: Context,
-    base: Base,
-    ours: Ours,
-    theirs: Theirs,
-    size: Size,
-    path: Named,
-    ancestors: Ancestors = False,
+    context: Context, base: Base, ours: Ours, theirs: Theirs, size: Size, path: Named, ancestors: Ancestors = False
 ) -> int:
     """Merge a JSON file that two branches changed, as git's merge driver."""
     start = settings_of(context).start()

@@ -10,8 +10,7 @@ from epicvc.cli.settings import Context, complete_epics, complete_refs, repo_of,
 
 Message = Annotated[str, Option("--message", "-m", metavar="MESSAGE", help="Why.")]
 Epics = Annotated[
-    list[str] | None,
-    Argument(metavar="[EPIC]...", help="Only these epics.", autocompletion=complete_epics),
+    list[str] | None, Argument(metavar="[EPIC]...", help="Only these epics.", autocompletion=complete_epics)
 ]
 AllowEmpty = Annotated[bool, Option("--allow-empty", help="Commit even when nothing changed.")]
 DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
@@ -27,11 +26,7 @@ Labels = Annotated[list[str] | None, Argument(metavar="[LABEL]...", help="Only t
 
 @examples("epicvc commit -m 'before the review'", "epicvc commit -m x 5")
 def commit(
-    context: Context,
-    message: Message,
-    epics: Epics = None,
-    allow_empty: AllowEmpty = False,
-    dry_run: DryRun = False,
+    context: Context, message: Message, epics: Epics = None, allow_empty: AllowEmpty = False, dry_run: DryRun = False
 ) -> int:
     """Record both sides as they are, agreeing or not."""
     from epicvc.actions.shared import commits
@@ -69,14 +64,7 @@ def log(context: Context, revision: Range = None, max_count: Number = None, onel
 
         settings.emit(machine.log(commits, names))
     else:
-        draw_log(
-            settings.console(),
-            commits,
-            names,
-            repo.revisions.head(),
-            repo.revisions.branch(),
-            oneline=oneline,
-        )
+        draw_log(settings.console(), commits, names, repo.revisions.head(), repo.revisions.branch(), oneline=oneline)
     return 0
 
 

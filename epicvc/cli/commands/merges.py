@@ -68,12 +68,7 @@ def revert(
     if _finishes(context, "revert", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
         return 0
     report = merging.revert(
-        repo_of(context),
-        revision or "",
-        message=message,
-        mainline=mainline,
-        decide=preferring(prefer),
-        dry_run=dry_run,
+        repo_of(context), revision or "", message=message, mainline=mainline, decide=preferring(prefer), dry_run=dry_run
     )
     return _tell(context, report)
 

@@ -56,11 +56,7 @@ def up(context: Context, version: Version = None, migrations: Dir = None, dry_ru
 
 @examples("epicvc migrate down", "epicvc migrate down 001", "epicvc migrate down --count 2")
 def down(
-    context: Context,
-    version: Kept = None,
-    count: Number = None,
-    migrations: Dir = None,
-    dry_run: DryRun = False,
+    context: Context, version: Kept = None, count: Number = None, migrations: Dir = None, dry_run: DryRun = False
 ) -> int:
     """Take back the newest migration, the newest N, or all behind a version."""
     from epicvc.errors import UsageError

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from epicvc.repo.repository import Repo
 
 Epics = Annotated[
-    list[str] | None,
-    Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics),
+    list[str] | None, Argument(metavar="[EPIC...]", help="Only these epics.", autocompletion=complete_epics)
 ]
 All = Annotated[bool, Option("--all", help="Calculate also where nothing changed, since holidays may have.")]
 Replan = Annotated[bool, Option("--replan", help="Give new starts to what is planned already.")]

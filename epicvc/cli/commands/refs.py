@@ -67,11 +67,7 @@ def branch(
 
 @examples("epicvc switch main", "epicvc switch -c review", "epicvc switch -")
 def switch(
-    context: Context,
-    name: Needed,
-    create: Create = False,
-    discard_changes: Discard = False,
-    dry_run: DryRun = False,
+    context: Context, name: Needed, create: Create = False, discard_changes: Discard = False, dry_run: DryRun = False
 ) -> int:
     """Make a branch the current one, both sides included."""
     from epicvc.actions.restore import restoring

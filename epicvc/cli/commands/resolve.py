@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from epicvc.repo.repository import Repo
 
 Labels = Annotated[
-    list[str] | None,
-    Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
+    list[str] | None, Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics)
 ]
 Prefer = Annotated[str | None, Option("--prefer", metavar="files|db|base", help="Take this side's value.")]
 Set = Annotated[list[str] | None, Option("--set", metavar="LABEL=JSON", help="Take this value; null removes.")]

@@ -25,8 +25,7 @@ DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would hap
 Name = Annotated[str, Argument(metavar="NAME", help="The checkpoint's name.")]
 Force = Annotated[bool, Option("--force", help="Move a checkpoint of this name.")]
 Labels = Annotated[
-    list[str] | None,
-    Argument(metavar="[LABEL]...", help="What to restore: 5, 5:tasks/5.1a/title, @table/key."),
+    list[str] | None, Argument(metavar="[LABEL]...", help="What to restore: 5, 5:tasks/5.1a/title, @table/key.")
 ]
 Source = Annotated[str, Option("--source", "-s", metavar="REV", help="Take it from this revision.")]
 At = Annotated[str | None, Option("--at", metavar="TIME", help="The last commit at or before this time.")]
@@ -39,11 +38,7 @@ InPlace = Annotated[bool, Option("--in-place", help="Bring both sides here to th
 
 @examples("epicvc checkout HEAD~1", "epicvc checkout --side db before-review")
 def checkout(
-    context: Context,
-    revision: Revision,
-    side: Side = None,
-    discard_changes: Discard = False,
-    dry_run: DryRun = False,
+    context: Context, revision: Revision, side: Side = None, discard_changes: Discard = False, dry_run: DryRun = False
 ) -> int:
     """Bring both sides to a commit's state; a commit that is no branch detaches HEAD."""
     from epicvc.actions.restore import restoring

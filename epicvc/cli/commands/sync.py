@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from epicvc.actions.sync.survey import SyncReport
 
 Labels = Annotated[
-    list[str] | None,
-    Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics),
+    list[str] | None, Argument(metavar="[LABEL]...", help="Only these, as 5 or 5:name.", autocompletion=complete_epics)
 ]
 DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
 MassDelete = Annotated[

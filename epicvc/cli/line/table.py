@@ -53,8 +53,7 @@ EPICVC: Final = Family(
         ),
         "op": Family("The operation log.", _in("operations", "log", "restore")),
         "migrate": Family(
-            "Schema migrations of the database.",
-            _in("migrate", "status", "up", "down", "new", "verify", "baseline"),
+            "Schema migrations of the database.", _in("migrate", "status", "up", "down", "new", "verify", "baseline")
         ),
         "clean": Family("Clean a database, files or caches.", _in("clean", "db", "files", "cache")),
         "git": Family(

@@ -91,11 +91,7 @@ def read_epics(
 
 
 def epic_of_rows(
-    layout: Layout,
-    key: str,
-    epic: NamedValues,
-    tasks: Iterable[NamedValues],
-    links: MappingABC[SQLValue, list[str]],
+    layout: Layout, key: str, epic: NamedValues, tasks: Iterable[NamedValues], links: MappingABC[SQLValue, list[str]]
 ) -> RowEpic:
     """Build the epic that living rows stand for, wherever the rows come from.
 

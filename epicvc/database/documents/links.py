@@ -24,11 +24,7 @@ class LinkWrites:
     """
 
     def __init__(
-        self,
-        writer: Writer,
-        layout: Layout,
-        rows: RowWrites,
-        orphans: frozenset[SQLValue] | None = None,
+        self, writer: Writer, layout: Layout, rows: RowWrites, orphans: frozenset[SQLValue] | None = None
     ) -> None:
         self._writer = writer
         self._layout = layout

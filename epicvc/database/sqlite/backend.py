@@ -181,13 +181,7 @@ class SQLiteBackend:
 
     def _stat(self) -> tuple[int, ...]:
         found = self._path.stat()
-        return (
-            found.st_mtime_ns,
-            found.st_ctime_ns,
-            found.st_size,
-            found.st_ino,
-            opening.wal_size(self._path) or 0,
-        )
+        return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino, opening.wal_size(self._path) or 0)
 
     @property
     def takes_images(self) -> bool:
@@ -226,12 +220,7 @@ class SQLiteBackend:
 
         with translated(self.display, self._timeout):
             connection = opening.begin_writing(
-                self._path,
-                self._timeout,
-                self._seconds,
-                as_restore=as_restore,
-                foreign_keys=foreign_keys,
-                before=load,
+                self._path, self._timeout, self._seconds, as_restore=as_restore, foreign_keys=foreign_keys, before=load
             )
         self._writing = connection
         try:

@@ -223,10 +223,7 @@ class BorrowedBackend:
     def scratch(self, *, copy: bool) -> AbstractContextManager[SQLiteBackend]:
         """Open a database in a temporary directory."""
         return scratch_database(
-            self._copy_to if copy else None,
-            ignore=self._ignore,
-            timeout=self._timeout,
-            name=self.display,
+            self._copy_to if copy else None, ignore=self._ignore, timeout=self._timeout, name=self.display
         )
 
     def _copy_to(self, path: Path) -> None:

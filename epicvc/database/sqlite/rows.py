@@ -23,20 +23,14 @@ def read_rows(connection: sqlite3.Connection, sql: TableSQL) -> Iterator[tuple[b
 
 
 def read_rows_between(
-    connection: sqlite3.Connection,
-    sql: TableSQL,
-    first: Sequence[SQLValue],
-    last: Sequence[SQLValue],
+    connection: sqlite3.Connection, sql: TableSQL, first: Sequence[SQLValue], last: Sequence[SQLValue]
 ) -> Iterator[tuple[bytes, bytes]]:
     """Stream the rows of a range of keys, both ends included, of a table that is keyed by the row number."""
     return _encoded(connection, sql, sql.between, (*first, *last))
 
 
 def _encoded(
-    connection: sqlite3.Connection,
-    sql: TableSQL,
-    query: str,
-    values: Sequence[SQLValue],
+    connection: sqlite3.Connection, sql: TableSQL, query: str, values: Sequence[SQLValue]
 ) -> Iterator[tuple[bytes, bytes]]:
     """Stream the rows in SQLite's order, encoded.
 

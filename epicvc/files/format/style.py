@@ -112,11 +112,7 @@ def usual(texts: Iterable[str], default: str) -> str:
 
 def _on_one_line(value: JSON, style: Style) -> str:
     text = dumps_text(
-        value,
-        indent=None,
-        ensure_ascii=style.ensure_ascii,
-        item_sep="," + style.item_gap,
-        key_sep=style.key_sep,
+        value, indent=None, ensure_ascii=style.ensure_ascii, item_sep="," + style.item_gap, key_sep=style.key_sep
     )
     return _with_slashes(text, style)
 

@@ -304,8 +304,6 @@ def _shared_database(root: Path, text: str) -> DatabaseURL:
         )
     if Path(text).is_absolute() or not inside(root, url.path):
         raise InvalidConfig(
-            CONFIG,
-            "[database] url leaves the repo",
-            hint="name a database elsewhere with --db or in .epicvc/config",
+            CONFIG, "[database] url leaves the repo", hint="name a database elsewhere with --db or in .epicvc/config"
         )
     return url

@@ -191,14 +191,7 @@ class FilesSide:
             yield look
 
     def _still_there(
-        self,
-        sink: ObjectSink,
-        known: ObjectId,
-        root: ObjectId,
-        reasons: dict[str, str],
-        look: _Look,
-        *,
-        first: bool,
+        self, sink: ObjectSink, known: ObjectId, root: ObjectId, reasons: dict[str, str], look: _Look, *, first: bool
     ) -> Iterator[tuple[str, TrackedFile]]:
         """Yield files that were epics, are still there, and are left out now.
 

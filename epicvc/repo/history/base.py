@@ -59,11 +59,7 @@ def core_id(epic: str, core: Core) -> ObjectId:
 
 
 def put_entry(
-    sink: ObjectSink,
-    epic: str,
-    core: Core,
-    file: tuple[ObjectId, ObjectId] | None,
-    known: ObjectId | None = None,
+    sink: ObjectSink, epic: str, core: Core, file: tuple[ObjectId, ObjectId] | None, known: ObjectId | None = None
 ) -> BaseEntry:
     """Make the entry for an agreed core.
 

@@ -183,8 +183,7 @@ class Revisions:
         if first is None:
             raise NotFound("there is no commit yet", hint="run `epicvc commit -m MESSAGE`")
         raise NotFound(
-            f"there is no commit at or before {time.isoformat()}",
-            hint=f"history begins at {first.time.isoformat()}",
+            f"there is no commit at or before {time.isoformat()}", hint=f"history begins at {first.time.isoformat()}"
         )
 
     def history(self, starts: list[ObjectId], exclude: frozenset[ObjectId] = frozenset()) -> Iterator[Commit]:

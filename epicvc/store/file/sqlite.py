@@ -14,15 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from epicvc.base.fileio import odd_companion
-from epicvc.errors import (
-    DamagedStore,
-    DatabaseLocked,
-    EpicvcError,
-    FileUnavailable,
-    NewerFormat,
-    NotFound,
-    Refused,
-)
+from epicvc.errors import DamagedStore, DatabaseLocked, EpicvcError, FileUnavailable, NewerFormat, NotFound, Refused
 from epicvc.store.file.census import CENSUS, EMPTY, dump_census
 from epicvc.store.file.rowcheck import crc_of
 

@@ -25,16 +25,7 @@ EPIC_JSON = (
     "automation_hooks",
     "checklist_epic_level",
 )
-TASK_TEXT = (
-    "title",
-    "description",
-    "tdd_phase",
-    "estimate_minutes",
-    "risk",
-    "mitigation",
-    "tdd_skip_reason",
-    "branch",
-)
+TASK_TEXT = ("title", "description", "tdd_phase", "estimate_minutes", "risk", "mitigation", "tdd_skip_reason", "branch")
 TASK_JSON = ("test_specs", "acceptance_criteria", "deliverables", "files_touched", "test_plan", "priority_tags")
 RENAMED = {"duration": "duration_description", "branch": "github_branch"}
 

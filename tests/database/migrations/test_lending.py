@@ -160,8 +160,7 @@ def test_settings_are_not_there_to_be_set(backend: SQLiteBackend) -> None:
 
 
 @pytest.mark.parametrize(
-    "failing",
-    ["INSERT OR ROLLBACK INTO parent (name) VALUES ('one')", "INSERT INTO child VALUES (9, 1)"],
+    "failing", ["INSERT OR ROLLBACK INTO parent (name) VALUES ('one')", "INSERT INTO child VALUES (9, 1)"]
 )
 def test_after_a_statement_that_rolled_back_nothing_runs(backend: SQLiteBackend, failing: str, tmp_path: Path) -> None:
     """What followed would be committed at once, outside of any transaction."""

@@ -236,10 +236,7 @@ def test_deleting_rows_cascades_where_no_table_is_dropped(path: Path) -> None:
         ("PRAGMA foreign_keys=OFF; DELETE FROM parent WHERE id = 1;", "leaves @child/1 without its row in parent"),
         ("PRAGMA foreign_keys=OFF; DELETE FROM parent;", "@child/1 without its row in parent, and 1 more rows"),
         ("DROP TABLE parent;", "leaves child with a foreign key to parent, which does not exist"),
-        (
-            WRONG_REBUILD,
-            "leaves child with a foreign key to old, which does not exist",
-        ),
+        (WRONG_REBUILD, "leaves child with a foreign key to old, which does not exist"),
         ("INSERT INTO child VALUES (9, 99);", "FOREIGN KEY constraint failed"),
         (
             "PRAGMA defer_foreign_keys=ON; INSERT INTO child VALUES (9, 99);",

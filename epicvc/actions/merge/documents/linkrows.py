@@ -118,10 +118,7 @@ class LinkRows:
             column: value
             if column in info.key or column == self._links.column
             else merge_cell(
-                self._context,
-                label.child(column),
-                column,
-                Versions(base.get(column), value, theirs.get(column)),
+                self._context, label.child(column), column, Versions(base.get(column), value, theirs.get(column))
             )
             for column, value in ours.items()
         }

@@ -304,10 +304,7 @@ def _differing(found: Schema, wanted: Schema) -> str:
     pairs = [
         ({table.name: table for table in found.tables}, {table.name: table for table in wanted.tables}),
         ({view.name: view for view in found.views}, {view.name: view for view in wanted.views}),
-        (
-            {trigger.name: trigger for trigger in found.triggers},
-            {trigger.name: trigger for trigger in wanted.triggers},
-        ),
+        ({trigger.name: trigger for trigger in found.triggers}, {trigger.name: trigger for trigger in wanted.triggers}),
     ]
     for here, there in pairs:
         for name in sorted(here.keys() | there.keys()):  # type: ignore[attr-defined]

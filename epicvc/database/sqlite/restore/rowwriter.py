@@ -107,8 +107,7 @@ class RowWriter:
         known = " AND ".join(f"{quote_identifier(column)} IS NOT NULL" for column in self._table.key)
         free = f"(SELECT max({self._sql.rowid}) + 1 FROM {self._sql.name})"
         self._connection.execute(
-            f"UPDATE {self._sql.name} SET {self._sql.rowid} = {free} WHERE {self._sql.rowid} = ? AND {known}",
-            [number],
+            f"UPDATE {self._sql.name} SET {self._sql.rowid} = {free} WHERE {self._sql.rowid} = ? AND {known}", [number]
         )
 
     def verify(self, rows: Iterable[tuple[bytes, bytes | None]]) -> None:
