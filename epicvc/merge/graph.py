@@ -12,12 +12,13 @@ reached from there. The caller gives a :class:`Graph`, which knows how epics are
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from epicvc.errors import BrokenGraph
 from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping as DocumentMapping
 
@@ -43,6 +44,40 @@ class Graph(Protocol):
     def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
         """Return the epics that have a task of each id; ids that no epic has may be left out."""
         ...
+
+
+class States(Protocol):
+    """Several states of the document set, each of which has a number."""
+
+    def links(self, epic: str) -> Sequence[Mapping[str, Collection[str]]]:
+        """Return the links of an epic in each state, as :meth:`Graph.links` does in one."""
+        ...
+
+    def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Return the epics that may have a task of each id in some state."""
+        ...
+
+
+class StateGraph:
+    """The graph of one of several states.
+
+    Args:
+        states: the states.
+        number: the number of the state.
+    """
+
+    def __init__(self, states: States, number: int) -> None:
+        self._states = states
+        self._number = number
+
+    def links(self, epic: str) -> Mapping[str, Collection[str]]:
+        """Return the ids that each task of an epic depends on."""
+        return self._states.links(epic)[self._number]
+
+    def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Return the epics that have a task of each id."""
+        found = self._states.owners(keys)
+        return {key: [epic for epic in sorted(epics) if key in self.links(epic)] for key, epics in found.items()}
 
 
 class FaultKind(StrEnum):
@@ -93,6 +128,21 @@ class GraphFault(Struct, frozen=True):
     def _whence(self, tell: Tell, label: Label, names: tuple[str, ...]) -> str:
         text = tell(label, names[0]) if len(names) == 1 else " and ".join(names)
         return f"not in {text}" if label == self.labels[-1] and self.kind is FaultKind.DANGLING else text
+
+
+def require_no_new(faults: Collection[GraphFault], tell: Tell) -> None:
+    """Make sure that some input has each fault already.
+
+    Args:
+        faults: the faults of a merged state.
+        tell: names the edit that gave a place its value.
+
+    Raises:
+        BrokenGraph: the merged state has faults that no input has.
+    """
+    new = [fault for fault in faults if not fault.known]
+    if new:
+        raise BrokenGraph([fault.told(tell) for fault in new])
 
 
 def check(

@@ -15,8 +15,7 @@ from epicvc.actions.merge.snapshots.three import ThreeSnapshots
 from epicvc.actions.origin.words import OURS, THEIRS
 from epicvc.actions.shared.session import Session
 from epicvc.database.documents.documents import living_tasks
-from epicvc.errors import BrokenGraph
-from epicvc.merge.graph import GraphFault, Tell, check, duplicates
+from epicvc.merge.graph import GraphFault, StateGraph, Tell, check, duplicates, require_no_new
 
 
 def check_links(
@@ -40,8 +39,8 @@ def check_links(
     mapping = session.repo.config.mapping
     assert mapping.links is not None  # the caller has checked it
     graphs = _Graphs(session, three, loader, merged)
-    inputs = {OURS: _Graph(graphs, 0), THEIRS: _Graph(graphs, 1)}
-    after = _Graph(graphs, 2)
+    inputs = {OURS: StateGraph(graphs, 0), THEIRS: StateGraph(graphs, 1)}
+    after = StateGraph(graphs, 2)
     changed: dict[str, set[str]] = {OURS: set(), THEIRS: set()}
     gone: set[str] = set()
     added: set[str] = set()
@@ -56,9 +55,7 @@ def check_links(
     reader = session.reader
     if three.owned and reader is not None and (mapping.tasks.key,) in reader.unique_keys(mapping.tasks.table):
         found += duplicates(after, inputs, sorted(added))
-    new = [fault for fault in found if not fault.known]
-    if new:
-        raise BrokenGraph([fault.told(tell) for fault in new])
+    require_no_new(found, tell)
     return tuple(found)
 
 
@@ -107,18 +104,3 @@ class _Graphs:
             for key, epic in living_tasks(reader, self._loader.layout, sorted(new)):
                 self._owners[key].add(epic)
         return {key: self._owners[key] for key in keys}
-
-
-class _Graph:
-    """One of the three states, in the shape that the checks need."""
-
-    def __init__(self, graphs: _Graphs, number: int) -> None:
-        self._graphs = graphs
-        self._number = number
-
-    def links(self, epic: str) -> Mapping[str, Collection[str]]:
-        return self._graphs.links(epic)[self._number]
-
-    def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
-        found = self._graphs.owners(keys)
-        return {key: [epic for epic in sorted(epics) if key in self.links(epic)] for key, epics in found.items()}

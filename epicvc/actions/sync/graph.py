@@ -13,8 +13,7 @@ from msgspec import Struct, field
 
 from epicvc.actions.origin.words import DATABASE, FILES
 from epicvc.database.documents.documents import living_tasks
-from epicvc.errors import BrokenGraph
-from epicvc.merge.graph import GraphFault, Tell, check, duplicates
+from epicvc.merge.graph import GraphFault, StateGraph, Tell, check, duplicates, require_no_new
 from epicvc.model.diff import Change
 from epicvc.model.document import Core, tasks_of
 from epicvc.model.mapping import Mapping as DocumentMapping
@@ -131,18 +130,16 @@ def check_graph(
         BrokenGraph: the result has faults that neither side has.
     """
     states = _States(documents, watch, plan, added)
-    inputs = {FILES: _State(states, 0), DATABASE: _State(states, 1)}
+    inputs = {FILES: StateGraph(states, 0), DATABASE: StateGraph(states, 1)}
     found: dict[tuple[object, ...], GraphFault] = {}
     for number, side in enumerate((FILES, DATABASE), start=2):
-        after = _State(states, number)
+        after = StateGraph(states, number)
         faults = check(after, inputs, watch.changed[side], watch.gone[side], watch.links_field)
         if unique and side == DATABASE and all(watch.changed[side].values()):
             faults += duplicates(after, inputs, added.keys())
         for fault in faults:
             found.setdefault((fault.kind, fault.labels, fault.missing), fault)
-    new = [fault for fault in found.values() if not fault.known]
-    if new:
-        raise BrokenGraph([fault.told(tell) for fault in new])
+    require_no_new(found.values(), tell)
     return list(found.values())
 
 
@@ -188,18 +185,3 @@ class _States:
                     self._unread.setdefault(epic, {})[key] = ()
         self._owners.update((key, frozenset(epics)) for key, epics in found.items())
         return {key: self._owners[key] for key in keys}
-
-
-class _State:
-    """One of the four states, in the shape that the checks need."""
-
-    def __init__(self, states: _States, number: int) -> None:
-        self._states = states
-        self._number = number
-
-    def links(self, epic: str) -> Mapping[str, Collection[str]]:
-        return self._states.links(epic)[self._number]
-
-    def owners(self, keys: Collection[str]) -> Mapping[str, Collection[str]]:
-        found = self._states.owners(keys)
-        return {key: [epic for epic in epics if key in self.links(epic)] for key, epics in found.items()}
