@@ -6,6 +6,8 @@ later commit is newer. This is evidence about the field itself.
 If neither is committed, the time at which the file was last written is compared with the ``updated_at`` of the row.
 This column counts only if it changed since the last commit, since many applications do not maintain it. Both times
 concern the whole file and the whole row.
+
+A merge starts from two committed states, so that between branches history alone decides.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from epicvc.model.labels import Label
 from epicvc.model.mapping import Mapping
 from epicvc.repo.documents import Documents
 from epicvc.repo.rows.rows import CapturedRows
+from epicvc.store.objects import ObjectId
 
 UPDATED_AT: Final = "updated_at"
 """The column in which applications keep the time of a row's last change.
@@ -119,6 +122,30 @@ class Newest:
             if before is not None and str(before.get(UPDATED_AT)) == str(stamp):
                 return None  # the row changed and its time did not: the application does not maintain it
         return _time(stamp)
+
+
+class Newer:
+    """Decides the conflicts of a merge by the later commit. The working copy does not count.
+
+    Args:
+        session: the running command.
+        ours: the commit of our branch.
+        theirs: the commit of the other branch.
+    """
+
+    def __init__(self, session: Session, ours: ObjectId, theirs: ObjectId) -> None:
+        self._commits = ours, theirs
+        self._tracers = Tracers(session)
+
+    def decide(self, conflict: Conflict) -> Chosen | None:
+        """Return the later value with the evidence as its reason, or ``None`` where there is no evidence or a tie."""
+        tracer = self._tracers.of(conflict.label)
+        ours, theirs = (tracer.origin_in(commit, conflict.label) for commit in self._commits)
+        found = later(ours, theirs) if ours is not None and theirs is not None else None
+        if found is None:
+            return None
+        value, whose = (conflict.ours, "our") if found[0] else (conflict.theirs, "their")
+        return Chosen(value, f"newest_wins took {whose} value: {found[1]}")
 
 
 def later(one: Origin, other: Origin) -> tuple[bool, str] | None:

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from epicvc.actions.decide.memory import Memory, Replayed
-from epicvc.actions.merge.newer import Newer
+from epicvc.actions.decide.newest import Newer
 from epicvc.actions.merge.threeway import Merged, merge_snapshots
 from epicvc.actions.origin.words import between_branches
 from epicvc.actions.shared.commits import committing, head_ref
