@@ -237,6 +237,28 @@ def test_moved_in_the_files_with_a_row_that_changed_and_edited_on_the_other_bran
 
 
 @pytest.mark.parametrize("synced", SYNCED)
+@pytest.mark.parametrize("moving", ["ours", "theirs"])
+def test_moves_that_share_an_epic_are_merged_together(four: EpicRepo, synced: tuple[bool, bool], moving: str) -> None:
+    """Of two epics that give a task to a third, the other branch edited one; every row moves, and none is made anew."""
+    rows = {key: four.task_row(key)["id"] for key in ("1.2", "3.2", "4.2")}
+
+    def moves(repo: EpicRepo) -> None:
+        for key, to in (("1.2", "2"), ("3.2", "2"), ("4.2", "3")):
+            move(key, to)(repo)
+
+    def edits(repo: EpicRepo) -> None:
+        repo.rewrite("1", lambda body: body["tasks"][0].update(own=[9]))
+
+    branches(four, *((moves, edits) if moving == "theirs" else (edits, moves)), synced)
+    assert four.json("merge", "theirs")["conflicts"] == []
+    sound(four)
+    assert {("2", "1.2"), ("2", "3.2"), ("3", "4.2")} <= in_files(four)
+    living = dict(four.sql("SELECT task_key, id FROM framework_tasks WHERE deleted_at IS NULL"))
+    assert {key: living[key] for key in rows} == rows
+    assert four.sql("SELECT task_key FROM framework_tasks GROUP BY task_key HAVING count(*) > 1") == []
+
+
+@pytest.mark.parametrize("synced", SYNCED)
 def test_what_refers_to_a_moved_task_still_does(four: EpicRepo, synced: tuple[bool, bool]) -> None:
     branches(four, move("2.1", "4"), add("2", "1.1"), synced)
     assert four.json("merge", "theirs")["conflicts"] == []

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -30,7 +29,7 @@ from epicvc.actions.merge.rows.uniques import require_unique
 from epicvc.actions.merge.snapshots.decisions import MergeDecisions
 from epicvc.actions.merge.snapshots.merged import Emit, MergedDocuments
 from epicvc.actions.merge.snapshots.schema import merged_schema
-from epicvc.actions.merge.snapshots.three import ThreeSnapshots, three_of
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots, partners_of, three_of
 from epicvc.actions.shared.session import Session
 from epicvc.actions.shared.targets import reachable
 from epicvc.database.backend import Writer
@@ -193,14 +192,23 @@ class _Merge:
     # What both sides changed
 
     def _both_changed(self) -> frozenset[str]:
-        """Return the epics to merge as documents: both sides changed them, or a task moved between them."""
+        """Return the epics to merge as documents: both sides changed them, or a task moved between them.
+
+        An epic that gives a task to one of these, or gets one from it, is another: a moved task is merged in both of
+        its epics, or in neither.
+        """
         here, there = self._three.here, self._three.there
         found = here.epics & there.epics
         for moved, other in ((here.moved, there.epics), (there.moved, here.epics)):
-            for giver, getter in moved:
-                if giver in other or getter in other:
-                    found |= {giver, getter}
-        return frozenset({*found, *chain.from_iterable(self._dependants), *chain.from_iterable(self._contested)})
+            found.update(*(pair for pair in moved if other.intersection(pair)))
+        found.update(*self._dependants, *self._contested)
+        partners = partners_of(self._three.moved)
+        waiting = list(found)
+        for epic in waiting:  # the list grows while it is gone through
+            near = partners.get(epic, set()) - found
+            found |= near
+            waiting += near
+        return frozenset(found)
 
     @cached_property
     def _unique_tasks(self) -> bool:
@@ -233,11 +241,8 @@ class _Merge:
 
         Epics with a moved task or a dependency between them stay together.
         """
-        partners: dict[str, set[str]] = {}
-        for giver, getter in (*self._three.moved, *self._dependants, *self._contested):
-            if giver in both and getter in both:
-                partners.setdefault(giver, set()).add(getter)
-                partners.setdefault(getter, set()).add(giver)
+        pairs = (*self._three.moved, *self._dependants, *self._contested)
+        partners = partners_of(pair for pair in pairs if both.issuperset(pair))
         group: list[str] = []
         done: set[str] = set()
         for epic in sorted(both):

@@ -10,7 +10,7 @@ from collections.abc import Mapping as MappingABC
 from functools import cached_property
 from typing import cast
 
-from epicvc.actions.merge.snapshots.three import ThreeSnapshots
+from epicvc.actions.merge.snapshots.three import ThreeSnapshots, partners_of
 from epicvc.actions.merge.snapshots.whole import NaturalRows
 from epicvc.database.backend import Reader
 from epicvc.database.documents.layout import Layout
@@ -65,11 +65,7 @@ class MergedEpicRows:
     @cached_property
     def _partners(self) -> dict[str, set[str]]:
         """The epics between which tasks moved."""
-        result: dict[str, set[str]] = {}
-        for giver, getter in self._three.moved:
-            result.setdefault(giver, set()).add(getter)
-            result.setdefault(getter, set()).add(giver)
-        return result
+        return partners_of(self._three.moved)
 
     # Keys
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -66,6 +66,15 @@ class ThreeSnapshots(Struct, frozen=True):
         ours = _place(epic, self.working.old_files, self.working.new_files, now)
         base = _place(epic, self.here.new_files, self.here.old_files, ours)
         return base, ours, _place(epic, self.there.old_files, self.there.new_files, base)
+
+
+def partners_of(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Return the epics with which each epic is in a pair."""
+    partners: dict[str, set[str]] = {}
+    for one, other in pairs:
+        partners.setdefault(one, set()).add(other)
+        partners.setdefault(other, set()).add(one)
+    return partners
 
 
 def three_of(
