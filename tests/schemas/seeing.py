@@ -191,6 +191,10 @@ def _schema(database: sqlite3.Connection) -> dict[tuple[str, str], str]:
 def _faults(database: sqlite3.Connection) -> set[str]:
     found = {text for (text,) in database.execute("PRAGMA integrity_check")} - {"ok"}
     found |= {f"no parent: {row}" for row in database.execute("PRAGMA foreign_key_check")}
+    for table, key in ((TASKS, "task_key"), (EPICS, "epic_key")):
+        living = f"SELECT {key} FROM {table} WHERE deleted_at IS NULL AND status IS NOT 'deleted'"
+        twice = database.execute(f"{living} GROUP BY {key} HAVING count(*) > 1")
+        found |= {f"two rows of {table}: {name}" for (name,) in twice}
     for name in _virtual(database):
         database.execute("BEGIN")
         try:
