@@ -15,9 +15,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Self
 
+from epicvc.base import TEMPORARY_SUFFIX
 from epicvc.base.limits import FILE_SIZE
 from epicvc.base.logs import Log
-from epicvc.base.temporary import TEMPORARY_SUFFIX
 from epicvc.errors import FileTooLarge, FileUnavailable, LinkInTheWay, Unavailable
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from epicvc.base.temporary import TEMPORARY_SUFFIX
+from epicvc.base import TEMPORARY_SUFFIX
 from epicvc.cli.edge import run_application
 from epicvc.store.store import Store
 from faults.scenes import Expected, summary

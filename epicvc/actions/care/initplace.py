@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from epicvc.base.temporary import TEMPORARY_SUFFIX
+from epicvc.base import TEMPORARY_SUFFIX
 from epicvc.errors import FileUnavailable, NotAdopted, NotFound, Refused
 from epicvc.repo.history.revisions import Revisions
 from epicvc.repo.home import stores

@@ -31,8 +31,8 @@ from epicvc.dates.strategy import PlannedDates, Planner
 from epicvc.errors import DurationError, InvalidRow, LossyField, NotFound
 from epicvc.model.document import Core
 from epicvc.model.labels import Label, Selection
+from epicvc.repo.apply import Replan
 from epicvc.repo.apply.apply import After, Request, Stage
-from epicvc.repo.apply.replan import Replan
 from epicvc.repo.files.tracked import Unreadable
 from epicvc.repo.history.objects import CommitKind, in_local_zone
 from epicvc.repo.plans import PlanRecord, load_plans, save_plans

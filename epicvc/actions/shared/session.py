@@ -13,8 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from epicvc.errors import EpicvcError, Unavailable, Unfinished
-from epicvc.repo.apply import newdatabase
-from epicvc.repo.apply.replan import Replan
+from epicvc.repo.apply import Replan, newdatabase
 from epicvc.repo.repository import Repo, Working
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from epicvc.actions.sync.run import Overtaken
 from epicvc.actions.sync.work import RowByRow, SyncWork
 from epicvc.database.backend import Writer
 from epicvc.database.rowcodec import SQLValue
+from epicvc.repo.apply import Replan
 from epicvc.repo.apply.apply import After, Request, Stage
-from epicvc.repo.apply.replan import Replan
 from epicvc.repo.documents import Documents
 from epicvc.repo.history.objects import CommitKind, Snapshot
 from epicvc.store.file.records import Operation

@@ -22,8 +22,8 @@ from epicvc.files.names import check_collisions
 from epicvc.model.diff import diff_epic
 from epicvc.model.document import UNAGREED, Core
 from epicvc.model.labels import Label
+from epicvc.repo.apply import Replan
 from epicvc.repo.apply.apply import Stage
-from epicvc.repo.apply.replan import Replan
 from epicvc.repo.documents import Documents
 from epicvc.repo.files.filestree import update_files
 from epicvc.repo.files.tracked import TrackedFile

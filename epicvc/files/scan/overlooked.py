@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from epicvc.base.temporary import TEMPORARY_SUFFIX
+from epicvc.base import TEMPORARY_SUFFIX
 from epicvc.files.scan.patterns import compile_patterns, tracking
 
 _MOST: Final = 10_000

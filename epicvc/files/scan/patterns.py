@@ -5,7 +5,7 @@ Imports next to nothing, as :mod:`epicvc.files.scan.scan` does, which needs this
 
 from __future__ import annotations
 
-from epicvc.base.temporary import TEMPORARY_SUFFIX
+from epicvc.base import TEMPORARY_SUFFIX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

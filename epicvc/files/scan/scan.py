@@ -9,7 +9,7 @@ import os
 import stat
 import struct
 
-from epicvc.base.temporary import TEMPORARY_SUFFIX
+from epicvc.base import TEMPORARY_SUFFIX
 from epicvc.files.scan.patterns import DEFAULT_INCLUDE, compile_patterns, literal_start
 
 TYPE_CHECKING = False

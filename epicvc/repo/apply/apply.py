@@ -38,8 +38,8 @@ from epicvc.database.backend import Backend, Change, Writer
 from epicvc.database.tables import TableInfo
 from epicvc.errors import EpicvcError, NotFound, Refused, Unfinished
 from epicvc.files.names import check_name
+from epicvc.repo.apply import Replan
 from epicvc.repo.apply.placing import FileChange, current_blob, keep_old_base, place, sync_directories, tag_of
-from epicvc.repo.apply.replan import Replan
 from epicvc.repo.history.objects import Snapshot, format_time, get_snapshot, put_snapshot
 from epicvc.repo.repository import Repo
 from epicvc.repo.rows.dbcache import DatabaseCache

@@ -14,9 +14,9 @@ from typing import Self
 from epicvc.base.fileio import check_directories
 from epicvc.database.backend import Backend
 from epicvc.files.names import check_name
+from epicvc.repo.apply import Replan
 from epicvc.repo.apply.apply import Request, Stage, writing
 from epicvc.repo.apply.placing import FileChange
-from epicvc.repo.apply.replan import Replan
 from epicvc.repo.repository import Repo
 from epicvc.store.objects import ObjectId, ObjectType
 from epicvc.store.staging import Staging
