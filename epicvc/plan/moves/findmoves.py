@@ -6,6 +6,8 @@ Where there is doubt, a task counts as deleted in one place and added in another
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import chain
 from typing import TypeAlias, cast
 
 from msgspec import Struct
@@ -176,12 +178,14 @@ class _Finder:
         and a deletion that meets a task of this id is asked about.
         """
         known = (source[0], target[0]) in self._known.get(number, ())
-        return self._unique or known or self._deleted(number, source[1]) or self._alike(number, source, target)
+        deleted = source[1] not in self._ids[THEIRS if number == OURS else OURS]
+        return self._unique or known or deleted or self._alike(number, source, target)
 
-    def _deleted(self, number: int, key: str) -> bool:
-        """Tell whether the side that is not this one has no task of an id."""
-        other = THEIRS if number == OURS else OURS
-        return all(key not in item.side(other) for item in self._places.values())
+    @cached_property
+    def _ids(self) -> dict[int, set[str]]:
+        """The ids of the tasks that each side has, of those that not all three have."""
+        places = self._places.values()
+        return {number: set(chain.from_iterable(item.side(number) for item in places)) for number in (OURS, THEIRS)}
 
     def _alike(self, number: int, source: TaskAt, target: TaskAt) -> bool:
         base = self._task(BASE, source)
