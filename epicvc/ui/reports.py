@@ -57,18 +57,22 @@ def sync_report(console: Console, report: SyncReport, *, verbose: bool = False) 
         console.print(line(("next: epicvc resolve   (or with --prefer files|db|base)", "label")))
 
 
+_DONE = {"merge": "merged", "revert": "reverted", "cherry-pick": "cherry-picked"}
+
+
 def merge_report(console: Console, report: MergeReport) -> None:
-    """Draw the outcome of a merge or revert, or of its dry run."""
+    """Draw the outcome of a merge, revert or cherry-pick, or of its dry run."""
     name, would = printable(report.name), report.dry_run
     if report.up_to_date:
-        console.print(line((f"already up to date: HEAD has {name}", "good")))
+        there = name if report.command == "merge" else f"what {name} changed"
+        console.print(line((f"already up to date: HEAD has {there}", "good")))
         return
     if report.bases > 1 and report.base is not None:
         console.print(line(f"{report.bases} merge bases; took the newest, {report.base.hex()[:12]}"))
     if report.fast_forward:
         console.print(line((f"fast-forward{' possible' if would else ''} to {name}", "good")))
     if report.epics:
-        verb = f"would {report.command}" if would else "merged" if report.command == "merge" else "reverted"
+        verb = f"would {report.command}" if would else _DONE[report.command]
         listed = ", ".join(printable(epic) for epic in report.epics[:_LINES])
         more = f" and {len(report.epics) - _LINES} more" if len(report.epics) > _LINES else ""
         console.print(line(f"{verb} {count(len(report.epics), 'epic')}: {listed}{more}"))

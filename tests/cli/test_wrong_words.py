@@ -120,7 +120,17 @@ def of_labels() -> Iterator[Words]:
 
 def of_names() -> Iterator[Words]:
     """Names of other things."""
-    for words in (("checkout",), ("rollback",), ("switch",), ("merge",), ("revert",), ("show",), ("log",), ("undo",)):
+    for words in (
+        ("checkout",),
+        ("rollback",),
+        ("switch",),
+        ("merge",),
+        ("revert",),
+        ("cherry-pick",),
+        ("show",),
+        ("log",),
+        ("undo",),
+    ):
         yield (*words, "no-such")
     for words in (("tag", "new"), ("branch", "new"), ("restore", "1", "--source"), ("op", "restore")):
         yield (*words, "no-such")
@@ -148,12 +158,14 @@ CONFLICTING: tuple[Words, ...] = (
     ("merge", "--abort", "--continue"),
     ("merge", "HEAD", "--abort"),
     ("revert", "HEAD", "--continue"),
+    ("cherry-pick", "HEAD", "--continue"),
     ("restore", "--at", "2025-01-01", "--to", "x", "--in-place"),
     ("restore", "--at", "2025-01-01"),
     ("restore", "--at", "2025-01-01", "--source", "HEAD", "--in-place"),
     ("restore", "1", "--to", "x", "--in-place"),
     ("restore",),
     ("revert", "HEAD", "--mainline", "3"),
+    ("cherry-pick", "HEAD", "--mainline", "3"),
 )
 
 

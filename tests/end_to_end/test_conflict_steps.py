@@ -66,7 +66,7 @@ def test_between_files_and_database(repo: EpicRepo, usable: Check, command: str)
 
 
 @pytest.mark.parametrize("ending", ["--continue", "--abort"])
-@pytest.mark.parametrize("command", ["merge", "revert"])
+@pytest.mark.parametrize("command", ["merge", "revert", "cherry-pick"])
 def test_between_branches(repo: EpicRepo, usable: Check, command: str, ending: str) -> None:
     epic = repo.facts.epic
     if command == "merge":

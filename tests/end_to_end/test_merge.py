@@ -347,11 +347,65 @@ def test_revert_takes_one_commit_back_and_no_other(repo: EpicRepo) -> None:
     settled(repo)
 
 
+def test_cherry_pick_takes_one_commit_and_no_other(repo: EpicRepo) -> None:
+    epic, task = repo.facts.epic, repo.facts.tasks[0]
+    fork(repo)
+    repo.rewrite(epic, lambda body: body.update(summary="Before it"))
+    commit(repo, "before it")
+    repo.rewrite(epic, set_task(task, title="Wanted", own={"of": "files"}))
+    repo.sql("UPDATE framework_users SET username = 'renamed' WHERE id = (SELECT min(id) FROM framework_users)")
+    repo.ok("sync", "--message", "the fix\n\nWhy it is needed.")
+    wanted = repo.head()
+    repo.rewrite(epic, lambda body: body.update(name="After it"))
+    commit(repo, "after it")
+    repo.ok("switch", "main")
+    body = repo.body(epic)
+    with repo.unchanged():
+        assert repo.json("cherry-pick", "theirs~1", "--dry-run")["conflicts"] == []
+    answer = repo.json("cherry-pick", "theirs~1")
+    assert (answer["conflicts"], answer["commit"], answer["up_to_date"]) == ([], repo.head(), False)
+    assert (repo.body(epic)["name"], repo.body(epic).get("summary")) == (body["name"], body.get("summary"))
+    assert (repo.file_task(epic, task)["title"], repo.task_row(task)["title"]) == ("Wanted", "Wanted")
+    assert repo.file_task(epic, task)["own"] == {"of": "files"}
+    assert repo.one("SELECT count(*) FROM framework_users WHERE username = 'renamed'") == 1
+    (made,) = repo.json("log", "-n", "1")["commits"]
+    assert made["message"].startswith("the fix\n\nWhy it is needed.\n\n(cherry picked from commit " + wanted)
+    assert len(made["parents"]) == 1
+    settled(repo)
+    with repo.unchanged():
+        again = repo.json("cherry-pick", "theirs~1")
+    assert (again["up_to_date"], again["commit"]) == (True, made["id"])
+    assert repo.json("merge", "theirs")["conflicts"] == []
+    assert (repo.body(epic)["name"], repo.file_task(epic, task)["title"]) == ("After it", "Wanted")
+    settled(repo)
+
+
+def test_of_a_merge_cherry_pick_takes_what_is_asked_for(repo: EpicRepo) -> None:
+    epic = repo.facts.epic
+    repo.ok("branch", "elsewhere")
+    two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(summary="Ours"))
+    repo.ok("merge", "theirs")
+    merged = repo.head()
+    repo.ok("switch", "elsewhere")
+    old = repo.body(epic)
+    repo.refused(2, "cherry-pick", merged, naming="merge")
+    repo.refused(2, "cherry-pick", merged, "--mainline", "3")
+    repo.ok("cherry-pick", merged, "--mainline", "1")
+    assert (repo.body(epic)["name"], repo.body(epic).get("summary")) == ("Theirs", old.get("summary"))
+    repo.ok("cherry-pick", merged, "--mainline", "2", "-m", "the rest")
+    assert (repo.body(epic)["name"], repo.body(epic)["summary"]) == ("Theirs", "Ours")
+    assert repo.json("log", "-n", "1")["commits"][0]["message"] == "the rest"
+    repo.ok("undo")
+    assert repo.body(epic).get("summary") == old.get("summary")
+    settled(repo)
+
+
 def test_a_merge_needs_committed_sides_and_a_common_commit(repo: EpicRepo) -> None:
     two_branches(repo, lambda body: body.update(name="Theirs"), lambda body: body.update(summary="Ours"))
     repo.sql("UPDATE framework_epics SET priority = 9 WHERE epic_key = ?", repo.facts.other)
     repo.refused(5, "merge", "theirs", naming="committed")
     repo.refused(5, "revert", "HEAD", naming="committed")
+    repo.refused(5, "cherry-pick", "theirs", naming="committed")
     repo.refused(3, "merge", "nowhere")
     repo.refused(3, "merge", "--abort")
     repo.refused(3, "revert", "--continue")

@@ -323,6 +323,7 @@ TARGETS: dict[str, Target] = {
             "checkout HEAD~1 --discard-changes",
             "undo",
             "revert HEAD",
+            "cherry-pick HEAD",
             "resolve --json",
         ),
         5,

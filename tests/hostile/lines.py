@@ -42,6 +42,7 @@ LINES: Final[tuple[tuple[str, ...], ...]] = (
     ("tag", "t"),
     ("merge", "main"),
     ("revert", "HEAD"),
+    ("cherry-pick", "HEAD"),
     ("merge-file", "epics/garden.json", "epics/garden.json", "epics/shed.json"),
     ("merge-file", "epics/new.json", "epics/new.json", "epics/shed.json"),
     ("undo",),

@@ -1,4 +1,4 @@
-"""Writes to the log what a merge or revert is going to do."""
+"""Writes to the log what a merge, revert or cherry-pick is going to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def log_merge(log: Log, report: MergeReport, operation: str | None, seconds: float) -> None:
-    """Log the plan of a merge or revert, as :func:`~epicvc.actions.sync.synclog.log_sync` does for a sync."""
+    """Log the plan, as :func:`~epicvc.actions.sync.synclog.log_sync` does for a sync."""
     counts = len(report.epics), len(report.conflicts)
     what = (
         "%s of %s would do: %d to merge, %d in conflict"

@@ -1,4 +1,4 @@
-"""The commands ``merge`` and ``revert``: apply the changes of another commit, three-way, to both sides.
+"""The commands ``merge``, ``revert`` and ``cherry-pick``: apply changes of the history, three-way, to both sides.
 
 A merge computes a state and restores it through the one crash-safe apply. Where something conflicts, everything else is
 applied, ours stays in the conflicting places, and a record in the store names the open conflicts
@@ -34,13 +34,15 @@ from epicvc.store.objects import ObjectId, ObjectSink
 
 _LOG: Final = Log("merge")
 
+CHERRY_PICK: Final = "cherry-pick"
+
 
 class MergeReport(Struct, frozen=True):
-    """The result of a merge or revert, or of its dry run.
+    """The result of a merge, revert or cherry-pick, or of its dry run.
 
     Attributes:
-        command: ``merge`` or ``revert``.
-        name: the merged or reverted revision, as the user named it.
+        command: ``merge``, ``revert`` or ``cherry-pick``.
+        name: the revision, as the user named it.
         commit: the commit at HEAD afterwards; ``None`` in a dry run and while something conflicts.
         base: the commit with which both were compared.
         bases: how many merge bases there were to choose from.
@@ -49,7 +51,7 @@ class MergeReport(Struct, frozen=True):
         moves: tasks that changed their epic, as labels before and after.
         decided: the conflicts that a policy, the memory or ``--prefer`` settled, each with the chosen value.
         fast_forward: the branch only moved forward.
-        up_to_date: there was nothing to merge.
+        up_to_date: there was nothing to do.
         dry_run: nothing was written.
         warnings: faults of the task graph that one side had already.
     """
@@ -110,9 +112,7 @@ def merge(
         if bases[0] == head and fast_forward:
             return _fast_forward(session, report, theirs, dry_run=dry_run)
         text = message or _merge_message(repo, revision)
-        state = MergeState(
-            "merge", revision, text, ours=head, theirs=theirs, base=bases[0], answers={}, conflicts=(), applied=ours
-        )
+        state = MergeState("merge", revision, text, ours=head, theirs=theirs, base=bases[0], applied=ours)
         return _carry_out(session, report, state, decide)
 
     return change(repo, act)
@@ -144,15 +144,48 @@ def revert(
     """
     found = repo.revisions.commit(revision)
     parent = _parent(found, revision, mainline)
+    first = found.message.splitlines()[0] if found.message else ""
+    text = message or f'revert "{first}"\n\nThis takes back commit {found.id.hex()}.'
+    return _apply(repo, "revert", revision, text, base=found.id, theirs=parent, decide=decide, dry_run=dry_run)
+
+
+def cherry_pick(
+    repo: Repo,
+    revision: str,
+    *,
+    message: str | None = None,
+    mainline: int | None = None,
+    decide: Decide = undecided,
+    dry_run: bool = False,
+) -> MergeReport:
+    """Apply the changes of one commit, three-way, by a new commit. Where all of them are there already it makes none.
+
+    Args:
+        repo: the repo.
+        revision: the commit.
+        message: of the new commit; by default the commit's own, with the commit and its author.
+        mainline: which parent of a merge commit its changes are counted from, from 1.
+        decide: settles conflicts.
+        dry_run: only say what would happen, by the same code.
+
+    Raises:
+        EpicvcError: as :func:`revert`.
+    """
+    found = repo.revisions.commit(revision)
+    parent = _parent(found, revision, mainline)
+    text = message or f"{found.message}\n\n(cherry picked from commit {found.id.hex()} by {found.author})".lstrip()
+    return _apply(repo, CHERRY_PICK, revision, text, base=parent, theirs=found.id, decide=decide, dry_run=dry_run)
+
+
+def _apply(
+    repo: Repo, command: str, name: str, text: str, *, base: ObjectId, theirs: ObjectId, decide: Decide, dry_run: bool
+) -> MergeReport:
+    """Apply the changes from one commit to another to both sides."""
 
     def act(session: Session) -> MergeReport:
-        head, ours = _clean_head(session, "revert")
-        report = MergeReport("revert", revision, base=found.id, dry_run=dry_run)
-        first = found.message.splitlines()[0] if found.message else ""
-        text = message or f'revert "{first}"\n\nThis takes back commit {found.id.hex()}.'
-        state = MergeState(
-            "revert", revision, text, ours=head, theirs=parent, base=found.id, answers={}, conflicts=(), applied=ours
-        )
+        head, ours = _clean_head(session, command)
+        report = MergeReport(command, name, base=base, dry_run=dry_run)
+        state = MergeState(command, name, text, ours=head, theirs=theirs, base=base, applied=ours)
         return _carry_out(session, report, state, decide)
 
     return change(repo, act)
@@ -176,9 +209,13 @@ def _clean_head(session: Session, command: str) -> tuple[ObjectId, Snapshot]:
 
 def _parent(found: Commit, revision: str, mainline: int | None) -> ObjectId:
     if not found.parents:
-        raise NotFound(f"there is nothing before {revision}", hint="the first commit cannot be reverted")
+        raise NotFound(
+            f"there is nothing before {revision}", hint="the first commit changes nothing that was there before"
+        )
     if len(found.parents) > 1 and mainline is None:
-        raise UsageError(f"{revision} is a merge", hint="say which parent to go back to, as in --mainline 1")
+        raise UsageError(
+            f"{revision} is a merge", hint="say which parent its changes are counted from, as in --mainline 1"
+        )
     number = mainline or 1
     if mainline is not None and (len(found.parents) == 1 or not 1 <= number <= len(found.parents)):
         raise UsageError(f"{revision} has no parent {mainline} to choose", hint="see `epicvc show`")
@@ -215,6 +252,8 @@ def _carry_out(session: Session, report: MergeReport, state: MergeState, decide:
 
         operation = None if report.dry_run else session.repo.coming_operation()
         log_merge(_LOG, report, operation, perf_counter() - began)
+    if state.command == CHERRY_PICK and not merged.conflicts and merged.snapshot.same_sides(state.applied):
+        return replace(report, up_to_date=True, commit=state.ours)
     # Decided conflicts are recorded as answers: the merge is computed anew once the rest is answered.
     answers = {conflict.label: chosen for conflict, chosen in merged.decided}
     state = replace(state, answers=answers, conflicts=merged.conflicts, applied=merged.snapshot)
@@ -237,13 +276,13 @@ def _settling(session: Session, state: MergeState, decide: Decide) -> Decide:
     """Return what settles conflicts without a question: the caller's choice, then policies, then the memory."""
     policies = session.repo.config.policies
     # A revert wants the older value. That the other value is newer is no reason against it.
-    newest = Newer(session, state.ours, state.theirs).decide if state.command == "merge" else undecided
+    newest = Newer(session, state.ours, state.theirs).decide if state.command != "revert" else undecided
     by_policy = policies.decide_between_branches(newest)
     return Memory(session.repo).deciding(lambda conflict: decide(conflict) or by_policy(conflict), policies.whole)
 
 
 def merged_state(session: Session, state: MergeState, decide: Decide) -> Merged:
-    """Compute the result of a merge or revert.
+    """Compute the result of a merge, revert or cherry-pick.
 
     Args:
         session: the running command.

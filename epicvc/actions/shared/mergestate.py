@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, cast
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from epicvc.base.jsonio import JSON, dumps_text, parse
 from epicvc.errors import DamagedObject, EpicvcError, Refused
@@ -26,18 +26,18 @@ VERSION: Final = 1
 
 
 class MergeState(Struct, frozen=True):
-    """A merge or revert in progress.
+    """A merge, revert or cherry-pick in progress.
 
     Attributes:
-        command: ``merge`` or ``revert``.
-        name: the merged or reverted revision, as the user named it.
+        command: ``merge``, ``revert`` or ``cherry-pick``.
+        name: the revision, as the user named it.
         message: the message of the commit to come.
         ours: the commit at HEAD.
         theirs: the commit whose changes are merged; for a revert the parent of the reverted one.
-        base: the commit with which the two are compared; for a revert the reverted one.
+        base: the commit with which the two are compared: for a revert the reverted one, for a cherry-pick the parent.
+        applied: both sides as the command left them.
         answers: the decisions, by place.
         conflicts: the open conflicts.
-        applied: both sides as the command left them.
     """
 
     command: str
@@ -46,9 +46,9 @@ class MergeState(Struct, frozen=True):
     ours: ObjectId
     theirs: ObjectId
     base: ObjectId
-    answers: Mapping[Label, Chosen]
-    conflicts: tuple[Conflict, ...]
     applied: Snapshot
+    answers: Mapping[Label, Chosen] = field(default_factory=dict)
+    conflicts: tuple[Conflict, ...] = ()
 
 
 def read_state(source: ObjectSource, repo: Repo) -> MergeState | None:
@@ -75,7 +75,7 @@ def read_state(source: ObjectSource, repo: Repo) -> MergeState | None:
     )
     command, name, message = (str(value[member]) for member in ("command", "name", "message"))
     applied = get_snapshot(source, commit.snapshot)
-    return MergeState(command, name, message, *commit.parents, answers, conflicts, applied)
+    return MergeState(command, name, message, *commit.parents, applied, answers, conflicts)
 
 
 def put_state(sink: ObjectSink, repo: Repo, state: MergeState) -> ObjectId:

@@ -1,4 +1,4 @@
-"""``merge`` and ``revert``."""
+"""``merge``, ``revert`` and ``cherry-pick``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ Prefer = Annotated[
     str | None, Option("--prefer", metavar="ours|theirs|base", help="Settle every conflict by this value.")
 ]
 NoFastForward = Annotated[bool, Option("--no-ff", help="Make a commit even where the branch could only move.")]
-Mainline = Annotated[int | None, Option("--mainline", metavar="N", help="Which parent of a merge to go back to.")]
+Mainline = Annotated[
+    int | None, Option("--mainline", metavar="N", help="Which parent of a merge its changes are counted from.")
+]
 Abort = Annotated[bool, Option("--abort", help="Give it up: both sides as they were before.")]
 Continue = Annotated[bool, Option("--continue", help="Commit it, now that its conflicts are settled.")]
 DryRun = Annotated[bool, Option("--dry-run", "-n", help="Only say what would happen.")]
@@ -68,6 +70,29 @@ def revert(
     if _finishes(context, "revert", revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
         return 0
     report = merging.revert(
+        repo_of(context), revision or "", message=message, mainline=mainline, decide=preferring(prefer), dry_run=dry_run
+    )
+    return _tell(context, report)
+
+
+@examples("epicvc cherry-pick 5af392d", "epicvc cherry-pick review~2 -n", "epicvc cherry-pick --continue")
+def cherry_pick(
+    context: Context,
+    revision: Revision = None,
+    message: Message = None,
+    mainline: Mainline = None,
+    prefer: Prefer = None,
+    abort: Abort = False,
+    continue_: Continue = False,
+    dry_run: DryRun = False,
+) -> int:
+    """Apply one commit's changes here, by a new commit."""
+    from epicvc.actions.merge import merging
+    from epicvc.merge.threeway import preferring
+
+    if _finishes(context, merging.CHERRY_PICK, revision, message, dry_run=dry_run, abort=abort, proceed=continue_):
+        return 0
+    report = merging.cherry_pick(
         repo_of(context), revision or "", message=message, mainline=mainline, decide=preferring(prefer), dry_run=dry_run
     )
     return _tell(context, report)

@@ -41,7 +41,7 @@ EPICVC: Final = Family(
         **_in("history", "commit", "log", "show", "blame"),
         **_in("states", "checkout", "restore", "checkpoint", "rollback"),
         **_in("refs", "branch", "switch", "tag"),
-        **_in("merges", "merge", "revert"),
+        **_in("merges", "merge", "revert", "cherry-pick"),
         **_in("mergefile", "merge-file"),
         **_in("operations", "undo", "redo"),
         **_in("plan", "plan"),
@@ -67,7 +67,8 @@ EPICVC: Final = Family(
 RECORDED: Final = frozenset(
     {
         *("status", "sync", "pull", "push", "resolve", "commit"),
-        *("checkout", "restore", "checkpoint", "rollback", "switch", "merge", "revert", "undo", "redo", "op restore"),
+        *("checkout", "restore", "checkpoint", "rollback", "switch", "undo", "redo", "op restore"),
+        *("merge", "revert", "cherry-pick"),
         *("plan", "enrich", "fsck", "gc", "doctor"),
         *("backup create", "backup verify", "backup restore", "backup forget"),
         *("migrate up", "migrate down", "migrate verify", "migrate baseline"),
