@@ -113,7 +113,7 @@ class Outcome:
 
 
 def edited(line: Iterable[Commit], lacking: str, epic: str, tasks: Iterable[str | None], own: Own) -> bool:
-    """Whether a side has edited something of its own since the other side, which lacks the place now, last had it.
+    """Whether a side has edited something of its own since both sides, of which the other lacks the place, last had it.
 
     Args:
         line: the commits from HEAD back.
@@ -125,7 +125,7 @@ def edited(line: Iterable[Commit], lacking: str, epic: str, tasks: Iterable[str 
     places = list(tasks)
     for commit in line:
         before, other = (commit.files, commit.db) if lacking == "files" else (commit.db, commit.files)
-        if before.has(epic, places[0]):
+        if before.has(epic, places[0]) and other.has(epic, places[0]):
             then = other.own.get(epic, {})
             return any(then.get(task or "", {}) != own.get(task or "", {}) for task in places)
     return False
