@@ -61,8 +61,8 @@ def _values(tables: Three, key: Any, columns: list[str]) -> Iterator[tuple[Any, 
     rows = [table.rows.get(key) for table in tables]
     if rows[0] is not None and None in rows[1:] and rows[0] in rows[1:]:
         return  # one side removed it
-    # A task that one side deleted and the other edited is in conflict; its row stays as it is, with a mark.
-    disputed = any(row is not None and row.get("deleted_at") for row in rows)
+    # What one side removed, or marked as deleted, and the other edited is in conflict: the row stays as a side has it.
+    disputed = rows[0] is not None and any(row is None or row.get("deleted_at") for row in rows)
     choices = []
     for column in columns:
         cells = [GONE if row is None else row.get(column) for row in rows]

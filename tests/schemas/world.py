@@ -211,7 +211,7 @@ class Play:
         self.counts.update(law.edits)
         if not labels:
             return True
-        return self._settle(words[0], ours, decide)
+        return self._settle(words[0], ours, theirs.faults, decide)
 
     def _holds(self, states: list[Seen], labels: list[str]) -> bool:
         try:
@@ -220,7 +220,7 @@ class Play:
             return False
         return True
 
-    def _settle(self, command: str, before: Seen, decide: Random) -> bool:
+    def _settle(self, command: str, before: Seen, brought: set[str], decide: Random) -> bool:
         if decide.random() < 0.5:
             done = self.repo.run(command, "--abort", "--json")
             self._accepted(done, f"{command} --abort")
@@ -233,8 +233,8 @@ class Play:
         if answer.value and not answer.value["conflicts"]:
             with self._all_or_nothing("continue", (command, "--continue")):
                 pass
-            if self.see().faults - before.faults:
-                raise Broken(f"{command} --continue: {self.see().faults - before.faults}")
+            if new := self.see().faults - before.faults - brought:
+                raise Broken(f"{command} --continue: {new}")
         return False
 
     def _turn_back(self, ours: Seen, theirs: Seen, decide: Random) -> None:
