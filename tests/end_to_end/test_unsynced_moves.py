@@ -259,6 +259,31 @@ def test_moves_that_share_an_epic_are_merged_together(four: EpicRepo, synced: tu
 
 
 @pytest.mark.parametrize("synced", SYNCED)
+@pytest.mark.parametrize("renaming", ["ours", "theirs"])
+def test_moved_to_an_epic_to_which_the_other_branch_gave_another_key(
+    four: EpicRepo, synced: tuple[bool, bool], renaming: str
+) -> None:
+    """Both in the rows: the task is nowhere lost, and what refers to it still does."""
+    row = four.task_row("2.1")["id"]
+
+    def renames(repo: EpicRepo) -> None:
+        repo.sql("UPDATE framework_epics SET epic_key = 'k4' WHERE epic_key = '4'")
+
+    def moves(repo: EpicRepo) -> None:
+        query = "UPDATE framework_tasks SET epic_id = (SELECT id FROM framework_epics WHERE epic_key = '4')"
+        repo.sql(f"{query} WHERE task_key = '2.1'")
+
+    branches(four, *((moves, renames) if renaming == "ours" else (renames, moves)), synced)
+    four.json("merge", "theirs", code=1)
+    four.ok("resolve", "--prefer", "theirs" if renaming == "ours" else "ours")
+    four.ok("merge", "--continue")
+    assert four.sql("PRAGMA foreign_key_check") == []
+    assert four.sql("SELECT id FROM framework_tasks WHERE task_key = '2.1' AND deleted_at IS NULL") == [(row,)]
+    assert four.sql("SELECT t.task_key FROM c JOIN framework_tasks t ON t.id = c.task") == [("2.1",)]
+    four.ok("fsck")
+
+
+@pytest.mark.parametrize("synced", SYNCED)
 def test_what_refers_to_a_moved_task_still_does(four: EpicRepo, synced: tuple[bool, bool]) -> None:
     branches(four, move("2.1", "4"), add("2", "1.1"), synced)
     assert four.json("merge", "theirs")["conflicts"] == []

@@ -81,7 +81,8 @@ class Owners:
         places = {surrogate: encode_key((surrogate,)) for surrogate in new if surrogate is not None}
         others = [surrogate for surrogate in new if surrogate is None or places[surrogate] not in self._changed]
         if others:
-            self._epics.update(self._like.keys(others))
+            known = self._like.keys(others)  # which may tell of other rows, too: of those that differ in this state
+            self._epics.update((surrogate, known[surrogate]) for surrogate in others)
         table = self._mapping.epics
         for surrogate, place in places.items():
             if place in self._changed:
