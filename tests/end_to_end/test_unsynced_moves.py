@@ -283,6 +283,33 @@ def test_moved_to_an_epic_to_which_the_other_branch_gave_another_key(
     four.ok("fsck")
 
 
+@pytest.mark.parametrize("edited", ["1", "2", "14"])
+@pytest.mark.parametrize("change", [
+    "task_key = '9', title = 'Other', risk = 'high'",
+    "task_key = '9', epic_id = (SELECT id FROM framework_epics WHERE epic_key = '4')",
+    "title = 'Other', risk = 'high', epic_id = (SELECT id FROM framework_epics WHERE epic_key = '4')",
+])  # fmt: skip
+@pytest.mark.parametrize("synced", SYNCED)
+def test_a_row_that_is_another_task_by_now_keeps_its_number(
+    four: EpicRepo, synced: tuple[bool, bool], change: str, edited: str
+) -> None:
+    """By what it says it is one task removed and one added; it is one row, to which the application's rows refer."""
+    row = four.task_row("2.1")["id"]
+
+    def edits(repo: EpicRepo) -> None:
+        for epic in {*edited, "2"}:
+            repo.rewrite(epic, lambda body: body["tasks"][1].update(risk="edited"))
+
+    branches(four, lambda repo: repo.sql(f"UPDATE framework_tasks SET {change} WHERE id = ?", row), edits, synced)
+    rows = four.sql("SELECT count(*) FROM framework_tasks")
+    assert four.json("merge", "theirs")["conflicts"] == []
+    assert four.sql("PRAGMA foreign_key_check") == []
+    assert four.sql("SELECT count(*) FROM framework_tasks") == rows
+    (found,) = four.sql("SELECT t.task_key, t.title FROM c JOIN framework_tasks t ON t.id = c.task")
+    assert found != ("2.1", "Task 1 of 2")
+    four.ok("fsck")
+
+
 @pytest.mark.parametrize("synced", SYNCED)
 def test_what_refers_to_a_moved_task_still_does(four: EpicRepo, synced: tuple[bool, bool]) -> None:
     branches(four, move("2.1", "4"), add("2", "1.1"), synced)

@@ -54,7 +54,7 @@ class Limit:
 
 LIMITS = (
     Limit("modules", 500, 500),
-    Limit("lines", 67_580, 64_000),
+    Limit("lines", 67_600, 64_000),
     Limit("modules in one folder, at most", 20, 20),
     Limit("class names used twice", 5, 5),
     Limit("imports inside functions, outside cli/", 237, 90),

@@ -52,12 +52,24 @@ class DocumentRows:
         for found in documents:
             if found.epic in gone and found.ours.epic is not None:
                 self._surrogates.leaves(epics.table, found.ours.epic[0])
+            self._leave_tasks(found)
         for found in documents:
             if found.epic not in gone:
                 self._claim(epics, (found.epic,), found.base.epic, found.ours.epic, found.theirs.epic)
             elif row := found.ours.epic or found.theirs.epic or found.base.epic:
                 self._keys[found.epic,] = row[0]
             self._claim_tasks(found)
+
+    def _leave_tasks(self, found: MergedDocuments) -> None:
+        """Note the keys of rows that are no task of the epic any more. In theirs such a row may be another task."""
+        tasks, label = self._mapping.tasks, Label(found.epic, (DocumentMapping.TASKS,))
+        there = {task["id"] for task in tasks_of(found.merged or {})}
+        for key, ours in found.ours.tasks.items():
+            if key not in there and key not in found.theirs.tasks:
+                rows = (found.base.tasks.get(key), ours, None)
+                whole = found.kept.get((DocumentMapping.TASKS, key), found.kept.get(()))
+                if self._row(tasks, label.child(key), rows, merged=None, names=found.names.task, whole=whole) is None:
+                    self._surrogates.leaves(tasks.table, ours[0])
 
     def _claim_tasks(self, found: MergedDocuments) -> None:
         tasks = self._mapping.tasks
